@@ -1,0 +1,153 @@
+/** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
+
+export interface StatusView {
+  readonly id: string;
+  readonly version: string;
+  readonly startedAt: string;
+  readonly uptimeSeconds: number;
+  readonly ready: boolean;
+  readonly workers: readonly {
+    readonly name: string;
+    readonly state: 'running' | 'stopped';
+    readonly packets: number;
+  }[];
+  readonly listen: readonly string[];
+  readonly lans: readonly {
+    readonly interface: string;
+    readonly vnet: string;
+    readonly mac: string;
+    readonly mtuBytes: number;
+    readonly offload: 'vnet-header' | 'none';
+  }[];
+  readonly peersUp: number;
+  readonly peersTotal: number;
+  readonly nodesHere: number;
+  readonly nodesVisiting: number;
+  readonly nodesDeparted: number;
+  /** What an operator should know or do, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+export interface PeerView {
+  readonly id: string;
+  readonly state: 'up' | 'connecting' | 'down' | 'refused';
+  /** Why it is not up; empty when it is. */
+  readonly reason: string;
+  readonly transport: 'udp' | 'tcp' | 'none';
+  readonly endpoint: string | null;
+  readonly lastHandshakeAt: string | null;
+  readonly rttMs: number | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  readonly version: string | null;
+  readonly innerMtuBytes: number;
+}
+
+export interface GndtView {
+  readonly vnet: string;
+  readonly prefix: string;
+  readonly router: string;
+  readonly kind: 'network' | 'host';
+  /** For a network: its gateway to the outside. */
+  readonly gateway: string | null;
+  /** For a host route: the home VR and the sequence number of its last move. */
+  readonly home: string | null;
+  readonly seq: number | null;
+}
+
+export interface LndtView {
+  readonly vnet: string;
+  /** Address or prefix. */
+  readonly node: string;
+  readonly mac: string | null;
+  readonly state: 'static' | 'visiting' | 'departed' | 'unauthorised';
+  /** Where a departed node is; where a visiting node is at home. */
+  readonly router: string | null;
+}
+
+export interface HwdtView {
+  readonly vnet: string;
+  readonly lan: string;
+  readonly mac: string;
+  readonly ip: string;
+  readonly source: string;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+  readonly silent: boolean;
+  readonly authorised: boolean;
+}
+
+export interface DirectoryView {
+  readonly vnet: string;
+  readonly ip: string;
+  readonly mac: string;
+  readonly router: string;
+  readonly seq: number;
+  readonly state: 'here' | 'withdrawn';
+  readonly stampedAt: string;
+}
+
+export interface RouteView {
+  readonly vnet: string;
+  readonly ip: string;
+  readonly from: string | null;
+  /** One word for programs. */
+  readonly action: 'peer' | 'local' | 'own' | 'gateway' | 'drop';
+  /** Peer's id, or LAN interface. */
+  readonly to: string | null;
+  readonly mac: string | null;
+  /** The prefix that matched; null when none did. */
+  readonly matched: string | null;
+  /** One sentence for people. */
+  readonly why: string;
+}
+
+export interface MigrationView {
+  readonly vnet: string;
+  readonly ips: readonly string[];
+  readonly mac: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly role: 'destination' | 'source' | 'observer';
+  readonly trigger: string;
+  readonly seq: number;
+  readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';
+  readonly reason: string;
+  readonly startedAt: string;
+  readonly steps: readonly { readonly step: string; readonly atUs: number }[];
+}
+
+export interface EventView {
+  readonly at: string;
+  readonly event: string;
+  readonly [field: string]: string | number | boolean | null | readonly string[];
+}
+
+/** Names are stable: `vine` words with underscores; see `vinectl counters`. */
+export type CountersView = Readonly<Record<string, number>>;
+
+/** What every error answer carries, with an HTTP status of 4xx or 5xx. */
+export interface ErrorView {
+  readonly error: string;
+}
+
+/** What the server asks the router for. Every call answers at once from memory. */
+export interface RouterView {
+  status(): StatusView;
+  peers(): readonly PeerView[];
+  gndt(): readonly GndtView[];
+  lndt(): readonly LndtView[];
+  hwdt(): readonly HwdtView[];
+  directory(): readonly DirectoryView[];
+  /** A string is the reason why the question makes no sense (unknown vnet, bad address). */
+  route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string;
+  migrations(): readonly MigrationView[];
+  counters(): CountersView;
+  /** Announces a node's move to this router by hand. A string is the reason why not. */
+  move(request: { vnet: string | undefined; ip: string }): MigrationView | string;
+  setLogLevel(level: string): string | undefined;
+  /** Calls `listener` for every event until the returned function is called. */
+  onEvent(listener: (event: EventView) => void): () => void;
+}

@@ -1,0 +1,223 @@
+/**
+ * The packet engine: what the native addon does for a worker, described like a device.
+ *
+ * An engine belongs to one worker thread. It owns a block of packet memory, cut into slots, and one descriptor per
+ * slot. `receive` fills slots from the front and describes each; the worker reads the packet, may change its headers
+ * in place, and writes an action into the descriptor; `send` carries the actions out. Slots and descriptors are the
+ * worker's from the return of `receive` to the call of `send`, then the engine's until the next return of `receive`.
+ * The last `SCRATCH_SLOTS` slots are never filled by `receive`: the worker puts packets of its own there (held ones,
+ * ICMP errors) with descriptors of its own, and sends them with `send(first, count)`.
+ *
+ * Nothing here has tables or policy. Sessions live in the addon, one registry for the whole process (`SessionTable`).
+ */
+
+/** 32-bit words per descriptor. */
+export const DESCRIPTOR_WORDS = 32;
+
+/** Word offsets inside a descriptor. Lengths and offsets are bytes; MACs are split as `macHigh`, `macLow` (src/net). */
+export const D = {
+  /** Offset of the packet in `Engine.packets`: IP header for LAN frames, first payload byte for tunnel messages. */
+  offset: 0,
+  /** Length from there; a LAN super-packet's whole length. Ethernet padding is trimmed only when it is not GSO. */
+  length: 1,
+  /** One of `Kind`. */
+  kind: 2,
+  /** Where from: LAN index for `Kind.frame`, peer index for messages (−1 for handshake messages). */
+  from: 3,
+  srcMacHigh: 4,
+  srcMacLow: 5,
+  dstMacHigh: 6,
+  dstMacLow: 7,
+  /** EtherType of a frame. */
+  etherType: 8,
+  /** One of `Action`; `receive` sets `Action.drop`. */
+  action: 9,
+  /** Peer index for `Action.tunnel`, LAN index for `Action.lan`. */
+  to: 10,
+  outMacHigh: 11,
+  outMacLow: 12,
+  /** Overlay header to write on `Action.tunnel`. */
+  vnet: 13,
+  hops: 14,
+  /** Largest IP packet that the next hop takes; TCP payload above it is split, GSO or not. Action.tunnel only. */
+  mtu: 15,
+  /** virtio-net header: VIRTIO_NET_HDR_GSO_* (0 = none) and segment size. Passed on unchanged by `Action.lan`. */
+  gsoType: 16,
+  gsoSize: 17,
+  /** virtio-net header flags (bit 0 NEEDS_CSUM, bit 1 DATA_VALID). */
+  flags: 18,
+  /** With NEEDS_CSUM: where summing starts, from the IP header; and where the sum goes, from there. */
+  checksumStart: 19,
+  checksumOffset: 20,
+  /** For `Kind.handshake`: the sender's address. Family 4 or 6, port, address words (IPv4 in word 3). */
+  sourceFamily: 21,
+  sourcePort: 22,
+  sourceWord0: 23,
+  sourceWord1: 24,
+  sourceWord2: 25,
+  sourceWord3: 26,
+  /** For authenticated messages: local index of the session. */
+  session: 27,
+  /** Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed. */
+  sessionFlags: 28,
+} as const;
+
+export const Kind = {
+  /** An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous). */
+  frame: 0,
+  /** An authenticated, replay-checked transport message; the payload is decrypted, padding included. */
+  message: 1,
+  /** A WireGuard message of type 1, 2 or 3, as it came. */
+  handshake: 2,
+} as const;
+
+export const Action = {
+  drop: 0,
+  /** Seal in the current session of peer `to` behind an overlay header, and send. Splits and completes checksums. */
+  tunnel: 1,
+  /** Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC. GSO fields go along. */
+  lan: 2,
+} as const;
+
+export const VIRTIO_NEEDS_CSUM = 1;
+
+/** Slots at the end that are the worker's own. */
+export const SCRATCH_SLOTS = 16;
+
+/** What the engine counts, as indexes into its counters; each is a 64-bit unsigned count. */
+export const EngineCounter = {
+  lanFramesReceived: 0,
+  lanBytesReceived: 1,
+  lanFramesSent: 2,
+  lanBytesSent: 3,
+  /** The interface was down, or its queue full. */
+  lanSendErrors: 4,
+  lanFramesMalformed: 5,
+  tunnelDatagramsReceived: 6,
+  tunnelBytesReceived: 7,
+  tunnelDatagramsSent: 8,
+  tunnelBytesSent: 9,
+  tunnelSendErrors: 10,
+  /** Too short, unknown type, reserved bytes not zero. */
+  messagesMalformed: 11,
+  messagesUnknownSession: 12,
+  messagesNotAuthentic: 13,
+  messagesReplayed: 14,
+  /** Session too old or counter exhausted (reject-after, WireGuard §6). */
+  messagesExpired: 15,
+  keepalivesReceived: 16,
+  /** Nothing to seal with: no current session for the peer. */
+  noSession: 17,
+  /** A packet that could not be split: headers do not fit its GSO type. */
+  splitErrors: 18,
+  count: 19,
+} as const;
+
+export interface LanSocket {
+  readonly fd: number;
+  readonly index: number;
+  readonly macHigh: number;
+  readonly macLow: number;
+  readonly mtuBytes: number;
+  /** PACKET_VNET_HDR is on: super-packets arrive and leave whole. */
+  readonly vnetHeader: boolean;
+}
+
+export interface UdpSocket {
+  readonly fd: number;
+  /** The port really bound (listen port 0 = any). */
+  readonly port: number;
+  readonly family: 4 | 6;
+}
+
+export interface EngineOptions {
+  /** `lan` receives from the LAN sockets, `tunnel` from the UDP sockets. Both can send to both. */
+  readonly role: 'lan' | 'tunnel';
+  readonly lans: readonly LanSocket[];
+  readonly udp: readonly UdpSocket[];
+  /** An eventfd from `createWakeup`: readable means "return from receive at once". */
+  readonly wakeupFd: number;
+  /** Receive slots (SCRATCH_SLOTS are added). */
+  readonly slots: number;
+  /** Bytes per slot, ≥ 66,000 where super-packets can come. */
+  readonly slotBytes: number;
+  /** `EngineCounter.count` × 8 bytes; single writer is this engine. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export interface Engine {
+  readonly packets: Uint8Array;
+  /** (slots + SCRATCH_SLOTS) × DESCRIPTOR_WORDS */
+  readonly descriptors: Int32Array;
+  readonly slots: number;
+  readonly slotBytes: number;
+  /** Offset in `packets` where the worker should put an IP packet in scratch slot `i` (room for headers is before it). */
+  scratchOffset(i: number): number;
+  /**
+   * Waits up to `timeoutMs` for packets. Returns how many slots are filled; 0 on time-out or wake-up.
+   * Throws when a socket is broken beyond use (interface deleted).
+   */
+  receive(timeoutMs: number): number;
+  /** Carries out the actions of descriptors `first … first + count − 1`, in order within a flow. Never throws for a peer's or a LAN's fault: counts. */
+  send(first: number, count: number): void;
+  /** Frees the memory; no call may follow. Sockets are closed by who opened them. */
+  close(): void;
+}
+
+/** Keys of one established WireGuard session. */
+export interface SessionKeys {
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  /** 32 bytes each. Copied, and wiped in the addon when the session is removed. */
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  readonly cipher: 'chacha20-poly1305' | 'aes-256-gcm';
+}
+
+/** Per-peer counts, written by the addon into a Float64Array of `PeerStat.count`. */
+export const PeerStat = {
+  bytesSent: 0,
+  bytesReceived: 1,
+  packetsSent: 2,
+  packetsReceived: 3,
+  /** CLOCK_MONOTONIC milliseconds (same zero as process.hrtime and performance.timeOrigin-free clocks); 0 = never. */
+  lastSentMs: 4,
+  /** Last authenticated message, keep-alives included. */
+  lastReceivedMs: 5,
+  /** Messages sealed in the current session. */
+  currentCounter: 6,
+  count: 7,
+} as const;
+
+/** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
+export interface NativeAddon {
+  openLan(interfaceName: string, index: number): LanSocket;
+  /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
+  openUdp(address: Uint8Array, port: number): UdpSocket;
+  closeSocket(fd: number): void;
+  createWakeup(): number;
+  wake(fd: number): void;
+
+  createEngine(options: EngineOptions): Engine;
+
+  /** Peers are small integers 0 … 4095, given out by the caller. */
+  setPeerEndpoint(peer: number, udpFd: number, address: Uint8Array, port: number): void;
+  /** The endpoint in use (it follows authenticated messages: roaming), or undefined when never set. */
+  peerEndpoint(peer: number): { address: Uint8Array; port: number } | undefined;
+  /** Fills `out` (PeerStat.count long). */
+  peerStats(peer: number, out: Float64Array): void;
+  /** Removes all sessions and the endpoint. */
+  removePeer(peer: number): void;
+
+  /** Makes a session usable for receiving. Its local index must be free. */
+  installSession(peer: number, keys: SessionKeys): void;
+  /** Makes it the one used for sending to its peer. */
+  setCurrentSession(peer: number, localIndex: number): void;
+  /** Forgets it and wipes its keys; harmless if it is gone. */
+  removeSession(localIndex: number): void;
+
+  /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
+  sealAndSend(peer: number, payload: Uint8Array): boolean;
+  /** Sends bytes as they are (handshake messages). False: the socket said no. */
+  sendDatagram(udpFd: number, address: Uint8Array, port: number, bytes: Uint8Array): boolean;
+}

@@ -1,0 +1,92 @@
+/** What mobility needs of the world; the router hands it in, the simulation hands in its own. */
+import type { Clock } from '../net/clock.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { TableMessage } from '../tables/message.js';
+import type { LanIndex, MoveTrigger, RouterId, VnetId } from '../tables/model.js';
+
+/** One of the router's LAN interfaces. */
+export interface Lan {
+  readonly index: LanIndex;
+  readonly interface: string;
+  readonly vnet: VnetId;
+  /** The VR's own MAC there. */
+  readonly mac: Mac;
+  /** The gateway machine's own addresses on it (IPv4 and IPv6, link-local included). */
+  readonly addresses: readonly Ip[];
+}
+
+/** At-least-once messages to the other routers; a message to a peer that is down waits or is dropped, see each. */
+export interface Messenger {
+  /** Reliable while the peer is up; dropped when it is down (tables are compared when it comes back). */
+  send(to: RouterId, message: TableMessage): void;
+  /** Routers with a live session now, nearest (smallest RTT) first. */
+  upPeers(): readonly RouterId[];
+}
+
+export interface MobilityPorts {
+  readonly clock: Clock;
+  readonly messenger: Messenger;
+  /** Puts a complete Ethernet frame on a LAN at once. */
+  sendFrame(lan: LanIndex, frame: Uint8Array): void;
+  /** Tells operators; never blocks. */
+  event(event: MobilityEvent): void;
+  /** Writes the state to disk at once (a move has happened). */
+  saveState(): void;
+}
+
+/** What operators see in `vinectl events` and in the log: a constant name and fields. */
+export type MobilityEvent =
+  | {
+      readonly event: 'move_claimed' | 'move_learned';
+      readonly vnet: VnetId;
+      readonly mac: Mac;
+      readonly ips: readonly Ip[];
+      readonly from: RouterId | undefined;
+      readonly to: RouterId;
+      readonly seq: number;
+      readonly trigger: MoveTrigger;
+    }
+  | {
+      readonly event: 'claim_refused';
+      readonly vnet: VnetId;
+      readonly ip: Ip;
+      readonly by: RouterId;
+      readonly reason: string;
+      readonly seq: number;
+    }
+  | {
+      readonly event: 'move_undone' | 'duplicate_address' | 'node_frozen';
+      readonly vnet: VnetId;
+      readonly ip: Ip;
+      readonly mac: Mac;
+      readonly other: RouterId | Mac;
+    }
+  | {
+      readonly event: 'node_learned' | 'node_rebound' | 'node_withdrawn' | 'unauthorised_seen';
+      readonly vnet: VnetId;
+      readonly ip: Ip;
+      readonly mac: Mac;
+    };
+
+/** One step's time, microseconds after the first announcement was captured (or the claim arrived). */
+export interface MoveStep {
+  readonly step: string;
+  readonly atUs: number;
+}
+
+/** A move as `vinectl migrations` shows it. */
+export interface MoveView {
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+  readonly from: RouterId | undefined;
+  readonly to: RouterId;
+  readonly trigger: MoveTrigger;
+  readonly seq: number;
+  readonly role: 'destination' | 'source' | 'observer';
+  readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';
+  readonly reason: string;
+  readonly startedWallMs: number;
+  readonly steps: readonly MoveStep[];
+}

@@ -1,0 +1,199 @@
+/** IPv4 and IPv6 addresses as one value type. */
+
+export type Family = 4 | 6;
+
+/** An address as four 32-bit words, unsigned, network order; IPv4 uses the last word only. */
+export type IpWords = readonly [number, number, number, number];
+
+/**
+ * An IP address. Immutable; two addresses are the same exactly when their `key`s are.
+ * The key is the canonical text (RFC 5952 for IPv6), so it serves as a Map key and for printing.
+ */
+export class Ip {
+  readonly family: Family;
+  readonly words: IpWords;
+  readonly key: string;
+
+  private constructor(family: Family, words: IpWords) {
+    this.family = family;
+    this.words = words;
+    this.key = family === 4 ? formatV4(words[3]) : formatV6(words);
+  }
+
+  /** @param address 32 bits, host order */
+  static v4(address: number): Ip {
+    return new Ip(4, [0, 0, 0, address >>> 0]);
+  }
+
+  static v6(w0: number, w1: number, w2: number, w3: number): Ip {
+    return new Ip(6, [w0 >>> 0, w1 >>> 0, w2 >>> 0, w3 >>> 0]);
+  }
+
+  static fromWords(family: Family, words: IpWords): Ip {
+    return family === 4 ? Ip.v4(words[3]) : Ip.v6(...words);
+  }
+
+  /** Reads 4 or 16 bytes. The caller has checked that they are there. */
+  static read(family: Family, bytes: Uint8Array, offset: number): Ip {
+    if (family === 4) return Ip.v4(readU32(bytes, offset));
+    return Ip.v6(
+      readU32(bytes, offset),
+      readU32(bytes, offset + 4),
+      readU32(bytes, offset + 8),
+      readU32(bytes, offset + 12),
+    );
+  }
+
+  /** Parses dotted-quad or RFC 4291 text; undefined when the text is anything else. No zone, no port. */
+  static parse(text: string): Ip | undefined {
+    return text.includes(':') ? parseV6(text) : parseV4(text);
+  }
+
+  /** Parses text that is known to be well formed (constants, tests); throws otherwise. */
+  static of(text: string): Ip {
+    const parsed = Ip.parse(text);
+    if (parsed === undefined) throw new Error(`not an IP address: ${text}`);
+    return parsed;
+  }
+
+  get bits(): 32 | 128 {
+    return this.family === 4 ? 32 : 128;
+  }
+
+  /** 4 or 16 bytes, network order. */
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.family === 4 ? 4 : 16);
+    this.write(bytes, 0);
+    return bytes;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    if (this.family === 4) {
+      writeU32(bytes, offset, this.words[3]);
+      return;
+    }
+    for (let i = 0; i < 4; i++) writeU32(bytes, offset + 4 * i, this.words[i] ?? 0);
+  }
+
+  equals(other: Ip): boolean {
+    return this.key === other.key;
+  }
+
+  get isUnspecified(): boolean {
+    const [a, b, c, d] = this.words;
+    return (a | b | c | d) === 0;
+  }
+
+  /** 224.0.0.0/4, 255.255.255.255 or ff00::/8: never a node's address. */
+  get isGroup(): boolean {
+    return this.family === 4 ? this.words[3] >>> 28 >= 0xe : this.words[0] >>> 24 === 0xff;
+  }
+
+  /** 127.0.0.0/8 or ::1. */
+  get isLoopback(): boolean {
+    return this.family === 4 ? this.words[3] >>> 24 === 127 : this.key === '::1';
+  }
+
+  /** 169.254.0.0/16 or fe80::/10. */
+  get isLinkLocal(): boolean {
+    return this.family === 4
+      ? this.words[3] >>> 16 === 0xa9fe
+      : (this.words[0] & 0xffc00000) >>> 0 === 0xfe800000;
+  }
+
+  toString(): string {
+    return this.key;
+  }
+
+  toJSON(): string {
+    return this.key;
+  }
+}
+
+export function readU32(bytes: Uint8Array, offset: number): number {
+  return (
+    (((bytes[offset] ?? 0) << 24) |
+      ((bytes[offset + 1] ?? 0) << 16) |
+      ((bytes[offset + 2] ?? 0) << 8) |
+      (bytes[offset + 3] ?? 0)) >>>
+    0
+  );
+}
+
+export function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = (value >>> 16) & 0xff;
+  bytes[offset + 2] = (value >>> 8) & 0xff;
+  bytes[offset + 3] = value & 0xff;
+}
+
+function formatV4(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 0xff}.${(address >>> 8) & 0xff}.${address & 0xff}`;
+}
+
+function parseV4(text: string): Ip | undefined {
+  const parts = text.split('.');
+  if (parts.length !== 4) return undefined;
+  let address = 0;
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined;
+    const octet = Number(part);
+    if (octet > 255) return undefined;
+    address = address * 256 + octet;
+  }
+  return Ip.v4(address);
+}
+
+function hextets(words: IpWords): number[] {
+  return words.flatMap((word) => [word >>> 16, word & 0xffff]);
+}
+
+/** RFC 5952 §4: lower case, no leading zeros, the longest run (≥ 2) of zero groups as `::`, the first one on a tie. */
+function formatV6(words: IpWords): string {
+  const groups = hextets(words);
+  let bestStart = -1;
+  let bestLength = 1;
+  for (let i = 0; i < 8; i++) {
+    let j = i;
+    while (j < 8 && groups[j] === 0) j++;
+    if (j - i > bestLength) {
+      bestStart = i;
+      bestLength = j - i;
+    }
+    if (j > i) i = j;
+  }
+  const hex = (list: number[]): string => list.map((group) => group.toString(16)).join(':');
+  if (bestStart < 0) return hex(groups);
+  return `${hex(groups.slice(0, bestStart))}::${hex(groups.slice(bestStart + bestLength))}`;
+}
+
+function parseGroups(text: string): number[] | undefined {
+  if (text === '') return [];
+  const groups: number[] = [];
+  const parts = text.split(':');
+  for (const [index, part] of parts.entries()) {
+    if (part.includes('.') && index === parts.length - 1) {
+      const v4 = parseV4(part);
+      if (v4 === undefined) return undefined;
+      groups.push(v4.words[3] >>> 16, v4.words[3] & 0xffff);
+    } else if (/^[0-9a-f]{1,4}$/i.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+    } else {
+      return undefined;
+    }
+  }
+  return groups;
+}
+
+function parseV6(text: string): Ip | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const head = parseGroups(halves[0] ?? '');
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '') : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
+  const word = (i: number): number => (((groups[2 * i] ?? 0) << 16) | (groups[2 * i + 1] ?? 0)) >>> 0;
+  return Ip.v6(word(0), word(1), word(2), word(3));
+}

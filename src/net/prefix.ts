@@ -1,0 +1,101 @@
+/** Address prefixes (CIDR, RFC 4632 and RFC 4291 §2.3). */
+import { type Family, Ip, type IpWords } from './ip.js';
+
+/** A prefix whose host bits are zero. Immutable; equal exactly when `key`s are. */
+export class Prefix {
+  readonly address: Ip;
+  readonly length: number;
+  readonly key: string;
+
+  private constructor(address: Ip, length: number) {
+    this.address = address;
+    this.length = length;
+    this.key = `${address.key}/${length}`;
+  }
+
+  get family(): Family {
+    return this.address.family;
+  }
+
+  /** The prefix of that length that holds the address: host bits are cleared. */
+  static containing(address: Ip, length: number): Prefix {
+    if (!Number.isInteger(length) || length < 0 || length > address.bits) {
+      throw new RangeError(`prefix length ${length} for ${address.key}`);
+    }
+    return new Prefix(Ip.fromWords(address.family, maskWords(address, length)), length);
+  }
+
+  /** /32 or /128. */
+  static host(address: Ip): Prefix {
+    return new Prefix(address, address.bits);
+  }
+
+  /**
+   * Parses `10.1.0.0/24` or `fd00::/64`. A bare address is taken as a host prefix only when `bareHost` is set.
+   * Host bits that are set are an error (undefined): the operator meant something else.
+   */
+  static parse(text: string, bareHost = false): Prefix | undefined {
+    const slash = text.indexOf('/');
+    if (slash < 0) {
+      const address = bareHost ? Ip.parse(text) : undefined;
+      return address && Prefix.host(address);
+    }
+    const address = Ip.parse(text.slice(0, slash));
+    const lengthText = text.slice(slash + 1);
+    if (address === undefined || !/^(0|[1-9]\d{0,2})$/.test(lengthText)) return undefined;
+    const length = Number(lengthText);
+    if (length > address.bits) return undefined;
+    const prefix = Prefix.containing(address, length);
+    return prefix.address.equals(address) ? prefix : undefined;
+  }
+
+  /** Parses text that is known to be well formed (constants, tests); throws otherwise. */
+  static of(text: string): Prefix {
+    const parsed = Prefix.parse(text, true);
+    if (parsed === undefined) throw new Error(`not a prefix: ${text}`);
+    return parsed;
+  }
+
+  get isHost(): boolean {
+    return this.length === this.address.bits;
+  }
+
+  contains(address: Ip): boolean {
+    if (address.family !== this.family) return false;
+    const masked = maskWords(address, this.length);
+    return masked.every((word, i) => word === this.address.words[i]);
+  }
+
+  /** True when every address of `other` is in this prefix; a prefix covers itself. */
+  covers(other: Prefix): boolean {
+    return other.length >= this.length && this.contains(other.address);
+  }
+
+  overlaps(other: Prefix): boolean {
+    return this.covers(other) || other.covers(this);
+  }
+
+  /** Number of addresses; exact up to 2^53. */
+  get size(): number {
+    return 2 ** (this.address.bits - this.length);
+  }
+
+  toString(): string {
+    return this.key;
+  }
+
+  toJSON(): string {
+    return this.key;
+  }
+}
+
+/** The address with all bits after `length` cleared. */
+function maskWords(address: Ip, length: number): IpWords {
+  const skip = address.family === 4 ? 96 : 0;
+  const word = (i: number): number => {
+    const kept = Math.min(32, Math.max(0, skip + length - 32 * i));
+    const mask = kept === 0 ? 0 : (0xffffffff << (32 - kept)) >>> 0;
+    return ((address.words[i] ?? 0) & mask) >>> 0;
+  };
+  return [word(0), word(1), word(2), word(3)];
+}

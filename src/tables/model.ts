@@ -1,0 +1,115 @@
+/** The things that the tables speak of. Plain data; every other room builds on these names. */
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { Prefix } from '../net/prefix.js';
+
+/** A router's `id` in gndt.json. */
+export type RouterId = string;
+/** A vnet's `id` in gndt.json, 1 … 65535; what the overlay header carries. */
+export type VnetId = number;
+/** Position in router.json's `lans`. */
+export type LanIndex = number;
+
+export type VerifyMode = 'optimistic' | 'strict' | 'off';
+
+export interface Endpoint {
+  readonly transport: 'udp' | 'tcp';
+  readonly address: Ip;
+  readonly port: number;
+}
+
+/** router.json, validated; paths are absolute. */
+export interface RouterConfig {
+  readonly id: RouterId;
+  readonly privateKeyFile: string;
+  readonly listen: readonly Endpoint[];
+  readonly lans: readonly { readonly interface: string; readonly vnet: string }[];
+  readonly control: { readonly socket: string; readonly group: string };
+  readonly metrics: { readonly address: Ip; readonly port: number } | undefined;
+  readonly stateDir: string;
+  readonly log: { readonly level: LogLevel };
+  readonly mobility: MobilityConfig;
+  readonly tun: readonly { readonly interface: string; readonly vnet: string }[];
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+export interface MobilityConfig {
+  readonly verify: VerifyMode;
+  readonly maxMoves: number;
+  readonly moveWindowSeconds: number;
+}
+
+/** gndt.json, validated. */
+export interface GndtConfig {
+  readonly vnets: readonly VnetConfig[];
+  readonly routers: readonly RouterEntry[];
+  readonly networks: readonly NetworkConfig[];
+  readonly cipher: 'chacha20-poly1305' | 'aes-256-gcm';
+  readonly nodes: readonly WireguardClient[];
+}
+
+export interface VnetConfig {
+  readonly name: string;
+  readonly id: VnetId;
+  /** Single-large-subnet mode: the wide prefix that nodes are configured with. */
+  readonly subnet: Prefix | undefined;
+}
+
+export interface RouterEntry {
+  readonly id: RouterId;
+  /** X25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly endpoints: readonly Endpoint[];
+  readonly relay: boolean;
+}
+
+/** A prefix that is native to one site. */
+export interface NetworkConfig {
+  readonly vnet: VnetId;
+  readonly prefix: Prefix;
+  /** The home VR. */
+  readonly router: RouterId;
+  /** The network's way to the outside world. */
+  readonly gateway: Ip | undefined;
+  /** Which routers may claim this network's nodes; undefined = all. */
+  readonly allow: readonly RouterId[] | undefined;
+}
+
+/** An ordinary WireGuard client that is a node (wire.md). */
+export interface WireguardClient {
+  readonly vnet: VnetId;
+  readonly ip: Ip;
+  readonly publicKey: Uint8Array;
+  readonly via: RouterId;
+}
+
+/** One entry of lndt.json: an address or a prefix that may take part here, optionally pinned to a MAC. */
+export interface LndtEntry {
+  readonly vnet: VnetId;
+  readonly prefix: Prefix;
+  readonly mac: Mac | undefined;
+}
+
+/**
+ * What all routers know of one node address. Of two records for one (vnet, ip) the higher `seq` wins, then the
+ * greater router id, then (same router) the greater stamp; see `Directory`.
+ */
+export interface NodeRecord {
+  readonly vnet: VnetId;
+  readonly ip: Ip;
+  readonly mac: Mac;
+  /** The VR on whose LAN the node is; also the record's originator. */
+  readonly router: RouterId;
+  /** Rises by one with every move; never by rebinding or withdrawal at the same VR. */
+  readonly seq: number;
+  readonly state: 'here' | 'withdrawn';
+  /** Originator's own counter, rising with each record that it originates; microseconds of Unix time at least. */
+  readonly stamp: number;
+}
+
+/** How a binding was learned. */
+export type BindingSource = 'arp-request' | 'arp-reply' | 'gratuitous' | 'rarp' | 'ndp' | 'static';
+
+/** What set a move off. */
+export type MoveTrigger = 'rarp' | 'gratuitous-arp' | 'arp' | 'neighbour-advertisement' | 'operator';
