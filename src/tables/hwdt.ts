@@ -1,9 +1,9 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import { AddressMap } from './address-map.js';
 import type { BindingSource, LanIndex, VnetId } from './model.js';
 import { Subscribers } from './subscribers.js';
+import { VnetMap } from './vnet-map.js';
 
 /** Bindings a LAN may have before the least recently seen one is evicted (tables.md). */
 export const DEFAULT_LIMIT_PER_LAN = 65_536;
@@ -57,7 +57,7 @@ export class Hwdt {
   readonly #clock: Clock;
   readonly #limitPerLan: number;
   readonly #lans = new Map<LanIndex, LanTable>();
-  readonly #addresses = new AddressMap<Address>();
+  readonly #addresses = new VnetMap<string, Address>();
   readonly #subscribers = new Subscribers<[VnetId, Ip]>();
   #sightings = 0;
   #size = 0;
