@@ -1,0 +1,108 @@
+/** The routes that follow from the configuration alone: networks, LNDT entries, gateways, own addresses. */
+import type { Ip } from '../net/ip.js';
+import { ZERO_MAC } from '../net/mac.js';
+import { Prefix } from '../net/prefix.js';
+import type { Gndt } from './gndt.js';
+import type { Lndt } from './lndt.js';
+import type { LanIndex, NetworkConfig, VnetId } from './model.js';
+import { type Route, RouteFlag, RouteKind } from './route.js';
+
+/** What the compiler has to know of a LAN interface. */
+export interface CompilerLan {
+  readonly index: LanIndex;
+  readonly vnet: VnetId;
+  /** The gateway machine's own addresses there. */
+  readonly addresses: readonly Ip[];
+}
+
+export interface FixedRoute {
+  readonly vnet: VnetId;
+  readonly prefix: Prefix;
+  readonly route: Route;
+}
+
+interface Configuration {
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly lans: readonly CompilerLan[];
+}
+
+/** In the order of precedence: of two for one prefix the later one holds. */
+export function fixedRoutes(configuration: Configuration): FixedRoute[] {
+  const { gndt, lndt, lans } = configuration;
+  const networks = gndt.config.networks;
+  const gateways = networks.flatMap(({ vnet, gateway }) =>
+    gateway === undefined ? [] : [{ vnet, prefix: Prefix.host(gateway) }],
+  );
+  return [
+    ...networks.map((network) => networkRoute(configuration, network)),
+    ...[...lndt.entries, ...gateways].flatMap((entry) => entryRoute(configuration, entry.vnet, entry.prefix)),
+    ...lans.flatMap((lan) => lan.addresses.map((ip) => ownRoute(configuration, lan, ip))),
+  ];
+}
+
+/** What every route in a network has in common; no next hop yet, and nobody authorised. */
+export function baseRoute(gndt: Gndt, network: NetworkConfig | undefined): Route {
+  const subnet = network && gndt.vnet(network.vnet)?.subnet;
+  return {
+    kind: RouteKind.none,
+    peer: -1,
+    lan: -1,
+    mac: ZERO_MAC,
+    network: network === undefined ? 0 : gndt.networkIndex(network) + 1,
+    homePeer: homePeer(gndt, network),
+    previousPeer: -1,
+    flags: network !== undefined && subnet?.covers(network.prefix) === true ? RouteFlag.inSubnet : 0,
+    pinnedMac: undefined,
+  };
+}
+
+/** The LAN where a prefix is expected: the vnet's LAN whose interface has an address in it, else the vnet's first. */
+export function lanFor(lans: readonly CompilerLan[], vnet: VnetId, prefix: Prefix): CompilerLan | undefined {
+  const candidates = lans.filter((lan) => lan.vnet === vnet);
+  return candidates.find((lan) => lan.addresses.some((ip) => prefix.contains(ip))) ?? candidates[0];
+}
+
+function homePeer(gndt: Gndt, network: NetworkConfig | undefined): number {
+  if (network === undefined) return -2;
+  return network.router === gndt.self ? -1 : gndt.peerIndex(network.router);
+}
+
+function networkRoute(configuration: Configuration, network: NetworkConfig): FixedRoute {
+  const { gndt } = configuration;
+  const { vnet, prefix } = network;
+  const base = baseRoute(gndt, network);
+  if (network.router !== gndt.self) {
+    return { vnet, prefix, route: { ...base, kind: RouteKind.peer, peer: base.homePeer } };
+  }
+  return { vnet, prefix, route: onLink(configuration, network, prefix) };
+}
+
+/** A part of a home network that the LNDT speaks of; entries that are as wide as the network are in its own route. */
+function entryRoute(configuration: Configuration, vnet: VnetId, prefix: Prefix): FixedRoute[] {
+  const network = configuration.gndt.networkCovering(vnet, prefix);
+  if (network?.router !== configuration.gndt.self || network.prefix.length === prefix.length) return [];
+  return [{ vnet, prefix, route: onLink(configuration, network, prefix) }];
+}
+
+function ownRoute(configuration: Configuration, lan: CompilerLan, ip: Ip): FixedRoute {
+  const prefix = Prefix.host(ip);
+  const network = configuration.gndt.networkOf(lan.vnet, ip);
+  const base = network && onLink(configuration, network, prefix);
+  const route = {
+    ...(base ?? baseRoute(configuration.gndt, undefined)),
+    kind: RouteKind.own,
+    lan: lan.index,
+  };
+  return { vnet: lan.vnet, prefix, route };
+}
+
+/** A prefix inside `network` on this VR's LAN, with what the LNDT says of all of it. */
+function onLink({ gndt, lndt, lans }: Configuration, network: NetworkConfig, prefix: Prefix): Route {
+  const base = baseRoute(gndt, network);
+  const lan = lanFor(lans, network.vnet, network.prefix);
+  const next = lan === undefined ? {} : { kind: RouteKind.onLink, lan: lan.index };
+  const entry = network.router === gndt.self ? lndt.entryFor(network.vnet, prefix) : undefined;
+  if (entry === undefined) return { ...base, ...next };
+  return { ...base, ...next, flags: base.flags | RouteFlag.authorised, pinnedMac: entry.mac };
+}

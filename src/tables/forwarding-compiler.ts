@@ -1,0 +1,150 @@
+import type { Ip } from '../net/ip.js';
+import { Prefix } from '../net/prefix.js';
+import type { Directory } from './directory.js';
+import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
+import { MAX_NETWORKS } from './forwarding-layout.js';
+import type { ForwardingTable } from './forwarding-table.js';
+import type { Gndt } from './gndt.js';
+import type { Hwdt } from './hwdt.js';
+import type { Lndt } from './lndt.js';
+import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
+import { type Route, RouteFlag, RouteKind } from './route.js';
+import { VnetMap } from './vnet-map.js';
+
+export type { CompilerLan };
+
+export interface CompilerInputs {
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly hwdt: Hwdt;
+  readonly directory: Directory;
+  /** Written by this compiler alone. */
+  readonly table: ForwardingTable;
+  readonly lans: readonly CompilerLan[];
+}
+
+/**
+ * Keeps a forwarding table in step with the other tables. The route of an address depends on the configuration and on
+ * what the directory and the HWDT say of that one address, so each of their changes recomputes one route. For new
+ * configuration make a new compiler on the same table (after `dispose` of the old one) and `rebuild`.
+ */
+export class ForwardingCompiler {
+  readonly #inputs: CompilerInputs;
+  /** Configured routes of whole prefixes by the prefix's key, and of single addresses by the address's. */
+  readonly #fixedPrefixes = new VnetMap<string, FixedRoute>();
+  readonly #fixedHosts = new VnetMap<string, FixedRoute>();
+  readonly #unplaced = new VnetMap<string, true>();
+  readonly #unsubscribe: readonly (() => void)[];
+
+  /** Subscribes; the table is complete after the first `rebuild`. */
+  constructor(inputs: CompilerInputs) {
+    this.#inputs = inputs;
+    for (const fixed of fixedRoutes(inputs)) {
+      const { vnet, prefix } = fixed;
+      if (prefix.isHost) this.#fixedHosts.set(vnet, prefix.address.key, fixed);
+      else this.#fixedPrefixes.set(vnet, prefix.key, fixed);
+    }
+    this.#unsubscribe = [
+      inputs.directory.subscribe(({ after }) => this.#update(after.vnet, Prefix.host(after.ip))),
+      inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
+    ];
+  }
+
+  /** Routes that the table had no room for. */
+  get unplaced(): number {
+    return this.#unplaced.size;
+  }
+
+  /**
+   * Computes every route anew and writes those that differ, new ones before old ones go, so that a reload interrupts
+   * nobody.
+   */
+  rebuild(): void {
+    const { directory, hwdt, table, gndt } = this.#inputs;
+    const before = [...table.routes()];
+    for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
+    for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
+    for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
+    for (const { vnet, ip } of hwdt.all()) this.#update(vnet, Prefix.host(ip));
+    for (const { vnet, prefix } of before) {
+      if (this.#routeOf(vnet, prefix) === undefined) table.delete(vnet, prefix);
+    }
+    for (let index = 0; index < MAX_NETWORKS; index++) {
+      const network = gndt.config.networks[index];
+      table.setGateway(index, network?.vnet ?? 0, network?.gateway);
+    }
+  }
+
+  /** Stops listening; the table stays as it is. */
+  dispose(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #update(vnet: VnetId, prefix: Prefix): void {
+    const route = this.#routeOf(vnet, prefix);
+    if (route === undefined) this.#inputs.table.delete(vnet, prefix);
+    const isPlaced = route === undefined || this.#inputs.table.set(vnet, prefix, route);
+    if (!isPlaced) this.#unplaced.set(vnet, prefix.key, true);
+    else if (this.#unplaced.size > 0) this.#unplaced.delete(vnet, prefix.key);
+  }
+
+  /** The route that exactly this prefix should have; undefined when a shorter one serves. */
+  #routeOf(vnet: VnetId, prefix: Prefix): Route | undefined {
+    if (!prefix.isHost) return this.#fixedPrefixes.get(vnet, prefix.key)?.route;
+    const fixed = this.#fixedHosts.get(vnet, prefix.address.key)?.route;
+    if (fixed?.kind === RouteKind.own) return fixed;
+    const network = this.#inputs.gndt.networkOf(vnet, prefix.address);
+    // An address that is native nowhere is nobody's to announce.
+    if (network === undefined) return fixed;
+    const record = this.#inputs.directory.here(vnet, prefix.address);
+    const isAway = record !== undefined && record.router !== this.#inputs.gndt.self;
+    const route = isAway ? this.#remote(network, record) : this.#local(network, prefix.address, record);
+    return route ?? fixed;
+  }
+
+  /** A node at another VR. One that is at home is served by its network's route, unless it came from elsewhere. */
+  #remote(network: NetworkConfig, record: NodeRecord): Route | undefined {
+    const { gndt, directory } = this.#inputs;
+    const peer = gndt.peerIndex(record.router);
+    const previousPeer = this.#peerOf(directory.previous(record.vnet, record.ip));
+    if (peer < 0 || (record.router === network.router && previousPeer < 0)) return undefined;
+    const departed = network.router === gndt.self ? RouteFlag.departed : 0;
+    const base = baseRoute(gndt, network);
+    const flags = base.flags | departed | this.#authorised(record.vnet, record.ip);
+    return { ...base, kind: RouteKind.peer, peer, previousPeer, flags };
+  }
+
+  /** A node on one of our LANs: the directory says so, or it is native here and has been seen. */
+  #local(network: NetworkConfig, ip: Ip, record: NodeRecord | undefined): Route | undefined {
+    const { gndt, lndt, hwdt, directory, lans } = this.#inputs;
+    const { vnet } = network;
+    const isNative = network.router === gndt.self;
+    if (record === undefined && !isNative) return undefined;
+    const binding = hwdt.get(vnet, ip);
+    const pinnedMac = isNative ? lndt.entryFor(vnet, Prefix.host(ip))?.mac : undefined;
+    const seenMac = binding?.mac ?? record?.mac;
+    const lan = binding?.lan ?? lanFor(lans, vnet, network.prefix)?.index;
+    if (seenMac === undefined || lan === undefined) return undefined;
+    const base = baseRoute(gndt, network);
+    return {
+      ...base,
+      kind: RouteKind.host,
+      lan,
+      // Whoever else says that it has a pinned address does not get its traffic.
+      mac: pinnedMac ?? seenMac,
+      previousPeer: record === undefined ? -1 : this.#peerOf(directory.previous(vnet, ip)),
+      flags: base.flags | this.#authorised(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),
+      pinnedMac,
+    };
+  }
+
+  #authorised(vnet: VnetId, ip: Ip): number {
+    return this.#inputs.lndt.authorises(vnet, ip, undefined) ? RouteFlag.authorised : 0;
+  }
+
+  /** Peer index of another router; −1 for this one, and for none. */
+  #peerOf(router: RouterId | undefined): number {
+    const { gndt } = this.#inputs;
+    return router === undefined || router === gndt.self ? -1 : gndt.peerIndex(router);
+  }
+}
