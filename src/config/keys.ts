@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { decodeKey, encodeKey, KEY_BYTES, type Read } from '../tables/files/read.js';
+import { codeOf, messageOf } from './system-error.js';
 
 /** DER before the 32 raw bytes of a private key (RFC 8410 §7: PKCS #8, algorithm 1.3.101.110). */
 const PKCS8_HEAD = Buffer.from('302e020100300506032b656e04220420', 'hex');
@@ -93,12 +94,4 @@ function toKeyObject(privateKey: Uint8Array): KeyObject {
   const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   der.fill(0);
   return key;
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,8 +8,9 @@ import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { parseFiles, type TableConfig } from '../tables/files/parse.js';
 import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
-import { codeOf, derivePublicKey, messageOf, readPrivateKey } from './keys.js';
+import { derivePublicKey, readPrivateKey } from './keys.js';
 import { notYet } from './not-yet.js';
+import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
 
 /** A checked configuration. Nothing here is to be logged whole: it holds the private key. */

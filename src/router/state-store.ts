@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf, messageOf } from '../config/system-error.js';
 import type { Clock, Timer } from '../net/clock.js';
 import type { NodeRecord } from '../tables/model.js';
 import { decodeState, encodeState } from './state-file.js';
@@ -53,13 +55,17 @@ export class StateStore {
   }
 
   load(): LoadedState {
-    let text: string;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      return { records: [], problem: `cannot make ${this.#directory}: ${messageOf(error)}` };
+    }
+    let text: string;
+    try {
       text = readFileSync(this.path, 'utf8');
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return { records: [] };
-      return { records: [], problem: `cannot read ${this.path}: ${messageOf(error)}` };
+      return { records: [], problem: `${messageOf(error)}; ${this.#putAside([])}` };
     }
     const { records, damage } = decodeState(text);
     if (damage === undefined) return { records };
@@ -112,7 +118,7 @@ export class StateStore {
 
   /** Keeps the damaged file under a second name and puts what is good of it in its place. Says what it did. */
   #putAside(good: readonly NodeRecord[]): string {
-    const aside = `${this.path}.corrupt-${this.#clock.wallMs()}`;
+    const aside = unusedName(`${this.path}.corrupt-${this.#clock.wallMs()}`);
     try {
       if (good.length === 0) renameSync(this.path, aside);
       else linkSync(this.path, aside);
@@ -122,6 +128,13 @@ export class StateStore {
     if (good.length > 0) this.save(good);
     return `put aside as ${aside}, going on with ${good.length} of its records`;
   }
+}
+
+/** A file that was put aside before is never written over. */
+function unusedName(name: string): string {
+  let candidate = name;
+  for (let i = 1; existsSync(candidate); i++) candidate = `${name}-${i}`;
+  return candidate;
 }
 
 /** After a crash at any moment the file is the old one or the new one, whole. */
@@ -141,12 +154,4 @@ function replaceFile(directory: string, name: string, text: string): void {
   } finally {
     closeSync(parent);
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -158,7 +158,7 @@ class Reader {
   #next(): string {
     const rest = this.#text.slice(this.#at);
     if (rest === '') return 'the end of the file';
-    return isComment(rest) ? COMMENT : quote(/^\w+|^[^]/.exec(rest)?.[0] ?? '');
+    return isComment(rest) ? COMMENT : quote(/^\w+|^./s.exec(rest)?.[0] ?? '');
   }
 
   #fail(message: string, offset = this.#at): never {
