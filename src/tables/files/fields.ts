@@ -73,7 +73,7 @@ export const endpointUrl = (description: string) =>
   });
 
 export const socketAddress = (description: string) =>
-  text((written) => readSocketAddress(written), {
+  text(readSocketAddress, {
     description,
     examples: ['127.0.0.1:9770', '[::1]:9770'],
     pattern: '^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',

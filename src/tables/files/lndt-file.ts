@@ -21,7 +21,7 @@ export const lndtSchema = strict(
     $schema: schemaReference,
     nodes: z
       .array(entry)
-      .meta({ description: 'a node that is not listed is dropped and shown as unauthorised' }),
+      .meta({ description: 'the nodes that may take part; others are dropped and shown as unauthorised' }),
   },
   'lndt.json: the Local Network Description Table, who may take part at this site',
 );

@@ -128,8 +128,6 @@ export function encodeKey(key: Uint8Array): string {
   return Buffer.from(key).toString('base64');
 }
 
-const ENDPOINT_EXAMPLE = 'udp://192.0.2.1:7700 or udp://[2001:db8::1]:7700';
-
 /** Where a router listens: the unspecified address (every interface) and port 0 (any free port) are fine. */
 export function readListen(text: string): Read<Endpoint> {
   return readEndpointUrl(text, 0);
@@ -145,58 +143,76 @@ export function readEndpoint(text: string): Read<Endpoint> {
       problem: `${quoted(text)} says where to listen; expected an address at which others reach this router`,
     };
   }
-  if (address.isGroup)
+  if (address.isGroup) {
     return { problem: `${quoted(text)} is multicast or broadcast; expected one router's address` };
+  }
   return endpoint;
 }
 
 function readEndpointUrl(text: string, lowestPort: 0 | 1): Read<Endpoint> {
   const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
-  if (match === null) return { problem: `${quoted(text)} is no endpoint; expected ${ENDPOINT_EXAMPLE}` };
+  if (match === null) {
+    return {
+      problem: `${quoted(text)} is no endpoint; expected udp://192.0.2.1:7700 or udp://[2001:db8::1]:7700`,
+    };
+  }
   const [, scheme = '', rest = ''] = match;
   if (scheme !== 'udp' && scheme !== 'tcp') {
-    return { problem: `${quoted(text)}: expected "udp://" or "tcp://" in small letters, got "${scheme}://"` };
+    return {
+      problem: `${quoted(text)}: expected "udp://" or "tcp://" in small letters, got "${scheme}://"`,
+    };
   }
-  const socket = readSocketAddress(rest, lowestPort, `${scheme}://`);
+  const head = `${scheme}://`;
+  const socket = readSocket(rest, { head, lowestPort, address: '192.0.2.1', port: 7700 });
   return 'problem' in socket ? socket : { value: { transport: scheme, ...socket.value } };
 }
 
-/** `192.0.2.1:9770` or `[2001:db8::1]:9770`. */
-export function readSocketAddress(
-  text: string,
-  lowestPort: 0 | 1 = 1,
-  scheme = '',
-): Read<{ address: Ip; port: number }> {
-  const whole = quoted(`${scheme}${text}`);
-  const match = /^(\[([^\]]*)\]|[^:[\]]*):([^:]*)$/.exec(text);
-  const [, host = text, bracketed, portText = ''] = match ?? [];
-  const address = Ip.parse(bracketed ?? host);
-  if (match === null) {
-    if (address !== undefined) {
-      const form = address.family === 6 ? `[${address}]` : `${address}`;
-      return { problem: `${whole} has no port; expected for example ${scheme}${form}:7700` };
-    }
-    return { problem: `${whole} is not ADDRESS:PORT; expected for example ${scheme}192.0.2.1:7700` };
-  }
-  if (address === undefined) return { problem: notAnAddress(whole, bracketed ?? host, scheme) };
-  if ((bracketed !== undefined) !== (address.family === 6)) {
-    return {
-      problem: `${whole}: only an IPv6 address stands in brackets; write ${scheme}${address}:${portText}`,
-    };
-  }
-  if (!/^(0|[1-9]\d{0,4})$/.test(portText) || Number(portText) > 65535 || Number(portText) < lowestPort) {
-    return {
-      problem: `${whole}: the port must be a number from ${lowestPort} to 65535, with nothing after it`,
-    };
-  }
-  return { value: { address, port: Number(portText) } };
+/** The metrics' `127.0.0.1:9770` or `[::1]:9770`. */
+export function readSocketAddress(text: string): Read<{ address: Ip; port: number }> {
+  return readSocket(text, { head: '', lowestPort: 1, address: '127.0.0.1', port: 9770 });
 }
 
-function notAnAddress(whole: string, host: string, scheme: string): string {
-  if (host === '') return `${whole} has no address; expected for example ${scheme}192.0.2.1:7700`;
-  if (host.includes('%')) return `${whole}: an address with a zone ("%") means nothing on another machine`;
-  if (/[a-z]/i.test(host) && !host.includes(':')) {
-    return `${whole}: HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as ${scheme}192.0.2.1:7700`;
+/** What stands before the address, and an example of what would be right. */
+interface SocketForm {
+  readonly head: string;
+  readonly lowestPort: 0 | 1;
+  readonly address: string;
+  readonly port: number;
+}
+
+function readSocket(text: string, form: SocketForm): Read<{ address: Ip; port: number }> {
+  const whole = quoted(`${form.head}${text}`);
+  const match = /^(\[([^\]]*)\]|[^:[\]]*):([^:\]]*)$/.exec(text);
+  if (match === null) return { problem: `${whole} ${withoutPort(text, form)}` };
+  const [, host = '', bracketed, portText = ''] = match;
+  const address = Ip.parse(bracketed ?? host);
+  if (address === undefined) return { problem: `${whole}${notAnAddress(bracketed ?? host, form)}` };
+  if ((bracketed !== undefined) !== (address.family === 6)) {
+    return {
+      problem: `${whole}: only an IPv6 address stands in brackets; write ${form.head}${address}:${portText}`,
+    };
   }
-  return `${whole}: ${quoted(host)} is no IP address; expected for example ${scheme}192.0.2.1:7700`;
+  const port = /^(0|[1-9]\d{0,4})$/.test(portText) ? Number(portText) : -1;
+  if (port < form.lowestPort || port > 65_535) {
+    return {
+      problem: `${whole}: the port must be a number from ${form.lowestPort} to 65535, with nothing after it`,
+    };
+  }
+  return { value: { address, port } };
+}
+
+function withoutPort(text: string, { head, address, port }: SocketForm): string {
+  const bare = Ip.parse(text.replace(/^\[(.*)\]$/, '$1'));
+  if (bare === undefined) return `is not ADDRESS:PORT; expected for example ${head}${address}:${port}`;
+  return `has no port; expected for example ${head}${bare.family === 6 ? `[${bare}]` : bare}:${port}`;
+}
+
+function notAnAddress(host: string, { head, address, port }: SocketForm): string {
+  const example = `${head}${address}:${port}`;
+  if (host === '') return ` has no address; expected for example ${example}`;
+  if (host.includes('%')) return ': an address with a zone ("%") means nothing on another machine';
+  if (/^[a-z0-9._-]*[a-z][a-z0-9._-]*$/i.test(host)) {
+    return `: HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as ${example}`;
+  }
+  return `: ${quoted(host)} is no IP address; expected for example ${example}`;
 }

@@ -5,7 +5,7 @@ export function didYouMean(written: string, names: readonly string[]): string {
   const allowed = Math.max(1, Math.floor(written.length / 3));
   let best: { name: string; distance: number } | undefined;
   for (const name of names) {
-    const distance = editDistance(written.toLowerCase(), name.toLowerCase());
+    const distance = distanceOf(written.toLowerCase(), name.toLowerCase());
     if (distance <= allowed && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
       best = { name, distance };
   }
@@ -22,6 +22,12 @@ export function listed(names: readonly string[], most = 10): string {
 /** Text as it stands in an error: quoted, and cut when it is long. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+/** A word that is only cut short or drawn out ("warning" for "warn") is as close as one wrong letter. */
+function distanceOf(a: string, b: string): number {
+  const cut = Math.min(a.length, b.length) >= 3 && (a.startsWith(b) || b.startsWith(a));
+  return cut ? 1 : editDistance(a, b);
 }
 
 /** Levenshtein, one row at a time; texts longer than names can be are simply far apart. */
