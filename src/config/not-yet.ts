@@ -4,6 +4,7 @@
  */
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { TableConfig } from '../tables/files/parse.js';
+import { DEFAULTS } from '../tables/files/router-file.js';
 
 interface NotYet {
   /** As an operator finds it in the file. */
@@ -33,7 +34,8 @@ const NOT_YET: readonly NotYet[] = [
   },
   {
     setting: 'router.json: mobility.maxMoves, mobility.moveWindowSeconds',
-    asked: ({ router: { mobility } }) => mobility.maxMoves !== 5 || mobility.moveWindowSeconds !== 180,
+    asked: ({ router: { mobility } }) =>
+      mobility.maxMoves !== DEFAULTS.maxMoves || mobility.moveWindowSeconds !== DEFAULTS.moveWindowSeconds,
     instead: 'a node that bounces is not frozen',
   },
   {

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import {
+  NAME,
   readEndpoint,
   readFilePath,
   readInterface,
@@ -16,7 +17,6 @@ import {
 } from './read.js';
 import { text } from './schema.js';
 
-const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$';
 const ADDRESS = '^[0-9A-Fa-f:.]+$';
 const PREFIX = '^[0-9A-Fa-f:.]+/[0-9]{1,3}$';
 const ENDPOINT = '^(udp|tcp)://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$';
@@ -28,10 +28,10 @@ export const schemaReference = z
   .meta({ description: 'Where an editor finds the JSON Schema; ignored' });
 
 export const routerId = (description: string) =>
-  text(readName, { description, examples: ['vr-a'], pattern: NAME });
+  text(readName, { description, examples: ['vr-a'], pattern: NAME.source });
 
 export const vnetName = (description: string) =>
-  text(readName, { description, examples: ['blue'], pattern: NAME });
+  text(readName, { description, examples: ['blue'], pattern: NAME.source });
 
 export const interfaceName = (description: string) =>
   text(readInterface, { description, examples: ['eth0', 'eth0.12'], pattern: '^[!-.0-~]{1,15}$' });

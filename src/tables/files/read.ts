@@ -11,7 +11,8 @@ export type Read<T> = { readonly value: T } | { readonly problem: string };
 /** Bytes of an X25519 key. */
 export const KEY_BYTES = 32;
 
-const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+/** Published in the JSON Schemas as well. */
+export const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /** Ids of routers and names of vnets: at most 63 characters, so that they fit a wire field and a table's column. */
 export function readName(text: string): Read<string> {

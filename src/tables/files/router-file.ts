@@ -15,7 +15,7 @@ import { oneOf, strict, text, wholeNumber } from './schema.js';
 
 export const ROUTER_FILE = 'router.json';
 
-const DEFAULTS = {
+export const DEFAULTS = {
   socket: '/run/vine/control.sock',
   group: 'vine',
   stateDir: '/var/lib/vine',
