@@ -1,0 +1,323 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import type { Clock, Timer } from '../../../src/net/clock.js';
+import { Ip } from '../../../src/net/ip.js';
+import { type Mac, mac } from '../../../src/net/mac.js';
+import { decodeState, encodeState } from '../../../src/router/state-file.js';
+import { StateStore } from '../../../src/router/state-store.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
+
+const root = mkdtempSync(join(tmpdir(), 'vine-state-'));
+after(() => rmSync(root, { recursive: true }));
+
+/** Time that passes only when told to. */
+class ManualClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ at: number; action: () => void }>();
+
+  nowMs(): number {
+    return this.#now;
+  }
+
+  wallMs(): number {
+    return 1_700_000_000_000 + this.#now;
+  }
+
+  after(_name: string, delayMs: number, action: () => void): Timer {
+    const timer = { at: this.#now + delayMs, action };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {
+      if (this.#timers.delete(timer)) timer.action();
+    }
+  }
+}
+
+const record = (ip: string, over: Partial<NodeRecord> = {}): NodeRecord => ({
+  vnet: 1,
+  ip: Ip.of(ip),
+  mac: mac('52:54:00:00:00:09'),
+  router: 'vr-a',
+  seq: 3,
+  state: 'here',
+  stamp: 1_700_000_000_000_123,
+  ...over,
+});
+
+let count = 0;
+function fresh() {
+  const directory = join(root, `state-${count++}`);
+  const clock = new ManualClock();
+  const errors: string[] = [];
+  const store = new StateStore(directory, clock, (message) => errors.push(message));
+  return { directory, clock, errors, store, path: join(directory, 'directory.json') };
+}
+
+function spoil(text: string) {
+  const setup = fresh();
+  mkdirSync(setup.directory);
+  writeFileSync(setup.path, text);
+  return { ...setup, aside: `${setup.path}.corrupt-1700000000000` };
+}
+
+test('the first start: nothing to load, the directory is made for its owner only', () => {
+  const { store, directory } = fresh();
+  assert.deepEqual(store.load(), { records: [] });
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+});
+
+test('what was saved is loaded: own, visiting and departed nodes, both families, tombstones', () => {
+  const { store, path, directory, errors } = fresh();
+  const records = [
+    record('10.1.0.9'),
+    record('10.1.0.10', { router: 'vr-b', seq: 9_007_199_254_740_991, vnet: 65_535 }),
+    record('fd00:1::9', { state: 'withdrawn', seq: 0, stamp: 0, mac: mac('fe:ff:ff:ff:ff:ff') }),
+  ];
+  store.save(records);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(store.load(), { records });
+  assert.deepEqual(readdirSync(directory), ['directory.json']);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+test('the form on disk is fixed: a router of this version reads what another wrote', () => {
+  const text =
+    '{ "version": 1, "records": [\n' +
+    '{"vnet":1,"ip":"10.1.0.9","mac":"52:54:00:00:00:09","router":"vr-a","seq":3,"state":"here","stamp":1700000000000123},\n' +
+    '{"vnet":1,"ip":"fd00::9","mac":"52:54:00:00:00:09","router":"vr-b","seq":4,"state":"withdrawn","stamp":5}\n' +
+    '] }\n';
+  const records = [
+    record('10.1.0.9'),
+    record('fd00::9', { router: 'vr-b', seq: 4, state: 'withdrawn', stamp: 5 }),
+  ];
+  assert.equal(encodeState(records), text);
+  assert.deepEqual(decodeState(text), { records, damage: undefined });
+});
+
+test('any record survives', () => {
+  const word = fc.nat({ max: 0xffffffff });
+  const ip = fc.oneof(
+    word.map((address) => Ip.v4(address)),
+    fc.tuple(word, word, word, word).map((words) => Ip.v6(...words)),
+  );
+  // A single machine's MAC: the group bit is clear, and it is not zero.
+  const unicast = fc
+    .tuple(fc.nat({ max: 0xff }), fc.integer({ min: 1, max: 2 ** 40 - 1 }))
+    .map(([first, rest]) => ((first & 0xfe) * 2 ** 40 + rest) as Mac);
+  const any = fc.record(
+    {
+      vnet: fc.integer({ min: 1, max: 65_535 }),
+      ip,
+      mac: unicast,
+      router: fc.constantFrom('vr-a', 'B.2', 'x'),
+      seq: fc.maxSafeNat(),
+      state: fc.constantFrom<NodeRecord['state']>('here', 'withdrawn'),
+      stamp: fc.maxSafeNat(),
+    },
+    { noNullPrototype: true },
+  );
+  fc.assert(
+    fc.property(fc.array(any), (records) => {
+      assert.deepEqual(decodeState(encodeState(records)), { records, damage: undefined });
+    }),
+  );
+});
+
+test('a scheduled write happens within a second, once, with what is true by then', () => {
+  const { store, clock, path } = fresh();
+  let records = [record('10.1.0.1')];
+  let asked = 0;
+  const snapshot = () => {
+    asked++;
+    return records;
+  };
+  store.schedule(snapshot);
+  clock.advance(400);
+  assert.equal(existsSync(path), false);
+  records = [record('10.1.0.2')];
+  store.schedule(snapshot); // does not put the write off
+  clock.advance(100);
+  assert.deepEqual(store.load().records, records);
+  clock.advance(10_000);
+  assert.equal(asked, 1);
+});
+
+test('a save at once takes the place of what was scheduled', () => {
+  const { store, clock } = fresh();
+  store.schedule(() => [record('10.1.0.1')]);
+  store.save([record('10.1.0.2')]);
+  clock.advance(10_000);
+  assert.deepEqual(store.load().records, [record('10.1.0.2')]);
+  store.schedule(() => [record('10.1.0.3')]); // and the next change is scheduled anew
+  clock.advance(500);
+  assert.deepEqual(store.load().records, [record('10.1.0.3')]);
+});
+
+test('close writes what is scheduled and leaves no timer', () => {
+  const { store, clock } = fresh();
+  let asked = 0;
+  store.schedule(() => {
+    asked++;
+    return [record('10.1.0.1')];
+  });
+  store.close();
+  assert.deepEqual(store.load().records, [record('10.1.0.1')]);
+  clock.advance(10_000);
+  store.close();
+  assert.equal(asked, 1);
+});
+
+const BAD_RECORD =
+  '{"vnet":1,"ip":"10.1.0.300","mac":"52:54:00:00:00:09","router":"vr-a","seq":3,"state":"here","stamp":5}';
+
+const CORRUPT: readonly (readonly [name: string, text: string, damage: string])[] = [
+  ['empty', '', 'not JSON'],
+  ['cut short', '{ "version": 1, "records": [\n{"vnet":1', 'not JSON'],
+  ['zeros, as after a power failure', '\0'.repeat(4096), 'not JSON'],
+  ['another form', '[]', 'not of the form {"version", "records"}'],
+  ['no records', '{ "version": 1 }', 'not of the form {"version", "records"}'],
+  ['a later version', '{ "version": 2, "records": [] }', 'version 2, expected 1'],
+  [
+    'nothing good in it',
+    `{ "version": 1, "records": [${BAD_RECORD}] }`,
+    '1 of 1 records bad, first records[0]: "10.1.0.300" is no IP address; expected one such as 10.1.0.9 or fd00:1::9',
+  ],
+];
+
+for (const [name, text, damage] of CORRUPT) {
+  test(`a corrupt file is put aside and reported, not deleted: ${name}`, () => {
+    const { store, path, aside, errors } = spoil(text);
+    assert.deepEqual(store.load(), {
+      records: [],
+      problem: `${path} is damaged (${damage}); put aside as ${aside}, going on with 0 of its records`,
+    });
+    assert.equal(readFileSync(aside, 'utf8'), text);
+    assert.equal(existsSync(path), false);
+    assert.deepEqual(store.load(), { records: [] });
+    assert.deepEqual(errors, []);
+  });
+}
+
+test('of a file with one bad record the good ones are kept, in the file too', () => {
+  const good = record('10.1.0.9');
+  const text = encodeState([good]).replace('\n] }', `,\n${BAD_RECORD}\n] }`);
+  const { store, path, aside } = spoil(text);
+  const loaded = store.load();
+  assert.deepEqual(loaded.records, [good]);
+  assert.match(
+    loaded.problem ?? '',
+    /1 of 2 records bad, first records\[1\]: .*going on with 1 of its records$/,
+  );
+  assert.equal(readFileSync(aside, 'utf8'), text);
+  assert.equal(readFileSync(path, 'utf8'), encodeState([good]));
+  assert.deepEqual(store.load(), { records: [good] });
+});
+
+test('a second corrupt file in the same millisecond does not replace the first', () => {
+  const { store, path, aside } = spoil('one');
+  store.load();
+  writeFileSync(path, 'two');
+  store.load();
+  assert.equal(readFileSync(aside, 'utf8'), 'one');
+  assert.equal(readFileSync(`${aside}-1`, 'utf8'), 'two');
+});
+
+test('decoding throws for no text', () => {
+  const near = fc
+    .jsonValue({ maxDepth: 3 })
+    .map((value) => `{ "version": 1, "records": [${JSON.stringify(value)}] }`);
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json(), near), (text) => {
+      const { records, damage } = decodeState(text);
+      assert.deepEqual([records, typeof damage], [[], 'string']);
+    }),
+  );
+});
+
+test('a write that fails is reported, tried again, and the old file stays whole', () => {
+  const { store, clock, errors, directory, path } = fresh();
+  store.save([record('10.1.0.1')]);
+  mkdirSync(`${path}.tmp`); // nothing can be written there, not even by root
+  store.save([record('10.1.0.2')]);
+  assert.equal(errors.length, 1);
+  assert.match(errors[0] ?? '', new RegExp(`^cannot write ${path}: EISDIR`));
+  assert.deepEqual(store.load().records, [record('10.1.0.1')]);
+  clock.advance(5000);
+  assert.equal(errors.length, 2);
+  rmSync(join(directory, 'directory.json.tmp'), { recursive: true });
+  clock.advance(5000);
+  assert.equal(errors.length, 2);
+  assert.deepEqual(store.load().records, [record('10.1.0.2')]);
+});
+
+test('a state directory that cannot be made: reported by load and by save', () => {
+  const { directory } = fresh();
+  writeFileSync(directory, 'in the way');
+  const errors: string[] = [];
+  const store = new StateStore(join(directory, 'vine'), new ManualClock(), (message) => errors.push(message));
+  assert.match(store.load().problem ?? '', /^cannot make .*ENOTDIR/);
+  store.save([record('10.1.0.1')]);
+  assert.match(errors[0] ?? '', /^cannot write .*ENOTDIR/);
+});
+
+test('a state directory that is there keeps its mode', () => {
+  const { store, directory } = fresh();
+  mkdirSync(directory);
+  chmodSync(directory, 0o750);
+  store.save([]);
+  assert.equal(statSync(directory).mode & 0o777, 0o750);
+});
+
+/** Saves without end, in every round one more record than in the one before. */
+const WRITER = `
+  const [, storeUrl, ipUrl, directory] = process.argv;
+  const { StateStore } = await import(storeUrl);
+  const { Ip } = await import(ipUrl);
+  const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel() {} }) };
+  const store = new StateStore(directory, clock, (message) => { throw new Error(message); });
+  const records = [];
+  for (let i = 1; ; i++) {
+    records.push({ vnet: 1, ip: Ip.v4(i), mac: i, router: 'vr-a', seq: i, state: 'here', stamp: i });
+    store.save(records);
+    if (i === 20) process.stdout.write('going');
+  }`;
+
+test('kill -9 in the middle of writing leaves a whole file', async () => {
+  const urls = ['router/state-store.js', 'net/ip.js'].map(
+    (name) => new URL(`../../../src/${name}`, import.meta.url).href,
+  );
+  for (let round = 0; round < 4; round++) {
+    const { store, directory } = fresh();
+    const child = spawn(process.execPath, ['--input-type=module', '-e', WRITER, ...urls, directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const gone = once(child, 'exit');
+    await Promise.race([once(child.stdout, 'data'), gone]);
+    child.kill('SIGKILL');
+    assert.deepEqual(await gone, [null, 'SIGKILL']);
+    const { records, problem } = store.load();
+    assert.equal(problem, undefined);
+    assert.ok(records.length >= 20);
+    assert.equal(records.at(-1)?.seq, records.length);
+  }
+});
