@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 
 export const MAX_BODY_BYTES = 64 * 1024;
 
+/** No body at all counts as JSON with the value `undefined`: some calls need none. */
 export type Body =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'malformed' | 'too-long' | 'cut' };
@@ -24,6 +25,7 @@ export function readBody(request: IncomingMessage): Promise<Body> {
 }
 
 function parse(bytes: Buffer): Body {
+  if (bytes.length === 0) return { kind: 'json', value: undefined };
   try {
     return { kind: 'json', value: JSON.parse(bytes.toString('utf8')) };
   } catch {

@@ -41,6 +41,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const calls = controlCalls(options.router, events);
   const server = createHttpServer();
   server.on('request', (request, response) => {
+    response.shouldKeepAlive = false;
     respond(calls, events, request, response).catch((fault: unknown) => {
       options.onFault(`${request.method} ${request.url}`, fault);
       giveUp(response);
@@ -70,8 +71,8 @@ function createHttpServer(): Server {
   });
   server.timeout = IDLE_TIMEOUT_MS;
   server.maxConnections = MAX_CONNECTIONS;
-  // One request per connection: a pipeline of a thousand requests in one segment is not a thousand tables made
-  // before the event loop goes on.
+  // One request per connection: a thousand requests in one segment are not a thousand tables made before the
+  // event loop goes on.
   server.maxRequestsPerSocket = 1;
   server.on('clientError', refuseMalformed);
   return server;
