@@ -21,7 +21,7 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
     { title: 'SENT', text: (peer) => bytes(peer.bytesSent), right: true },
     { title: 'MTU', text: (peer) => String(peer.innerMtuBytes), right: true },
     { title: 'VERSION', text: (peer) => peer.version },
-    { title: 'REASON', text: (peer) => peer.reason },
+    { title: 'REASON', text: (peer) => peer.reason || null },
   ];
   const explained = peers.some((peer) => peer.reason !== '');
   return table(peers, explained ? columns : columns.slice(0, -1), paint, 'no peers');
