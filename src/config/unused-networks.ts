@@ -1,0 +1,15 @@
+import type { TableConfig } from '../tables/files/parse.js';
+
+/** Networks that are at home here although no LAN carries their vnet: allowed, but hardly meant. */
+export function unusedNetworks({ router, gndt }: TableConfig): string[] {
+  const carried = new Set([...router.lans, ...router.tun].map(({ vnet }) => vnet));
+  return gndt.vnets
+    .filter(({ name, id }) => {
+      const home = gndt.networks.some((network) => network.vnet === id && network.router === router.id);
+      return home && !carried.has(name);
+    })
+    .map(
+      ({ name }) =>
+        `gndt.json gives "${router.id}" networks of vnet "${name}", but none of router.json's LANs carries it: their nodes cannot be reached`,
+    );
+}

@@ -1,0 +1,80 @@
+/** The kinds of text that the three files share, each read into its value type. */
+
+import { z } from 'zod';
+import {
+  readEndpoint,
+  readFilePath,
+  readInterface,
+  readKey,
+  readListen,
+  readMac,
+  readName,
+  readNodeIp,
+  readNodePrefix,
+  readPrefix,
+  readSocketAddress,
+} from './read.js';
+import { text } from './schema.js';
+
+const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$';
+const ADDRESS = '^[0-9A-Fa-f:.]+$';
+const PREFIX = '^[0-9A-Fa-f:.]+/[0-9]{1,3}$';
+const ENDPOINT = '^(udp|tcp)://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$';
+
+/** Editors look for it; we do not. */
+export const schemaReference = z
+  .string()
+  .optional()
+  .meta({ description: 'Where an editor finds the JSON Schema; ignored' });
+
+export const routerId = (description: string) =>
+  text(readName, { description, examples: ['vr-a'], pattern: NAME });
+
+export const vnetName = (description: string) =>
+  text(readName, { description, examples: ['blue'], pattern: NAME });
+
+export const interfaceName = (description: string) =>
+  text(readInterface, { description, examples: ['eth0', 'eth0.12'], pattern: '^[!-.0-~]{1,15}$' });
+
+export const filePath = (description: string) =>
+  text(readFilePath, { description: `${description}; relative paths are relative to this file's directory` });
+
+export const nodeIp = (description: string) =>
+  text(readNodeIp, { description, examples: ['10.1.0.9', 'fd00:1::9'], pattern: ADDRESS });
+
+export const networkPrefix = (description: string) =>
+  text(readPrefix, { description, examples: ['10.1.0.0/24', 'fd00:1::/64'], pattern: PREFIX });
+
+export const nodePrefix = (description: string) =>
+  text(readNodePrefix, {
+    description,
+    examples: ['10.1.0.9', '10.1.0.0/24'],
+    pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$',
+  });
+
+export const macAddress = (description: string) =>
+  text(readMac, {
+    description,
+    examples: ['52:54:00:00:00:09'],
+    pattern: '^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$',
+  });
+
+export const publicKey = (description: string) =>
+  text(readKey, { description, pattern: '^[A-Za-z0-9+/]{43}=$' });
+
+export const listenUrl = (description: string) =>
+  text(readListen, { description, examples: ['udp://0.0.0.0:7700', 'udp://[::]:7700'], pattern: ENDPOINT });
+
+export const endpointUrl = (description: string) =>
+  text(readEndpoint, {
+    description,
+    examples: ['udp://192.0.2.1:7700', 'tcp://[2001:db8::1]:7700'],
+    pattern: ENDPOINT,
+  });
+
+export const socketAddress = (description: string) =>
+  text((written) => readSocketAddress(written), {
+    description,
+    examples: ['127.0.0.1:9770', '[::1]:9770'],
+    pattern: '^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  });

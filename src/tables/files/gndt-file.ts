@@ -1,0 +1,115 @@
+/** gndt.json: the whole virtual network, the same file on every router. */
+import { z } from 'zod';
+import type { GndtConfig, VnetId } from '../model.js';
+import {
+  endpointUrl,
+  networkPrefix,
+  nodeIp,
+  publicKey,
+  routerId,
+  schemaReference,
+  vnetName,
+} from './fields.js';
+import { oneOf, strict, wholeNumber } from './schema.js';
+
+export const GNDT_FILE = 'gndt.json';
+
+const vnet = strict(
+  {
+    name: vnetName('name of the vnet, for people and for the other files'),
+    id: wholeNumber(1, 65_535, "the vnet's number in every packet, from 1 to 65535"),
+    subnet: networkPrefix(
+      'turns on the single-large-subnet mode: the wide prefix that nodes are configured with',
+    ).optional(),
+  },
+  'an isolated virtual network',
+);
+
+const router = strict(
+  {
+    id: routerId("the router's id, as in its own router.json"),
+    publicKey: publicKey('its public key, as "vinectl pubkey" prints it'),
+    endpoints: z
+      .array(endpointUrl('an address at which other routers reach it'))
+      .default([])
+      .meta({ description: 'tried in this order; without any, the router can only dial out' }),
+    relay: z.boolean().default(false).meta({ description: "lets it carry others' sealed messages" }),
+  },
+  'a ViNe router',
+);
+
+const network = strict(
+  {
+    vnet: vnetName("name of the network's vnet"),
+    prefix: networkPrefix("the network's addresses"),
+    router: routerId('id of its home router'),
+    gateway: nodeIp("the network's way to the outside world").optional(),
+    mobility: strict(
+      {
+        allow: z
+          .array(routerId('id of a router'))
+          .optional()
+          .meta({ description: "routers that may claim this network's nodes; all, when left out" }),
+      },
+      "where this network's nodes may move",
+    ).optional(),
+  },
+  'a prefix that is native to one site',
+);
+
+const client = strict(
+  {
+    vnet: vnetName("name of the client's vnet"),
+    ip: nodeIp("the client's address in the vnet"),
+    publicKey: publicKey("the client's WireGuard public key"),
+    via: routerId('id of the router that it connects to'),
+  },
+  'an ordinary WireGuard client that is a node',
+);
+
+export const gndtSchema = strict(
+  {
+    $schema: schemaReference,
+    vnets: z.array(vnet).min(1).meta({ description: 'the virtual networks' }),
+    routers: z.array(router).min(1).meta({ description: 'the routers of all sites' }),
+    networks: z.array(network).meta({ description: 'which prefix is at home at which router' }),
+    cipher: oneOf(['chacha20-poly1305', 'aes-256-gcm'], 'cipher of the sessions between routers').default(
+      'chacha20-poly1305',
+    ),
+    nodes: z.array(client).default([]).meta({ description: 'ordinary WireGuard clients that are nodes' }),
+  },
+  'gndt.json: the Global Network Description Table, the same on every router',
+);
+
+/** gndt.json as it is written, its texts read into values; vnets still by name. */
+export type GndtFile = z.output<typeof gndtSchema>;
+
+/** Vnet ids by name. */
+export function vnetIds(file: Pick<GndtFile, 'vnets'>): ReadonlyMap<string, VnetId> {
+  return new Map(file.vnets.map(({ name, id }) => [name, id]));
+}
+
+/** For a file that has passed `checkGndt`; positions in the lists stay the same. */
+export function toGndtConfig(file: GndtFile): GndtConfig {
+  const ids = vnetIds(file);
+  const idOf = (name: string): VnetId => known(ids.get(name), name);
+  return {
+    vnets: file.vnets.map(({ name, id, subnet }) => ({ name, id, subnet })),
+    routers: file.routers,
+    networks: file.networks.map(({ vnet, prefix, router, gateway, mobility }) => ({
+      vnet: idOf(vnet),
+      prefix,
+      router,
+      gateway,
+      allow: mobility?.allow,
+    })),
+    cipher: file.cipher,
+    nodes: file.nodes.map(({ vnet, ip, publicKey, via }) => ({ vnet: idOf(vnet), ip, publicKey, via })),
+  };
+}
+
+/** @throws when the caller has skipped the checks */
+export function known(id: VnetId | undefined, name: string): VnetId {
+  if (id === undefined) throw new Error(`unknown vnet ${name} in a file that was not checked`);
+  return id;
+}

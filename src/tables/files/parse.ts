@@ -1,0 +1,55 @@
+/** The three files together: texts in, the configuration or every mistake out. */
+import type { GndtConfig, LndtEntry, RouterConfig } from '../model.js';
+import type { ConfigError, Outcome } from './error.js';
+import { checkGndt } from './gndt-checks.js';
+import { GNDT_FILE, gndtSchema, toGndtConfig, vnetIds } from './gndt-file.js';
+import { checkLndt, checkLndtAgainstGndt } from './lndt-checks.js';
+import { LNDT_FILE, lndtSchema, toLndtEntries } from './lndt-file.js';
+import { checkRouter, checkRouterAgainstGndt } from './router-checks.js';
+import { ROUTER_FILE, routerSchema, toRouterConfig } from './router-file.js';
+import { parseFile } from './schema.js';
+
+export interface FileTexts {
+  readonly router: Outcome<string>;
+  readonly gndt: Outcome<string>;
+  readonly lndt: Outcome<string>;
+}
+
+export interface TableConfig {
+  readonly router: RouterConfig;
+  readonly gndt: GndtConfig;
+  readonly lndt: readonly LndtEntry[];
+}
+
+/**
+ * A file that could not be read comes as its errors; what can be checked of the others still is.
+ * @param directory absolute; where relative paths start
+ */
+export function parseFiles(texts: FileTexts, directory: string): Outcome<TableConfig> {
+  const errors: ConfigError[] = [];
+  const keep = <T>(outcome: Outcome<T>): T | undefined => {
+    if ('value' in outcome) return outcome.value;
+    errors.push(...outcome.errors);
+    return undefined;
+  };
+  const routerText = keep(texts.router);
+  const gndtText = keep(texts.gndt);
+  const lndtText = keep(texts.lndt);
+  const router =
+    routerText === undefined ? undefined : keep(parseFile(ROUTER_FILE, routerText, routerSchema));
+  const gndt = gndtText === undefined ? undefined : keep(parseFile(GNDT_FILE, gndtText, gndtSchema));
+  const lndt = lndtText === undefined ? undefined : keep(parseFile(LNDT_FILE, lndtText, lndtSchema));
+  if (router) errors.push(...checkRouter(router));
+  if (router && gndt) errors.push(...checkRouterAgainstGndt(router, gndt));
+  if (gndt) errors.push(...checkGndt(gndt));
+  if (lndt) errors.push(...checkLndt(lndt));
+  if (lndt && gndt) errors.push(...checkLndtAgainstGndt(lndt, gndt, router?.id));
+  if (errors.length > 0 || !router || !gndt || !lndt) return { errors };
+  return {
+    value: {
+      router: toRouterConfig(router, directory),
+      gndt: toGndtConfig(gndt),
+      lndt: toLndtEntries(lndt, vnetIds(gndt)),
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** router.json: this router. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { RouterConfig } from '../model.js';
+import {
+  filePath,
+  interfaceName,
+  listenUrl,
+  routerId,
+  schemaReference,
+  socketAddress,
+  vnetName,
+} from './fields.js';
+import { oneOf, strict, text, wholeNumber } from './schema.js';
+
+export const ROUTER_FILE = 'router.json';
+
+const DEFAULTS = {
+  socket: '/run/vine/control.sock',
+  group: 'vine',
+  stateDir: '/var/lib/vine',
+  level: 'info',
+  verify: 'optimistic',
+  maxMoves: 5,
+  moveWindowSeconds: 180,
+} as const;
+
+const port = (description: string) =>
+  strict(
+    {
+      interface: interfaceName('the network interface'),
+      vnet: vnetName('name of the vnet that it carries, from gndt.json'),
+    },
+    description,
+  );
+
+const groupName = text(
+  (written) =>
+    /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$/.test(written)
+      ? { value: written }
+      : { problem: `${JSON.stringify(written)} is no name of a Unix group` },
+  {
+    description: 'Unix group that may use the control socket',
+    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$',
+  },
+);
+
+const control = strict(
+  {
+    socket: filePath('path of the control socket').default(DEFAULTS.socket),
+    group: groupName.default(DEFAULTS.group),
+  },
+  'the control API, which vinectl uses',
+);
+
+const mobility = strict(
+  {
+    verify: oneOf(['optimistic', 'strict', 'off'], 'how a move is verified before it is believed').default(
+      DEFAULTS.verify,
+    ),
+    maxMoves: wholeNumber(1, 1000, 'moves of one node within the window before it is frozen').default(
+      DEFAULTS.maxMoves,
+    ),
+    moveWindowSeconds: wholeNumber(1, 86_400, 'length of that window in seconds').default(
+      DEFAULTS.moveWindowSeconds,
+    ),
+  },
+  'how moves of nodes are treated',
+);
+
+export const routerSchema = strict(
+  {
+    $schema: schemaReference,
+    id: routerId("this router's id, one of gndt.json's routers"),
+    privateKeyFile: filePath('file with the private key that "vinectl genkey" prints, mode 0600'),
+    listen: z
+      .array(listenUrl('address and port to listen on'))
+      .min(1)
+      .meta({ description: 'where to listen for other routers' }),
+    lans: z
+      .array(port("one of this site's LANs"))
+      .meta({ description: 'the LANs whose nodes this router serves' }),
+    control: control.prefault({}),
+    metrics: strict(
+      { listen: socketAddress('address and port that Prometheus scrapes') },
+      'Prometheus metrics; off when left out',
+    ).optional(),
+    stateDir: filePath('directory where the state is kept over restarts').default(DEFAULTS.stateDir),
+    log: strict(
+      {
+        level: oneOf(
+          ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+          'least severe level that is logged',
+        ).default(DEFAULTS.level),
+      },
+      'the log on stderr',
+    ).prefault({}),
+    mobility: mobility.prefault({}),
+    tun: z
+      .array(port("a TUN port for the gateway machine's own addresses"))
+      .default([])
+      .meta({ description: "TUN ports for the gateway machine's own addresses" }),
+  },
+  'router.json: this ViNe router',
+);
+
+/** router.json as it is written, its texts read into values. */
+export type RouterFile = z.output<typeof routerSchema>;
+
+/** @param directory absolute; relative paths in the file start there */
+export function toRouterConfig(file: RouterFile, directory: string): RouterConfig {
+  return {
+    id: file.id,
+    privateKeyFile: resolve(directory, file.privateKeyFile),
+    listen: file.listen,
+    lans: file.lans,
+    control: { socket: resolve(directory, file.control.socket), group: file.control.group },
+    metrics: file.metrics?.listen,
+    stateDir: resolve(directory, file.stateDir),
+    log: file.log,
+    mobility: file.mobility,
+    tun: file.tun,
+  };
+}
