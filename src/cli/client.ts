@@ -138,6 +138,10 @@ function unreachable(error: unknown, socket: string): CliError {
 
 type Remedy = (socket: string, error: unknown) => string;
 
+function closedByRouter(socket: string): string {
+  return `the router on ${socket} closed the connection: it has just stopped, or it has 64 control connections already`;
+}
+
 const START = 'start it with "systemctl start vined", or name its socket with --socket PATH or VINE_SOCKET';
 
 const REMEDIES: Readonly<Record<string, Remedy>> & { readonly other: Remedy } = {
@@ -145,8 +149,8 @@ const REMEDIES: Readonly<Record<string, Remedy>> & { readonly other: Remedy } = 
   ECONNREFUSED: (socket) => `no router on ${socket}, the socket is left over from one that died: ${START}`,
   EACCES: (socket) =>
     `no permission to open ${socket}: run as root, or as a member of the group that "ls -l" shows`,
-  ECONNRESET: (socket) =>
-    `the router on ${socket} closed the connection: it has just stopped, or it has 64 control connections already`,
+  ECONNRESET: closedByRouter,
+  EPIPE: closedByRouter,
   HPE_INVALID_CONSTANT: (socket) => stranger(socket).message,
   other: (socket, error) =>
     `no router on ${socket}: ${error instanceof Error ? error.message : String(error)}; ${START}`,

@@ -1,5 +1,6 @@
 /** Verbs that need no router: keys and configuration directories. */
 import type { Command } from 'commander';
+import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
 import { type Context, contextOf } from '../context.js';
 import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
@@ -79,23 +80,14 @@ function addCheck(program: Command, io: Io): void {
   });
 }
 
-interface Finding {
-  readonly file: string;
-  readonly path: string;
-  readonly message: string;
-}
-
 function showFindings(
   context: Context,
   directory: string,
-  errors: readonly Finding[],
+  errors: readonly ConfigError[],
   warnings: readonly string[],
 ): void {
   const { paint } = context.look;
-  for (const { file, path, message } of errors) {
-    const place = path === '' ? file : `${file}: ${path}`;
-    context.print(`${paint('red', clean(place))}: ${clean(message)}\n`);
-  }
+  for (const error of errors) context.print(`${clean(formatConfigError(error))}\n`);
   for (const warning of warnings) context.print(`${paint('yellow', 'warning')}: ${clean(warning)}\n`);
   if (errors.length === 0) context.print(`${clean(directory)}: ${paint('green', 'no errors')}\n`);
 }
