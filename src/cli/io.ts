@@ -1,0 +1,45 @@
+/** What vinectl has of the process that it runs in; tests hand in their own. */
+import { fstatSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+
+export interface Io {
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** Standard output is a file that others than its owner may read. */
+  readonly isReadableByOthers: boolean;
+  /** Unix time. */
+  nowMs(): number;
+  /** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
+  onInterrupt(listener: () => void): () => void;
+}
+
+export function processIo(): Io {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // The reader (head, less) has seen enough: that is no error of ours.
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    isTerminal: process.stdout.isTTY === true,
+    get isReadableByOthers() {
+      const stat = fstatSync(1);
+      return stat.isFile() && (stat.mode & 0o077) !== 0;
+    },
+    nowMs: () => Date.now(),
+    onInterrupt(listener) {
+      process.on('SIGINT', listener);
+      process.on('SIGTERM', listener);
+      return () => {
+        process.off('SIGINT', listener);
+        process.off('SIGTERM', listener);
+      };
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** The command line of vinectl: verbs, options, help. */
+import { Command } from 'commander';
+import { DEFAULT_SOCKET } from './context.js';
+import type { Io } from './io.js';
+import { addConfigVerbs } from './verbs/config.js';
+import { examples } from './verbs/help.js';
+import { addLookVerbs } from './verbs/look.js';
+import { addSteeringVerbs } from './verbs/steer.js';
+import { packageVersion } from './version.js';
+
+/** Throws commander's `CommanderError` instead of ending the process. */
+export function createProgram(io: Io): Command {
+  const program = new Command('vinectl')
+    .description('Look at and steer the ViNe router on this machine.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .option('--json', 'print JSON as the router sends it')
+    .option('--socket <path>', `the router's control socket (default: $VINE_SOCKET or ${DEFAULT_SOCKET})`)
+    .option('--no-color', 'no colour, also on a terminal')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [verb]', 'print help for a verb')
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: verbTerm })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(vinectl --help shows what there is)')
+    .exitOverride();
+  examples(program, [
+    'vinectl status',
+    'vinectl route get 10.2.0.7',
+    'vinectl migrations --last 1',
+    'vinectl events --follow',
+  ]);
+  program.addHelpText('after', EXIT_STATUS);
+  addLookVerbs(program, io);
+  addSteeringVerbs(program, io);
+  addConfigVerbs(program, io);
+  return program;
+}
+
+const EXIT_STATUS = `
+Exit status:
+  0  done
+  1  the router says no, or the configuration has errors
+  2  wrong usage
+  3  no router answers on the socket`;
+
+/** One line a verb; its own options are in its own help. */
+function verbTerm(command: Command): string {
+  const operands = command.registeredArguments.map((operand) => operand.name());
+  if (command.name() === 'route') return 'route get IP [from IP]';
+  return [command.name(), ...operands].join(' ');
+}

@@ -1,0 +1,63 @@
+/** `vinectl status` and `vinectl counters`. */
+import type { CountersView, StatusView } from '../../control/api.js';
+import { clean, type Look, table } from './text.js';
+import { count, longDuration, time } from './units.js';
+
+type Block = readonly [title: string, name: string, lines: readonly (readonly [string, string])[]];
+
+export function showStatus(status: StatusView, { paint }: Look): string {
+  const blocks: Block[] = [
+    ['router', status.id, routerLines(status)],
+    ...status.lans.map((lan): Block => ['lan', lan.interface, lanLines(lan)]),
+    ...status.workers.map((worker): Block => ['worker', worker.name, workerLines(worker)]),
+  ];
+  const shown = blocks.map(([title, name, lines]) => {
+    const rows = lines.map(([label, value]) => `  ${paint('bold', label)}: ${clean(value)}\n`);
+    return `${paint('green', paint('bold', title))}: ${paint('green', clean(name))}\n${rows.join('')}`;
+  });
+  const warnings = status.warnings.map((text) => `${paint('yellow', 'warning')}: ${clean(text)}\n`);
+  return [...shown, ...(warnings.length > 0 ? [warnings.join('')] : [])].join('\n');
+}
+
+function routerLines(status: StatusView): [string, string][] {
+  return [
+    ['version', status.version],
+    ['state', status.ready ? 'ready' : 'not ready'],
+    ['up', `${longDuration(status.uptimeSeconds * 1000)}, since ${time(status.startedAt)}`],
+    ['listening', status.listen.join(', ') || 'nowhere'],
+    ['peers', `${count(status.peersUp)} of ${count(status.peersTotal)} up`],
+    [
+      'nodes',
+      `${count(status.nodesHere)} here, ${count(status.nodesVisiting)} visiting, ${count(status.nodesDeparted)} departed`,
+    ],
+  ];
+}
+
+function lanLines(lan: StatusView['lans'][number]): [string, string][] {
+  return [
+    ['vnet', lan.vnet],
+    ['mac', lan.mac],
+    ['mtu', `${lan.mtuBytes} bytes`],
+    ['offload', lan.offload],
+  ];
+}
+
+function workerLines(worker: StatusView['workers'][number]): [string, string][] {
+  return [
+    ['state', worker.state],
+    ['packets', count(worker.packets)],
+  ];
+}
+
+export function showCounters(counters: CountersView, { paint }: Look): string {
+  const rows = Object.entries(counters).sort(([a], [b]) => (a < b ? -1 : 1));
+  return table(
+    rows,
+    [
+      { title: 'COUNTER', text: ([name]) => name },
+      { title: 'VALUE', text: ([, value]) => String(value), right: true },
+    ],
+    paint,
+    'no counters',
+  );
+}

@@ -1,0 +1,86 @@
+/** `vinectl peers`, `gndt`, `lndt`, `hwdt`, `directory`. */
+import type { DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
+import { type Column, type Look, table } from './text.js';
+import { age, bytes } from './units.js';
+
+const PEER_STYLES = { up: 'green', connecting: 'yellow', down: 'red', refused: 'red' } as const;
+
+export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): string {
+  const columns: Column<PeerView>[] = [
+    { title: 'PEER', text: (peer) => peer.id },
+    { title: 'STATE', text: (peer) => peer.state, style: (peer) => PEER_STYLES[peer.state] },
+    { title: 'VIA', text: (peer) => (peer.transport === 'none' ? null : peer.transport) },
+    { title: 'ENDPOINT', text: (peer) => peer.endpoint },
+    { title: 'HANDSHAKE', text: (peer) => age(peer.lastHandshakeAt, nowMs) },
+    {
+      title: 'RTT',
+      text: (peer) => (peer.rttMs === null ? null : `${peer.rttMs.toFixed(1)} ms`),
+      right: true,
+    },
+    { title: 'RECEIVED', text: (peer) => bytes(peer.bytesReceived), right: true },
+    { title: 'SENT', text: (peer) => bytes(peer.bytesSent), right: true },
+    { title: 'MTU', text: (peer) => String(peer.innerMtuBytes), right: true },
+    { title: 'VERSION', text: (peer) => peer.version },
+    { title: 'REASON', text: (peer) => peer.reason || null },
+  ];
+  const explained = peers.some((peer) => peer.reason !== '');
+  return table(peers, explained ? columns : columns.slice(0, -1), paint, 'no peers');
+}
+
+export function showGndt(rows: readonly GndtView[], { paint }: Look): string {
+  const columns: Column<GndtView>[] = [
+    { title: 'VNET', text: (row) => row.vnet },
+    { title: 'PREFIX', text: (row) => row.prefix },
+    { title: 'ROUTER', text: (row) => row.router },
+    { title: 'KIND', text: (row) => row.kind, style: (row) => (row.kind === 'host' ? 'cyan' : undefined) },
+    { title: 'GATEWAY', text: (row) => row.gateway },
+    { title: 'HOME', text: (row) => row.home },
+    { title: 'SEQ', text: (row) => (row.seq === null ? null : String(row.seq)), right: true },
+  ];
+  return table(rows, columns, paint, 'no networks');
+}
+
+const LNDT_STYLES = { static: undefined, visiting: 'cyan', departed: 'yellow', unauthorised: 'red' } as const;
+
+export function showLndt(rows: readonly LndtView[], { paint }: Look): string {
+  const columns: Column<LndtView>[] = [
+    { title: 'VNET', text: (row) => row.vnet },
+    { title: 'NODE', text: (row) => row.node },
+    { title: 'MAC', text: (row) => row.mac },
+    { title: 'STATE', text: (row) => row.state, style: (row) => LNDT_STYLES[row.state] },
+    { title: 'ROUTER', text: (row) => row.router },
+  ];
+  return table(rows, columns, paint, 'no nodes');
+}
+
+export function showHwdt(rows: readonly HwdtView[], { paint, nowMs }: Look): string {
+  const columns: Column<HwdtView>[] = [
+    { title: 'VNET', text: (row) => row.vnet },
+    { title: 'LAN', text: (row) => row.lan },
+    { title: 'MAC', text: (row) => row.mac },
+    { title: 'IP', text: (row) => row.ip },
+    { title: 'SOURCE', text: (row) => row.source },
+    { title: 'FIRST SEEN', text: (row) => age(row.firstSeenAt, nowMs) },
+    { title: 'LAST SEEN', text: (row) => age(row.lastSeenAt, nowMs) },
+    { title: 'STATE', text: hwdtState, style: (row) => (row.authorised ? undefined : 'red') },
+  ];
+  return table(rows, columns, paint, 'no bindings');
+}
+
+function hwdtState(row: HwdtView): string {
+  const presence = row.silent ? 'silent' : 'seen';
+  return row.authorised ? presence : `${presence}, unauthorised`;
+}
+
+export function showDirectory(rows: readonly DirectoryView[], { paint, nowMs }: Look): string {
+  const columns: Column<DirectoryView>[] = [
+    { title: 'VNET', text: (row) => row.vnet },
+    { title: 'IP', text: (row) => row.ip },
+    { title: 'MAC', text: (row) => row.mac },
+    { title: 'ROUTER', text: (row) => row.router },
+    { title: 'SEQ', text: (row) => String(row.seq), right: true },
+    { title: 'STATE', text: (row) => row.state, style: (row) => (row.state === 'here' ? undefined : 'dim') },
+    { title: 'STAMPED', text: (row) => age(row.stampedAt, nowMs) },
+  ];
+  return table(rows, columns, paint, 'no records');
+}

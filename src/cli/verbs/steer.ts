@@ -1,0 +1,45 @@
+/** Verbs that change something in the running router. */
+import type { Command } from 'commander';
+import type { MigrationView } from '../../control/api.js';
+import { contextOf } from '../context.js';
+import type { Io } from '../io.js';
+import { examples } from './help.js';
+
+export function addSteeringVerbs(program: Command, io: Io): void {
+  addMove(program, io);
+  addLogLevel(program, io);
+}
+
+function addMove(program: Command, io: Io): void {
+  const summary = 'tell the router that a node has moved to its LAN (for hypervisors that announce nothing)';
+  const command = program
+    .command('move')
+    .summary(summary)
+    .description(summary)
+    .argument('<IP>', "the node's address")
+    .option('--vnet <name>', 'its vnet; needed when several have the address');
+  examples(command, ['vinectl move 10.1.0.9', 'vinectl move 10.1.0.9 --vnet blue']);
+  command.action(async (ip: string, { vnet }: { vnet?: string }, self: Command) => {
+    const context = contextOf(io, self);
+    const client = await context.client();
+    const { text, body } = await client.post<MigrationView>('/v1/moves', { ip, ...(vnet && { vnet }) });
+    const { showMigration } = await import('../show/migrations.js');
+    context.print(context.json ? text : showMigration(body, context.look));
+  });
+}
+
+function addLogLevel(program: Command, io: Io): void {
+  const summary = "change the router's log level until it restarts";
+  const command = program
+    .command('log-level')
+    .summary(summary)
+    .description(summary)
+    .argument('<LEVEL>', 'trace, debug, info, warn, error or fatal');
+  examples(command, ['vinectl log-level debug']);
+  command.action(async (level: string, _options: object, self: Command) => {
+    const context = contextOf(io, self);
+    const client = await context.client();
+    const { text, body } = await client.post<{ readonly level: string }>('/v1/log-level', { level });
+    context.print(context.json ? text : `log level is now ${body.level}\n`);
+  });
+}

@@ -1,0 +1,104 @@
+/** The calls of the control API: path, method, and what the router is asked. */
+import type { MigrationView, RouterView } from './api.js';
+import { type EventLog, MAX_FOLLOWERS } from './events.js';
+import {
+  DIRECTORY_FILTERS,
+  filtered,
+  GNDT_FILTERS,
+  HWDT_FILTERS,
+  LNDT_FILTERS,
+  MIGRATION_FILTERS,
+  PEER_FILTERS,
+} from './filters.js';
+import { type Fields, readMembers, readQuery } from './parameters.js';
+import { object, type Reply, refusal, rows } from './reply.js';
+
+export type Call =
+  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply }
+  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply };
+
+export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
+  return new Map<string, Call>([
+    ['/v1/status', get([], () => object(router.status()))],
+    ['/v1/counters', get([], () => object(router.counters()))],
+    ['/v1/route', get(['vnet', 'ip', 'from'], (fields) => route(router, fields))],
+    ['/v1/events', get(['follow'], (fields) => eventsCall(events, fields))],
+    ['/v1/peers', table((query) => filtered(query, PEER_FILTERS, () => router.peers()))],
+    ['/v1/gndt', table((query) => filtered(query, GNDT_FILTERS, () => router.gndt()))],
+    ['/v1/lndt', table((query) => filtered(query, LNDT_FILTERS, () => router.lndt()))],
+    ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],
+    ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
+    ['/v1/migrations', table((query) => migrations(router, query))],
+    ['/v1/moves', post((body) => move(router, body))],
+    ['/v1/log-level', post((body) => logLevel(router, body))],
+    ['/v1/reload', post(() => refusal(501, 'live reload is not available yet: restart the router'))],
+  ]);
+}
+
+function table(answer: (query: URLSearchParams) => Reply): Call {
+  return { method: 'GET', answer };
+}
+
+function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Call {
+  return {
+    method: 'GET',
+    answer(query) {
+      const fields = readQuery(query, allowed);
+      return typeof fields === 'string' ? refusal(400, fields) : answer(fields);
+    },
+  };
+}
+
+function post(answer: (body: unknown) => Reply): Call {
+  return {
+    method: 'POST',
+    answer(query, body) {
+      const fields = readQuery(query, []);
+      return typeof fields === 'string' ? refusal(400, fields) : answer(body);
+    },
+  };
+}
+
+function route(router: RouterView, { vnet, ip, from }: Fields): Reply {
+  if (ip === undefined) return refusal(400, 'parameter "ip" is missing');
+  const found = router.route({ vnet, ip, from });
+  return typeof found === 'string' ? refusal(400, found) : object(found);
+}
+
+/** Oldest first; `last` takes that many from the end of what the filters let through. */
+function migrations(router: RouterView, query: URLSearchParams): Reply {
+  const filters = new URLSearchParams(query);
+  const last = filters.get('last');
+  if (filters.getAll('last').length > 1) return refusal(400, 'parameter "last" is given twice');
+  if (last !== null && !/^[1-9]\d{0,8}$/.test(last))
+    return refusal(400, `last "${last}" is not a whole number from 1 on`);
+  filters.delete('last');
+  const byStart = (a: MigrationView, b: MigrationView): number =>
+    Date.parse(a.startedAt) - Date.parse(b.startedAt);
+  const reply = filtered(filters, MIGRATION_FILTERS, () => [...router.migrations()].sort(byStart));
+  return reply.kind === 'rows' && last !== null ? rows(reply.rows.slice(-Number(last))) : reply;
+}
+
+function eventsCall(events: EventLog, { follow = '0' }: Fields): Reply {
+  if (follow === '0') return rows(events.recent());
+  if (follow !== '1') return refusal(400, `follow "${follow}" is neither 0 nor 1`);
+  if (events.followers >= MAX_FOLLOWERS) {
+    return refusal(503, `${MAX_FOLLOWERS} clients follow the events already: end one of them`);
+  }
+  return { kind: 'follow' };
+}
+
+function move(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body, ['ip'], ['vnet']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const moved = router.move({ vnet: fields.vnet, ip: fields.ip ?? '' });
+  return typeof moved === 'string' ? refusal(409, moved) : object(moved);
+}
+
+function logLevel(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body, ['level']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const level = fields.level ?? '';
+  const reason = router.setLogLevel(level);
+  return reason === undefined ? object({ level }) : refusal(400, reason);
+}

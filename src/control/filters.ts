@@ -1,0 +1,117 @@
+/** Which query parameters a table call takes, and which rows each lets through. */
+import { Ip } from '../net/ip.js';
+import { formatMac, parseMac } from '../net/mac.js';
+import { Prefix } from '../net/prefix.js';
+import type { DirectoryView, GndtView, HwdtView, LndtView, MigrationView, PeerView } from './api.js';
+import { readQuery } from './parameters.js';
+import { type Reply, refusal, rows } from './reply.js';
+
+type Test<Row> = (row: Row) => boolean;
+/** Makes the test from the parameter's text, or says why the text makes no sense. */
+type Filter<Row> = (text: string) => Test<Row> | string;
+export type Filters<Row> = Readonly<Record<string, Filter<Row>>>;
+
+export const PEER_FILTERS: Filters<PeerView> = {
+  router: equal((row) => row.id),
+  state: oneOf(['up', 'connecting', 'down', 'refused'], (row) => row.state),
+};
+
+export const GNDT_FILTERS: Filters<GndtView> = {
+  vnet: equal((row) => row.vnet),
+  ip: inPrefix((row) => row.prefix),
+  router: equal((row) => row.router),
+};
+
+export const LNDT_FILTERS: Filters<LndtView> = {
+  vnet: equal((row) => row.vnet),
+  ip: inPrefix((row) => row.node),
+  mac: sameMac((row) => row.mac),
+  router: equal((row) => row.router),
+  state: oneOf(['static', 'visiting', 'departed', 'unauthorised'], (row) => row.state),
+};
+
+export const HWDT_FILTERS: Filters<HwdtView> = {
+  vnet: equal((row) => row.vnet),
+  ip: amongIps((row) => [row.ip]),
+  mac: sameMac((row) => row.mac),
+};
+
+export const DIRECTORY_FILTERS: Filters<DirectoryView> = {
+  vnet: equal((row) => row.vnet),
+  ip: amongIps((row) => [row.ip]),
+  mac: sameMac((row) => row.mac),
+  router: equal((row) => row.router),
+  state: oneOf(['here', 'withdrawn'], (row) => row.state),
+};
+
+/** `router` is either end of the move. */
+export const MIGRATION_FILTERS: Filters<MigrationView> = {
+  vnet: equal((row) => row.vnet),
+  ip: amongIps((row) => row.ips),
+  mac: sameMac((row) => row.mac),
+  router: (text) => (row) => row.from === text || row.to === text,
+};
+
+/** Reads the parameters before it asks for the table. */
+export function filtered<Row extends object>(
+  query: URLSearchParams,
+  filters: Filters<Row>,
+  table: () => readonly Row[],
+): Reply {
+  const fields = readQuery(query, Object.keys(filters));
+  if (typeof fields === 'string') return refusal(400, fields);
+  const tests: Test<Row>[] = [];
+  for (const [name, text] of Object.entries(fields)) {
+    const test = filters[name]?.(text ?? '') ?? `unknown parameter "${name}"`;
+    if (typeof test === 'string') return refusal(400, test);
+    tests.push(test);
+  }
+  return rows(table().filter((row) => tests.every((test) => test(row))));
+}
+
+function equal<Row>(field: (row: Row) => string | null): Filter<Row> {
+  return (text) => (row) => field(row) === text;
+}
+
+function oneOf<Row>(values: readonly string[], field: (row: Row) => string): Filter<Row> {
+  return (text) =>
+    values.includes(text)
+      ? (row) => field(row) === text
+      : `state "${text}" is not one of ${values.join(', ')}`;
+}
+
+function sameMac<Row>(field: (row: Row) => string | null): Filter<Row> {
+  return (text) => {
+    const wanted = parseMac(text);
+    if (wanted === undefined) return `"${text}" is not a MAC address such as 52:54:00:00:00:09`;
+    const canonical = formatMac(wanted);
+    return (row) => field(row) === canonical;
+  };
+}
+
+function amongIps<Row>(field: (row: Row) => readonly string[]): Filter<Row> {
+  return (text) => {
+    const wanted = Ip.parse(text);
+    if (wanted === undefined) return notAnAddress(text);
+    return (row) => field(row).includes(wanted.key);
+  };
+}
+
+/** Rows whose prefix holds the address. */
+function inPrefix<Row>(field: (row: Row) => string): Filter<Row> {
+  return (text) => {
+    const wanted = Ip.parse(text);
+    if (wanted === undefined) return notAnAddress(text);
+    const ending = `/${wanted.bits}`;
+    return (row) => {
+      const shown = field(row);
+      // Most rows of a large table are host routes: comparing their text is much cheaper than parsing it.
+      if (shown.endsWith(ending)) return shown === wanted.key + ending;
+      return Prefix.parse(shown, true)?.contains(wanted) ?? false;
+    };
+  };
+}
+
+function notAnAddress(text: string): string {
+  return `"${text}" is not an IP address`;
+}

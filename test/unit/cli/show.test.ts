@@ -1,0 +1,158 @@
+/** What people see of each verb, letter by letter. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
+import { startFixture } from '../control/fixture.js';
+import { vinectl } from './harness.js';
+
+const SHOWN: Readonly<Record<string, string>> = {
+  status: `\
+router: vr-a
+  version: 0.1.0
+  state: ready
+  up: 3 h 5 min, since 2026-03-01 08:55:00Z
+  listening: udp://0.0.0.0:7700
+  peers: 1 of 2 up
+  nodes: 1,200 here, 1 visiting, 2 departed
+
+lan: lan0
+  vnet: blue
+  mac: 02:00:00:00:00:0a
+  mtu: 1500 bytes
+  offload: vnet-header
+
+worker: lan-to-tunnel
+  state: running
+  packets: 1,234,567
+
+worker: tunnel-to-lan
+  state: stopped
+  packets: 0
+
+warning: group "vine" does not exist
+`,
+  peers: `\
+PEER  STATE  VIA  ENDPOINT        HANDSHAKE      RTT  RECEIVED     SENT   MTU  VERSION  REASON
+vr-b  up     udp  192.0.2.2:7700  12 s ago   40.3 ms  12.0 GiB  1.5 KiB  1420  0.1.0    -
+vr-c  down   -    -               never            -       0 B      0 B  1280  -        no answer \\x1b[2J
+`,
+  'peers --state up': `\
+PEER  STATE  VIA  ENDPOINT        HANDSHAKE      RTT  RECEIVED     SENT   MTU  VERSION
+vr-b  up     udp  192.0.2.2:7700  12 s ago   40.3 ms  12.0 GiB  1.5 KiB  1420  0.1.0
+`,
+  'gndt --ip 10.1.0.9 --vnet blue': `\
+VNET  PREFIX       ROUTER  KIND     GATEWAY     HOME  SEQ
+blue  10.1.0.0/24  vr-a    network  10.1.0.254  -       -
+blue  10.1.0.9/32  vr-b    host     -           vr-a    4
+`,
+  lndt: `\
+VNET  NODE         MAC                STATE     ROUTER
+blue  10.1.0.0/24  -                  static    -
+blue  10.2.0.7     52:54:00:00:00:17  visiting  vr-b
+blue  10.1.0.9     52:54:00:00:00:09  departed  vr-b
+`,
+  'lndt --state unauthorised': 'no nodes\n',
+  hwdt: `\
+VNET  LAN   MAC                IP          SOURCE  FIRST SEEN  LAST SEEN   STATE
+blue  lan0  52:54:00:00:00:17  10.2.0.7    rarp    60 min ago  1 s ago     seen
+blue  lan0  52:54:00:00:00:66  fd00:2::66  ndp     28 d ago    30 min ago  silent, unauthorised
+`,
+  directory: `\
+VNET  IP        MAC                ROUTER  SEQ  STATE      STAMPED
+blue  10.1.0.9  52:54:00:00:00:09  vr-b      4  here       90 s ago
+red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn  2 d ago
+`,
+  'directory --router vr-z': 'no records\n',
+  'route get 10.2.0.7': `\
+10.2.0.7 local on lan0 mac 52:54:00:00:00:17 vnet blue
+  matched: 10.2.0.7/32
+  why: It visits here.
+`,
+  'route get 10.2.0.8 from 10.1.0.9 --vnet blue': `\
+10.2.0.8 from 10.1.0.9 via peer vr-b vnet blue
+  matched: 10.2.0.0/24
+  why: Its home is vr-b.
+`,
+  'route get 192.0.2.9': `\
+192.0.2.9 is dropped vnet blue
+  matched: nothing
+  why: No prefix holds it.
+`,
+  migrations: `\
+10.9.0.1  unknown -> vr-c  refused: not allowed
+  mac 52:54:00:00:00:91, vnet red, seq 1, trigger operator, seen as observer
+  2026-03-01 10:00:00Z, 2 h ago
+
+10.1.0.9, fd00:1::9  vr-a -> vr-b  accepted
+  mac 52:54:00:00:00:09, vnet blue, seq 4, trigger rarp, seen as source
+  2026-03-01 11:58:30Z, 90 s ago
+   +0.000 ms  claim received
+   +0.412 ms  forwarding
+  +20.731 ms  acknowledged
+`,
+  'migrations --last 1 --router vr-c': `\
+10.9.0.1  unknown -> vr-c  refused: not allowed
+  mac 52:54:00:00:00:91, vnet red, seq 1, trigger operator, seen as observer
+  2026-03-01 10:00:00Z, 2 h ago
+`,
+  'move 10.9.0.1 --vnet red': `\
+10.9.0.1  unknown -> vr-c  refused: not allowed
+  mac 52:54:00:00:00:91, vnet red, seq 1, trigger operator, seen as observer
+  2026-03-01 10:00:00Z, 2 h ago
+`,
+  counters: `\
+COUNTER             VALUE
+vine_claims_sent        3
+vine_drop_no_route     12
+`,
+  'log-level warn': 'log level is now warn\n',
+  events: `\
+2026-03-01 11:59:59.250Z  peer_down peer=vr-c reason="no answer" note=\\x1b[2J rttMs=null
+2026-03-01 11:59:59.500Z  move_learned ips=10.1.0.9,fd00:1::9 seq=4 home=true
+`,
+};
+
+for (const [line, expected] of Object.entries(SHOWN)) {
+  test(`vinectl ${line}`, async (t) => {
+    const { socket, router } = await startFixture(t);
+    router.emit({
+      at: '2026-03-01T11:59:59.250Z',
+      event: 'peer_down',
+      peer: 'vr-c',
+      reason: 'no answer',
+      note: '\x1b[2J',
+      rttMs: null,
+    });
+    const ips = ['10.1.0.9', 'fd00:1::9'];
+    router.emit({ at: '2026-03-01T11:59:59.500Z', event: 'move_learned', ips, seq: 4, home: true });
+    const result = await vinectl(line.split(' '), { socket });
+    assert.deepEqual(result, { status: 0, out: expected, err: '' });
+  });
+}
+
+test('colour: on a terminal, unless the operator does not want it', async (t) => {
+  const { socket } = await startFixture(t);
+  const coloured = async (argv: string[], env = {}, isTerminal = true): Promise<boolean> => {
+    const { status, out } = await vinectl(argv, { socket, env, isTerminal });
+    assert.equal(status, 0);
+    return out.includes('\x1b[');
+  };
+  assert.equal(await coloured(['peers']), true);
+  assert.equal(await coloured(['peers'], {}, false), false);
+  assert.equal(await coloured(['peers', '--no-color']), false);
+  assert.equal(await coloured(['--no-color', 'peers']), false);
+  assert.equal(await coloured(['peers'], { NO_COLOR: '1' }), false);
+  assert.equal(await coloured(['peers'], { NO_COLOR: '' }), true);
+  assert.equal(await coloured(['peers'], { TERM: 'dumb' }), false);
+  assert.equal(await coloured(['peers', '--json']), false);
+});
+
+test('colour changes nothing but the colour', async (t) => {
+  const { socket } = await startFixture(t);
+  for (const verb of ['status', 'peers', 'gndt', 'lndt', 'hwdt', 'directory', 'migrations', 'counters']) {
+    const plain = await vinectl([verb], { socket });
+    const coloured = await vinectl([verb], { socket, isTerminal: true });
+    assert.notEqual(coloured.out, plain.out, verb);
+    assert.equal(stripVTControlCharacters(coloured.out), plain.out, verb);
+  }
+});

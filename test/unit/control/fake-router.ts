@@ -1,0 +1,297 @@
+/** A router with fixed tables, for tests of the control API and of vinectl. */
+import type {
+  CountersView,
+  DirectoryView,
+  EventView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MigrationView,
+  PeerView,
+  RouterView,
+  RouteView,
+  StatusView,
+} from '../../../src/control/api.js';
+
+/** The time that the views are told at: everything in them is shortly before. */
+export const NOW = '2026-03-01T12:00:00.000Z';
+
+const STATUS: StatusView = {
+  id: 'vr-a',
+  version: '0.1.0',
+  startedAt: '2026-03-01T08:55:00.000Z',
+  uptimeSeconds: 11_100,
+  ready: true,
+  workers: [
+    { name: 'lan-to-tunnel', state: 'running', packets: 1_234_567 },
+    { name: 'tunnel-to-lan', state: 'stopped', packets: 0 },
+  ],
+  listen: ['udp://0.0.0.0:7700'],
+  lans: [
+    { interface: 'lan0', vnet: 'blue', mac: '02:00:00:00:00:0a', mtuBytes: 1500, offload: 'vnet-header' },
+  ],
+  peersUp: 1,
+  peersTotal: 2,
+  nodesHere: 1200,
+  nodesVisiting: 1,
+  nodesDeparted: 2,
+  warnings: ['group "vine" does not exist'],
+};
+
+const PEERS: readonly PeerView[] = [
+  {
+    id: 'vr-b',
+    state: 'up',
+    reason: '',
+    transport: 'udp',
+    endpoint: '192.0.2.2:7700',
+    lastHandshakeAt: '2026-03-01T11:59:48.000Z',
+    rttMs: 40.25,
+    bytesSent: 1536,
+    bytesReceived: 12_884_901_888,
+    packetsSent: 3,
+    packetsReceived: 9_000_000,
+    version: '0.1.0',
+    innerMtuBytes: 1420,
+  },
+  {
+    id: 'vr-c',
+    state: 'down',
+    reason: 'no answer \x1b[2J',
+    transport: 'none',
+    endpoint: null,
+    lastHandshakeAt: null,
+    rttMs: null,
+    bytesSent: 0,
+    bytesReceived: 0,
+    packetsSent: 0,
+    packetsReceived: 0,
+    version: null,
+    innerMtuBytes: 1280,
+  },
+];
+
+const GNDT: readonly GndtView[] = [
+  {
+    vnet: 'blue',
+    prefix: '10.1.0.0/24',
+    router: 'vr-a',
+    kind: 'network',
+    gateway: '10.1.0.254',
+    home: null,
+    seq: null,
+  },
+  {
+    vnet: 'blue',
+    prefix: '10.2.0.0/24',
+    router: 'vr-b',
+    kind: 'network',
+    gateway: null,
+    home: null,
+    seq: null,
+  },
+  { vnet: 'blue', prefix: '10.1.0.9/32', router: 'vr-b', kind: 'host', gateway: null, home: 'vr-a', seq: 4 },
+  {
+    vnet: 'red',
+    prefix: '10.1.0.0/16',
+    router: 'vr-c',
+    kind: 'network',
+    gateway: null,
+    home: null,
+    seq: null,
+  },
+  {
+    vnet: 'blue',
+    prefix: 'fd00:2::/64',
+    router: 'vr-b',
+    kind: 'network',
+    gateway: null,
+    home: null,
+    seq: null,
+  },
+];
+
+const LNDT: readonly LndtView[] = [
+  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null },
+  { vnet: 'blue', node: '10.2.0.7', mac: '52:54:00:00:00:17', state: 'visiting', router: 'vr-b' },
+  { vnet: 'blue', node: '10.1.0.9', mac: '52:54:00:00:00:09', state: 'departed', router: 'vr-b' },
+];
+
+const HWDT: readonly HwdtView[] = [
+  {
+    vnet: 'blue',
+    lan: 'lan0',
+    mac: '52:54:00:00:00:17',
+    ip: '10.2.0.7',
+    source: 'rarp',
+    firstSeenAt: '2026-03-01T11:00:00.000Z',
+    lastSeenAt: '2026-03-01T11:59:59.000Z',
+    silent: false,
+    authorised: true,
+  },
+  {
+    vnet: 'blue',
+    lan: 'lan0',
+    mac: '52:54:00:00:00:66',
+    ip: 'fd00:2::66',
+    source: 'ndp',
+    firstSeenAt: '2026-02-01T11:00:00.000Z',
+    lastSeenAt: '2026-03-01T11:30:00.000Z',
+    silent: true,
+    authorised: false,
+  },
+];
+
+const DIRECTORY: readonly DirectoryView[] = [
+  {
+    vnet: 'blue',
+    ip: '10.1.0.9',
+    mac: '52:54:00:00:00:09',
+    router: 'vr-b',
+    seq: 4,
+    state: 'here',
+    stampedAt: '2026-03-01T11:58:30.000Z',
+  },
+  {
+    vnet: 'red',
+    ip: '10.1.0.9',
+    mac: '52:54:00:00:00:99',
+    router: 'vr-c',
+    seq: 1,
+    state: 'withdrawn',
+    stampedAt: '2026-02-27T12:00:00.000Z',
+  },
+];
+
+const MIGRATIONS: readonly MigrationView[] = [
+  {
+    vnet: 'blue',
+    ips: ['10.1.0.9', 'fd00:1::9'],
+    mac: '52:54:00:00:00:09',
+    from: 'vr-a',
+    to: 'vr-b',
+    role: 'source',
+    trigger: 'rarp',
+    seq: 4,
+    verdict: 'accepted',
+    reason: '',
+    startedAt: '2026-03-01T11:58:30.000Z',
+    steps: [
+      { step: 'claim received', atUs: 0 },
+      { step: 'forwarding', atUs: 412 },
+      { step: 'acknowledged', atUs: 20_731 },
+    ],
+  },
+  {
+    vnet: 'red',
+    ips: ['10.9.0.1'],
+    mac: '52:54:00:00:00:91',
+    from: null,
+    to: 'vr-c',
+    role: 'observer',
+    trigger: 'operator',
+    seq: 1,
+    verdict: 'refused',
+    reason: 'not allowed',
+    startedAt: '2026-03-01T10:00:00.000Z',
+    steps: [],
+  },
+];
+
+const COUNTERS: CountersView = { vine_drop_no_route: 12, vine_claims_sent: 3 };
+
+const ROUTES: Readonly<Record<string, Partial<RouteView>>> = {
+  '10.2.0.7': {
+    action: 'local',
+    to: 'lan0',
+    mac: '52:54:00:00:00:17',
+    matched: '10.2.0.7/32',
+    why: 'It visits here.',
+  },
+  '10.2.0.8': { action: 'peer', to: 'vr-b', matched: '10.2.0.0/24', why: 'Its home is vr-b.' },
+};
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
+export class FakeRouter implements RouterView {
+  readonly listeners = new Set<(event: EventView) => void>();
+  readonly levels: string[] = [];
+  /** Thrown by the table calls when set. */
+  fault: Error | undefined;
+  records: readonly DirectoryView[] = DIRECTORY;
+
+  emit(event: EventView): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  status(): StatusView {
+    return STATUS;
+  }
+
+  peers(): readonly PeerView[] {
+    if (this.fault !== undefined) throw this.fault;
+    return PEERS;
+  }
+
+  gndt(): readonly GndtView[] {
+    return GNDT;
+  }
+
+  lndt(): readonly LndtView[] {
+    return LNDT;
+  }
+
+  hwdt(): readonly HwdtView[] {
+    return HWDT;
+  }
+
+  directory(): readonly DirectoryView[] {
+    return this.records;
+  }
+
+  route({
+    vnet = 'blue',
+    ip,
+    from,
+  }: {
+    vnet: string | undefined;
+    ip: string;
+    from: string | undefined;
+  }): RouteView | string {
+    if (vnet !== 'blue') return `unknown vnet "${vnet}"`;
+    const nowhere = {
+      action: 'drop',
+      to: null,
+      mac: null,
+      matched: null,
+      why: 'No prefix holds it.',
+    } as const;
+    return { vnet, ip, from: from ?? null, ...nowhere, ...ROUTES[ip] };
+  }
+
+  migrations(): readonly MigrationView[] {
+    return MIGRATIONS;
+  }
+
+  counters(): CountersView {
+    return COUNTERS;
+  }
+
+  move({ vnet, ip }: { vnet: string | undefined; ip: string }): MigrationView | string {
+    const move = MIGRATIONS.find(
+      (known) => known.ips.includes(ip) && (vnet === undefined || known.vnet === vnet),
+    );
+    return move ?? `${ip} is in no network`;
+  }
+
+  setLogLevel(level: string): string | undefined {
+    if (!LEVELS.includes(level)) return `level "${level}" is not one of ${LEVELS.join(', ')}`;
+    this.levels.push(level);
+    return undefined;
+  }
+
+  onEvent(listener: (event: EventView) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+}
