@@ -1,0 +1,33 @@
+{
+  "targets": [
+    {
+      "target_name": "vine_native",
+      "sources": [
+        "native/addon.cc",
+        "native/addon_engine.cc",
+        "native/addon_peers.cc",
+        "native/addon_sockets.cc",
+        "native/aead.cc",
+        "native/batch_io.cc",
+        "native/checksum.cc",
+        "native/endpoint.cc",
+        "native/engine.cc",
+        "native/lan_receiver.cc",
+        "native/lan_sender.cc",
+        "native/lan_socket.cc",
+        "native/napi_util.cc",
+        "native/packet_shape.cc",
+        "native/segment.cc",
+        "native/session_table.cc",
+        "native/socket_util.cc",
+        "native/tunnel_receiver.cc",
+        "native/tunnel_sender.cc",
+        "native/udp_socket.cc"
+      ],
+      "cflags!": ["-O3"],
+      "cflags_cc!": ["-std=gnu++17"],
+      "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+      "defines": ["_GNU_SOURCE", "NAPI_VERSION=8"]
+    }
+  ]
+}

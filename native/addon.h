@@ -1,0 +1,11 @@
+// The groups of functions that make up the addon (interface NativeAddon in src/dataplane/engine.ts).
+#pragma once
+#include <node_api.h>
+
+namespace vine {
+
+void defineSockets(napi_env env, napi_value exports);
+void definePeers(napi_env env, napi_value exports);
+void defineEngine(napi_env env, napi_value exports);
+
+}  // namespace vine

@@ -1,0 +1,196 @@
+// Peers and sessions: endpoints, counts, keys, and sealing of single messages.
+#include <openssl/crypto.h>
+
+#include <cstring>
+#include <shared_mutex>
+#include <vector>
+
+#include "addon.h"
+#include "batch_io.h"
+#include "clock.h"
+#include "layout.h"
+#include "napi_util.h"
+#include "session_table.h"
+#include "tunnel_sender.h"
+#include "wire.h"
+
+namespace vine {
+namespace {
+
+bool readPeer(napi_env env, napi_value value, uint32_t* peer) {
+  return readUint32(env, value, "peer", kMaxPeers - 1, peer);
+}
+
+bool readIndex(napi_env env, napi_value value, uint32_t* index) {
+  return readUint32(env, value, "localIndex", UINT32_MAX, index);
+}
+
+napi_value setPeerEndpoint(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  uint32_t fd = 0;
+  Bytes address;
+  uint16_t port = 0;
+  if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
+  if (!readUint32(env, call.arguments[1], "udpFd", INT32_MAX, &fd)) return nullptr;
+  if (!readAddress(env, call.arguments[2], call.arguments[3], 1, &address, &port)) return nullptr;
+  Endpoint endpoint;
+  makeEndpoint(address.data, address.length, port, static_cast<int>(fd), &endpoint);
+  SessionTable::instance().peer(peer).endpoint.store(endpoint);
+  return undefinedValue(env);
+}
+
+napi_value peerEndpoint(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
+  Endpoint endpoint;
+  if (!SessionTable::instance().peer(peer).endpoint.load(&endpoint)) return undefinedValue(env);
+  size_t length = 0;
+  const uint8_t* bytes = endpointBytes(endpoint, &length);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "address", bytesValue(env, bytes, length));
+  setProperty(env, result, "port", numberValue(env, endpointPort(endpoint)));
+  return result;
+}
+
+napi_value peerStats(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t index = 0;
+  if (!readPeer(env, call.arguments[0], &index)) return nullptr;
+  bool typed = false;
+  napi_typedarray_type type = napi_int8_array;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_is_typedarray(env, call.arguments[1], &typed) != napi_ok || !typed ||
+      napi_get_typedarray_info(env, call.arguments[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || length < peer_stat::count) {
+    return throwRange(env, "out must be a Float64Array of PeerStat.count elements");
+  }
+  SessionTable& table = SessionTable::instance();
+  const Peer& peer = table.peer(index);
+  auto* out = static_cast<double*>(data);
+  out[peer_stat::bytesSent] = static_cast<double>(peer.bytesSent.load(std::memory_order_relaxed));
+  out[peer_stat::bytesReceived] = static_cast<double>(peer.bytesReceived.load(std::memory_order_relaxed));
+  out[peer_stat::packetsSent] = static_cast<double>(peer.packetsSent.load(std::memory_order_relaxed));
+  out[peer_stat::packetsReceived] = static_cast<double>(peer.packetsReceived.load(std::memory_order_relaxed));
+  out[peer_stat::lastSentMs] = static_cast<double>(peer.lastSentMs.load(std::memory_order_relaxed));
+  out[peer_stat::lastReceivedMs] = static_cast<double>(peer.lastReceivedMs.load(std::memory_order_relaxed));
+  out[peer_stat::currentCounter] = static_cast<double>(table.currentCounter(index));
+  return undefinedValue(env);
+}
+
+napi_value removePeer(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
+  SessionTable::instance().removePeer(peer);
+  return undefinedValue(env);
+}
+
+bool readKey(napi_env env, napi_value object, const char* name, std::array<uint8_t, kKeyBytes>* key) {
+  napi_value value = nullptr;
+  Bytes bytes;
+  if (!readProperty(env, object, name, &value) || !readBytes(env, value, name, &bytes)) return false;
+  if (bytes.length != kKeyBytes) {
+    throwRange(env, std::string(name) + " must be 32 bytes");
+    return false;
+  }
+  std::memcpy(key->data(), bytes.data, kKeyBytes);
+  return true;
+}
+
+bool readCipher(napi_env env, napi_value object, Cipher* cipher) {
+  napi_value value = nullptr;
+  std::string name;
+  if (!readProperty(env, object, "cipher", &value) || !readText(env, value, "cipher", &name)) return false;
+  if (name == "chacha20-poly1305") {
+    *cipher = Cipher::chacha20Poly1305;
+  } else if (name == "aes-256-gcm") {
+    *cipher = Cipher::aes256Gcm;
+  } else {
+    throwRange(env, "cipher must be chacha20-poly1305 or aes-256-gcm");
+    return false;
+  }
+  return true;
+}
+
+bool readKeys(napi_env env, napi_value object, SessionKeys* keys) {
+  napi_value value = nullptr;
+  return readProperty(env, object, "localIndex", &value) && readIndex(env, value, &keys->localIndex) &&
+         readProperty(env, object, "remoteIndex", &value) &&
+         readUint32(env, value, "remoteIndex", UINT32_MAX, &keys->remoteIndex) &&
+         readCipher(env, object, &keys->cipher) && readKey(env, object, "sendKey", &keys->sendKey) &&
+         readKey(env, object, "receiveKey", &keys->receiveKey);
+}
+
+napi_value installSession(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  SessionKeys keys{};
+  if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
+  const bool read = readKeys(env, call.arguments[1], &keys);
+  const bool installed = read && SessionTable::instance().install(peer, keys);
+  OPENSSL_cleanse(&keys, sizeof keys);
+  if (read && !installed) return throwError(env, "the local session index is in use");
+  return read ? undefinedValue(env) : nullptr;
+}
+
+napi_value setCurrentSession(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  uint32_t index = 0;
+  if (!readPeer(env, call.arguments[0], &peer) || !readIndex(env, call.arguments[1], &index)) return nullptr;
+  if (!SessionTable::instance().setCurrent(peer, index)) return throwError(env, "the peer has no such session");
+  return undefinedValue(env);
+}
+
+napi_value removeSession(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t index = 0;
+  if (!readIndex(env, call.arguments[0], &index)) return nullptr;
+  SessionTable::instance().remove(index);
+  return undefinedValue(env);
+}
+
+/** Seals outside any engine. False: no usable session, or no endpoint. */
+bool sealAlone(uint32_t peer, const Bytes& payload, std::vector<uint8_t>* message, Endpoint* endpoint) {
+  SessionTable& table = SessionTable::instance();
+  message->resize(kTransportHeaderBytes + payload.length + kTagBytes);
+  if (payload.length != 0) std::memcpy(message->data() + kTransportHeaderBytes, payload.data, payload.length);
+  const std::lock_guard<std::mutex> lane(table.sharedLane);
+  const std::shared_lock<FairLock> sessions(table.lock);
+  Session* session = table.usable(peer, monotonicMs());
+  return session != nullptr && table.peer(peer).endpoint.load(endpoint) &&
+         sealMessage(session, kSharedLane, message->data(), payload.length);
+}
+
+napi_value sealAndSend(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  Bytes payload;
+  if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
+  if (!readBytes(env, call.arguments[1], "payload", &payload)) return nullptr;
+  if (payload.length > kMaxDatagramBytes - kTransportHeaderBytes - kTagBytes) return booleanValue(env, false);
+  std::vector<uint8_t> message;
+  Endpoint endpoint;
+  const bool sent = sealAlone(peer, payload, &message, &endpoint) && sendOne(endpoint, message.data(), message.size());
+  if (sent) SessionTable::instance().peer(peer).countSent(message.size(), monotonicMs());
+  return booleanValue(env, sent);
+}
+
+}  // namespace
+
+void definePeers(napi_env env, napi_value exports) {
+  setFunction(env, exports, "setPeerEndpoint", setPeerEndpoint);
+  setFunction(env, exports, "peerEndpoint", peerEndpoint);
+  setFunction(env, exports, "peerStats", peerStats);
+  setFunction(env, exports, "removePeer", removePeer);
+  setFunction(env, exports, "installSession", installSession);
+  setFunction(env, exports, "setCurrentSession", setCurrentSession);
+  setFunction(env, exports, "removeSession", removeSession);
+  setFunction(env, exports, "sealAndSend", sealAndSend);
+}
+
+}  // namespace vine

@@ -1,0 +1,109 @@
+// openLan, openUdp, closeSocket, createWakeup, wake, sendDatagram.
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "addon.h"
+#include "batch_io.h"
+#include "byte_order.h"
+#include "endpoint.h"
+#include "lan_socket.h"
+#include "napi_util.h"
+#include "session_table.h"
+#include "udp_socket.h"
+
+namespace vine {
+namespace {
+
+napi_value openLanSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  std::string name;
+  uint32_t index = 0;
+  if (!readText(env, call.arguments[0], "interfaceName", &name)) return nullptr;
+  if (!readUint32(env, call.arguments[1], "index", INT32_MAX, &index)) return nullptr;
+  LanSocket lan{};
+  Failure failure;
+  if (!openLan(name.c_str(), index, &lan, &failure)) return throwErrno(env, failure.error, failure.what);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "fd", numberValue(env, lan.fd));
+  setProperty(env, result, "index", numberValue(env, lan.index));
+  setProperty(env, result, "macHigh", numberValue(env, loadBe16(lan.mac.data())));
+  setProperty(env, result, "macLow", numberValue(env, loadBe32(lan.mac.data() + 2)));
+  setProperty(env, result, "mtuBytes", numberValue(env, lan.mtuBytes));
+  setProperty(env, result, "vnetHeader", booleanValue(env, lan.vnetHeader));
+  return result;
+}
+
+napi_value openUdpSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  Bytes address;
+  uint16_t port = 0;
+  if (!readAddress(env, call.arguments[0], call.arguments[1], 0, &address, &port)) return nullptr;
+  UdpSocket udp{};
+  Failure failure;
+  if (!openUdp(address.data, address.length, port, &udp, &failure)) {
+    return throwErrno(env, failure.error, failure.what);
+  }
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "fd", numberValue(env, udp.fd));
+  setProperty(env, result, "port", numberValue(env, udp.port));
+  setProperty(env, result, "family", numberValue(env, udp.family));
+  return result;
+}
+
+napi_value closeSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  // First, so that nothing is sealed for a number that may by then be another file's.
+  if (isAdopted(static_cast<int>(fd))) SessionTable::instance().forgetSocket(static_cast<int>(fd));
+  closeAdopted(static_cast<int>(fd));
+  return undefinedValue(env);
+}
+
+napi_value createWakeup(napi_env env, napi_callback_info) {
+  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0) return throwErrno(env, errno, "cannot create a wake-up descriptor");
+  adopt(fd);
+  return numberValue(env, fd);
+}
+
+napi_value wake(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot wake");
+  const uint64_t one = 1;
+  if (write(static_cast<int>(fd), &one, sizeof one) < 0 && errno != EAGAIN) return throwErrno(env, errno, "cannot wake");
+  return undefinedValue(env);
+}
+
+napi_value sendDatagram(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  Bytes address;
+  Bytes payload;
+  uint16_t port = 0;
+  if (!readUint32(env, call.arguments[0], "udpFd", INT32_MAX, &fd)) return nullptr;
+  if (!readAddress(env, call.arguments[1], call.arguments[2], 1, &address, &port)) return nullptr;
+  if (!readBytes(env, call.arguments[3], "bytes", &payload)) return nullptr;
+  Endpoint to;
+  makeEndpoint(address.data, address.length, port, static_cast<int>(fd), &to);
+  const bool sent = isAdopted(to.fd) && sendOne(to, payload.data, payload.length);
+  return booleanValue(env, sent);
+}
+
+}  // namespace
+
+void defineSockets(napi_env env, napi_value exports) {
+  setFunction(env, exports, "openLan", openLanSocket);
+  setFunction(env, exports, "openUdp", openUdpSocket);
+  setFunction(env, exports, "closeSocket", closeSocket);
+  setFunction(env, exports, "createWakeup", createWakeup);
+  setFunction(env, exports, "wake", wake);
+  setFunction(env, exports, "sendDatagram", sendDatagram);
+}
+
+}  // namespace vine

@@ -1,0 +1,55 @@
+#include "batch_io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+namespace vine {
+namespace {
+
+// A worker that waits here does not receive: after this much patience a full queue means loss, as in any router.
+constexpr int kPatience = 5;
+
+/** ENOBUFS comes from the interface's queue, which the socket does not announce as writable: wait a moment. */
+void nap() {
+  const timespec moment = {0, 100'000};
+  nanosleep(&moment, nullptr);
+}
+
+void waitWritable(int fd, int timeoutMs) {
+  pollfd waiting = {fd, POLLOUT, 0};
+  poll(&waiting, 1, timeoutMs);
+}
+
+}  // namespace
+
+void sendAll(int fd, mmsghdr* messages, uint32_t count, bool* delivered) {
+  int patience = kPatience;
+  uint32_t done = 0;
+  while (done < count) {
+    const int sent = sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+      for (int i = 0; i < sent; i++) delivered[done++] = true;
+      continue;
+    }
+    const int error = sent < 0 ? errno : EIO;
+    if (error == EINTR) continue;
+    if (error == EAGAIN && patience-- > 0) {
+      waitWritable(fd, 1);
+      continue;
+    }
+    if (error == ENOBUFS && patience-- > 0) {
+      nap();
+      continue;
+    }
+    delivered[done++] = false;
+  }
+}
+
+bool sendOne(const Endpoint& to, const uint8_t* data, size_t length) {
+  const ssize_t sent =
+      sendto(to.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL, &to.address.any, to.addressLength());
+  return sent == static_cast<ssize_t>(length);
+}
+
+}  // namespace vine

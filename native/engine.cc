@@ -1,0 +1,82 @@
+#include "engine.h"
+
+#include <unistd.h>
+
+#include "clock.h"
+#include "lan_receiver.h"
+#include "session_table.h"
+#include "tunnel_receiver.h"
+
+namespace vine {
+
+std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string* why) {
+  std::shared_ptr<PacketMemory> memory = PacketMemory::allocate(options.slots, options.slotBytes);
+  if (memory == nullptr) {
+    *why = "not enough memory for the packet slots";
+    return nullptr;
+  }
+  const int lane = SessionTable::instance().claimLane();
+  if (lane < 0) {
+    *why = "too many engines in this process";
+    return nullptr;
+  }
+  return std::unique_ptr<Engine>(new Engine(options, std::move(memory), static_cast<uint32_t>(lane)));
+}
+
+Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane)
+    : memory_(std::move(memory)),
+      lane_(lane),
+      wakeupFd_(options.wakeupFd),
+      counters_(options.counters),
+      lanSender_(*memory_, counters_, options.lans),
+      tunnelSender_(*memory_, counters_, lane) {
+  if (options.role == Role::lan) {
+    receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
+  } else {
+    receiver_ = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, options.udp);
+  }
+  waiting_.push_back({wakeupFd_, POLLIN, 0});
+  for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
+}
+
+Engine::~Engine() { SessionTable::instance().releaseLane(static_cast<int>(lane_)); }
+
+int Engine::receive(int timeoutMs, int* error) {
+  // Under load there is always something: the wait costs a system call only when there is not.
+  Batch batch = receiver_->drain();
+  if (batch.taken == 0 && batch.broken == 0) {
+    if (poll(waiting_.data(), waiting_.size(), timeoutMs) <= 0) return 0;
+    clearWakeup();
+    batch = receiver_->drain();
+  }
+  if (batch.broken != 0 && batch.filled == 0) {
+    *error = batch.broken;
+    return -1;
+  }
+  return static_cast<int>(batch.filled);
+}
+
+/** One wake-up is one early return: the next `receive` waits again. */
+void Engine::clearWakeup() {
+  if (!(waiting_[0].revents & POLLIN)) return;
+  uint64_t wakeups = 0;
+  // The descriptor does not block; another thread may have read it first.
+  if (read(wakeupFd_, &wakeups, sizeof wakeups) < 0) return;
+}
+
+void Engine::send(uint32_t first, uint32_t count) {
+  tunnelSender_.begin(monotonicMs());
+  // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
+  for (uint32_t i = first; i < first + count; i++) {
+    const int32_t* d = memory_->descriptor(i);
+    if (d[word::action] == action::tunnel) tunnelSender_.send(d);
+  }
+  tunnelSender_.flush();
+  for (uint32_t i = first; i < first + count; i++) {
+    const int32_t* d = memory_->descriptor(i);
+    if (d[word::action] == action::lan) lanSender_.send(d);
+  }
+  lanSender_.flush();
+}
+
+}  // namespace vine

@@ -1,0 +1,65 @@
+// The packet engine of one worker thread: a receiver, two senders, and the memory they share.
+#pragma once
+#include <poll.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "counters.h"
+#include "lan_sender.h"
+#include "lan_socket.h"
+#include "packet_memory.h"
+#include "receiver.h"
+#include "tunnel_sender.h"
+
+namespace vine {
+
+enum class Role : uint8_t { lan, tunnel };
+
+struct EngineOptions {
+  Role role = Role::lan;
+  std::vector<LanSocket> lans;
+  std::vector<int> udp;
+  int wakeupFd = -1;
+  uint32_t slots = 0;
+  uint32_t slotBytes = 0;
+  uint64_t* counters = nullptr;
+};
+
+class Engine {
+ public:
+  /** Null with `why` filled when memory or lanes have run out. */
+  static std::unique_ptr<Engine> create(const EngineOptions& options, std::string* why);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const std::shared_ptr<PacketMemory>& memory() const { return memory_; }
+
+  /**
+   * Waits for packets, at most `timeoutMs`. Returns the number of descriptors filled: 0 on time-out, on wake-up, and
+   * when all that came was dropped. −1 when a socket is broken; `error` is why.
+   */
+  int receive(int timeoutMs, int* error);
+
+  /** The range must lie within the descriptors. */
+  void send(uint32_t first, uint32_t count);
+
+ private:
+  Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane);
+  void clearWakeup();
+
+  const std::shared_ptr<PacketMemory> memory_;
+  const uint32_t lane_;
+  const int wakeupFd_;
+  Counters counters_;
+  LanSender lanSender_;
+  TunnelSender tunnelSender_;
+  std::unique_ptr<Receiver> receiver_;
+  /** The wake-up descriptor, then the sockets. */
+  std::vector<pollfd> waiting_;
+};
+
+}  // namespace vine

@@ -1,0 +1,30 @@
+// Takes IP frames from the LAN sockets and describes them.
+#pragma once
+#include <vector>
+
+#include "counters.h"
+#include "lan_socket.h"
+#include "receiver.h"
+
+namespace vine {
+
+class LanReceiver final : public Receiver {
+ public:
+  LanReceiver(const PacketMemory& memory, Counters& counters, const std::vector<LanSocket>& lans);
+
+  Batch drain() override;
+  const std::vector<int>& descriptors() const override { return descriptors_; }
+
+ private:
+  bool receiveFrom(const LanSocket& lan, Batch* batch);
+  bool describe(const LanSocket& lan, uint32_t slot, int32_t* d);
+
+  const PacketMemory& memory_;
+  Counters& counters_;
+  std::vector<LanSocket> lans_;
+  std::vector<int> descriptors_;
+  ReceiveRing ring_;
+  size_t turn_ = 0;
+};
+
+}  // namespace vine

@@ -1,0 +1,28 @@
+// What LAN and UDP sockets have in common: failure reports, buffers, and which descriptors are ours to close.
+#pragma once
+#include <string>
+
+namespace vine {
+
+/** Why a socket could not be opened; `error` is an errno value. */
+struct Failure {
+  int error = 0;
+  std::string what;
+};
+
+/** Fills `failure` from errno and closes `fd` (unless −1). Always returns false. */
+bool fail(Failure* failure, int fd, std::string what);
+
+/** "EADDRINUSE" */
+const char* errorName(int error);
+
+/** 16 MB each way; past the system's limit where the process may, else up to it. */
+void enlargeBuffers(int fd);
+
+/** Remembers `fd` as opened by this addon. */
+void adopt(int fd);
+/** Closes `fd` if this addon opened it and it is still open; another number is left alone. */
+bool closeAdopted(int fd);
+bool isAdopted(int fd);
+
+}  // namespace vine

@@ -1,0 +1,177 @@
+#include "tunnel_receiver.h"
+
+#include <errno.h>
+
+#include <cstring>
+#include <shared_mutex>
+
+#include "byte_order.h"
+#include "clock.h"
+#include "wire.h"
+
+namespace vine {
+namespace {
+
+// The datagram starts here before the place of the IP packet, which follows both headers.
+constexpr uint32_t kLead = kTransportHeaderBytes + kOverlayHeaderBytes;
+
+size_t handshakeLength(uint32_t type) {
+  switch (type) {
+    case kHandshakeInitiation:
+      return kHandshakeInitiationBytes;
+    case kHandshakeResponse:
+      return kHandshakeResponseBytes;
+    case kCookieReply:
+      return kCookieReplyBytes;
+    default:
+      return 0;
+  }
+}
+
+void writeSource(int32_t* d, const Endpoint& source) {
+  size_t length = 0;
+  const uint8_t* bytes = endpointBytes(source, &length);
+  d[word::sourceFamily] = length == 4 ? 4 : 6;
+  d[word::sourcePort] = endpointPort(source);
+  for (size_t i = 0; i < length; i += 4) {
+    d[word::sourceWord3 - (length - 4 - i) / 4] = static_cast<int32_t>(loadBe32(bytes + i));
+  }
+}
+
+void describePayload(int32_t* d, int32_t kind, size_t offset, size_t length) {
+  std::memset(d, 0, kDescriptorWords * sizeof *d);
+  d[word::offset] = static_cast<int32_t>(offset);
+  d[word::length] = static_cast<int32_t>(length);
+  d[word::kind] = kind;
+}
+
+}  // namespace
+
+TunnelReceiver::TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane,
+                               const std::vector<int>& sockets)
+    : memory_(memory),
+      counters_(counters),
+      table_(SessionTable::instance()),
+      lane_(lane),
+      sockets_(sockets),
+      ring_(memory, true) {}
+
+void TunnelReceiver::Held::take(Session* session) {
+  if (session_ == session) return;
+  // One at a time: two threads that each waited for the other's session would wait for ever.
+  if (lock_.owns_lock()) lock_.unlock();
+  lock_ = std::unique_lock<std::mutex>(session->receiving);
+  session_ = session;
+}
+
+Batch TunnelReceiver::drain() {
+  Batch batch;
+  nowMs_ = monotonicMs();
+  for (size_t i = 0; i < sockets_.size() && batch.taken < memory_.slots(); i++) {
+    if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], &batch)) break;
+  }
+  turn_++;
+  return batch;
+}
+
+bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
+  const uint32_t first = batch->taken;
+  const int received = ring_.receive(fd, first, kLead);
+  if (received < 0) {
+    if (errno == EBADF || errno == ENOTSOCK) batch->broken = errno;
+    return batch->broken == 0;
+  }
+  batch->taken += static_cast<uint32_t>(received);
+  const std::shared_lock<FairLock> sessions(table_.lock);
+  Held held;
+  for (uint32_t slot = first; slot < batch->taken; slot++) {
+    if (describe(fd, slot, &held, memory_.descriptor(batch->filled))) batch->filled++;
+  }
+  return true;
+}
+
+bool TunnelReceiver::describe(int fd, uint32_t slot, Held* held, int32_t* d) {
+  const size_t length = ring_.length(slot);
+  counters_.add(counter::tunnelDatagramsReceived);
+  counters_.add(counter::tunnelBytesReceived, length);
+  if (length >= 4 && !ring_.truncated(slot)) {
+    const uint32_t type = loadLe32(ring_.data(slot));
+    if (type == kTransportData && length >= kTransportHeaderBytes + kTagBytes) {
+      return describeMessage(fd, slot, held, d);
+    }
+    if (length == handshakeLength(type)) return describeHandshake(fd, slot, type, d);
+  }
+  counters_.add(counter::messagesMalformed);
+  return false;
+}
+
+bool TunnelReceiver::describeHandshake(int fd, uint32_t slot, uint32_t type, int32_t* d) {
+  Endpoint source;
+  if (!receivedEndpoint(ring_.from(slot), fd, &source)) return false;
+  describePayload(d, kind::handshake, static_cast<size_t>(ring_.data(slot) - memory_.packets()),
+                  handshakeLength(type));
+  d[word::from] = -1;
+  writeSource(d, source);
+  return true;
+}
+
+bool TunnelReceiver::describeMessage(int fd, uint32_t slot, Held* held, int32_t* d) {
+  uint8_t* message = ring_.data(slot);
+  const size_t length = ring_.length(slot);
+  Session* session = authenticate(message, length, held);
+  if (session == nullptr) return false;
+  table_.peer(session->peer).countReceived(length, nowMs_);
+  const int32_t flags = noteAuthentic(session, fd, slot);
+  const size_t payload = length - kTransportHeaderBytes - kTagBytes;
+  if (payload == 0) {
+    counters_.add(counter::keepalivesReceived);
+    // Nothing in it for the worker, unless it is how the session or the peer's new address shows itself.
+    if (flags == 0) return false;
+  }
+  const auto offset = static_cast<size_t>(message + kTransportHeaderBytes - memory_.packets());
+  describePayload(d, kind::message, offset, payload);
+  d[word::from] = static_cast<int32_t>(session->peer);
+  d[word::session] = static_cast<int32_t>(session->localIndex);
+  d[word::sessionFlags] = flags;
+  Endpoint source;
+  if ((flags & session_flag::roamed) && receivedEndpoint(ring_.from(slot), fd, &source)) writeSource(d, source);
+  return true;
+}
+
+Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* held) {
+  Session* session = table_.find(loadLe32(message + 4));
+  if (session == nullptr) {
+    counters_.add(counter::messagesUnknownSession);
+    return nullptr;
+  }
+  const uint64_t count = loadLe64(message + 8);
+  if (count >= kRejectAfterMessages || session->tooOld(nowMs_)) {
+    counters_.add(counter::messagesExpired);
+    return nullptr;
+  }
+  held->take(session);
+  if (!session->replay.fresh(count)) {
+    counters_.add(counter::messagesReplayed);
+    return nullptr;
+  }
+  if (!session->open(lane_, count, message + kTransportHeaderBytes, length - kTransportHeaderBytes - kTagBytes)) {
+    counters_.add(counter::messagesNotAuthentic);
+    return nullptr;
+  }
+  session->replay.accept(count);
+  return session;
+}
+
+int32_t TunnelReceiver::noteAuthentic(Session* session, int fd, uint32_t slot) {
+  int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
+  session->authenticatedOnce = true;
+  Endpoint source;
+  Endpoint known;
+  EndpointCell& endpoint = table_.peer(session->peer).endpoint;
+  if (!receivedEndpoint(ring_.from(slot), fd, &source)) return flags;
+  if (endpoint.load(&known) && known == source) return flags;
+  endpoint.store(source);
+  return flags | session_flag::roamed;
+}
+
+}  // namespace vine

@@ -1,0 +1,145 @@
+#include "tunnel_sender.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "batch_io.h"
+#include "byte_order.h"
+#include "descriptor_offload.h"
+#include "wire.h"
+
+namespace vine {
+namespace {
+
+constexpr uint32_t kBatch = 64;
+constexpr size_t kArenaBytes = 256 * 1024;
+// What every IPv4 host must be able to take (RFC 791 §3.2). A smaller MTU is a mistake, not a network.
+constexpr int32_t kSmallestMtu = 576;
+
+size_t paddedLength(size_t plain, size_t mtu) {
+  const size_t rounded = (plain + kPaddingMultiple - 1) / kPaddingMultiple * kPaddingMultiple;
+  return std::max(plain, std::min(rounded, mtu + kOverlayHeaderBytes));
+}
+
+bool overlayWordsValid(const int32_t* d) {
+  return d[word::vnet] >= 0 && d[word::vnet] <= 0xffff && d[word::hops] >= 0 && d[word::hops] <= 0xff &&
+         d[word::mtu] >= kSmallestMtu;
+}
+
+}  // namespace
+
+bool sealMessage(Session* session, uint32_t lane, uint8_t* out, size_t length) {
+  uint64_t count = 0;
+  if (!session->takeCounter(&count)) return false;
+  storeLe32(out, kTransportData);
+  storeLe32(out + 4, session->remoteIndex);
+  storeLe64(out + 8, count);
+  return session->seal(lane, count, out + kTransportHeaderBytes, length);
+}
+
+TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane)
+    : memory_(memory),
+      counters_(counters),
+      table_(SessionTable::instance()),
+      lane_(lane),
+      sessions_(table_.lock, std::defer_lock),
+      arena_(new uint8_t[kArenaBytes]),
+      sealed_(kBatch),
+      messages_(kBatch),
+      vectors_(kBatch) {}
+
+void TunnelSender::send(const int32_t* d) {
+  size_t length = 0;
+  const uint8_t* packet = memory_.packetOf(d, &length);
+  Offload offload;
+  SplitPlan plan;
+  if (packet == nullptr || !overlayWordsValid(d) || !readOffload(d, &offload) ||
+      !plan.make(packet, length, offload, static_cast<size_t>(d[word::mtu]))) {
+    counters_.add(counter::splitErrors);
+    return;
+  }
+  for (uint32_t segment = 0; segment < plan.count(); segment++) {
+    if (!sealSegment(plan, segment, d, static_cast<size_t>(d[word::mtu]))) return;
+  }
+}
+
+bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
+  const size_t plain = kOverlayHeaderBytes + plan.lengthOf(segment);
+  const size_t padded = paddedLength(plain, mtu);
+  const size_t total = kTransportHeaderBytes + padded + kTagBytes;
+  if (total > kMaxDatagramBytes) {
+    counters_.add(counter::tunnelSendErrors);
+    return false;
+  }
+  uint8_t* out = reserve(total);
+  const auto peer = static_cast<uint32_t>(d[word::to]);
+  Endpoint endpoint;
+  // Looked up for each segment: while a full batch was being sent the session may have gone.
+  if (!sessions_.owns_lock()) sessions_.lock();
+  Session* session = peer < kMaxPeers ? table_.usable(peer, nowMs_) : nullptr;
+  if (session == nullptr || !table_.peer(peer).endpoint.load(&endpoint)) {
+    counters_.add(counter::noSession);
+    return false;
+  }
+  uint8_t* overlay = out + kTransportHeaderBytes;
+  overlay[0] = kOverlayType;
+  overlay[1] = static_cast<uint8_t>(d[word::hops]);
+  storeBe16(overlay + 2, static_cast<uint16_t>(d[word::vnet]));
+  plan.write(segment, overlay + kOverlayHeaderBytes);
+  std::memset(overlay + plain, 0, padded - plain);
+  if (!sealMessage(session, lane_, out, padded)) {
+    counters_.add(counter::noSession);
+    return false;
+  }
+  commit(peer, endpoint, total);
+  return true;
+}
+
+uint8_t* TunnelSender::reserve(size_t length) {
+  if (count_ == kBatch || used_ + length > kArenaBytes) flush();
+  return arena_.get() + used_;
+}
+
+void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length) {
+  vectors_[count_] = {arena_.get() + used_, length};
+  Sealed& entry = sealed_[count_];
+  entry = {peer, static_cast<uint32_t>(length), endpoint};
+  msghdr& header = messages_[count_].msg_hdr;
+  header = {};
+  header.msg_iov = &vectors_[count_];
+  header.msg_iovlen = 1;
+  header.msg_name = &entry.endpoint.address;
+  header.msg_namelen = endpoint.addressLength();
+  used_ += length;
+  count_++;
+}
+
+void TunnelSender::flush() {
+  // Whoever installs or removes a session must not wait for the network.
+  if (sessions_.owns_lock()) sessions_.unlock();
+  uint32_t first = 0;
+  for (uint32_t i = 1; i <= count_; i++) {
+    if (i < count_ && sealed_[i].endpoint.fd == sealed_[first].endpoint.fd) continue;
+    sendRun(first, i);
+    first = i;
+  }
+  count_ = 0;
+  used_ = 0;
+}
+
+/** Sends what shares one socket. */
+void TunnelSender::sendRun(uint32_t first, uint32_t end) {
+  bool delivered[kBatch];
+  sendAll(sealed_[first].endpoint.fd, &messages_[first], end - first, delivered);
+  for (uint32_t i = first; i < end; i++) {
+    if (!delivered[i - first]) {
+      counters_.add(counter::tunnelSendErrors);
+      continue;
+    }
+    counters_.add(counter::tunnelDatagramsSent);
+    counters_.add(counter::tunnelBytesSent, sealed_[i].length);
+    table_.peer(sealed_[i].peer).countSent(sealed_[i].length, nowMs_);
+  }
+}
+
+}  // namespace vine

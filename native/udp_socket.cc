@@ -1,0 +1,45 @@
+#include "udp_socket.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "endpoint.h"
+
+namespace vine {
+namespace {
+
+void setOptions(int fd, bool v6) {
+  enlargeBuffers(fd);
+  const int on = 1;
+  // Without path MTU discovery of our own, the kernel must be free to fragment: no DF on the outside.
+  if (v6) {
+    // A v6 socket that also takes IPv4 would hide the v4 socket of the same port.
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    const int mode = IPV6_PMTUDISC_DONT;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
+  } else {
+    const int mode = IP_PMTUDISC_DONT;
+    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
+  }
+}
+
+}  // namespace
+
+bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* result, Failure* failure) {
+  const bool v6 = length == 16;
+  const int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(failure, -1, "cannot open a UDP socket");
+  setOptions(fd, v6);
+  Endpoint local;
+  makeEndpoint(address, length, port, fd, &local);
+  if (bind(fd, &local.address.any, local.addressLength()) != 0) {
+    return fail(failure, fd, "cannot bind UDP port " + std::to_string(port));
+  }
+  socklen_t size = sizeof local.address;
+  if (getsockname(fd, &local.address.any, &size) != 0) return fail(failure, fd, "cannot read the bound port");
+  adopt(fd);
+  *result = {fd, endpointPort(local), v6 ? 6 : 4};
+  return true;
+}
+
+}  // namespace vine
