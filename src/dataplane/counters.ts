@@ -1,0 +1,44 @@
+/** Counts that the workers keep and everyone may read: one Float64Array over shared memory per worker, single writer. */
+
+/** Why a packet went no further, or what became of it. The order is the index. */
+export const PACKET_COUNTERS = [
+  'to_tunnel',
+  'to_lan',
+  'to_gateway',
+  'forwarded_on',
+  'held',
+  'drop_malformed',
+  'drop_group_destination',
+  'drop_link_local',
+  'drop_source_unauthorised',
+  'drop_source_elsewhere',
+  'drop_source_not_peers',
+  'drop_destination_unauthorised',
+  'drop_no_route',
+  'drop_no_gateway',
+  'drop_own_address_without_tun',
+  'drop_not_for_us',
+  'drop_hops_exhausted',
+  'drop_ttl_expired',
+  'drop_unresolved',
+  'drop_hold_queue_full',
+  'drop_not_serving',
+  'drop_unknown_vnet',
+  'drop_payload_unknown',
+  'kernel_own_address',
+  'control_received',
+  'handshake_received',
+  'icmp_time_exceeded_sent',
+  'mss_clamped_syn',
+] as const;
+
+export type PacketCounter = (typeof PACKET_COUNTERS)[number];
+
+/** Index of each counter. */
+export const C: Readonly<Record<PacketCounter, number>> = Object.fromEntries(
+  PACKET_COUNTERS.map((name, index) => [name, index]),
+) as Record<PacketCounter, number>;
+
+export function createPacketCounters(): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(PACKET_COUNTERS.length * 8));
+}

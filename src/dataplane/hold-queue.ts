@@ -1,0 +1,100 @@
+/** Packets that wait for a local node's MAC (design README, "How a packet travels", 5). Bounded in number and time. */
+import { type ForwardingTable, R, RouteKind } from '../tables/forwarding-table.js';
+import { D, DESCRIPTOR_WORDS, type Engine, SCRATCH_SLOTS } from './engine.js';
+import type { AddressWords } from './worker-message.js';
+
+/** Linux queues about as much for an unresolved neighbour (unres_qlen_bytes, some 100 packets). */
+const MAX_PACKETS = 256;
+const MAX_PACKETS_PER_NODE = 64;
+const MAX_AGE_MS = 3000;
+
+interface Held {
+  readonly vnet: number;
+  readonly next: AddressWords;
+  readonly atMs: number;
+  readonly bytes: Uint8Array;
+  readonly descriptor: Int32Array;
+}
+
+export class HoldQueue {
+  readonly #engine: Engine;
+  readonly #nowMs: () => number;
+  #held: Held[] = [];
+  #seenVersion = -1;
+
+  constructor(engine: Engine, nowMs: () => number) {
+    this.#engine = engine;
+    this.#nowMs = nowMs;
+  }
+
+  get size(): number {
+    return this.#held.length;
+  }
+
+  /** Copies the packet. False when there is no room. */
+  add(descriptor: number, vnet: number, next: AddressWords): boolean {
+    if (this.#held.length >= MAX_PACKETS) return false;
+    const sameNode = this.#held.filter((held) => held.vnet === vnet && sameAddress(held.next, next)).length;
+    if (sameNode >= MAX_PACKETS_PER_NODE) return false;
+    const words = this.#engine.descriptors.slice(
+      descriptor * DESCRIPTOR_WORDS,
+      (descriptor + 1) * DESCRIPTOR_WORDS,
+    );
+    const offset = words[D.offset] ?? 0;
+    const bytes = this.#engine.packets.slice(offset, offset + (words[D.length] ?? 0));
+    this.#held.push({ vnet, next, atMs: this.#nowMs(), bytes, descriptor: words });
+    this.#seenVersion = -1;
+    return true;
+  }
+
+  /**
+   * Puts every packet whose node has a MAC now into a scratch slot, calls `send` with its descriptor and route, and
+   * sends it; packets that are too old are reported with no route. Cheap when the table has not changed.
+   */
+  release(
+    table: ForwardingTable,
+    route: Int32Array,
+    send: (descriptor: number, route: Int32Array | undefined) => void,
+  ): void {
+    if (this.#held.length === 0) return;
+    const oldest = this.#held[0];
+    const expired = oldest !== undefined && this.#nowMs() - oldest.atMs > MAX_AGE_MS;
+    if (table.version === this.#seenVersion && !expired) return;
+    this.#seenVersion = table.version;
+    const waiting: Held[] = [];
+    let filled = 0;
+    for (const held of this.#held) {
+      const [w0, w1, w2, w3] = held.next.words;
+      table.lookup(held.vnet, held.next.family, w0, w1, w2, w3, route);
+      if (route[R.kind] === RouteKind.host) {
+        send(this.#stage(held, filled), route);
+        filled++;
+        if (filled === SCRATCH_SLOTS) filled = this.#flush(filled);
+      } else if (this.#nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
+        send(-1, undefined);
+      } else {
+        waiting.push(held);
+      }
+    }
+    this.#flush(filled);
+    this.#held = waiting;
+  }
+
+  #stage(held: Held, scratch: number): number {
+    const slot = this.#engine.slots + scratch;
+    const offset = this.#engine.scratchOffset(scratch);
+    this.#engine.packets.set(held.bytes, offset);
+    this.#engine.descriptors.set(held.descriptor, slot * DESCRIPTOR_WORDS);
+    this.#engine.descriptors[slot * DESCRIPTOR_WORDS + D.offset] = offset;
+    return slot;
+  }
+
+  #flush(filled: number): 0 {
+    if (filled > 0) this.#engine.send(this.#engine.slots, filled);
+    return 0;
+  }
+}
+
+function sameAddress(a: AddressWords, b: AddressWords): boolean {
+  return a.family === b.family && a.words.every((word, i) => word === b.words[i]);
+}

@@ -1,0 +1,108 @@
+/** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
+import { D, DESCRIPTOR_WORDS } from './engine.js';
+import { addToSum, finishSum } from './packet.js';
+import type { WorkerContext } from './worker-context.js';
+import type { AddressWords } from './worker-message.js';
+
+/** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
+const SCRATCH = 0;
+const ERRORS_PER_SECOND = 100;
+const ICMP = 1;
+const ICMPV6 = 58;
+/** RFC 1812 §4.3.2.3 allows more than the 8 bytes of RFC 792; 576 in all is what every host accepts. */
+const V4_QUOTE_BYTES = 576 - 20 - 8;
+/** RFC 4443 §2.4(c): as much as fits in the minimum IPv6 MTU. */
+const V6_QUOTE_BYTES = 1280 - 40 - 8;
+
+/** Tokens for ICMP errors, one bucket per worker. */
+export class IcmpBudget {
+  #tokens = ERRORS_PER_SECOND;
+  #filledMs = 0;
+
+  take(nowMs: number): boolean {
+    if (nowMs - this.#filledMs >= 1000) {
+      this.#filledMs = nowMs;
+      this.#tokens = ERRORS_PER_SECOND;
+    }
+    if (this.#tokens === 0) return false;
+    this.#tokens--;
+    return true;
+  }
+}
+
+/**
+ * Answers the packet of descriptor `i`, whose TTL ran out at this VR, with "time exceeded", straight to the MAC that it
+ * came from and from the LAN interface's own address. Nothing is sent when the LAN has no address of that family, or
+ * for ICMP errors (RFC 1122 §3.2.2), or over the rate limit.
+ */
+export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
+  const lan = ctx.word(i, D.from);
+  const own = ctx.input.lanAddresses[lan];
+  const { family } = ctx.packet;
+  const from = family === 4 ? own?.v4 : own?.v6;
+  if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return;
+  const offset = ctx.engine.scratchOffset(SCRATCH);
+  const length = family === 4 ? buildV4(ctx, i, offset, from) : buildV6(ctx, i, offset, from);
+  const slot = ctx.engine.slots + SCRATCH;
+  ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
+  ctx.setWord(slot, D.offset, offset);
+  ctx.setWord(slot, D.length, length);
+  ctx.replyToLan(slot, lan, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
+  ctx.count('icmp_time_exceeded_sent');
+}
+
+function isIcmpError(ctx: WorkerContext, i: number): boolean {
+  const { protocol, headerLength, family } = ctx.packet;
+  const type = ctx.engine.packets[ctx.word(i, D.offset) + headerLength] ?? 0;
+  if (family === 6) return protocol === ICMPV6 && type < 128;
+  return protocol === ICMP && type !== 8 && type !== 0;
+}
+
+function buildV4(ctx: WorkerContext, i: number, at: number, from: AddressWords): number {
+  const bytes = ctx.engine.packets;
+  const quote = Math.min(V4_QUOTE_BYTES, ctx.word(i, D.length));
+  const source = ctx.word(i, D.offset);
+  const length = 28 + quote;
+  bytes.fill(0, at, at + 28);
+  bytes[at] = 0x45;
+  bytes[at + 1] = 0xc0; // Precedence "internetwork control" (RFC 1812 §4.3.2.5).
+  put16(bytes, at + 2, length);
+  bytes[at + 8] = 64;
+  bytes[at + 9] = ICMP;
+  put32(bytes, at + 12, from.words[3]);
+  bytes.copyWithin(at + 16, source + 12, source + 16);
+  put16(bytes, at + 10, finishSum(addToSum(bytes, at, 20, 0)));
+  bytes[at + 20] = 11; // Time exceeded, code 0: in transit.
+  bytes.copyWithin(at + 28, source, source + quote);
+  put16(bytes, at + 22, finishSum(addToSum(bytes, at + 20, 8 + quote, 0)));
+  return length;
+}
+
+function buildV6(ctx: WorkerContext, i: number, at: number, from: AddressWords): number {
+  const bytes = ctx.engine.packets;
+  const quote = Math.min(V6_QUOTE_BYTES, ctx.word(i, D.length));
+  const source = ctx.word(i, D.offset);
+  bytes.fill(0, at, at + 48);
+  bytes[at] = 0x60;
+  put16(bytes, at + 4, 8 + quote);
+  bytes[at + 6] = ICMPV6;
+  bytes[at + 7] = 64;
+  for (let word = 0; word < 4; word++) put32(bytes, at + 8 + 4 * word, from.words[word] ?? 0);
+  bytes.copyWithin(at + 24, source + 8, source + 24);
+  bytes[at + 40] = 3; // Time exceeded, code 0: hop limit exceeded in transit.
+  bytes.copyWithin(at + 48, source, source + quote);
+  // Pseudo-header (RFC 8200 §8.1): both addresses, the length, the next header.
+  const pseudo = addToSum(bytes, at + 8, 32, 8 + quote + ICMPV6);
+  put16(bytes, at + 42, finishSum(addToSum(bytes, at + 40, 8 + quote, pseudo)));
+  return 48 + quote;
+}
+
+function put16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = (value >>> 8) & 0xff;
+  bytes[at + 1] = value & 0xff;
+}
+
+function put32(bytes: Uint8Array, at: number, value: number): void {
+  put16(bytes, at, value >>> 16);
+  put16(bytes, at + 2, value & 0xffff);
+}

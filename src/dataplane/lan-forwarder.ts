@@ -1,0 +1,140 @@
+/** The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3). */
+import { macFromHalves } from '../net/mac.js';
+import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { D, VIRTIO_NEEDS_CSUM } from './engine.js';
+import { sendTimeExceeded } from './icmp.js';
+import { clampMss, decrementTtl } from './packet.js';
+import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
+
+export class LanForwarder {
+  readonly #ctx: WorkerContext;
+
+  constructor(context: WorkerContext) {
+    this.#ctx = context;
+  }
+
+  /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
+  decide(i: number): void {
+    const ctx = this.#ctx;
+    const lan = ctx.word(i, D.from);
+    const vnet = ctx.input.lanVnets[lan];
+    if (
+      vnet === undefined ||
+      !ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length))
+    ) {
+      ctx.count('drop_malformed');
+      return;
+    }
+    if (ctx.packet.toGroup) {
+      ctx.count('drop_group_destination');
+      return;
+    }
+    if (ctx.packet.linkLocal) {
+      // Neighbour discovery and the like between a host and the gateway machine itself: its kernel's affair.
+      ctx.count('drop_link_local');
+      return;
+    }
+    ctx.lookUpDestination(vnet);
+    if (ctx.destination[R.kind] === RouteKind.own) {
+      ctx.count('kernel_own_address');
+      return;
+    }
+    ctx.lookUpSource(vnet);
+    if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
+  }
+
+  /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */
+  #sourceMayPass(i: number, vnet: number): boolean {
+    const ctx = this.#ctx;
+    const source = ctx.source;
+    const flags = source[R.flags] ?? 0;
+    switch (source[R.kind]) {
+      case RouteKind.host:
+      case RouteKind.onLink:
+        if ((flags & RouteFlag.authorised) !== 0 && this.#pinHolds(i, flags)) return true;
+        ctx.count('drop_source_unauthorised');
+        return false;
+      case RouteKind.peer:
+        this.#reportSourceElsewhere(i, vnet);
+        return false;
+      case RouteKind.none: {
+        const departed = ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
+        const network = ctx.destination[R.network] ?? 0;
+        if (departed && ctx.isGatewayMac(vnet, network, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow)))
+          return true;
+        ctx.count('drop_source_unauthorised');
+        return false;
+      }
+      default:
+        ctx.count('drop_source_unauthorised');
+        return false;
+    }
+  }
+
+  #pinHolds(i: number, flags: number): boolean {
+    if ((flags & RouteFlag.pinned) === 0) return true;
+    const { source } = this.#ctx;
+    return (
+      source[R.pinnedMacHigh] === this.#ctx.word(i, D.srcMacHigh) &&
+      source[R.pinnedMacLow] === this.#ctx.word(i, D.srcMacLow)
+    );
+  }
+
+  #reportSourceElsewhere(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    ctx.count('drop_source_elsewhere');
+    const address = ctx.sourceWords();
+    if (!ctx.mayReport(-2, vnet, address)) return;
+    const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
+    ctx.post({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
+  }
+
+  #route(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    const { source, destination } = ctx;
+    switch (destination[R.kind]) {
+      case RouteKind.peer:
+        if (this.#countHop(i)) this.#tunnel(i, destination[R.peer] ?? 0, vnet);
+        return;
+      case RouteKind.host:
+      case RouteKind.onLink:
+        if (this.#countHop(i)) ctx.deliver(i, vnet, destination);
+        return;
+      default:
+        // The outside world: a visiting node reaches it through its home network's gateway, as if on its link.
+        if (((source[R.flags] ?? 0) & RouteFlag.visiting) !== 0 && (source[R.homePeer] ?? -1) >= 0) {
+          this.#tunnel(i, source[R.homePeer] ?? 0, vnet);
+        } else {
+          ctx.count('drop_no_route');
+        }
+    }
+  }
+
+  /** TTL − 1 between hosts that are not on one link; false when it was the last. */
+  #countHop(i: number): boolean {
+    const ctx = this.#ctx;
+    // From outside to a departed node the home gateway has counted already, and believes to be on its link.
+    if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none) return true;
+    if (ctx.packet.ttl <= 1) {
+      ctx.count('drop_ttl_expired');
+      sendTimeExceeded(ctx, i);
+      return false;
+    }
+    decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);
+    return true;
+  }
+
+  #tunnel(i: number, peer: number, vnet: number): void {
+    const ctx = this.#ctx;
+    const partial = (ctx.word(i, D.flags) & VIRTIO_NEEDS_CSUM) !== 0;
+    clampMss(
+      ctx.engine.packets,
+      ctx.word(i, D.offset),
+      ctx.word(i, D.length),
+      ctx.packet,
+      ctx.peerMtu[peer] ?? 0,
+      partial,
+    );
+    ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
+  }
+}

@@ -1,0 +1,178 @@
+/** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../net/clock.js';
+import { createPacketCounters, PACKET_COUNTERS } from './counters.js';
+import { EngineCounter, type LanSocket, type NativeAddon, type UdpSocket } from './engine.js';
+import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
+
+export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
+
+/** Inner MTU until the path MTU is probed: WAN of 1500 bytes, less 64 bytes over IPv4 or 84 over IPv6 (wire.md). */
+export const DEFAULT_WAN_MTU_BYTES = 1500;
+export const OVERHEAD_V4_BYTES = 64;
+export const OVERHEAD_V6_BYTES = 84;
+
+const MAX_PEERS = 4096;
+/** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
+const LAN_SLOTS = 32;
+const TUNNEL_SLOTS = 64;
+const SLOT_BYTES = 66_560;
+const STOP_LIMIT_MS = 700;
+
+export interface PlaneOptions {
+  readonly clock: Clock;
+  readonly native: NativeAddon;
+  readonly lans: readonly LanSocket[];
+  readonly udp: readonly UdpSocket[];
+  readonly lanVnets: WorkerInput['lanVnets'];
+  readonly lanAddresses: WorkerInput['lanAddresses'];
+  readonly vnets: readonly number[];
+  readonly table: SharedArrayBuffer;
+  readonly selfPeer: number;
+  readonly onMessage: (message: WorkerMessage) => void;
+  /** A worker died: the daemon must not go on half-working. */
+  readonly onFailure: (worker: WorkerName, error: Error) => void;
+}
+
+interface Running {
+  readonly name: WorkerName;
+  readonly worker: Worker;
+  readonly wakeupFd: number;
+  readonly packets: Float64Array;
+  readonly engine: BigUint64Array;
+  state: 'running' | 'stopped';
+}
+
+export class DataPlane {
+  readonly #options: PlaneOptions;
+  readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
+  readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  readonly #workers: Running[] = [];
+
+  constructor(options: PlaneOptions) {
+    this.#options = options;
+    this.#peerMtu.fill(DEFAULT_WAN_MTU_BYTES - OVERHEAD_V4_BYTES);
+  }
+
+  /** Starts the worker that hears the other routers; data packets wait for `serve`. */
+  async startTunnel(): Promise<void> {
+    await this.#startWorker('tunnel-to-lan', 'tunnel', TUNNEL_SLOTS);
+  }
+
+  /** Tables are complete: data packets may pass, and the LAN is read. */
+  async serve(): Promise<void> {
+    Atomics.store(this.#control, ControlWord.serving, 1);
+    await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS);
+  }
+
+  setPeerMtu(peer: number, mtuBytes: number): void {
+    this.#peerMtu[peer] = mtuBytes;
+  }
+
+  peerMtu(peer: number): number {
+    return this.#peerMtu[peer] ?? 0;
+  }
+
+  /** A MAC was learned: let the workers look at what they hold. */
+  wake(): void {
+    for (const { wakeupFd } of this.#workers) this.#options.native.wake(wakeupFd);
+  }
+
+  workers(): readonly { name: WorkerName; state: 'running' | 'stopped'; packets: number }[] {
+    return this.#workers.map(({ name, state, engine }) => {
+      const index =
+        name === 'lan-to-tunnel' ? EngineCounter.lanFramesReceived : EngineCounter.tunnelDatagramsReceived;
+      return { name, state, packets: Number(engine[index] ?? 0n) };
+    });
+  }
+
+  /** Sums over both workers, by stable name. */
+  counters(): Record<string, number> {
+    const result: Record<string, number> = {};
+    for (const [index, name] of PACKET_COUNTERS.entries()) {
+      result[name] = this.#workers.reduce((sum, { packets }) => sum + (packets[index] ?? 0), 0);
+    }
+    for (const [key, index] of Object.entries(EngineCounter)) {
+      if (key === 'count') continue;
+      const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      result[name] = this.#workers.reduce((sum, { engine }) => sum + Number(engine[index] ?? 0n), 0);
+    }
+    return result;
+  }
+
+  /** Stops both workers; they finish their batch. Ends them by force when they don't within the limit. */
+  async stop(): Promise<void> {
+    Atomics.store(this.#control, ControlWord.stop, 1);
+    this.wake();
+    await Promise.all(this.#workers.map((running) => this.#awaitEnd(running)));
+    for (const { wakeupFd } of this.#workers) this.#options.native.closeSocket(wakeupFd);
+  }
+
+  async #awaitEnd(running: Running): Promise<void> {
+    if (running.state === 'stopped') return;
+    const ended = new Promise<void>((resolve) => running.worker.once('exit', () => resolve()));
+    const force = this.#options.clock.after(
+      'worker-stop',
+      STOP_LIMIT_MS,
+      () => void running.worker.terminate(),
+    );
+    await ended;
+    force.cancel();
+  }
+
+  #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
+    const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
+    const packets = createPacketCounters();
+    const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+    const wakeupFd = native.createWakeup();
+    const input: WorkerInput = {
+      engine: {
+        role,
+        lans,
+        udp,
+        wakeupFd,
+        slots,
+        slotBytes: SLOT_BYTES,
+        counters: engine.buffer as SharedArrayBuffer,
+      },
+      lanVnets,
+      lanAddresses,
+      vnets,
+      table,
+      selfPeer,
+      peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
+      counters: packets.buffer as SharedArrayBuffer,
+      control: this.#control.buffer as SharedArrayBuffer,
+    };
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
+    const running: Running = { name, worker, wakeupFd, packets, engine, state: 'running' };
+    this.#workers.push(running);
+    return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
+  }
+
+  #watch(running: Running, started: () => void, failed: (error: Error) => void): void {
+    let isUp = false;
+    const fail = (error: Error): void => {
+      running.state = 'stopped';
+      if (isUp) this.#options.onFailure(running.name, error);
+      else failed(error);
+    };
+    running.worker.on('message', (message: WorkerMessage) => {
+      if (message.type === 'running') {
+        isUp = true;
+        started();
+      } else if (message.type === 'stopped') {
+        running.state = 'stopped';
+      } else {
+        this.#options.onMessage(message);
+      }
+    });
+    running.worker.on('error', fail);
+    running.worker.on('exit', (code) => {
+      if (running.state === 'running' && Atomics.load(this.#control, ControlWord.stop) === 0) {
+        fail(new Error(`packet worker ${running.name} ended with code ${code}`));
+      }
+      running.state = 'stopped';
+    });
+  }
+}

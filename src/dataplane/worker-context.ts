@@ -1,0 +1,199 @@
+/** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
+import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { C, type PacketCounter } from './counters.js';
+import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
+import { HoldQueue } from './hold-queue.js';
+import { IcmpBudget } from './icmp.js';
+import { PacketView } from './packet.js';
+import { RateLimit } from './rate-limit.js';
+import type { AddressWords, WorkerInput, WorkerMessage } from './worker-message.js';
+
+/** Hops left when a packet enters the overlay (wire.md). */
+export const INITIAL_HOPS = 4;
+
+export class WorkerContext {
+  readonly engine: Engine;
+  readonly input: WorkerInput;
+  readonly table: ForwardingTable;
+  readonly counters: Float64Array;
+  readonly peerMtu: Int32Array;
+  readonly control: Int32Array;
+  readonly packet = new PacketView();
+  /** Route of the packet's source and of its destination, filled by `lookUp…`. */
+  readonly source = new Int32Array(ROUTE_WORDS);
+  readonly destination = new Int32Array(ROUTE_WORDS);
+  readonly hold: HoldQueue;
+  readonly icmpBudget = new IcmpBudget();
+  readonly nowMs: () => number;
+  readonly #gateway = new Int32Array(5);
+  readonly #gatewayRoute = new Int32Array(ROUTE_WORDS);
+  readonly #post: (message: WorkerMessage) => void;
+  readonly #limit: RateLimit;
+
+  constructor(
+    engine: Engine,
+    input: WorkerInput,
+    post: (message: WorkerMessage) => void,
+    nowMs: () => number,
+  ) {
+    this.engine = engine;
+    this.input = input;
+    this.table = ForwardingTable.attach(input.table);
+    this.counters = new Float64Array(input.counters);
+    this.peerMtu = new Int32Array(input.peerMtu);
+    this.control = new Int32Array(input.control);
+    this.hold = new HoldQueue(engine, nowMs);
+    this.#limit = new RateLimit(nowMs);
+    this.nowMs = nowMs;
+    this.#post = post;
+  }
+
+  count(counter: PacketCounter): void {
+    const index = C[counter];
+    this.counters[index] = (this.counters[index] ?? 0) + 1;
+  }
+
+  post(message: WorkerMessage): void {
+    this.#post(message);
+  }
+
+  word(descriptor: number, field: number): number {
+    return this.engine.descriptors[descriptor * DESCRIPTOR_WORDS + field] ?? 0;
+  }
+
+  setWord(descriptor: number, field: number, value: number): void {
+    this.engine.descriptors[descriptor * DESCRIPTOR_WORDS + field] = value;
+  }
+
+  lookUpSource(vnet: number): void {
+    const p = this.packet;
+    this.table.lookup(vnet, p.family, p.source0, p.source1, p.source2, p.source3, this.source);
+  }
+
+  lookUpDestination(vnet: number): void {
+    const p = this.packet;
+    this.table.lookup(
+      vnet,
+      p.family,
+      p.destination0,
+      p.destination1,
+      p.destination2,
+      p.destination3,
+      this.destination,
+    );
+  }
+
+  /** Hosts that believe to be on one link: same network, or both in the vnet's subnet (dataplane.md, "What happens to the IP header"). */
+  get sameLink(): boolean {
+    const s = this.source;
+    const d = this.destination;
+    if (s[R.network] === d[R.network]) return true;
+    return ((s[R.flags] ?? 0) & (d[R.flags] ?? 0) & RouteFlag.inSubnet) !== 0;
+  }
+
+  /**
+   * Fills in an Action.lan toward the node of `route`, or holds the packet while its MAC is asked for.
+   * The route must be of kind host or onLink.
+   */
+  deliver(descriptor: number, vnet: number, route: Int32Array): void {
+    if (((route[R.flags] ?? 0) & RouteFlag.authorised) === 0) {
+      this.count('drop_destination_unauthorised');
+      return;
+    }
+    if (route[R.kind] === RouteKind.onLink) {
+      this.#holdFor(descriptor, vnet, this.destinationWords());
+      return;
+    }
+    this.toLan(descriptor, route);
+  }
+
+  /** Sends the packet to the home network's gateway, on its way to the outside world. */
+  deliverOutside(descriptor: number, vnet: number, network: number): void {
+    if (!this.table.gateway(network - 1, this.#gateway)) {
+      this.count('drop_no_gateway');
+      return;
+    }
+    const [family, w0, w1, w2, w3] = this.#gateway as unknown as [number, number, number, number, number];
+    this.table.lookup(vnet, family === 6 ? 6 : 4, w0, w1, w2, w3, this.#gatewayRoute);
+    switch (this.#gatewayRoute[R.kind]) {
+      case RouteKind.host:
+        this.toLan(descriptor, this.#gatewayRoute);
+        return;
+      case RouteKind.onLink:
+        this.#holdFor(descriptor, vnet, { family: family === 6 ? 6 : 4, words: [w0, w1, w2, w3] });
+        return;
+      case RouteKind.own:
+        this.count('drop_own_address_without_tun');
+        return;
+      default:
+        this.count('drop_no_gateway');
+    }
+  }
+
+  /** True when the MAC is that of the network's gateway, as this router knows it. */
+  isGatewayMac(vnet: number, network: number, macHigh: number, macLow: number): boolean {
+    if (!this.table.gateway(network - 1, this.#gateway)) return false;
+    const [family, w0, w1, w2, w3] = this.#gateway as unknown as [number, number, number, number, number];
+    this.table.lookup(vnet, family === 6 ? 6 : 4, w0, w1, w2, w3, this.#gatewayRoute);
+    const r = this.#gatewayRoute;
+    return r[R.kind] === RouteKind.host && r[R.macHigh] === macHigh && r[R.macLow] === macLow;
+  }
+
+  toLan(descriptor: number, route: Int32Array): void {
+    this.setWord(descriptor, D.to, route[R.lan] ?? 0);
+    this.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
+    this.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);
+    this.setWord(descriptor, D.action, Action.lan);
+    this.count('to_lan');
+  }
+
+  /** Sends a packet of the worker's own, from a scratch slot, to a MAC on a LAN at once. */
+  replyToLan(slot: number, lan: number, macHigh: number, macLow: number): void {
+    this.setWord(slot, D.to, lan);
+    this.setWord(slot, D.outMacHigh, macHigh);
+    this.setWord(slot, D.outMacLow, macLow);
+    this.setWord(slot, D.action, Action.lan);
+    this.engine.send(slot, 1);
+  }
+
+  toTunnel(descriptor: number, peer: number, vnet: number, hops: number): void {
+    this.setWord(descriptor, D.to, peer);
+    this.setWord(descriptor, D.vnet, vnet);
+    this.setWord(descriptor, D.hops, hops);
+    this.setWord(descriptor, D.mtu, this.peerMtu[peer] ?? 0);
+    this.setWord(descriptor, D.action, Action.tunnel);
+    this.count('to_tunnel');
+  }
+
+  /** At most once a second for one (subject, address): `subject` keeps the kinds of report apart. */
+  mayReport(subject: number, vnet: number, address: AddressWords): boolean {
+    return this.#limit.allow(`${subject} ${vnet} ${address.words.join()}`);
+  }
+
+  sourceWords(): AddressWords {
+    const p = this.packet;
+    return { family: p.family, words: [p.source0, p.source1, p.source2, p.source3] };
+  }
+
+  destinationWords(): AddressWords {
+    const p = this.packet;
+    return { family: p.family, words: [p.destination0, p.destination1, p.destination2, p.destination3] };
+  }
+
+  #holdFor(descriptor: number, vnet: number, next: AddressWords): void {
+    if (!this.hold.add(descriptor, vnet, next)) {
+      this.count('drop_hold_queue_full');
+      return;
+    }
+    this.count('held');
+    if (this.mayReport(-1, vnet, next)) this.post({ type: 'want', vnet, address: next });
+  }
+
+  /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */
+  releaseHeld(): void {
+    this.hold.release(this.table, this.#gatewayRoute, (descriptor, route) => {
+      if (route === undefined) this.count('drop_unresolved');
+      else this.toLan(descriptor, route);
+    });
+  }
+}

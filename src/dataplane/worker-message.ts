@@ -1,0 +1,73 @@
+/** What the packet workers tell the control thread. Never one message per packet: each kind is rare or rate-limited. */
+import type { EngineOptions } from './engine.js';
+
+/** Address words as the forwarding table takes them, with the family: what a worker has instead of an `Ip`. */
+export interface AddressWords {
+  readonly family: 4 | 6;
+  readonly words: readonly [number, number, number, number];
+}
+
+export type WorkerMessage =
+  /** The worker is in its loop. */
+  | { readonly type: 'running' }
+  /** It has left its loop because it was asked to. */
+  | { readonly type: 'stopped' }
+  /** A WireGuard message of type 1, 2 or 3. */
+  | {
+      readonly type: 'handshake';
+      readonly bytes: Uint8Array;
+      readonly address: AddressWords;
+      readonly port: number;
+    }
+  /** A decrypted control message, first byte 0x2v. */
+  | { readonly type: 'control'; readonly peer: number; readonly payload: Uint8Array }
+  /** The first authenticated message has come on a session. */
+  | { readonly type: 'sessionConfirmed'; readonly peer: number; readonly session: number }
+  /** A local node's MAC is needed. */
+  | { readonly type: 'want'; readonly vnet: number; readonly address: AddressWords }
+  /** A packet from `peer` was for a node that is elsewhere: tell that router. */
+  | {
+      readonly type: 'redirect';
+      readonly peer: number;
+      readonly vnet: number;
+      readonly address: AddressWords;
+    }
+  /** IP traffic on a LAN from a node that the directory has elsewhere: not evidence, but a reason to ask by ARP. */
+  | {
+      readonly type: 'sourceElsewhere';
+      readonly lan: number;
+      readonly vnet: number;
+      readonly address: AddressWords;
+      readonly mac: number;
+    };
+
+/** Everything that a worker is given at its start. */
+export interface WorkerInput {
+  readonly engine: EngineOptions;
+  /** vnet of each LAN, by LAN index. */
+  readonly lanVnets: readonly number[];
+  /** The gateway machine's own IPv4 and IPv6 address on each LAN, for ICMP errors; undefined where it has none. */
+  readonly lanAddresses: readonly {
+    readonly v4: AddressWords | undefined;
+    readonly v6: AddressWords | undefined;
+  }[];
+  /** vnets that exist, for overlay packets of unknown ones. */
+  readonly vnets: readonly number[];
+  readonly table: SharedArrayBuffer;
+  /** This router's own index among gndt.json's routers. */
+  readonly selfPeer: number;
+  /** Int32Array: inner MTU by peer index. */
+  readonly peerMtu: SharedArrayBuffer;
+  /** Float64Array of PACKET_COUNTERS. */
+  readonly counters: SharedArrayBuffer;
+  /** Int32Array of `ControlWord`. */
+  readonly control: SharedArrayBuffer;
+}
+
+export const ControlWord = {
+  /** 1: leave the loop. */
+  stop: 0,
+  /** 1: tables are complete, data packets may be forwarded. */
+  serving: 1,
+  count: 2,
+} as const;

@@ -1,0 +1,38 @@
+/**
+ * A packet worker: one thread per direction, blocking in native code. `receive` waits 200 ms at most, so that the stop
+ * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../net/system-clock.js';
+import type { Engine } from './engine.js';
+import { LanForwarder } from './lan-forwarder.js';
+import { loadNative } from './native.js';
+import { TunnelForwarder } from './tunnel-forwarder.js';
+import { WorkerContext } from './worker-context.js';
+import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
+
+const WAIT_MS = 200;
+/** While packets are held for a MAC, the age limit has to be seen in time. */
+const WAIT_WITH_HELD_MS = 50;
+
+function main(input: WorkerInput): void {
+  const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
+  const engine = loadNative().createEngine(input.engine);
+  const context = new WorkerContext(engine, input, post, systemClock.nowMs);
+  const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
+  post({ type: 'running' });
+  loop(engine, context, forwarder);
+  engine.close();
+  post({ type: 'stopped' });
+}
+
+function loop(engine: Engine, context: WorkerContext, forwarder: { decide(i: number): void }): void {
+  while (Atomics.load(context.control, ControlWord.stop) === 0) {
+    const received = engine.receive(context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS);
+    for (let i = 0; i < received; i++) forwarder.decide(i);
+    if (received > 0) engine.send(0, received);
+    context.releaseHeld();
+  }
+}
+
+main(workerData as WorkerInput);
