@@ -1,0 +1,31 @@
+/** Why a captured frame is not used. The list serves counters: each reason has one. */
+export const NEIGHBOUR_DROP_REASONS = [
+  'frame-too-short',
+  'frame-group-source',
+  'frame-vlan-tagged',
+  'frame-other-type',
+  'arp-too-short',
+  'arp-hardware-type',
+  'arp-protocol-type',
+  'arp-address-length',
+  'arp-operation',
+  'arp-sender-mac',
+  'arp-sender-ip',
+  'ipv6-too-short',
+  'ipv6-version',
+  'ipv6-length',
+  'ipv6-group-source',
+  'ipv6-other-protocol',
+  'nd-other-type',
+  'nd-hop-limit',
+  'nd-too-short',
+  'nd-checksum',
+  'nd-code',
+  'nd-target',
+  'nd-option-length',
+  'nd-link-address',
+  'nd-unspecified-source',
+  'nd-solicited-group',
+] as const;
+
+export type NeighbourDropReason = (typeof NEIGHBOUR_DROP_REASONS)[number];
