@@ -89,25 +89,35 @@ export class Mobility {
     this.#context.counters.count(`messages_${message.type}`);
     switch (message.type) {
       case 'records':
-        return this.#acceptance.records(from, message.records);
+        this.#acceptance.records(from, message.records);
+        break;
       case 'digest':
-        return this.#sync.digest(from, message);
+        this.#sync.digest(from, message);
+        break;
       case 'stale':
-        return this.#sync.stale(message);
+        this.#sync.stale(message);
+        break;
       case 'whoHas':
-        return this.#queries.whoHas(from, message);
+        this.#queries.whoHas(from, message);
+        break;
       case 'has':
-        return this.#queries.has(from, message);
+        this.#queries.has(from, message);
+        break;
       case 'claim':
-        return this.#acceptance.claim(from, message);
+        this.#acceptance.claim(from, message);
+        break;
       case 'claimResult':
-        return this.#migration.result(from, message);
+        this.#migration.result(from, message);
+        break;
       case 'nodesOf':
-        return this.#queries.answerNodesOf(from, message);
+        this.#queries.answerNodesOf(from, message);
+        break;
       case 'nodes':
-        return this.#queries.nodes(from, message);
+        this.#queries.nodes(from, message);
+        break;
       case 'redirect':
-        return this.#queries.redirect(message);
+        this.#queries.redirect(message);
+        break;
     }
   }
 
