@@ -35,6 +35,9 @@ export interface MobilityPorts {
   saveState(): void;
 }
 
+/** What set a move off, as this router knows it: `records` = learned after the event, when tables were compared. */
+export type SeenTrigger = MoveTrigger | 'records';
+
 /** What operators see in `vinectl events` and in the log: a constant name and fields. */
 export type MobilityEvent =
   | {
@@ -45,7 +48,7 @@ export type MobilityEvent =
       readonly from: RouterId | undefined;
       readonly to: RouterId;
       readonly seq: number;
-      readonly trigger: MoveTrigger;
+      readonly trigger: SeenTrigger;
     }
   | {
       readonly event: 'claim_refused';
@@ -82,7 +85,7 @@ export interface MoveView {
   readonly ips: readonly Ip[];
   readonly from: RouterId | undefined;
   readonly to: RouterId;
-  readonly trigger: MoveTrigger;
+  readonly trigger: SeenTrigger;
   readonly seq: number;
   readonly role: 'destination' | 'source' | 'observer';
   readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';

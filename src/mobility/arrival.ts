@@ -1,0 +1,126 @@
+/** A node has arrived on this LAN: its own neighbour cache, and those of the hosts that it can now reach directly. */
+import { announcementBroadcast, announcementTo } from '../arp/announce.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { NetworkConfig } from '../tables/model.js';
+import type { Context } from './context.js';
+import {
+  homeNetworks,
+  isGateway,
+  type Neighbour,
+  type NetworkNodes,
+  neighboursOf,
+  nodesOnLan,
+} from './neighbours.js';
+import type { Lan } from './ports.js';
+import type { Queries } from './queries.js';
+import { type Rounds, sendPaced } from './rounds.js';
+
+export interface Arrived {
+  readonly lan: Lan;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+}
+
+export class Arrival {
+  readonly #context: Context;
+  readonly #nodes: NetworkNodes;
+  readonly #rounds: Rounds;
+  readonly #queries: Queries;
+
+  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds, queries: Queries) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#rounds = rounds;
+    this.#queries = queries;
+  }
+
+  /** Redirects now and for 3 s, as long as the node is here with this MAC. The first frames leave before it returns. */
+  redirect(arrived: Arrived): void {
+    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }));
+    this.#askForUnknownNeighbours(arrived);
+  }
+
+  #repeat(key: string, arrived: Arrived, frames: (ips: readonly Ip[]) => Iterable<Uint8Array>): void {
+    const { timers, ports } = this.#context;
+    this.#rounds.repeat(key, () => {
+      const ips = arrived.ips.filter((ip) => this.#isHere(arrived, ip));
+      if (ips.length === 0) return false;
+      sendPaced(timers, frames(ips), (frame) => ports.sendFrame(arrived.lan.index, frame));
+      return true;
+    });
+  }
+
+  #isHere(arrived: Arrived, ip: Ip): boolean {
+    const record = this.#context.directory.here(arrived.lan.vnet, ip);
+    return record?.router === this.#context.self && record.mac === arrived.mac;
+  }
+
+  *#frames(arrived: Arrived): Generator<Uint8Array> {
+    for (const ip of arrived.ips) {
+      if (this.#concernsWholeLan(arrived.lan, ip)) yield* this.#toLan(arrived, ip);
+    }
+    yield* this.#toNode(arrived, neighboursOf(this.#context, this.#nodes, arrived.lan, arrived.ips));
+    for (const ip of arrived.ips) {
+      if (!this.#concernsWholeLan(arrived.lan, ip)) yield* this.#toCoVisitors(arrived, ip);
+    }
+  }
+
+  /** Home, or one large subnet: hosts of the LAN reach it directly from now on, at its *own* MAC. */
+  #concernsWholeLan(lan: Lan, ip: Ip): boolean {
+    return this.#context.gndt.isHome(lan.vnet, ip) || this.#context.inSubnet(lan.vnet, ip);
+  }
+
+  #toLan(arrived: Arrived, ip: Ip): Uint8Array[] {
+    const { lan, mac } = arrived;
+    return announcementBroadcast(ip, mac, lan.mac, isGateway(this.#context, lan.vnet, ip));
+  }
+
+  /** To the node's MAC only: a broadcast would poison the caches of the LAN's other hosts. */
+  *#toNode(arrived: Arrived, neighbours: Iterable<Neighbour>): Generator<Uint8Array> {
+    for (const neighbour of neighbours) {
+      const toIp = arrived.ips.find((ip) => ip.family === neighbour.ip.family);
+      if (toIp === undefined || neighbour.at === arrived.mac) continue;
+      const { ip, at, router } = neighbour;
+      yield* announcementTo(ip, at, arrived.lan.mac, arrived.mac, toIp, router);
+    }
+  }
+
+  *#toCoVisitors(arrived: Arrived, ip: Ip): Generator<Uint8Array> {
+    const { lan, mac } = arrived;
+    const networks = homeNetworks(this.#context, lan.vnet, [ip]);
+    const router = isGateway(this.#context, lan.vnet, ip);
+    for (const host of nodesOnLan(this.#context, this.#nodes, lan, networks, arrived.ips)) {
+      if (host.ip.family === ip.family) yield* announcementTo(ip, mac, lan.mac, host.mac, host.ip, router);
+    }
+  }
+
+  /** A router that has just started may not have its peers' records yet: then the home VR tells who is there. */
+  #askForUnknownNeighbours(arrived: Arrived): void {
+    for (const network of homeNetworks(this.#context, arrived.lan.vnet, arrived.ips)) {
+      if (network.router === this.#context.self || this.#knowsNodesOf(network, arrived)) continue;
+      const neighbours: Neighbour[] = [];
+      this.#queries.nodesOf(network, (nodes) => {
+        neighbours.push(...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })));
+        const key = `${arrivalKey(arrived)}|${network.prefix.key}`;
+        this.#repeat(key, arrived, (ips) =>
+          this.#toNode({ ...arrived, ips }, this.#stillRemote(arrived, neighbours)),
+        );
+      });
+    }
+  }
+
+  #knowsNodesOf(network: NetworkConfig, arrived: Arrived): boolean {
+    for (const record of this.#nodes.of(network)) if (record.mac !== arrived.mac) return true;
+    return false;
+  }
+
+  #stillRemote(arrived: Arrived, neighbours: readonly Neighbour[]): readonly Neighbour[] {
+    const own = new Set(arrived.ips.map((ip) => ip.key));
+    return neighbours.filter(({ ip }) => !own.has(ip.key) && !this.#context.isHere(arrived.lan.vnet, ip));
+  }
+}
+
+function arrivalKey(arrived: Arrived): string {
+  return `arrived|${arrived.lan.vnet}|${arrived.mac}`;
+}

@@ -1,0 +1,100 @@
+/** What every part of mobility works with. */
+import type { Clock } from '../net/clock.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { Directory } from '../tables/directory.js';
+import type { Gndt } from '../tables/gndt.js';
+import type { Hwdt } from '../tables/hwdt.js';
+import type { Lndt } from '../tables/lndt.js';
+import type { LanIndex, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
+import { Counters } from './counters.js';
+import { Journal } from './journal.js';
+import type { Lan, MobilityPorts } from './ports.js';
+import { TimerGroup } from './timer-group.js';
+
+/** The tables, the LANs and the ports, as the router hands them in. */
+export interface MobilityDependencies {
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly hwdt: Hwdt;
+  readonly directory: Directory;
+  readonly lans: readonly Lan[];
+  readonly ports: MobilityPorts;
+  readonly config: MobilityConfig;
+}
+
+export class Context {
+  readonly self: RouterId;
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly hwdt: Hwdt;
+  readonly directory: Directory;
+  readonly ports: MobilityPorts;
+  readonly config: MobilityConfig;
+  readonly clock: Clock;
+  readonly timers: TimerGroup;
+  readonly counters = new Counters();
+  readonly journal: Journal;
+  readonly lans: readonly Lan[];
+  readonly #lansByIndex: ReadonlyMap<LanIndex, Lan>;
+  readonly #ownMacs: ReadonlySet<Mac>;
+  readonly #ownAddresses: ReadonlySet<string>;
+
+  constructor(dependencies: MobilityDependencies) {
+    this.self = dependencies.gndt.self;
+    this.gndt = dependencies.gndt;
+    this.lndt = dependencies.lndt;
+    this.hwdt = dependencies.hwdt;
+    this.directory = dependencies.directory;
+    this.ports = dependencies.ports;
+    this.config = dependencies.config;
+    this.clock = dependencies.ports.clock;
+    this.timers = new TimerGroup(this.clock);
+    this.journal = new Journal(this.clock);
+    this.lans = dependencies.lans;
+    this.#lansByIndex = new Map(this.lans.map((lan) => [lan.index, lan]));
+    this.#ownMacs = new Set(this.lans.map((lan) => lan.mac));
+    this.#ownAddresses = new Set(
+      this.lans.flatMap((lan) => lan.addresses.map((ip) => nodeKey(lan.vnet, ip))),
+    );
+  }
+
+  lan(index: LanIndex): Lan | undefined {
+    return this.#lansByIndex.get(index);
+  }
+
+  lansOf(vnet: VnetId): readonly Lan[] {
+    return this.lans.filter((lan) => lan.vnet === vnet);
+  }
+
+  /** The LAN on which a node was seen last; the vnet's first one when it was not. */
+  lanOfNode(vnet: VnetId, ip: Ip): Lan | undefined {
+    const binding = this.hwdt.get(vnet, ip);
+    return (binding && this.lan(binding.lan)) ?? this.lansOf(vnet)[0];
+  }
+
+  /** Is it the MAC of one of this VR's own LAN interfaces? */
+  isOwnMac(mac: Mac): boolean {
+    return this.#ownMacs.has(mac);
+  }
+
+  /** Is it one of the gateway machine's own addresses? */
+  isOwnAddress(vnet: VnetId, ip: Ip): boolean {
+    return this.#ownAddresses.has(nodeKey(vnet, ip));
+  }
+
+  /** Does the directory place the address on this VR's LANs? */
+  isHere(vnet: VnetId, ip: Ip): boolean {
+    return this.directory.here(vnet, ip)?.router === this.self;
+  }
+
+  /** Do nodes at both addresses believe to be on one wide link (single-large-subnet mode)? */
+  inSubnet(vnet: VnetId, ip: Ip): boolean {
+    return this.gndt.vnet(vnet)?.subnet?.contains(ip) === true;
+  }
+}
+
+/** One text for a node address, as a Map key. */
+export function nodeKey(vnet: VnetId, ip: Ip): string {
+  return `${vnet}|${ip.key}`;
+}

@@ -1,0 +1,93 @@
+/** A node has left this LAN, or is found to be away from home: its neighbours here are led to the VR. */
+import { announcementBroadcast, announcementTo } from '../arp/announce.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { NodeRecord, VnetId } from '../tables/model.js';
+import { BoundedMap } from './bounded.js';
+import type { Context } from './context.js';
+import { homeNetworks, isGateway, type NetworkNodes, nodesOnLan } from './neighbours.js';
+import type { Lan } from './ports.js';
+import { type Rounds, sendPaced } from './rounds.js';
+
+/** Hosts that are told one by one, besides the broadcast. */
+const MOST_UNICAST = 64;
+const REMEMBERED = 4_096;
+
+export interface Departed {
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+}
+
+export class Departure {
+  readonly #context: Context;
+  readonly #nodes: NetworkNodes;
+  readonly #rounds: Rounds;
+  /** When nodes left, by MAC; milliseconds of the monotonic clock. */
+  readonly #leftMs = new BoundedMap<string, number>(REMEMBERED);
+
+  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#rounds = rounds;
+  }
+
+  /** "It is at my MAC", now and for 3 s, as long as the node is elsewhere. */
+  redirect(departed: Departed): void {
+    const { timers, ports, clock } = this.#context;
+    const key = departureKey(departed.vnet, departed.mac);
+    this.#leftMs.set(key, clock.nowMs());
+    this.#rounds.repeat(key, (round) => {
+      const ips = departed.ips.filter((ip) => this.#isAway(departed.vnet, ip));
+      if (ips.length === 0) return false;
+      for (const lan of this.#context.lansOf(departed.vnet)) {
+        const send = (frame: Uint8Array): void => ports.sendFrame(lan.index, frame);
+        sendPaced(timers, this.#frames(lan, { ...departed, ips }, round), send);
+      }
+      return true;
+    });
+  }
+
+  /** Was a frame captured before its sender was known to have left? Then it says nothing about now. */
+  precedes(atMs: number, vnet: VnetId, mac: Mac): boolean {
+    return atMs < (this.#leftMs.get(departureKey(vnet, mac)) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** The node is here again: says no more. */
+  end(vnet: VnetId, mac: Mac): void {
+    this.#rounds.cancel(departureKey(vnet, mac));
+  }
+
+  *#frames(lan: Lan, departed: Departed, round: number): Generator<Uint8Array> {
+    for (const ip of departed.ips) {
+      const router = isGateway(this.#context, lan.vnet, ip);
+      const toAll = this.#concernsWholeLan(lan.vnet, ip);
+      if (toAll) yield* announcementBroadcast(ip, lan.mac, lan.mac, router);
+      if (toAll && round > 0) continue;
+      for (const host of this.#hostsToTell(lan, ip, departed)) {
+        yield* announcementTo(ip, lan.mac, lan.mac, host.mac, host.ip, router);
+      }
+    }
+  }
+
+  /** Its native LAN, and any LAN of a single large subnet; elsewhere only visitors from its home knew its MAC. */
+  #concernsWholeLan(vnet: VnetId, ip: Ip): boolean {
+    return this.#context.gndt.isHome(vnet, ip) || this.#context.inSubnet(vnet, ip);
+  }
+
+  #hostsToTell(lan: Lan, ip: Ip, departed: Departed): readonly NodeRecord[] {
+    const networks = homeNetworks(this.#context, lan.vnet, [ip]);
+    return nodesOnLan(this.#context, this.#nodes, lan, networks, departed.ips)
+      .filter((host) => host.ip.family === ip.family && host.mac !== departed.mac)
+      .slice(0, MOST_UNICAST);
+  }
+
+  #isAway(vnet: VnetId, ip: Ip): boolean {
+    const record = this.#context.directory.here(vnet, ip);
+    return record !== undefined && record.router !== this.#context.self;
+  }
+}
+
+function departureKey(vnet: VnetId, mac: Mac): string {
+  return `departed|${vnet}|${mac}`;
+}

@@ -1,0 +1,86 @@
+/** The last moves with the times of their steps, for `vinectl migrations`. */
+import type { Clock } from '../net/clock.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { RouterId, VnetId } from '../tables/model.js';
+import type { MoveStep, MoveView, SeenTrigger } from './ports.js';
+
+const KEPT_MOVES = 1_000;
+/** A move at a thousand routers must not list a thousand steps twice over. */
+const STEPS_PER_MOVE = 64;
+
+export interface MoveStart {
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+  readonly from: RouterId | undefined;
+  readonly to: RouterId;
+  readonly trigger: SeenTrigger;
+  readonly seq: number;
+  readonly role: MoveView['role'];
+  /** When it began, on the monotonic clock: capture of the announcement, or arrival of the claim. */
+  readonly startedMs: number;
+}
+
+/** One move while it goes on. */
+export class Move {
+  readonly start: MoveStart;
+  readonly #clock: Clock;
+  readonly #startedWallMs: number;
+  readonly #steps: MoveStep[] = [];
+  #verdict: MoveView['verdict'] = 'claiming';
+  #reason = '';
+
+  constructor(clock: Clock, start: MoveStart) {
+    this.#clock = clock;
+    this.start = start;
+    this.#startedWallMs = clock.wallMs() - (clock.nowMs() - start.startedMs);
+  }
+
+  get verdict(): MoveView['verdict'] {
+    return this.#verdict;
+  }
+
+  /** Notes a step now, or at the given time of the monotonic clock. */
+  step(name: string, atMs = this.#clock.nowMs()): void {
+    if (this.#steps.length >= STEPS_PER_MOVE) return;
+    this.#steps.push({ step: name, atUs: Math.round((atMs - this.start.startedMs) * 1000) });
+  }
+
+  judge(verdict: MoveView['verdict'], reason = ''): void {
+    this.#verdict = verdict;
+    this.#reason = reason;
+  }
+
+  view(): MoveView {
+    const { startedMs: _, ...start } = this.start;
+    return {
+      ...start,
+      verdict: this.#verdict,
+      reason: this.#reason,
+      startedWallMs: this.#startedWallMs,
+      steps: [...this.#steps],
+    };
+  }
+}
+
+export class Journal {
+  readonly #clock: Clock;
+  readonly #moves: Move[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  begin(start: MoveStart): Move {
+    const move = new Move(this.#clock, start);
+    this.#moves.push(move);
+    if (this.#moves.length > KEPT_MOVES) this.#moves.shift();
+    return move;
+  }
+
+  /** Oldest first. */
+  views(): readonly MoveView[] {
+    return this.#moves.map((move) => move.view());
+  }
+}

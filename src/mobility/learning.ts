@@ -1,0 +1,143 @@
+/** From captured frames to the tables: bindings, own records, and the candidates for a move. */
+import { probe } from '../arp/announce.js';
+import type { NeighbourFrame } from '../arp/frame.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import type { NodeRecord, VnetId } from '../tables/model.js';
+import { RateLimit } from './bounded.js';
+import { type Context, nodeKey } from './context.js';
+import type { Departure } from './departure.js';
+import { classify, type Verdict } from './detector.js';
+import { type Evidence, evidenceOf } from './evidence.js';
+import type { Migration } from './migration.js';
+import type { Outbox } from './outbox.js';
+import type { Lan } from './ports.js';
+import type { Presence } from './presence.js';
+import type { Queries } from './queries.js';
+
+const REPORT_INTERVAL_MS = 60_000;
+const PROBE_INTERVAL_MS = 1_000;
+/** Addresses asked after one ambiguous RARP. */
+const MOST_PROBES = 8;
+
+export interface LearningParts {
+  readonly migration: Migration;
+  readonly departure: Departure;
+  readonly presence: Presence;
+  readonly queries: Queries;
+  readonly outbox: Outbox;
+}
+
+export class Learning {
+  readonly #context: Context;
+  readonly #parts: LearningParts;
+  readonly #reports: RateLimit;
+  readonly #probes: RateLimit;
+
+  constructor(context: Context, parts: LearningParts) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#reports = new RateLimit(context.clock, REPORT_INTERVAL_MS);
+    this.#probes = new RateLimit(context.clock, PROBE_INTERVAL_MS);
+  }
+
+  /** A frame was captured on a LAN. */
+  frame(lan: Lan, frame: NeighbourFrame, capturedMs: number): void {
+    const evidence = evidenceOf(lan, frame, capturedMs, (mac) => this.#context.isOwnMac(mac));
+    if (typeof evidence === 'string') {
+      this.#context.counters.count(`frames_${evidence}`);
+    } else if (this.#parts.departure.precedes(capturedMs, lan.vnet, evidence.mac)) {
+      this.#context.counters.count('frames_late');
+    } else if (!this.#parts.presence.answered(evidence)) {
+      this.consider(evidence);
+    }
+  }
+
+  /** Classifies evidence and does what follows. Also for evidence whose meaning has become clear later. */
+  consider(evidence: Evidence): void {
+    const verdict = classify(evidence, this.#context);
+    this.#context.counters.count(`frames_${verdict.verdict}`);
+    if (evidence.ip === undefined) this.#ofMac(evidence, verdict);
+    else this.#ofBinding(evidence, evidence.ip, verdict);
+  }
+
+  #ofMac(evidence: Evidence, verdict: Verdict): void {
+    const { lan, mac } = evidence;
+    this.#context.hwdt.seenMac(lan.index, mac);
+    if (verdict.verdict === 'move') this.#move(evidence, verdict.records);
+    else if (verdict.verdict === 'ambiguous') this.#askAddresses(lan, mac, verdict.records);
+    else if (verdict.verdict === 'unknown-mac') {
+      this.#parts.queries.whoHasMac(lan.vnet, mac, () => this.consider(evidence));
+    }
+  }
+
+  #ofBinding(evidence: Evidence, ip: Ip, verdict: Verdict): void {
+    const { lan, mac } = evidence;
+    switch (verdict.verdict) {
+      case 'local':
+      case 'link-local':
+        this.#learn(evidence, ip);
+        return;
+      case 'new':
+        this.#learn(evidence, ip);
+        this.#originate(lan.vnet, ip, mac, verdict.seq, 'node_learned');
+        return;
+      case 'rebinding':
+        this.#learn(evidence, ip);
+        this.#originate(lan.vnet, ip, mac, verdict.record.seq, 'node_rebound');
+        return;
+      case 'move':
+        this.#move(evidence, verdict.records);
+        return;
+      case 'conflict':
+        this.#duplicate(lan.vnet, ip, mac, verdict.record.router);
+        return;
+      case 'own-address':
+        this.#duplicate(lan.vnet, ip, mac, lan.mac);
+        return;
+      case 'unknown-address':
+        this.#unauthorised(evidence, ip);
+        this.#parts.queries.whoHasIp(lan.vnet, ip, verdict.home, () => this.consider(evidence));
+        return;
+      case 'unauthorised':
+        this.#unauthorised(evidence, ip, verdict.pinned);
+        return;
+    }
+  }
+
+  #learn({ lan, mac, source }: Evidence, ip: Ip): void {
+    this.#context.hwdt.learn(lan.index, lan.vnet, mac, ip, source);
+  }
+
+  #originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, event: 'node_learned' | 'node_rebound'): void {
+    this.#parts.outbox.publish(this.#context.directory.originate(vnet, ip, mac, seq));
+    this.#context.ports.event({ event, vnet, ip, mac });
+  }
+
+  #move(evidence: Evidence, records: readonly NodeRecord[]): void {
+    const { lan, mac, trigger, source, atMs } = evidence;
+    const claimed = this.#parts.migration.claim({ lan, mac, records, trigger, source, detectedMs: atMs });
+    if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
+  }
+
+  /** Nothing is done: which of the two is the right one cannot be told from here. Operators are. */
+  #duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: string | Mac): void {
+    if (!this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
+    this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
+  }
+
+  /** Its binding is kept for operators to see, unless it would displace that of the node the address is pinned to. */
+  #unauthorised(evidence: Evidence, ip: Ip, pinned = false): void {
+    const { lan, mac } = evidence;
+    if (!pinned) this.#learn(evidence, ip);
+    if (!this.#reports.allow(`unauthorised|${nodeKey(lan.vnet, ip)}`)) return;
+    this.#context.ports.event({ event: 'unauthorised_seen', vnet: lan.vnet, ip, mac });
+  }
+
+  #askAddresses(lan: Lan, mac: Mac, records: readonly NodeRecord[]): void {
+    if (!this.#probes.allow(`${lan.index}|${mac}`)) return;
+    for (const { ip } of records.slice(0, MOST_PROBES)) {
+      this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
+    }
+  }
+}

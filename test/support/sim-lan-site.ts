@@ -1,0 +1,111 @@
+/** One site: a LAN, its VR with real tables and real mobility, and the VR machine's kernel as far as ARP goes. */
+import { answer } from '../../src/arp/announce.js';
+import {
+  ArpOperation,
+  decodeNeighbourFrame,
+  isGratuitous,
+  type NeighbourFrame,
+} from '../../src/arp/frame.js';
+import { Mobility } from '../../src/mobility/mobility.js';
+import type { Lan, MobilityEvent } from '../../src/mobility/ports.js';
+import type { Clock } from '../../src/net/clock.js';
+import type { Ip } from '../../src/net/ip.js';
+import type { Mac } from '../../src/net/mac.js';
+import type { Prefix } from '../../src/net/prefix.js';
+import { Directory } from '../../src/tables/directory.js';
+import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
+import { ForwardingTable } from '../../src/tables/forwarding-table.js';
+import { Gndt } from '../../src/tables/gndt.js';
+import { Hwdt } from '../../src/tables/hwdt.js';
+import { Lndt } from '../../src/tables/lndt.js';
+import type { TableMessage } from '../../src/tables/message.js';
+import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
+import { type LanPort, SimLan } from './sim-lan.js';
+import type { SimWan, WanEnd } from './sim-lan-wan.js';
+
+export interface SiteOptions {
+  readonly id: RouterId;
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly address: Ip;
+  readonly gndt: GndtConfig;
+  readonly authorised: readonly Prefix[];
+  readonly mobility: MobilityConfig;
+}
+
+export class SimSite implements LanPort, WanEnd {
+  readonly id: RouterId;
+  readonly name: string;
+  readonly lan: SimLan;
+  readonly directory: Directory;
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly hwdt: Hwdt;
+  readonly table: ForwardingTable;
+  readonly mobility: Mobility;
+  readonly events: MobilityEvent[] = [];
+  readonly options: SiteOptions;
+  readonly #clock: Clock;
+  saves = 0;
+
+  constructor(clock: Clock, wan: SimWan, options: SiteOptions) {
+    const { id, vnet, address } = options;
+    this.#clock = clock;
+    this.options = options;
+    this.id = id;
+    this.name = id;
+    this.lan = new SimLan(`lan of ${id}`, clock);
+    this.lan.attach(this);
+    this.directory = new Directory(id, clock);
+    this.gndt = new Gndt(options.gndt, id);
+    const entries = options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
+    this.lndt = new Lndt(entries, this.gndt, this.directory);
+    this.hwdt = new Hwdt(clock);
+    this.table = ForwardingTable.create({ slots: 2048 });
+    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: options.mac, addresses: [address] }];
+    const { gndt, lndt, hwdt, directory, table } = this;
+    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    const ports = {
+      clock,
+      messenger: {
+        send: (to: RouterId, message: TableMessage): void => wan.send(id, to, message),
+        upPeers: (): readonly RouterId[] => wan.upPeers(id),
+      },
+      sendFrame: (_lan: number, frame: Uint8Array): void => this.lan.send(this, frame),
+      event: (event: MobilityEvent): void => {
+        this.events.push(event);
+      },
+      saveState: (): void => {
+        this.saves++;
+      },
+    };
+    this.mobility = new Mobility({ gndt, lndt, hwdt, directory, lans, ports, config: options.mobility });
+    wan.join(id, this);
+  }
+
+  frame(bytes: Uint8Array): void {
+    const frame = decodeNeighbourFrame(bytes);
+    if (typeof frame === 'string') return;
+    this.#kernel(frame);
+    this.mobility.frameSeen(0, frame, this.#clock.nowMs());
+  }
+
+  message(from: RouterId, message: TableMessage): void {
+    this.mobility.message(from, message);
+  }
+
+  peerUp(peer: RouterId): void {
+    this.mobility.peerUp(peer);
+  }
+
+  peerDown(peer: RouterId): void {
+    this.mobility.peerDown(peer);
+  }
+
+  /** The gateway machine's kernel answers for its own address. */
+  #kernel(frame: NeighbourFrame): void {
+    if (frame.kind !== 'arp' || frame.operation !== ArpOperation.request || isGratuitous(frame)) return;
+    if (!frame.targetIp.equals(this.options.address)) return;
+    this.lan.send(this, answer(frame, this.options.mac, this.options.mac));
+  }
+}
