@@ -40,8 +40,8 @@ export const CONTROL_VERSION = 0;
 export const PROTOCOL_MAJOR = 1;
 export const PROTOCOL_MINOR = 0;
 
-/** Ours: an envelope with acknowledgements is at most this long, so that it fits in one datagram on any path. */
-export const MAX_ENVELOPE_BYTES = 1_200;
-/** What a body may take of it; the rest is for acknowledgements and the envelope's own fields. */
-export const MAX_BODY_BYTES = 1_040;
+/** Ours: the longest payload, acknowledgements included, so that it fits in one datagram on any path. */
+export const MAX_PAYLOAD_BYTES = 1_200;
+/** What it may take without acknowledgements: 24 of these, each at most 8 bytes, fill the rest. */
+export const MAX_UNACKED_BYTES = 1_000;
 export const MAX_ACKS_PER_ENVELOPE = 24;
