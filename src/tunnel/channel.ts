@@ -76,7 +76,12 @@ export class Channel {
     this.ownEpoch = Math.max(this.ownEpoch + 1, Math.floor(this.ports.clock.wallMs()));
   }
 
-  /** The peer has begun anew (or is heard for the first time): it knows nothing of what was sent before. */
+  /** The peer is heard for the first time. */
+  peerBegan(epoch: number): void {
+    this.peerEpoch = epoch;
+  }
+
+  /** The peer has begun anew: it knows nothing of what was sent before. */
   peerRestarted(epoch: number): void {
     this.clear();
     this.peerEpoch = epoch;

@@ -16,7 +16,7 @@ import { Channel } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
 import type { ByeMessage, HelloMessage } from './control-message.js';
-import type { TunnelPorts } from './ports.js';
+import type { PeerCounts, TunnelPorts } from './ports.js';
 import { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
 
@@ -30,6 +30,8 @@ export interface LinkListener {
   /** Was up, is no more; before `ended`, or alone when the peer has begun anew. */
   down(reason: string): void;
   ended(how: LinkEnd, reason: string): void;
+  /** Every tick, when the packet engine counts. */
+  counted(counts: PeerCounts): void;
   message(message: TableMessage): void;
 }
 
@@ -57,6 +59,7 @@ export class Link {
   private lastPingMs = 0;
   private lastEngineReceivedMs = 0;
   private nextToken = 1;
+  private refusal = '';
   private readonly pings = new Map<number, number>();
 
   constructor(
@@ -102,7 +105,8 @@ export class Link {
     const { envelope } = decoded;
     this.context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
     if (this.currentState === 'refused') this.remindOfRefusal(envelope);
-    else if (this.currentState !== 'idle') this.take(envelope);
+    else if (this.currentState === 'idle') this.context.count('control_drop_no_link');
+    else this.take(envelope);
   }
 
   /** False when the link is not up: the tables are compared when it is. */
@@ -166,16 +170,12 @@ export class Link {
       return;
     }
     const known = this.channel.remoteEpoch;
-    if (envelope.epoch !== known && known !== 0) {
-      if (envelope.epoch < known && !this.silent) {
-        this.context.count('control_drop_other_epoch');
-        return;
-      }
-      this.peerBeganAnew();
+    if (known !== 0 && envelope.epoch < known && !this.silent) {
+      this.context.count('control_drop_other_epoch');
+      return;
     }
-    if (envelope.epoch !== this.channel.remoteEpoch) this.channel.peerRestarted(envelope.epoch);
-    // Clearing the channel may have dropped a greeting that the peer still needs.
-    if (known !== 0 && known !== envelope.epoch) this.channel.send(this.context.hello);
+    if (known === 0) this.channel.peerBegan(envelope.epoch);
+    else if (envelope.epoch !== known) this.peerBeganAnew(envelope.epoch);
     this.peerHello = hello;
     const wasUp = this.currentState === 'up';
     this.currentState = 'up';
@@ -189,7 +189,10 @@ export class Link {
     return ports.clock.nowMs() - this.lastHeardMs > 3 * times.pingIntervalMs;
   }
 
-  private peerBeganAnew(): void {
+  private peerBeganAnew(epoch: number): void {
+    this.channel.peerRestarted(epoch);
+    // A greeting that was on the way may have gone to the peer's former self.
+    this.channel.send(this.context.hello);
     if (this.currentState !== 'up') return;
     this.currentState = 'greeting';
     this.listener.down('the peer has begun anew');
@@ -211,8 +214,6 @@ export class Link {
     this.refusal = reason;
     this.end('refused', reason);
   }
-
-  private refusal = '';
 
   /** The peer still sends: our Bye was lost. */
   private remindOfRefusal(envelope: Envelope): void {
@@ -254,11 +255,8 @@ export class Link {
   private watch(): void {
     const { ports, times } = this.context;
     const nowMs = ports.clock.nowMs();
-    const engineReceivedMs = ports.peerStats?.(this.peer).lastReceivedMs ?? 0;
-    if (engineReceivedMs !== this.lastEngineReceivedMs) {
-      this.lastEngineReceivedMs = engineReceivedMs;
-      this.lastHeardMs = nowMs;
-    }
+    const counts = ports.peerStats?.(this.peer);
+    if (counts !== undefined) this.counted(counts, nowMs);
     if (nowMs - this.lastHeardMs >= times.deadAfterMs) {
       this.end('dead', `nothing heard for ${seconds(nowMs - this.lastHeardMs)}`);
     } else if (this.currentState === 'greeting' && nowMs - this.greetingSinceMs >= times.deadAfterMs) {
@@ -269,6 +267,15 @@ export class Link {
       this.lastSentMs = nowMs;
       ports.sealAndSend(this.peer, new Uint8Array(0));
     }
+  }
+
+  /** The engine hears more than control messages: packets, keep-alives. */
+  private counted(counts: PeerCounts, nowMs: number): void {
+    if (counts.lastReceivedMs !== this.lastEngineReceivedMs) {
+      this.lastEngineReceivedMs = counts.lastReceivedMs;
+      this.lastHeardMs = nowMs;
+    }
+    this.listener.counted(counts);
   }
 
   private ping(nowMs: number): void {

@@ -104,7 +104,6 @@ export class Peer implements LinkListener, SessionsListener {
 
   /** An authenticated control message from it. */
   controlReceived(payload: Uint8Array): void {
-    this.sessions.confirmOnly();
     this.link.received(payload);
   }
 
@@ -172,6 +171,10 @@ export class Peer implements LinkListener, SessionsListener {
     this.owner.down(this, reason);
   }
 
+  counted(counts: PeerCounts): void {
+    this.sessions.checkCounter(counts.currentCounter);
+  }
+
   message(message: TableMessage): void {
     this.owner.message(this, message);
   }
@@ -182,6 +185,8 @@ export class Peer implements LinkListener, SessionsListener {
       this.refusalEnded(reason);
       return;
     }
+    this.refused = false;
+    this.timer?.cancel();
     this.sessions.drop();
     this.sessions.connect(how === 'bye' ? 'later' : 'now');
   }

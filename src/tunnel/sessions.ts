@@ -167,11 +167,6 @@ export class PeerSessions {
     this.promote(session, this.context.ports.clock.nowMs() - session.sentMs);
   }
 
-  /** Something authenticated has come while nothing is current: then it can only have been in `next`. */
-  confirmOnly(): void {
-    if (this.current === undefined && this.next !== undefined) this.confirmed(this.next.localIndex);
-  }
-
   /** @param sealed messages sealed in the current session */
   checkCounter(sealed: number): void {
     if (sealed >= REKEY_AFTER_MESSAGES) this.connect('now');

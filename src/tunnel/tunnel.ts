@@ -65,13 +65,11 @@ export class Tunnel implements PeerListener {
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
-  private readonly ports: TunnelPorts;
   private readonly listeners: TunnelListeners;
   private running = false;
 
   /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
   constructor(options: TunnelOptions) {
-    this.ports = options.ports;
     this.listeners = options.listeners;
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.indexes = new SessionIndexes((length) => options.ports.random(length));

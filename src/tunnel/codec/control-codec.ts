@@ -1,6 +1,6 @@
 /**
  * Control payloads: `type/version (1) | Envelope (protobuf)`. The high nibble of the first byte is 2, the low one the
- * version, 0.
+ * version, 0. Zero bytes may follow, since transport messages are padded (WireGuard paper §5.4.6): no field has the tag 0.
  */
 import protobuf from 'protobufjs';
 import { CONTROL_TYPE, CONTROL_VERSION } from '../constants.js';
@@ -42,7 +42,7 @@ export class ControlCodec {
     if (first === undefined) return 'empty';
     if (first >> 4 !== CONTROL_TYPE) return 'not-control';
     if ((first & 0xf) !== CONTROL_VERSION) return 'unsupported-version';
-    const message = this.parse(payload.subarray(1));
+    const message = this.parse(payload);
     if (message === undefined) return 'not-protobuf';
     const faults = new Faults();
     const fields = new FieldReader(message, faults);
@@ -58,13 +58,26 @@ export class ControlCodec {
     return faults.first ?? { envelope, unknownFields: faults.unknownFields };
   }
 
-  private parse(bytes: Uint8Array): object | undefined {
-    const reader = protobuf.Reader.create(bytes);
-    reader.discardUnknown = false;
+  private parse(payload: Uint8Array): object | undefined {
     try {
+      const reader = protobuf.Reader.create(payload.subarray(1, endOfFields(payload)));
+      reader.discardUnknown = false;
       return this.type.decode(reader);
     } catch {
       return undefined;
     }
   }
+}
+
+/** Where the padding begins. Throws when the bytes before it are no protobuf fields. */
+function endOfFields(payload: Uint8Array): number {
+  if (payload.at(-1) !== 0) return payload.length;
+  const reader = protobuf.Reader.create(payload);
+  reader.pos = 1;
+  while (reader.pos < reader.len && payload[reader.pos] !== 0) {
+    const tag = reader.tag();
+    reader.skipType(tag & 7, 0, tag >>> 3);
+  }
+  if (payload.subarray(reader.pos).some((byte) => byte !== 0)) throw new Error('padding is not zero');
+  return reader.pos;
 }
