@@ -32,6 +32,8 @@ export interface PongMessage {
 export interface ByeMessage {
   readonly type: 'bye';
   readonly reason: string;
+  /** The sender will not talk to the receiver as it is now (protocol version); else it just stops. */
+  readonly refusal: boolean;
 }
 
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage;

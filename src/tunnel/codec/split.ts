@@ -1,0 +1,76 @@
+/**
+ * Cuts a table message that would not fit in one datagram into several that do. All of these messages are lists whose
+ * parts mean the same as the whole, since every one is idempotent and none needs order.
+ */
+import type { MoveClaim, TableMessage } from '../../tables/message.js';
+import { MAX_UNACKED_BYTES } from '../constants.js';
+import type { ControlCodec } from './control-codec.js';
+
+/** A list element costs at most this much more inside a longer list than alone: the outer lengths grow by a byte. */
+const GROWTH_BYTES = 2;
+
+const LONGEST_HEAD = {
+  id: Number.MAX_SAFE_INTEGER,
+  acks: [],
+  epoch: Number.MAX_SAFE_INTEGER,
+  ackEpoch: Number.MAX_SAFE_INTEGER,
+  oldest: Number.MAX_SAFE_INTEGER,
+};
+
+/** At least one message; each payload takes at most `MAX_UNACKED_BYTES`, unless one element is larger by itself. */
+export function split(message: TableMessage, codec: ControlCodec): TableMessage[] {
+  const bytesOf = (body: TableMessage): number => codec.encode({ ...LONGEST_HEAD, body }).length;
+  const cut = <Element>(
+    elements: readonly Element[],
+    build: (part: readonly Element[]) => TableMessage,
+  ): TableMessage[] => parts(elements, (part) => bytesOf(build(part))).map(build);
+  switch (message.type) {
+    case 'records':
+    case 'has':
+      return cut(message.records, (records) => ({ ...message, records }));
+    case 'stale':
+      return cut(message.records, (records) => ({ ...message, records }));
+    case 'nodes':
+      return cut(message.nodes, (nodes) => ({ ...message, nodes }));
+    case 'claimResult':
+      return cut(message.results, (results) => ({ ...message, results }));
+    case 'claim': {
+      const withMoves = (moves: readonly MoveClaim[]): TableMessage => ({ ...message, moves });
+      const moves = message.moves.flatMap((move) => splitMove(move, (part) => bytesOf(withMoves([part]))));
+      return cut(moves, withMoves);
+    }
+    case 'digest':
+    case 'whoHas':
+    case 'nodesOf':
+    case 'redirect':
+      return [message];
+  }
+}
+
+/** The move of a node with very many addresses becomes several moves of the same MAC. */
+function splitMove(move: MoveClaim, bytesOf: (move: MoveClaim) => number): MoveClaim[] {
+  const withRecords = (records: MoveClaim['records']): MoveClaim => ({ ...move, records });
+  return parts(move.records, (records) => bytesOf(withRecords(records))).map(withRecords);
+}
+
+/** Consecutive runs of the elements, each as long as fits; one empty run when there are none. */
+function parts<Element>(
+  elements: readonly Element[],
+  bytesOf: (part: readonly Element[]) => number,
+): Element[][] {
+  const emptyBytes = bytesOf([]);
+  let part: Element[] = [];
+  let partBytes = emptyBytes;
+  const all = [part];
+  for (const element of elements) {
+    const bytes = bytesOf([element]) - emptyBytes + GROWTH_BYTES;
+    if (part.length > 0 && partBytes + bytes > MAX_UNACKED_BYTES) {
+      part = [];
+      partBytes = emptyBytes;
+      all.push(part);
+    }
+    part.push(element);
+    partBytes += bytes;
+  }
+  return all;
+}

@@ -1,0 +1,47 @@
+/** Constants of the tunnel: first the WireGuard paper's, to be held beside it, then our own. */
+
+/** Noise's protocol name per cipher; hashed into the handshake, so that routers with different ciphers never agree. */
+export const PROTOCOL_NAME = {
+  'chacha20-poly1305': 'Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s',
+  'aes-256-gcm': 'Noise_IKpsk2_25519_AESGCM_BLAKE2s',
+} as const;
+
+/** §5.4: Identifier, Label-Mac1, Label-Cookie. */
+export const IDENTIFIER = 'WireGuard v1 zx2c4 Jason@zx2c4.com';
+export const LABEL_MAC1 = 'mac1----';
+export const LABEL_COOKIE = 'cookie--';
+
+/** §5.4, lengths in bytes. */
+export const KEY_BYTES = 32;
+export const TAG_BYTES = 16;
+export const MAC_BYTES = 16;
+export const TIMESTAMP_BYTES = 12;
+export const COOKIE_NONCE_BYTES = 24;
+
+/** §6.1. Milliseconds, except the message counts. */
+export const REKEY_AFTER_MESSAGES = 2 ** 60;
+export const REJECT_AFTER_MESSAGES = 2 ** 64 - 2 ** 13 - 1;
+export const REKEY_AFTER_TIME_MS = 120_000;
+export const REJECT_AFTER_TIME_MS = 180_000;
+/** A peer that is a router is tried for ever; after this long without an answer operators are told. */
+export const REKEY_ATTEMPT_TIME_MS = 90_000;
+export const REKEY_TIMEOUT_MS = 5_000;
+export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** Not in the paper, but what its implementations do: random spread of retries, and one initiation a peer per 20 ms. */
+export const REKEY_TIMEOUT_JITTER_MS = 333;
+export const MIN_INITIATION_INTERVAL_MS = 20;
+
+/** Ours: first byte of a decrypted payload that is a control message, version 0 (wire.md). */
+export const CONTROL_TYPE = 0x2;
+export const CONTROL_VERSION = 0;
+
+/** Ours: protocol version that Hello carries. A different major is refused at both ends. */
+export const PROTOCOL_MAJOR = 1;
+export const PROTOCOL_MINOR = 0;
+
+/** Ours: the longest payload, acknowledgements included, so that it fits in one datagram on any path. */
+export const MAX_PAYLOAD_BYTES = 1_200;
+/** What it may take without acknowledgements: 24 of these, each at most 8 bytes, fill the rest. */
+export const MAX_UNACKED_BYTES = 1_000;
+export const MAX_ACKS_PER_ENVELOPE = 24;

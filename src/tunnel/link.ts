@@ -1,0 +1,299 @@
+/**
+ * The control link with one peer, on top of whatever session is current: greeting, liveness, delivery.
+ *
+ *   idle ──session──▶ greeting ──Hello──▶ up
+ *                        │                │
+ *                        └──── refused ◀──┘   (another protocol major; kept a moment so that the peer hears why)
+ *
+ * A session that replaces another changes nothing but that Hellos are exchanged again. A peer that has begun anew (a
+ * Hello of a later epoch) is reported as down and up again, since it has forgotten what it was told.
+ * After `ended` was called the link is as new; its owner decides what becomes of the sessions.
+ */
+import type { Timer } from '../net/clock.js';
+import type { TableMessage } from '../tables/message.js';
+import type { RouterId } from '../tables/model.js';
+import { Channel } from './channel.js';
+import type { ControlCodec } from './codec/control-codec.js';
+import type { Envelope } from './codec/envelope.js';
+import type { ByeMessage, HelloMessage } from './control-message.js';
+import type { PeerCounts, TunnelPorts } from './ports.js';
+import { RttEstimator } from './rtt.js';
+import type { TunnelTimes } from './times.js';
+
+export type LinkState = 'idle' | 'greeting' | 'up' | 'refused';
+
+/** How a link ends: nothing was heard, the peer said Bye, or one of the two does not talk to the other. */
+export type LinkEnd = 'dead' | 'bye' | 'refused';
+
+export interface LinkListener {
+  up(hello: HelloMessage): void;
+  /** Was up, is no more; before `ended`, or alone when the peer has begun anew. */
+  down(reason: string): void;
+  ended(how: LinkEnd, reason: string): void;
+  /** Every tick, when the packet engine counts. */
+  counted(counts: PeerCounts): void;
+  message(message: TableMessage): void;
+}
+
+export interface LinkContext {
+  readonly codec: ControlCodec;
+  readonly ports: TunnelPorts;
+  readonly times: TunnelTimes;
+  /** What we greet with. */
+  readonly hello: HelloMessage;
+  count(name: string): void;
+}
+
+/** Pings remembered: an answer to an older one says nothing new. */
+const MAX_PINGS = 16;
+
+export class Link {
+  readonly rtt = new RttEstimator();
+  private readonly channel: Channel;
+  private currentState: LinkState = 'idle';
+  private peerHello: HelloMessage | undefined;
+  private tick: Timer | undefined;
+  private greetingSinceMs = 0;
+  private lastHeardMs = 0;
+  private lastSentMs = 0;
+  private lastPingMs = 0;
+  private lastEngineReceivedMs = 0;
+  private nextToken = 1;
+  private refusal = '';
+  private readonly pings = new Map<number, number>();
+
+  constructor(
+    private readonly peer: number,
+    private readonly expectedId: RouterId,
+    private readonly context: LinkContext,
+    private readonly listener: LinkListener,
+  ) {
+    const { ports, times, count } = context;
+    const transmit = (envelope: Envelope): void => this.transmit(envelope);
+    this.channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
+  }
+
+  get state(): LinkState {
+    return this.currentState;
+  }
+
+  /** What the peer said of itself last; kept when it goes down. */
+  get hello(): HelloMessage | undefined {
+    return this.peerHello;
+  }
+
+  get pendingMessages(): number {
+    return this.channel.pending;
+  }
+
+  /** A session is current, the first or a new one. */
+  sessionReady(rttMs: number): void {
+    this.rtt.seed(rttMs);
+    if (this.currentState === 'idle' || this.currentState === 'refused') this.begin();
+    // Also confirms the session to its responder.
+    this.channel.send(this.context.hello);
+  }
+
+  /** The payload of an authenticated control message. */
+  received(payload: Uint8Array): void {
+    const decoded = this.context.codec.decode(payload);
+    if (typeof decoded === 'string') {
+      this.context.count(`control_drop_${decoded}`);
+      return;
+    }
+    if (decoded.unknownFields > 0) this.context.count('control_with_unknown_fields');
+    const { envelope } = decoded;
+    this.context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
+    if (this.currentState === 'refused') this.remindOfRefusal(envelope);
+    else if (this.currentState === 'idle') this.context.count('control_drop_no_link');
+    else this.take(envelope);
+  }
+
+  /** False when the link is not up: the tables are compared when it is. */
+  send(message: TableMessage): boolean {
+    if (this.currentState !== 'up') return false;
+    this.channel.send(message);
+    return true;
+  }
+
+  /** Says Bye, as far as the session carries it, and ends in silence. */
+  stop(reason: string): void {
+    if (this.currentState !== 'idle') this.channel.sendOnce({ type: 'bye', reason, refusal: false });
+    this.reset('idle');
+  }
+
+  /** Ends because the sessions are gone. */
+  lost(reason: string): void {
+    this.end('dead', reason);
+  }
+
+  private begin(): void {
+    const { ports, times } = this.context;
+    const nowMs = ports.clock.nowMs();
+    this.currentState = 'greeting';
+    this.greetingSinceMs = this.lastHeardMs = this.lastSentMs = nowMs;
+    this.lastPingMs = Number.NEGATIVE_INFINITY;
+    const everyMs = Math.min(times.pingIntervalMs, times.keepaliveMs);
+    const again = (): void => {
+      this.tick = ports.clock.after('link-tick', everyMs, again);
+      this.watch();
+    };
+    this.tick = ports.clock.after('link-tick', everyMs, again);
+  }
+
+  private take(envelope: Envelope): void {
+    this.channel.acknowledged(envelope);
+    const { body } = envelope;
+    if (body?.type === 'hello') this.greeted(body, envelope);
+    else if (body?.type === 'bye') this.farewell(body, envelope);
+    else if (envelope.epoch !== this.channel.remoteEpoch) this.context.count('control_drop_other_epoch');
+    else this.deliver(envelope);
+  }
+
+  private deliver(envelope: Envelope): void {
+    const { body } = envelope;
+    this.lastHeardMs = this.context.ports.clock.nowMs();
+    if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
+    else if (body === undefined)
+      this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
+    else if (body.type === 'ping') this.channel.sendOnce({ type: 'pong', token: body.token });
+    else if (body.type === 'pong') this.answered(body.token);
+    else if (body.type !== 'hello' && body.type !== 'bye') this.listener.message(body);
+    this.channel.flushAcks();
+  }
+
+  private greeted(hello: HelloMessage, envelope: Envelope): void {
+    const refusal = this.refusalOf(hello);
+    if (refusal !== undefined) {
+      this.peerHello = hello;
+      this.refuse(refusal);
+      return;
+    }
+    const known = this.channel.remoteEpoch;
+    if (known !== 0 && envelope.epoch < known && !this.silent) {
+      this.context.count('control_drop_other_epoch');
+      return;
+    }
+    if (known === 0) this.channel.peerBegan(envelope.epoch);
+    else if (envelope.epoch !== known) this.peerBeganAnew(envelope.epoch);
+    this.peerHello = hello;
+    const wasUp = this.currentState === 'up';
+    this.currentState = 'up';
+    this.deliver(envelope);
+    if (!wasUp) this.listener.up(hello);
+  }
+
+  /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
+  private get silent(): boolean {
+    const { ports, times } = this.context;
+    return ports.clock.nowMs() - this.lastHeardMs > 3 * times.pingIntervalMs;
+  }
+
+  private peerBeganAnew(epoch: number): void {
+    this.channel.peerRestarted(epoch);
+    // A greeting that was on the way may have gone to the peer's former self.
+    this.channel.send(this.context.hello);
+    if (this.currentState !== 'up') return;
+    this.currentState = 'greeting';
+    this.listener.down('the peer has begun anew');
+  }
+
+  private refusalOf(hello: HelloMessage): string | undefined {
+    const ours = this.context.hello;
+    if (hello.protocolMajor !== ours.protocolMajor) {
+      return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
+    }
+    if (hello.routerId !== this.expectedId) {
+      return `the key of ${this.expectedId} is used by a router that calls itself ${hello.routerId}`;
+    }
+    return undefined;
+  }
+
+  private refuse(reason: string): void {
+    this.channel.sendOnce({ type: 'bye', reason, refusal: true });
+    this.refusal = reason;
+    this.end('refused', reason);
+  }
+
+  /** The peer still sends: our Bye was lost. */
+  private remindOfRefusal(envelope: Envelope): void {
+    if (envelope.id === 0) return;
+    this.channel.sendOnce({ type: 'bye', reason: this.refusal, refusal: true });
+  }
+
+  private farewell(bye: ByeMessage, envelope: Envelope): void {
+    const known = this.channel.remoteEpoch;
+    if (known !== 0 && envelope.epoch < known) this.context.count('control_drop_other_epoch');
+    else if (bye.refusal) this.end('refused', bye.reason);
+    else this.end('bye', `the peer has stopped: ${bye.reason}`);
+  }
+
+  private end(how: LinkEnd, reason: string): void {
+    const wasUp = this.currentState === 'up';
+    this.reset(how === 'refused' ? 'refused' : 'idle');
+    if (wasUp) this.listener.down(reason);
+    this.listener.ended(how, reason);
+  }
+
+  private reset(state: LinkState): void {
+    this.currentState = state;
+    this.tick?.cancel();
+    this.tick = undefined;
+    this.pings.clear();
+    this.rtt.reset();
+    this.channel.restart();
+  }
+
+  private transmit(envelope: Envelope): void {
+    this.lastSentMs = this.context.ports.clock.nowMs();
+    this.context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
+    const sent = this.context.ports.sealAndSend(this.peer, this.context.codec.encode(envelope));
+    if (!sent) this.context.count('control_send_failed');
+  }
+
+  /** Every tick: is the peer alive, and does it know that we are? */
+  private watch(): void {
+    const { ports, times } = this.context;
+    const nowMs = ports.clock.nowMs();
+    const counts = ports.peerStats?.(this.peer);
+    if (counts !== undefined) this.counted(counts, nowMs);
+    if (nowMs - this.lastHeardMs >= times.deadAfterMs) {
+      this.end('dead', `nothing heard for ${seconds(nowMs - this.lastHeardMs)}`);
+    } else if (this.currentState === 'greeting' && nowMs - this.greetingSinceMs >= times.deadAfterMs) {
+      this.end('dead', `no greeting within ${seconds(nowMs - this.greetingSinceMs)}`);
+    } else if (nowMs - this.lastPingMs >= times.pingIntervalMs) {
+      this.ping(nowMs);
+    } else if (nowMs - this.lastSentMs >= times.keepaliveMs && this.lastHeardMs > this.lastSentMs) {
+      this.lastSentMs = nowMs;
+      ports.sealAndSend(this.peer, new Uint8Array(0));
+    }
+  }
+
+  /** The engine hears more than control messages: packets, keep-alives. */
+  private counted(counts: PeerCounts, nowMs: number): void {
+    if (counts.lastReceivedMs !== this.lastEngineReceivedMs) {
+      this.lastEngineReceivedMs = counts.lastReceivedMs;
+      this.lastHeardMs = nowMs;
+    }
+    this.listener.counted(counts);
+  }
+
+  private ping(nowMs: number): void {
+    const token = this.nextToken++;
+    this.lastPingMs = nowMs;
+    this.pings.set(token, nowMs);
+    this.pings.delete(token - MAX_PINGS);
+    this.channel.sendOnce({ type: 'ping', token });
+  }
+
+  private answered(token: number): void {
+    const askedMs = this.pings.get(token);
+    if (askedMs === undefined) return;
+    this.pings.delete(token);
+    this.rtt.sample(this.context.ports.clock.nowMs() - askedMs);
+  }
+}
+
+function seconds(durationMs: number): string {
+  return `${Math.round(durationMs / 1_000)} s`;
+}

@@ -1,0 +1,52 @@
+/**
+ * What the tunnel needs of the world. The router connects it to the packet engine and the sockets; simulations and
+ * tests connect it to one another. A peer is named by its number: its position in gndt.json's `routers`.
+ */
+import type { Clock } from '../net/clock.js';
+import type { HandshakeKeys } from './handshake.js';
+
+/** Where a datagram came from or goes to. */
+export interface DatagramAddress {
+  /** 4 or 16 bytes, network order. */
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+/** Counts since the start, of transport messages in all sessions of a peer. */
+export interface PeerCounts {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  /** Milliseconds on any monotonic scale; only changes are looked at. */
+  readonly lastSentMs: number;
+  /** Last authenticated message, empty ones included. */
+  readonly lastReceivedMs: number;
+  /** Messages sealed in the current session. */
+  readonly currentCounter: number;
+}
+
+export interface TunnelPorts {
+  readonly clock: Clock;
+  /** Fresh bytes of a cryptographic quality; the tunnel may overwrite them. */
+  random(length: number): Uint8Array;
+
+  /** Makes a session usable for receiving. The keys are copied before it returns. */
+  installSession(peer: number, keys: HandshakeKeys): void;
+  /** Makes an installed session the one used for sending. */
+  setCurrentSession(peer: number, localIndex: number): void;
+  /** Forgets it and wipes its keys; harmless if it is gone. */
+  removeSession(localIndex: number): void;
+  /** Where transport messages to the peer go, until an authenticated one comes from elsewhere. */
+  setPeerEndpoint(peer: number, address: Uint8Array, port: number): void;
+  /** The endpoint in use, which follows the peer when it roams. */
+  peerEndpoint?(peer: number): DatagramAddress | undefined;
+  /** Removes all sessions and the endpoint. */
+  removePeer(peer: number): void;
+  peerStats?(peer: number): PeerCounts;
+
+  /** Seals a payload (empty: keep-alive) in the current session. False: there is none, or the socket said no. */
+  sealAndSend(peer: number, payload: Uint8Array): boolean;
+  /** Sends bytes as they are (handshake messages). False: no socket of that family, or it said no. */
+  sendDatagram(address: Uint8Array, port: number, bytes: Uint8Array): boolean;
+}

@@ -1,0 +1,316 @@
+/**
+ * The sessions with one peer, and the handshakes that make them (WireGuard paper §6). Up to three sessions:
+ *
+ *   current   sends, and receives
+ *   previous  receives what is still on the way (make before break)
+ *   next      we are its responder: receives; becomes current with the first message that the peer sends in it
+ *
+ * At most one attempt to initiate is under way; it is repeated until some session becomes current. When both sides
+ * initiate at once, the one with the smaller public key gives its attempt up as it answers the other's.
+ */
+import type { Timer } from '../net/clock.js';
+import { KEY_BYTES, MIN_INITIATION_INTERVAL_MS, REKEY_AFTER_MESSAGES, TIMESTAMP_BYTES } from './constants.js';
+import {
+  createInitiation,
+  createResponse,
+  type HandshakeDropReason,
+  type HandshakeKeys,
+  type Identity,
+  type InitiatorState,
+  type OpenedInitiation,
+  openResponse,
+  type RemoteIdentity,
+} from './handshake.js';
+import type { ResponseMessage } from './messages.js';
+import type { DatagramAddress, TunnelPorts } from './ports.js';
+import type { SessionIndexes } from './session-index.js';
+import { isLater, type TimestampSource } from './tai64n.js';
+import { responderRekeyMs, type TunnelTimes } from './times.js';
+
+export interface SessionsContext {
+  readonly identity: Identity;
+  readonly ports: TunnelPorts;
+  readonly times: TunnelTimes;
+  readonly indexes: SessionIndexes<PeerSessions>;
+  readonly timestamps: TimestampSource;
+  /** Uniform in [0, 1). */
+  chance(): number;
+  count(name: string): void;
+}
+
+export interface SessionsListener {
+  /** A session has become current; the round trip of its handshake, when it was measured. */
+  sessionReady(rttMs: number): void;
+  /** The current session is gone, and there is no other. */
+  sessionLost(reason: string): void;
+  /** Nobody has answered for `rekeyAttemptMs`. */
+  unanswered(): void;
+}
+
+export type SessionDropReason = HandshakeDropReason | 'replayed' | 'too-frequent' | 'no-handshake';
+
+interface Session {
+  readonly localIndex: number;
+  readonly role: 'initiator' | 'responder';
+  /** When its handshake message was sent by this side. */
+  readonly sentMs: number;
+  readonly expiry: Timer;
+}
+
+interface Attempt {
+  readonly startedMs: number;
+  tries: number;
+  /** Undefined between tries, and after yielding to the peer. */
+  state: InitiatorState | undefined;
+  sentMs: number;
+  told: boolean;
+  timer: Timer | undefined;
+}
+
+export class PeerSessions {
+  private current: Session | undefined;
+  private previous: Session | undefined;
+  private next: Session | undefined;
+  private attempt: Attempt | undefined;
+  private rekeyTimer: Timer | undefined;
+  private learnedEndpoint: DatagramAddress | undefined;
+  private greatestTimestamp = new Uint8Array(TIMESTAMP_BYTES);
+  private lastInitiationMs = Number.NEGATIVE_INFINITY;
+  private handshakeWallMs: number | undefined;
+
+  constructor(
+    private readonly peer: number,
+    readonly remote: RemoteIdentity,
+    private readonly configured: readonly DatagramAddress[],
+    private readonly context: SessionsContext,
+    private readonly listener: SessionsListener,
+  ) {}
+
+  get hasCurrent(): boolean {
+    return this.current !== undefined;
+  }
+
+  get lastHandshakeWallMs(): number | undefined {
+    return this.handshakeWallMs;
+  }
+
+  /** Initiations sent in vain in a row. */
+  get tries(): number {
+    return this.attempt?.tries ?? 0;
+  }
+
+  /** The endpoint in use, or the one that is tried first. */
+  get endpoint(): DatagramAddress | undefined {
+    return this.candidates()[0];
+  }
+
+  /** Initiates, and goes on until a session is current. `later`: the peer has just stopped, so give it time. */
+  connect(pace: 'now' | 'later'): void {
+    if (this.attempt !== undefined || this.candidates().length === 0) return;
+    const startedMs = this.context.ports.clock.nowMs();
+    this.attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
+    if (pace === 'now') this.initiate(this.attempt);
+    else this.retryIn(this.attempt, this.context.times.rekeyTimeoutMs);
+  }
+
+  /** An initiation from this peer that decrypts. Answers it, unless there is a reason not to. */
+  initiationOpened<Peer>(
+    opened: OpenedInitiation<Peer>,
+    source: DatagramAddress,
+  ): SessionDropReason | undefined {
+    const { ports, indexes } = this.context;
+    const nowMs = ports.clock.nowMs();
+    if (!isLater(opened.timestamp, this.greatestTimestamp)) return 'replayed';
+    if (nowMs - this.lastInitiationMs < MIN_INITIATION_INTERVAL_MS) return 'too-frequent';
+    this.greatestTimestamp = Uint8Array.from(opened.timestamp);
+    this.lastInitiationMs = nowMs;
+    this.yieldToPeer();
+    const localIndex = indexes.allocate(this);
+    const response = createResponse(opened.state, this.remote, {
+      ephemeral: ports.random(KEY_BYTES),
+      localIndex,
+    });
+    if (typeof response === 'string') {
+      indexes.free(localIndex);
+      return response;
+    }
+    this.remove(this.next);
+    this.next = this.install(response.keys, 'responder', nowMs);
+    this.learn(source);
+    if (!ports.sendDatagram(source.address, source.port, response.bytes)) {
+      this.context.count('handshake_send_failed');
+    }
+    this.context.count('handshake_responses_sent');
+    return undefined;
+  }
+
+  /** A response to one of our initiations, mac1 checked. */
+  responseReceived(message: ResponseMessage, source: DatagramAddress): SessionDropReason | undefined {
+    const { identity, ports } = this.context;
+    const attempt = this.attempt;
+    if (attempt?.state === undefined || attempt.state.localIndex !== message.receiver) return 'no-handshake';
+    const keys = openResponse(identity, this.remote, attempt.state, message);
+    if (typeof keys === 'string') return keys;
+    // The index passes from the handshake to the session.
+    attempt.state = undefined;
+    const session = this.install(keys, 'initiator', attempt.sentMs);
+    this.learn(source);
+    this.promote(session, ports.clock.nowMs() - attempt.sentMs);
+    return undefined;
+  }
+
+  /** The peer has sent an authenticated message in this session. Harmless when it is not `next`. */
+  confirmed(localIndex: number): void {
+    if (this.next?.localIndex !== localIndex) return;
+    const session = this.next;
+    this.next = undefined;
+    this.promote(session, this.context.ports.clock.nowMs() - session.sentMs);
+  }
+
+  /** @param sealed messages sealed in the current session */
+  checkCounter(sealed: number): void {
+    if (sealed >= REKEY_AFTER_MESSAGES) this.connect('now');
+  }
+
+  /** Removes all sessions and gives up any attempt. */
+  drop(): void {
+    this.endAttempt();
+    this.rekeyTimer?.cancel();
+    for (const session of [this.current, this.previous, this.next]) this.remove(session);
+    this.current = this.previous = this.next = undefined;
+  }
+
+  private install(keys: HandshakeKeys, role: Session['role'], sentMs: number): Session {
+    const { ports, times } = this.context;
+    ports.installSession(this.peer, keys);
+    keys.sendKey.fill(0);
+    keys.receiveKey.fill(0);
+    const { localIndex } = keys;
+    const expiry = ports.clock.after('session-expiry', times.rejectAfterMs, () => this.expire(localIndex));
+    return { localIndex, role, sentMs, expiry };
+  }
+
+  private promote(session: Session, rttMs: number): void {
+    const { ports, times, chance } = this.context;
+    this.endAttempt();
+    this.remove(this.previous);
+    this.previous = this.current;
+    this.current = session;
+    this.handshakeWallMs = ports.clock.wallMs();
+    ports.setCurrentSession(this.peer, session.localIndex);
+    const rekeyMs = session.role === 'initiator' ? times.rekeyAfterMs : responderRekeyMs(times);
+    this.rekeyTimer?.cancel();
+    this.rekeyTimer = ports.clock.after('session-rekey', rekeyMs + chance() * times.retryJitterMs, () =>
+      this.connect('now'),
+    );
+    this.context.count('sessions_established');
+    this.listener.sessionReady(rttMs);
+  }
+
+  private expire(localIndex: number): void {
+    if (this.previous?.localIndex === localIndex) {
+      this.remove(this.previous);
+      this.previous = undefined;
+    } else if (this.next?.localIndex === localIndex) {
+      this.remove(this.next);
+      this.next = undefined;
+    } else if (this.current?.localIndex === localIndex) {
+      this.remove(this.current);
+      this.current = undefined;
+      this.listener.sessionLost('the session ran out and could not be renewed');
+    }
+  }
+
+  private remove(session: Session | undefined): void {
+    if (session === undefined) return;
+    session.expiry.cancel();
+    this.context.ports.removeSession(session.localIndex);
+    this.context.indexes.free(session.localIndex);
+  }
+
+  private initiate(attempt: Attempt): void {
+    const { identity, ports, indexes, timestamps } = this.context;
+    this.forgetState(attempt);
+    const endpoints = this.candidates();
+    const endpoint = endpoints[attempt.tries % endpoints.length];
+    if (endpoint === undefined) return;
+    const localIndex = indexes.allocate(this);
+    const initiation = createInitiation(identity, this.remote, {
+      ephemeral: ports.random(KEY_BYTES),
+      localIndex,
+      timestamp: timestamps.next(),
+    });
+    if (typeof initiation === 'string') {
+      indexes.free(localIndex);
+      this.context.count(`handshake_failed_${initiation}`);
+    } else {
+      attempt.state = initiation.state;
+      attempt.sentMs = ports.clock.nowMs();
+      const sent = ports.sendDatagram(endpoint.address, endpoint.port, initiation.bytes);
+      this.context.count(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
+    }
+    attempt.tries++;
+    this.tellWhenUnanswered(attempt);
+    this.retryIn(attempt, this.retryDelayMs(attempt));
+  }
+
+  /** While a session is current there is no hurry. */
+  private retryDelayMs(attempt: Attempt): number {
+    const { times } = this.context;
+    const early = this.current === undefined ? times.firstRetriesMs[attempt.tries - 1] : undefined;
+    return early ?? times.rekeyTimeoutMs;
+  }
+
+  private retryIn(attempt: Attempt, delayMs: number): void {
+    const { ports, times, chance } = this.context;
+    const jitterMs = chance() * Math.min(times.retryJitterMs, delayMs / 4);
+    attempt.timer?.cancel();
+    attempt.timer = ports.clock.after('handshake-retry', delayMs + jitterMs, () => this.initiate(attempt));
+  }
+
+  private tellWhenUnanswered(attempt: Attempt): void {
+    const { ports, times } = this.context;
+    if (attempt.told || ports.clock.nowMs() - attempt.startedMs < times.rekeyAttemptMs) return;
+    attempt.told = true;
+    this.listener.unanswered();
+  }
+
+  /** The greater key's handshake goes on; ours would make a second session. It is taken up again if nothing comes. */
+  private yieldToPeer(): void {
+    const { identity, times } = this.context;
+    if (this.attempt === undefined) return;
+    if (Buffer.compare(identity.publicKey, this.remote.publicKey) > 0) return;
+    this.forgetState(this.attempt);
+    this.retryIn(this.attempt, times.rekeyTimeoutMs);
+  }
+
+  private endAttempt(): void {
+    if (this.attempt === undefined) return;
+    this.attempt.timer?.cancel();
+    this.forgetState(this.attempt);
+    this.attempt = undefined;
+  }
+
+  private forgetState(attempt: Attempt): void {
+    if (attempt.state === undefined) return;
+    attempt.state.transcript.wipe();
+    this.context.indexes.free(attempt.state.localIndex);
+    attempt.state = undefined;
+  }
+
+  private learn(source: DatagramAddress): void {
+    this.learnedEndpoint = { address: Uint8Array.from(source.address), port: source.port };
+    this.context.ports.setPeerEndpoint(this.peer, this.learnedEndpoint.address, source.port);
+  }
+
+  /** Where it was heard last comes first, then the configured ones in their order. */
+  private candidates(): DatagramAddress[] {
+    const heard = this.context.ports.peerEndpoint?.(this.peer) ?? this.learnedEndpoint;
+    if (heard === undefined) return [...this.configured];
+    return [heard, ...this.configured.filter((endpoint) => !sameAddress(endpoint, heard))];
+  }
+}
+
+function sameAddress(a: DatagramAddress, b: DatagramAddress): boolean {
+  return a.port === b.port && Buffer.compare(a.address, b.address) === 0;
+}

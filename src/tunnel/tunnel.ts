@@ -1,0 +1,211 @@
+/**
+ * The tunnel's control half: all peers, their handshakes and their control links. The packet engine does the rest.
+ *
+ * Inputs are calls: `handshakeReceived`, `sessionConfirmed`, `controlReceived` as the engine reports them, and timers
+ * on the clock that is handed in. Outputs are the ports and the listeners. Nothing here throws for what a peer sends.
+ * `sessionConfirmed` should be called before the `controlReceived` of the same message.
+ */
+import type { TableMessage } from '../tables/message.js';
+import type { GndtConfig, RouterId } from '../tables/model.js';
+import { ControlCodec } from './codec/control-codec.js';
+import { split } from './codec/split.js';
+import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import { Counters } from './counters.js';
+import {
+  createIdentity,
+  createRemoteIdentity,
+  hasValidMac1,
+  type Identity,
+  openInitiation,
+} from './handshake.js';
+import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
+import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
+import type { DatagramAddress, TunnelPorts } from './ports.js';
+import { SessionIndexes } from './session-index.js';
+import type { PeerSessions } from './sessions.js';
+import { TimestampSource } from './tai64n.js';
+import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
+
+/** What we say of ourselves to every peer. */
+export interface SelfDescription {
+  readonly version: string;
+  readonly capabilities: readonly string[];
+  /** SHA-256 of the parsed gndt.json, 32 bytes. */
+  readonly gndtDigest: Uint8Array;
+  /** Largest inner packet that we want to receive unfragmented. */
+  readonly innerMtuBytes: number;
+  /** Other than this program's own only in tests. */
+  readonly protocolMajor?: number;
+}
+
+export interface TunnelListeners {
+  message(from: RouterId, message: TableMessage): void;
+  up(router: RouterId): void;
+  down(router: RouterId, reason: string): void;
+  event?(event: TunnelEvent): void;
+}
+
+export interface TunnelOptions {
+  readonly gndt: GndtConfig;
+  readonly self: RouterId;
+  /** 32 bytes; the caller may wipe them when the constructor has returned. */
+  readonly privateKey: Uint8Array;
+  readonly description: SelfDescription;
+  readonly ports: TunnelPorts;
+  readonly listeners: TunnelListeners;
+  /** What differs from `DEFAULT_TIMES`. */
+  readonly times?: Partial<TunnelTimes>;
+}
+
+export class Tunnel implements PeerListener {
+  private readonly identity: Identity;
+  private readonly indexes: SessionIndexes<PeerSessions>;
+  private readonly counts = new Counters();
+  private readonly codec = new ControlCodec();
+  private readonly byId = new Map<RouterId, Peer>();
+  private readonly byNumber = new Map<number, Peer>();
+  private readonly byKey = new Map<string, Peer>();
+  private readonly listeners: TunnelListeners;
+  private running = false;
+
+  /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
+  constructor(options: TunnelOptions) {
+    this.listeners = options.listeners;
+    this.identity = createIdentity(options.gndt.cipher, options.privateKey);
+    this.indexes = new SessionIndexes((length) => options.ports.random(length));
+    const context = this.contextOf(options);
+    for (const [number, entry] of options.gndt.routers.entries()) {
+      if (entry.id === options.self) continue;
+      const remote = createRemoteIdentity(this.identity, entry.publicKey);
+      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
+      const peer = new Peer(number, entry, remote, context, this);
+      this.byId.set(entry.id, peer);
+      this.byNumber.set(number, peer);
+      this.byKey.set(keyText(entry.publicKey), peer);
+    }
+  }
+
+  /** Calls every peer that has an endpoint. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    for (const peer of this.byId.values()) peer.start();
+  }
+
+  /** Says Bye to all that hear it and forgets all keys. It cannot be started again. */
+  stop(reason: string): void {
+    this.running = false;
+    for (const peer of this.byId.values()) peer.stop(reason);
+  }
+
+  /** A datagram of type 1, 2 or 3, as it came. */
+  handshakeReceived(bytes: Uint8Array, source: DatagramAddress): void {
+    if (!this.running) return;
+    const dropReason = this.handleHandshake(bytes, source);
+    if (dropReason !== undefined) this.counts.add(`handshake_drop_${dropReason}`);
+  }
+
+  /** The first authenticated message has come in a session. */
+  sessionConfirmed(peer: number, localIndex: number): void {
+    if (this.running) this.byNumber.get(peer)?.sessions.confirmed(localIndex);
+  }
+
+  /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
+  controlReceived(peer: number, payload: Uint8Array): void {
+    if (this.running) this.byNumber.get(peer)?.controlReceived(payload);
+  }
+
+  /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
+  send(to: RouterId, message: TableMessage): void {
+    const peer = this.byId.get(to);
+    if (peer === undefined || !peer.isUp) {
+      this.counts.add('control_dropped_peer_not_up');
+      return;
+    }
+    for (const part of split(message, this.codec)) peer.send(part);
+  }
+
+  /** Nearest (smallest RTT) first. */
+  upPeers(): RouterId[] {
+    const up = [...this.byId.values()].filter((peer) => peer.isUp);
+    const rttOf = (peer: Peer): number => peer.rttMs ?? Number.MAX_VALUE;
+    return up.sort((a, b) => rttOf(a) - rttOf(b)).map(({ id }) => id);
+  }
+
+  peers(): PeerState[] {
+    return [...this.byId.values()].map(({ state }) => state);
+  }
+
+  counters(): Record<string, number> {
+    return this.counts.toObject();
+  }
+
+  // What the peers tell.
+
+  up(peer: Peer): void {
+    this.listeners.up(peer.id);
+  }
+
+  down(peer: Peer, reason: string): void {
+    this.listeners.down(peer.id, reason);
+  }
+
+  message(peer: Peer, message: TableMessage): void {
+    this.listeners.message(peer.id, message);
+  }
+
+  event(event: TunnelEvent): void {
+    this.listeners.event?.(event);
+  }
+
+  private contextOf(options: TunnelOptions): PeerContext {
+    const { ports, description } = options;
+    return {
+      identity: this.identity,
+      ports,
+      times: { ...DEFAULT_TIMES, ...options.times },
+      indexes: this.indexes,
+      timestamps: new TimestampSource(() => ports.clock.wallMs()),
+      codec: this.codec,
+      hello: {
+        type: 'hello',
+        routerId: options.self,
+        version: description.version,
+        protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
+        protocolMinor: PROTOCOL_MINOR,
+        capabilities: description.capabilities,
+        gndtDigest: description.gndtDigest,
+        innerMtuBytes: description.innerMtuBytes,
+      },
+      chance: () => (ports.random(1)[0] ?? 0) / 256,
+      count: (name) => this.counts.add(name),
+    };
+  }
+
+  private handleHandshake(bytes: Uint8Array, source: DatagramAddress): string | undefined {
+    const message = decodeMessage(bytes);
+    if (typeof message === 'string') return message;
+    if (message.type === MessageType.transport) return 'unknown-type';
+    // Cookies are asked for and answered in a later issue; nobody has been asked yet.
+    if (message.type === MessageType.cookie) return 'cookie-not-expected';
+    if (!hasValidMac1(this.identity, message)) return 'bad-mac1';
+    return message.type === MessageType.initiation
+      ? this.handleInitiation(message, source)
+      : this.handleResponse(message, source);
+  }
+
+  private handleInitiation(message: InitiationMessage, source: DatagramAddress): string | undefined {
+    const opened = openInitiation(this.identity, message, (key) => this.byKey.get(keyText(key)));
+    if (typeof opened === 'string') return opened;
+    return opened.peer.sessions.initiationOpened(opened, source);
+  }
+
+  private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {
+    const owner = this.indexes.ownerOf(message.receiver);
+    return owner === undefined ? 'no-handshake' : owner.responseReceived(message, source);
+  }
+}
+
+function keyText(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64');
+}

@@ -1,0 +1,344 @@
+/**
+ * Routers' tunnels on a simulated network and clock. The transport messages are sealed, opened and replay-checked here
+ * by a small software model of the packet engine, so that the tunnel's own code runs as it does in the daemon.
+ * Everything random comes from one seed, which each test prints: `VINE_SEED=n` repeats a run.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { Ip } from '../../src/net/ip.js';
+import type { TableMessage } from '../../src/tables/message.js';
+import type { GndtConfig, RouterId } from '../../src/tables/model.js';
+import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.js';
+import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
+import type { TunnelEvent } from '../../src/tunnel/peer.js';
+import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
+import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
+import { SimClock } from '../support/sim-clock.js';
+
+/** mulberry32 by Tommy Ettinger (public domain): small, and good enough to scatter faults. */
+export class Random {
+  constructor(private state: number) {}
+
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  bytes(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => Math.floor(this.next() * 256));
+  }
+}
+
+/** What the network does to each datagram. Jitter reorders. */
+export interface Weather {
+  delayMs: number;
+  jitterMs: number;
+  loss: number;
+  duplication: number;
+}
+
+export interface Datagram {
+  readonly from: DatagramAddress;
+  readonly to: DatagramAddress;
+  readonly bytes: Uint8Array;
+}
+
+interface ModelSession {
+  readonly peer: number;
+  readonly keys: HandshakeKeys;
+  readonly received: Set<bigint>;
+  sent: bigint;
+}
+
+interface ModelPeer {
+  endpoint: DatagramAddress | undefined;
+  current: ModelSession | undefined;
+  counts: PeerCounts;
+}
+
+const NO_COUNTS: PeerCounts = {
+  bytesSent: 0,
+  bytesReceived: 0,
+  packetsSent: 0,
+  packetsReceived: 0,
+  lastSentMs: 0,
+  lastReceivedMs: 0,
+  currentCounter: 0,
+};
+
+function nonceOf(counter: bigint): Uint8Array {
+  const nonce = new Uint8Array(12);
+  new DataView(nonce.buffer).setBigUint64(4, counter, true);
+  return nonce;
+}
+
+/** One router: its tunnel, the model of its packet engine, and what the tunnel has told. */
+export class SimRouter {
+  readonly events: TunnelEvent[] = [];
+  readonly messages: { readonly from: RouterId; readonly message: TableMessage }[] = [];
+  /** `up vr-b`, `down vr-b`, in order. */
+  readonly changes: string[] = [];
+  readonly tunnel: Tunnel;
+  /** Overlay packets received. */
+  packets = 0;
+  engineReplays = 0;
+  engineUnknown = 0;
+  private readonly sessions = new Map<number, ModelSession>();
+  private readonly peers = new Map<number, ModelPeer>();
+
+  constructor(
+    readonly world: World,
+    readonly id: RouterId,
+    readonly address: DatagramAddress,
+    options: Pick<TunnelOptions, 'gndt' | 'privateKey'> & Partial<TunnelOptions>,
+    protocolMajor: number,
+  ) {
+    this.tunnel = new Tunnel({
+      self: id,
+      description: {
+        version: '0.1.0',
+        capabilities: [],
+        gndtDigest: new Uint8Array(32),
+        innerMtuBytes: 1436,
+        protocolMajor,
+      },
+      ports: this.ports(),
+      listeners: {
+        message: (from, message) => this.messages.push({ from, message }),
+        up: (router) => this.changes.push(`up ${router}`),
+        down: (router) => this.changes.push(`down ${router}`),
+        event: (event) => this.events.push(event),
+      },
+      ...options,
+    });
+  }
+
+  count(name: string): number {
+    return this.tunnel.counters()[name] ?? 0;
+  }
+
+  stateOf(router: RouterId): string {
+    return this.tunnel.peers().find(({ id }) => id === router)?.state ?? 'unknown';
+  }
+
+  reasonFor(router: RouterId): string {
+    return this.tunnel.peers().find(({ id }) => id === router)?.reason ?? 'unknown';
+  }
+
+  /** Sends an overlay packet as the data plane would. */
+  sendPacket(peer: number): boolean {
+    return this.seal(peer, Uint8Array.of(0x10, 4, 0, 1, 0x45));
+  }
+
+  receive(datagram: Datagram): void {
+    if (datagram.bytes[0] === MessageType.transport) this.open(datagram);
+    else this.tunnel.handshakeReceived(datagram.bytes, datagram.from);
+  }
+
+  get installedSessions(): number {
+    return this.sessions.size;
+  }
+
+  private ports(): TunnelPorts {
+    const { world } = this;
+    return {
+      clock: world.clock,
+      random: (length) => world.random.bytes(length),
+      installSession: (peer, keys) => {
+        if (this.sessions.has(keys.localIndex)) throw new Error('local index in use');
+        const copied = { ...keys, sendKey: keys.sendKey.slice(), receiveKey: keys.receiveKey.slice() };
+        this.sessions.set(keys.localIndex, { peer, keys: copied, received: new Set(), sent: 0n });
+      },
+      setCurrentSession: (peer, localIndex) => {
+        const session = this.sessions.get(localIndex);
+        if (session === undefined) throw new Error('no such session');
+        this.peer(peer).current = session;
+      },
+      removeSession: (localIndex) => {
+        const session = this.sessions.get(localIndex);
+        this.sessions.delete(localIndex);
+        if (session !== undefined && this.peer(session.peer).current === session) {
+          this.peer(session.peer).current = undefined;
+        }
+      },
+      setPeerEndpoint: (peer, address, port) => {
+        this.peer(peer).endpoint = { address: address.slice(), port };
+      },
+      peerEndpoint: (peer) => this.peer(peer).endpoint,
+      removePeer: (peer) => {
+        for (const [index, session] of this.sessions) if (session.peer === peer) this.sessions.delete(index);
+        this.peers.delete(peer);
+      },
+      peerStats: (peer) => this.peer(peer).counts,
+      sealAndSend: (peer, payload) => this.seal(peer, payload),
+      sendDatagram: (address, port, bytes) => {
+        world.send({ from: this.address, to: { address, port }, bytes });
+        return true;
+      },
+    };
+  }
+
+  private peer(number: number): ModelPeer {
+    const known = this.peers.get(number);
+    if (known !== undefined) return known;
+    const made = { endpoint: undefined, current: undefined, counts: NO_COUNTS };
+    this.peers.set(number, made);
+    return made;
+  }
+
+  private seal(number: number, payload: Uint8Array): boolean {
+    const peer = this.peer(number);
+    const session = peer.current;
+    if (session === undefined || peer.endpoint === undefined) return false;
+    const padded = new Uint8Array(Math.ceil(payload.length / 16) * 16);
+    padded.set(payload);
+    const { sendKey, remoteIndex } = session.keys;
+    const box = createCipheriv('chacha20-poly1305', sendKey, nonceOf(session.sent), { authTagLength: 16 });
+    const sealed = [box.update(padded), box.final(), box.getAuthTag()];
+    const bytes = Buffer.concat([encodeTransportHeader(remoteIndex, session.sent), ...sealed]);
+    session.sent++;
+    peer.counts = { ...peer.counts, currentCounter: Number(session.sent) };
+    this.world.send({ from: this.address, to: peer.endpoint, bytes: Uint8Array.from(bytes) });
+    return true;
+  }
+
+  private open({ bytes, from }: Datagram): void {
+    const message = decodeMessage(bytes);
+    if (typeof message === 'string' || message.type !== MessageType.transport) return;
+    const session = this.sessions.get(message.receiver);
+    if (session === undefined) {
+      this.engineUnknown++;
+      return;
+    }
+    const payload = openTransport(session, message.counter, message.sealedPacket);
+    if (payload === undefined) return;
+    if (session.received.has(message.counter)) {
+      this.engineReplays++;
+      return;
+    }
+    const first = session.received.size === 0;
+    session.received.add(message.counter);
+    const peer = this.peer(session.peer);
+    peer.endpoint = from;
+    peer.counts = { ...peer.counts, lastReceivedMs: this.world.clock.nowMs() };
+    if (first) this.tunnel.sessionConfirmed(session.peer, session.keys.localIndex);
+    if ((payload[0] ?? 0) >> 4 === 2) this.tunnel.controlReceived(session.peer, payload);
+    else if (payload.length > 0) this.packets++;
+  }
+}
+
+function openTransport(session: ModelSession, counter: bigint, sealed: Uint8Array): Uint8Array | undefined {
+  const box = createDecipheriv('chacha20-poly1305', session.keys.receiveKey, nonceOf(counter), {
+    authTagLength: 16,
+  });
+  box.setAuthTag(sealed.subarray(sealed.length - 16));
+  try {
+    return Buffer.concat([box.update(sealed.subarray(0, sealed.length - 16)), box.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+export interface WorldOptions {
+  readonly routers: readonly RouterId[];
+  readonly weather?: Partial<Weather>;
+  /** Routers that are listed in gndt.json with a wrong public key. */
+  readonly wrongKeys?: readonly RouterId[];
+  readonly withoutEndpoint?: readonly RouterId[];
+  readonly ipv6?: boolean;
+}
+
+export class World {
+  readonly seed: number;
+  readonly random: Random;
+  readonly clock = new SimClock();
+  readonly weather: Weather;
+  readonly gndt: GndtConfig;
+  /** Every datagram that was sent, for tests that look or replay. */
+  readonly sent: Datagram[] = [];
+  /** True: the datagram is lost. */
+  cut: (datagram: Datagram) => boolean = () => false;
+  private readonly routers = new Map<string, SimRouter>();
+  private readonly ipv6: boolean;
+
+  constructor(options: WorldOptions) {
+    this.seed = Number(process.env.VINE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    this.random = new Random(this.seed);
+    this.ipv6 = options.ipv6 ?? false;
+    this.weather = { delayMs: 10, jitterMs: 2, loss: 0, duplication: 0, ...options.weather };
+    const entries = options.routers.map((id, number) => ({
+      id,
+      publicKey: createIdentity(
+        'chacha20-poly1305',
+        privateKeyOf(options.wrongKeys?.includes(id) === true ? `not ${id}` : id),
+      ).publicKey,
+      endpoints:
+        options.withoutEndpoint?.includes(id) === true
+          ? []
+          : [{ transport: 'udp' as const, address: this.ipOf(number), port: 7700 }],
+      relay: false,
+    }));
+    this.gndt = { vnets: [], routers: entries, networks: [], cipher: 'chacha20-poly1305', nodes: [] };
+  }
+
+  /** A router with a fresh tunnel, in place of one that was there: what a restart is. */
+  start(id: RouterId, options: Partial<TunnelOptions> = {}, protocolMajor = 1): SimRouter {
+    const number = this.gndt.routers.findIndex((entry) => entry.id === id);
+    const address = { address: this.ipOf(number).toBytes(), port: 7700 };
+    const base = { gndt: this.gndt, privateKey: privateKeyOf(id) };
+    const router = new SimRouter(this, id, address, { ...base, ...options }, protocolMajor);
+    this.routers.set(addressKey(address), router);
+    router.tunnel.start();
+    return router;
+  }
+
+  /** As `kill -9`: it is gone, and says nothing. */
+  kill(router: SimRouter): void {
+    this.routers.delete(addressKey(router.address));
+    const { cut } = this;
+    const dead = addressKey(router.address);
+    this.cut = (datagram) => cut(datagram) || (!this.routers.has(dead) && addressKey(datagram.from) === dead);
+  }
+
+  send(datagram: Datagram): void {
+    this.sent.push(datagram);
+    if (this.cut(datagram) || this.random.next() < this.weather.loss) return;
+    this.deliver(datagram);
+    if (this.random.next() < this.weather.duplication) this.deliver(datagram);
+  }
+
+  /** Sends a datagram again, as an attacker who recorded it. */
+  replay(datagram: Datagram, from = datagram.from): void {
+    this.deliver({ ...datagram, from });
+  }
+
+  /** Advances until the condition holds; how long it took. Fails after `limitMs`. */
+  until(what: string, condition: () => boolean, limitMs: number): number {
+    const startMs = this.clock.nowMs();
+    while (!condition()) {
+      if (this.clock.nowMs() - startMs > limitMs)
+        throw new Error(`${what}: not within ${limitMs} ms (seed ${this.seed})`);
+      this.clock.advance(1);
+    }
+    return this.clock.nowMs() - startMs;
+  }
+
+  private deliver(datagram: Datagram): void {
+    const delayMs = this.weather.delayMs + this.random.next() * this.weather.jitterMs;
+    const copy = { ...datagram, bytes: datagram.bytes.slice() };
+    this.clock.after('datagram', delayMs, () => this.routers.get(addressKey(datagram.to))?.receive(copy));
+  }
+
+  private ipOf(number: number): Ip {
+    return this.ipv6 ? Ip.v6(0x20010db8, 0, 0, number + 1) : Ip.v4(0xc0000200 + number + 1);
+  }
+}
+
+function privateKeyOf(name: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', name, '', 'test key', 32));
+}
+
+function addressKey({ address, port }: DatagramAddress): string {
+  return `${Buffer.from(address).toString('hex')}:${port}`;
+}
