@@ -191,7 +191,11 @@ class PlanBuilder {
     for (const { letter } of sites)
       this.links.push([
         { node: 'cable', interface: `${name}-${letter}`, bridge: name },
-        { node: switchName(letter), interface: name, ...(letter === site.letter ? { bridge: lanBridge } : {}) },
+        {
+          node: switchName(letter),
+          interface: name,
+          ...(letter === site.letter ? { bridge: lanBridge } : {}),
+        },
       ]);
     this.list(site, host);
     const [ipv4, ipv6] = [siteAddress(site, host), siteAddress6(site, host)];
