@@ -2,6 +2,7 @@
  * A lab: sites, routers, hosts and nodes that move, on one machine (plan.ts has the picture). Tests hold one as an
  * object; `scripts/lab` finds it again by its name. Whoever made it, `down` leaves nothing behind.
  */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { construct, demolish, namespaceOf, namespacesOf } from './build.js';
 import { type ConfigurationOptions, writeConfigurations } from './configuration.js';
@@ -23,7 +24,7 @@ import {
 } from './ledger.js';
 import { announce, type MoveOptions, type MoveTimes, replug } from './mover.js';
 import { type MoverPlan, type Plan, planOf, routerName, type SiteLetter, type Topology } from './plan.js';
-import { CommandError, inNamespace, type Outcome, run, spawnIn } from './shell.js';
+import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
 import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
 
 export interface LabOptions extends ConfigurationOptions {
@@ -180,8 +181,8 @@ export class Lab {
   }
 
   /** Starts a program on a node, with pipes. It ends with the lab at the latest. */
-  spawn(node: string, command: readonly string[]) {
-    return spawnIn(this.namespace(node), command, { stdio: ['pipe', 'pipe', 'pipe'] });
+  spawn(node: string, command: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawnPiped(this.namespace(node), command);
   }
 
   mover(name: string): MoverPlan {

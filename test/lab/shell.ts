@@ -1,5 +1,11 @@
 /** Running programs, in lab namespaces and outside. */
-import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import {
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  type SpawnOptions,
+  spawn,
+  spawnSync,
+} from 'node:child_process';
 
 export interface Outcome {
   readonly status: number;
@@ -63,6 +69,12 @@ export function inNamespace(namespace: string, command: readonly string[]): stri
 export function spawnIn(namespace: string, command: readonly string[], options: SpawnOptions): ChildProcess {
   const [program = '', ...args] = inNamespace(namespace, command);
   return spawn(program, args, options);
+}
+
+/** The same with pipes for all three streams. */
+export function spawnPiped(namespace: string, command: readonly string[]): ChildProcessWithoutNullStreams {
+  const [program = '', ...args] = inNamespace(namespace, command);
+  return spawn(program, args);
 }
 
 /** For set-up and tear-down only: blocks the thread. */
