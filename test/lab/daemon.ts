@@ -1,11 +1,11 @@
 /** One site's `vined`: started in the gateway machine's namespace, asked through its control socket. */
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { CountersView, PeerView, StatusView } from '../../src/control/api.js';
 import { controlSocket, logFile, siteDirectory } from './configuration.js';
-import { entryOf, isAlive, type ProcessEntry, signal } from './ledger.js';
+import { isAlive, type ProcessEntry, signal, startLogged } from './ledger.js';
 import type { SiteLetter } from './plan.js';
-import { type Outcome, run, spawnIn } from './shell.js';
+import { type Outcome, run } from './shell.js';
 import { waitFor } from './wait.js';
 
 /** The checkout's top: this file is dist/test/lab/daemon.js. */
@@ -63,14 +63,9 @@ export class Daemon {
 
   start(): void {
     if (this.running) throw new Error(`vined of site ${this.site} is running`);
-    const log = openSync(logFile(this.labDirectory, this.site), 'a');
     const command = [`${projectRoot}bin/vined`, '--config', this.directory];
-    // Detached: an interrupt at the terminal is for the lab, which then stops its daemons in order.
-    const child = spawnIn(this.namespace, command, { stdio: ['ignore', log, log], detached: true });
-    closeSync(log);
-    child.unref();
-    if (child.pid === undefined) throw new Error(`vined of site ${this.site} did not start`);
-    this.process = entryOf(`vined-${this.site}`, child.pid);
+    const log = logFile(this.labDirectory, this.site);
+    this.process = startLogged(`vined-${this.site}`, this.namespace, command, log);
     this.onStart(this.process);
   }
 

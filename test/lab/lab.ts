@@ -19,6 +19,7 @@ import {
   readState,
   removeState,
   signal,
+  startLogged,
   waitGone,
   writeState,
 } from './ledger.js';
@@ -85,7 +86,7 @@ export class Lab {
     });
     lab.guard();
     try {
-      await lab.start(options);
+      await lab.build(options);
     } catch (error) {
       lab.downSync();
       throw error;
@@ -123,7 +124,7 @@ export class Lab {
     return this.state.places;
   }
 
-  private async start(options: LabOptions): Promise<void> {
+  private async build(options: LabOptions): Promise<void> {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     const places = Object.fromEntries(this.plan.movers.map((mover) => [mover.name, mover.home]));
     this.update({ places });
@@ -183,6 +184,11 @@ export class Lab {
   /** Starts a program on a node, with pipes. It ends with the lab at the latest. */
   spawn(node: string, command: readonly string[]): ChildProcessWithoutNullStreams {
     return spawnPiped(this.namespace(node), command);
+  }
+
+  /** Starts a program on a node with its output in a file; it outlives this process if the lab does. */
+  start(what: string, node: string, command: readonly string[], logFile: string): void {
+    this.record(startLogged(what, this.namespace(node), command, logFile));
   }
 
   mover(name: string): MoverPlan {

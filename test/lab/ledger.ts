@@ -2,11 +2,21 @@
  * What a lab has running, on disk, so that any process can take it down: `DIR/state.json`. A process is named by pid
  * and start time, because pids are used again.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { namespacesOf } from './build.js';
 import type { SiteLetter, Topology } from './plan.js';
-import { runSync, sleepSync } from './shell.js';
+import { runSync, sleepSync, spawnIn } from './shell.js';
 
 /** Short, because Unix socket paths are limited to 107 bytes. */
 export const labsDirectory = '/run/vine-lab';
@@ -50,6 +60,24 @@ function statFields(pid: number): string[] | undefined {
 
 export function entryOf(what: string, pid: number): ProcessEntry {
   return { what, pid, startedTicks: Number(statFields(pid)?.[19] ?? 0) };
+}
+
+/**
+ * Starts a program in a namespace, its output appended to a file. Detached: an interrupt at the terminal is for the
+ * lab, which then ends its processes in order.
+ */
+export function startLogged(
+  what: string,
+  namespace: string,
+  command: readonly string[],
+  logFile: string,
+): ProcessEntry {
+  const log = openSync(logFile, 'a');
+  const child = spawnIn(namespace, command, { stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  child.unref();
+  if (child.pid === undefined) throw new Error(`${what} did not start`);
+  return entryOf(what, child.pid);
 }
 
 /** A zombie counts as gone: it holds nothing any more. */

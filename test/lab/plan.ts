@@ -57,6 +57,13 @@ export interface MoverPlan {
   readonly home: SiteLetter;
 }
 
+/** A place in site a that is kept for a QEMU guest (qemu/guest.ts). */
+export interface GuestPlan {
+  readonly mac: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
 /** An address that takes part, and where. */
 export interface ListedNode {
   readonly site: SiteLetter;
@@ -70,6 +77,7 @@ export interface Plan {
   readonly bridges: readonly BridgePlan[];
   readonly links: readonly (readonly [LinkEnd, LinkEnd])[];
   readonly movers: readonly MoverPlan[];
+  readonly guest: GuestPlan;
   readonly listed: readonly ListedNode[];
 }
 
@@ -88,11 +96,13 @@ const allSites: readonly Site[] = [
   { letter: 'c', number: 3 },
 ];
 const gatewayHost = 254;
+const guestHost = 99;
 /** The bridge in a switch's namespace and in the WAN's. */
 export const lanBridge = 'br0';
 
 const hex = (n: number): string => n.toString(16).padStart(2, '0');
 const hostMac = (site: Site, host: number): string => `02:00:00:00:${hex(site.number)}:${hex(host)}`;
+const moverMac = (host: number): string => `52:54:00:00:00:${hex(host)}`;
 const wanMac = (site: Site): string => `02:00:00:ff:00:${hex(site.number)}`;
 
 class PlanBuilder {
@@ -181,7 +191,7 @@ class PlanBuilder {
   }
 
   mover(site: Site, name: string, host: number, sites: readonly Site[]): void {
-    const mac = `52:54:00:00:00:${hex(host)}`;
+    const mac = moverMac(host);
     this.nodes.push({ name, layer: 'host', forwards: false, routes: this.routesOf(site) });
     this.bridges.push({ node: 'cable', name, hub: true });
     this.links.push([
@@ -207,6 +217,12 @@ class PlanBuilder {
     this.mover(site, 'vm', 9, sites);
     for (let i = 0; i < more; i++) this.mover(site, `vm${20 + i}`, 20 + i, sites);
   }
+
+  guest(site: Site): GuestPlan {
+    this.list(site, guestHost);
+    const [ipv4, ipv6] = [siteAddress(site, guestHost), siteAddress6(site, guestHost)];
+    return { mac: moverMac(guestHost), ipv4, ipv6 };
+  }
 }
 
 /** The WAN's end of a router's wan0. */
@@ -223,6 +239,7 @@ export function planOf(topology: Topology, moreVms = 0): Plan {
   builder.host(first, 'ax', 66, false);
   builder.outside(first);
   builder.allMovers(first, sites, moreVms);
+  const guest = builder.guest(first);
   const { nodes, bridges, links, movers, listed } = builder;
-  return { topology, sites, nodes, bridges, links, movers, listed };
+  return { topology, sites, nodes, bridges, links, movers, guest, listed };
 }

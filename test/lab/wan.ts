@@ -3,14 +3,14 @@
  * throughput test is not limited by the lab. With the first setting, the program `lab-wan` (wan.c says why it is in C)
  * takes the bridge's place; it stays until the lab goes.
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { namespaceOf } from './build.js';
 import { projectRoot } from './daemon.js';
-import { entryOf, type ProcessEntry } from './ledger.js';
+import { type ProcessEntry, startLogged } from './ledger.js';
 import { type Plan, routerName, type SiteLetter, wanPort } from './plan.js';
-import { inNamespace, ipBatch, runSync, spawnIn } from './shell.js';
+import { inNamespace, ipBatch, runSync } from './shell.js';
 import { waitFor } from './wait.js';
 
 export interface WanSettings {
@@ -78,15 +78,8 @@ async function startProgram(place: WanPlace): Promise<void> {
   const namespace = namespaceOf(place.lab, 'wan');
   const ports = place.plan.sites.map(({ letter }) => wanPort(letter));
   switchSegmentationOff(place);
-  const log = openSync(join(place.directory, 'wan.log'), 'a');
-  const child = spawnIn(namespace, [`${projectRoot}build/lab-wan`, socketOf(place), ...ports], {
-    stdio: ['ignore', log, log],
-    detached: true,
-  });
-  closeSync(log);
-  child.unref();
-  if (child.pid === undefined) throw new Error('lab-wan did not start; has scripts/setup been run?');
-  place.onStart(entryOf('lab-wan', child.pid));
+  const command = [`${projectRoot}build/lab-wan`, socketOf(place), ...ports];
+  place.onStart(startLogged('lab-wan', namespace, command, join(place.directory, 'wan.log')));
   await waitFor('lab-wan listening', () => existsSync(socketOf(place)) && ask(place, 'stats'), 3_000);
   ipBatch(
     namespace,
