@@ -135,6 +135,11 @@ export class TcpStream {
     await Promise.all([this.client, this.server].map((end) => end.restartCounts()));
   }
 
+  /** The longest gap at either end since the last mark. */
+  get gapMs(): number {
+    return Math.max(...[this.client, this.server].map((end) => end.report?.gap.longestMs ?? 0));
+  }
+
   /** Segments sent again so far, both ends. */
   async retransmissions(): Promise<number> {
     const filter = `sport = :${this.port} or dport = :${this.port}`;
@@ -158,13 +163,64 @@ export class TcpStream {
       throw new Error(`${this.name}: wrong bytes: ${JSON.stringify({ client, server })}`);
     if (client.sentBytes !== server.receivedBytes || server.sentBytes !== client.receivedBytes)
       throw new Error(`${this.name}: bytes are missing: ${JSON.stringify({ client, server })}`);
-    const gapMs = Math.max(client.gap.longestMs, server.gap.longestMs);
-    return { name: this.name, client, server, gapMs, retransmissions };
+    return { name: this.name, client, server, gapMs: this.gapMs, retransmissions };
   }
 
   kill(): void {
     this.client.kill();
     this.server.kill();
+  }
+}
+
+/** A TCP connection from a node to a machine that sends everything back (a QEMU guest), checked when it returns. */
+export class EchoStream {
+  private constructor(
+    readonly name: string,
+    private readonly client: Reporter<StreamReport>,
+  ) {}
+
+  /** Resolves when something has come back. */
+  static async open(
+    lab: Lab,
+    from: string,
+    address: string,
+    port: number,
+    bytesPerSecond = 100_000,
+  ): Promise<EchoStream> {
+    const args = ['connect', address, String(port), String(bytesPerSecond)];
+    const stream = new EchoStream(
+      `${from} ⇄ ${address}`,
+      new Reporter<StreamReport>(lab, from, 'stream', args),
+    );
+    await stream.progress(1);
+    return stream;
+  }
+
+  async progress(bytes: number, limitMs = startLimitMs): Promise<void> {
+    const wanted = (this.client.report?.receivedBytes ?? 0) + bytes;
+    await this.client.until(
+      `${this.name}: ${bytes} bytes more`,
+      (report) => report.receivedBytes >= wanted,
+      limitMs,
+    );
+  }
+
+  async mark(): Promise<void> {
+    await this.client.restartCounts();
+  }
+
+  /** The longest gap since the last mark. */
+  get gapMs(): number {
+    return this.client.report?.gap.longestMs ?? 0;
+  }
+
+  /** Ends it in order and checks that every byte came back, once and unchanged. */
+  async finish(): Promise<StreamReport> {
+    this.client.tell('finish');
+    const report = await this.client.end();
+    if (report?.event !== 'done' || report.wrongAt !== null || report.sentBytes !== report.receivedBytes)
+      throw new Error(`${this.name} broke: ${JSON.stringify(report)}`);
+    return report;
   }
 }
 
