@@ -17,6 +17,7 @@
  * kept whatever the jitter (a later frame waits for an earlier one), as on a real path.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
