@@ -1,0 +1,68 @@
+/** Stopping `vined`: in order within a second and with its state saved; killed, without harm to its machine. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Lab } from '../lab/lab.js';
+import { cannotRun, ping, untilKnownAt, withLab } from './support.js';
+
+const vm = '10.1.0.9';
+const stopLimitMs = 1_000;
+
+/** All that a router could leave in its machine's kernel. */
+async function kernelState(lab: Lab, node: string): Promise<Record<string, string>> {
+  const look = (command: readonly string[]): Promise<string> => lab.exec(node, command);
+  return {
+    interfaces: await look(['ip', '-br', 'link']),
+    addresses: await look(['ip', '-br', 'addr']),
+    routes: (await look(['ip', 'route', 'show', 'table', 'all'])) + (await look(['ip', '-6', 'route'])),
+    rules: await look(['ip', 'rule']),
+    proxies: await look(['ip', 'neigh', 'show', 'proxy']),
+    filters: await look(['nft', 'list', 'ruleset']),
+    forwarding: await look(['sysctl', 'net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']),
+  };
+}
+
+/** The hosts of its LAN still talk to each other. */
+async function lanIsUsable(lab: Lab): Promise<void> {
+  await ping(lab, 'a1', '10.1.0.12');
+  await ping(lab, 'a2', vm);
+}
+
+async function backAgain(lab: Lab): Promise<void> {
+  lab.daemon('a').start();
+  await lab.waitConnected();
+  await ping(lab, 'a1', '10.2.0.11');
+}
+
+test(
+  'SIGTERM: stopped within a second, state saved, LAN usable, and it comes back',
+  { skip: cannotRun },
+  (t) =>
+    withLab(t, { topology: 'two-site', wanDelayMs: 5 }, async (lab) => {
+      await untilKnownAt(lab, 'b', vm, 'a');
+      const daemon = lab.daemon('a');
+      const tookMs = await daemon.kill('SIGTERM');
+      t.diagnostic(`stopped in ${Math.round(tookMs)} ms`);
+      assert.ok(tookMs < stopLimitMs, `it took ${Math.round(tookMs)} ms`);
+      const saved = readFileSync(join(daemon.directory, 'state', 'directory.json'), 'utf8');
+      assert.ok(saved.includes(vm), 'the saved state does not hold its node');
+      await lanIsUsable(lab);
+      await backAgain(lab);
+    }),
+);
+
+test('SIGKILL: nothing harmful is left in the kernel, and it comes back', { skip: cannotRun }, (t) =>
+  withLab(t, { topology: 'two-site', daemons: false }, async (lab) => {
+    const before = await kernelState(lab, 'vr-a');
+    for (const site of ['a', 'b'] as const) lab.daemon(site).start();
+    await lab.waitConnected();
+    await ping(lab, 'a1', '10.2.0.11');
+    await lab.daemon('a').kill('SIGKILL');
+    assert.deepEqual(await kernelState(lab, 'vr-a'), before);
+    await lanIsUsable(lab);
+    await backAgain(lab);
+    const state = readdirSync(join(lab.daemon('a').directory, 'state'));
+    assert.ok(!state.some((name) => name.includes('corrupt')), `state: ${state.join(' ')}`);
+  }),
+);

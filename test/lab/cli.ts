@@ -1,0 +1,179 @@
+/** The command `scripts/lab`. */
+import { spawnSync } from 'node:child_process';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { Lab } from './lab.js';
+import { knownLabs, readState } from './ledger.js';
+import { type Announcement, announcements } from './mover.js';
+import { type SiteLetter, type Topology, topologies } from './plan.js';
+import { inNamespace } from './shell.js';
+import type { WanSettings } from './wan.js';
+
+const defaultName = 'lab';
+
+function numberArgument(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('not a number ≥ 0');
+  return value;
+}
+
+const siteArgument = (text: string): SiteLetter => {
+  if (text === 'a' || text === 'b' || text === 'c') return text;
+  throw new InvalidArgumentError('a site is a, b or c');
+};
+
+function topologyArgument(text: string): Topology {
+  const found = topologies.find((topology) => topology === text);
+  if (found === undefined) throw new InvalidArgumentError(`one of ${topologies.join(', ')}`);
+  return found;
+}
+
+interface UpOptions {
+  readonly name: string;
+  readonly delay: number;
+  readonly vms: number;
+  readonly daemons: boolean;
+}
+
+async function up(topology: Topology, options: UpOptions): Promise<void> {
+  const lab = await Lab.up({
+    topology,
+    name: options.name,
+    wanDelayMs: options.delay,
+    moreVms: options.vms,
+    daemons: options.daemons,
+    keep: true,
+  });
+  console.log(`Lab "${lab.name}" is up. Nodes: ${lab.plan.nodes.map(({ name }) => name).join(' ')}`);
+  console.log(
+    `Try: scripts/lab exec a1 ping -c3 10.2.0.11 · scripts/lab move vm b · scripts/lab vinectl a peers`,
+  );
+}
+
+/** Hands the terminal over to the program and ends as it ended. */
+function execute(node: string, command: readonly string[], options: { name: string }): void {
+  const [program = '', ...args] = inNamespace(Lab.attach(options.name).namespace(node), command);
+  const result = spawnSync(program, args, { stdio: 'inherit' });
+  process.exitCode = result.status ?? 1;
+}
+
+async function vinectl(site: SiteLetter, args: readonly string[], options: { name: string }): Promise<void> {
+  const outcome = await Lab.attach(options.name).daemon(site).vinectl(args);
+  process.stdout.write(outcome.stdout);
+  process.stderr.write(outcome.stderr);
+  process.exitCode = outcome.status;
+}
+
+async function status(): Promise<void> {
+  const names = knownLabs().filter((name) => readState(name) !== undefined);
+  if (names.length === 0) console.log('no lab is up');
+  for (const name of names) {
+    const lab = Lab.attach(name);
+    console.log(`${name}: ${lab.plan.topology}, in ${lab.directory}`);
+    for (const { letter } of lab.plan.sites) {
+      const daemon = lab.daemon(letter);
+      console.log(`  site ${letter}: vined ${daemon.running ? `runs (pid ${daemon.pid})` : 'does not run'}`);
+    }
+    const places = Object.entries(lab.places).map(([mover, site]) => `${mover} at ${site}`);
+    console.log(`  ${places.join(', ')}`);
+    console.log(`  WAN: ${await lab.wanStatus()}`);
+  }
+}
+
+/** `delay MS`, `jitter MS`, `loss %`, `rate Mbit`, `cut`, `heal` in any order. */
+function parseWan(words: readonly string[]): WanSettings {
+  let settings: WanSettings = {};
+  const rest = [...words];
+  const value = (): number => numberArgument(rest.shift() ?? '');
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === 'delay') settings = { ...settings, delayMs: value() };
+    else if (word === 'jitter') settings = { ...settings, jitterMs: value() };
+    else if (word === 'loss') settings = { ...settings, lossPercent: value() };
+    else if (word === 'rate') settings = { ...settings, rateMbit: value() };
+    else if (word === 'cut' || word === 'heal') settings = { ...settings, cut: word === 'cut' };
+    else throw new InvalidArgumentError(`"${word}": delay MS, jitter MS, loss %, rate Mbit, cut or heal`);
+  }
+  return settings;
+}
+
+async function wan(words: readonly string[], options: { name: string }): Promise<void> {
+  const lab = Lab.attach(options.name);
+  if (words.length > 0) await lab.wan(parseWan(words));
+  console.log(await lab.wanStatus());
+}
+
+interface CliMoveOptions {
+  readonly name: string;
+  readonly announce: Announcement;
+  readonly downtime: number;
+}
+
+async function move(node: string, to: SiteLetter, options: CliMoveOptions): Promise<void> {
+  const lab = Lab.attach(options.name);
+  const { announced } = await lab.move(node, to, {
+    announce: options.announce,
+    downtimeMs: options.downtime,
+  });
+  console.log(`${node} is at site ${to}; announcement: ${options.announce}`);
+  await announced;
+}
+
+const nameOption = (): Option => new Option('--name <name>', 'which lab').default(defaultName);
+
+function program(): Command {
+  const lab = new Command('lab').description(
+    'Sites, routers and nodes that move, in namespaces of this machine.',
+  );
+  lab.enablePositionalOptions();
+  lab
+    .command('up')
+    .argument('<topology>', topologies.join(' | '), topologyArgument)
+    .addOption(nameOption())
+    .option('--delay <ms>', 'one-way delay of the WAN', numberArgument, 0)
+    .option('--vms <n>', 'nodes that can move besides vm', numberArgument, 0)
+    .option('--no-daemons', 'do not start the routers')
+    .action(up);
+  lab
+    .command('down')
+    .addOption(nameOption())
+    .action((options: { name: string }) => Lab.attach(options.name).down());
+  lab
+    .command('exec')
+    .passThroughOptions()
+    .addOption(nameOption())
+    .argument('<node>')
+    .argument('<command...>')
+    .action(execute);
+  lab
+    .command('vinectl')
+    .passThroughOptions()
+    .addOption(nameOption())
+    .argument('<site>', 'a, b or c', siteArgument)
+    .argument('<args...>')
+    .action(vinectl);
+  lab.command('status').action(status);
+  lab
+    .command('wan')
+    .addOption(nameOption())
+    .argument('[settings...]', 'delay MS · jitter MS · loss % · rate Mbit · cut · heal')
+    .action(wan);
+  lab
+    .command('move')
+    .addOption(nameOption())
+    .argument('<node>')
+    .argument('<site>', 'a, b or c', siteArgument)
+    .addOption(new Option('--announce <kind>').choices(announcements).default('rarp'))
+    .option('--downtime <ms>', 'how long it is plugged in nowhere', numberArgument, 0)
+    .action(move);
+  lab
+    .command('sweep')
+    .description('take down labs whose test died')
+    .action(() => console.log(`taken down: ${Lab.sweep().join(' ') || 'none'}`));
+  return lab;
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

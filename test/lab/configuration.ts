@@ -1,0 +1,105 @@
+/** Configuration directories of a lab's routers: `LAB/x/{router,gndt,lndt}.json`, `router.key`. */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Plan, routerName, type Site, type SiteLetter, siteAddress } from './plan.js';
+
+export const vnet = 'blue';
+export const tunnelPort = 7700;
+
+/** What may be set beyond the topology. */
+export interface ConfigurationOptions {
+  /** Sites whose router has a key of which the others do not know. */
+  readonly wrongKey?: readonly SiteLetter[];
+  readonly logLevel?: string;
+  readonly cipher?: 'chacha20-poly1305' | 'aes-256-gcm';
+  readonly verify?: 'optimistic' | 'strict' | 'off';
+}
+
+interface KeyPair {
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+const toBase64 = (base64url: string | undefined): string => {
+  if (base64url === undefined) throw new Error('an X25519 key without x or d');
+  return Buffer.from(base64url, 'base64url').toString('base64');
+};
+
+function generateKeys(): KeyPair {
+  const jwk = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' });
+  return { privateKey: toBase64(jwk.d), publicKey: toBase64(jwk.x) };
+}
+
+export const siteDirectory = (labDirectory: string, site: SiteLetter): string => join(labDirectory, site);
+export const controlSocket = (labDirectory: string, site: SiteLetter): string =>
+  join(siteDirectory(labDirectory, site), 'control.sock');
+export const logFile = (labDirectory: string, site: SiteLetter): string =>
+  join(siteDirectory(labDirectory, site), 'vined.log');
+
+function routerJson(labDirectory: string, site: Site, options: ConfigurationOptions): object {
+  return {
+    id: routerName(site.letter),
+    privateKeyFile: 'router.key',
+    listen: [`udp://0.0.0.0:${tunnelPort}`],
+    lans: [{ interface: 'lan0', vnet }],
+    control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
+    stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
+    log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
+    ...(options.verify === undefined ? {} : { mobility: { verify: options.verify } }),
+  };
+}
+
+function networksOf(site: Site): object[] {
+  const router = routerName(site.letter);
+  const gateway = site.letter === 'a' ? { gateway: siteAddress(site, 254) } : {};
+  return [
+    { vnet, prefix: `${siteAddress(site, 0)}/24`, router, ...gateway },
+    { vnet, prefix: `fd00:${site.number}::/64`, router },
+  ];
+}
+
+function gndtJson(
+  plan: Plan,
+  publicKeys: ReadonlyMap<SiteLetter, string>,
+  options: ConfigurationOptions,
+): object {
+  const subnet = plan.topology === 'large-subnet' ? { subnet: '10.0.0.0/8' } : {};
+  return {
+    vnets: [{ name: vnet, id: 1, ...subnet }],
+    routers: plan.sites.map(({ letter, number }) => ({
+      id: routerName(letter),
+      publicKey: publicKeys.get(letter),
+      endpoints: [`udp://192.0.2.${number}:${tunnelPort}`],
+    })),
+    networks: plan.sites.flatMap(networksOf),
+    ...(options.cipher === undefined ? {} : { cipher: options.cipher }),
+  };
+}
+
+function lndtJson(plan: Plan, site: Site): object {
+  const addresses = plan.listed.filter((node) => node.site === site.letter).map((node) => node.address);
+  return { nodes: addresses.map((ip) => ({ vnet, ip })) };
+}
+
+const writeJson = (file: string, value: object): void =>
+  writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
+
+/** Writes every site's directory anew. */
+export function writeConfigurations(labDirectory: string, plan: Plan, options: ConfigurationOptions): void {
+  const keys = new Map(plan.sites.map(({ letter }) => [letter, generateKeys()]));
+  const known = new Map([...keys].map(([letter, { publicKey }]) => [letter, publicKey]));
+  for (const letter of options.wrongKey ?? []) known.set(letter, generateKeys().publicKey);
+  for (const site of plan.sites) {
+    const directory = siteDirectory(labDirectory, site.letter);
+    const own = keys.get(site.letter);
+    if (own === undefined) continue;
+    mkdirSync(join(directory, 'state'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, 'router.key'), `${own.privateKey}\n`, { mode: 0o600 });
+    writeJson(join(directory, 'router.json'), routerJson(labDirectory, site, options));
+    // A router must find its own key in the file, also one whose key the others do not know.
+    const seenFromHere = new Map(known).set(site.letter, own.publicKey);
+    writeJson(join(directory, 'gndt.json'), gndtJson(plan, seenFromHere, options));
+    writeJson(join(directory, 'lndt.json'), lndtJson(plan, site));
+  }
+}

@@ -1,0 +1,129 @@
+/** One site's `vined`: started in the gateway machine's namespace, asked through its control socket. */
+import { existsSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import type { CountersView, PeerView, StatusView } from '../../src/control/api.js';
+import { controlSocket, logFile, siteDirectory } from './configuration.js';
+import { isAlive, type ProcessEntry, signal, startLogged } from './ledger.js';
+import type { SiteLetter } from './plan.js';
+import { type Outcome, run } from './shell.js';
+import { waitFor } from './wait.js';
+
+/** The checkout's top: this file is dist/test/lab/daemon.js. */
+export const projectRoot = new URL('../../../', import.meta.url).pathname;
+
+const startLimitMs = 20_000;
+const askLimitMs = 3_000;
+
+/** GET over a Unix socket; rejects for any status but 200. */
+export function getJson<T>(socketPath: string, path: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ socketPath, path, timeout: askLimitMs }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as T);
+        else reject(new Error(`GET ${path}: ${response.statusCode} ${text}`));
+      });
+    });
+    asking.once('timeout', () => asking.destroy(new Error(`GET ${path}: no answer`)));
+    asking.once('error', reject).end();
+  });
+}
+
+export class Daemon {
+  private process: ProcessEntry | undefined;
+
+  constructor(
+    readonly site: SiteLetter,
+    private readonly namespace: string,
+    private readonly labDirectory: string,
+    private readonly onStart: (entry: ProcessEntry) => void,
+    known: ProcessEntry | undefined,
+  ) {
+    this.process = known;
+  }
+
+  get directory(): string {
+    return siteDirectory(this.labDirectory, this.site);
+  }
+
+  get socket(): string {
+    return controlSocket(this.labDirectory, this.site);
+  }
+
+  get pid(): number | undefined {
+    return this.running ? this.process?.pid : undefined;
+  }
+
+  get running(): boolean {
+    return this.process !== undefined && isAlive(this.process);
+  }
+
+  start(): void {
+    if (this.running) throw new Error(`vined of site ${this.site} is running`);
+    const command = [`${projectRoot}bin/vined`, '--config', this.directory];
+    const log = logFile(this.labDirectory, this.site);
+    this.process = startLogged(`vined-${this.site}`, this.namespace, command, log);
+    this.onStart(this.process);
+  }
+
+  get<T>(path: string): Promise<T> {
+    return getJson<T>(this.socket, path);
+  }
+
+  status(): Promise<StatusView> {
+    return this.get<StatusView>('/v1/status');
+  }
+
+  peers(): Promise<readonly PeerView[]> {
+    return this.get<readonly PeerView[]>('/v1/peers');
+  }
+
+  counters(): Promise<CountersView> {
+    return this.get<CountersView>('/v1/counters');
+  }
+
+  /** Until it says that it is ready and the named peers are up. Rejects at once when it ends instead. */
+  async waitReady(peers: readonly string[], limitMs = startLimitMs): Promise<void> {
+    try {
+      await waitFor(
+        `vined of site ${this.site} ready, with peers ${peers.join(', ')}`,
+        async () => !this.running || ((await this.status()).ready && (await this.hasPeers(peers))),
+        limitMs,
+      );
+      if (!this.running) throw new Error(`vined of site ${this.site} ended`);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${this.logTail()}`, { cause: error });
+    }
+  }
+
+  private async hasPeers(wanted: readonly string[]): Promise<boolean> {
+    const up = (await this.peers()).filter((peer) => peer.state === 'up').map((peer) => peer.id);
+    return wanted.every((id) => up.includes(id));
+  }
+
+  /** Sends a signal and waits until the process is gone; answers how long that took. */
+  async kill(name: NodeJS.Signals = 'SIGTERM', limitMs = 5_000): Promise<number> {
+    const { process } = this;
+    if (process === undefined || !isAlive(process))
+      throw new Error(`vined of site ${this.site} is not running`);
+    const sent = performance.now();
+    signal(process.pid, name);
+    await waitFor(`vined of site ${this.site} gone after ${name}`, () => !isAlive(process), limitMs);
+    return performance.now() - sent;
+  }
+
+  vinectl(args: readonly string[]): Promise<Outcome> {
+    return run([`${projectRoot}bin/vinectl`, '--socket', this.socket, ...args], { timeoutMs: 10_000 });
+  }
+
+  /** The last lines of its log, for a failing test's report. */
+  logTail(lines = 25): string {
+    const file = logFile(this.labDirectory, this.site);
+    if (!existsSync(file)) return '';
+    const tail = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines);
+    return [`--- vined of site ${this.site}, last lines of its log`, ...tail].join('\n');
+  }
+}

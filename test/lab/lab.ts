@@ -1,0 +1,281 @@
+/**
+ * A lab: sites, routers, hosts and nodes that move, on one machine (plan.ts has the picture). Tests hold one as an
+ * object; `scripts/lab` finds it again by its name. Whoever made it, `down` leaves nothing behind.
+ */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { construct, demolish, namespaceOf, namespacesOf } from './build.js';
+import { type ConfigurationOptions, writeConfigurations } from './configuration.js';
+import { Daemon } from './daemon.js';
+import {
+  checkName,
+  entryOf,
+  isAlive,
+  knownLabs,
+  type LabState,
+  labDirectory,
+  type ProcessEntry,
+  processesInside,
+  readState,
+  removeState,
+  signal,
+  startLogged,
+  waitGone,
+  writeState,
+} from './ledger.js';
+import { announce, type MoveOptions, type MoveTimes, replug } from './mover.js';
+import { type MoverPlan, type Plan, planOf, routerName, type SiteLetter, type Topology } from './plan.js';
+import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
+import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
+
+export interface LabOptions extends ConfigurationOptions {
+  readonly topology: Topology;
+  /** Default: one of its own for each process. */
+  readonly name?: string;
+  /** Nodes that can move besides `vm`: `vm20`, `vm21` … */
+  readonly moreVms?: number;
+  /** One-way. */
+  readonly wanDelayMs?: number;
+  /** False: topology and configuration only. */
+  readonly daemons?: boolean;
+  /** True: the lab stays when this process ends. */
+  readonly keep?: boolean;
+}
+
+const stopLimitMs = 2_000;
+const killLimitMs = 3_000;
+let labsOfThisProcess = 0;
+
+export class Lab {
+  readonly plan: Plan;
+  private readonly daemons: ReadonlyMap<SiteLetter, Daemon>;
+  private readonly takeDown = (): void => this.downSync();
+  private readonly interrupted = (): void => process.exit(130); // the exit handler takes it down
+
+  private constructor(private state: LabState) {
+    this.plan = planOf(state.topology, state.moreVms);
+    const started = new Map(state.processes.map((entry) => [entry.what, entry]));
+    this.daemons = new Map(
+      this.plan.sites.map(({ letter }) => [
+        letter,
+        new Daemon(
+          letter,
+          namespaceOf(state.name, routerName(letter)),
+          labDirectory(state.name),
+          (entry) => this.record(entry),
+          started.get(`vined-${letter}`),
+        ),
+      ]),
+    );
+  }
+
+  /** Builds it, starts the daemons and waits until all are connected. On any failure nothing is left behind. */
+  static async up(options: LabOptions): Promise<Lab> {
+    const name = checkName(options.name ?? `t${process.pid.toString(36)}${labsOfThisProcess++}`);
+    if (namespacesOf(name).length > 0 || readState(name) !== undefined)
+      throw new Error(`lab "${name}" is up already; scripts/lab down --name ${name}`);
+    const lab = new Lab({
+      name,
+      topology: options.topology,
+      moreVms: options.moreVms ?? 0,
+      daemons: options.daemons ?? true,
+      wrongKey: options.wrongKey ?? [],
+      owner: options.keep === true ? undefined : entryOf('owner', process.pid),
+      processes: [],
+      places: {},
+    });
+    lab.guard();
+    try {
+      await lab.build(options);
+    } catch (error) {
+      lab.downSync();
+      throw error;
+    }
+    if (options.keep === true) lab.release();
+    return lab;
+  }
+
+  /** One that is up. */
+  static attach(name: string): Lab {
+    const state = readState(checkName(name));
+    if (state === undefined) throw new Error(`no lab "${name}" is up`);
+    return new Lab(state);
+  }
+
+  /** Takes down what is left of labs whose owner died. */
+  static sweep(): string[] {
+    const left = knownLabs().filter((name) => {
+      const owner = readState(name)?.owner;
+      return owner !== undefined && !isAlive(owner);
+    });
+    for (const name of left) Lab.attach(name).downSync();
+    return left;
+  }
+
+  get name(): string {
+    return this.state.name;
+  }
+
+  get directory(): string {
+    return labDirectory(this.name);
+  }
+
+  get places(): Readonly<Record<string, SiteLetter>> {
+    return this.state.places;
+  }
+
+  private async build(options: LabOptions): Promise<void> {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    const places = Object.fromEntries(this.plan.movers.map((mover) => [mover.name, mover.home]));
+    this.update({ places });
+    construct(this.name, this.plan);
+    writeConfigurations(this.directory, this.plan, options);
+    if (options.wanDelayMs !== undefined && options.wanDelayMs > 0)
+      await this.wan({ delayMs: options.wanDelayMs });
+    if (!this.state.daemons) return;
+    for (const daemon of this.daemons.values()) daemon.start();
+    await this.waitConnected();
+  }
+
+  /** Until all routers see all others whose keys they know. */
+  async waitConnected(): Promise<void> {
+    const trusted = [...this.daemons.keys()].filter((letter) => !this.state.wrongKey.includes(letter));
+    await Promise.all(
+      [...this.daemons.values()].map((daemon) => {
+        const peers = trusted.includes(daemon.site) ? trusted.filter((letter) => letter !== daemon.site) : [];
+        return daemon.waitReady(peers.map(routerName));
+      }),
+    );
+  }
+
+  private update(change: Partial<LabState>): void {
+    this.state = { ...this.state, ...change };
+    writeState(this.state);
+  }
+
+  private record(entry: ProcessEntry): void {
+    const others = this.state.processes.filter((other) => other.what !== entry.what);
+    this.update({ processes: [...others, entry] });
+  }
+
+  /** The namespace of a node; throws for one that the lab has not. */
+  namespace(node: string): string {
+    if (!this.plan.nodes.some(({ name }) => name === node))
+      throw new Error(`no node "${node}"; there are: ${this.plan.nodes.map(({ name }) => name).join(' ')}`);
+    return namespaceOf(this.name, node);
+  }
+
+  /** Runs a program on a node. Rejects with `CommandError` unless it ends with 0. */
+  async exec(
+    node: string,
+    command: readonly string[],
+    options: { timeoutMs?: number } = {},
+  ): Promise<string> {
+    const outcome = await this.attempt(node, command, options);
+    if (outcome.status !== 0) throw new CommandError([node, ...command], outcome);
+    return outcome.stdout;
+  }
+
+  /** The same, for programs that may fail. */
+  attempt(node: string, command: readonly string[], options: { timeoutMs?: number } = {}): Promise<Outcome> {
+    return run(inNamespace(this.namespace(node), command), options);
+  }
+
+  /** Starts a program on a node, with pipes. It ends with the lab at the latest. */
+  spawn(node: string, command: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawnPiped(this.namespace(node), command);
+  }
+
+  /** Starts a program on a node with its output in a file; it outlives this process if the lab does. */
+  start(what: string, node: string, command: readonly string[], logFile: string): void {
+    this.record(startLogged(what, this.namespace(node), command, logFile));
+  }
+
+  mover(name: string): MoverPlan {
+    const mover = this.plan.movers.find((candidate) => candidate.name === name);
+    if (mover === undefined)
+      throw new Error(`"${name}" cannot move; can: ${this.plan.movers.map((m) => m.name).join(' ')}`);
+    return mover;
+  }
+
+  /** Resolves when it is plugged in at `to` and the announcer has been started; announces as QEMU by default. */
+  async move(name: string, to: SiteLetter, options: MoveOptions = {}): Promise<MoveTimes> {
+    const mover = this.mover(name);
+    const from = this.state.places[name];
+    if (from === undefined || !this.plan.sites.some(({ letter }) => letter === to))
+      throw new Error(`no site "${to}" in this lab`);
+    const times = await replug(this.name, mover, from, to, options.downtimeMs ?? 0);
+    const { done } = announce(this.name, mover, options.announce ?? 'rarp');
+    this.update({ places: { ...this.state.places, [name]: to } });
+    // The caller may wait for it or not.
+    done.catch(() => undefined);
+    return { ...times, announced: done };
+  }
+
+  daemon(site: SiteLetter): Daemon {
+    const daemon = this.daemons.get(site);
+    if (daemon === undefined) throw new Error(`no site "${site}" in this lab`);
+    return daemon;
+  }
+
+  /** Output of `vinectl` asked of a site's router. Rejects with `CommandError` unless it ends with 0. */
+  async vinectl(site: SiteLetter, args: readonly string[]): Promise<string> {
+    const outcome = await this.daemon(site).vinectl(args);
+    if (outcome.status !== 0) throw new CommandError(['vinectl', ...args], outcome);
+    return outcome.stdout;
+  }
+
+  private get wanPlace(): WanPlace {
+    return {
+      lab: this.name,
+      directory: this.directory,
+      plan: this.plan,
+      onStart: (entry) => this.record(entry),
+    };
+  }
+
+  wan(settings: WanSettings): Promise<void> {
+    return setWan(this.wanPlace, settings);
+  }
+
+  wanStatus(): Promise<string> {
+    return wanStatus(this.wanPlace);
+  }
+
+  /** The logs' last lines, for a failure's report. */
+  report(): string {
+    return [...this.daemons.values()].map((daemon) => daemon.logTail()).join('\n');
+  }
+
+  /** Takes the lab down when this process ends, however it does. */
+  private guard(): void {
+    process.once('exit', this.takeDown);
+    process.once('SIGINT', this.interrupted);
+    process.once('SIGTERM', this.interrupted);
+    process.once('SIGHUP', this.interrupted);
+  }
+
+  private release(): void {
+    process.off('exit', this.takeDown);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, this.interrupted);
+  }
+
+  async down(): Promise<void> {
+    this.downSync();
+  }
+
+  /** Daemons first and in peace; then whatever runs in the namespaces; then these; then the directory. */
+  downSync(): void {
+    this.release();
+    for (const { pid } of this.state.processes.filter(isAlive)) signal(pid, 'SIGTERM');
+    waitGone(
+      this.state.processes.filter(({ what }) => what.startsWith('vined')),
+      stopLimitMs,
+    );
+    const left = [...this.state.processes.filter(isAlive), ...processesInside(this.name)];
+    for (const { pid } of left) signal(pid, 'SIGKILL');
+    waitGone(left, killLimitMs);
+    demolish(this.name);
+    removeState(this.name);
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * What a lab consists of, as plain data: namespaces, the veth pairs between them, addresses, routes.
+ *
+ * Each site x (a, b, c = number 1, 2, 3) has network 10.N.0.0/24 and fd00:N::/64, a switch `sw-x` (a bridge in a
+ * namespace of its own), the gateway machine `vr-x` (lan0 10.N.0.1, wan0 192.0.2.N) and hosts `x1`, `x2` (.11, .12).
+ * Site a also has `ax` (.66, a host that no LNDT lists), the gateway `gw-a` (.254) with the machine `outside`
+ * (198.51.100.10) behind it, and the nodes that move: `vm` (10.1.0.9), `vm20`, `vm21` … (10.1.0.20 …).
+ *
+ * A node that moves must see what a migrated guest sees: its link stays up, its ARP cache stays as it is. So its veth
+ * ends in a hub of its own (in namespace `cable`) with one uplink to every site's switch; exactly one of these uplinks
+ * is a port of its switch. Moving it is unplugging it there (the switch forgets its MAC, as when a port goes down) and
+ * plugging it in elsewhere.
+ */
+
+export const topologies = ['two-site', 'three-site', 'large-subnet'] as const;
+export type Topology = (typeof topologies)[number];
+export type SiteLetter = 'a' | 'b' | 'c';
+
+export interface Site {
+  readonly letter: SiteLetter;
+  /** N in 10.N.0.0/24, fd00:N::/64 and 192.0.2.N. */
+  readonly number: number;
+}
+
+export interface NodePlan {
+  readonly name: string;
+  /** Switches and the WAN carry frames only: no address of their own, not even a link-local one. */
+  readonly layer: 'host' | 'switch';
+  readonly forwards: boolean;
+  /** Arguments after `ip route add` / `ip -6 route add`. */
+  readonly routes: readonly string[];
+}
+
+export interface LinkEnd {
+  readonly node: string;
+  readonly interface: string;
+  readonly mac?: string;
+  /** With mask. */
+  readonly addresses?: readonly string[];
+  /** Bridge in `node` that this end is a port of. */
+  readonly bridge?: string;
+}
+
+export interface BridgePlan {
+  readonly node: string;
+  readonly name: string;
+  /** A hub learns nothing: every frame to every port. */
+  readonly hub: boolean;
+}
+
+/** A node that can move. */
+export interface MoverPlan {
+  readonly name: string;
+  readonly mac: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly home: SiteLetter;
+}
+
+/** A place in site a that is kept for a QEMU guest (qemu/guest.ts). */
+export interface GuestPlan {
+  readonly mac: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+/** An address that takes part, and where. */
+export interface ListedNode {
+  readonly site: SiteLetter;
+  readonly address: string;
+}
+
+export interface Plan {
+  readonly topology: Topology;
+  readonly sites: readonly Site[];
+  readonly nodes: readonly NodePlan[];
+  readonly bridges: readonly BridgePlan[];
+  readonly links: readonly (readonly [LinkEnd, LinkEnd])[];
+  readonly movers: readonly MoverPlan[];
+  readonly guest: GuestPlan;
+  readonly listed: readonly ListedNode[];
+}
+
+export const outsideAddress = '198.51.100.10';
+export const unlistedAddress = '10.1.0.66';
+
+export const siteAddress = (site: Site, host: number): string => `10.${site.number}.0.${host}`;
+/** The interface identifier is the host's number in decimal digits: 10.1.0.11 is also fd00:1::11. */
+export const siteAddress6 = (site: Site, host: number): string => `fd00:${site.number}::${host}`;
+export const switchName = (letter: SiteLetter): string => `sw-${letter}`;
+export const routerName = (letter: SiteLetter): string => `vr-${letter}`;
+
+const allSites: readonly Site[] = [
+  { letter: 'a', number: 1 },
+  { letter: 'b', number: 2 },
+  { letter: 'c', number: 3 },
+];
+const gatewayHost = 254;
+const guestHost = 99;
+/** The bridge in a switch's namespace and in the WAN's. */
+export const lanBridge = 'br0';
+
+const hex = (n: number): string => n.toString(16).padStart(2, '0');
+const hostMac = (site: Site, host: number): string => `02:00:00:00:${hex(site.number)}:${hex(host)}`;
+const moverMac = (host: number): string => `52:54:00:00:00:${hex(host)}`;
+const wanMac = (site: Site): string => `02:00:00:ff:00:${hex(site.number)}`;
+
+class PlanBuilder {
+  readonly nodes: NodePlan[] = [];
+  readonly bridges: BridgePlan[] = [];
+  readonly links: [LinkEnd, LinkEnd][] = [];
+  readonly movers: MoverPlan[] = [];
+  readonly listed: ListedNode[] = [];
+
+  constructor(private readonly large: boolean) {}
+
+  private get mask(): number {
+    return this.large ? 8 : 24;
+  }
+
+  private routesOf(site: Site): string[] {
+    const routes = [`fd00::/16 via ${siteAddress6(site, 1)}`];
+    if (!this.large) routes.push(`10.0.0.0/8 via ${siteAddress(site, 1)}`);
+    if (site.letter === 'a') routes.push(`default via ${siteAddress(site, gatewayHost)}`);
+    return routes;
+  }
+
+  private switch(name: string, bridge: string): void {
+    this.nodes.push({ name, layer: 'switch', forwards: false, routes: [] });
+    this.bridges.push({ node: name, name: bridge, hub: false });
+  }
+
+  private lanAddresses(site: Site, host: number): string[] {
+    return [`${siteAddress(site, host)}/${this.mask}`, `${siteAddress6(site, host)}/64`];
+  }
+
+  private onLan(site: Site, node: string, host: number, interfaceName: string): void {
+    this.links.push([
+      { node, interface: interfaceName, mac: hostMac(site, host), addresses: this.lanAddresses(site, host) },
+      { node: switchName(site.letter), interface: node, bridge: lanBridge },
+    ]);
+  }
+
+  private list(site: Site, host: number): void {
+    this.listed.push({ site: site.letter, address: siteAddress(site, host) });
+    this.listed.push({ site: site.letter, address: siteAddress6(site, host) });
+  }
+
+  host(site: Site, name: string, host: number, listed: boolean): void {
+    this.nodes.push({ name, layer: 'host', forwards: false, routes: this.routesOf(site) });
+    this.onLan(site, name, host, 'eth0');
+    if (listed) this.list(site, host);
+  }
+
+  router(site: Site): void {
+    const name = routerName(site.letter);
+    this.nodes.push({ name, layer: 'host', forwards: false, routes: [] });
+    this.onLan(site, name, 1, 'lan0');
+    this.links.push([
+      { node: name, interface: 'wan0', mac: wanMac(site), addresses: [`192.0.2.${site.number}/24`] },
+      { node: 'wan', interface: wanPort(site.letter), bridge: lanBridge },
+    ]);
+  }
+
+  site(site: Site): void {
+    this.switch(switchName(site.letter), lanBridge);
+    this.router(site);
+    this.host(site, `${site.letter}1`, 11, true);
+    this.host(site, `${site.letter}2`, 12, true);
+  }
+
+  wan(): void {
+    this.switch('wan', lanBridge);
+  }
+
+  /** The gateway of site a and a machine of the outside world, which knows nothing of the overlay. */
+  outside(site: Site): void {
+    const overlay = this.large ? [] : [`10.0.0.0/8 via ${siteAddress(site, 1)}`];
+    this.nodes.push({ name: 'gw-a', layer: 'host', forwards: true, routes: overlay });
+    this.onLan(site, 'gw-a', gatewayHost, 'eth0');
+    this.nodes.push({
+      name: 'outside',
+      layer: 'host',
+      forwards: false,
+      routes: ['10.1.0.0/24 via 198.51.100.254'],
+    });
+    this.links.push([
+      { node: 'outside', interface: 'eth0', addresses: [`${outsideAddress}/24`] },
+      { node: 'gw-a', interface: 'out0', addresses: ['198.51.100.254/24'] },
+    ]);
+  }
+
+  mover(site: Site, name: string, host: number, sites: readonly Site[]): void {
+    const mac = moverMac(host);
+    this.nodes.push({ name, layer: 'host', forwards: false, routes: this.routesOf(site) });
+    this.bridges.push({ node: 'cable', name, hub: true });
+    this.links.push([
+      { node: name, interface: 'eth0', mac, addresses: this.lanAddresses(site, host) },
+      { node: 'cable', interface: `${name}-in`, bridge: name },
+    ]);
+    for (const { letter } of sites)
+      this.links.push([
+        { node: 'cable', interface: `${name}-${letter}`, bridge: name },
+        {
+          node: switchName(letter),
+          interface: name,
+          ...(letter === site.letter ? { bridge: lanBridge } : {}),
+        },
+      ]);
+    this.list(site, host);
+    const [ipv4, ipv6] = [siteAddress(site, host), siteAddress6(site, host)];
+    this.movers.push({ name, mac, ipv4, ipv6, home: site.letter });
+  }
+
+  allMovers(site: Site, sites: readonly Site[], more: number): void {
+    this.nodes.push({ name: 'cable', layer: 'switch', forwards: false, routes: [] });
+    this.mover(site, 'vm', 9, sites);
+    for (let i = 0; i < more; i++) this.mover(site, `vm${20 + i}`, 20 + i, sites);
+  }
+
+  guest(site: Site): GuestPlan {
+    this.list(site, guestHost);
+    const [ipv4, ipv6] = [siteAddress(site, guestHost), siteAddress6(site, guestHost)];
+    return { mac: moverMac(guestHost), ipv4, ipv6 };
+  }
+}
+
+/** The WAN's end of a router's wan0. */
+export const wanPort = (letter: SiteLetter): string => `w-${letter}`;
+
+/** `moreVms`: nodes that can move besides `vm`, at most 40. */
+export function planOf(topology: Topology, moreVms = 0): Plan {
+  const sites = topology === 'three-site' ? allSites : allSites.slice(0, 2);
+  const builder = new PlanBuilder(topology === 'large-subnet');
+  builder.wan();
+  for (const site of sites) builder.site(site);
+  const [first] = sites;
+  if (first === undefined) throw new Error('a lab needs a site');
+  builder.host(first, 'ax', 66, false);
+  builder.outside(first);
+  builder.allMovers(first, sites, moreVms);
+  const guest = builder.guest(first);
+  const { nodes, bridges, links, movers, listed } = builder;
+  return { topology, sites, nodes, bridges, links, movers, guest, listed };
+}
