@@ -7,12 +7,9 @@ import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-mess
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
 
-/** Inner MTU until the path MTU is probed: WAN of 1500 bytes, less 64 bytes over IPv4 or 84 over IPv6 (wire.md). */
-export const DEFAULT_WAN_MTU_BYTES = 1500;
-export const OVERHEAD_V4_BYTES = 64;
-export const OVERHEAD_V6_BYTES = 84;
-
 const MAX_PEERS = 4096;
+/** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
+const MIN_MTU_BYTES = 1280;
 /** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
 const LAN_SLOTS = 32;
 const TUNNEL_SLOTS = 64;
@@ -45,13 +42,12 @@ interface Running {
 
 export class DataPlane {
   readonly #options: PlaneOptions;
-  readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
+  readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly #workers: Running[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
-    this.#peerMtu.fill(DEFAULT_WAN_MTU_BYTES - OVERHEAD_V4_BYTES);
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */

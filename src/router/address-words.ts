@@ -1,0 +1,17 @@
+/** Between the workers' address words (signed, as Int32Arrays hold them) and `Ip`. */
+import type { AddressWords } from '../dataplane/worker-message.js';
+import { type Family, Ip } from '../net/ip.js';
+
+export function toIp({ family, words }: AddressWords): Ip {
+  return Ip.fromWords(family, words);
+}
+
+export function toAddressWords(ip: Ip): AddressWords {
+  return { family: ip.family, words: [...ip.words] };
+}
+
+/** The first address of a family that is not link-local: what ICMP errors come from. */
+export function sourceAddress(addresses: readonly Ip[], family: Family): AddressWords | undefined {
+  const ip = addresses.find((address) => address.family === family && !address.isLinkLocal);
+  return ip === undefined ? undefined : toAddressWords(ip);
+}
