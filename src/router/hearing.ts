@@ -1,0 +1,40 @@
+/**
+ * The wait at start for what the peers know (tables.md, "On disk"): until all are up and have had a moment to send their
+ * records, but 2 s at most, so that a site is not down because another one is.
+ */
+import type { Clock, Timer } from '../net/clock.js';
+
+const LIMIT_MS = 2000;
+/** For the records that follow a session's first messages: a few round trips on most WANs. */
+const QUIET_MS = 300;
+
+export class Hearing {
+  readonly done: Promise<void>;
+  readonly #clock: Clock;
+  #awaited: number;
+  #settle: () => void = () => {};
+  #timers: Timer[] = [];
+
+  constructor(clock: Clock, peers: number) {
+    this.#clock = clock;
+    this.#awaited = peers;
+    this.done = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    if (peers === 0) this.stop();
+    else this.#timers.push(clock.after('hearing-limit', LIMIT_MS, () => this.stop()));
+  }
+
+  peerUp(): void {
+    this.#awaited--;
+    if (this.#awaited === 0)
+      this.#timers.push(this.#clock.after('hearing-quiet', QUIET_MS, () => this.stop()));
+  }
+
+  /** Ends the wait now. */
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    this.#settle();
+  }
+}

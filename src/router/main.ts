@@ -1,0 +1,113 @@
+/** `vined`: reads its command line and configuration, starts the router, and stops it on a signal. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EX_CONFIG } from '../config/exit.js';
+import { checkInterfaces } from '../config/interfaces.js';
+import { loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { formatConfigError } from '../tables/files/error.js';
+import { createLog } from './log.js';
+import { Router } from './router.js';
+
+const DEFAULT_CONFIG = '/etc/vine';
+const EX_USAGE = 2;
+const EX_FAILURE = 1;
+
+interface Arguments {
+  readonly config: string;
+  readonly check: boolean;
+}
+
+function readVersion(): string {
+  // From dist/src/router to the package's root.
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function parseArguments(version: string): Arguments {
+  const program = new Command('vined')
+    .description('ViNe router: joins this site’s LAN to the overlay of all sites')
+    .version(version)
+    .option('-c, --config <dir>', 'directory with router.json, gndt.json and lndt.json', DEFAULT_CONFIG)
+    .option(
+      '--check',
+      'validate the configuration and exit: status 0 when it is good, 78 when it is not',
+      false,
+    )
+    .addHelpText('after', '\nExamples:\n  vined --check --config /etc/vine\n  vined --config /etc/vine')
+    .exitOverride();
+  try {
+    return program.parse().opts<Arguments>();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EX_USAGE);
+    throw error;
+  }
+}
+
+function complain(lines: readonly string[]): void {
+  for (const line of lines) process.stderr.write(`vined: ${line}\n`);
+}
+
+interface Loaded {
+  readonly config: VineConfig;
+  readonly warnings: readonly string[];
+}
+
+function load(dir: string): Loaded {
+  const result = loadConfigDirectory(dir);
+  const errors = 'errors' in result ? result.errors : checkInterfaces(result.config);
+  if ('errors' in result || errors.length > 0) {
+    complain(errors.map(formatConfigError));
+    process.exit(EX_CONFIG);
+  }
+  return result;
+}
+
+async function run({ config, warnings }: Loaded, version: string): Promise<void> {
+  const log = createLog(config.router.id, config.router.log.level);
+  let router: Router | undefined;
+  let stopping = false;
+  const end = async (code: number): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    await router?.stop();
+    log.flush();
+    process.exit(code);
+  };
+  const fail = (error: unknown): void => {
+    log.logger.fatal(
+      {
+        event: 'failed',
+        error: error instanceof Error ? error.message : String(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      },
+      'the router cannot go on',
+    );
+    void end(EX_FAILURE);
+  };
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.logger.info({ event: 'stopping', signal }, 'stopping');
+      void end(0);
+    });
+  }
+  router = new Router({ config, warnings, version, log: log.logger, onFailure: fail });
+  await router.start();
+}
+
+const version = readVersion();
+const options = parseArguments(version);
+const loaded = load(options.config);
+if (options.check) {
+  complain(loaded.warnings.map((warning) => `warning: ${warning}`));
+  process.stdout.write(`${options.config}: the configuration of ${loaded.config.router.id} is good\n`);
+} else {
+  if (process.getuid?.() !== 0) {
+    complain([
+      'needs the privileges to open packet sockets: run it as root, or under systemd with CAP_NET_RAW and CAP_NET_ADMIN',
+    ]);
+    process.exit(EX_FAILURE);
+  }
+  await run(loaded, version);
+}

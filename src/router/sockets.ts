@@ -1,0 +1,56 @@
+/** The router's sockets and LANs: opened together, closed together. */
+import type { LanSocket, NativeAddon, UdpSocket } from '../dataplane/engine.js';
+import type { Lan } from '../mobility/ports.js';
+import { macFromHalves } from '../net/mac.js';
+import type { Gndt } from '../tables/gndt.js';
+import type { RouterConfig } from '../tables/model.js';
+import { interfaceAddresses } from './lans.js';
+
+export interface Sockets {
+  readonly udp: readonly UdpSocket[];
+  readonly lanSockets: readonly LanSocket[];
+  readonly lans: readonly Lan[];
+  close(): void;
+}
+
+/** Throws with what was being opened; nothing is left open then. */
+export function openSockets(native: NativeAddon, config: RouterConfig, gndt: Gndt): Sockets {
+  const open: number[] = [];
+  const keep = <T extends { readonly fd: number }>(what: string, make: () => T): T => {
+    try {
+      const socket = make();
+      open.push(socket.fd);
+      return socket;
+    } catch (error) {
+      for (const fd of open) native.closeSocket(fd);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot open ${what}: ${reason}`, { cause: error });
+    }
+  };
+  const udp = config.listen
+    .filter(({ transport }) => transport === 'udp')
+    .map(({ address, port }) =>
+      keep(`udp://${address}:${port}`, () => native.openUdp(address.toBytes(), port)),
+    );
+  const lanSockets = config.lans.map((lan, index) =>
+    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
+  );
+  const lans = config.lans.map((lan, index): Lan => {
+    const { macHigh, macLow } = lanSockets[index] ?? { macHigh: 0, macLow: 0 };
+    return {
+      index,
+      interface: lan.interface,
+      vnet: gndt.vnetByName(lan.vnet)?.id ?? 0,
+      mac: macFromHalves(macHigh, macLow),
+      addresses: interfaceAddresses(lan.interface),
+    };
+  });
+  return {
+    udp,
+    lanSockets,
+    lans,
+    close: () => {
+      for (const fd of open) native.closeSocket(fd);
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** The tables in the control API's JSON. */
+import type { DirectoryView, GndtView, HwdtView, LndtView, MigrationView } from '../control/api.js';
+import type { MoveView } from '../mobility/ports.js';
+import { formatMac } from '../net/mac.js';
+import type { Directory } from '../tables/directory.js';
+import type { Gndt } from '../tables/gndt.js';
+import type { Hwdt } from '../tables/hwdt.js';
+import type { Lndt } from '../tables/lndt.js';
+import type { VnetId } from '../tables/model.js';
+
+export interface Tables {
+  readonly gndt: Gndt;
+  readonly lndt: Lndt;
+  readonly hwdt: Hwdt;
+  readonly directory: Directory;
+}
+
+export function vnetName(gndt: Gndt, id: VnetId): string {
+  return gndt.vnet(id)?.name ?? String(id);
+}
+
+export function gndtView({ gndt, directory }: Tables): GndtView[] {
+  const networks = gndt.config.networks.map(
+    ({ vnet, prefix, router, gateway }): GndtView => ({
+      vnet: vnetName(gndt, vnet),
+      prefix: prefix.key,
+      router,
+      kind: 'network',
+      gateway: gateway?.key ?? null,
+      home: null,
+      seq: null,
+    }),
+  );
+  const hosts: GndtView[] = [];
+  for (const { vnet, ip, router, state, seq } of directory.all()) {
+    const home = gndt.homeOf(vnet, ip);
+    if (state !== 'here' || home === router) continue;
+    hosts.push({
+      vnet: vnetName(gndt, vnet),
+      prefix: `${ip}/${ip.bits}`,
+      router,
+      kind: 'host',
+      gateway: null,
+      home: home ?? null,
+      seq,
+    });
+  }
+  return [...networks, ...hosts];
+}
+
+export function lndtView(tables: Tables): LndtView[] {
+  const { gndt, lndt, hwdt } = tables;
+  const view = (
+    state: LndtView['state'],
+    vnet: VnetId,
+    node: string,
+    mac: string | null,
+    router: string | null,
+  ): LndtView => ({
+    vnet: vnetName(gndt, vnet),
+    node,
+    mac,
+    state,
+    router,
+  });
+  const departed = lndt.departed();
+  const away = new Set(departed.map(({ vnet, ip }) => `${vnet} ${ip}`));
+  const unauthorised = [...hwdt.all()].filter(
+    ({ vnet, ip, mac, source }) =>
+      source !== 'static' && !away.has(`${vnet} ${ip}`) && !lndt.authorises(vnet, ip, mac),
+  );
+  return [
+    ...lndt.entries.map(({ vnet, prefix, mac }) =>
+      view(
+        'static',
+        vnet,
+        prefix.isHost ? prefix.address.key : prefix.key,
+        mac === undefined ? null : formatMac(mac),
+        null,
+      ),
+    ),
+    ...lndt
+      .visiting()
+      .map(({ vnet, ip, mac }) =>
+        view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null),
+      ),
+    ...lndt
+      .departed()
+      .map(({ vnet, ip, mac, router }) => view('departed', vnet, ip.key, formatMac(mac), router)),
+    ...unauthorised.map(({ vnet, ip, mac }) => view('unauthorised', vnet, ip.key, formatMac(mac), null)),
+  ];
+}
+
+/** `nowMs` and `wallMs` are the two clocks at this moment: bindings carry monotonic times. */
+export function hwdtView(
+  { gndt, lndt, hwdt }: Tables,
+  lanNames: readonly string[],
+  nowMs: number,
+  wallMs: number,
+): HwdtView[] {
+  const iso = (atMs: number): string => new Date(wallMs - (nowMs - atMs)).toISOString();
+  return [...hwdt.all()].map((binding) => ({
+    vnet: vnetName(gndt, binding.vnet),
+    lan: lanNames[binding.lan] ?? '?',
+    mac: formatMac(binding.mac),
+    ip: binding.ip.key,
+    source: binding.source,
+    firstSeenAt: iso(binding.firstSeenMs),
+    lastSeenAt: iso(binding.lastSeenMs),
+    silent: binding.silent,
+    authorised: lndt.authorises(binding.vnet, binding.ip, binding.mac),
+  }));
+}
+
+export function directoryView({ gndt, directory }: Tables): DirectoryView[] {
+  return [...directory.all()].map(({ vnet, ip, mac, router, seq, state, stamp }) => ({
+    vnet: vnetName(gndt, vnet),
+    ip: ip.key,
+    mac: formatMac(mac),
+    router,
+    seq,
+    state,
+    stampedAt: new Date(stamp / 1000).toISOString(),
+  }));
+}
+
+export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
+  return {
+    vnet: vnetName(gndt, move.vnet),
+    ips: move.ips.map(String),
+    mac: formatMac(move.mac),
+    from: move.from ?? null,
+    to: move.to,
+    role: move.role,
+    trigger: move.trigger,
+    seq: move.seq,
+    verdict: move.verdict,
+    reason: move.reason,
+    startedAt: new Date(move.startedWallMs).toISOString(),
+    steps: move.steps,
+  };
+}

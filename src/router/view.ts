@@ -1,0 +1,190 @@
+/** What the control API asks: every answer comes from memory, at once. */
+
+import type { VineConfig } from '../config/load.js';
+import type {
+  CountersView,
+  DirectoryView,
+  EventView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MigrationView,
+  PeerView,
+  RouterView,
+  RouteView,
+  StatusView,
+} from '../control/api.js';
+import type { LanSocket, UdpSocket } from '../dataplane/engine.js';
+import type { DataPlane } from '../dataplane/plane.js';
+import type { Mobility } from '../mobility/mobility.js';
+import type { Lan } from '../mobility/ports.js';
+import type { Clock } from '../net/clock.js';
+import { Ip } from '../net/ip.js';
+import { formatMac } from '../net/mac.js';
+import { formatEndpoint } from '../tables/files/endpoint-text.js';
+import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { PeerState } from '../tunnel/peer.js';
+import type { Tunnel } from '../tunnel/tunnel.js';
+import type { EventHub } from './event-hub.js';
+import { RouteExplainer } from './route-view.js';
+import {
+  directoryView,
+  gndtView,
+  hwdtView,
+  lndtView,
+  migrationView,
+  type Tables,
+  vnetName,
+} from './table-views.js';
+
+const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
+export interface LiveParts {
+  readonly config: VineConfig;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly tables: Tables;
+  readonly forwarding: ForwardingTable;
+  readonly lans: readonly Lan[];
+  readonly lanSockets: readonly LanSocket[];
+  readonly udp: readonly UdpSocket[];
+  readonly plane: DataPlane;
+  readonly tunnel: Tunnel;
+  readonly mobility: Mobility;
+  readonly hub: EventHub;
+  /** May still grow when this is constructed. */
+  readonly warnings: readonly string[];
+  readonly counters: () => CountersView;
+  readonly isReady: () => boolean;
+  readonly setLogLevel: (level: string) => void;
+}
+
+export class LiveView implements RouterView {
+  readonly #parts: LiveParts;
+  readonly #lanNames: readonly string[];
+  readonly #routes: RouteExplainer;
+  readonly #startedWallMs: number;
+  readonly #startedMs: number;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    this.#lanNames = parts.lans.map((lan) => lan.interface);
+    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames);
+    this.#startedWallMs = parts.clock.wallMs();
+    this.#startedMs = parts.clock.nowMs();
+  }
+
+  status(): StatusView {
+    const { config, version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
+    const { directory, gndt, lndt } = tables;
+    return {
+      id: gndt.self,
+      version,
+      startedAt: new Date(this.#startedWallMs).toISOString(),
+      uptimeSeconds: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
+      ready: isReady(),
+      workers: plane.workers(),
+      listen: this.#listen(),
+      lans: this.#lans(),
+      peersUp: tunnel.upPeers().length,
+      peersTotal: config.gndt.routers.length - 1,
+      nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
+      nodesVisiting: lndt.visiting().length,
+      nodesDeparted: lndt.departed().length,
+      warnings,
+    };
+  }
+
+  #listen(): string[] {
+    const { config, udp } = this.#parts;
+    const endpoints = config.router.listen.filter(({ transport }) => transport === 'udp');
+    return endpoints.map((endpoint, i) =>
+      formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
+    );
+  }
+
+  #lans(): StatusView['lans'] {
+    const { lans, lanSockets, tables } = this.#parts;
+    return lans.map((lan, i) => ({
+      interface: lan.interface,
+      vnet: vnetName(tables.gndt, lan.vnet),
+      mac: formatMac(lan.mac),
+      mtuBytes: lanSockets[i]?.mtuBytes ?? 0,
+      offload: lanSockets[i]?.vnetHeader === true ? 'vnet-header' : 'none',
+    }));
+  }
+
+  peers(): PeerView[] {
+    return this.#parts.tunnel.peers().map((state) => this.#peer(state));
+  }
+
+  #peer(state: PeerState): PeerView {
+    const { id, reason, transport, endpoint, lastHandshakeWallMs, rttMs, version, counts } = state;
+    return {
+      id,
+      state: state.state,
+      reason,
+      transport,
+      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      rttMs: rttMs ?? null,
+      bytesSent: counts?.bytesSent ?? 0,
+      bytesReceived: counts?.bytesReceived ?? 0,
+      packetsSent: counts?.packetsSent ?? 0,
+      packetsReceived: counts?.packetsReceived ?? 0,
+      version: version ?? null,
+      innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
+    };
+  }
+
+  gndt(): GndtView[] {
+    return gndtView(this.#parts.tables);
+  }
+
+  lndt(): LndtView[] {
+    return lndtView(this.#parts.tables);
+  }
+
+  hwdt(): HwdtView[] {
+    const { tables, clock } = this.#parts;
+    return hwdtView(tables, this.#lanNames, clock.nowMs(), clock.wallMs());
+  }
+
+  directory(): DirectoryView[] {
+    return directoryView(this.#parts.tables);
+  }
+
+  route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string {
+    return this.#routes.explain(query);
+  }
+
+  migrations(): MigrationView[] {
+    const { mobility, tables } = this.#parts;
+    return mobility.moves().map((move) => migrationView(tables.gndt, move));
+  }
+
+  counters(): CountersView {
+    return this.#parts.counters();
+  }
+
+  move({ vnet, ip: text }: { vnet: string | undefined; ip: string }): MigrationView | string {
+    const { mobility, tables } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = this.#routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const move = mobility.moveByHand(found.id, ip);
+    return typeof move === 'string' ? move : migrationView(tables.gndt, move);
+  }
+
+  setLogLevel(level: string): string | undefined {
+    if (!LOG_LEVELS.includes(level))
+      return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
+    this.#parts.setLogLevel(level);
+    return undefined;
+  }
+
+  onEvent(listener: (event: EventView) => void): () => void {
+    return this.#parts.hub.subscribe(listener);
+  }
+}
