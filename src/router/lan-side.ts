@@ -8,7 +8,9 @@ import type { Lan } from '../mobility/ports.js';
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import type { LanIndex, VnetId } from '../tables/model.js';
+import { Prefix } from '../net/prefix.js';
+import type { Gndt } from '../tables/gndt.js';
+import type { LanIndex, LndtEntry, VnetId } from '../tables/model.js';
 import { LanCapture } from './lan-capture.js';
 import type { Tables } from './table-views.js';
 
@@ -35,7 +37,7 @@ export class LanSide {
     this.#options = options;
     this.#resolver = new Resolver(ports, lans);
     this.#scanner = new Scanner(ports, lans, {
-      entries: () => tables.lndt.entries,
+      entries: () => [...tables.lndt.entries, ...homeGateways(tables.gndt)],
       known: (vnet, ip) => tables.hwdt.get(vnet, ip) !== undefined || this.#isElsewhere(vnet, ip),
     });
     this.#prober = new Prober(
@@ -108,4 +110,13 @@ export class LanSide {
     const record = directory.here(vnet, ip);
     return record !== undefined && record.router !== gndt.self;
   }
+}
+
+/** A home network's gateway takes part without being listed: what comes from outside is known by its MAC. */
+function homeGateways(gndt: Gndt): LndtEntry[] {
+  return gndt.config.networks.flatMap(({ vnet, gateway, router }) =>
+    gateway === undefined || router !== gndt.self
+      ? []
+      : [{ vnet, prefix: Prefix.host(gateway), mac: undefined }],
+  );
 }

@@ -24,6 +24,7 @@ import { sourceAddress, toIp } from './address-words.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Hearing } from './hearing.js';
+import { KernelGuard } from './kernel-guard.js';
 import { LanSide } from './lan-side.js';
 import { kernelForwards } from './lans.js';
 import { emitMobilityEvent } from './mobility-events.js';
@@ -62,6 +63,7 @@ export class Router {
   readonly #view: LiveView;
   readonly #warnings: string[];
   #control: ControlServer | undefined;
+  #guard: KernelGuard | undefined;
   #serving = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
@@ -113,7 +115,7 @@ export class Router {
       onFault: (call, fault) =>
         log.error({ event: 'control_fault', call, err: fault }, 'a control call failed'),
     });
-    this.#warnings.push(...this.#control.warnings, ...this.#machineWarnings());
+    this.#warnings.push(...this.#control.warnings, ...(await this.#guardKernel()), ...this.#lanWarnings());
     for (const warning of this.#warnings) log.warn({ event: 'warning' }, warning);
     await this.#plane.startTunnel();
     this.#tunnel.start();
@@ -138,6 +140,7 @@ export class Router {
     await this.#plane.stop();
     this.#drops.stop();
     this.#store.save(this.#ownState());
+    this.#guard?.stop();
     this.#sockets.close();
     await this.#control?.close();
   }
@@ -294,20 +297,33 @@ export class Router {
     };
   }
 
-  #machineWarnings(): string[] {
-    return this.#sockets.lans.flatMap((lan) => {
-      const warnings: string[] = [];
-      if (kernelForwards(lan.interface)) {
-        warnings.push(
-          `the kernel forwards packets that arrive on ${lan.interface}, so it may send a copy of the overlay's packets by its own routes: set net.ipv4.conf.${lan.interface}.forwarding and net.ipv6.conf.${lan.interface}.forwarding to 0`,
-        );
-      }
-      if (lan.addresses.length === 0) {
-        warnings.push(
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-        );
-      }
-      return warnings;
+  async #guardKernel(): Promise<string[]> {
+    const { lans } = this.#sockets;
+    const guard = await KernelGuard.start(lans, this.#tables.gndt, () => {
+      this.#hub.emit(
+        'error',
+        'kernel_guard_lost',
+        'the nftables rules that keep the kernel off are gone: restart the router',
+      );
     });
+    if (typeof guard !== 'string') {
+      this.#guard = guard;
+      return [];
+    }
+    const forwarding = lans.filter((lan) => kernelForwards(lan.interface)).map((lan) => lan.interface);
+    const harm =
+      forwarding.length > 0
+        ? `it forwards what arrives on ${forwarding.join(', ')}, so packets may leave twice, unencrypted`
+        : 'it may answer IPv6 packets of the overlay with "no route"';
+    return [`the kernel also handles the overlay's packets (${guard}): ${harm}`];
+  }
+
+  #lanWarnings(): string[] {
+    return this.#sockets.lans
+      .filter(({ addresses }) => addresses.length === 0)
+      .map(
+        (lan) =>
+          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
+      );
   }
 }

@@ -4,7 +4,7 @@ import type { MoveView } from '../mobility/ports.js';
 import { formatMac } from '../net/mac.js';
 import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
-import type { Hwdt } from '../tables/hwdt.js';
+import type { Binding, Hwdt } from '../tables/hwdt.js';
 import type { Lndt } from '../tables/lndt.js';
 import type { VnetId } from '../tables/model.js';
 
@@ -66,8 +66,7 @@ export function lndtView(tables: Tables): LndtView[] {
   const departed = lndt.departed();
   const away = new Set(departed.map(({ vnet, ip }) => `${vnet} ${ip}`));
   const unauthorised = [...hwdt.all()].filter(
-    ({ vnet, ip, mac, source }) =>
-      source !== 'static' && !away.has(`${vnet} ${ip}`) && !lndt.authorises(vnet, ip, mac),
+    (binding) => !away.has(`${binding.vnet} ${binding.ip}`) && !mayTakePart(tables, binding),
   );
   return [
     ...lndt.entries.map(({ vnet, prefix, mac }) =>
@@ -93,11 +92,12 @@ export function lndtView(tables: Tables): LndtView[] {
 
 /** `nowMs` and `wallMs` are the two clocks at this moment: bindings carry monotonic times. */
 export function hwdtView(
-  { gndt, lndt, hwdt }: Tables,
+  tables: Tables,
   lanNames: readonly string[],
   nowMs: number,
   wallMs: number,
 ): HwdtView[] {
+  const { gndt, hwdt } = tables;
   const iso = (atMs: number): string => new Date(wallMs - (nowMs - atMs)).toISOString();
   return [...hwdt.all()].map((binding) => ({
     vnet: vnetName(gndt, binding.vnet),
@@ -108,7 +108,7 @@ export function hwdtView(
     firstSeenAt: iso(binding.firstSeenMs),
     lastSeenAt: iso(binding.lastSeenMs),
     silent: binding.silent,
-    authorised: lndt.authorises(binding.vnet, binding.ip, binding.mac),
+    authorised: mayTakePart(tables, binding),
   }));
 }
 
@@ -139,4 +139,9 @@ export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
     startedAt: new Date(move.startedWallMs).toISOString(),
     steps: move.steps,
   };
+}
+
+/** The gateway machine's own addresses are always there, and link-local ones are no node's: neither is a stranger. */
+function mayTakePart({ lndt }: Tables, { vnet, ip, mac, source }: Binding): boolean {
+  return source === 'static' || ip.isLinkLocal || lndt.authorises(vnet, ip, mac);
 }
