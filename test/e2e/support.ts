@@ -67,15 +67,15 @@ export async function neighbourMac(lab: Lab, node: string, ip: string): Promise<
   return rows[0]?.lladdr;
 }
 
-/** Packets that an interface of a node has received, as its kernel counts them. */
-export async function receivedPackets(lab: Lab, node: string, interfaceName: string): Promise<number> {
+/** Bytes that an interface of a node has received, as its kernel counts them. */
+export async function receivedBytes(lab: Lab, node: string, interfaceName: string): Promise<number> {
   interface Link {
-    readonly stats64: { readonly rx: { readonly packets: number } };
+    readonly stats64: { readonly rx: { readonly bytes: number } };
   }
   const links = JSON.parse(await lab.exec(node, ['ip', '-s', '-j', 'link', 'show', interfaceName])) as Link[];
   const [link] = links;
   if (link === undefined) throw new Error(`${node} has no ${interfaceName}`);
-  return link.stats64.rx.packets;
+  return link.stats64.rx.bytes;
 }
 
 export const round = (ms: number): string => ms.toFixed(1);
