@@ -82,6 +82,8 @@ export class SimRouter {
   readonly tunnel: Tunnel;
   /** Overlay packets received. */
   packets = 0;
+  /** A process that is gone: nothing leaves it, nothing reaches it. */
+  muted = false;
   engineReplays = 0;
   engineUnknown = 0;
   private readonly sessions = new Map<number, ModelSession>();
@@ -132,6 +134,7 @@ export class SimRouter {
   }
 
   receive(datagram: Datagram): void {
+    if (this.muted) return;
     if (datagram.bytes[0] === MessageType.transport) this.open(datagram);
     else this.tunnel.handshakeReceived(datagram.bytes, datagram.from);
   }
@@ -173,7 +176,7 @@ export class SimRouter {
       peerStats: (peer) => this.peer(peer).counts,
       sealAndSend: (peer, payload) => this.seal(peer, payload),
       sendDatagram: (address, port, bytes) => {
-        world.send({ from: this.address, to: { address, port }, bytes });
+        if (!this.muted) world.send({ from: this.address, to: { address, port }, bytes });
         return true;
       },
     };
@@ -199,7 +202,9 @@ export class SimRouter {
     const bytes = Buffer.concat([encodeTransportHeader(remoteIndex, session.sent), ...sealed]);
     session.sent++;
     peer.counts = { ...peer.counts, currentCounter: Number(session.sent) };
-    this.world.send({ from: this.address, to: peer.endpoint, bytes: Uint8Array.from(bytes) });
+    if (!this.muted) {
+      this.world.send({ from: this.address, to: peer.endpoint, bytes: Uint8Array.from(bytes) });
+    }
     return true;
   }
 
@@ -295,10 +300,8 @@ export class World {
 
   /** As `kill -9`: it is gone, and says nothing. */
   kill(router: SimRouter): void {
+    router.muted = true;
     this.routers.delete(addressKey(router.address));
-    const { cut } = this;
-    const dead = addressKey(router.address);
-    this.cut = (datagram) => cut(datagram) || (!this.routers.has(dead) && addressKey(datagram.from) === dead);
   }
 
   send(datagram: Datagram): void {
