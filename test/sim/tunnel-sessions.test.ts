@@ -139,6 +139,16 @@ describe('a session is renewed', () => {
 });
 
 describe('when both call at once', () => {
+  it('one call is answered and the other given up', (test) => {
+    const world = worldOf(test, { weather: { jitterMs: 0 } });
+    const a = world.start('vr-a');
+    const b = world.start('vr-b');
+    world.clock.advance(10_000);
+    assert.deepEqual([a.count('sessions_established'), b.count('sessions_established')], [1, 1]);
+    assert.equal(a.count('handshake_drop_no_handshake') + b.count('handshake_drop_no_handshake'), 1);
+    assert.deepEqual([a.changes, b.changes], [['up vr-b'], ['up vr-a']]);
+  });
+
   it('they agree on one session', (test) => {
     for (let run = 0; run < 20; run++) {
       const world = worldOf(test, { weather: { jitterMs: 15 } });
