@@ -57,7 +57,7 @@ export interface TunnelOptions {
   readonly times?: Partial<TunnelTimes>;
 }
 
-export class Tunnel implements PeerListener {
+export class Tunnel {
   private readonly identity: Identity;
   private readonly indexes: SessionIndexes<PeerSessions>;
   private readonly counts = new Counters();
@@ -65,20 +65,19 @@ export class Tunnel implements PeerListener {
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
-  private readonly listeners: TunnelListeners;
   private running = false;
 
   /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
   constructor(options: TunnelOptions) {
-    this.listeners = options.listeners;
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
     const context = this.contextOf(options);
+    const listener = listenerOf(options.listeners);
     for (const [number, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
       const remote = createRemoteIdentity(this.identity, entry.publicKey);
       if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
-      const peer = new Peer(number, entry, remote, context, this);
+      const peer = new Peer(number, entry, remote, context, listener);
       this.byId.set(entry.id, peer);
       this.byNumber.set(number, peer);
       this.byKey.set(keyText(entry.publicKey), peer);
@@ -140,24 +139,6 @@ export class Tunnel implements PeerListener {
     return this.counts.toObject();
   }
 
-  // What the peers tell.
-
-  up(peer: Peer): void {
-    this.listeners.up(peer.id);
-  }
-
-  down(peer: Peer, reason: string): void {
-    this.listeners.down(peer.id, reason);
-  }
-
-  message(peer: Peer, message: TableMessage): void {
-    this.listeners.message(peer.id, message);
-  }
-
-  event(event: TunnelEvent): void {
-    this.listeners.event?.(event);
-  }
-
   private contextOf(options: TunnelOptions): PeerContext {
     const { ports, description } = options;
     return {
@@ -204,6 +185,15 @@ export class Tunnel implements PeerListener {
     const owner = this.indexes.ownerOf(message.receiver);
     return owner === undefined ? 'no-handshake' : owner.responseReceived(message, source);
   }
+}
+
+function listenerOf(listeners: TunnelListeners): PeerListener {
+  return {
+    up: (peer) => listeners.up(peer.id),
+    down: (peer, reason) => listeners.down(peer.id, reason),
+    message: (peer, message) => listeners.message(peer.id, message),
+    event: (event) => listeners.event?.(event),
+  };
 }
 
 function keyText(key: Uint8Array): string {
