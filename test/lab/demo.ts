@@ -18,10 +18,11 @@ const good = (text: string): void => say(`${paint('32', '✓')} ${text}`);
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
 const picture = `
-   site A  10.1.0.0/24                                 site B  10.2.0.0/24
-   a1 ─┐                                                           ┌─ b1
-       ├─ switch ─ vr-a ══════ WAN, ${wanDelayMs} ms each way ══════ vr-b ─ switch ─┤
-   vm ─┘           vined        encrypted              vined       └─ (vm moves here)
+   site A  10.1.0.0/24                                     site B  10.2.0.0/24
+
+   a1 ──┐                                                                   ┌── b1
+        ├── switch ── vr-a ═════ WAN, ${wanDelayMs} ms each way ═════ vr-b ── switch ──┤
+   vm ──┘             vined           encrypted            vined            └── (vm goes here)
 `;
 
 /** What an operator would type and see. */
@@ -98,12 +99,13 @@ async function migrateGuest(lab: Lab): Promise<void> {
   const { ipv4 } = lab.plan.guest;
   say('  it boots at site A (no hardware acceleration, a few seconds) …');
   const guest = await Guest.boot(lab, 'a', task);
-  await untilAt(lab, 'b', ipv4, 'a');
   const streams = [
     await EchoStream.open(lab, 'a1', ipv4, task.echoPort),
     await EchoStream.open(lab, 'b1', ipv4, task.echoPort),
   ];
   await Promise.all(streams.map((stream) => stream.progress(enoughBytes / 4)));
+  // A router learns of a machine that has just booted when that first speaks or is spoken to.
+  await untilAt(lab, 'b', ipv4, 'a');
   good(`${ipv4} has booted; a1 and b1 have TCP connections to it`);
   for (const stream of streams) await stream.mark();
   say('  QEMU migrates it to site B …');
