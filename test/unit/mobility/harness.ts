@@ -1,6 +1,11 @@
 /** One router's mobility with real tables; what it sends is recorded, in order. */
 import { announcementTo } from '../../../src/arp/announce.js';
-import { ArpOperation, type ArpPacket, decodeNeighbourFrame, type NeighbourFrame } from '../../../src/arp/frame.js';
+import {
+  ArpOperation,
+  type ArpPacket,
+  decodeNeighbourFrame,
+  type NeighbourFrame,
+} from '../../../src/arp/frame.js';
 import type { MobilityDependencies } from '../../../src/mobility/context.js';
 import { Mobility } from '../../../src/mobility/mobility.js';
 import type { Lan, MobilityEvent } from '../../../src/mobility/ports.js';
