@@ -56,16 +56,17 @@ export function announcementTo(
 /**
  * "Are you there?" `to` is the MAC where `ip` is expected, or broadcast. `from` is an own address; without it the
  * question is an ARP probe (sender 0.0.0.0, RFC 5227), which no host learns from. IPv6 has no such question from
- * nobody (an NS from `::` is duplicate detection), so it comes from the link-local address of `via`.
+ * nobody (an NS from `::` is duplicate detection), so it comes from the link-local address of `via`; and it goes to
+ * the solicited-node group also in a frame to one MAC, because an answer to a unicast address may leave out the MAC
+ * (RFC 4861 §4.4), and that is what is asked for.
  */
 export function probe(ip: Ip, via: Mac, to: Mac, from: Ip | undefined): Uint8Array {
   if (ip.family === 6) {
-    const toGroup = isGroupMac(to);
-    const destination = toGroup ? solicitedNodeAddress(ip) : ip;
+    const destination = solicitedNodeAddress(ip);
     return encodeNdp({
       kind: 'ns',
       ethernetSource: via,
-      ethernetDestination: toGroup ? groupMac(destination) : to,
+      ethernetDestination: isGroupMac(to) ? groupMac(destination) : to,
       source: from?.family === 6 ? from : linkLocalOf(via),
       destination,
       target: ip,

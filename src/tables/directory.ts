@@ -1,10 +1,10 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import { AddressMap } from './address-map.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
 import { addHash, compareRecords, hashRecord } from './record.js';
 import { Subscribers } from './subscribers.js';
+import { VnetMap } from './vnet-map.js';
 
 /** How long a tombstone keeps its sequence number (tables.md). */
 export const TOMBSTONE_MS = 24 * 3_600_000;
@@ -47,10 +47,10 @@ interface Shelf {
 export class Directory {
   readonly #self: RouterId;
   readonly #clock: Clock;
-  readonly #entries = new AddressMap<Entry>();
+  readonly #entries = new VnetMap<string, Entry>();
   readonly #shelves = new Map<RouterId, Shelf>();
-  /** Records in state `here` by `vnet/mac`. */
-  readonly #byMac = new Map<string, NodeRecord[]>();
+  /** Records in state `here`. */
+  readonly #byMac = new VnetMap<Mac, readonly NodeRecord[]>();
   readonly #tombstones = new Set<Entry>();
   readonly #subscribers = new Subscribers<[DirectoryChange]>();
 
@@ -76,7 +76,7 @@ export class Directory {
 
   /** All addresses of a MAC, wherever they are; no tombstones. */
   byMac(vnet: VnetId, mac: Mac): readonly NodeRecord[] {
-    return [...(this.#byMac.get(macKey(vnet, mac)) ?? [])];
+    return this.#byMac.get(vnet, mac) ?? [];
   }
 
   /** All records that name the router, tombstones included. */
@@ -227,18 +227,17 @@ export class Directory {
     else this.#unindexMac(entry.record);
   }
 
+  /** The lists are replaced, not changed: callers of `byMac` may hold them. */
   #indexMac(record: NodeRecord): void {
-    const key = macKey(record.vnet, record.mac);
-    const records = this.#byMac.get(key);
-    if (records === undefined) this.#byMac.set(key, [record]);
-    else records.push(record);
+    const { vnet, mac } = record;
+    this.#byMac.set(vnet, mac, [...(this.#byMac.get(vnet, mac) ?? []), record]);
   }
 
   #unindexMac(record: NodeRecord): void {
-    const key = macKey(record.vnet, record.mac);
-    const rest = (this.#byMac.get(key) ?? []).filter((other) => other !== record);
-    if (rest.length === 0) this.#byMac.delete(key);
-    else this.#byMac.set(key, rest);
+    const { vnet, mac } = record;
+    const rest = (this.#byMac.get(vnet, mac) ?? []).filter((other) => other !== record);
+    if (rest.length === 0) this.#byMac.delete(vnet, mac);
+    else this.#byMac.set(vnet, mac, rest);
   }
 
   /**
@@ -250,8 +249,4 @@ export class Directory {
     const stampMs = record.stamp / 1000;
     return stampMs > nowMs || stampMs < nowMs - TOMBSTONE_MS ? nowMs : stampMs;
   }
-}
-
-function macKey(vnet: VnetId, mac: Mac): string {
-  return `${vnet}/${mac}`;
 }

@@ -1,6 +1,5 @@
 import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
-import { AddressMap } from './address-map.js';
 import type { Directory } from './directory.js';
 import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
@@ -10,6 +9,7 @@ import type { Hwdt } from './hwdt.js';
 import type { Lndt } from './lndt.js';
 import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
+import { VnetMap } from './vnet-map.js';
 
 export type { CompilerLan };
 
@@ -30,14 +30,20 @@ export interface CompilerInputs {
  */
 export class ForwardingCompiler {
   readonly #inputs: CompilerInputs;
-  readonly #fixed = new AddressMap<FixedRoute>();
-  readonly #unplaced = new AddressMap<true>();
+  /** Configured routes of whole prefixes by the prefix's key, and of single addresses by the address's. */
+  readonly #fixedPrefixes = new VnetMap<string, FixedRoute>();
+  readonly #fixedHosts = new VnetMap<string, FixedRoute>();
+  readonly #unplaced = new VnetMap<string, true>();
   readonly #unsubscribe: readonly (() => void)[];
 
   /** Subscribes; the table is complete after the first `rebuild`. */
   constructor(inputs: CompilerInputs) {
     this.#inputs = inputs;
-    for (const fixed of fixedRoutes(inputs)) this.#fixed.set(fixed.vnet, fixed.prefix.key, fixed);
+    for (const fixed of fixedRoutes(inputs)) {
+      const { vnet, prefix } = fixed;
+      if (prefix.isHost) this.#fixedHosts.set(vnet, prefix.address.key, fixed);
+      else this.#fixedPrefixes.set(vnet, prefix.key, fixed);
+    }
     this.#unsubscribe = [
       inputs.directory.subscribe(({ after }) => this.#update(after.vnet, Prefix.host(after.ip))),
       inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
@@ -55,10 +61,14 @@ export class ForwardingCompiler {
    */
   rebuild(): void {
     const { directory, hwdt, table, gndt } = this.#inputs;
-    for (const { vnet, prefix } of this.#fixed.values()) this.#update(vnet, prefix);
+    const before = [...table.routes()];
+    for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
+    for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
     for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of hwdt.all()) this.#update(vnet, Prefix.host(ip));
-    for (const { vnet, prefix } of [...table.routes()]) this.#update(vnet, prefix);
+    for (const { vnet, prefix } of before) {
+      if (this.#routeOf(vnet, prefix) === undefined) table.delete(vnet, prefix);
+    }
     for (let index = 0; index < MAX_NETWORKS; index++) {
       const network = gndt.config.networks[index];
       table.setGateway(index, network?.vnet ?? 0, network?.gateway);
@@ -74,14 +84,15 @@ export class ForwardingCompiler {
     const route = this.#routeOf(vnet, prefix);
     if (route === undefined) this.#inputs.table.delete(vnet, prefix);
     const isPlaced = route === undefined || this.#inputs.table.set(vnet, prefix, route);
-    if (isPlaced) this.#unplaced.delete(vnet, prefix.key);
-    else this.#unplaced.set(vnet, prefix.key, true);
+    if (!isPlaced) this.#unplaced.set(vnet, prefix.key, true);
+    else if (this.#unplaced.size > 0) this.#unplaced.delete(vnet, prefix.key);
   }
 
   /** The route that exactly this prefix should have; undefined when a shorter one serves. */
   #routeOf(vnet: VnetId, prefix: Prefix): Route | undefined {
-    const fixed = this.#fixed.get(vnet, prefix.key)?.route;
-    if (!prefix.isHost || fixed?.kind === RouteKind.own) return fixed;
+    if (!prefix.isHost) return this.#fixedPrefixes.get(vnet, prefix.key)?.route;
+    const fixed = this.#fixedHosts.get(vnet, prefix.address.key)?.route;
+    if (fixed?.kind === RouteKind.own) return fixed;
     const network = this.#inputs.gndt.networkOf(vnet, prefix.address);
     // An address that is native nowhere is nobody's to announce.
     if (network === undefined) return fixed;

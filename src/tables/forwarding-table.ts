@@ -184,6 +184,7 @@ export class ForwardingTable extends ForwardingReader {
     } else if (count === 0) {
       const at = words.indexOf(prefix.length, lengths + 1);
       words.copyWithin(at, at + 1, lengths + 1 + used);
+      words[lengths + used] = 0;
       words[lengths] = used - 1;
     }
   }

@@ -1,9 +1,9 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import { AddressMap } from './address-map.js';
 import type { BindingSource, LanIndex, VnetId } from './model.js';
 import { Subscribers } from './subscribers.js';
+import { VnetMap } from './vnet-map.js';
 
 /** Bindings a LAN may have before the least recently seen one is evicted (tables.md). */
 export const DEFAULT_LIMIT_PER_LAN = 65_536;
@@ -42,7 +42,7 @@ interface Address {
 }
 
 interface LanTable {
-  /** By `vnet/ip`, least recently seen first. */
+  /** By `vnet/ip`, least recently seen first; so are each MAC's. */
   readonly byIp: Map<string, Entry>;
   readonly byMac: Map<Mac, Set<Entry>>;
 }
@@ -57,7 +57,7 @@ export class Hwdt {
   readonly #clock: Clock;
   readonly #limitPerLan: number;
   readonly #lans = new Map<LanIndex, LanTable>();
-  readonly #addresses = new AddressMap<Address>();
+  readonly #addresses = new VnetMap<string, Address>();
   readonly #subscribers = new Subscribers<[VnetId, Ip]>();
   #sightings = 0;
   #size = 0;
@@ -101,11 +101,10 @@ export class Hwdt {
 
   /** A frame that names no address (RARP) shows that the MAC is alive: refreshes all its bindings on this LAN. */
   seenMac(lan: LanIndex, mac: Mac): void {
-    const table = this.#lans.get(lan);
-    for (const entry of table?.byMac.get(mac) ?? []) {
-      if (table !== undefined) this.#seen(table, entry);
-      this.#tellIfChanged(entry.vnet, entry.ip);
-    }
+    const table = this.#lan(lan);
+    const entries = [...(table.byMac.get(mac) ?? [])];
+    for (const entry of entries) this.#seen(table, entry);
+    for (const entry of entries) this.#tellIfChanged(entry.vnet, entry.ip);
   }
 
   /** The freshest binding of the address over the vnet's LANs. */
@@ -168,7 +167,7 @@ export class Hwdt {
     return table;
   }
 
-  /** Moves it to the end of the least-recently-seen order. */
+  /** Moves it to the end of both least-recently-seen orders. */
   #seen(table: LanTable, entry: Entry): void {
     entry.lastSeenMs = this.#clock.nowMs();
     entry.sighting = ++this.#sightings;
@@ -176,6 +175,9 @@ export class Hwdt {
     const key = addressKey(entry.vnet, entry.ip);
     table.byIp.delete(key);
     table.byIp.set(key, entry);
+    const ofMac = table.byMac.get(entry.mac);
+    ofMac?.delete(entry);
+    ofMac?.add(entry);
   }
 
   #add(table: LanTable, what: Pick<Binding, 'lan' | 'vnet' | 'mac' | 'ip' | 'source'>): void {

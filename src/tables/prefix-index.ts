@@ -16,11 +16,12 @@ interface Level<T> {
  * use, searched from the longest. The packet workers have `ForwardingTable` instead.
  */
 export class PrefixIndex<T> {
-  readonly #levels = new Map<string, Level<T>[]>();
+  /** By vnet and family, see `levelsKey`. */
+  readonly #levels = new Map<number, Level<T>[]>();
 
   /** Replaces what the prefix had. */
   set(vnet: VnetId, prefix: Prefix, value: T): void {
-    const key = `${vnet}/${prefix.family}`;
+    const key = levelsKey(vnet, prefix.family);
     let levels = this.#levels.get(key);
     if (levels === undefined) {
       levels = [];
@@ -62,8 +63,12 @@ export class PrefixIndex<T> {
   }
 
   #of(vnet: VnetId, family: Family): readonly Level<T>[] {
-    return this.#levels.get(`${vnet}/${family}`) ?? [];
+    return this.#levels.get(levelsKey(vnet, family)) ?? [];
   }
+}
+
+function levelsKey(vnet: VnetId, family: Family): number {
+  return 16 * vnet + family;
 }
 
 /** The address under the mask: a number for IPv4, text for IPv6. */

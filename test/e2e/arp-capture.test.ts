@@ -1,0 +1,121 @@
+/** The life of a capture on real interfaces. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { announcementBroadcast } from '../../src/arp/announce.js';
+import { Ip } from '../../src/net/ip.js';
+import { ArpLab, NODE_MAC, run, until, VR_MAC, whySkipped } from './arp-lab.js';
+
+/** With its assertions compiled in, `cap` ends the process when the interface goes down. */
+function capAsserts(): boolean {
+  const addon = createRequire(import.meta.url).resolve('cap/build/Release/cap.node');
+  return readFileSync(addon).includes('status == 0');
+}
+
+describe('capture', { skip: whySkipped }, () => {
+  const lab = new ArpLab();
+  before(() => lab.up());
+  after(() => lab.down());
+
+  test('an interface that does not exist is named, and nothing crashes when it is collected as garbage', () => {
+    const code = `
+      import { openCapture } from ${JSON.stringify(new URL('../../src/arp/capture.js', import.meta.url))};
+      const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel() {} }) };
+      for (const name of ['nosuch0', '']) {
+        try { openCapture(name, () => {}, { ownMac: 1, clock }); } catch (error) { console.log(error.message); }
+      }
+      globalThis.gc();
+      setTimeout(() => globalThis.gc(), 20);`;
+    const flags = ['--expose-gc', '--input-type=module', '-e', code];
+    const ended = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 5000 });
+    assert.equal(ended.status, 0, `${ended.signal} ${ended.stderr}`);
+    const [missing, empty] = ended.stdout.split('\n');
+    assert.equal(missing, 'interface nosuch0 does not exist');
+    assert.equal(empty, 'interface  does not exist');
+  });
+
+  test('an interface that is down is named', () => {
+    run('ip', 'link', 'set', lab.vrInterface, 'down');
+    try {
+      assert.throws(
+        () => lab.openCapture(() => {}),
+        /^Error: interface arp\d+v cannot be captured: .*not up/,
+      );
+    } finally {
+      run('ip', 'link', 'set', lab.vrInterface, 'up');
+    }
+  });
+
+  test('after close the process ends by itself, and closing twice and sending are harmless', () => {
+    const code = `
+      import { openCapture } from ${JSON.stringify(new URL('../../src/arp/capture.js', import.meta.url))};
+      import { realClock } from ${JSON.stringify(new URL('./arp-lab.js', import.meta.url))};
+      const capture = openCapture(${JSON.stringify(lab.vrInterface)}, () => {}, { ownMac: 1, clock: realClock });
+      setTimeout(() => {
+        capture.close();
+        capture.close();
+        capture.send(new Uint8Array(60));
+        globalThis.gc();
+        console.log('closed', capture.counters.sent);
+      }, 50);`;
+    const flags = ['--expose-gc', '--input-type=module', '-e', code];
+    const ended = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 5000 });
+    assert.equal(ended.status, 0, `${ended.signal} ${ended.stderr}`);
+    assert.equal(ended.stdout, 'closed 0\n');
+  });
+
+  test('a frame that the interface cannot take is counted', () => {
+    const capture = lab.openCapture(() => {});
+    try {
+      capture.send(new Uint8Array(3));
+      capture.send(new Uint8Array(100_000));
+      assert.ok(capture.counters.sendErrors >= 1);
+      const [frame] = announcementBroadcast(Ip.of('10.1.0.9'), NODE_MAC, VR_MAC);
+      assert.ok(frame);
+      capture.send(frame);
+      assert.equal(capture.counters.sent + capture.counters.sendErrors, 3);
+      assert.ok(capture.counters.sent >= 1);
+    } finally {
+      capture.close();
+    }
+  });
+
+  test('frames that are none of ours stay in the kernel', async () => {
+    let others = 0;
+    const capture = lab.openCapture((bytes) => {
+      if (bytes[12] !== 0x08 || bytes[13] !== 0x06) others++;
+    });
+    try {
+      await lab.pings(lab.node, '10.1.0.2');
+      lab.in(lab.node, 'arping', '-q', '-c', '1', '-U', '-I', 'eth0', '10.1.0.9');
+      await until('an ARP frame', () => (capture.counters.received > 0 ? true : undefined));
+      assert.equal(others, 0);
+    } finally {
+      capture.close();
+    }
+  });
+
+  const whyNot = capAsserts() && 'cap was compiled with assertions: CXXFLAGS=-DNDEBUG npm rebuild cap';
+  test('an interface that was down is captured again', { skip: whyNot }, async () => {
+    const capture = lab.openCapture(() => {});
+    try {
+      for (let round = 1; round <= 2; round++) {
+        run('ip', 'link', 'set', lab.vrInterface, 'down');
+        capture.send(new Uint8Array(60));
+        if (round === 1) await sleep(400);
+        run('ip', 'link', 'set', lab.vrInterface, 'up');
+        await until('opened again', () => (capture.counters.reopened >= round ? true : undefined));
+        const before = capture.counters.received;
+        const asking = lab.pings(lab.node, `10.1.0.${80 + round}`);
+        await until('a frame', () => (capture.counters.received > before ? true : undefined));
+        await asking;
+      }
+      assert.ok(capture.counters.sendErrors >= 2);
+    } finally {
+      capture.close();
+    }
+  });
+});
