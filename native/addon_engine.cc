@@ -218,6 +218,19 @@ napi_value send(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
+napi_value openRelayed(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  Handle* handle = openHandle(env, call.self);
+  if (handle == nullptr) return nullptr;
+  uint32_t descriptor = 0;
+  uint32_t skip = 0;
+  if (!readUint32(env, call.arguments[0], "descriptor", handle->engine->memory()->slots() - 1, &descriptor) ||
+      !readUint32(env, call.arguments[1], "skip", INT32_MAX, &skip)) {
+    return nullptr;
+  }
+  return booleanValue(env, handle->engine->openRelayed(descriptor, skip));
+}
+
 napi_value scratchOffset(napi_env env, napi_callback_info info) {
   Call call(env, info);
   Handle* handle = openHandle(env, call.self);
@@ -244,6 +257,7 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
   setProperty(env, self, "slotBytes", numberValue(env, memory->slotBytes()));
   setFunction(env, self, "receive", receive);
   setFunction(env, self, "send", send);
+  setFunction(env, self, "openRelayed", openRelayed);
   setFunction(env, self, "scratchOffset", scratchOffset);
   setFunction(env, self, "close", closeEngine);
   return napi_create_reference(env, counters, 1, &handle->counters) == napi_ok &&

@@ -33,7 +33,9 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
   if (options.role == Role::lan) {
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
   } else {
-    receiver_ = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, options.udp);
+    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, options.udp);
+    tunnelReceiver_ = receiver.get();
+    receiver_ = std::move(receiver);
   }
   waiting_.push_back({wakeupFd_, POLLIN, 0});
   for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
@@ -56,6 +58,19 @@ int Engine::receive(int timeoutMs, int* error) {
   return static_cast<int>(batch.filled);
 }
 
+bool Engine::openRelayed(uint32_t descriptor, uint32_t skip) {
+  int32_t* d = memory_->descriptor(descriptor);
+  size_t length = 0;
+  const uint8_t* payload = memory_->packetOf(d, &length);
+  const int32_t relay = d[word::from];
+  if (tunnelReceiver_ == nullptr || payload == nullptr || length < skip || relay < 0 ||
+      relay >= static_cast<int32_t>(kMaxPeers)) {
+    return false;
+  }
+  const auto offset = static_cast<size_t>(payload - memory_->packets()) + skip;
+  return tunnelReceiver_->openRelayed(offset, length - skip, static_cast<uint32_t>(relay), d);
+}
+
 /** One wake-up is one early return: the next `receive` waits again. */
 void Engine::clearWakeup() {
   if (!(waiting_[0].revents & POLLIN)) return;
@@ -69,7 +84,7 @@ void Engine::send(uint32_t first, uint32_t count) {
   // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
-    if (d[word::action] == action::tunnel) tunnelSender_.send(d);
+    if (d[word::action] == action::tunnel || d[word::action] == action::message) tunnelSender_.send(d);
   }
   tunnelSender_.flush();
   for (uint32_t i = first; i < first + count; i++) {

@@ -12,6 +12,7 @@
 #include "lan_socket.h"
 #include "packet_memory.h"
 #include "receiver.h"
+#include "tunnel_receiver.h"
 #include "tunnel_sender.h"
 
 namespace vine {
@@ -44,6 +45,9 @@ class Engine {
    */
   int receive(int timeoutMs, int* error);
 
+  /** See TunnelReceiver::openRelayed; `d` is one of the engine's descriptors. False for an engine of role `lan`. */
+  bool openRelayed(uint32_t descriptor, uint32_t skip);
+
   /** The range must lie within the descriptors. */
   void send(uint32_t first, uint32_t count);
 
@@ -58,6 +62,8 @@ class Engine {
   LanSender lanSender_;
   TunnelSender tunnelSender_;
   std::unique_ptr<Receiver> receiver_;
+  /** The same, when it is one. */
+  TunnelReceiver* tunnelReceiver_ = nullptr;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

@@ -39,6 +39,8 @@ enum : uint32_t {
   sourceWord3,
   session,
   sessionFlags,
+  sourceStream,
+  sourceRelay,
 };
 }
 
@@ -47,7 +49,7 @@ enum : int32_t { frame, message, handshake };
 }
 
 namespace action {
-enum : int32_t { drop, tunnel, lan };
+enum : int32_t { drop, tunnel, lan, message };
 }
 
 namespace session_flag {

@@ -33,6 +33,8 @@ void writeSource(int32_t* d, const Endpoint& source) {
   const uint8_t* bytes = endpointBytes(source, &length);
   d[word::sourceFamily] = length == 4 ? 4 : 6;
   d[word::sourcePort] = endpointPort(source);
+  if (source.isStream()) d[word::sourceStream] = static_cast<int32_t>(source.stream()) + 1;
+  if (source.isRelay()) d[word::sourceRelay] = static_cast<int32_t>(source.relayPeer()) + 1;
   for (size_t i = 0; i < length; i += 4) {
     d[word::sourceWord3 - (length - 4 - i) / 4] = static_cast<int32_t>(loadBe32(bytes + i));
   }
@@ -97,7 +99,9 @@ bool TunnelReceiver::describe(int fd, uint32_t slot, Held* held, int32_t* d) {
   if (length >= 4 && !ring_.truncated(slot)) {
     const uint32_t type = loadLe32(ring_.data(slot));
     if (type == kTransportData && length >= kTransportHeaderBytes + kTagBytes) {
-      return describeMessage(fd, slot, held, d);
+      Endpoint source;
+      return receivedEndpoint(ring_.from(slot), fd, &source) &&
+             describeMessage(ring_.data(slot), length, source, held, d);
     }
     if (length == handshakeLength(type)) return describeHandshake(fd, slot, type, d);
   }
@@ -115,13 +119,11 @@ bool TunnelReceiver::describeHandshake(int fd, uint32_t slot, uint32_t type, int
   return true;
 }
 
-bool TunnelReceiver::describeMessage(int fd, uint32_t slot, Held* held, int32_t* d) {
-  uint8_t* message = ring_.data(slot);
-  const size_t length = ring_.length(slot);
+bool TunnelReceiver::describeMessage(uint8_t* message, size_t length, const Endpoint& source, Held* held, int32_t* d) {
   Session* session = authenticate(message, length, held);
   if (session == nullptr) return false;
   table_.peer(session->peer).countReceived(length, nowMs_);
-  const int32_t flags = noteAuthentic(session, fd, slot);
+  const int32_t flags = noteAuthentic(session, source);
   const size_t payload = length - kTransportHeaderBytes - kTagBytes;
   if (payload == 0) {
     counters_.add(counter::keepalivesReceived);
@@ -129,13 +131,23 @@ bool TunnelReceiver::describeMessage(int fd, uint32_t slot, Held* held, int32_t*
     if (flags == 0) return false;
   }
   const auto offset = static_cast<size_t>(message + kTransportHeaderBytes - memory_.packets());
+  const bool isPacket = payload != 0 && message[kTransportHeaderBytes] == kOverlayType;
   describePayload(d, kind::message, offset, payload);
   d[word::from] = static_cast<int32_t>(session->peer);
   d[word::session] = static_cast<int32_t>(session->localIndex);
   d[word::sessionFlags] = flags;
-  Endpoint source;
-  if ((flags & session_flag::roamed) && receivedEndpoint(ring_.from(slot), fd, &source)) writeSource(d, source);
+  if (flags != 0 || !isPacket) writeSource(d, source);
   return true;
+}
+
+bool TunnelReceiver::openRelayed(size_t offset, size_t length, uint32_t relay, int32_t* d) {
+  if (length < kTransportHeaderBytes + kTagBytes || length > kMaxDatagramBytes) {
+    counters_.add(counter::messagesMalformed);
+    return false;
+  }
+  const std::shared_lock<FairLock> sessions(table_.lock);
+  Held held;
+  return describeMessage(memory_.packets() + offset, length, relayEndpoint(relay), &held, d);
 }
 
 Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* held) {
@@ -162,14 +174,16 @@ Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* hel
   return session;
 }
 
-int32_t TunnelReceiver::noteAuthentic(Session* session, int fd, uint32_t slot) {
-  int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
+int32_t TunnelReceiver::noteAuthentic(Session* session, const Endpoint& source) {
+  const int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
   session->authenticatedOnce = true;
-  Endpoint source;
   Endpoint known;
   EndpointCell& endpoint = table_.peer(session->peer).endpoint;
-  if (!receivedEndpoint(ring_.from(slot), fd, &source)) return flags;
-  if (endpoint.load(&known) && known == source) return flags;
+  if (endpoint.load(&known)) {
+    if (known == source) return flags;
+    // A peer roams by UDP. Whether another kind of way is better than the present one is not decided here.
+    if (!known.isUdp() || !source.isUdp()) return flags;
+  }
   endpoint.store(source);
   return flags | session_flag::roamed;
 }

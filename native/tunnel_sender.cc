@@ -37,6 +37,19 @@ bool sealMessage(Session* session, uint32_t lane, uint8_t* out, size_t length) {
   return session->seal(lane, count, out + kTransportHeaderBytes, length);
 }
 
+bool wrapForRelay(uint32_t peer, uint32_t lane, uint64_t nowMs, uint8_t* out, size_t length, Endpoint* endpoint) {
+  SessionTable& table = SessionTable::instance();
+  const uint32_t relay = endpoint->relayPeer();
+  Session* session = relay == peer ? nullptr : table.usable(relay, nowMs);
+  if (session == nullptr || !table.peer(relay).endpoint.load(endpoint) || endpoint->isRelay()) return false;
+  uint8_t* header = out + kTransportHeaderBytes;
+  header[0] = kRelayType;
+  header[1] = kRelayForward;
+  header[2] = header[3] = 0;
+  std::memcpy(header + 4, table.peer(peer).relayTag.data(), kRelayTagBytes);
+  return sealMessage(session, lane, out, kRelayHeaderBytes + length);
+}
+
 TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane)
     : memory_(memory),
       counters_(counters),
@@ -49,6 +62,10 @@ TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint3
       vectors_(kBatch) {}
 
 void TunnelSender::send(const int32_t* d) {
+  if (d[word::action] == action::message) {
+    sealWhole(d);
+    return;
+  }
   size_t length = 0;
   const uint8_t* packet = memory_.packetOf(d, &length);
   Offload offload;
@@ -66,32 +83,61 @@ void TunnelSender::send(const int32_t* d) {
 bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
   const size_t plain = kOverlayHeaderBytes + plan.lengthOf(segment);
   const size_t padded = paddedLength(plain, mtu);
-  const size_t total = kTransportHeaderBytes + padded + kTagBytes;
-  if (total > kMaxDatagramBytes) {
-    counters_.add(counter::tunnelSendErrors);
-    return false;
-  }
-  uint8_t* out = reserve(total);
   const auto peer = static_cast<uint32_t>(d[word::to]);
-  Endpoint endpoint;
-  // Looked up for each segment: while a full batch was being sent the session may have gone.
-  if (!sessions_.owns_lock()) sessions_.lock();
-  Session* session = peer < kMaxPeers ? table_.usable(peer, nowMs_) : nullptr;
-  if (session == nullptr || !table_.peer(peer).endpoint.load(&endpoint)) {
-    counters_.add(counter::noSession);
-    return false;
-  }
-  uint8_t* overlay = out + kTransportHeaderBytes;
+  Place place{};
+  if (!open(peer, padded, &place)) return false;
+  uint8_t* overlay = place.out + kTransportHeaderBytes;
   overlay[0] = kOverlayType;
   overlay[1] = static_cast<uint8_t>(d[word::hops]);
   storeBe16(overlay + 2, static_cast<uint16_t>(d[word::vnet]));
   plan.write(segment, overlay + kOverlayHeaderBytes);
   std::memset(overlay + plain, 0, padded - plain);
-  if (!sealMessage(session, lane_, out, padded)) {
+  return close(peer, padded, &place);
+}
+
+void TunnelSender::sealWhole(const int32_t* d) {
+  size_t length = 0;
+  const uint8_t* payload = memory_.packetOf(d, &length);
+  const auto peer = static_cast<uint32_t>(d[word::to]);
+  Place place{};
+  if (payload == nullptr) {
+    counters_.add(counter::splitErrors);
+  } else if (open(peer, length, &place)) {
+    std::memcpy(place.out + kTransportHeaderBytes, payload, length);
+    close(peer, length, &place);
+  }
+}
+
+bool TunnelSender::open(uint32_t peer, size_t payload, Place* place) {
+  const size_t total = kTransportHeaderBytes + payload + kTagBytes;
+  if (total + kRelayOverhead > kMaxDatagramBytes) {
+    counters_.add(counter::tunnelSendErrors);
+    return false;
+  }
+  uint8_t* room = reserve(total + kRelayOverhead);
+  // Looked up for each message: while a full batch was being sent the session may have gone.
+  if (!sessions_.owns_lock()) sessions_.lock();
+  place->session = peer < kMaxPeers ? table_.usable(peer, nowMs_) : nullptr;
+  if (place->session == nullptr || !table_.peer(peer).endpoint.load(&place->endpoint)) {
     counters_.add(counter::noSession);
     return false;
   }
-  commit(peer, endpoint, total);
+  place->out = room + (place->endpoint.isRelay() ? kRelayLead : 0);
+  return true;
+}
+
+bool TunnelSender::close(uint32_t peer, size_t payload, Place* place) {
+  size_t total = kTransportHeaderBytes + payload + kTagBytes;
+  bool sealed = sealMessage(place->session, lane_, place->out, payload);
+  if (sealed && place->endpoint.isRelay()) {
+    sealed = wrapForRelay(peer, lane_, nowMs_, place->out - kRelayLead, total, &place->endpoint);
+    total += kRelayOverhead;
+  }
+  if (!sealed) {
+    counters_.add(counter::noSession);
+    return false;
+  }
+  commit(peer, place->endpoint, total);
   return true;
 }
 

@@ -54,11 +54,6 @@ const NOT_YET: readonly NotYet[] = [
     instead: 'they are never dialled; only udp:// is used',
   },
   {
-    setting: 'gndt.json: relay',
-    asked: ({ gndt }) => named(gndt.routers.filter(({ relay }) => relay).map(({ id }) => id)),
-    instead: "it does not carry others' messages; routers that cannot reach each other directly stay apart",
-  },
-  {
     setting: 'gndt.json: cipher "aes-256-gcm"',
     asked: ({ gndt }) => gndt.cipher === 'aes-256-gcm',
     instead: 'sessions are encrypted with chacha20-poly1305',

@@ -49,7 +49,7 @@ export const D = {
   /** With NEEDS_CSUM: where summing starts, from the IP header; and where the sum goes, from there. */
   checksumStart: 19,
   checksumOffset: 20,
-  /** For `Kind.handshake`: the sender's address. Family 4 or 6, port, address words (IPv4 in word 3). */
+  /** For `Kind.handshake`, and messages that are no overlay packets: the sender's address. Family 4 or 6, port, address words (IPv4 in word 3). */
   sourceFamily: 21,
   sourcePort: 22,
   sourceWord0: 23,
@@ -60,6 +60,9 @@ export const D = {
   session: 27,
   /** Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed. */
   sessionFlags: 28,
+  /** With a source: 1 + the TCP connection that it came by, 1 + the peer that relayed it; 0 = not so. */
+  sourceStream: 29,
+  sourceRelay: 30,
 } as const;
 
 export const Kind = {
@@ -77,6 +80,8 @@ export const Action = {
   tunnel: 1,
   /** Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC. GSO fields go along. */
   lan: 2,
+  /** Seal the bytes as they are in the current session of peer `to`, without an overlay header, and send. */
+  message: 3,
 } as const;
 
 export const VIRTIO_NEEDS_CSUM = 1;
@@ -158,6 +163,12 @@ export interface Engine {
    * Throws when a socket is broken beyond use (interface deleted).
    */
   receive(timeoutMs: number): number;
+  /**
+   * The message that `receive` described in descriptor `i` holds, from byte `skip` on, a transport message of another
+   * session, which peer `from` has passed on: opens it and describes it in the same descriptor, with `sourceRelay`.
+   * False, and counted, when it is not a new and genuine one, or nothing is in it; the descriptor is then undefined.
+   */
+  openRelayed(i: number, skip: number): boolean;
   /** Carries out the actions of descriptors `first … first + count − 1`, in order within a flow. Never throws for a peer's or a LAN's fault: counts. */
   send(first: number, count: number): void;
   /** Frees the memory; no call may follow. Sockets are closed by who opened them. */
@@ -189,6 +200,14 @@ export const PeerStat = {
   count: 7,
 } as const;
 
+/** How messages go to a peer: by a UDP socket, or by way of another peer. */
+export type PeerPath =
+  | { readonly fd: number; readonly address: Uint8Array; readonly port: number }
+  | { readonly relay: number };
+
+/** What a relay message carries before the WireGuard message (docs/wire-notes.md); written by the addon when it seals. */
+export const RELAY_HEADER_BYTES = 12;
+
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
@@ -202,8 +221,15 @@ export interface NativeAddon {
 
   /** Peers are small integers 0 … 4095, given out by the caller. */
   setPeerEndpoint(peer: number, udpFd: number, address: Uint8Array, port: number): void;
-  /** The endpoint in use (it follows authenticated messages: roaming), or undefined when never set. */
-  peerEndpoint(peer: number): { address: Uint8Array; port: number } | undefined;
+  /** The same for any kind of path. */
+  setPeerPath(peer: number, path: PeerPath): void;
+  /** 8 bytes by which relays know the peer. */
+  setRelayTag(peer: number, tag: Uint8Array): void;
+  /**
+   * The endpoint in use, or undefined when never set. It follows authenticated messages (roaming) from one UDP address
+   * to another, never from or to another kind of path. A relayed peer has `relay` and an empty address.
+   */
+  peerEndpoint(peer: number): { address: Uint8Array; port: number; relay?: number } | undefined;
   /** Fills `out` (PeerStat.count long). */
   peerStats(peer: number, out: Float64Array): void;
   /** Removes all sessions and the endpoint. */
@@ -216,8 +242,8 @@ export interface NativeAddon {
   /** Forgets it and wipes its keys; harmless if it is gone. */
   removeSession(localIndex: number): void;
 
-  /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
-  sealAndSend(peer: number, payload: Uint8Array): boolean;
+  /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it, by `path` if given. False: no session, or the socket said no. */
+  sealAndSend(peer: number, payload: Uint8Array, path?: PeerPath): boolean;
   /** Sends bytes as they are (handshake messages). False: the socket said no. */
   sendDatagram(udpFd: number, address: Uint8Array, port: number, bytes: Uint8Array): boolean;
 }

@@ -26,6 +26,7 @@ export interface PlaneOptions {
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
   readonly selfPeer: number;
+  readonly relaying: WorkerInput['relaying'];
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
@@ -117,7 +118,7 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
+    const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer, relaying } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const wakeupFd = native.createWakeup();
@@ -136,6 +137,7 @@ export class DataPlane {
       vnets,
       table,
       selfPeer,
+      relaying,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,

@@ -1,19 +1,23 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { D, Kind } from './engine.js';
+import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
 
 const OVERLAY_HEADER_BYTES = 4;
 const FIRST_BYTE_OVERLAY = 0x10;
+const FIRST_BYTE_RELAY = 0x30;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
+  readonly #relay: RelayForwarder;
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
+    this.#relay = new RelayForwarder(context);
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -21,9 +25,15 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const kind = ctx.word(i, D.kind);
     if (kind === Kind.handshake) {
-      this.#handshake(i);
+      this.#ctx.postHandshake(i);
       return;
     }
+    this.#message(i, true);
+  }
+
+  /** A relayed message is not itself for or from a relay. */
+  #message(i: number, mayBeRelayed: boolean): void {
+    const ctx = this.#ctx;
     if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) {
       ctx.post({
         type: 'sessionConfirmed',
@@ -36,36 +46,20 @@ export class TunnelForwarder {
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
-    else ctx.count('drop_payload_unknown');
-  }
-
-  #handshake(i: number): void {
-    const ctx = this.#ctx;
-    ctx.count('handshake_received');
-    ctx.post({
-      type: 'handshake',
-      bytes: this.#copy(i),
-      address: {
-        family: ctx.word(i, D.sourceFamily) === 6 ? 6 : 4,
-        words: [
-          ctx.word(i, D.sourceWord0),
-          ctx.word(i, D.sourceWord1),
-          ctx.word(i, D.sourceWord2),
-          ctx.word(i, D.sourceWord3),
-        ],
-      },
-      port: ctx.word(i, D.sourcePort),
-    });
+    else if (first === FIRST_BYTE_RELAY && mayBeRelayed) {
+      if (this.#relay.decide(i)) this.#message(i, false);
+    } else ctx.count('drop_payload_unknown');
   }
 
   #control(i: number): void {
-    this.#ctx.count('control_received');
-    this.#ctx.post({ type: 'control', peer: this.#ctx.word(i, D.from), payload: this.#copy(i) });
-  }
-
-  #copy(i: number): Uint8Array {
-    const offset = this.#ctx.word(i, D.offset);
-    return this.#ctx.engine.packets.slice(offset, offset + this.#ctx.word(i, D.length));
+    const ctx = this.#ctx;
+    ctx.count('control_received');
+    ctx.post({
+      type: 'control',
+      peer: ctx.word(i, D.from),
+      payload: ctx.copy(i),
+      source: ctx.messageSource(i),
+    });
   }
 
   #overlay(i: number, length: number): void {

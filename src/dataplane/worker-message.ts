@@ -7,6 +7,14 @@ export interface AddressWords {
   readonly words: readonly [number, number, number, number];
 }
 
+/** Where a message of the tunnel came from: a UDP address; a TCP connection (its far end); or a peer that passed it on. */
+export interface MessageSource {
+  readonly address: AddressWords;
+  readonly port: number;
+  readonly stream: number | undefined;
+  readonly relay: number | undefined;
+}
+
 export type WorkerMessage =
   /** The worker is in its loop. */
   | { readonly type: 'running' }
@@ -16,11 +24,15 @@ export type WorkerMessage =
   | {
       readonly type: 'handshake';
       readonly bytes: Uint8Array;
-      readonly address: AddressWords;
-      readonly port: number;
+      readonly source: MessageSource;
     }
   /** A decrypted control message, first byte 0x2v. */
-  | { readonly type: 'control'; readonly peer: number; readonly payload: Uint8Array }
+  | {
+      readonly type: 'control';
+      readonly peer: number;
+      readonly payload: Uint8Array;
+      readonly source: MessageSource;
+    }
   /** The first authenticated message has come on a session. */
   | { readonly type: 'sessionConfirmed'; readonly peer: number; readonly session: number }
   /** A local node's MAC is needed. */
@@ -41,6 +53,14 @@ export type WorkerMessage =
       readonly mac: number;
     };
 
+/** What the relaying of messages needs to know of gndt.json. */
+export interface Relaying {
+  /** This router passes messages on. */
+  readonly isRelay: boolean;
+  /** By peer number: the tag in two signed words, and whether it may pass messages on to us. */
+  readonly peers: readonly { readonly tagHigh: number; readonly tagLow: number; readonly isRelay: boolean }[];
+}
+
 /** Everything that a worker is given at its start. */
 export interface WorkerInput {
   readonly engine: EngineOptions;
@@ -56,6 +76,7 @@ export interface WorkerInput {
   readonly table: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
+  readonly relaying: Relaying;
   /** Int32Array: inner MTU by peer index. */
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */

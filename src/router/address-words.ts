@@ -1,6 +1,8 @@
 /** Between the workers' address words (signed, as Int32Arrays hold them) and `Ip`. */
-import type { AddressWords } from '../dataplane/worker-message.js';
+import type { AddressWords, MessageSource } from '../dataplane/worker-message.js';
 import { type Family, Ip } from '../net/ip.js';
+import { relayPath } from '../tunnel/path.js';
+import type { DatagramAddress } from '../tunnel/ports.js';
 
 export function toIp({ family, words }: AddressWords): Ip {
   return Ip.fromWords(family, words);
@@ -14,4 +16,8 @@ export function toAddressWords(ip: Ip): AddressWords {
 export function sourceAddress(addresses: readonly Ip[], family: Family): AddressWords | undefined {
   const ip = addresses.find((address) => address.family === family && !address.isLinkLocal);
   return ip === undefined ? undefined : toAddressWords(ip);
+}
+
+export function datagramAddress({ address, port, stream, relay }: MessageSource): DatagramAddress {
+  return relay === undefined ? { address: toIp(address).toBytes(), port, stream } : relayPath(relay);
 }

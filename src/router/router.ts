@@ -20,7 +20,7 @@ import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { datagramAddress, sourceAddress, toIp } from './address-words.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Hearing } from './hearing.js';
@@ -29,6 +29,7 @@ import { LanSide } from './lan-side.js';
 import { kernelForwards } from './lans.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { innerMtu, ownInnerMtu } from './mtu.js';
+import { relayInput, setRelayTags } from './relaying.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
@@ -178,6 +179,7 @@ export class Router {
         v6: sourceAddress(addresses, 6),
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
+      relaying: relayInput(gndt.config, gndt.self),
       table: this.#forwarding.memory,
       selfPeer: gndt.peerIndex(gndt.self),
       onMessage: (message) => this.#workerMessage(message),
@@ -207,6 +209,7 @@ export class Router {
 
   #createTunnel(native: ReturnType<typeof loadNative>): Tunnel {
     const { config, version } = this.#options;
+    setRelayTags(native, config.gndt);
     return new Tunnel({
       // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
       gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
@@ -218,7 +221,11 @@ export class Router {
         gndtDigest: gndtDigest(config.gndt),
         innerMtuBytes: ownInnerMtu(config.router.listen),
       },
-      ports: tunnelPorts(native, this.#sockets.udp),
+      ports: tunnelPorts(
+        native,
+        this.#sockets.udp,
+        (peer) => config.gndt.routers[peer]?.publicKey ?? new Uint8Array(0),
+      ),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => this.#peerUp(router),
@@ -261,13 +268,11 @@ export class Router {
 
   #workerMessage(message: WorkerMessage): void {
     switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
+      case 'handshake':
+        this.#tunnel.handshakeReceived(message.bytes, datagramAddress(message.source));
         break;
-      }
       case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
+        this.#tunnel.controlReceived(message.peer, message.payload, datagramAddress(message.source));
         break;
       case 'sessionConfirmed':
         this.#tunnel.sessionConfirmed(message.peer, message.session);

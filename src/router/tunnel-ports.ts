@@ -1,12 +1,24 @@
 /** The tunnel's ports onto the addon: sessions go to the engine's registry, datagrams to the socket of their family. */
 import { randomBytes } from 'node:crypto';
-import { type NativeAddon, PeerStat, type UdpSocket } from '../dataplane/engine.js';
+import { type NativeAddon, type PeerPath, PeerStat, type UdpSocket } from '../dataplane/engine.js';
 import { systemClock } from '../net/system-clock.js';
-import type { TunnelPorts } from '../tunnel/ports.js';
+import type { DatagramAddress, TunnelPorts } from '../tunnel/ports.js';
+import { relayTag, wrapForRelay } from '../tunnel/relay-message.js';
 
-export function tunnelPorts(native: NativeAddon, sockets: readonly UdpSocket[]): TunnelPorts {
+/** @param keyOf public key of the peer with that number */
+export function tunnelPorts(
+  native: NativeAddon,
+  sockets: readonly UdpSocket[],
+  keyOf: (peer: number) => Uint8Array,
+): TunnelPorts {
   const socketFor = (address: Uint8Array): UdpSocket | undefined =>
     sockets.find(({ family }) => family === (address.length === 4 ? 4 : 6));
+  /** Undefined: no socket of that family. */
+  const nativePath = (to: DatagramAddress): PeerPath | undefined => {
+    if (to.relay !== undefined) return { relay: to.relay };
+    const fd = socketFor(to.address)?.fd;
+    return fd === undefined ? undefined : { fd, address: to.address, port: to.port };
+  };
   const stats = new Float64Array(PeerStat.count);
   return {
     clock: systemClock,
@@ -14,9 +26,9 @@ export function tunnelPorts(native: NativeAddon, sockets: readonly UdpSocket[]):
     installSession: (peer, keys) => native.installSession(peer, keys),
     setCurrentSession: (peer, localIndex) => native.setCurrentSession(peer, localIndex),
     removeSession: (localIndex) => native.removeSession(localIndex),
-    setPeerEndpoint: (peer, address, port) => {
-      const socket = socketFor(address);
-      if (socket !== undefined) native.setPeerEndpoint(peer, socket.fd, address, port);
+    setPeerEndpoint: (peer, to) => {
+      const path = nativePath(to);
+      if (path !== undefined) native.setPeerPath(peer, path);
     },
     peerEndpoint: (peer) => native.peerEndpoint(peer),
     removePeer: (peer) => native.removePeer(peer),
@@ -32,10 +44,16 @@ export function tunnelPorts(native: NativeAddon, sockets: readonly UdpSocket[]):
         currentCounter: stats[PeerStat.currentCounter] ?? 0,
       };
     },
-    sealAndSend: (peer, payload) => native.sealAndSend(peer, payload),
-    sendDatagram: (address, port, bytes) => {
-      const socket = socketFor(address);
-      return socket !== undefined && native.sendDatagram(socket.fd, address, port, bytes);
+    sealAndSend: (peer, payload, to) => {
+      const path = to === undefined ? undefined : nativePath(to);
+      return (to === undefined || path !== undefined) && native.sealAndSend(peer, payload, path);
+    },
+    sendDatagram: (to, bytes, peer) => {
+      if (to.relay !== undefined) {
+        return peer !== undefined && native.sealAndSend(to.relay, wrapForRelay(relayTag(keyOf(peer)), bytes));
+      }
+      const fd = socketFor(to.address)?.fd;
+      return fd !== undefined && native.sendDatagram(fd, to.address, to.port, bytes);
     },
   };
 }

@@ -119,15 +119,20 @@ export class LiveView implements RouterView {
   }
 
   #peer(state: PeerState): PeerView {
-    const { id, reason, transport, endpoint, lastHandshakeWallMs, rttMs, version, counts } = state;
+    const { id, reason, transport, endpoint, relay, lastHandshakeWallMs, rttMs, version, counts } = state;
     return {
       id,
       state: state.state,
       reason,
       transport,
-      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      endpoint:
+        endpoint === undefined
+          ? null
+          : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
+      relay: relay ?? null,
       lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
       rttMs: rttMs ?? null,
+      lossPercent: state.lossPercent ?? null,
       bytesSent: counts?.bytesSent ?? 0,
       bytesReceived: counts?.bytesReceived ?? 0,
       packetsSent: counts?.packetsSent ?? 0,

@@ -3,11 +3,14 @@ import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { TableMessage } from '../tables/message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
-import type { HelloMessage } from './control-message.js';
+import type { HelloMessage, IntroductionMessage } from './control-message.js';
 import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endpoint.js';
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
-import type { PeerCounts } from './ports.js';
+import { kindOf, relayPath } from './path.js';
+import { canIntroduce, Paths, type PathsContext, type PathsOwner } from './paths.js';
+import type { Ping } from './pings.js';
+import type { DatagramAddress, PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
 /** What `vinectl peers` shows. */
@@ -18,8 +21,13 @@ export interface PeerState {
   readonly state: 'up' | 'connecting' | 'down' | 'refused';
   /** Why it is not up; empty when it is. */
   readonly reason: string;
-  readonly transport: 'udp' | 'tcp' | 'none';
+  readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
+  /** Undefined for a relayed peer. */
   readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
+  /** The router that passes messages on, for transport `relay`. */
+  readonly relay: RouterId | undefined;
+  /** Of the last hundred Pings; undefined before the first. */
+  readonly lossPercent: number | undefined;
   readonly lastHandshakeWallMs: number | undefined;
   readonly rttMs: number | undefined;
   /** What its last Hello said; undefined before the first. */
@@ -47,6 +55,13 @@ export type TunnelEvent =
       readonly router: RouterId;
       readonly reason: string;
     }
+  /** Messages to it take another way from now on. */
+  | {
+      readonly event: 'peer_path';
+      readonly router: RouterId;
+      readonly path: string;
+      readonly reason: string;
+    }
   /** Its gndt.json is not ours. */
   | { readonly event: 'peer_gndt_differs'; readonly router: RouterId };
 
@@ -54,14 +69,20 @@ export interface PeerListener {
   up(peer: Peer): void;
   down(peer: Peer, reason: string): void;
   message(peer: Peer, message: TableMessage): void;
+  introduction(peer: Peer, message: IntroductionMessage): void;
+  /** Name of the router with that number. */
+  nameOf(peer: number): RouterId;
   event(event: TunnelEvent): void;
 }
 
-export type PeerContext = SessionsContext & LinkContext;
+export type PeerContext = SessionsContext & LinkContext & PathsContext;
 
-export class Peer implements LinkListener, SessionsListener {
+export class Peer implements LinkListener, SessionsListener, PathsOwner {
   readonly id: RouterId;
+  /** It carries others' messages. */
+  readonly isRelay: boolean;
   readonly sessions: PeerSessions;
+  private readonly paths: Paths;
   private readonly link: Link;
   private readonly noEndpoint: string;
   /** Why it is not up, when that is more than "not yet". */
@@ -78,7 +99,9 @@ export class Peer implements LinkListener, SessionsListener {
   ) {
     this.id = entry.id;
     this.noEndpoint = withoutEndpointReason(entry.endpoints);
-    this.sessions = new PeerSessions(number, remote, udpEndpoints(entry.endpoints), context, this);
+    this.isRelay = entry.relay;
+    this.paths = new Paths(number, udpEndpoints(entry.endpoints), context, this);
+    this.sessions = new PeerSessions(number, remote, this.paths, context, this);
     this.link = new Link(number, entry.id, context, this);
   }
 
@@ -90,8 +113,46 @@ export class Peer implements LinkListener, SessionsListener {
     return this.link.rtt.rttMs;
   }
 
+  /** The path in use. */
+  get path(): DatagramAddress | undefined {
+    return this.paths.current;
+  }
+
+  get hasSession(): boolean {
+    return this.sessions.hasCurrent;
+  }
+
+  /** We are in direct contact with it: it can say where it sees others, and pass messages on if it is a relay. */
+  get canIntroduce(): boolean {
+    return this.isUp && canIntroduce(this.path);
+  }
+
   start(): void {
     this.sessions.connect('now');
+  }
+
+  /**
+   * Looks after the paths; `relays`: the peers by way of which messages can go now. What is wanted of others: nothing,
+   * to be asked once where this peer is, or to be asked until it is reached.
+   */
+  seeToPaths(relays: readonly number[]): 'no' | 'once' | 'search' {
+    const asks = this.paths.tick(relays);
+    if (this.refused || this.paths.isBest) return 'no';
+    if (!this.isUp || this.paths.suspect) return 'search';
+    return asks ? 'once' : 'no';
+  }
+
+  /** Another router is in direct contact with it, and sees it at that UDP address (undefined: it comes by TCP). */
+  seenBy(other: Peer, address: DatagramAddress | undefined): void {
+    let isNew = address !== undefined && this.paths.seen(address);
+    if (other.isRelay) isNew = this.paths.seen(relayPath(other.number)) || isNew;
+    if (this.refused || this.hasSession) return;
+    this.sessions.connect('now');
+    if (isNew) this.sessions.hasten();
+  }
+
+  say(message: IntroductionMessage): void {
+    this.link.say(message);
   }
 
   /** Says Bye and forgets all keys. No callback comes of it. */
@@ -103,8 +164,8 @@ export class Peer implements LinkListener, SessionsListener {
   }
 
   /** An authenticated control message from it. */
-  controlReceived(payload: Uint8Array): void {
-    this.link.received(payload);
+  controlReceived(payload: Uint8Array, source?: DatagramAddress): void {
+    this.link.received(payload, source);
   }
 
   send(message: TableMessage): boolean {
@@ -115,13 +176,16 @@ export class Peer implements LinkListener, SessionsListener {
     const { hello } = this.link;
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
+    const relay = endpoint?.relay;
     const ours = this.context.hello.gndtDigest;
     return {
       id: this.id,
       peer: this.number,
       ...this.verdict(),
-      transport: endpoint === undefined ? 'none' : 'udp',
+      transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
+      relay: relay === undefined ? undefined : this.owner.nameOf(relay),
+      lossPercent: this.isUp ? this.link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
       version: hello?.version,
@@ -137,6 +201,7 @@ export class Peer implements LinkListener, SessionsListener {
 
   sessionReady(rttMs: number): void {
     this.timer?.cancel();
+    if (!this.isUp) this.paths.begun();
     this.link.sessionReady(rttMs);
   }
 
@@ -177,6 +242,32 @@ export class Peer implements LinkListener, SessionsListener {
 
   message(message: TableMessage): void {
     this.owner.message(this, message);
+  }
+
+  introduction(message: IntroductionMessage): void {
+    this.owner.introduction(this, message);
+  }
+
+  heard(source: DatagramAddress): void {
+    this.paths.heard(source);
+  }
+
+  pinged(): void {
+    this.paths.pinged();
+  }
+
+  answered(ping: Ping): void {
+    this.paths.answered(ping);
+  }
+
+  // What the paths want and tell.
+
+  ping(path: DatagramAddress): void {
+    this.link.probe('path', { to: path });
+  }
+
+  pathChanged(path: DatagramAddress, reason: string): void {
+    if (this.isUp) this.owner.event({ event: 'peer_path', router: this.id, path: this.textOf(path), reason });
   }
 
   ended(how: LinkEnd, reason: string): void {
@@ -223,6 +314,11 @@ export class Peer implements LinkListener, SessionsListener {
 
   private get endpointText(): string {
     const endpoint = this.sessions.endpoint;
-    return endpoint === undefined ? 'nowhere' : formatAddress(endpoint);
+    return endpoint === undefined ? 'nowhere' : this.textOf(endpoint);
+  }
+
+  private textOf(path: DatagramAddress): string {
+    if (path.relay !== undefined) return `relay ${this.owner.nameOf(path.relay)}`;
+    return `${path.stream === undefined ? '' : 'tcp '}${formatAddress(path)}`;
   }
 }

@@ -33,6 +33,10 @@ export interface TunnelTimes {
   readonly minRetransmitMs: number;
   readonly maxRetransmitMs: number;
   readonly initialRetransmitMs: number;
+  /** How often better paths are tried while the one in use is not straight UDP. */
+  readonly pathProbeMs: number;
+  /** How often paths are looked after. */
+  readonly pathTickMs: number;
   /** How long a refused peer's session is kept, so that it surely hears why. */
   readonly refusalLingerMs: number;
   /** How often a refused peer is tried again: it may have been upgraded. */
@@ -52,6 +56,8 @@ export const DEFAULT_TIMES: TunnelTimes = {
   minRetransmitMs: 20,
   maxRetransmitMs: 1_000,
   initialRetransmitMs: 200,
+  pathProbeMs: 60_000,
+  pathTickMs: 500,
   refusalLingerMs: 1_000,
   refusedRetryMs: 60_000,
 };

@@ -5,6 +5,7 @@
  * on the clock that is handed in. Outputs are the ports and the listeners. Nothing here throws for what a peer sends.
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
+import type { Clock, Timer } from '../net/clock.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterId } from '../tables/model.js';
 import { ControlCodec } from './codec/control-codec.js';
@@ -18,6 +19,7 @@ import {
   type Identity,
   openInitiation,
 } from './handshake.js';
+import { Introductions } from './introductions.js';
 import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
@@ -65,6 +67,10 @@ export class Tunnel {
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
+  private readonly introductions: Introductions;
+  private readonly clock: Clock;
+  private readonly pathTickMs: number;
+  private pathTimer: Timer | undefined;
   private running = false;
 
   /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
@@ -72,7 +78,19 @@ export class Tunnel {
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
     const context = this.contextOf(options);
-    const listener = listenerOf(options.listeners);
+    this.clock = options.ports.clock;
+    this.pathTickMs = context.times.pathTickMs;
+    this.introductions = new Introductions({
+      nowMs: () => this.clock.nowMs(),
+      peer: (router) => this.byId.get(router),
+      peers: () => this.byId.values(),
+      count: (name) => this.counts.add(name),
+    });
+    const listener = listenerOf(
+      options.listeners,
+      (number) => options.gndt.routers[number]?.id ?? '',
+      (peer, message) => this.introductions.received(peer, message),
+    );
     for (const [number, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
       const remote = createRemoteIdentity(this.identity, entry.publicKey);
@@ -89,11 +107,17 @@ export class Tunnel {
     if (this.running) return;
     this.running = true;
     for (const peer of this.byId.values()) peer.start();
+    const again = (): void => {
+      this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
+      this.introductions.tick();
+    };
+    this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
   }
 
   /** Says Bye to all that hear it and forgets all keys. It cannot be started again. */
   stop(reason: string): void {
     this.running = false;
+    this.pathTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
   }
 
@@ -110,8 +134,8 @@ export class Tunnel {
   }
 
   /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
-  controlReceived(peer: number, payload: Uint8Array): void {
-    if (this.running) this.byNumber.get(peer)?.controlReceived(payload);
+  controlReceived(peer: number, payload: Uint8Array, source?: DatagramAddress): void {
+    if (this.running) this.byNumber.get(peer)?.controlReceived(payload, source);
   }
 
   /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
@@ -187,8 +211,14 @@ export class Tunnel {
   }
 }
 
-function listenerOf(listeners: TunnelListeners): PeerListener {
+function listenerOf(
+  listeners: TunnelListeners,
+  nameOf: PeerListener['nameOf'],
+  introduction: PeerListener['introduction'],
+): PeerListener {
   return {
+    nameOf,
+    introduction,
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),
     message: (peer, message) => listeners.message(peer.id, message),

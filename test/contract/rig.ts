@@ -100,7 +100,7 @@ export class Rig {
 
   receiveOnce(timeoutMs: number): Described[] {
     const filled = this.engine.receive(timeoutMs);
-    return Array.from({ length: filled }, (_, i) => this.#read(i));
+    return Array.from({ length: filled }, (_, i) => this.read(i));
   }
 
   /** Receives until a counter has reached a value: for what leaves no descriptor. Returns all that came meanwhile. */
@@ -110,7 +110,8 @@ export class Rig {
     return all;
   }
 
-  #read(index: number): Described {
+  /** What a descriptor says now. */
+  read(index: number): Described {
     const base = index * DESCRIPTOR_WORDS;
     const word = (name: keyof typeof D) => this.engine.descriptors[base + D[name]] ?? 0;
     const names = Object.keys(D) as (keyof typeof D)[];

@@ -2,12 +2,14 @@
 import { describe } from 'node:test';
 import { deviceSuite } from './device-suite.js';
 import { lanSuite } from './lan-suite.js';
+import { relaySuite } from './relay-suite.js';
 import { splitSuite } from './split-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
 export function contractSuite(name: string, world: World): void {
   describe(`${name}: tunnel`, () => tunnelSuite(world));
+  describe(`${name}: relays`, () => relaySuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));

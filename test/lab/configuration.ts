@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Plan, routerName, type Site, type SiteLetter, siteAddress } from './plan.js';
+import { isBehindNat, type Plan, routerName, type Site, type SiteLetter, siteAddress } from './plan.js';
 
 export const vnet = 'blue';
 export const tunnelPort = 7700;
@@ -11,6 +11,8 @@ export const tunnelPort = 7700;
 export interface ConfigurationOptions {
   /** Sites whose router has a key of which the others do not know. */
   readonly wrongKey?: readonly SiteLetter[];
+  /** The routers listen on TCP too, and say so. */
+  readonly tcp?: boolean;
   readonly logLevel?: string;
   readonly cipher?: 'chacha20-poly1305' | 'aes-256-gcm';
   readonly verify?: 'optimistic' | 'strict' | 'off';
@@ -41,7 +43,7 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
   return {
     id: routerName(site.letter),
     privateKeyFile: 'router.key',
-    listen: [`udp://0.0.0.0:${tunnelPort}`],
+    listen: [`udp://0.0.0.0:${tunnelPort}`, ...(options.tcp === true ? [`tcp://0.0.0.0:${tunnelPort}`] : [])],
     lans: [{ interface: 'lan0', vnet }],
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
     stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
@@ -59,6 +61,11 @@ function networksOf(site: Site): object[] {
   ];
 }
 
+function endpointsOf({ number }: Site, options: ConfigurationOptions): string[] {
+  const transports = options.tcp === true ? ['udp', 'tcp'] : ['udp'];
+  return transports.map((transport) => `${transport}://192.0.2.${number}:${tunnelPort}`);
+}
+
 function gndtJson(
   plan: Plan,
   publicKeys: ReadonlyMap<SiteLetter, string>,
@@ -67,10 +74,11 @@ function gndtJson(
   const subnet = plan.topology === 'large-subnet' ? { subnet: '10.0.0.0/8' } : {};
   return {
     vnets: [{ name: vnet, id: 1, ...subnet }],
-    routers: plan.sites.map(({ letter, number }) => ({
-      id: routerName(letter),
-      publicKey: publicKeys.get(letter),
-      endpoints: [`udp://192.0.2.${number}:${tunnelPort}`],
+    routers: plan.sites.map((site) => ({
+      id: routerName(site.letter),
+      publicKey: publicKeys.get(site.letter),
+      endpoints: isBehindNat(plan.topology, site) ? [] : endpointsOf(site, options),
+      ...(plan.topology === 'nat' && site.letter === 'c' ? { relay: true } : {}),
     })),
     networks: plan.sites.flatMap(networksOf),
     ...(options.cipher === undefined ? {} : { cipher: options.cipher }),

@@ -11,19 +11,21 @@ import {
   type EngineOptions,
   Kind,
   type NativeAddon,
+  type PeerPath,
   PeerStat,
   SCRATCH_SLOTS,
 } from '../../src/dataplane/engine.js';
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
 import { type Datagram, FakeNetwork, type FrameOffload, type LanFrame } from './fake-network.js';
 import { packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
-import { FakeSessions } from './fake-sessions.js';
+import { type FakeEndpoint, FakeSessions } from './fake-sessions.js';
 import { familyOf } from './ip-packet.js';
 
 const HEADROOM = 64;
 const SMALLEST_MTU = 576;
 const HANDSHAKE_BYTES: Readonly<Record<number, number>> = { 1: 148, 2: 92, 3: 64 };
 const TRANSPORT_MIN_BYTES = 32;
+const OVERLAY = 0x10;
 
 type CounterName = Exclude<keyof typeof EngineCounter, 'count'>;
 type Word = keyof typeof D;
@@ -72,7 +74,22 @@ class FakeEngine implements Engine {
     for (let i = first; i < first + count; i++) {
       if (this.#word(i, 'action') === Action.tunnel) this.#sendToPeer(i);
       if (this.#word(i, 'action') === Action.lan) this.#sendToLan(i);
+      if (this.#word(i, 'action') === Action.message) this.#sendWhole(i);
     }
+  }
+
+  openRelayed(i: number, skip: number): boolean {
+    this.#mustBeOpen();
+    if (i < 0 || i >= this.slots || skip < 0) throw new RangeError('i, skip');
+    const [message, relay] = [this.#packet(i), this.#word(i, 'from')];
+    if (this.#options.role === 'lan' || message === undefined || message.length < skip || relay < 0)
+      return false;
+    if (message.length - skip < TRANSPORT_MIN_BYTES) {
+      this.#count('messagesMalformed');
+      return false;
+    }
+    const from = { address: new Uint8Array(4), port: 0 };
+    return this.#describeMessage(i, { fd: -1, ...from, relay }, { bytes: message.slice(skip), from });
   }
 
   close(): void {
@@ -160,7 +177,7 @@ class FakeEngine implements Engine {
     const [type = 0, ...reserved] = bytes.subarray(0, 4);
     if (reserved.length === 3 && reserved.every((byte) => byte === 0)) {
       if (type === 4 && bytes.length >= TRANSPORT_MIN_BYTES)
-        return this.#describeMessage(descriptor, fd, datagram);
+        return this.#describeMessage(descriptor, { fd, ...datagram.from }, datagram);
       if (bytes.length === HANDSHAKE_BYTES[type]) {
         const words = { kind: Kind.handshake, from: -1, ...sourceWords(datagram) };
         this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, bytes, words);
@@ -171,7 +188,7 @@ class FakeEngine implements Engine {
     return false;
   }
 
-  #describeMessage(descriptor: number, fd: number, datagram: Datagram): boolean {
+  #describeMessage(descriptor: number, source: FakeEndpoint, datagram: Datagram): boolean {
     const opened = this.#registry.sessions.open(datagram.bytes);
     if (typeof opened === 'string') {
       this.#count(opened);
@@ -179,18 +196,22 @@ class FakeEngine implements Engine {
     }
     const { session, payload } = opened;
     const peer = this.#registry.sessions.peer(session.peer);
-    const roamed = peer.endpoint?.port !== datagram.from.port || peer.endpoint.fd !== fd;
+    const known = peer.endpoint;
+    const mayRoam = known === undefined || (known.relay === undefined && source.relay === undefined);
+    const roamed = mayRoam && (known?.port !== source.port || known.fd !== source.fd);
     const sessionFlags = (session.authenticatedOnce ? 0 : 1) | (roamed ? 2 : 0);
     session.authenticatedOnce = true;
-    peer.endpoint = { ...datagram.from, fd };
+    if (roamed) peer.endpoint = source;
     if (payload.length === 0) this.#count('keepalivesReceived');
     if (payload.length === 0 && sessionFlags === 0) return false;
+    const isPacket = payload[0] === OVERLAY;
+    const relayed = source.relay === undefined ? {} : { sourceRelay: source.relay + 1 };
     this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, payload, {
       kind: Kind.message,
       from: session.peer,
       session: session.keys.localIndex,
       sessionFlags,
-      ...(roamed ? sourceWords(datagram) : {}),
+      ...(sessionFlags !== 0 || !isPacket ? { ...sourceWords(datagram), ...relayed } : {}),
     });
     return true;
   }
@@ -222,17 +243,28 @@ class FakeEngine implements Engine {
       const payload = new Uint8Array(Math.max(plain, Math.min(Math.ceil(plain / 16) * 16, mtu + 4)));
       payload.set([0x10, hops, vnet >>> 8, vnet & 0xff]);
       payload.set(segment, 4);
-      const sealed = this.#registry.sessions.seal(to, payload);
-      if (sealed === undefined) {
-        this.#count('noSession');
-        return;
-      }
-      if (!this.#registry.network.sendUdp(sealed.to.fd, sealed.to, sealed.message))
-        this.#count('tunnelSendErrors');
-      this.#count('tunnelDatagramsSent');
-      this.#count('tunnelBytesSent', sealed.message.length);
-      this.#registry.sessions.noteSent(to, sealed.message.length);
+      if (!this.#seal(to, payload)) return;
     }
+  }
+
+  #sendWhole(i: number): void {
+    const payload = this.#packet(i);
+    if (payload === undefined) this.#count('splitErrors');
+    else this.#seal(this.#word(i, 'to'), payload.slice());
+  }
+
+  #seal(to: number, payload: Uint8Array): boolean {
+    const sealed = this.#registry.sessions.seal(to, payload);
+    if (sealed === undefined) {
+      this.#count('noSession');
+      return false;
+    }
+    if (!this.#registry.network.sendUdp(sealed.to.fd, sealed.to, sealed.message))
+      this.#count('tunnelSendErrors');
+    this.#count('tunnelDatagramsSent');
+    this.#count('tunnelBytesSent', sealed.message.length);
+    this.#registry.sessions.noteSent(to, sealed.message.length);
+    return true;
   }
 
   #sendToLan(i: number): void {
@@ -309,19 +341,38 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   };
 }
 
+function endpointOf(path: PeerPath): FakeEndpoint {
+  if ('relay' in path) {
+    if (path.relay < 0 || path.relay >= 4096) throw new RangeError('relay');
+    return { fd: -1, address: new Uint8Array(4), port: 0, relay: path.relay };
+  }
+  if (path.address.length !== 4 && path.address.length !== 16)
+    throw new RangeError('address must be 4 or 16 bytes');
+  return { ...path, address: path.address.slice() };
+}
+
 function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, SocketFunction> {
   return {
     setPeerEndpoint: (peer, fd, address, port) => {
-      if (address.length !== 4 && address.length !== 16)
-        throw new RangeError('address must be 4 or 16 bytes');
-      sessions.peer(peer).endpoint = { fd, address: address.slice(), port };
+      sessions.peer(peer).endpoint = endpointOf({ fd, address, port });
+    },
+    setPeerPath: (peer, path) => {
+      sessions.peer(peer).endpoint = endpointOf(path);
+    },
+    setRelayTag: (peer, tag) => {
+      if (tag.length !== 8) throw new RangeError('a relay tag has 8 bytes');
+      sessions.peer(peer).relayTag = tag.slice();
     },
     peerEndpoint: (peer) => {
       const endpoint = sessions.peer(peer).endpoint;
-      return endpoint === undefined ? undefined : { address: endpoint.address.slice(), port: endpoint.port };
+      if (endpoint === undefined) return undefined;
+      const { address, port, relay } = endpoint;
+      return relay === undefined
+        ? { address: address.slice(), port }
+        : { address: new Uint8Array(0), port, relay };
     },
     peerStats: (index, out) => {
-      const { current, endpoint: _, ...stats } = sessions.peer(index);
+      const { current, endpoint: _endpoint, relayTag: _tag, ...stats } = sessions.peer(index);
       for (const [name, value] of Object.entries(stats)) out[PeerStat[name as keyof typeof stats]] = value;
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
@@ -329,8 +380,8 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
     installSession: (peer, keys) => sessions.install(peer, keys),
     setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),
     removeSession: (localIndex) => sessions.remove(localIndex),
-    sealAndSend: (peer, payload) => {
-      const sealed = sessions.seal(peer, payload);
+    sealAndSend: (peer, payload, path) => {
+      const sealed = sessions.seal(peer, payload, path === undefined ? undefined : endpointOf(path));
       if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
       sessions.noteSent(peer, sealed.message.length);
       return true;

@@ -134,6 +134,7 @@ class Bench {
       vnets: [1],
       table: table.memory,
       selfPeer: B,
+      relaying: { isRelay: false, peers: [] },
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
@@ -481,12 +482,13 @@ describe('messages that are not overlay packets', () => {
     const [message] = bench.posted;
     assert.ok(message?.type === 'handshake');
     assert.equal(message.bytes.length, 148);
-    assert.equal(message.port, 7700);
-    assert.equal(Ip.fromWords(message.address.family, message.address.words).key, '192.0.2.1');
+    const { address, port, relay } = message.source;
+    assert.deepEqual([port, relay], [7700, undefined]);
+    assert.equal(Ip.fromWords(address.family, address.words).key, '192.0.2.1');
   });
 
   test('any other first byte is counted', () => {
-    for (const first of [0x00, 0x11, 0x45, 0x60, 0x30, 0xff]) {
+    for (const first of [0x00, 0x11, 0x45, 0x60, 0x31, 0xff]) {
       bench.engine.putMessage(A, Buffer.from([first, 0, 0, 0, 0]));
       new TunnelForwarder(bench.context).decide(0);
     }

@@ -35,8 +35,8 @@ function setUp(endpoints: readonly Endpoint[], peerKey = publicKey(PEER_KEY)) {
     setPeerEndpoint: () => undefined,
     removePeer: () => undefined,
     sealAndSend: () => false,
-    sendDatagram: (address, port) => {
-      sent.push({ atMs: clock.nowMs(), to: formatAddress({ address, port }) });
+    sendDatagram: (to) => {
+      sent.push({ atMs: clock.nowMs(), to: formatAddress(to) });
       return true;
     },
   };
