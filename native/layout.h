@@ -39,6 +39,7 @@ enum : uint32_t {
   sourceWord3,
   session,
   sessionFlags,
+  socket,
 };
 }
 
@@ -47,12 +48,13 @@ enum : int32_t { frame, message, handshake };
 }
 
 namespace action {
-enum : int32_t { drop, tunnel, lan };
+enum : int32_t { drop, tunnel, lan, bare, cookie };
 }
 
 namespace session_flag {
 constexpr int32_t first = 1;
 constexpr int32_t roamed = 2;
+constexpr int32_t proven = 4;
 }
 
 namespace counter {
@@ -76,6 +78,8 @@ enum : uint32_t {
   keepalivesReceived,
   noSession,
   splitErrors,
+  handshakesBadMac1,
+  cookieRepliesSent,
   count,
 };
 }

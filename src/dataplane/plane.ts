@@ -26,6 +26,8 @@ export interface PlaneOptions {
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
   readonly selfPeer: number;
+  readonly clientVnets: WorkerInput['clientVnets'];
+  readonly firstClientPeer: number;
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
@@ -118,6 +120,7 @@ export class DataPlane {
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
     const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
+    const { clientVnets, firstClientPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const wakeupFd = native.createWakeup();
@@ -136,6 +139,8 @@ export class DataPlane {
       vnets,
       table,
       selfPeer,
+      clientVnets,
+      firstClientPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
@@ -161,6 +166,7 @@ export class DataPlane {
         running.state = 'stopped';
       } else {
         this.#options.onMessage(message);
+        if (message.type === 'handshake') Atomics.add(this.#control, ControlWord.handshakesDone, 1);
       }
     });
     running.worker.on('error', fail);

@@ -11,6 +11,8 @@ import type { AddressWords, WorkerInput, WorkerMessage } from './worker-message.
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
+const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
+
 export class WorkerContext {
   readonly engine: Engine;
   readonly input: WorkerInput;
@@ -154,6 +156,20 @@ export class WorkerContext {
     this.setWord(slot, D.outMacLow, macLow);
     this.setWord(slot, D.action, Action.lan);
     this.engine.send(slot, 1);
+  }
+
+  /** To a WireGuard client that connects here. */
+  toClient(descriptor: number, peer: number): void {
+    const mtu = this.peerMtu[peer] ?? 0;
+    if (mtu === 0) {
+      this.count('drop_client_away');
+      if (this.mayReport(-3, peer, NOBODY)) this.post({ type: 'clientWanted', peer });
+      return;
+    }
+    this.setWord(descriptor, D.to, peer);
+    this.setWord(descriptor, D.mtu, mtu);
+    this.setWord(descriptor, D.action, Action.bare);
+    this.count('to_client');
   }
 
   toTunnel(descriptor: number, peer: number, vnet: number, hops: number): void {

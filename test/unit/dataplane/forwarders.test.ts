@@ -134,6 +134,8 @@ class Bench {
       vnets: [1],
       table: table.memory,
       selfPeer: B,
+      clientVnets: gndt.ownClients.map(({ vnet }) => vnet),
+      firstClientPeer: 3,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
