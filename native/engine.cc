@@ -29,7 +29,8 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
       wakeupFd_(options.wakeupFd),
       counters_(options.counters),
       lanSender_(*memory_, counters_, options.lans),
-      tunnelSender_(*memory_, counters_, lane) {
+      tunnelSender_(*memory_, counters_, lane),
+      cookieSender_(*memory_, counters_) {
   if (options.role == Role::lan) {
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
   } else {
@@ -84,14 +85,17 @@ void Engine::send(uint32_t first, uint32_t count) {
   // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
-    if (d[word::action] == action::tunnel || d[word::action] == action::message) tunnelSender_.send(d);
+    const int32_t kind = d[word::action];
+    if (kind == action::tunnel || kind == action::bare || kind == action::message) tunnelSender_.send(d);
   }
   tunnelSender_.flush();
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
     if (d[word::action] == action::lan) lanSender_.send(d);
+    if (d[word::action] == action::cookie) cookieSender_.send(d);
   }
   lanSender_.flush();
+  cookieSender_.flush();
 }
 
 }  // namespace vine

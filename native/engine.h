@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cookie_sender.h"
 #include "counters.h"
 #include "lan_sender.h"
 #include "lan_socket.h"
@@ -61,6 +62,7 @@ class Engine {
   Counters counters_;
   LanSender lanSender_;
   TunnelSender tunnelSender_;
+  CookieSender cookieSender_;
   std::unique_ptr<Receiver> receiver_;
   /** The same, when it is one. */
   TunnelReceiver* tunnelReceiver_ = nullptr;

@@ -39,6 +39,7 @@ enum : uint32_t {
   sourceWord3,
   session,
   sessionFlags,
+  socket,
   sourceStream,
   sourceRelay,
 };
@@ -49,12 +50,13 @@ enum : int32_t { frame, message, handshake };
 }
 
 namespace action {
-enum : int32_t { drop, tunnel, lan, message };
+enum : int32_t { drop, tunnel, lan, bare, cookie, message };
 }
 
 namespace session_flag {
 constexpr int32_t first = 1;
 constexpr int32_t roamed = 2;
+constexpr int32_t proven = 4;
 }
 
 namespace counter {
@@ -78,6 +80,8 @@ enum : uint32_t {
   keepalivesReceived,
   noSession,
   splitErrors,
+  handshakesBadMac1,
+  cookieRepliesSent,
   count,
 };
 }

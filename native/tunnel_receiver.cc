@@ -112,9 +112,16 @@ bool TunnelReceiver::describe(int fd, uint32_t slot, Held* held, int32_t* d) {
 bool TunnelReceiver::describeHandshake(int fd, uint32_t slot, uint32_t type, int32_t* d) {
   Endpoint source;
   if (!receivedEndpoint(ring_.from(slot), fd, &source)) return false;
+  const auto verdict = guard_.check(ring_.data(slot), ring_.length(slot), source);
+  if (verdict == HandshakeGuard::Verdict::badMac1) {
+    counters_.add(counter::handshakesBadMac1);
+    return false;
+  }
   describePayload(d, kind::handshake, static_cast<size_t>(ring_.data(slot) - memory_.packets()),
                   handshakeLength(type));
   d[word::from] = -1;
+  d[word::socket] = fd;
+  d[word::sessionFlags] = verdict == HandshakeGuard::Verdict::proven ? session_flag::proven : 0;
   writeSource(d, source);
   return true;
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "counters.h"
+#include "handshake_guard.h"
 #include "receiver.h"
 #include "session_table.h"
 
@@ -48,6 +49,7 @@ class TunnelReceiver final : public Receiver {
   const uint32_t lane_;
   std::vector<int> sockets_;
   ReceiveRing ring_;
+  HandshakeGuard guard_;
   size_t turn_ = 0;
   uint64_t nowMs_ = 0;
 };

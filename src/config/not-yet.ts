@@ -58,11 +58,6 @@ const NOT_YET: readonly NotYet[] = [
     asked: ({ gndt }) => gndt.cipher === 'aes-256-gcm',
     instead: 'sessions are encrypted with chacha20-poly1305',
   },
-  {
-    setting: 'gndt.json: nodes',
-    asked: ({ gndt }) => gndt.nodes.length > 0,
-    instead: 'WireGuard clients cannot connect',
-  },
 ];
 
 /** One sentence for each setting that is asked for in vain. */

@@ -67,7 +67,7 @@ export interface LndtView {
   /** Address or prefix. */
   readonly node: string;
   readonly mac: string | null;
-  readonly state: 'static' | 'visiting' | 'departed' | 'unauthorised';
+  readonly state: 'static' | 'visiting' | 'departed' | 'client' | 'unauthorised';
   /** Where a departed node is; where a visiting node is at home. */
   readonly router: string | null;
 }
@@ -99,7 +99,7 @@ export interface RouteView {
   readonly ip: string;
   readonly from: string | null;
   /** One word for programs. */
-  readonly action: 'peer' | 'local' | 'own' | 'gateway' | 'drop';
+  readonly action: 'peer' | 'local' | 'client' | 'own' | 'gateway' | 'drop';
   /** Peer's id, or LAN interface. */
   readonly to: string | null;
   readonly mac: string | null;

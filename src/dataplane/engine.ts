@@ -58,11 +58,16 @@ export const D = {
   sourceWord3: 26,
   /** For authenticated messages: local index of the session. */
   session: 27,
-  /** Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed. */
+  /**
+   * Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed.
+   * Bit 2, for `Kind.handshake`: its mac2 proves that the sender receives at its source address.
+   */
   sessionFlags: 28,
+  /** For `Kind.handshake`: the socket that it came by. */
+  socket: 29,
   /** With a source: 1 + the TCP connection that it came by, 1 + the peer that relayed it; 0 = not so. */
-  sourceStream: 29,
-  sourceRelay: 30,
+  sourceStream: 30,
+  sourceRelay: 31,
 } as const;
 
 export const Kind = {
@@ -80,8 +85,12 @@ export const Action = {
   tunnel: 1,
   /** Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC. GSO fields go along. */
   lan: 2,
+  /** As `tunnel`, without an overlay header: `to` is an ordinary WireGuard client. */
+  bare: 3,
+  /** Answer the handshake message in this slot with a cookie reply (`setHandshakeGuard`). */
+  cookie: 4,
   /** Seal the bytes as they are in the current session of peer `to`, without an overlay header, and send. */
-  message: 3,
+  message: 5,
 } as const;
 
 export const VIRTIO_NEEDS_CSUM = 1;
@@ -115,7 +124,10 @@ export const EngineCounter = {
   noSession: 17,
   /** A packet that could not be split: headers do not fit its GSO type. */
   splitErrors: 18,
-  count: 19,
+  /** Initiations and responses from someone who does not know our public key. */
+  handshakesBadMac1: 19,
+  cookieRepliesSent: 20,
+  count: 21,
 } as const;
 
 export interface LanSocket {
@@ -241,6 +253,16 @@ export interface NativeAddon {
   setCurrentSession(peer: number, localIndex: number): void;
   /** Forgets it and wipes its keys; harmless if it is gone. */
   removeSession(localIndex: number): void;
+
+  /**
+   * What initiations and responses are checked with from now on, and cookies made with; 32 bytes each, copied. A wrong
+   * mac1 is counted and dropped, a right mac2 marked in the descriptor. Until the first call every message comes up.
+   */
+  setHandshakeGuard(keys: {
+    readonly mac1Key: Uint8Array;
+    readonly cookieKey: Uint8Array;
+    readonly cookieSecret: Uint8Array;
+  }): void;
 
   /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it, by `path` if given. False: no session, or the socket said no. */
   sealAndSend(peer: number, payload: Uint8Array, path?: PeerPath): boolean;

@@ -27,6 +27,8 @@ export interface PlaneOptions {
   readonly table: SharedArrayBuffer;
   readonly selfPeer: number;
   readonly relaying: WorkerInput['relaying'];
+  readonly clientVnets: WorkerInput['clientVnets'];
+  readonly firstClientPeer: number;
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
@@ -119,6 +121,7 @@ export class DataPlane {
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
     const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer, relaying } = this.#options;
+    const { clientVnets, firstClientPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const wakeupFd = native.createWakeup();
@@ -138,6 +141,8 @@ export class DataPlane {
       table,
       selfPeer,
       relaying,
+      clientVnets,
+      firstClientPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
@@ -163,6 +168,7 @@ export class DataPlane {
         running.state = 'stopped';
       } else {
         this.#options.onMessage(message);
+        if (message.type === 'handshake') Atomics.add(this.#control, ControlWord.handshakesDone, 1);
       }
     });
     running.worker.on('error', fail);

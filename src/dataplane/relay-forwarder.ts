@@ -45,8 +45,11 @@ export class RelayForwarder {
       this.#numberOf.set(keyOf(tagHigh, tagLow), number);
   }
 
-  /** True when descriptor `i` now describes a message of another peer, to be decided over like any other. */
-  decide(i: number): boolean {
+  /**
+   * What descriptor `i` holds now: a `message` of another peer, to be decided over like any other; a `handshake`
+   * message of another peer, behind the relay header; or nothing more to be done.
+   */
+  decide(i: number): 'message' | 'handshake' | 'done' {
     const ctx = this.#ctx;
     const at = ctx.word(i, D.offset);
     const length = ctx.word(i, D.length) - RELAY_HEADER_BYTES;
@@ -56,13 +59,12 @@ export class RelayForwarder {
     const type = bytes[at + RELAY_HEADER_BYTES] ?? 0;
     if (other === undefined || type < 1 || type > TRANSPORT) {
       ctx.count('drop_relay_malformed');
-      return false;
+      return 'done';
     }
-    if (bytes[at + 1] === FORWARD) {
-      this.#passOn(i, other, length);
-      return false;
-    }
-    return bytes[at + 1] === FORWARDED && this.#take(i, other, type);
+    if (bytes[at + 1] === FORWARDED) return this.#take(i, other, type);
+    if (bytes[at + 1] === FORWARD) this.#passOn(i, other, length);
+    else ctx.count('drop_relay_malformed');
+    return 'done';
   }
 
   #taggedAt(bytes: Uint8Array, at: number): number | undefined {
@@ -95,23 +97,22 @@ export class RelayForwarder {
   }
 
   /** A message that came by way of `from`, said to be of peer `sender`: only what its own session proves is believed. */
-  #take(i: number, sender: number, type: number): boolean {
+  #take(i: number, sender: number, type: number): 'message' | 'handshake' | 'done' {
     const ctx = this.#ctx;
     const relay = ctx.word(i, D.from);
     if (this.#relaying.peers[relay]?.isRelay !== true || sender === relay) {
       ctx.count('drop_relay_refused');
-      return false;
+      return 'done';
     }
     ctx.count('relayed_received');
     if (type !== TRANSPORT) {
       ctx.setWord(i, D.sourceRelay, relay + 1);
-      ctx.postHandshake(i, RELAY_HEADER_BYTES);
-      return false;
+      return 'handshake';
     }
-    if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return false;
-    if (ctx.word(i, D.from) === sender) return true;
+    if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return 'done';
+    if (ctx.word(i, D.from) === sender) return 'message';
     ctx.count('drop_relay_refused');
-    return false;
+    return 'done';
   }
 }
 

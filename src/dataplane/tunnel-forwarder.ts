@@ -1,6 +1,8 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { D, Kind } from './engine.js';
+import { forwardFromClient } from './client-forwarder.js';
+import { Action, D, Kind, RELAY_HEADER_BYTES } from './engine.js';
+import { HandshakeGate } from './handshake-gate.js';
 import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
@@ -10,13 +12,18 @@ const FIRST_BYTE_OVERLAY = 0x10;
 const FIRST_BYTE_RELAY = 0x30;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
+const ADDRESS_PROVEN = 4;
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
   readonly #relay: RelayForwarder;
+  readonly #gate: HandshakeGate;
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
+    this.#gate = new HandshakeGate(context.nowMs, () =>
+      Atomics.load(context.control, ControlWord.handshakesDone),
+    );
     this.#relay = new RelayForwarder(context);
   }
 
@@ -25,7 +32,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const kind = ctx.word(i, D.kind);
     if (kind === Kind.handshake) {
-      this.#ctx.postHandshake(i);
+      this.#handshake(i);
       return;
     }
     this.#message(i, true);
@@ -43,12 +50,48 @@ export class TunnelForwarder {
     }
     const length = ctx.word(i, D.length);
     if (length === 0) return;
+    const client = ctx.word(i, D.from) - ctx.input.firstClientPeer;
+    if (client >= 0) {
+      forwardFromClient(ctx, i, ctx.input.clientVnets[client]);
+      return;
+    }
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
-    else if (first === FIRST_BYTE_RELAY && mayBeRelayed) {
-      if (this.#relay.decide(i)) this.#message(i, false);
-    } else ctx.count('drop_payload_unknown');
+    else if (first === FIRST_BYTE_RELAY && mayBeRelayed) this.#relayed(i);
+    else ctx.count('drop_payload_unknown');
+  }
+
+  #relayed(i: number): void {
+    const ctx = this.#ctx;
+    const what = this.#relay.decide(i);
+    if (what === 'message') this.#message(i, false);
+    if (what !== 'handshake') return;
+    // It came in a session with a router that we trust to carry it: no stranger's flood.
+    ctx.count('handshake_received');
+    if (this.#gate.admit()) ctx.postHandshake(i, RELAY_HEADER_BYTES);
+    else ctx.count('drop_handshake_queue_full');
+  }
+
+  #handshake(i: number): void {
+    const ctx = this.#ctx;
+    ctx.count('handshake_received');
+    const { address } = ctx.messageSource(i);
+    const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
+    switch (this.#gate.judge(type, (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0, address)) {
+      case 'pass':
+        ctx.postHandshake(i);
+        return;
+      case 'cookie':
+        ctx.setWord(i, D.action, Action.cookie);
+        ctx.count('handshake_answered_with_cookie');
+        return;
+      case 'limited':
+        ctx.count('drop_handshake_limited');
+        return;
+      case 'full':
+        ctx.count('drop_handshake_queue_full');
+    }
   }
 
   #control(i: number): void {
@@ -126,6 +169,9 @@ export class TunnelForwarder {
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);
+        return;
+      case RouteKind.client:
+        ctx.toClient(i, destination[R.peer] ?? 0);
         return;
       default:
         this.#outside(i, vnet);

@@ -11,6 +11,8 @@ import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
+const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
+
 export class WorkerContext {
   readonly engine: Engine;
   readonly input: WorkerInput;
@@ -156,6 +158,20 @@ export class WorkerContext {
     this.engine.send(slot, 1);
   }
 
+  /** To a WireGuard client that connects here. */
+  toClient(descriptor: number, peer: number): void {
+    const mtu = this.peerMtu[peer] ?? 0;
+    if (mtu === 0) {
+      this.count('drop_client_away');
+      if (this.mayReport(-3, peer, NOBODY)) this.post({ type: 'clientWanted', peer });
+      return;
+    }
+    this.setWord(descriptor, D.to, peer);
+    this.setWord(descriptor, D.mtu, mtu);
+    this.setWord(descriptor, D.action, Action.bare);
+    this.count('to_client');
+  }
+
   toTunnel(descriptor: number, peer: number, vnet: number, hops: number): void {
     this.setWord(descriptor, D.to, peer);
     this.setWord(descriptor, D.vnet, vnet);
@@ -167,7 +183,6 @@ export class WorkerContext {
 
   /** Passes the handshake message of descriptor `i` up; it starts `skip` bytes into what is described. */
   postHandshake(i: number, skip = 0): void {
-    this.count('handshake_received');
     this.post({ type: 'handshake', bytes: this.copy(i, skip), source: this.messageSource(i) });
   }
 

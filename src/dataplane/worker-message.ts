@@ -35,6 +35,8 @@ export type WorkerMessage =
     }
   /** The first authenticated message has come on a session. */
   | { readonly type: 'sessionConfirmed'; readonly peer: number; readonly session: number }
+  /** There is a packet for a WireGuard client that has no session. */
+  | { readonly type: 'clientWanted'; readonly peer: number }
   /** A local node's MAC is needed. */
   | { readonly type: 'want'; readonly vnet: number; readonly address: AddressWords }
   /** A packet from `peer` was for a node that is elsewhere: tell that router. */
@@ -77,7 +79,10 @@ export interface WorkerInput {
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   readonly relaying: Relaying;
-  /** Int32Array: inner MTU by peer index. */
+  /** Vnet of each WireGuard client; the first one's peer index is `firstClientPeer`. */
+  readonly clientVnets: readonly number[];
+  readonly firstClientPeer: number;
+  /** Int32Array: inner MTU by peer index; 0 for a WireGuard client without a session. */
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */
   readonly counters: SharedArrayBuffer;
@@ -90,5 +95,7 @@ export const ControlWord = {
   stop: 0,
   /** 1: tables are complete, data packets may be forwarded. */
   serving: 1,
-  count: 2,
+  /** Handshake messages that the main thread has worked on since the start. */
+  handshakesDone: 2,
+  count: 3,
 } as const;

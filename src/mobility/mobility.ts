@@ -6,6 +6,7 @@ import type { TableMessage } from '../tables/message.js';
 import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
 import { Acceptance } from './acceptance.js';
 import { Arrival } from './arrival.js';
+import { ClientAddresses } from './client-addresses.js';
 import { Context, type MobilityDependencies } from './context.js';
 import { Departure } from './departure.js';
 import type { Evidence } from './evidence.js';
@@ -67,6 +68,7 @@ export class Mobility {
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
     new OwnAddresses(this.#context, this.#outbox).publish();
+    new ClientAddresses(this.#context, this.#outbox).publish();
     this.#sync.start();
   }
 
@@ -138,6 +140,7 @@ export class Mobility {
   nodeGone(vnet: VnetId, ip: Ip): void {
     const { directory, hwdt, gndt, ports } = this.#context;
     if (!gndt.isHome(vnet, ip) || this.#context.isOwnAddress(vnet, ip)) return;
+    if (gndt.clientAt(vnet, ip) !== undefined) return;
     hwdt.forget(vnet, ip);
     const tombstone = directory.withdraw(vnet, ip);
     if (tombstone === undefined) return;

@@ -1,10 +1,11 @@
 /** `vined`: reads its command line and configuration, starts the router, and stops it on a signal. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EX_CONFIG } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
 import { loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { formatConfigError } from '../tables/files/error.js';
+import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
 import { createLog } from './log.js';
 import { Router } from './router.js';
 
@@ -15,6 +16,24 @@ const EX_FAILURE = 1;
 interface Arguments {
   readonly config: string;
   readonly check: boolean;
+  readonly testTimes?: Partial<TunnelTimes>;
+}
+
+/** `{"rekeyAfterMs":3000}`: times of src/tunnel/times.ts, as a lab that must not wait for two minutes wants them. */
+function readTimes(text: string): Partial<TunnelTimes> {
+  let times: unknown;
+  try {
+    times = JSON.parse(text);
+  } catch {
+    throw new InvalidArgumentError('not JSON');
+  }
+  if (typeof times !== 'object' || times === null) throw new InvalidArgumentError('not a JSON object');
+  for (const [name, value] of Object.entries(times)) {
+    const known = Object.entries(DEFAULT_TIMES).find(([key]) => key === name)?.[1];
+    if (typeof known !== 'number') throw new InvalidArgumentError(`there is no time ${name}`);
+    if (typeof value !== 'number' || !(value > 0)) throw new InvalidArgumentError(`${name}: expected ms > 0`);
+  }
+  return times;
 }
 
 function readVersion(): string {
@@ -33,6 +52,8 @@ function parseArguments(version: string): Arguments {
       'validate the configuration and exit: status 0 when it is good, 78 when it is not',
       false,
     )
+    // Shorter times make a router chatty, longer ones weaken its keys: for labs, and so in no help text.
+    .addOption(new Option('--test-times <json>').argParser(readTimes).hideHelp())
     .addHelpText('after', '\nExamples:\n  vined --check --config /etc/vine\n  vined --config /etc/vine')
     .exitOverride();
   try {
@@ -62,7 +83,11 @@ function load(dir: string): Loaded {
   return result;
 }
 
-async function run({ config, warnings }: Loaded, version: string): Promise<void> {
+async function run(
+  { config, warnings }: Loaded,
+  version: string,
+  times: Partial<TunnelTimes> | undefined,
+): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   let router: Router | undefined;
   let stopping = false;
@@ -92,7 +117,8 @@ async function run({ config, warnings }: Loaded, version: string): Promise<void>
       void end(0);
     });
   }
-  router = new Router({ config, warnings, version, log: log.logger, onFailure: fail });
+  if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
+  router = new Router({ config, warnings, version, log: log.logger, times: times ?? {}, onFailure: fail });
   await router.start();
 }
 
@@ -109,5 +135,5 @@ if (options.check) {
     ]);
     process.exit(EX_FAILURE);
   }
-  await run(loaded, version);
+  await run(loaded, version, options.testTimes);
 }

@@ -18,3 +18,9 @@ export function innerMtu(endpoint: Ip | undefined, peerMtuBytes: number): number
   const own = WAN_MTU_BYTES - (endpoint?.family === 6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);
   return peerMtuBytes > 0 ? Math.min(own, peerMtuBytes) : own;
 }
+
+/**
+ * What goes to a WireGuard client: the MTU that its own tools give its interface (1,500 less IPv6 and WireGuard's
+ * header and tag), on whatever path.
+ */
+export const CLIENT_MTU_BYTES = 1420;

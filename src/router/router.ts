@@ -19,6 +19,7 @@ import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { datagramAddress, sourceAddress, toIp } from './address-words.js';
 import { DropSummary } from './drop-summary.js';
@@ -28,7 +29,7 @@ import { KernelGuard } from './kernel-guard.js';
 import { LanSide } from './lan-side.js';
 import { kernelForwards } from './lans.js';
 import { emitMobilityEvent } from './mobility-events.js';
-import { innerMtu, ownInnerMtu } from './mtu.js';
+import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
 import { relayInput, setRelayTags } from './relaying.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
@@ -43,6 +44,8 @@ export interface RouterOptions {
   readonly warnings: readonly string[];
   readonly version: string;
   readonly log: Logger;
+  /** For labs: what differs from the tunnel's own times. */
+  readonly times?: Partial<TunnelTimes>;
   /** Something without which the router cannot go on (a packet worker) has ended. */
   readonly onFailure: (error: Error) => void;
 }
@@ -168,7 +171,7 @@ export class Router {
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
     const { lans, lanSockets, udp } = this.#sockets;
-    return new DataPlane({
+    const plane = new DataPlane({
       clock: this.#clock,
       native: loadNative(),
       lans: lanSockets,
@@ -182,10 +185,14 @@ export class Router {
       relaying: relayInput(gndt.config, gndt.self),
       table: this.#forwarding.memory,
       selfPeer: gndt.peerIndex(gndt.self),
+      clientVnets: gndt.ownClients.map(({ vnet }) => vnet),
+      firstClientPeer: gndt.config.routers.length,
       onMessage: (message) => this.#workerMessage(message),
       onFailure: (worker, error) =>
         this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
     });
+    for (const { peer } of gndt.ownClients) plane.setPeerMtu(peer, 0);
+    return plane;
   }
 
   #createMobility(): Mobility {
@@ -215,6 +222,8 @@ export class Router {
       gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
       self: config.router.id,
       privateKey: config.privateKey,
+      presharedKeys: config.presharedKeys,
+      times: this.#options.times ?? {},
       description: {
         version,
         capabilities: [],
@@ -231,6 +240,7 @@ export class Router {
         up: (router) => this.#peerUp(router),
         down: (router) => this.#mobility.peerDown(router),
         event: (event) => emitTunnelEvent(this.#hub, event),
+        client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
     });
   }
@@ -276,6 +286,9 @@ export class Router {
         break;
       case 'sessionConfirmed':
         this.#tunnel.sessionConfirmed(message.peer, message.session);
+        break;
+      case 'clientWanted':
+        this.#tunnel.clientWanted(message.peer);
         break;
       case 'want':
         this.#lanSide.want(message.vnet, toIp(message.address));

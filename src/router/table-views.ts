@@ -83,6 +83,7 @@ export function lndtView(tables: Tables): LndtView[] {
       .map(({ vnet, ip, mac }) =>
         view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null),
       ),
+    ...lndt.clients().map(({ vnet, ip }) => view('client', vnet, ip.key, null, null)),
     ...lndt
       .departed()
       .map(({ vnet, ip, mac, router }) => view('departed', vnet, ip.key, formatMac(mac), router)),

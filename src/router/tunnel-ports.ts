@@ -44,6 +44,7 @@ export function tunnelPorts(
         currentCounter: stats[PeerStat.currentCounter] ?? 0,
       };
     },
+    setHandshakeGuard: (guard) => native.setHandshakeGuard(guard),
     sealAndSend: (peer, payload, to) => {
       const path = to === undefined ? undefined : nativePath(to);
       return (to === undefined || path !== undefined) && native.sealAndSend(peer, payload, path);

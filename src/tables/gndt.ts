@@ -1,7 +1,17 @@
 import type { Ip } from '../net/ip.js';
 import type { Prefix } from '../net/prefix.js';
-import type { GndtConfig, NetworkConfig, RouterEntry, RouterId, VnetConfig, VnetId } from './model.js';
+import { type OwnClient, ownClients } from './clients.js';
+import type {
+  GndtConfig,
+  NetworkConfig,
+  RouterEntry,
+  RouterId,
+  VnetConfig,
+  VnetId,
+  WireguardClient,
+} from './model.js';
 import { PrefixIndex } from './prefix-index.js';
+import { VnetMap } from './vnet-map.js';
 
 /**
  * The Global Network Description Table's fixed part: gndt.json and its look-ups, as one router sees it. What moves
@@ -11,12 +21,15 @@ export class Gndt {
   readonly config: GndtConfig;
   /** The router that looks. */
   readonly self: RouterId;
+  /** The WireGuard clients that connect to this router. */
+  readonly ownClients: readonly OwnClient[];
   readonly #vnets: ReadonlyMap<VnetId, VnetConfig>;
   readonly #vnetsByName: ReadonlyMap<string, VnetConfig>;
   readonly #networks = new PrefixIndex<NetworkConfig>();
   readonly #networkIndexes = new Map<NetworkConfig, number>();
   readonly #peerIndexes: ReadonlyMap<RouterId, number>;
   readonly #others: readonly RouterEntry[];
+  readonly #clients = new VnetMap<string, WireguardClient>();
 
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat */
   constructor(config: GndtConfig, self: RouterId) {
@@ -26,6 +39,10 @@ export class Gndt {
     this.#vnetsByName = new Map(config.vnets.map((vnet) => [vnet.name, vnet]));
     this.#peerIndexes = new Map(config.routers.map((router, index) => [router.id, index]));
     this.#others = config.routers.filter((router) => router.id !== self);
+    this.ownClients = ownClients(config, self);
+    for (const client of [...config.nodes, ...this.ownClients]) {
+      this.#clients.set(client.vnet, client.ip.key, client);
+    }
     for (const [index, network] of config.networks.entries()) {
       this.#networks.set(network.vnet, network.prefix, network);
       this.#networkIndexes.set(network, index);
@@ -64,10 +81,26 @@ export class Gndt {
     return this.homeOf(vnet, ip) === this.self;
   }
 
-  /** May router `by` take the node with this address? Only networks' addresses can be claimed; the home VR always may. */
+  /** The WireGuard client that has this address. */
+  clientAt(vnet: VnetId, ip: Ip): WireguardClient | undefined {
+    return this.#clients.get(vnet, ip.key);
+  }
+
+  /** The same, when it connects to this router. */
+  ownClientAt(vnet: VnetId, ip: Ip): OwnClient | undefined {
+    const client = this.#clients.get(vnet, ip.key);
+    return client !== undefined && 'peer' in client ? (client as OwnClient) : undefined;
+  }
+
+  /**
+   * May router `by` take the node with this address? Only networks' addresses can be claimed; the home VR always may.
+   * A WireGuard client is where the file says.
+   */
   mayClaim(vnet: VnetId, ip: Ip, by: RouterId): boolean {
     const network = this.networkOf(vnet, ip);
     if (network === undefined) return false;
+    const client = this.clientAt(vnet, ip);
+    if (client !== undefined) return client.via === by;
     return network.router === by || network.allow === undefined || network.allow.includes(by);
   }
 

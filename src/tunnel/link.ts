@@ -133,6 +133,11 @@ export class Link {
     if (this.currentState === 'up') this.channel.sendOnce(message);
   }
 
+  /** A regular Ping, before its time. */
+  pingNow(): void {
+    if (this.currentState === 'up') this.ping(this.context.ports.clock.nowMs());
+  }
+
   /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
   probe(purpose: 'path' | 'size', way: Way): void {
     if (this.currentState !== 'up' && this.currentState !== 'greeting') return;

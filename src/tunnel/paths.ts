@@ -2,7 +2,7 @@
  * The paths to one peer: which are known, which is in use, and when another takes its place.
  *
  * A path is believed when a Ping that was sent by it was answered by it. The path in use is given up for any other that
- * answers once `SUSPECT_AFTER` regular Pings in a row were not answered; and for a better one (straight UDP before TCP
+ * answers once `SUSPECT_AFTER` regular Pings in a row were not answered (when one is overdue, more follow quickly); and for a better one (straight UDP before TCP
  * before a relay) that answers `PROOF` Pings in a row. Better ones are tried in campaigns: for `CAMPAIGN_MS` after a
  * session begins or a third router has told where the peer is, then every `pathProbeMs`.
  * Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
@@ -12,7 +12,7 @@ import type { Ping } from './pings.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import type { TunnelTimes } from './times.js';
 
-const SUSPECT_AFTER = 3;
+const SUSPECT_AFTER = 4;
 const PROOF = 3;
 const CAMPAIGN_MS = 5_000;
 /** A path that neither the file nor a relay names is forgotten this long after it was last heard of. */
@@ -24,6 +24,9 @@ export interface PathsOwner {
   /** Is there a session to send Pings in? */
   readonly hasSession: boolean;
   ping(path: DatagramAddress): void;
+  /** A regular Ping, before its time. */
+  pingNow(): void;
+  readonly rttMs: number | undefined;
   /** Another path is in use. */
   pathChanged(path: DatagramAddress, why: string): void;
 }
@@ -45,6 +48,7 @@ export class Paths {
   private readonly known = new Map<string, Known>();
   private chosen: DatagramAddress | undefined;
   private unanswered = 0;
+  private lastAnsweredMs = Number.NEGATIVE_INFINITY;
   private campaignUntilMs = Number.NEGATIVE_INFINITY;
   private nextCampaignMs = 0;
 
@@ -64,7 +68,13 @@ export class Paths {
 
   /** The path in use has stopped answering. */
   get suspect(): boolean {
-    return this.unanswered >= SUSPECT_AFTER;
+    return this.unanswered >= SUSPECT_AFTER && this.overdue;
+  }
+
+  /** An answer should have come by now. */
+  private get overdue(): boolean {
+    const { pingIntervalMs } = this.context.times;
+    return this.nowMs - this.lastAnsweredMs > pingIntervalMs + 3 * (this.owner.rttMs ?? 0);
   }
 
   /** A straight path over UDP is in use and answers: nothing is left to be wished. */
@@ -112,9 +122,9 @@ export class Paths {
     this.known.delete(pathKey(path));
     if (!samePath(path, this.current)) return;
     const next = this.candidates().find((other) => !samePath(other, path));
-    this.unanswered = SUSPECT_AFTER;
     if (next !== undefined) this.use(next, 'the path before has gone');
     this.unanswered = SUSPECT_AFTER;
+    this.lastAnsweredMs = Number.NEGATIVE_INFINITY;
   }
 
   /** A regular Ping was sent by the path in use. */
@@ -127,6 +137,7 @@ export class Paths {
     if (ping.path === undefined) return;
     if (samePath(ping.path, this.current)) {
       this.unanswered = 0;
+      this.lastAnsweredMs = this.nowMs;
       return;
     }
     const known = this.known.get(pathKey(ping.path));
@@ -143,6 +154,7 @@ export class Paths {
   /** A session has become current: the first, or after a while without. */
   begun(): void {
     this.unanswered = 0;
+    this.lastAnsweredMs = this.nowMs;
     this.campaign();
   }
 
@@ -157,7 +169,10 @@ export class Paths {
     const { nowMs } = this;
     this.knowRelays(relays);
     for (const [key, { untilMs }] of this.known) if (untilMs <= nowMs) this.known.delete(key);
-    if (!this.owner.hasSession || this.isBest) return false;
+    if (!this.owner.hasSession) return false;
+    // Between the regular Pings, so that a path that has died is found out in two or three seconds.
+    if (this.unanswered > 0 && this.overdue) this.owner.pingNow();
+    if (this.isBest) return false;
     const begins = !this.suspect && nowMs >= this.nextCampaignMs;
     if (begins) this.campaign();
     if (this.suspect || nowMs < this.campaignUntilMs) this.tryOthers();
@@ -184,6 +199,7 @@ export class Paths {
     const changes = !samePath(path, this.current);
     this.chosen = { ...path, address: Uint8Array.from(path.address) };
     this.unanswered = 0;
+    this.lastAnsweredMs = this.nowMs;
     this.context.ports.setPeerEndpoint(this.peer, this.chosen);
     if (changes) this.owner.pathChanged(this.chosen, why);
     if (changes && rankOf(path) > 0) this.nextCampaignMs = this.nowMs + this.context.times.pathProbeMs;

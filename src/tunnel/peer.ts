@@ -205,6 +205,10 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner {
     this.link.sessionReady(rttMs);
   }
 
+  rekeyDue(): void {
+    this.sessions.connect('now');
+  }
+
   sessionLost(reason: string): void {
     this.link.lost(reason);
   }
@@ -264,6 +268,10 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner {
 
   ping(path: DatagramAddress): void {
     this.link.probe('path', { to: path });
+  }
+
+  pingNow(): void {
+    this.link.pingNow();
   }
 
   pathChanged(path: DatagramAddress, reason: string): void {

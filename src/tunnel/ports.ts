@@ -30,6 +30,14 @@ export interface PeerCounts {
   readonly currentCounter: number;
 }
 
+/** 32 bytes each. */
+export interface HandshakeGuardKeys {
+  readonly mac1Key: Uint8Array;
+  readonly cookieKey: Uint8Array;
+  /** Behind the cookies that are given; new every two minutes. */
+  readonly cookieSecret: Uint8Array;
+}
+
 export interface TunnelPorts {
   readonly clock: Clock;
   /** Fresh bytes of a cryptographic quality; the tunnel may overwrite them. */
@@ -48,6 +56,9 @@ export interface TunnelPorts {
   /** Removes all sessions and the endpoint. */
   removePeer(peer: number): void;
   peerStats?(peer: number): PeerCounts;
+
+  /** What handshake messages are to be checked with before they come up, and cookies made with (cookie.ts). */
+  setHandshakeGuard?(guard: HandshakeGuardKeys): void;
 
   /**
    * Seals a payload (empty: keep-alive) in the current session, and sends it by the path in use or another.

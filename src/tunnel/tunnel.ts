@@ -6,11 +6,13 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { Clock, Timer } from '../net/clock.js';
+import { type OwnClient, ownClients } from '../tables/clients.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterId } from '../tables/model.js';
+import { Client, type ClientState } from './client.js';
 import { ControlCodec } from './codec/control-codec.js';
 import { split } from './codec/split.js';
-import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import { COOKIE_SECRET_MS, KEY_BYTES, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
 import { Counters } from './counters.js';
 import {
   createIdentity,
@@ -20,7 +22,13 @@ import {
   openInitiation,
 } from './handshake.js';
 import { Introductions } from './introductions.js';
-import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
+import {
+  type CookieMessage,
+  decodeMessage,
+  type InitiationMessage,
+  MessageType,
+  type ResponseMessage,
+} from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { SessionIndexes } from './session-index.js';
@@ -45,6 +53,8 @@ export interface TunnelListeners {
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
+  /** A WireGuard client has a session, or has none any more. */
+  client?(client: OwnClient, isConnected: boolean): void;
 }
 
 export interface TunnelOptions {
@@ -52,6 +62,8 @@ export interface TunnelOptions {
   readonly self: RouterId;
   /** 32 bytes; the caller may wipe them when the constructor has returned. */
   readonly privateKey: Uint8Array;
+  /** 32 bytes each, for the routers with which one is agreed. */
+  readonly presharedKeys?: ReadonlyMap<RouterId, Uint8Array>;
   readonly description: SelfDescription;
   readonly ports: TunnelPorts;
   readonly listeners: TunnelListeners;
@@ -61,22 +73,32 @@ export interface TunnelOptions {
 
 export class Tunnel {
   private readonly identity: Identity;
+  /** WireGuard clients know one cipher only. */
+  private readonly clientIdentity: Identity;
+  private readonly ports: TunnelPorts;
   private readonly indexes: SessionIndexes<PeerSessions>;
   private readonly counts = new Counters();
   private readonly codec = new ControlCodec();
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
-  private readonly byKey = new Map<string, Peer>();
+  private readonly clientsByNumber = new Map<number, Client>();
+  /** By static public key, for each cipher. */
+  private readonly routersByKey = new Map<string, Peer>();
+  private readonly clientsByKey = new Map<string, Client>();
   private readonly introductions: Introductions;
   private readonly clock: Clock;
   private readonly pathTickMs: number;
   private pathTimer: Timer | undefined;
   private running = false;
+  private cookieTimer: Timer | undefined;
 
-  /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
+  /** Throws when `self` is not in the GNDT, or a router's or client's public key can give no secret. */
   constructor(options: TunnelOptions) {
-    this.identity = createIdentity(options.gndt.cipher, options.privateKey);
-    this.indexes = new SessionIndexes((length) => options.ports.random(length));
+    const { gndt, ports } = options;
+    this.ports = ports;
+    this.identity = createIdentity(gndt.cipher, options.privateKey);
+    this.clientIdentity = createIdentity('chacha20-poly1305', options.privateKey);
+    this.indexes = new SessionIndexes((length) => ports.random(length));
     const context = this.contextOf(options);
     this.clock = options.ports.clock;
     this.pathTickMs = context.times.pathTickMs;
@@ -86,26 +108,15 @@ export class Tunnel {
       peers: () => this.byId.values(),
       count: (name) => this.counts.add(name),
     });
-    const listener = listenerOf(
-      options.listeners,
-      (number) => options.gndt.routers[number]?.id ?? '',
-      (peer, message) => this.introductions.received(peer, message),
-    );
-    for (const [number, entry] of options.gndt.routers.entries()) {
-      if (entry.id === options.self) continue;
-      const remote = createRemoteIdentity(this.identity, entry.publicKey);
-      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
-      const peer = new Peer(number, entry, remote, context, listener);
-      this.byId.set(entry.id, peer);
-      this.byNumber.set(number, peer);
-      this.byKey.set(keyText(entry.publicKey), peer);
-    }
+    this.addRouters(options, context);
+    this.addClients(options, context);
   }
 
   /** Calls every peer that has an endpoint. */
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.renewCookieSecret();
     for (const peer of this.byId.values()) peer.start();
     const again = (): void => {
       this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
@@ -118,7 +129,9 @@ export class Tunnel {
   stop(reason: string): void {
     this.running = false;
     this.pathTimer?.cancel();
+    this.cookieTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
+    for (const client of this.clientsByNumber.values()) client.stop();
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -130,7 +143,13 @@ export class Tunnel {
 
   /** The first authenticated message has come in a session. */
   sessionConfirmed(peer: number, localIndex: number): void {
-    if (this.running) this.byNumber.get(peer)?.sessions.confirmed(localIndex);
+    if (!this.running) return;
+    (this.byNumber.get(peer) ?? this.clientsByNumber.get(peer))?.sessions.confirmed(localIndex);
+  }
+
+  /** A packet for a WireGuard client that has no session. */
+  clientWanted(peer: number): void {
+    if (this.running) this.clientsByNumber.get(peer)?.wanted();
   }
 
   /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
@@ -159,8 +178,55 @@ export class Tunnel {
     return [...this.byId.values()].map(({ state }) => state);
   }
 
+  clients(): ClientState[] {
+    return [...this.clientsByNumber.values()].map(({ state }) => state);
+  }
+
   counters(): Record<string, number> {
     return this.counts.toObject();
+  }
+
+  private addRouters(options: TunnelOptions, context: PeerContext): void {
+    const listener = listenerOf(
+      options.listeners,
+      (number) => options.gndt.routers[number]?.id ?? '',
+      (peer, message) => this.introductions.received(peer, message),
+    );
+    for (const [number, entry] of options.gndt.routers.entries()) {
+      if (entry.id === options.self) continue;
+      const remote = createRemoteIdentity(
+        this.identity,
+        entry.publicKey,
+        options.presharedKeys?.get(entry.id),
+      );
+      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
+      const peer = new Peer(number, entry, remote, context, listener);
+      this.byId.set(entry.id, peer);
+      this.byNumber.set(number, peer);
+      this.routersByKey.set(keyText(entry.publicKey), peer);
+    }
+  }
+
+  private addClients(options: TunnelOptions, context: PeerContext): void {
+    const listener = {
+      connected: (client: OwnClient, isConnected: boolean) => options.listeners.client?.(client, isConnected),
+    };
+    for (const entry of ownClients(options.gndt, options.self)) {
+      const remote = createRemoteIdentity(this.clientIdentity, entry.publicKey);
+      if (remote === undefined) throw new Error(`the public key of node ${entry.ip} is of low order`);
+      const client = new Client(entry, remote, { ...context, identity: this.clientIdentity }, listener);
+      this.clientsByNumber.set(entry.peer, client);
+      this.clientsByKey.set(keyText(entry.publicKey), client);
+    }
+  }
+
+  /** Cookies that were given before are worth nothing any more (§5.4.7). */
+  private renewCookieSecret(): void {
+    const { mac1Key, cookieKey } = this.identity;
+    this.ports.setHandshakeGuard?.({ mac1Key, cookieKey, cookieSecret: this.ports.random(KEY_BYTES) });
+    this.cookieTimer = this.ports.clock.after('cookie-secret', COOKIE_SECRET_MS, () =>
+      this.renewCookieSecret(),
+    );
   }
 
   private contextOf(options: TunnelOptions): PeerContext {
@@ -191,8 +257,7 @@ export class Tunnel {
     const message = decodeMessage(bytes);
     if (typeof message === 'string') return message;
     if (message.type === MessageType.transport) return 'unknown-type';
-    // Cookies are asked for and answered in a later issue; nobody has been asked yet.
-    if (message.type === MessageType.cookie) return 'cookie-not-expected';
+    if (message.type === MessageType.cookie) return this.handleCookie(message);
     if (!hasValidMac1(this.identity, message)) return 'bad-mac1';
     return message.type === MessageType.initiation
       ? this.handleInitiation(message, source)
@@ -200,14 +265,27 @@ export class Tunnel {
   }
 
   private handleInitiation(message: InitiationMessage, source: DatagramAddress): string | undefined {
-    const opened = openInitiation(this.identity, message, (key) => this.byKey.get(keyText(key)));
-    if (typeof opened === 'string') return opened;
-    return opened.peer.sessions.initiationOpened(opened, source);
+    const one = this.identity.cipher === this.clientIdentity.cipher;
+    const opened = openInitiation<Peer | Client>(this.identity, message, (key) => {
+      const text = keyText(key);
+      return this.routersByKey.get(text) ?? (one ? this.clientsByKey.get(text) : undefined);
+    });
+    if (typeof opened !== 'string') return opened.peer.sessions.initiationOpened(opened, source);
+    if (one || opened !== 'not-authentic' || this.clientsByKey.size === 0) return opened;
+    const client = openInitiation(this.clientIdentity, message, (key) => this.clientsByKey.get(keyText(key)));
+    return typeof client === 'string' ? client : client.peer.sessions.initiationOpened(client, source);
   }
 
   private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {
     const owner = this.indexes.ownerOf(message.receiver);
     return owner === undefined ? 'no-handshake' : owner.responseReceived(message, source);
+  }
+
+  private handleCookie(message: CookieMessage): string | undefined {
+    const owner = this.indexes.ownerOf(message.receiver);
+    const dropReason = owner === undefined ? 'no-handshake' : owner.cookieReceived(message);
+    if (dropReason === undefined) this.counts.add('handshake_cookies_received');
+    return dropReason;
   }
 }
 

@@ -1,6 +1,7 @@
 /** One suite for every packet engine: what src/dataplane/engine.ts promises. */
 import { describe } from 'node:test';
 import { deviceSuite } from './device-suite.js';
+import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { relaySuite } from './relay-suite.js';
 import { splitSuite } from './split-suite.js';
@@ -13,4 +14,5 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
+  describe(`${name}: handshakes`, () => guardSuite(world));
 }

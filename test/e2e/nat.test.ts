@@ -47,7 +47,7 @@ test('two sites behind hard NAT speak by way of a relay, which sees nothing', { 
 );
 
 test('a straight path is found, lost and found again, and connections stay', { skip: cannotRun }, (t) =>
-  withLab(t, { topology: 'nat', nat: 'easy' }, async (lab) => {
+  withLab(t, { topology: 'nat', nat: 'easy', times: { pathProbeMs: 3_000 } }, async (lab) => {
     await untilPath(lab, 'udp', 30_000);
     const stream = await TcpStream.open(lab, 'a1', 'b1', '10.2.0.11');
     await stream.progress(200_000);

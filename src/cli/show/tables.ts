@@ -54,7 +54,13 @@ export function showGndt(rows: readonly GndtView[], { paint }: Look): string {
   return table(rows, columns, paint, 'no networks');
 }
 
-const LNDT_STYLES = { static: undefined, visiting: 'cyan', departed: 'yellow', unauthorised: 'red' } as const;
+const LNDT_STYLES = {
+  static: undefined,
+  visiting: 'cyan',
+  departed: 'yellow',
+  client: 'green',
+  unauthorised: 'red',
+} as const;
 
 export function showLndt(rows: readonly LndtView[], { paint }: Look): string {
   const columns: Column<LndtView>[] = [

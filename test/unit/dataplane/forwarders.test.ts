@@ -135,6 +135,8 @@ class Bench {
       table: table.memory,
       selfPeer: B,
       relaying: { isRelay: false, peers: [] },
+      clientVnets: gndt.ownClients.map(({ vnet }) => vnet),
+      firstClientPeer: 3,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,

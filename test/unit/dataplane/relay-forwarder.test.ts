@@ -44,6 +44,8 @@ class Bench {
           isRelay: peer === RELAY,
         })),
       },
+      clientVnets: [],
+      firstClientPeer: 4,
       peerMtu: new SharedArrayBuffer(64),
       counters: this.counters.buffer as SharedArrayBuffer,
       control: new SharedArrayBuffer(ControlWord.count * 4),
@@ -104,7 +106,7 @@ describe('a relay', () => {
     bench.take(A, 2, tagOf(B), transport);
     assert.deepEqual(bench.engine.sent, []);
     assert.equal(bench.counted('relayed'), 0);
-    assert.equal(bench.counted('drop_relay_malformed'), 4);
+    assert.equal(bench.counted('drop_relay_malformed'), 5);
   });
 
   it('bounds what one router sends through it, and not the others', () => {
