@@ -1,14 +1,14 @@
 /*
  * Announces a "virtual machine" the way hypervisors and guests do after a migration, from inside its namespace.
  *
- *   lab-announce INTERFACE rarp|garp|both [MAC] [IPV4|IPV6]...
+ *   lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [IPV4|IPV6]...
  *
  * rarp: what QEMU sends (its defaults: initial 50 ms, max 550 ms, 5 rounds, step 100 ms, which puts the rounds at
  *       0, 50, 200, 450 and 800 ms): a broadcast RARP request, operation 3, padded to 60 bytes, addresses 0.0.0.0.
  * garp: what a Linux guest with virtio-net sends: a gratuitous ARP request per IPv4 address and an unsolicited
  *       neighbour advertisement per IPv6 address, once, repeated after 50 ms.
  * both: both, the guest's frames 19 ms after QEMU's first (announcements.md has the capture).
- * With a MAC (as its first argument behind the kind) the frames are that machine's: a lie, unless it is here.
+ * With a time (Unix microseconds) it waits until then. With a MAC the frames are that machine's: a lie, unless it is here.
  *
  * A program of its own because timing matters here and the start of a language runtime in a namespace takes 50 ms.
  */
@@ -147,6 +147,11 @@ static void wait_until(const struct timespec *start, long ms) {
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
+static void wait_for_time(long long unix_us) {
+  struct timespec due = {unix_us / 1000000, unix_us % 1000000 * 1000};
+  clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &due, NULL);
+}
+
 struct step {
   long ms;
   int rarp;
@@ -155,7 +160,7 @@ struct step {
 int main(int argc, char **argv) {
   static const struct step steps[] = {{0, 1}, {19, 0}, {50, 1}, {83, 0}, {200, 1}, {450, 1}, {800, 1}};
   if (argc < 3) {
-    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [MAC] [ADDRESS]...\n");
+    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [ADDRESS]...\n");
     return 2;
   }
   int both = strcmp(argv[2], "both") == 0;
@@ -166,7 +171,8 @@ int main(int argc, char **argv) {
   struct timespec start;
   open_interface(argv[1]);
   char **addresses = argv + 3;
-  if (argc > 3 && parse_mac(argv[3], mac)) addresses++;
+  if (argc > 3 && addresses[0][0] == '@') wait_for_time(atoll(*addresses++ + 1));
+  if (addresses < argv + argc && parse_mac(*addresses, mac)) addresses++;
   clock_gettime(CLOCK_MONOTONIC, &start);
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     if (steps[i].rarp ? !rarp : !guest) continue;

@@ -124,6 +124,11 @@ const hostMac = (site: Site, host: number): string => `02:00:00:00:${hex(site.nu
 const moverMac = (site: Site, host: number): string => `52:54:00:00:${hex(site.number - 1)}:${hex(host)}`;
 const wanMac = (site: Site): string => `02:00:00:ff:00:${hex(site.number)}`;
 
+/** 20 to 59, then 100 to 249: none that another node has. */
+const moverHost = (i: number): number => (i < 40 ? 20 : 60) + i;
+/** The i-th of `moreVms`, from 0. */
+export const moverName = (i: number): string => `vm${moverHost(i)}`;
+
 class PlanBuilder {
   readonly nodes: NodePlan[] = [];
   readonly bridges: BridgePlan[] = [];
@@ -252,7 +257,7 @@ class PlanBuilder {
     this.nodes.push({ name: 'cable', layer: 'switch', forwards: false, routes: [] });
     this.mover(first, 'vm', 9, sites);
     this.mover(second, 'vmb', 9, sites);
-    for (let i = 0; i < more; i++) this.mover(first, `vm${20 + i}`, 20 + i, sites);
+    for (let i = 0; i < more; i++) this.mover(first, moverName(i), moverHost(i), sites);
   }
 
   guest(site: Site): GuestPlan {
@@ -265,7 +270,7 @@ class PlanBuilder {
 /** The WAN's end of a router's wan0. */
 export const wanPort = (letter: SiteLetter): string => `w-${letter}`;
 
-/** `moreVms`: nodes that can move besides `vm` and `vmb`, at most 40. */
+/** `moreVms`: nodes that can move besides `vm` and `vmb`, at most 190. */
 export function planOf(topology: Topology, moreVms = 0): Plan {
   const hasTwo = topology === 'two-site' || topology === 'large-subnet';
   const sites = hasTwo ? allSites.slice(0, 2) : allSites;
