@@ -5,6 +5,7 @@
       "sources": [
         "native/addon.cc",
         "native/addon_engine.cc",
+        "native/addon_notify.cc",
         "native/addon_peers.cc",
         "native/addon_sockets.cc",
         "native/aead.cc",

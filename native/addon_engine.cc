@@ -1,5 +1,7 @@
 // createEngine, and the methods of what it returns.
 #include <errno.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -253,6 +255,11 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
                       napi_int32_array, memory->descriptorBytes() / sizeof(int32_t), &handle->descriptors);
 }
 
+/** So that `top -H` and a debugger tell the workers apart. The main thread's name is the process's: left alone. */
+void nameThread(Role role) {
+  if (gettid() != getpid()) prctl(PR_SET_NAME, role == Role::lan ? "lan-to-tunnel" : "tunnel-to-lan");
+}
+
 napi_value createEngine(napi_env env, napi_callback_info info) {
   Call call(env, info);
   EngineOptions options;
@@ -271,6 +278,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
       napi_wrap(env, self, handle.get(), destroyHandle, nullptr, nullptr) != napi_ok) {
     return throwError(env, "cannot make the engine's object");
   }
+  nameThread(options.role);
   // From here the object owns it.
   if (!furnish(env, self, counters, handle.release())) return throwError(env, "cannot share the engine's memory");
   return self;

@@ -218,6 +218,12 @@ export interface NativeAddon {
 
   /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
   sealAndSend(peer: number, payload: Uint8Array): boolean;
+  /**
+   * One datagram to a service manager's socket (sd_notify(3)); a path that begins with "@" is an abstract name. Never
+   * waits. Throws with the reason (ECONNREFUSED, EAGAIN …).
+   */
+  notifySystemd(path: string, text: Uint8Array): void;
+
   /** Sends bytes as they are (handshake messages). False: the socket said no. */
   sendDatagram(udpFd: number, address: Uint8Array, port: number, bytes: Uint8Array): boolean;
 }
