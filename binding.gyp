@@ -11,6 +11,7 @@
         "native/aead.cc",
         "native/batch_io.cc",
         "native/checksum.cc",
+        "native/coalesce.cc",
         "native/endpoint.cc",
         "native/engine.cc",
         "native/lan_receiver.cc",
