@@ -337,5 +337,8 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
       sessions.noteSent(peer, sealed.message.length);
       return true;
     },
+    notifySystemd: () => {
+      throw new Error('this network has no service manager');
+    },
   };
 }
