@@ -80,7 +80,7 @@ test('keys of a WireGuard client are renewed in both roles', { skip }, (t) =>
   withLab(t, { topology: 'two-site', daemons: false }, async (lab) => {
     const phone = new WireguardClient(lab, 'phone', `${lab.name}p`, await addClient(lab, 'a', PHONE));
     lab.addToWan('phone', ['192.0.2.100/24']);
-    for (const site of ['a', 'b'] as const) lab.daemon(site).start(SHORT);
+    for (const site of ['a', 'b'] as const) lab.daemon(site).start([], SHORT);
     await lab.waitConnected();
     try {
       await phone.start();
