@@ -239,7 +239,7 @@ class LoneMessage {
 
   bool send() const {
     if (!sendOne(endpoint_, bytes_.data(), bytes_.size())) return false;
-    SessionTable::instance().peer(peer_).countSent(bytes_.size(), monotonicMs());
+    SessionTable::instance().peer(peer_).countSent(1, bytes_.size(), monotonicMs());
     return true;
   }
 

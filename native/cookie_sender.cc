@@ -43,13 +43,13 @@ void CookieSender::send(const int32_t* d) {
 }
 
 void CookieSender::flush() {
-  bool delivered[kBatch];
+  int errors[kBatch];
   for (uint32_t first = 0; first < count_;) {
     uint32_t end = first + 1;
     while (end < count_ && to_[end].fd == to_[first].fd) end++;
-    sendAll(to_[first].fd, &messages_[first], end - first, delivered);
+    sendAll(to_[first].fd, &messages_[first], end - first, errors);
     for (uint32_t i = 0; i < end - first; i++) {
-      counters_.add(delivered[i] ? counter::cookieRepliesSent : counter::tunnelSendErrors);
+      counters_.add(errors[i] == 0 ? counter::cookieRepliesSent : counter::tunnelSendErrors);
     }
     first = end;
   }

@@ -5,6 +5,7 @@ import type { Io } from './io.js';
 import { addConfigVerbs } from './verbs/config.js';
 import { examples } from './verbs/help.js';
 import { addLookVerbs } from './verbs/look.js';
+import { addNodeVerbs } from './verbs/node.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { packageVersion } from './version.js';
 
@@ -37,6 +38,7 @@ export function createProgram(io: Io): Command {
   addLookVerbs(program, io);
   addSteeringVerbs(program, io);
   addConfigVerbs(program, io);
+  addNodeVerbs(program, io);
   return program;
 }
 
@@ -51,5 +53,6 @@ Exit status:
 function verbTerm(command: Command): string {
   const operands = command.registeredArguments.map((operand) => operand.name());
   if (command.name() === 'route') return 'route get IP [from IP]';
+  if (command.name() === 'node') return 'node add';
   return [command.name(), ...operands].join(' ');
 }

@@ -50,6 +50,20 @@ export interface PeerView {
   readonly innerMtuBytes: number;
 }
 
+/** An ordinary WireGuard client that connects to this router. */
+export interface ClientView {
+  readonly vnet: string;
+  readonly ip: string;
+  readonly publicKey: string;
+  /** `connected`: there is a session; `away`: there is none, because it has been silent or has never called. */
+  readonly state: 'connected' | 'away';
+  /** Where it was heard last. */
+  readonly endpoint: string | null;
+  readonly lastHandshakeAt: string | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
 export interface GndtView {
   readonly vnet: string;
   readonly prefix: string;
@@ -142,6 +156,7 @@ export interface ErrorView {
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
+  clients(): readonly ClientView[];
   gndt(): readonly GndtView[];
   lndt(): readonly LndtView[];
   hwdt(): readonly HwdtView[];

@@ -2,6 +2,7 @@
 
 import type { VineConfig } from '../config/load.js';
 import type {
+  ClientView,
   CountersView,
   DirectoryView,
   EventView,
@@ -22,6 +23,7 @@ import type { Clock } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
+import { encodeKey } from '../tables/files/read.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
@@ -140,6 +142,20 @@ export class LiveView implements RouterView {
       version: version ?? null,
       innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
     };
+  }
+
+  clients(): ClientView[] {
+    const { tunnel, tables } = this.#parts;
+    return tunnel.clients().map(({ client, connected, endpoint, lastHandshakeWallMs, counts }) => ({
+      vnet: vnetName(tables.gndt, client.vnet),
+      ip: client.ip.key,
+      publicKey: encodeKey(client.publicKey),
+      state: connected ? 'connected' : 'away',
+      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      bytesSent: counts?.bytesSent ?? 0,
+      bytesReceived: counts?.bytesReceived ?? 0,
+    }));
   }
 
   gndt(): GndtView[] {

@@ -4,7 +4,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { construct, demolish, type NatKind, namespaceOf, namespacesOf } from './build.js';
+import { addHost, construct, demolish, type NatKind, namespaceOf, namespacesOf } from './build.js';
 import { type ConfigurationOptions, writeConfigurations } from './configuration.js';
 import { Daemon } from './daemon.js';
 import {
@@ -23,7 +23,7 @@ import {
   waitGone,
   writeState,
 } from './ledger.js';
-import { announce, type MoveOptions, type MoveTimes, replug } from './mover.js';
+import { type MoveOptions, type MoveTimes, replug } from './mover.js';
 import { type MoverPlan, type Plan, planOf, routerName, type SiteLetter, type Topology } from './plan.js';
 import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
 import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
@@ -50,6 +50,7 @@ let labsOfThisProcess = 0;
 
 export class Lab {
   readonly plan: Plan;
+  private readonly added = new Set<string>();
   private readonly daemons: ReadonlyMap<SiteLetter, Daemon>;
   private readonly takeDown = (): void => this.downSync();
   private readonly interrupted = (): void => process.exit(130); // the exit handler takes it down
@@ -160,9 +161,15 @@ export class Lab {
     this.update({ processes: [...others, entry] });
   }
 
+  /** Plugs another machine into the WAN, as long as that is a bridge (unshaped). `addresses` with mask. */
+  addToWan(node: string, addresses: readonly string[]): void {
+    addHost(this.name, { node, interface: 'eth0', addresses });
+    this.added.add(node);
+  }
+
   /** The namespace of a node; throws for one that the lab has not. */
   namespace(node: string): string {
-    if (!this.plan.nodes.some(({ name }) => name === node))
+    if (!this.added.has(node) && !this.plan.nodes.some(({ name }) => name === node))
       throw new Error(`no node "${node}"; there are: ${this.plan.nodes.map(({ name }) => name).join(' ')}`);
     return namespaceOf(this.name, node);
   }
@@ -206,12 +213,9 @@ export class Lab {
     const from = this.state.places[name];
     if (from === undefined || !this.plan.sites.some(({ letter }) => letter === to))
       throw new Error(`no site "${to}" in this lab`);
-    const times = await replug(this.name, mover, from, to, options.downtimeMs ?? 0);
-    const { done } = announce(this.name, mover, options.announce ?? 'rarp');
+    const times = await replug(this.name, mover, from, to, options);
     this.update({ places: { ...this.state.places, [name]: to } });
-    // The caller may wait for it or not.
-    done.catch(() => undefined);
-    return { ...times, announced: done };
+    return times;
   }
 
   daemon(site: SiteLetter): Daemon {

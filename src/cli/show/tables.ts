@@ -1,5 +1,5 @@
 /** `vinectl peers`, `gndt`, `lndt`, `hwdt`, `directory`. */
-import type { DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
+import type { ClientView, DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
 import { type Column, type Look, table } from './text.js';
 import { age, bytes } from './units.js';
 
@@ -39,6 +39,24 @@ function peerPath({ transport, relay }: PeerView): string | null {
   if (transport === 'none') return null;
   if (transport === 'relay') return `via ${relay}`;
   return transport === 'udp' ? 'direct' : 'tcp';
+}
+
+export function showClients(clients: readonly ClientView[], { paint, nowMs }: Look): string {
+  const columns: Column<ClientView>[] = [
+    { title: 'VNET', text: (client) => client.vnet },
+    { title: 'IP', text: (client) => client.ip },
+    {
+      title: 'STATE',
+      text: (client) => client.state,
+      style: (client) => (client.state === 'connected' ? 'green' : 'dim'),
+    },
+    { title: 'ENDPOINT', text: (client) => client.endpoint },
+    { title: 'HANDSHAKE', text: (client) => age(client.lastHandshakeAt, nowMs) },
+    { title: 'RECEIVED', text: (client) => bytes(client.bytesReceived), right: true },
+    { title: 'SENT', text: (client) => bytes(client.bytesSent), right: true },
+    { title: 'KEY', text: (client) => client.publicKey },
+  ];
+  return table(clients, columns, paint, 'no clients');
 }
 
 export function showGndt(rows: readonly GndtView[], { paint }: Look): string {

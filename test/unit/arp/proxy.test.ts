@@ -40,7 +40,7 @@ const NETWORKS: readonly (readonly [string, string, string])[] = [
 ];
 
 /** Native to vr-a's network, and on no LAN. */
-const clients = ['10.1.0.7', 'fd01::7'].map(
+const clients = ['10.1.0.5', 'fd01::5'].map(
   (ip): WireguardClient => ({ vnet: CLASSIC, ip: Ip.of(ip), publicKey: new Uint8Array(32), via: 'vr-a' }),
 );
 
@@ -145,14 +145,14 @@ const CASES: readonly Case[] = [
   {
     what: 'a WireGuard client of this router with a native address',
     asker: '10.1.0.2',
-    target: '10.1.0.7',
-    nodes: [{ ip: '10.1.0.7', router: 'vr-a' }],
+    target: '10.1.0.5',
+    nodes: [{ ip: '10.1.0.5', router: 'vr-a' }],
     expected: true,
   },
   {
     what: 'a WireGuard client with a native address whose record has not been made',
     asker: '10.1.0.2',
-    target: '10.1.0.7',
+    target: '10.1.0.5',
     expected: true,
   },
   { what: 'a native address that nobody has', asker: '10.1.0.2', target: '10.1.0.9', expected: false },

@@ -15,6 +15,7 @@ test('--json prints the answer as the router sends it, wherever it stands', asyn
   const paths: Readonly<Record<string, string>> = {
     status: '/v1/status',
     peers: '/v1/peers',
+    'clients --state away': '/v1/clients?state=away',
     'gndt --vnet red': '/v1/gndt?vnet=red',
     lndt: '/v1/lndt',
     hwdt: '/v1/hwdt',
@@ -177,21 +178,24 @@ test('an answer of another version is a clear fault, not a trace of nonsense', a
 test('help is there for every verb, with examples', async () => {
   const { status, out } = await vinectl(['--help']);
   assert.equal(status, 0);
-  const verbs = [...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check) /gm)].map(
-    (match) => match[1] ?? match[2] ?? '',
-  );
+  const verbs = [
+    ...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|move|log-level|check) /gm),
+  ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
+    'clients',
     'counters',
     'directory',
     'events',
     'genkey',
+    'genpsk',
     'gndt',
     'hwdt',
     'lndt',
     'log-level',
     'migrations',
     'move',
+    'node add',
     'peers',
     'pubkey',
     'route get',

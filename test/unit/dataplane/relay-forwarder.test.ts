@@ -48,6 +48,7 @@ class Bench {
       firstClientPeer: 4,
       peerMtu: new SharedArrayBuffer(64),
       counters: this.counters.buffer as SharedArrayBuffer,
+      turns: new SharedArrayBuffer(4),
       control: new SharedArrayBuffer(ControlWord.count * 4),
     };
     const post = (message: WorkerMessage): void => void this.posted.push(message);
