@@ -24,6 +24,8 @@
         "native/segment.cc",
         "native/session_table.cc",
         "native/socket_util.cc",
+        "native/stream.cc",
+        "native/stream_table.cc",
         "native/tunnel_receiver.cc",
         "native/tunnel_sender.cc",
         "native/udp_socket.cc"

@@ -107,6 +107,12 @@ bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
     throwRange(env, "slots × slotBytes must not exceed 1 GiB");
     return false;
   }
+  bool hasStreams = false;
+  if (napi_has_named_property(env, object, "streams", &hasStreams) != napi_ok) return false;
+  if (hasStreams && (!readProperty(env, object, "streams", &value) ||
+                     !readBoolean(env, value, "streams", &options->streams))) {
+    return false;
+  }
   options->wakeupFd = static_cast<int>(fd);
   options->slots = static_cast<uint32_t>(slots);
   options->slotBytes = static_cast<uint32_t>(slotBytes);

@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "napi_util.h"
 #include "session_table.h"
+#include "stream_table.h"
 #include "tunnel_sender.h"
 #include "wire.h"
 
@@ -53,6 +54,15 @@ bool readPath(napi_env env, napi_value value, Endpoint* endpoint) {
   if (relayed) {
     if (!readProperty(env, value, "relay", &field) || !readPeer(env, field, &number)) return false;
     *endpoint = relayEndpoint(number);
+    return true;
+  }
+  bool streamed = false;
+  if (napi_has_named_property(env, value, "stream", &streamed) == napi_ok && streamed) {
+    if (!readProperty(env, value, "stream", &field) || !readUint32(env, field, "stream", kMaxStreamId, &number)) {
+      return false;
+    }
+    const auto stream = StreamTable::instance().find(number);
+    *endpoint = stream == nullptr ? streamEndpoint(number, relayEndpoint(0)) : stream->far;
     return true;
   }
   Bytes address;
@@ -99,6 +109,7 @@ napi_value peerEndpoint(napi_env env, napi_callback_info info) {
     setProperty(env, result, "relay", numberValue(env, endpoint.relayPeer()));
     length = 0;
   }
+  if (endpoint.isStream()) setProperty(env, result, "stream", numberValue(env, endpoint.stream()));
   setProperty(env, result, "address", bytesValue(env, bytes, length));
   setProperty(env, result, "port", numberValue(env, endpointPort(endpoint)));
   return result;

@@ -38,7 +38,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
   } else {
     std::vector<int> sockets;
     for (const UdpLink& udp : options.udp) sockets.push_back(udp.fd);
-    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets);
+    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets, options.streams);
     tunnelReceiver_ = receiver.get();
     receiver_ = std::move(receiver);
   }

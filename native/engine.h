@@ -26,6 +26,8 @@ struct EngineOptions {
   std::vector<LanSocket> lans;
   std::vector<UdpLink> udp;
   int wakeupFd = -1;
+  /** This one receives by TCP. */
+  bool streams = false;
   uint32_t slots = 0;
   uint32_t slotBytes = 0;
   uint64_t* counters = nullptr;

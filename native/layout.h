@@ -49,7 +49,7 @@ enum : uint32_t {
 }
 
 namespace kind {
-enum : int32_t { frame, message, handshake };
+enum : int32_t { frame, message, handshake, stream };
 }
 
 namespace action {

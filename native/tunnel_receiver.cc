@@ -51,14 +51,19 @@ void describePayload(int32_t* d, int32_t kind, size_t offset, size_t length) {
 }  // namespace
 
 TunnelReceiver::TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane,
-                               const std::vector<int>& sockets)
+                               const std::vector<int>& sockets, bool streams)
     : memory_(memory),
       counters_(counters),
       table_(SessionTable::instance()),
       lane_(lane),
       sockets_(sockets),
+      polled_(sockets),
+      streams_(streams),
+      fromStream_(memory.slots()),
       ring_(memory, true),
-      filledBy_(memory.slots()) {}
+      filledBy_(memory.slots()) {
+  if (streams_) polled_.push_back(StreamTable::instance().pollFd());
+}
 
 void TunnelReceiver::Held::take(Session* session) {
   if (session_ == session) return;
@@ -72,8 +77,9 @@ Batch TunnelReceiver::drain() {
   Batch batch;
   nowMs_ = monotonicMs();
   if (slot_ == taken_) refill(&batch);
-  batch.taken = taken_ - slot_;
+  batch.taken = taken_ - slot_ + static_cast<uint32_t>(events_.size());
   if (batch.taken == 0) return batch;
+  describeEvents(&batch);
   const std::shared_lock<FairLock> sessions(table_.lock);
   Held held;
   while (slot_ < taken_ && describeSlot(&held, &batch)) {
@@ -91,6 +97,55 @@ void TunnelReceiver::refill(Batch* batch) {
     if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], batch)) break;
   }
   turn_++;
+  if (streams_) receiveFromStreams();
+}
+
+void TunnelReceiver::describeEvents(Batch* batch) {
+  size_t told = 0;
+  while (told < events_.size() && batch->filled < memory_.capacity()) {
+    const StreamEvent& event = events_[told++];
+    int32_t* d = memory_.descriptor(batch->filled++);
+    describePayload(d, kind::stream, 0, static_cast<size_t>(event.error));
+    d[word::from] = -1;
+    d[word::session] = static_cast<int32_t>(event.stream);
+    d[word::sessionFlags] = event.kind;
+    writeSource(d, event.far);
+  }
+  events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(told));
+}
+
+void TunnelReceiver::receiveFromStreams() {
+  // Those that had more than there was room for come first; nobody else tells of them again.
+  if (ready_.empty()) StreamTable::instance().poll(&ready_, &events_);
+  size_t done = 0;
+  while (done < ready_.size() && taken_ < memory_.slots() && receiveFrom(ready_[done].get())) done++;
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<ptrdiff_t>(done));
+}
+
+bool TunnelReceiver::receiveFrom(Stream* stream) {
+  // Whole messages that are left from the last time first: only then may the buffer be moved.
+  for (bool filled = false;;) {
+    const uint8_t* message = nullptr;
+    int length = 0;
+    while (taken_ < memory_.slots() && (length = stream->next(&message)) > 0) {
+      const uint32_t slot = taken_++;
+      filledBy_[slot] = -1;
+      fromStream_[slot] = {static_cast<size_t>(length), stream->far};
+      std::memcpy(memory_.slot(slot) + kHeadroom - kLead, message, static_cast<size_t>(length));
+    }
+    if (length < 0) {
+      StreamTable::instance().end(*stream, EPROTO, &events_);
+      return true;
+    }
+    if (taken_ == memory_.slots()) return false;
+    int error = 0;
+    if (filled) return true;
+    filled = true;
+    if (!stream->fill(&error)) {
+      StreamTable::instance().end(*stream, error, &events_);
+      return true;
+    }
+  }
 }
 
 bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
@@ -104,6 +159,13 @@ bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
 }
 
 bool TunnelReceiver::describeSlot(Held* held, Batch* batch) {
+  if (filledBy_[slot_] < 0) {
+    if (batch->filled == memory_.capacity()) return false;
+    const FromStream& from = fromStream_[slot_];
+    const Datagram datagram = {memory_.slot(slot_) + kHeadroom - kLead, from.length, &from.source};
+    if (describe(datagram, held, memory_.descriptor(batch->filled))) batch->filled++;
+    return true;
+  }
   const size_t length = ring_.length(slot_);
   const size_t train = ring_.segmentBytes(slot_);
   const size_t each = train == 0 || train > length ? length : train;
@@ -217,8 +279,8 @@ int32_t TunnelReceiver::noteAuthentic(Session* session, const Endpoint& source) 
   EndpointCell& endpoint = table_.peer(session->peer).endpoint;
   if (endpoint.load(&known)) {
     if (known == source) return flags;
-    // A peer roams by UDP. Whether another kind of way is better than the present one is not decided here.
-    if (!known.isUdp() || !source.isUdp()) return flags;
+    // A peer roams from address to address. Whether another kind of path is better than the present one is not decided here.
+    if (known.isUdp() != source.isUdp() || known.isRelay() || source.isRelay()) return flags;
   }
   endpoint.store(source);
   return flags | session_flag::roamed;

@@ -9,6 +9,7 @@
 #include "batch_io.h"
 #include "byte_order.h"
 #include "descriptor_offload.h"
+#include "stream_table.h"
 #include "wire.h"
 
 namespace vine {
@@ -226,9 +227,19 @@ void TunnelSender::prepare(uint32_t i, uint8_t* at) {
 
 /** Sends what shares one socket. */
 void TunnelSender::sendRun(uint32_t first, uint32_t end) {
+  if (trains_[first].endpoint.isStream()) {
+    sendByStream(first, end);
+    return;
+  }
   int errors[kBatch];
   sendAll(trains_[first].endpoint.fd, &messages_[first], end - first, errors);
   for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
+}
+
+void TunnelSender::sendByStream(uint32_t first, uint32_t end) {
+  const auto stream = StreamTable::instance().find(trains_[first].endpoint.stream());
+  const uint32_t taken = stream == nullptr ? 0 : stream->send(&vectors_[first], end - first);
+  for (uint32_t i = first; i < end; i++) account(trains_[i], i - first < taken ? 0 : EAGAIN, vectors_[i]);
 }
 
 void TunnelSender::account(const Train& train, int error, const iovec& part) {

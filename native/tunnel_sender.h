@@ -65,6 +65,7 @@ class TunnelSender {
   void commit(uint32_t peer, const Endpoint& endpoint, size_t length);
   void prepare(uint32_t i, uint8_t* at);
   void sendRun(uint32_t first, uint32_t end);
+  void sendByStream(uint32_t first, uint32_t end);
   void account(const Train& train, int error, const iovec& part);
   /** Sends the datagrams of a train that was refused as such. */
   void sendSingly(const Train& train, const iovec& part);

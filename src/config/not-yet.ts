@@ -2,7 +2,6 @@
  * What the files can already say and this version does not do yet. Each line becomes a warning at start, in
  * `vined --check` and in `vinectl status`. When a part is built, its line goes; nothing else has to change.
  */
-import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { TableConfig } from '../tables/files/parse.js';
 import { DEFAULTS } from '../tables/files/router-file.js';
 
@@ -39,21 +38,6 @@ const NOT_YET: readonly NotYet[] = [
     instead: 'a node that bounces is not frozen',
   },
   {
-    setting: 'router.json: listen tcp://',
-    asked: ({ router }) => named(router.listen.filter(isTcp).map(formatEndpoint)),
-    instead: 'nothing listens there; only udp:// is used',
-  },
-  {
-    setting: 'gndt.json: endpoints tcp://',
-    asked: ({ router, gndt }) =>
-      named(
-        gndt.routers
-          .filter(({ id, endpoints }) => id !== router.id && endpoints.some(isTcp))
-          .map(({ id }) => id),
-      ),
-    instead: 'they are never dialled; only udp:// is used',
-  },
-  {
     setting: 'gndt.json: cipher "aes-256-gcm"',
     asked: ({ gndt }) => gndt.cipher === 'aes-256-gcm',
     instead: 'sessions are encrypted with chacha20-poly1305',
@@ -70,12 +54,4 @@ export function notYet(config: TableConfig): string[] {
     warnings.push(`NOT AVAILABLE YET in this version: ${setting}${detail}: ${instead}`);
   }
   return warnings;
-}
-
-function isTcp({ transport }: { readonly transport: 'udp' | 'tcp' }): boolean {
-  return transport === 'tcp';
-}
-
-function named(names: readonly string[]): string {
-  return names.join(', ');
 }

@@ -78,7 +78,14 @@ export const Kind = {
   message: 1,
   /** A WireGuard message of type 1, 2 or 3, as it came. */
   handshake: 2,
+  /**
+   * Something has become of a TCP connection: its number in `session`, a `StreamEvent` in `sessionFlags`, an errno in
+   * `length` (0: orderly end; EPROTO: what came was no message), its far end as source.
+   */
+  stream: 3,
 } as const;
+
+export const StreamEvent = { connected: 1, accepted: 2, closed: 3 } as const;
 
 export const Action = {
   drop: 0,
@@ -168,6 +175,8 @@ export interface EngineOptions {
   readonly udp: readonly UdpSocket[];
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
+  /** With role `tunnel`: it serves the process's TCP connections. One engine at most. */
+  readonly streams?: boolean;
   /** Receive slots (SCRATCH_SLOTS are added). */
   readonly slots: number;
   /** Bytes per slot, ≥ 66,000 where super-packets can come. */
@@ -228,9 +237,17 @@ export const PeerStat = {
   count: 7,
 } as const;
 
-/** How messages go to a peer: by a UDP socket, or by way of another peer. */
+export interface TcpListener {
+  readonly fd: number;
+  /** The port really bound (listen port 0 = any). */
+  readonly port: number;
+  readonly family: 4 | 6;
+}
+
+/** How messages go to a peer: by a UDP socket, by a TCP connection, or by way of another peer. */
 export type PeerPath =
   | { readonly fd: number; readonly address: Uint8Array; readonly port: number }
+  | { readonly stream: number }
   | { readonly relay: number };
 
 /** What a relay message carries before the WireGuard message (docs/wire-notes.md); written by the addon when it seals. */
@@ -242,6 +259,23 @@ export interface NativeAddon {
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
   closeSocket(fd: number): void;
+
+  /**
+   * TCP connections carry the same messages, each behind its length (2 bytes, big-endian), 16 KB at most. They have
+   * numbers; the engine with `streams` tells what becomes of them, and receives. What a slow one does not take waits, up
+   * to 256 KB; what comes then is dropped. At most 1,024; more are turned away. A length that no message can have ends
+   * the connection.
+   */
+  listenTcp(address: Uint8Array, port: number): TcpListener;
+  /** Begins to connect; the number of the connection. Throws with the reason (ENETUNREACH, EMFILE …). */
+  connectTcp(address: Uint8Array, port: number): number;
+  /** No event follows. Harmless when it is gone. */
+  closeStream(stream: number): void;
+  /** The far end is a peer: until then it gets room for messages of 2,000 bytes. */
+  trustStream(stream: number): void;
+  /** Sends bytes as they are. False: it is gone, not there yet, or full. */
+  sendByStream(stream: number, bytes: Uint8Array): boolean;
+
   createWakeup(): number;
   wake(fd: number): void;
 
@@ -255,9 +289,11 @@ export interface NativeAddon {
   setRelayTag(peer: number, tag: Uint8Array): void;
   /**
    * The endpoint in use, or undefined when never set. It follows authenticated messages (roaming) from one UDP address
-   * to another, never from or to another kind of path. A relayed peer has `relay` and an empty address.
+   * to another, or from one TCP connection to another, never to another kind of path. A relayed peer has `relay` and an empty address.
    */
-  peerEndpoint(peer: number): { address: Uint8Array; port: number; relay?: number } | undefined;
+  peerEndpoint(
+    peer: number,
+  ): { address: Uint8Array; port: number; stream?: number; relay?: number } | undefined;
   /** Fills `out` (PeerStat.count long). */
   peerStats(peer: number, out: Float64Array): void;
   /** Removes all sessions and the endpoint. */

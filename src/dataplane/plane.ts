@@ -138,6 +138,7 @@ export class DataPlane {
         lans,
         udp,
         wakeupFd,
+        streams: role === 'tunnel',
         slots,
         slotBytes: SLOT_BYTES,
         counters: engine.buffer as SharedArrayBuffer,

@@ -1,7 +1,7 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { forwardFromClient } from './client-forwarder.js';
-import { Action, D, Kind, RELAY_HEADER_BYTES } from './engine.js';
+import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from './engine.js';
 import { HandshakeGate } from './handshake-gate.js';
 import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
@@ -13,6 +13,10 @@ const FIRST_BYTE_RELAY = 0x30;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
 const ADDRESS_PROVEN = 4;
+const STREAM_EVENTS = [undefined, 'connected', 'accepted', 'closed'] as const satisfies readonly (
+  | keyof typeof StreamEvent
+  | undefined
+)[];
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
@@ -35,7 +39,8 @@ export class TunnelForwarder {
       this.#handshake(i);
       return;
     }
-    this.#message(i, true);
+    if (kind === Kind.stream) this.#stream(i);
+    else this.#message(i, true);
   }
 
   /** A relayed message is not itself for or from a relay. */
@@ -62,6 +67,14 @@ export class TunnelForwarder {
     else ctx.count('drop_payload_unknown');
   }
 
+  #stream(i: number): void {
+    const ctx = this.#ctx;
+    const event = STREAM_EVENTS[ctx.word(i, D.sessionFlags)];
+    if (event === undefined) return;
+    const [stream, errno] = [ctx.word(i, D.session), ctx.word(i, D.length)];
+    ctx.post({ type: 'stream', event, stream, source: ctx.messageSource(i), errno });
+  }
+
   #relayed(i: number): void {
     const ctx = this.#ctx;
     const what = this.#relay.decide(i);
@@ -76,9 +89,11 @@ export class TunnelForwarder {
   #handshake(i: number): void {
     const ctx = this.#ctx;
     ctx.count('handshake_received');
-    const { address } = ctx.messageSource(i);
+    const { address, stream } = ctx.messageSource(i);
+    // Who has a connection receives where it says.
+    const isProven = stream !== undefined || (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0;
     const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
-    switch (this.#gate.judge(type, (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0, address)) {
+    switch (this.#gate.judge(type, isProven, address)) {
       case 'pass':
         ctx.postHandshake(i);
         return;

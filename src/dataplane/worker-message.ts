@@ -26,6 +26,14 @@ export type WorkerMessage =
       readonly bytes: Uint8Array;
       readonly source: MessageSource;
     }
+  /** Something has become of a TCP connection; `errno` when it has ended (0: orderly). */
+  | {
+      readonly type: 'stream';
+      readonly event: 'connected' | 'accepted' | 'closed';
+      readonly stream: number;
+      readonly source: MessageSource;
+      readonly errno: number;
+    }
   /** A decrypted control message, first byte 0x2v. */
   | {
       readonly type: 'control';

@@ -1,4 +1,5 @@
 /** Between the workers' address words (signed, as Int32Arrays hold them) and `Ip`. */
+import { getSystemErrorName } from 'node:util';
 import type { AddressWords, MessageSource } from '../dataplane/worker-message.js';
 import { type Family, Ip } from '../net/ip.js';
 import { relayPath } from '../tunnel/path.js';
@@ -20,4 +21,12 @@ export function sourceAddress(addresses: readonly Ip[], family: Family): Address
 
 export function datagramAddress({ address, port, stream, relay }: MessageSource): DatagramAddress {
   return relay === undefined ? { address: toIp(address).toBytes(), port, stream } : relayPath(relay);
+}
+
+/** Why a TCP connection has ended, for people. */
+export function streamEnd(errno: number): string {
+  if (errno === 0) return 'closed by the other end';
+  const name = getSystemErrorName(-errno);
+  if (name === 'EPROTO') return 'what came was no message';
+  return name === 'ECONNREFUSED' ? 'nothing listens there' : name;
 }

@@ -22,7 +22,7 @@ import { Lndt } from '../tables/lndt.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { datagramAddress, sourceAddress, toIp } from './address-words.js';
+import { datagramAddress, sourceAddress, streamEnd, toIp } from './address-words.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Hearing } from './hearing.js';
@@ -273,6 +273,7 @@ export class Router {
       lans: this.#sockets.lans,
       lanSockets: this.#sockets.lanSockets,
       udp: this.#sockets.udp,
+      tcp: this.#sockets.tcp,
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
@@ -291,6 +292,11 @@ export class Router {
       case 'handshake':
         this.#tunnel.handshakeReceived(message.bytes, datagramAddress(message.source));
         break;
+      case 'stream': {
+        const far = { ...datagramAddress(message.source), stream: message.stream };
+        this.#tunnel.streamChanged(message.event, far, streamEnd(message.errno));
+        break;
+      }
       case 'control':
         this.#tunnel.controlReceived(message.peer, message.payload, datagramAddress(message.source));
         break;

@@ -1,5 +1,5 @@
 /** The router's sockets and LANs: opened together, closed together. */
-import type { LanSocket, NativeAddon, UdpSocket } from '../dataplane/engine.js';
+import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../dataplane/engine.js';
 import type { Lan } from '../mobility/ports.js';
 import { macFromHalves } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
@@ -8,6 +8,7 @@ import { interfaceAddresses } from './lans.js';
 
 export interface Sockets {
   readonly udp: readonly UdpSocket[];
+  readonly tcp: readonly TcpListener[];
   readonly lanSockets: readonly LanSocket[];
   readonly lans: readonly Lan[];
   close(): void;
@@ -32,6 +33,11 @@ export function openSockets(native: NativeAddon, config: RouterConfig, gndt: Gnd
     .map(({ address, port }) =>
       keep(`udp://${address}:${port}`, () => native.openUdp(address.toBytes(), port)),
     );
+  const tcp = config.listen
+    .filter(({ transport }) => transport === 'tcp')
+    .map(({ address, port }) =>
+      keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
+    );
   const lanSockets = config.lans.map((lan, index) =>
     keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
   );
@@ -47,6 +53,7 @@ export function openSockets(native: NativeAddon, config: RouterConfig, gndt: Gnd
   });
   return {
     udp,
+    tcp,
     lanSockets,
     lans,
     close: () => {

@@ -16,6 +16,7 @@ export function tunnelPorts(
   /** Undefined: no socket of that family. */
   const nativePath = (to: DatagramAddress): PeerPath | undefined => {
     if (to.relay !== undefined) return { relay: to.relay };
+    if (to.stream !== undefined) return { stream: to.stream };
     const fd = socketFor(to.address)?.fd;
     return fd === undefined ? undefined : { fd, address: to.address, port: to.port };
   };
@@ -31,6 +32,15 @@ export function tunnelPorts(
       if (path !== undefined) native.setPeerPath(peer, path);
     },
     peerEndpoint: (peer) => native.peerEndpoint(peer),
+    connectStream: (address, port) => {
+      try {
+        return native.connectTcp(address, port);
+      } catch {
+        return undefined; // No route, or too many connections: tried again later.
+      }
+    },
+    closeStream: (stream) => native.closeStream(stream),
+    trustStream: (stream) => native.trustStream(stream),
     removePeer: (peer) => native.removePeer(peer),
     peerStats: (peer) => {
       native.peerStats(peer, stats);
@@ -53,6 +63,7 @@ export function tunnelPorts(
       if (to.relay !== undefined) {
         return peer !== undefined && native.sealAndSend(to.relay, wrapForRelay(relayTag(keyOf(peer)), bytes));
       }
+      if (to.stream !== undefined) return native.sendByStream(to.stream, bytes);
       const fd = socketFor(to.address)?.fd;
       return fd !== undefined && native.sendDatagram(fd, to.address, to.port, bytes);
     },

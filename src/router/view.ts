@@ -15,7 +15,7 @@ import type {
   RouteView,
   StatusView,
 } from '../control/api.js';
-import type { LanSocket, UdpSocket } from '../dataplane/engine.js';
+import type { LanSocket, TcpListener, UdpSocket } from '../dataplane/engine.js';
 import type { DataPlane } from '../dataplane/plane.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Lan } from '../mobility/ports.js';
@@ -50,6 +50,7 @@ export interface LiveParts {
   readonly lans: readonly Lan[];
   readonly lanSockets: readonly LanSocket[];
   readonly udp: readonly UdpSocket[];
+  readonly tcp: readonly TcpListener[];
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
@@ -98,10 +99,10 @@ export class LiveView implements RouterView {
   }
 
   #listen(): string[] {
-    const { config, udp } = this.#parts;
-    const endpoints = config.router.listen.filter(({ transport }) => transport === 'udp');
-    return endpoints.map((endpoint, i) =>
-      formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
+    const { config, udp, tcp } = this.#parts;
+    const bound = { udp: [...udp], tcp: [...tcp] };
+    return config.router.listen.map((endpoint) =>
+      formatEndpoint({ ...endpoint, port: bound[endpoint.transport].shift()?.port ?? endpoint.port }),
     );
   }
 

@@ -109,6 +109,12 @@ export class Paths {
     return isNew;
   }
 
+  /** A connection to the peer is there. */
+  opened(path: DatagramAddress): void {
+    const known = this.put(path, Number.POSITIVE_INFINITY);
+    if (known !== undefined && this.owner.hasSession) this.tryPath(known);
+  }
+
   /** An authenticated control message has come by it. */
   heard(path: DatagramAddress): void {
     const known = this.remember(path);

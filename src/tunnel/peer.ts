@@ -4,14 +4,20 @@ import type { Ip } from '../net/ip.js';
 import type { TableMessage } from '../tables/message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { HelloMessage, IntroductionMessage } from './control-message.js';
-import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endpoint.js';
+import { endpointsOf, formatAddress, ipOf, withoutEndpointReason } from './endpoint.js';
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import { kindOf, relayPath } from './path.js';
 import { canIntroduce, Paths, type PathsContext, type PathsOwner } from './paths.js';
 import type { Ping } from './pings.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
-import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
+import {
+  type HandshakePaths,
+  PeerSessions,
+  type SessionsContext,
+  type SessionsListener,
+} from './sessions.js';
+import type { StreamUser } from './streams.js';
 
 /** What `vinectl peers` shows. */
 export interface PeerState {
@@ -65,11 +71,16 @@ export type TunnelEvent =
   /** Its gndt.json is not ours. */
   | { readonly event: 'peer_gndt_differs'; readonly router: RouterId };
 
+/** Calls by UDP that go unanswered before TCP is tried too. */
+const TRIES_BEFORE_TCP = 2;
+
 export interface PeerListener {
   up(peer: Peer): void;
   down(peer: Peer, reason: string): void;
   message(peer: Peer, message: TableMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
+  /** An authentic message of it has come by that connection. */
+  heardByStream(peer: Peer, stream: number): void;
   /** Name of the router with that number. */
   nameOf(peer: number): RouterId;
   event(event: TunnelEvent): void;
@@ -77,10 +88,12 @@ export interface PeerListener {
 
 export type PeerContext = SessionsContext & LinkContext & PathsContext;
 
-export class Peer implements LinkListener, SessionsListener, PathsOwner {
+export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamUser {
   readonly id: RouterId;
   /** It carries others' messages. */
   readonly isRelay: boolean;
+  readonly tcpEndpoints: readonly DatagramAddress[];
+  private readonly hasUdpEndpoint: boolean;
   readonly sessions: PeerSessions;
   private readonly paths: Paths;
   private readonly link: Link;
@@ -100,9 +113,21 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner {
     this.id = entry.id;
     this.noEndpoint = withoutEndpointReason(entry.endpoints);
     this.isRelay = entry.relay;
-    this.paths = new Paths(number, udpEndpoints(entry.endpoints), context, this);
-    this.sessions = new PeerSessions(number, remote, this.paths, context, this);
+    this.tcpEndpoints = endpointsOf(entry.endpoints, 'tcp');
+    this.hasUdpEndpoint = entry.endpoints.some(({ transport }) => transport === 'udp');
+    this.paths = new Paths(number, endpointsOf(entry.endpoints, 'udp'), context, this);
+    this.sessions = new PeerSessions(number, remote, this.handshakePaths(), context, this);
     this.link = new Link(number, entry.id, context, this);
+  }
+
+  private handshakePaths(): HandshakePaths {
+    return {
+      candidates: () => this.paths.candidates(),
+      adopt: (source) => {
+        if (source.stream !== undefined) this.owner.heardByStream(this, source.stream);
+        this.paths.adopt(source);
+      },
+    };
   }
 
   get isUp(): boolean {
@@ -149,6 +174,25 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner {
     if (this.refused || this.hasSession) return;
     this.sessions.connect('now');
     if (isNew) this.sessions.hasten();
+  }
+
+  /** UDP does not do, or there is none to try. */
+  get wantsStream(): boolean {
+    if (this.refused) return false;
+    if (!this.hasSession) return !this.hasUdpEndpoint || this.sessions.tries >= TRIES_BEFORE_TCP;
+    return this.paths.suspect || this.path?.relay !== undefined;
+  }
+
+  streamOpened(path: DatagramAddress): void {
+    this.paths.opened(path);
+    if (this.refused || this.hasSession) return;
+    this.sessions.connect('now');
+    this.sessions.hasten();
+  }
+
+  streamClosed(path: DatagramAddress, reason: string): void {
+    this.trouble = this.isUp || reason === 'idle' ? this.trouble : `tcp ${formatAddress(path)}: ${reason}`;
+    this.paths.lost(path);
   }
 
   say(message: IntroductionMessage): void {
@@ -253,6 +297,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner {
   }
 
   heard(source: DatagramAddress): void {
+    if (source.stream !== undefined) this.owner.heardByStream(this, source.stream);
     this.paths.heard(source);
   }
 

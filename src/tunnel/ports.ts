@@ -53,6 +53,11 @@ export interface TunnelPorts {
   setPeerEndpoint(peer: number, to: DatagramAddress): void;
   /** The endpoint in use, which follows the peer when it roams. */
   peerEndpoint?(peer: number): DatagramAddress | undefined;
+  /** Begins to connect by TCP; the connection's number. Undefined: it cannot even begin. */
+  connectStream?(address: Uint8Array, port: number): number | undefined;
+  closeStream?(stream: number): void;
+  /** Its far end is a peer. */
+  trustStream?(stream: number): void;
   /** Removes all sessions and the endpoint. */
   removePeer(peer: number): void;
   peerStats?(peer: number): PeerCounts;

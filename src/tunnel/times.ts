@@ -35,6 +35,10 @@ export interface TunnelTimes {
   readonly initialRetransmitMs: number;
   /** How often better paths are tried while the one in use is not straight UDP. */
   readonly pathProbeMs: number;
+  /** An accepted TCP connection, or one that is being dialled, must prove itself within this. */
+  readonly streamProofMs: number;
+  /** A TCP connection on which nothing authentic was heard for so long is closed. */
+  readonly streamIdleMs: number;
   /** How often paths are looked after. */
   readonly pathTickMs: number;
   /** How long a refused peer's session is kept, so that it surely hears why. */
@@ -57,6 +61,8 @@ export const DEFAULT_TIMES: TunnelTimes = {
   maxRetransmitMs: 1_000,
   initialRetransmitMs: 200,
   pathProbeMs: 60_000,
+  streamProofMs: 10_000,
+  streamIdleMs: 60_000,
   pathTickMs: 500,
   refusalLingerMs: 1_000,
   refusedRetryMs: 60_000,

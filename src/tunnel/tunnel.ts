@@ -33,6 +33,7 @@ import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelE
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
+import { Streams } from './streams.js';
 import { TimestampSource } from './tai64n.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
 
@@ -86,6 +87,7 @@ export class Tunnel {
   private readonly routersByKey = new Map<string, Peer>();
   private readonly clientsByKey = new Map<string, Client>();
   private readonly introductions: Introductions;
+  private readonly streams: Streams;
   private readonly clock: Clock;
   private readonly pathTickMs: number;
   private pathTimer: Timer | undefined;
@@ -102,6 +104,7 @@ export class Tunnel {
     const context = this.contextOf(options);
     this.clock = options.ports.clock;
     this.pathTickMs = context.times.pathTickMs;
+    this.streams = new Streams(context);
     this.introductions = new Introductions({
       nowMs: () => this.clock.nowMs(),
       peer: (router) => this.byId.get(router),
@@ -121,6 +124,7 @@ export class Tunnel {
     const again = (): void => {
       this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
       this.introductions.tick();
+      this.streams.tick(this.byId.values());
     };
     this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
   }
@@ -129,6 +133,7 @@ export class Tunnel {
   stop(reason: string): void {
     this.running = false;
     this.pathTimer?.cancel();
+    this.streams.stop();
     this.cookieTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
     for (const client of this.clientsByNumber.values()) client.stop();
@@ -139,6 +144,15 @@ export class Tunnel {
     if (!this.running) return;
     const dropReason = this.handleHandshake(bytes, source);
     if (dropReason !== undefined) this.counts.add(`handshake_drop_${dropReason}`);
+  }
+
+  /** Something has become of a TCP connection; `far` names it by `stream`. */
+  streamChanged(event: 'connected' | 'accepted' | 'closed', far: DatagramAddress, reason: string): void {
+    const { stream } = far;
+    if (!this.running || stream === undefined) return;
+    if (event === 'connected') this.streams.connected(stream);
+    else if (event === 'accepted') this.streams.accepted(far);
+    else this.streams.closed(stream, reason);
   }
 
   /** The first authenticated message has come in a session. */
@@ -191,6 +205,7 @@ export class Tunnel {
       options.listeners,
       (number) => options.gndt.routers[number]?.id ?? '',
       (peer, message) => this.introductions.received(peer, message),
+      (peer, stream) => this.streams.heard(stream, peer),
     );
     for (const [number, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
@@ -293,9 +308,11 @@ function listenerOf(
   listeners: TunnelListeners,
   nameOf: PeerListener['nameOf'],
   introduction: PeerListener['introduction'],
+  heardByStream: PeerListener['heardByStream'],
 ): PeerListener {
   return {
     nameOf,
+    heardByStream,
     introduction,
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),

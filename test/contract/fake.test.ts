@@ -4,7 +4,7 @@ import { createFakeAddon } from '../support/fake-engine.js';
 import { type Datagram, FakeNetwork, NO_OFFLOAD } from '../support/fake-network.js';
 import { Inbox } from '../support/inbox.js';
 import { contractSuite } from './suite.js';
-import { type LanLink, LOOPBACK, type RawSocket, type World } from './world.js';
+import { type LanLink, LOOPBACK, type RawSocket, type RawStream, type World } from './world.js';
 
 const NEAR_MAC = mac('02:00:00:00:00:0a');
 const FAR_MAC = mac('02:00:00:00:00:0b');
@@ -28,7 +28,13 @@ function fakeWorld(): World {
     };
     return { near, far, nearMac: NEAR_MAC, farMac: FAR_MAC, station, close };
   };
-  return { addon, openRaw: async (family) => openRaw(network, family), openLink, withoutLan: undefined };
+  return {
+    addon,
+    openRaw: async (family) => openRaw(network, family),
+    connectRaw: async (family, port) => connectRaw(network, family, port),
+    openLink,
+    withoutLan: undefined,
+  };
 }
 
 function openRaw(network: FakeNetwork, family: 4 | 6): RawSocket {
@@ -45,6 +51,25 @@ function openRaw(network: FakeNetwork, family: 4 | 6): RawSocket {
       return { bytes, port: from.port };
     },
     close: () => network.close(socket.fd),
+  };
+}
+
+function connectRaw(network: FakeNetwork, family: 4 | 6, port: number): RawStream {
+  const stream = network.streams.connectRaw(LOOPBACK[family], port);
+  const closed = new Promise<void>((resolve) => {
+    stream.onData(() => {
+      if (stream.isClosed) resolve();
+    });
+  });
+  return {
+    send: async (bytes) => stream.send(bytes),
+    read: async (length) => {
+      const bytes = stream.read();
+      if (bytes.length !== length) throw new Error(`${bytes.length} bytes instead of ${length}`);
+      return bytes;
+    },
+    closed,
+    close: () => stream.close(),
   };
 }
 

@@ -37,6 +37,7 @@ export interface RigOptions {
   readonly role: 'lan' | 'tunnel';
   readonly lans?: readonly LanSocket[];
   readonly udp?: readonly UdpSocket[];
+  readonly streams?: boolean;
   readonly slots?: number;
   readonly slotBytes?: number;
 }
@@ -56,6 +57,7 @@ export class Rig {
       lans: options.lans ?? [],
       udp: options.udp ?? [],
       wakeupFd: this.wakeupFd,
+      streams: options.streams ?? false,
       slots: options.slots ?? 32,
       slotBytes: options.slotBytes ?? 66_000,
       counters: this.#counters,

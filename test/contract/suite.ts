@@ -5,11 +5,13 @@ import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { relaySuite } from './relay-suite.js';
 import { splitSuite } from './split-suite.js';
+import { streamSuite } from './stream-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
 export function contractSuite(name: string, world: World): void {
   describe(`${name}: tunnel`, () => tunnelSuite(world));
+  describe(`${name}: TCP`, () => streamSuite(world));
   describe(`${name}: relays`, () => relaySuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));

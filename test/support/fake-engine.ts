@@ -170,20 +170,39 @@ class FakeEngine implements Engine {
       while (filled < this.slots) {
         const datagram = queue.shift();
         if (datagram === undefined) break;
-        if (this.#describeDatagram(filled, fd, datagram)) filled++;
+        if (this.#describeDatagram(filled, { fd, ...datagram.from }, datagram)) filled++;
       }
+    }
+    return this.#options.streams === true ? this.#receiveFromStreams(filled) : filled;
+  }
+
+  #receiveFromStreams(before: number): number {
+    const { streams } = this.#registry.network;
+    let filled = before;
+    while (filled < this.slots) {
+      const event = streams.events.shift();
+      const message = event === undefined ? streams.next() : undefined;
+      if (event !== undefined) {
+        const { far: from, stream, errno: length } = event;
+        const words = { kind: Kind.stream, from: -1, session: stream, sessionFlags: event.event };
+        const source = sourceWords({ bytes: new Uint8Array(0), from }, { stream });
+        this.#describe(filled++, 0, new Uint8Array(0), { ...words, ...source, length });
+      } else if (message !== undefined) {
+        const source = { fd: -1, ...message.from, stream: message.stream };
+        if (this.#describeDatagram(filled, source, message)) filled++;
+      } else if (streams.events.length === 0) break;
     }
     return filled;
   }
 
-  #describeDatagram(descriptor: number, fd: number, datagram: Datagram): boolean {
+  #describeDatagram(descriptor: number, source: FakeEndpoint, datagram: Datagram): boolean {
     const { bytes } = datagram;
     this.#count('tunnelDatagramsReceived');
     this.#count('tunnelBytesReceived', bytes.length);
     const [type = 0, ...reserved] = bytes.subarray(0, 4);
     if (reserved.length === 3 && reserved.every((byte) => byte === 0)) {
       if (type === 4 && bytes.length >= TRANSPORT_MIN_BYTES)
-        return this.#describeMessage(descriptor, { fd, ...datagram.from }, datagram);
+        return this.#describeMessage(descriptor, source, datagram);
       if (bytes.length === HANDSHAKE_BYTES[type]) {
         const verdict = this.#registry.guard.check(bytes, datagram.from);
         if (verdict === 'badMac1') {
@@ -191,7 +210,8 @@ class FakeEngine implements Engine {
           return false;
         }
         const sessionFlags = verdict === 'proven' ? 4 : 0;
-        const words = { kind: Kind.handshake, from: -1, socket: fd, sessionFlags, ...sourceWords(datagram) };
+        const flags = { kind: Kind.handshake, from: -1, socket: source.fd, sessionFlags };
+        const words = { ...flags, ...sourceWords(datagram, source) };
         this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, bytes, words);
         return true;
       }
@@ -209,21 +229,22 @@ class FakeEngine implements Engine {
     const { session, payload } = opened;
     const peer = this.#registry.sessions.peer(session.peer);
     const known = peer.endpoint;
-    const mayRoam = known === undefined || (known.relay === undefined && source.relay === undefined);
-    const roamed = mayRoam && (known?.port !== source.port || known.fd !== source.fd);
+    const mayRoam = known === undefined || (known.relay ?? source.relay) === undefined;
+    const sameKind = (known?.stream === undefined) === (source.stream === undefined);
+    const same = known?.port === source.port && known.fd === source.fd && known.stream === source.stream;
+    const roamed = mayRoam && (known === undefined || sameKind) && !same;
     const sessionFlags = (session.authenticatedOnce ? 0 : 1) | (roamed ? 2 : 0);
     session.authenticatedOnce = true;
     if (roamed) peer.endpoint = source;
     if (payload.length === 0) this.#count('keepalivesReceived');
     if (payload.length === 0 && sessionFlags === 0) return false;
     const isPacket = payload[0] === OVERLAY;
-    const relayed = source.relay === undefined ? {} : { sourceRelay: source.relay + 1 };
     this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, payload, {
       kind: Kind.message,
       from: session.peer,
       session: session.keys.localIndex,
       sessionFlags,
-      ...(sessionFlags !== 0 || !isPacket ? { ...sourceWords(datagram), ...relayed } : {}),
+      ...(sessionFlags !== 0 || !isPacket ? sourceWords(datagram, source) : {}),
     });
     return true;
   }
@@ -273,8 +294,7 @@ class FakeEngine implements Engine {
       this.#count('noSession');
       return false;
     }
-    if (!this.#registry.network.sendUdp(sealed.to.fd, sealed.to, sealed.message))
-      this.#count('tunnelSendErrors');
+    if (!transmit(this.#registry.network, sealed.to, sealed.message)) this.#count('tunnelSendErrors');
     this.#count('tunnelDatagramsSent');
     this.#count('tunnelBytesSent', sealed.message.length);
     this.#registry.sessions.noteSent(to, sealed.message.length);
@@ -319,13 +339,25 @@ class FakeEngine implements Engine {
   }
 }
 
-function sourceWords({ from }: Datagram): Partial<Record<Word, number>> {
+function sourceWords(
+  { from }: Datagram,
+  { stream = -1, relay = -1 }: { readonly stream?: number; readonly relay?: number },
+): Partial<Record<Word, number>> {
   const bytes = Buffer.alloc(16);
   bytes.set(from.address, 16 - from.address.length);
   const [sourceWord0, sourceWord1] = [bytes.readInt32BE(0), bytes.readInt32BE(4)];
   const [sourceWord2, sourceWord3] = [bytes.readInt32BE(8), bytes.readInt32BE(12)];
   const sourceFamily = from.address.length === 4 ? 4 : 6;
-  return { sourceFamily, sourcePort: from.port, sourceWord0, sourceWord1, sourceWord2, sourceWord3 };
+  return {
+    sourceStream: stream + 1,
+    sourceRelay: relay + 1,
+    sourceFamily,
+    sourcePort: from.port,
+    sourceWord0,
+    sourceWord1,
+    sourceWord2,
+    sourceWord3,
+  };
 }
 
 export interface FakeAddonOptions {
@@ -349,6 +381,11 @@ type SocketFunction =
   | 'createWakeup'
   | 'wake'
   | 'createEngine'
+  | 'listenTcp'
+  | 'connectTcp'
+  | 'closeStream'
+  | 'trustStream'
+  | 'sendByStream'
   | 'sendDatagram';
 
 function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
@@ -363,14 +400,28 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
     createWakeup: () => network.newFd(),
     wake: () => {},
     createEngine: (options) => new FakeEngine(options, registry),
+    listenTcp: (address, port) => network.streams.listen(address, port),
+    connectTcp: (address, port) => network.streams.connect(address, port),
+    closeStream: (stream) => network.streams.close(stream),
+    trustStream: (stream) => network.streams.trust(stream),
+    sendByStream: (stream, bytes) => network.streams.send(stream, bytes),
     sendDatagram: (udpFd, address, port, bytes) => network.sendUdp(udpFd, { address, port }, bytes),
   };
 }
 
-function endpointOf(path: PeerPath): FakeEndpoint {
+function transmit(network: FakeNetwork, to: FakeEndpoint, message: Uint8Array): boolean {
+  if (to.stream !== undefined) return network.streams.send(to.stream, message);
+  return network.sendUdp(to.fd, to, message);
+}
+
+function endpointOf(path: PeerPath, network: FakeNetwork): FakeEndpoint {
   if ('relay' in path) {
     if (path.relay < 0 || path.relay >= 4096) throw new RangeError('relay');
     return { fd: -1, address: new Uint8Array(4), port: 0, relay: path.relay };
+  }
+  if ('stream' in path) {
+    const far = network.streams.farOf(path.stream);
+    return { fd: -1, address: far?.address ?? new Uint8Array(4), port: far?.port ?? 0, stream: path.stream };
   }
   if (path.address.length !== 4 && path.address.length !== 16)
     throw new RangeError('address must be 4 or 16 bytes');
@@ -380,10 +431,10 @@ function endpointOf(path: PeerPath): FakeEndpoint {
 function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon, SocketFunction> {
   return {
     setPeerEndpoint: (peer, fd, address, port) => {
-      sessions.peer(peer).endpoint = endpointOf({ fd, address, port });
+      sessions.peer(peer).endpoint = endpointOf({ fd, address, port }, network);
     },
     setPeerPath: (peer, path) => {
-      sessions.peer(peer).endpoint = endpointOf(path);
+      sessions.peer(peer).endpoint = endpointOf(path, network);
     },
     setRelayTag: (peer, tag) => {
       if (tag.length !== 8) throw new RangeError('a relay tag has 8 bytes');
@@ -392,10 +443,10 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     peerEndpoint: (peer) => {
       const endpoint = sessions.peer(peer).endpoint;
       if (endpoint === undefined) return undefined;
-      const { address, port, relay } = endpoint;
-      return relay === undefined
-        ? { address: address.slice(), port }
-        : { address: new Uint8Array(0), port, relay };
+      const { port, relay, stream } = endpoint;
+      if (relay !== undefined) return { address: new Uint8Array(0), port, relay };
+      const address = endpoint.address.slice();
+      return stream === undefined ? { address, port } : { address, port, stream };
     },
     peerStats: (index, out) => {
       const { current, endpoint: _endpoint, relayTag: _tag, ...stats } = sessions.peer(index);
@@ -408,8 +459,8 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),
     removeSession: (localIndex) => sessions.remove(localIndex),
     sealAndSend: (peer, payload, path) => {
-      const sealed = sessions.seal(peer, payload, path === undefined ? undefined : endpointOf(path));
-      if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
+      const sealed = sessions.seal(peer, payload, path === undefined ? undefined : endpointOf(path, network));
+      if (sealed === undefined || !transmit(network, sealed.to, sealed.message)) return false;
       sessions.noteSent(peer, sealed.message.length);
       return true;
     },

@@ -11,6 +11,8 @@ export interface FakeEndpoint extends Address {
   readonly fd: number;
   /** Then there is no address. */
   readonly relay?: number;
+  /** Then `fd` means nothing. */
+  readonly stream?: number;
 }
 
 const RELAY_FORWARD = [0x30, 0, 0, 0];

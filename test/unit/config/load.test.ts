@@ -174,8 +174,6 @@ test('everything that is accepted and not done yet is warned of, loudly', () => 
       'router.json: metrics: nothing is served on that address; see "vinectl counters"',
       'router.json: mobility.verify "strict": moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
       'router.json: mobility.maxMoves, mobility.moveWindowSeconds: a node that bounces is not frozen',
-      'router.json: listen tcp:// (tcp://0.0.0.0:7700): nothing listens there; only udp:// is used',
-      'gndt.json: endpoints tcp:// (vr-b): they are never dialled; only udp:// is used',
       'gndt.json: cipher "aes-256-gcm": sessions are encrypted with chacha20-poly1305',
     ].map((line) => `NOT AVAILABLE YET in this version: ${line}`),
   );
