@@ -55,7 +55,12 @@ function stateOf({ a, b }: Scene): unknown {
 }
 
 /** Delivers the messages from the attacker's address and from the true one, and asserts that nothing came of them. */
-function assertHarmless(scene: Scene, what: string, datagram: Datagram, messages: Iterable<Uint8Array>): void {
+function assertHarmless(
+  scene: Scene,
+  what: string,
+  datagram: Datagram,
+  messages: Iterable<Uint8Array>,
+): void {
   const before = JSON.stringify(stateOf(scene));
   for (const bytes of messages) {
     for (const from of [ATTACKER, datagram.from]) scene.world.replay({ ...datagram, bytes }, from);
@@ -89,7 +94,12 @@ describe('a message that is not genuine does nothing', () => {
     it(`${type}: replayed, ten times, also from elsewhere`, (test) => {
       const scene = sceneOf(test);
       const datagram = scene.recorded[type];
-      assertHarmless(scene, 'replayed', datagram, Array.from({ length: 10 }, () => datagram.bytes));
+      assertHarmless(
+        scene,
+        'replayed',
+        datagram,
+        Array.from({ length: 10 }, () => datagram.bytes),
+      );
     });
 
     it(`${type}: cut to every shorter length, and lengthened`, (test) => {
