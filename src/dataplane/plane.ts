@@ -8,6 +8,7 @@ import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-mess
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
 
 const MAX_PEERS = 4096;
+const VNET_IDS = 65_536;
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
 const MIN_MTU_BYTES = 1280;
 /** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
@@ -44,10 +45,12 @@ export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
   readonly #workers: Running[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
+    this.setVnets(options.vnets);
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */
@@ -59,6 +62,17 @@ export class DataPlane {
   async serve(): Promise<void> {
     Atomics.store(this.#control, ControlWord.serving, 1);
     await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS);
+  }
+
+  /** Packets of other vnets are dropped from now on. */
+  setVnets(ids: readonly number[]): void {
+    const known = new Set(ids);
+    for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+  }
+
+  /** The number is another router's now, or nobody's: what its path carries has to be learned again. */
+  forgetPeerMtu(peer: number): void {
+    this.#peerMtu[peer] = MIN_MTU_BYTES;
   }
 
   setPeerMtu(peer: number, mtuBytes: number): void {
@@ -117,7 +131,7 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
+    const { native, lans, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const wakeupFd = native.createWakeup();
@@ -133,7 +147,7 @@ export class DataPlane {
       },
       lanVnets,
       lanAddresses,
-      vnets,
+      vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
       selfPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,

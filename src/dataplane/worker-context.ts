@@ -18,6 +18,8 @@ export class WorkerContext {
   readonly counters: Float64Array;
   readonly peerMtu: Int32Array;
   readonly control: Int32Array;
+  /** By vnet id: 1 for those that exist. */
+  readonly vnets: Uint8Array;
   readonly packet = new PacketView();
   /** Route of the packet's source and of its destination, filled by `lookUp…`. */
   readonly source = new Int32Array(ROUTE_WORDS);
@@ -42,6 +44,7 @@ export class WorkerContext {
     this.counters = new Float64Array(input.counters);
     this.peerMtu = new Int32Array(input.peerMtu);
     this.control = new Int32Array(input.control);
+    this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
     this.#limit = new RateLimit(nowMs);
     this.nowMs = nowMs;

@@ -51,8 +51,8 @@ export interface WorkerInput {
     readonly v4: AddressWords | undefined;
     readonly v6: AddressWords | undefined;
   }[];
-  /** vnets that exist, for overlay packets of unknown ones. */
-  readonly vnets: readonly number[];
+  /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
+  readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;

@@ -30,7 +30,8 @@ export class Context {
   readonly hwdt: Hwdt;
   readonly directory: Directory;
   readonly ports: MobilityPorts;
-  readonly config: MobilityConfig;
+  /** Replaced by a reload: to be read where it is used. */
+  config: MobilityConfig;
   readonly clock: Clock;
   readonly timers: TimerGroup;
   readonly counters = new Counters();

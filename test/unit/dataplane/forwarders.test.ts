@@ -131,7 +131,7 @@ class Bench {
       },
       lanVnets: [1],
       lanAddresses: [{ v4: own.family === 4 ? own : undefined, v6: own.family === 6 ? own : undefined }],
-      vnets: [1],
+      vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
       table: table.memory,
       selfPeer: B,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
