@@ -1,14 +1,13 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
-import { createPacketCounters, PACKET_COUNTERS } from './counters.js';
+import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import { EngineCounter, type LanSocket, type NativeAddon, type UdpSocket } from './engine.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
 
 const MAX_PEERS = 4096;
-const VNET_IDS = 65_536;
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
 const MIN_MTU_BYTES = 1280;
 /** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
@@ -32,12 +31,22 @@ export interface PlaneOptions {
   readonly onFailure: (worker: WorkerName, error: Error) => void;
 }
 
+/** Super-packets count as one; bytes are those of the inner packets. */
+export interface VnetTraffic {
+  readonly packetsToTunnel: number;
+  readonly bytesToTunnel: number;
+  readonly packetsToLan: number;
+  readonly bytesToLan: number;
+}
+
 interface Running {
   readonly name: WorkerName;
   readonly worker: Worker;
   readonly wakeupFd: number;
   readonly packets: Float64Array;
+  readonly vnets: Float64Array;
   readonly engine: BigUint64Array;
+  thread: number;
   state: 'running' | 'stopped';
 }
 
@@ -96,6 +105,25 @@ export class DataPlane {
     });
   }
 
+  /** The kernel's thread numbers of the workers that run; 0 when not known. */
+  threads(): readonly { name: WorkerName; thread: number }[] {
+    return this.#workers
+      .filter(({ state }) => state === 'running')
+      .map(({ name, thread }) => ({ name, thread }));
+  }
+
+  /** What the vnet's packets have come to, over both workers. */
+  vnetTraffic(vnet: number): VnetTraffic {
+    const sum = (field: number): number =>
+      this.#workers.reduce((total, { vnets }) => total + (vnets[vnet * V.count + field] ?? 0), 0);
+    return {
+      packetsToTunnel: sum(V.packetsToTunnel),
+      bytesToTunnel: sum(V.bytesToTunnel),
+      packetsToLan: sum(V.packetsToLan),
+      bytesToLan: sum(V.bytesToLan),
+    };
+  }
+
   /** Sums over both workers, by stable name. */
   counters(): Record<string, number> {
     const result: Record<string, number> = {};
@@ -134,6 +162,7 @@ export class DataPlane {
     const { native, lans, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+    const vnets = createVnetCounters();
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
       engine: {
@@ -152,10 +181,11 @@ export class DataPlane {
       selfPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
+      vnetCounters: vnets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
-    const running: Running = { name, worker, wakeupFd, packets, engine, state: 'running' };
+    const running: Running = { name, worker, wakeupFd, packets, vnets, engine, thread: 0, state: 'running' };
     this.#workers.push(running);
     return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
   }
@@ -170,6 +200,7 @@ export class DataPlane {
     running.worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'running') {
         isUp = true;
+        running.thread = message.thread;
         started();
       } else if (message.type === 'stopped') {
         running.state = 'stopped';

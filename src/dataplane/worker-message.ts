@@ -8,8 +8,8 @@ export interface AddressWords {
 }
 
 export type WorkerMessage =
-  /** The worker is in its loop. */
-  | { readonly type: 'running' }
+  /** The worker is in its loop. `thread` is the kernel's number for it (gettid), 0 when it cannot be told. */
+  | { readonly type: 'running'; readonly thread: number }
   /** It has left its loop because it was asked to. */
   | { readonly type: 'stopped' }
   /** A WireGuard message of type 1, 2 or 3. */
@@ -60,6 +60,8 @@ export interface WorkerInput {
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */
   readonly counters: SharedArrayBuffer;
+  /** Float64Array of `V.count` per vnet id. */
+  readonly vnetCounters: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;
 }

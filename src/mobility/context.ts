@@ -51,7 +51,7 @@ export class Context {
     this.config = dependencies.config;
     this.clock = dependencies.ports.clock;
     this.timers = new TimerGroup(this.clock);
-    this.journal = new Journal(this.clock);
+    this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move.view()));
     this.lans = dependencies.lans;
     this.#lansByIndex = new Map(this.lans.map((lan) => [lan.index, lan]));
     this.#ownMacs = new Set(this.lans.map((lan) => lan.mac));

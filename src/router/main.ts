@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EX_CONFIG } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
-import { loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { formatConfigError } from '../tables/files/error.js';
 import { createLog } from './log.js';
 import { Router } from './router.js';
@@ -62,7 +62,7 @@ function load(dir: string): Loaded {
   return result;
 }
 
-async function run({ config, warnings }: Loaded, version: string): Promise<void> {
+async function run(directory: string, { config, warnings }: Loaded, version: string): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   let router: Router | undefined;
   let stopping = false;
@@ -92,7 +92,10 @@ async function run({ config, warnings }: Loaded, version: string): Promise<void>
       void end(0);
     });
   }
-  router = new Router({ config, warnings, version, log: log.logger, onFailure: fail });
+  // What comes of a reload goes to the log; nobody waits for an answer.
+  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  const load = (): LoadOutcome => loadConfigDirectory(directory);
+  router = new Router({ config, warnings, version, load, log: log.logger, onFailure: fail });
   await router.start();
 }
 
@@ -109,5 +112,5 @@ if (options.check) {
     ]);
     process.exit(EX_FAILURE);
   }
-  await run(loaded, version);
+  await run(options.config, loaded, version);
 }

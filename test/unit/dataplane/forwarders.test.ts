@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { C, createPacketCounters, type PacketCounter } from '../../../src/dataplane/counters.js';
+import {
+  C,
+  createPacketCounters,
+  createVnetCounters,
+  type PacketCounter,
+} from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
@@ -136,6 +141,7 @@ class Bench {
       selfPeer: B,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
+      vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
     };
     this.context = new WorkerContext(
