@@ -77,7 +77,11 @@ test('what is wrong or fixed is refused, and nothing has changed', { skip: canno
     assert.deepEqual([broken.status, broken.stdout], [1, '']);
     assert.match(broken.stderr, /^vinectl: gndt\.json: networks\[0\]\.prefix: /);
     writeConfig(daemon, 'gndt', without(gndt, 'vr-b'));
-    writeConfig(daemon, 'router', { ...router, stateDir: '/tmp/elsewhere', lans: [{ interface: 'wan0', vnet: 'blue' }] });
+    writeConfig(daemon, 'router', {
+      ...router,
+      stateDir: '/tmp/elsewhere',
+      lans: [{ interface: 'wan0', vnet: 'blue' }],
+    });
     const fixed = await daemon.vinectl(['reload']);
     assert.equal(fixed.status, 1);
     assert.match(fixed.stderr, /router\.json: lans: its LAN interfaces cannot change while the router runs/);
