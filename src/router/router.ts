@@ -325,6 +325,7 @@ export class Router {
       hub: this.#hub,
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
