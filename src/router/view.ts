@@ -33,6 +33,7 @@ import {
   hwdtView,
   lndtView,
   migrationView,
+  recordView,
   type Tables,
   vnetName,
 } from './table-views.js';
@@ -175,6 +176,16 @@ export class LiveView implements RouterView {
     if (typeof found === 'string') return found;
     const move = mobility.moveByHand(found.id, ip);
     return typeof move === 'string' ? move : migrationView(tables.gndt, move);
+  }
+
+  unfreeze({ vnet, ip: text }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const { mobility, tables } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = this.#routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const released = mobility.unfreeze(found.id, ip);
+    return typeof released === 'string' ? released : recordView(tables.gndt, released);
   }
 
   setLogLevel(level: string): string | undefined {
