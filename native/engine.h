@@ -13,6 +13,7 @@
 #include "packet_memory.h"
 #include "receiver.h"
 #include "tunnel_sender.h"
+#include "udp_socket.h"
 
 namespace vine {
 
@@ -21,7 +22,7 @@ enum class Role : uint8_t { lan, tunnel };
 struct EngineOptions {
   Role role = Role::lan;
   std::vector<LanSocket> lans;
-  std::vector<int> udp;
+  std::vector<UdpLink> udp;
   int wakeupFd = -1;
   uint32_t slots = 0;
   uint32_t slotBytes = 0;

@@ -2,7 +2,15 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Plan, routerName, type Site, type SiteLetter, siteAddress } from './plan.js';
+import {
+  type Plan,
+  routerName,
+  type Site,
+  type SiteLetter,
+  siteAddress,
+  siteAddress6,
+  subnetOf,
+} from './plan.js';
 
 export const vnet = 'blue';
 export const tunnelPort = 7700;
@@ -14,6 +22,8 @@ export interface ConfigurationOptions {
   readonly logLevel?: string;
   readonly cipher?: 'chacha20-poly1305' | 'aes-256-gcm';
   readonly verify?: 'optimistic' | 'strict' | 'off';
+  /** Moves of one node in 180 s before it is frozen. */
+  readonly maxMoves?: number;
 }
 
 interface KeyPair {
@@ -46,16 +56,31 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
     stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
     log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
-    ...(options.verify === undefined ? {} : { mobility: { verify: options.verify } }),
+    ...mobilityOf(options),
   };
+}
+
+function mobilityOf({ verify, maxMoves }: ConfigurationOptions): object {
+  if (verify === undefined && maxMoves === undefined) return {};
+  return { mobility: { ...(verify && { verify }), ...(maxMoves && { maxMoves }) } };
 }
 
 function networksOf(site: Site): object[] {
   const router = routerName(site.letter);
-  const gateway = site.letter === 'a' ? { gateway: siteAddress(site, 254) } : {};
+  const hasGateway = site.letter === 'a';
   return [
-    { vnet, prefix: `${siteAddress(site, 0)}/24`, router, ...gateway },
-    { vnet, prefix: `fd00:${site.number}::/64`, router },
+    {
+      vnet,
+      prefix: `${siteAddress(site, 0)}/24`,
+      router,
+      ...(hasGateway ? { gateway: siteAddress(site, 254) } : {}),
+    },
+    {
+      vnet,
+      prefix: `fd00:${site.number}::/64`,
+      router,
+      ...(hasGateway ? { gateway: siteAddress6(site, 254) } : {}),
+    },
   ];
 }
 
@@ -64,9 +89,9 @@ function gndtJson(
   publicKeys: ReadonlyMap<SiteLetter, string>,
   options: ConfigurationOptions,
 ): object {
-  const subnet = plan.topology === 'large-subnet' ? { subnet: '10.0.0.0/8' } : {};
+  const subnet = subnetOf(plan.topology);
   return {
-    vnets: [{ name: vnet, id: 1, ...subnet }],
+    vnets: [{ name: vnet, id: 1, ...(subnet === undefined ? {} : { subnet }) }],
     routers: plan.sites.map(({ letter, number }) => ({
       id: routerName(letter),
       publicKey: publicKeys.get(letter),
