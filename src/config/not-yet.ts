@@ -22,11 +22,6 @@ const NOT_YET: readonly NotYet[] = [
       "no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
   },
   {
-    setting: 'router.json: metrics',
-    asked: ({ router }) => router.metrics !== undefined,
-    instead: 'nothing is served on that address; see "vinectl counters"',
-  },
-  {
     setting: 'router.json: listen tcp://',
     asked: ({ router }) => named(router.listen.filter(isTcp).map(formatEndpoint)),
     instead: 'nothing listens there; only udp:// is used',
