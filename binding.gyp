@@ -5,11 +5,13 @@
       "sources": [
         "native/addon.cc",
         "native/addon_engine.cc",
+        "native/addon_notify.cc",
         "native/addon_peers.cc",
         "native/addon_sockets.cc",
         "native/aead.cc",
         "native/batch_io.cc",
         "native/checksum.cc",
+        "native/coalesce.cc",
         "native/endpoint.cc",
         "native/engine.cc",
         "native/lan_receiver.cc",

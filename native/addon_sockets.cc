@@ -67,6 +67,8 @@ napi_value openUdpSocket(napi_env env, napi_callback_info info) {
   setProperty(env, result, "fd", numberValue(env, udp.fd));
   setProperty(env, result, "port", numberValue(env, udp.port));
   setProperty(env, result, "family", numberValue(env, udp.family));
+  setProperty(env, result, "segmentation", booleanValue(env, udp.segmentation));
+  setProperty(env, result, "coalescing", booleanValue(env, udp.coalescing));
   return result;
 }
 

@@ -11,7 +11,9 @@
 namespace vine {
 
 std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string* why) {
-  std::shared_ptr<PacketMemory> memory = PacketMemory::allocate(options.slots, options.slotBytes);
+  std::shared_ptr<PacketMemory> memory = PacketMemory::allocate(
+      options.slots, options.slotBytes,
+      options.role == Role::tunnel ? options.slots * kDescriptorsPerTunnelSlot : options.slots);
   if (memory == nullptr) {
     *why = "not enough memory for the packet slots";
     return nullptr;
@@ -31,12 +33,14 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
       counters_(options.counters),
       lanSender_(*memory_, counters_, options.lans),
       tunSender_(*memory_, counters_, options.tuns),
-      tunnelSender_(*memory_, counters_, lane) {
+      tunnelSender_(*memory_, counters_, lane, options.udp) {
   if (options.role == Role::lan) {
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
     if (!options.tuns.empty()) tunReceiver_ = std::make_unique<TunReceiver>(*memory_, counters_, options.tuns);
   } else {
-    receiver_ = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, options.udp);
+    std::vector<int> sockets;
+    for (const UdpLink& udp : options.udp) sockets.push_back(udp.fd);
+    receiver_ = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets);
   }
   waiting_.push_back({wakeupFd_, POLLIN, 0});
   for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});

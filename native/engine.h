@@ -14,6 +14,7 @@
 #include "receiver.h"
 #include "tun_sender.h"
 #include "tunnel_sender.h"
+#include "udp_socket.h"
 
 namespace vine {
 
@@ -23,7 +24,7 @@ struct EngineOptions {
   Role role = Role::lan;
   std::vector<LanSocket> lans;
   std::vector<TunSocket> tuns;
-  std::vector<int> udp;
+  std::vector<UdpLink> udp;
   int wakeupFd = -1;
   uint32_t slots = 0;
   uint32_t slotBytes = 0;

@@ -39,6 +39,7 @@ interface Running {
   readonly wakeupFd: number;
   readonly packets: Float64Array;
   readonly engine: BigUint64Array;
+  readonly turns: Int32Array;
   state: 'running' | 'stopped';
 }
 
@@ -84,6 +85,11 @@ export class DataPlane {
     });
   }
 
+  /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
+  turns(): readonly { name: WorkerName; turns: number }[] {
+    return this.#workers.map(({ name, turns }) => ({ name, turns: Atomics.load(turns, 0) }));
+  }
+
   /** Sums over both workers, by stable name. */
   counters(): Record<string, number> {
     const result: Record<string, number> = {};
@@ -122,6 +128,7 @@ export class DataPlane {
     const { native, lans, tuns, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+    const turns = new Int32Array(new SharedArrayBuffer(4));
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
       engine: {
@@ -143,9 +150,10 @@ export class DataPlane {
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
+      turns: turns.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
-    const running: Running = { name, worker, wakeupFd, packets, engine, state: 'running' };
+    const running: Running = { name, worker, wakeupFd, packets, engine, turns, state: 'running' };
     this.#workers.push(running);
     return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
   }

@@ -64,6 +64,8 @@ export interface WorkerInput {
   readonly counters: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;
+  /** Int32Array of one word, this worker's own: its turns round the loop, wrapping. The watchdog looks at it. */
+  readonly turns: SharedArrayBuffer;
 }
 
 export const ControlWord = {

@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
 import type { VineConfig } from '../config/load.js';
+import type { StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
@@ -144,6 +145,15 @@ export class Router {
     this.#drops.start();
     this.#serving = true;
     this.#hub.emit('info', 'ready', 'the router is ready', { version });
+  }
+
+  status(): StatusView {
+    return this.#view.status();
+  }
+
+  /** For the watchdog: how often each packet worker has gone round its loop. */
+  workerTurns(): ReturnType<DataPlane['turns']> {
+    return this.#plane.turns();
   }
 
   /** Says goodbye, saves, closes everything. Settles within a second. */

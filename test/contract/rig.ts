@@ -73,7 +73,7 @@ export class Rig {
   place(i: number, packet: Uint8Array, fields: Fields): number {
     const offset = this.engine.scratchOffset(i);
     this.engine.packets.set(packet, offset);
-    const index = this.engine.slots + i;
+    const index = this.engine.capacity + i;
     this.describe(index, { offset, length: packet.length, ...fields });
     return index;
   }

@@ -2,7 +2,15 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Plan, routerName, type Site, type SiteLetter, siteAddress, siteAddress6 } from './plan.js';
+import {
+  type Plan,
+  routerName,
+  type Site,
+  type SiteLetter,
+  siteAddress,
+  siteAddress6,
+  subnetOf,
+} from './plan.js';
 
 export const vnet = 'blue';
 export const tunnelPort = 7700;
@@ -18,6 +26,8 @@ export interface ConfigurationOptions {
   /** Sites whose router has no LAN, only the TUN port: the machine is node .1 of its network. */
   readonly withoutLan?: readonly SiteLetter[];
   readonly verify?: 'optimistic' | 'strict' | 'off';
+  /** Moves of one node in 180 s before it is frozen. */
+  readonly maxMoves?: number;
 }
 
 interface KeyPair {
@@ -51,7 +61,7 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
     stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
     log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
-    ...(options.verify === undefined ? {} : { mobility: { verify: options.verify } }),
+    ...mobilityOf(options),
   };
 }
 
@@ -59,12 +69,27 @@ function hasTun({ letter }: Site, options: ConfigurationOptions): boolean {
   return [...(options.tun ?? []), ...(options.withoutLan ?? [])].includes(letter);
 }
 
+function mobilityOf({ verify, maxMoves }: ConfigurationOptions): object {
+  if (verify === undefined && maxMoves === undefined) return {};
+  return { mobility: { ...(verify && { verify }), ...(maxMoves && { maxMoves }) } };
+}
+
 function networksOf(site: Site): object[] {
   const router = routerName(site.letter);
-  const gateway = site.letter === 'a' ? { gateway: siteAddress(site, 254) } : {};
+  const hasGateway = site.letter === 'a';
   return [
-    { vnet, prefix: `${siteAddress(site, 0)}/24`, router, ...gateway },
-    { vnet, prefix: `fd00:${site.number}::/64`, router },
+    {
+      vnet,
+      prefix: `${siteAddress(site, 0)}/24`,
+      router,
+      ...(hasGateway ? { gateway: siteAddress(site, 254) } : {}),
+    },
+    {
+      vnet,
+      prefix: `fd00:${site.number}::/64`,
+      router,
+      ...(hasGateway ? { gateway: siteAddress6(site, 254) } : {}),
+    },
   ];
 }
 
@@ -73,9 +98,9 @@ function gndtJson(
   publicKeys: ReadonlyMap<SiteLetter, string>,
   options: ConfigurationOptions,
 ): object {
-  const subnet = plan.topology === 'large-subnet' ? { subnet: '10.0.0.0/8' } : {};
+  const subnet = subnetOf(plan.topology);
   return {
-    vnets: [{ name: vnet, id: 1, ...subnet }],
+    vnets: [{ name: vnet, id: 1, ...(subnet === undefined ? {} : { subnet }) }],
     routers: plan.sites.map(({ letter, number }) => ({
       id: routerName(letter),
       publicKey: publicKeys.get(letter),

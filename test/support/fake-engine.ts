@@ -39,6 +39,7 @@ class FakeEngine implements Engine {
   descriptors: Int32Array;
   readonly slots: number;
   readonly slotBytes: number;
+  readonly capacity: number;
   readonly #options: EngineOptions;
   readonly #registry: Registry;
   readonly #counters: BigUint64Array;
@@ -50,6 +51,7 @@ class FakeEngine implements Engine {
     this.#registry = registry;
     this.slots = options.slots;
     this.slotBytes = options.slotBytes;
+    this.capacity = options.slots;
     this.packets = new Uint8Array((options.slots + SCRATCH_SLOTS) * options.slotBytes);
     this.descriptors = new Int32Array((options.slots + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
     this.#counters = new BigUint64Array(options.counters);
@@ -358,6 +360,9 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
       if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
       sessions.noteSent(peer, sealed.message.length);
       return true;
+    },
+    notifySystemd: () => {
+      throw new Error('this network has no service manager');
     },
   };
 }

@@ -86,6 +86,8 @@ export class FakeNetwork {
       fd: this.newFd(),
       port: bound,
       family,
+      segmentation: false,
+      coalescing: false,
       address: address.slice(),
       queue,
       deliver,

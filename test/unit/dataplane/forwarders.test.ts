@@ -139,6 +139,7 @@ class Bench {
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
+      turns: new SharedArrayBuffer(4),
     };
     this.context = new WorkerContext(
       this.engine,
