@@ -42,6 +42,7 @@ import {
   type Tables,
   vnetName,
 } from './table-views.js';
+import type { TunPort } from './tun-ports.js';
 
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
@@ -54,6 +55,7 @@ export interface LiveParts {
   readonly forwarding: ForwardingTable;
   readonly lans: readonly Lan[];
   readonly lanSockets: readonly LanSocket[];
+  readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
@@ -76,7 +78,8 @@ export class LiveView implements RouterView {
   constructor(parts: LiveParts) {
     this.#parts = parts;
     this.#lanNames = parts.lans.map((lan) => lan.interface);
-    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames);
+    const tunNames = parts.tuns.map((tun) => tun.interface);
+    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames, tunNames);
     this.#startedWallMs = parts.clock.wallMs();
     this.#startedMs = parts.clock.nowMs();
   }
