@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
 import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
-import { EngineCounter, type LanSocket, type NativeAddon, type UdpSocket } from './engine.js';
+import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
@@ -20,6 +20,8 @@ export interface PlaneOptions {
   readonly clock: Clock;
   readonly native: NativeAddon;
   readonly lans: readonly LanSocket[];
+  /** Numbered behind the LANs. */
+  readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
   readonly lanVnets: WorkerInput['lanVnets'];
   readonly lanAddresses: WorkerInput['lanAddresses'];
@@ -46,6 +48,7 @@ interface Running {
   readonly packets: Float64Array;
   readonly vnets: Float64Array;
   readonly engine: BigUint64Array;
+  readonly turns: Int32Array;
   thread: number;
   state: 'running' | 'stopped';
 }
@@ -105,6 +108,11 @@ export class DataPlane {
     });
   }
 
+  /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
+  turns(): readonly { name: WorkerName; turns: number }[] {
+    return this.#workers.map(({ name, turns }) => ({ name, turns: Atomics.load(turns, 0) }));
+  }
+
   /** The kernel's thread numbers of the workers that run; 0 when not known. */
   threads(): readonly { name: WorkerName; thread: number }[] {
     return this.#workers
@@ -159,15 +167,17 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+    const turns = new Int32Array(new SharedArrayBuffer(4));
     const vnets = createVnetCounters();
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
       engine: {
         role,
         lans,
+        tuns,
         udp,
         wakeupFd,
         slots,
@@ -175,6 +185,7 @@ export class DataPlane {
         counters: engine.buffer as SharedArrayBuffer,
       },
       lanVnets,
+      tunsFrom: lans.length,
       lanAddresses,
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
@@ -183,9 +194,20 @@ export class DataPlane {
       counters: packets.buffer as SharedArrayBuffer,
       vnetCounters: vnets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
+      turns: turns.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
-    const running: Running = { name, worker, wakeupFd, packets, vnets, engine, thread: 0, state: 'running' };
+    const running: Running = {
+      name,
+      worker,
+      wakeupFd,
+      packets,
+      vnets,
+      engine,
+      turns,
+      thread: 0,
+      state: 'running',
+    };
     this.#workers.push(running);
     return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
   }

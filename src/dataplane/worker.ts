@@ -28,7 +28,9 @@ function main(input: WorkerInput): void {
 }
 
 function loop(engine: Engine, context: WorkerContext, forwarder: { decide(i: number): void }): void {
+  const turns = new Int32Array(context.input.turns);
   while (Atomics.load(context.control, ControlWord.stop) === 0) {
+    Atomics.add(turns, 0, 1);
     const received = engine.receive(context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS);
     for (let i = 0; i < received; i++) forwarder.decide(i);
     if (received > 0) engine.send(0, received);

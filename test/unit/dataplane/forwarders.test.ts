@@ -128,13 +128,15 @@ class Bench {
       engine: {
         role: 'lan',
         lans: [],
+        tuns: [],
         udp: [],
         wakeupFd: -1,
         slots: 0,
         slotBytes: 0,
         counters: new SharedArrayBuffer(8),
       },
-      lanVnets: [1],
+      lanVnets: [1, 1],
+      tunsFrom: 1,
       lanAddresses: [{ v4: own.family === 4 ? own : undefined, v6: own.family === 6 ? own : undefined }],
       vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
       table: table.memory,
@@ -143,6 +145,7 @@ class Bench {
       counters: this.counters.buffer as SharedArrayBuffer,
       vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
+      turns: new SharedArrayBuffer(4),
     };
     this.context = new WorkerContext(
       this.engine,
