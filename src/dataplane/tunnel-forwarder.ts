@@ -91,7 +91,7 @@ export class TunnelForwarder {
       ctx.count(C.drop_malformed);
       return;
     }
-    if (!ctx.input.vnets.includes(vnet)) {
+    if (ctx.vnets[vnet] !== 1) {
       ctx.count(C.drop_unknown_vnet);
       return;
     }
