@@ -28,7 +28,13 @@ function fakeWorld(): World {
     };
     return { near, far, nearMac: NEAR_MAC, farMac: FAR_MAC, station, close };
   };
-  return { addon, openRaw: async (family) => openRaw(network, family), openLink, withoutLan: undefined };
+  return {
+    addon,
+    openRaw: async (family) => openRaw(network, family),
+    openLink,
+    coalesces: false,
+    withoutLan: undefined,
+  };
 }
 
 function openRaw(network: FakeNetwork, family: 4 | 6): RawSocket {

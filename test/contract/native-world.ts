@@ -31,7 +31,7 @@ export function nativeWorld(addon: NativeAddon, withoutLan: string | undefined):
     links += 1;
     return openVethLink(addon, `near${links}`, `far${links}`);
   };
-  return { addon, openRaw, openLink, withoutLan };
+  return { addon, openRaw, openLink, coalesces: true, withoutLan };
 }
 
 async function openRaw(family: 4 | 6): Promise<RawSocket> {

@@ -38,6 +38,8 @@ export interface World {
   readonly addon: NativeAddon;
   openRaw(family: 4 | 6): Promise<RawSocket>;
   openLink(): LanLink;
+  /** Packets of one flow leave for a LAN together. */
+  readonly coalesces: boolean;
   /** Why there are no LAN links here; undefined when there are. */
   readonly withoutLan: string | undefined;
 }
