@@ -208,6 +208,11 @@ export const PeerStat = {
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
+  /**
+   * `on`: the LAN socket also takes unicast IP frames to other MACs (`D.dstMacHigh`, `D.dstMacLow`) that the wire
+   * brings. Works at once, also while an engine receives. Throws for what is no LAN socket.
+   */
+  setRescue(lanFd: number, on: boolean): void;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
   closeSocket(fd: number): void;

@@ -54,6 +54,8 @@ export interface WorkerInput {
   /** vnets that exist, for overlay packets of unknown ones. */
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
+  /** The `MacTable` of MACs that the directory places at other VRs. */
+  readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   /** Int32Array: inner MTU by peer index. */

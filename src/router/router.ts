@@ -7,6 +7,7 @@ import { gndtDigest } from '../config/digest.js';
 import type { VineConfig } from '../config/load.js';
 import type { StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import type { WorkerMessage } from '../dataplane/worker-message.js';
@@ -26,6 +27,7 @@ import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Hearing } from './hearing.js';
 import { KernelGuard } from './kernel-guard.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { kernelForwards } from './lans.js';
 import { emitMobilityEvent } from './mobility-events.js';
@@ -55,6 +57,7 @@ export class Router {
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -85,6 +88,7 @@ export class Router {
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
     const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table: this.#forwarding, lans });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
     this.#plane = this.#createPlane();
     this.#lanSide = new LanSide({
       lans,
@@ -146,6 +150,7 @@ export class Router {
     this.#hearing.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
@@ -174,6 +179,15 @@ export class Router {
     );
   }
 
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
+  }
+
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
     const { lans, lanSockets, udp } = this.#sockets;
@@ -189,6 +203,7 @@ export class Router {
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
       onMessage: (message) => this.#workerMessage(message),
       onFailure: (worker, error) =>

@@ -288,6 +288,7 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
 
 type SocketFunction =
   | 'openLan'
+  | 'setRescue'
   | 'openUdp'
   | 'closeSocket'
   | 'createWakeup'
@@ -299,6 +300,7 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   const { network, sessions } = registry;
   return {
     openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    setRescue: (fd, on) => network.setRescue(fd, on),
     openUdp: (address, port) => network.openUdp(address, port),
     closeSocket: (fd) => {
       network.close(fd);
