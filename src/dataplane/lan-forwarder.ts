@@ -22,6 +22,10 @@ export class LanForwarder {
     const ctx = this.#ctx;
     const lan = ctx.word(i, D.from);
     const vnet = ctx.input.lanVnets[lan];
+    if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
+      ctx.count(C.frames_to_others);
+      return;
+    }
     if (
       vnet === undefined ||
       !ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length))
@@ -44,6 +48,32 @@ export class LanForwarder {
       return;
     }
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
+  }
+
+  /**
+   * To the VR's MAC; or rescued: to the MAC of a node that is at another VR, by a machine that is not. A machine that is
+   * at another VR may be that VR itself: two routers that heard each other would send packets round for ever.
+   */
+  #isForUs(i: number, lan: number, vnet: number): boolean {
+    const ctx = this.#ctx;
+    const high = ctx.word(i, D.dstMacHigh);
+    const low = ctx.word(i, D.dstMacLow);
+    if (lan >= ctx.input.tunsFrom || this.#isOwn(lan, high, low)) return true;
+    if (!ctx.macsElsewhere.has(vnet, high, low)) return false;
+    const sourceHigh = ctx.word(i, D.srcMacHigh);
+    const sourceLow = ctx.word(i, D.srcMacLow);
+    if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
+    if (
+      ctx.input.engine.lans.some((own) => own.macHigh === sourceHigh && own.macLow >>> 0 === sourceLow >>> 0)
+    )
+      return false;
+    ctx.count(C.rescued);
+    return true;
+  }
+
+  #isOwn(lan: number, high: number, low: number): boolean {
+    const own = this.#ctx.input.engine.lans[lan];
+    return own !== undefined && own.macHigh === high && own.macLow >>> 0 === low >>> 0;
   }
 
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */

@@ -1,5 +1,6 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { MacTable } from '../tables/mac-table.js';
 import { C, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
 import { FlowCache } from './flow-cache.js';
@@ -16,6 +17,8 @@ export class WorkerContext {
   readonly engine: Engine;
   readonly input: WorkerInput;
   readonly table: ForwardingTable;
+  /** MACs that the directory places at other VRs. */
+  readonly macsElsewhere: MacTable;
   readonly counters: Float64Array;
   readonly vnetCounters: Float64Array;
   readonly peerMtu: Int32Array;
@@ -44,6 +47,7 @@ export class WorkerContext {
     this.engine = engine;
     this.input = input;
     this.table = ForwardingTable.attach(input.table);
+    this.macsElsewhere = MacTable.attach(input.macs);
     this.counters = new Float64Array(input.counters);
     this.vnetCounters = new Float64Array(input.vnetCounters);
     this.peerMtu = new Int32Array(input.peerMtu);

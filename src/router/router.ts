@@ -7,6 +7,7 @@ import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
 import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import { Mobility } from '../mobility/mobility.js';
@@ -25,6 +26,7 @@ import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { lanWarnings } from './lans.js';
 import { Metrics } from './metrics.js';
@@ -62,6 +64,7 @@ export class Router {
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -104,6 +107,7 @@ export class Router {
       tuns,
     });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
@@ -195,6 +199,7 @@ export class Router {
     this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
@@ -226,6 +231,7 @@ export class Router {
       mobility: this.#mobility,
       lanSide: this.#lanSide,
       tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -262,6 +268,15 @@ export class Router {
     );
   }
 
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
+  }
+
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
     const { lans, lanSockets, tuns, udp } = this.#sockets;
@@ -278,6 +293,7 @@ export class Router {
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
       // What the message is for is made after the plane.
       onMessage: (message) =>
