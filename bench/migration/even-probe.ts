@@ -25,7 +25,8 @@ let nextPort = 7_000;
 
 export function parseArrivals(text: string): Arrival[] {
   const arrivals: Arrival[] = [];
-  for (const line of text.split('\n')) {
+  // The last line may be half written.
+  for (const line of text.split('\n').slice(0, -1)) {
     const [number, sentUs, receivedUs] = line.split(' ').map(Number);
     if (receivedUs === undefined || Number.isNaN(receivedUs)) continue;
     arrivals.push({ number: number ?? 0, sentMs: (sentUs ?? 0) / 1000, receivedMs: receivedUs / 1000 });

@@ -35,6 +35,7 @@ import type { Tables } from './table-views.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -117,7 +118,9 @@ export class Router {
     });
     this.#warnings.push(...this.#control.warnings, ...(await this.#guardKernel()), ...this.#lanWarnings());
     for (const warning of this.#warnings) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
