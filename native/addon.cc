@@ -26,5 +26,6 @@ NAPI_MODULE_INIT() {
   vine::defineSockets(env, exports);
   vine::definePeers(env, exports);
   vine::defineEngine(env, exports);
+  vine::defineNotify(env, exports);
   return exports;
 }

@@ -1,5 +1,7 @@
 // createEngine, and the methods of what it returns.
 #include <errno.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -52,6 +54,18 @@ bool readLan(napi_env env, napi_value object, LanSocket* lan) {
   return true;
 }
 
+bool readTun(napi_env env, napi_value object, TunSocket* tun) {
+  napi_value value = nullptr;
+  uint32_t fd = 0;
+  if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "tun.fd", INT32_MAX, &fd) ||
+      !readProperty(env, object, "index", &value) ||
+      !readUint32(env, value, "tun.index", INT32_MAX, &tun->index)) {
+    return false;
+  }
+  tun->fd = static_cast<int>(fd);
+  return true;
+}
+
 bool readRole(napi_env env, napi_value object, Role* role) {
   napi_value value = nullptr;
   std::string text;
@@ -74,15 +88,24 @@ bool readSockets(napi_env env, napi_value object, EngineOptions* options) {
     if (napi_get_element(env, list, i, &item) != napi_ok || !readLan(env, item, &lan)) return false;
     options->lans.push_back(lan);
   }
+  if (!readProperty(env, object, "tuns", &list) || !readArrayLength(env, list, "tuns", &length)) return false;
+  for (uint32_t i = 0; i < length; i++) {
+    TunSocket tun{};
+    if (napi_get_element(env, list, i, &item) != napi_ok || !readTun(env, item, &tun)) return false;
+    options->tuns.push_back(tun);
+  }
   if (!readProperty(env, object, "udp", &list) || !readArrayLength(env, list, "udp", &length)) return false;
   for (uint32_t i = 0; i < length; i++) {
     napi_value value = nullptr;
     uint32_t fd = 0;
+    UdpLink udp{};
     if (napi_get_element(env, list, i, &item) != napi_ok || !readProperty(env, item, "fd", &value) ||
-        !readUint32(env, value, "udp.fd", INT32_MAX, &fd)) {
+        !readUint32(env, value, "udp.fd", INT32_MAX, &fd) || !readProperty(env, item, "segmentation", &value) ||
+        !readBoolean(env, value, "udp.segmentation", &udp.segmentation)) {
       return false;
     }
-    options->udp.push_back(static_cast<int>(fd));
+    udp.fd = static_cast<int>(fd);
+    options->udp.push_back(udp);
   }
   return true;
 }
@@ -209,7 +232,7 @@ napi_value send(napi_env env, napi_callback_info info) {
   Call call(env, info);
   Handle* handle = openHandle(env, call.self);
   if (handle == nullptr) return nullptr;
-  const uint32_t all = handle->engine->memory()->allSlots();
+  const uint32_t all = handle->engine->memory()->allDescriptors();
   uint32_t first = 0;
   uint32_t count = 0;
   if (!readUint32(env, call.arguments[0], "first", all, &first)) return nullptr;
@@ -242,6 +265,7 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
   const std::shared_ptr<PacketMemory>& memory = handle->engine->memory();
   setProperty(env, self, "slots", numberValue(env, memory->slots()));
   setProperty(env, self, "slotBytes", numberValue(env, memory->slotBytes()));
+  setProperty(env, self, "capacity", numberValue(env, memory->capacity()));
   setFunction(env, self, "receive", receive);
   setFunction(env, self, "send", send);
   setFunction(env, self, "scratchOffset", scratchOffset);
@@ -251,6 +275,11 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
                       memory->packetBytes(), &handle->packets) &&
          exposeMemory(env, self, "descriptors", memory, memory->descriptors(), memory->descriptorBytes(),
                       napi_int32_array, memory->descriptorBytes() / sizeof(int32_t), &handle->descriptors);
+}
+
+/** So that `top -H` and a debugger tell the workers apart. The main thread's name is the process's: left alone. */
+void nameThread(Role role) {
+  if (gettid() != getpid()) prctl(PR_SET_NAME, role == Role::lan ? "lan-to-tunnel" : "tunnel-to-lan");
 }
 
 napi_value createEngine(napi_env env, napi_callback_info info) {
@@ -271,6 +300,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
       napi_wrap(env, self, handle.get(), destroyHandle, nullptr, nullptr) != napi_ok) {
     return throwError(env, "cannot make the engine's object");
   }
+  nameThread(options.role);
   // From here the object owns it.
   if (!furnish(env, self, counters, handle.release())) return throwError(env, "cannot share the engine's memory");
   return self;

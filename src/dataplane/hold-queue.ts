@@ -54,7 +54,7 @@ export class HoldQueue {
   release(
     table: ForwardingTable,
     route: Int32Array,
-    send: (descriptor: number, route: Int32Array | undefined) => void,
+    send: (descriptor: number, route: Int32Array | undefined, vnet: number) => void,
   ): void {
     if (this.#held.length === 0) return;
     const oldest = this.#held[0];
@@ -67,11 +67,11 @@ export class HoldQueue {
       const [w0, w1, w2, w3] = held.next.words;
       table.lookup(held.vnet, held.next.family, w0, w1, w2, w3, route);
       if (route[R.kind] === RouteKind.host) {
-        send(this.#stage(held, filled), route);
+        send(this.#stage(held, filled), route, held.vnet);
         filled++;
         if (filled === SCRATCH_SLOTS) filled = this.#flush(filled);
       } else if (this.#nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
-        send(-1, undefined);
+        send(-1, undefined, held.vnet);
       } else {
         waiting.push(held);
       }
@@ -81,7 +81,7 @@ export class HoldQueue {
   }
 
   #stage(held: Held, scratch: number): number {
-    const slot = this.#engine.slots + scratch;
+    const slot = this.#engine.capacity + scratch;
     const offset = this.#engine.scratchOffset(scratch);
     this.#engine.packets.set(held.bytes, offset);
     this.#engine.descriptors.set(held.descriptor, slot * DESCRIPTOR_WORDS);
@@ -90,7 +90,7 @@ export class HoldQueue {
   }
 
   #flush(filled: number): 0 {
-    if (filled > 0) this.#engine.send(this.#engine.slots, filled);
+    if (filled > 0) this.#engine.send(this.#engine.capacity, filled);
     return 0;
   }
 }

@@ -1,12 +1,17 @@
 /** `vined`: reads its command line and configuration, starts the router, and stops it on a signal. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { EX_CONFIG } from '../config/exit.js';
+import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
-import { loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { loadNative } from '../dataplane/native.js';
+import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
-import { createLog } from './log.js';
+import { checkPrivileges } from './capabilities.js';
+import { createLog, type Log } from './log.js';
 import { Router } from './router.js';
+import { ServiceManager } from './service-manager.js';
+import { Supervision } from './supervision.js';
 
 const DEFAULT_CONFIG = '/etc/vine';
 const EX_USAGE = 2;
@@ -62,13 +67,32 @@ function load(dir: string): Loaded {
   return result;
 }
 
-async function run({ config, warnings }: Loaded, version: string): Promise<void> {
+function supervise({ logger }: Log): Supervision {
+  const manager = new ServiceManager(process.env, process.pid, {
+    send: (path, text) => loadNative().notifySystemd(path, text),
+    nowMs: systemClock.nowMs,
+    onLost: (reason) =>
+      logger.error({ event: 'service_manager_lost', reason }, 'the service manager is not told'),
+  });
+  // Whatever is started from here is not the service.
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
+  return new Supervision(manager, systemClock, (worker) =>
+    logger.error(
+      { event: 'worker_stalled', worker },
+      'a packet worker makes no progress: the watchdog is not fed',
+    ),
+  );
+}
+
+async function run(directory: string, { config, warnings }: Loaded, version: string): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
+  const supervision = supervise(log);
   let router: Router | undefined;
   let stopping = false;
   const end = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    supervision.stopping();
     await router?.stop();
     log.flush();
     process.exit(code);
@@ -92,8 +116,12 @@ async function run({ config, warnings }: Loaded, version: string): Promise<void>
       void end(0);
     });
   }
-  router = new Router({ config, warnings, version, log: log.logger, onFailure: fail });
+  // What comes of a reload goes to the log; nobody waits for an answer.
+  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  const load = (): LoadOutcome => loadConfigDirectory(directory);
+  router = new Router({ config, warnings, version, load, log: log.logger, onFailure: fail });
   await router.start();
+  if (!stopping) supervision.ready(router);
 }
 
 const version = readVersion();
@@ -103,11 +131,10 @@ if (options.check) {
   complain(loaded.warnings.map((warning) => `warning: ${warning}`));
   process.stdout.write(`${options.config}: the configuration of ${loaded.config.router.id} is good\n`);
 } else {
-  if (process.getuid?.() !== 0) {
-    complain([
-      'needs the privileges to open packet sockets: run it as root, or under systemd with CAP_NET_RAW and CAP_NET_ADMIN',
-    ]);
-    process.exit(EX_FAILURE);
+  const { problem, warnings } = checkPrivileges();
+  if (problem !== undefined) {
+    complain([problem]);
+    process.exit(EX_NOPERM);
   }
-  await run(loaded, version);
+  await run(options.config, { ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
 }

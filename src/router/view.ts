@@ -1,7 +1,7 @@
 /** What the control API asks: every answer comes from memory, at once. */
 
-import type { VineConfig } from '../config/load.js';
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
@@ -10,6 +10,9 @@ import type {
   LndtView,
   MigrationView,
   PeerView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -23,9 +26,11 @@ import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import type { EventHub } from './event-hub.js';
+import type { Reloader } from './reloader.js';
 import { RouteExplainer } from './route-view.js';
 import {
   directoryView,
@@ -33,30 +38,34 @@ import {
   hwdtView,
   lndtView,
   migrationView,
+  recordView,
   type Tables,
   vnetName,
 } from './table-views.js';
+import type { TunPort } from './tun-ports.js';
 
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 export interface LiveParts {
-  readonly config: VineConfig;
+  /** Where it listens, which no reload changes. */
+  readonly listen: RouterConfig['listen'];
   readonly version: string;
   readonly clock: Clock;
   readonly tables: Tables;
   readonly forwarding: ForwardingTable;
   readonly lans: readonly Lan[];
   readonly lanSockets: readonly LanSocket[];
+  readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly hub: EventHub;
-  /** May still grow when this is constructed. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   readonly counters: () => CountersView;
   readonly isReady: () => boolean;
   readonly setLogLevel: (level: string) => void;
+  readonly reloader: Pick<Reloader, 'reload' | 'confirm'>;
 }
 
 export class LiveView implements RouterView {
@@ -69,13 +78,14 @@ export class LiveView implements RouterView {
   constructor(parts: LiveParts) {
     this.#parts = parts;
     this.#lanNames = parts.lans.map((lan) => lan.interface);
-    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames);
+    const tunNames = parts.tuns.map((tun) => tun.interface);
+    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames, tunNames);
     this.#startedWallMs = parts.clock.wallMs();
     this.#startedMs = parts.clock.nowMs();
   }
 
   status(): StatusView {
-    const { config, version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
+    const { version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
     const { directory, gndt, lndt } = tables;
     return {
       id: gndt.self,
@@ -87,17 +97,17 @@ export class LiveView implements RouterView {
       listen: this.#listen(),
       lans: this.#lans(),
       peersUp: tunnel.upPeers().length,
-      peersTotal: config.gndt.routers.length - 1,
+      peersTotal: gndt.otherRouters().length,
       nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
       nodesVisiting: lndt.visiting().length,
       nodesDeparted: lndt.departed().length,
-      warnings,
+      warnings: warnings(),
     };
   }
 
   #listen(): string[] {
-    const { config, udp } = this.#parts;
-    const endpoints = config.router.listen.filter(({ transport }) => transport === 'udp');
+    const { listen, udp } = this.#parts;
+    const endpoints = listen.filter(({ transport }) => transport === 'udp');
     return endpoints.map((endpoint, i) =>
       formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
     );
@@ -177,11 +187,29 @@ export class LiveView implements RouterView {
     return typeof move === 'string' ? move : migrationView(tables.gndt, move);
   }
 
+  unfreeze({ vnet, ip: text }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const { mobility, tables } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = this.#routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const released = mobility.unfreeze(found.id, ip);
+    return typeof released === 'string' ? released : recordView(tables.gndt, released);
+  }
+
   setLogLevel(level: string): string | undefined {
     if (!LOG_LEVELS.includes(level))
       return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
     this.#parts.setLogLevel(level);
     return undefined;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#parts.reloader.reload(request);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.#parts.reloader.confirm();
   }
 
   onEvent(listener: (event: EventView) => void): () => void {

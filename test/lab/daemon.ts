@@ -61,9 +61,10 @@ export class Daemon {
     return this.process !== undefined && isAlive(this.process);
   }
 
-  start(): void {
+  /** @param prefix a program that runs another one in its own place (setpriv, env), with its arguments */
+  start(prefix: readonly string[] = []): void {
     if (this.running) throw new Error(`vined of site ${this.site} is running`);
-    const command = [`${projectRoot}bin/vined`, '--config', this.directory];
+    const command = [...prefix, `${projectRoot}bin/vined`, '--config', this.directory];
     const log = logFile(this.labDirectory, this.site);
     this.process = startLogged(`vined-${this.site}`, this.namespace, command, log);
     this.onStart(this.process);

@@ -1,5 +1,6 @@
 /** A router with fixed tables, for tests of the control API and of vinectl. */
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
@@ -8,6 +9,9 @@ import type {
   LndtView,
   MigrationView,
   PeerView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -112,9 +116,23 @@ const GNDT: readonly GndtView[] = [
 ];
 
 const LNDT: readonly LndtView[] = [
-  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null },
-  { vnet: 'blue', node: '10.2.0.7', mac: '52:54:00:00:00:17', state: 'visiting', router: 'vr-b' },
-  { vnet: 'blue', node: '10.1.0.9', mac: '52:54:00:00:00:09', state: 'departed', router: 'vr-b' },
+  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null, frozen: false },
+  {
+    vnet: 'blue',
+    node: '10.2.0.7',
+    mac: '52:54:00:00:00:17',
+    state: 'visiting',
+    router: 'vr-b',
+    frozen: true,
+  },
+  {
+    vnet: 'blue',
+    node: '10.1.0.9',
+    mac: '52:54:00:00:00:09',
+    state: 'departed',
+    router: 'vr-b',
+    frozen: false,
+  },
 ];
 
 const HWDT: readonly HwdtView[] = [
@@ -150,6 +168,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-b',
     seq: 4,
     state: 'here',
+    frozen: true,
     stampedAt: '2026-03-01T11:58:30.000Z',
   },
   {
@@ -159,6 +178,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-c',
     seq: 1,
     state: 'withdrawn',
+    frozen: false,
     stampedAt: '2026-02-27T12:00:00.000Z',
   },
 ];
@@ -175,6 +195,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 4,
     verdict: 'accepted',
     reason: '',
+    blackoutUs: 20_800,
     startedAt: '2026-03-01T11:58:30.000Z',
     steps: [
       { step: 'claim received', atUs: 0 },
@@ -193,6 +214,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 1,
     verdict: 'refused',
     reason: 'not allowed',
+    blackoutUs: null,
     startedAt: '2026-03-01T10:00:00.000Z',
     steps: [],
   },
@@ -213,12 +235,45 @@ const ROUTES: Readonly<Record<string, Partial<RouteView>>> = {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
+export const RELOAD: ReloadView = {
+  applied: true,
+  changes: [
+    { file: 'router.json', thing: 'setting', name: 'log.level', change: 'changed', detail: 'info → debug' },
+    {
+      file: 'gndt.json',
+      thing: 'router',
+      name: 'vr-d',
+      change: 'added',
+      detail: 'endpoints: udp://192.0.2.4:7700',
+    },
+    {
+      file: 'gndt.json',
+      thing: 'network',
+      name: 'blue 10.3.0.0/24',
+      change: 'removed',
+      detail: 'router: vr-c',
+    },
+  ],
+  warnings: ['a warning'],
+  confirmBefore: '2026-03-01T12:01:00.000Z',
+};
+
+export const RELOAD_ERROR: ReloadErrorView = {
+  error: 'gndt.json: routers[1].id: wrong\nanother reload is under way',
+  errors: [
+    { file: 'gndt.json', path: 'routers[1].id', message: 'wrong' },
+    { file: '', path: '', message: 'another reload is under way' },
+  ],
+};
+
 export class FakeRouter implements RouterView {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
   fault: Error | undefined;
   records: readonly DirectoryView[] = DIRECTORY;
+  readonly reloads: ReloadRequest[] = [];
+  reloadAnswer: ReloadView | ReloadErrorView = RELOAD;
 
   emit(event: EventView): void {
     for (const listener of this.listeners) listener(event);
@@ -284,10 +339,25 @@ export class FakeRouter implements RouterView {
     return move ?? `${ip} is in no network`;
   }
 
+  unfreeze({ ip }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    return this.records.find((record) => record.ip === ip && record.frozen) ?? `${ip} is not frozen`;
+  }
+
   setLogLevel(level: string): string | undefined {
     if (!LEVELS.includes(level)) return `level "${level}" is not one of ${LEVELS.join(', ')}`;
     this.levels.push(level);
     return undefined;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    this.reloads.push(request);
+    return Promise.resolve(this.reloadAnswer);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.reloads.some(({ confirmSeconds }) => confirmSeconds !== undefined)
+      ? { confirmed: true }
+      : 'no reload waits to be confirmed';
   }
 
   onEvent(listener: (event: EventView) => void): () => void {
