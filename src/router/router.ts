@@ -19,7 +19,7 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress, toIp } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -28,6 +28,7 @@ import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
 import { LanSide } from './lan-side.js';
+import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
@@ -62,6 +63,7 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
@@ -143,7 +145,7 @@ export class Router {
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -201,7 +203,8 @@ export class Router {
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
     this.#guards.stop();
     this.#tunRoutes.stop();
     this.#sockets.close();
@@ -256,14 +259,6 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
-  }
-
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
     const { lans, lanSockets, tuns, udp } = this.#sockets;
@@ -302,7 +297,7 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
