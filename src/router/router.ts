@@ -18,7 +18,7 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -29,6 +29,7 @@ import { Hearing } from './hearing.js';
 import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
@@ -42,6 +43,7 @@ import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
 import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
@@ -63,6 +65,7 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
   readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
@@ -146,7 +149,7 @@ export class Router {
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -168,7 +171,9 @@ export class Router {
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
@@ -203,7 +208,8 @@ export class Router {
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
     this.#guards.stop();
     this.#tunRoutes.stop();
     this.#sockets.close();
@@ -258,14 +264,6 @@ export class Router {
     if (problem !== undefined) this.#warnings.push(problem);
     this.#tables.directory.load(records);
     return store;
-  }
-
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
   }
 
   /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
@@ -323,7 +321,7 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
