@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Ip } from '../../src/net/ip.js';
+import { ownClients } from '../../src/tables/clients.js';
 import type { GndtConfig } from '../../src/tables/model.js';
 import {
   createIdentity,
@@ -66,6 +67,7 @@ class Scene {
     };
     this.tunnel = new Tunnel({
       gndt,
+      clients: ownClients(gndt, 'vr-a', () => CLIENT),
       self: 'vr-a',
       privateKey: routerKey,
       description: { version: '', capabilities: [], gndtDigest: new Uint8Array(32), innerMtuBytes: 1436 },

@@ -1,13 +1,13 @@
 /** What the workers decide about packets of ordinary WireGuard clients, and for them. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { C, createPacketCounters, type PacketCounter } from '../../../src/dataplane/counters.js';
+import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
-import { type Mac, mac } from '../../../src/net/mac.js';
+import { type Mac, mac, macHigh, macLow } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { clientMac } from '../../../src/tables/clients.js';
 import { Directory } from '../../../src/tables/directory.js';
@@ -16,6 +16,7 @@ import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import { MacTable } from '../../../src/tables/mac-table.js';
 import type { GndtConfig, NetworkConfig } from '../../../src/tables/model.js';
 import { ipPacket } from '../../support/ip-packets.js';
 import { MemoryEngine } from '../../support/memory-engine.js';
@@ -24,6 +25,7 @@ import { SimClock } from '../../support/sim-clock.js';
 /** This router is vr-a. `native` has an address of its network, `visiting` one of vr-b's; `distant` is vr-b's client. */
 const [, B] = [0, 1];
 const [NATIVE, VISITING] = [2, 3];
+const VR_MAC = mac('02:00:00:00:01:01');
 const HOST_MAC = mac('52:54:00:00:01:11');
 const GATEWAY_MAC = mac('52:54:00:00:01:fe');
 const MTU = 1420;
@@ -123,10 +125,22 @@ class Bench {
     const [ip, from] = [Ip.of(site.distant), clientMac(distant)];
     directory.apply({ vnet: 1, ip, mac: from, router: 'vr-b', seq: 1, state: 'here', stamp: 1 });
     Atomics.store(this.control, ControlWord.serving, 1);
+    const clientVnets = new Int32Array(new SharedArrayBuffer(64));
+    for (const { peer, vnet } of gndt.ownClients) clientVnets[peer] = vnet;
     const input: WorkerInput = {
       engine: {
         role: 'tunnel',
-        lans: [],
+        lans: [
+          {
+            fd: 3,
+            index: 0,
+            macHigh: macHigh(VR_MAC),
+            macLow: macLow(VR_MAC),
+            mtuBytes: 1500,
+            vnetHeader: true,
+          },
+        ],
+        tuns: [],
         udp: [],
         wakeupFd: -1,
         slots: 0,
@@ -134,12 +148,14 @@ class Bench {
         counters: new SharedArrayBuffer(8),
       },
       lanVnets: [1],
+      tunsFrom: 1,
+      vnetCounters: new SharedArrayBuffer(2 * V.count * 8),
       lanAddresses: [{ v4: undefined, v6: undefined }],
-      vnets: [1],
+      vnets: new Uint8Array(new SharedArrayBuffer(2)).fill(1, 1).buffer as SharedArrayBuffer,
       table: table.memory,
+      macs: MacTable.create(16).memory,
       selfPeer: 0,
-      clientVnets: gndt.ownClients.map(({ vnet }) => vnet),
-      firstClientPeer: 2,
+      clientVnets: clientVnets.buffer as SharedArrayBuffer,
       turns: new SharedArrayBuffer(4),
       peerMtu: this.peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
@@ -159,7 +175,7 @@ class Bench {
 
   frame(from: Mac, packet: Uint8Array): void {
     this.engine.sent.length = 0;
-    this.engine.putFrame(0, from, packet);
+    this.engine.putFrame(0, from, packet, VR_MAC);
     new LanForwarder(this.context).decide(0);
     this.engine.send(0, 1);
   }
