@@ -10,6 +10,7 @@
         "native/addon_sockets.cc",
         "native/aead.cc",
         "native/batch_io.cc",
+        "native/chacha_poly.cc",
         "native/checksum.cc",
         "native/coalesce.cc",
         "native/cookie_sender.cc",
@@ -26,6 +27,9 @@
         "native/socket_util.cc",
         "native/stream.cc",
         "native/stream_table.cc",
+        "native/tun_receiver.cc",
+        "native/tun_sender.cc",
+        "native/tun_socket.cc",
         "native/tunnel_receiver.cc",
         "native/tunnel_sender.cc",
         "native/udp_socket.cc"

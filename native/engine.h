@@ -13,6 +13,7 @@
 #include "lan_socket.h"
 #include "packet_memory.h"
 #include "receiver.h"
+#include "tun_sender.h"
 #include "tunnel_receiver.h"
 #include "tunnel_sender.h"
 #include "udp_socket.h"
@@ -24,6 +25,7 @@ enum class Role : uint8_t { lan, tunnel };
 struct EngineOptions {
   Role role = Role::lan;
   std::vector<LanSocket> lans;
+  std::vector<TunSocket> tuns;
   std::vector<UdpLink> udp;
   int wakeupFd = -1;
   /** This one receives by TCP. */
@@ -58,17 +60,22 @@ class Engine {
  private:
   Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane);
   void clearWakeup();
+  Batch drain();
 
   const std::shared_ptr<PacketMemory> memory_;
   const uint32_t lane_;
   const int wakeupFd_;
   Counters counters_;
   LanSender lanSender_;
+  TunSender tunSender_;
   TunnelSender tunnelSender_;
   CookieSender cookieSender_;
   std::unique_ptr<Receiver> receiver_;
   /** The same, when it is one. */
   TunnelReceiver* tunnelReceiver_ = nullptr;
+  /** Only with role `lan` and TUN devices. */
+  std::unique_ptr<Receiver> tunReceiver_;
+  bool tunFirst_ = false;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

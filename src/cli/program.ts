@@ -3,9 +3,13 @@ import { Command } from 'commander';
 import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
 import { addConfigVerbs } from './verbs/config.js';
+import { addDoctor } from './verbs/doctor.js';
+import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
+import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
 import { addNodeVerbs } from './verbs/node.js';
+import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { packageVersion } from './version.js';
 
@@ -37,8 +41,12 @@ export function createProgram(io: Io): Command {
   program.addHelpText('after', EXIT_STATUS);
   addLookVerbs(program, io);
   addSteeringVerbs(program, io);
+  addLiveVerbs(program, io);
+  addGraph(program, io);
+  addDoctor(program, io);
   addConfigVerbs(program, io);
   addNodeVerbs(program, io);
+  addShellVerbs(program, io);
   return program;
 }
 

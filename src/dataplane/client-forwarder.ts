@@ -3,46 +3,46 @@
  * client is treated as a node one hop away from this router: where a node of this LAN may send, it may.
  */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { C } from './counters.js';
 import { D } from './engine.js';
 import { clampMss, decrementTtl } from './packet.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
 
 /** Decides over descriptor `i`, whose payload has come from the client: leaves Action.drop, or writes another. */
-export function forwardFromClient(ctx: WorkerContext, i: number, vnet: number | undefined): void {
+export function forwardFromClient(ctx: WorkerContext, i: number, vnet: number): void {
   if (Atomics.load(ctx.control, ControlWord.serving) === 0) {
-    ctx.count('drop_not_serving');
+    ctx.count(C.drop_not_serving);
     return;
   }
   const length = ctx.word(i, D.length);
-  if (vnet === undefined || !ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), length)) {
-    // Also what only routers say to each other: overlay packets and control messages.
-    ctx.count(vnet === undefined ? 'drop_payload_unknown' : 'drop_malformed');
+  // Not parsed is also what only routers say to each other: overlay packets and control messages.
+  if (!ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), length)) {
+    ctx.count(C.drop_malformed);
     return;
   }
   // Padding to 16 bytes is no part of the packet (WireGuard §5.4.6).
   const stated = ctx.packet.statedLength;
   if (stated > length || stated < ctx.packet.headerLength) {
-    ctx.count('drop_malformed');
+    ctx.count(C.drop_malformed);
     return;
   }
   if (ctx.packet.toGroup || ctx.packet.linkLocal) {
-    ctx.count(ctx.packet.toGroup ? 'drop_group_destination' : 'drop_link_local');
+    ctx.count(ctx.packet.toGroup ? C.drop_group_destination : C.drop_link_local);
     return;
   }
   ctx.setWord(i, D.length, stated);
-  ctx.lookUpSource(vnet);
-  ctx.lookUpDestination(vnet);
+  ctx.lookUp(vnet);
   const { source } = ctx;
   if (source[R.kind] === RouteKind.client && source[R.peer] === ctx.word(i, D.from)) route(ctx, i, vnet);
-  else ctx.count('drop_source_not_peers');
+  else ctx.count(C.drop_source_not_peers);
 }
 
 function route(ctx: WorkerContext, i: number, vnet: number): void {
   const { destination } = ctx;
   const kind = destination[R.kind];
   if (kind === RouteKind.own) {
-    ctx.count('drop_own_address_without_tun');
+    ctx.toOwn(i, destination);
     return;
   }
   if (!ctx.sameLink && !countHop(ctx, i)) return;
@@ -81,7 +81,7 @@ function toPeer(ctx: WorkerContext, i: number, peer: number, vnet: number): void
 /** There is no ICMP error toward a client: traceroute shows this hop as silent. */
 function countHop(ctx: WorkerContext, i: number): boolean {
   if (ctx.packet.ttl <= 1) {
-    ctx.count('drop_ttl_expired');
+    ctx.count(C.drop_ttl_expired);
     return false;
   }
   decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);

@@ -2,8 +2,8 @@
  * Which handshake messages the worker lets through to the main thread, where each costs several Diffie-Hellmans
  * (WireGuard paper §5.3). The engine has dropped those without a valid mac1 before. Up to 200 a second pass unasked;
  * beyond, the router is under load, and whoever has not proven its address by a mac2 is answered with a cookie, which
- * the engine makes in microseconds. A proven address gets 20 a second. What may wait at the main thread is bounded, so
- * no flood, whatever it consists of, takes memory or the main thread's time.
+ * the engine makes without the main thread. A proven address gets 20 a second. What may wait at the main thread is
+ * bounded, so no flood, whatever it consists of, takes memory or the main thread's time.
  *
  * A flood of cookie replies can at most keep a true one out, while the peer that sent it is itself under load.
  */
@@ -15,7 +15,7 @@ const COOKIE_REPLY = 3;
 const UNPROVEN_PER_SECOND = 200;
 const PROVEN_PER_SECOND = 1_000;
 const REPLIES_PER_SECOND = 200;
-/** A cookie reply costs the worker some 5 µs: at most a tenth of its time. */
+/** Bounds what the worker spends on strangers; beyond, they are dropped, and true ones among them try again. */
 const COOKIES_PER_SECOND = 20_000;
 const ADDRESS_PER_SECOND = 20;
 const ADDRESS_BURST = 5;

@@ -1,8 +1,8 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
-import { createPacketCounters, PACKET_COUNTERS } from './counters.js';
-import { EngineCounter, type LanSocket, type NativeAddon, type UdpSocket } from './engine.js';
+import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
+import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
@@ -16,22 +16,37 @@ const TUNNEL_SLOTS = 64;
 const SLOT_BYTES = 66_560;
 const STOP_LIMIT_MS = 700;
 
+export interface PlaneClient {
+  readonly peer: number;
+  readonly vnet: number;
+}
+
 export interface PlaneOptions {
   readonly clock: Clock;
   readonly native: NativeAddon;
   readonly lans: readonly LanSocket[];
+  /** Numbered behind the LANs. */
+  readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
   readonly lanVnets: WorkerInput['lanVnets'];
   readonly lanAddresses: WorkerInput['lanAddresses'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
+  readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
-  readonly relaying: WorkerInput['relaying'];
-  readonly clientVnets: WorkerInput['clientVnets'];
-  readonly firstClientPeer: number;
+  readonly relays: SharedArrayBuffer;
+  readonly clients: readonly PlaneClient[];
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
+}
+
+/** Super-packets count as one; bytes are those of the inner packets. */
+export interface VnetTraffic {
+  readonly packetsToTunnel: number;
+  readonly bytesToTunnel: number;
+  readonly packetsToLan: number;
+  readonly bytesToLan: number;
 }
 
 interface Running {
@@ -39,8 +54,10 @@ interface Running {
   readonly worker: Worker;
   readonly wakeupFd: number;
   readonly packets: Float64Array;
+  readonly vnets: Float64Array;
   readonly engine: BigUint64Array;
   readonly turns: Int32Array;
+  thread: number;
   state: 'running' | 'stopped';
 }
 
@@ -48,10 +65,15 @@ export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  /** By peer: a WireGuard client's vnet, 0 for routers. */
+  readonly #clientVnets = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
+  readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
   readonly #workers: Running[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
+    this.setVnets(options.vnets);
+    this.setClients(options.clients);
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */
@@ -63,6 +85,28 @@ export class DataPlane {
   async serve(): Promise<void> {
     Atomics.store(this.#control, ControlWord.serving, 1);
     await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS);
+  }
+
+  /** Packets of other vnets are dropped from now on. */
+  setVnets(ids: readonly number[]): void {
+    const known = new Set(ids);
+    for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+  }
+
+  /** Peers that are WireGuard clients from now on; all others are routers. A new one has no session yet. */
+  setClients(clients: readonly PlaneClient[]): void {
+    const vnets = new Map(clients.map(({ peer, vnet }) => [peer, vnet]));
+    for (let peer = 0; peer < MAX_PEERS; peer++) {
+      const vnet = vnets.get(peer) ?? 0;
+      if (this.#clientVnets[peer] === vnet) continue;
+      this.#peerMtu[peer] = vnet === 0 ? MIN_MTU_BYTES : 0;
+      this.#clientVnets[peer] = vnet;
+    }
+  }
+
+  /** The number is another router's now, or nobody's: what its path carries has to be learned again. */
+  forgetPeerMtu(peer: number): void {
+    this.#peerMtu[peer] = MIN_MTU_BYTES;
   }
 
   setPeerMtu(peer: number, mtuBytes: number): void {
@@ -89,6 +133,25 @@ export class DataPlane {
   /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
   turns(): readonly { name: WorkerName; turns: number }[] {
     return this.#workers.map(({ name, turns }) => ({ name, turns: Atomics.load(turns, 0) }));
+  }
+
+  /** The kernel's thread numbers of the workers that run; 0 when not known. */
+  threads(): readonly { name: WorkerName; thread: number }[] {
+    return this.#workers
+      .filter(({ state }) => state === 'running')
+      .map(({ name, thread }) => ({ name, thread }));
+  }
+
+  /** What the vnet's packets have come to, over both workers. */
+  vnetTraffic(vnet: number): VnetTraffic {
+    const sum = (field: number): number =>
+      this.#workers.reduce((total, { vnets }) => total + (vnets[vnet * V.count + field] ?? 0), 0);
+    return {
+      packetsToTunnel: sum(V.packetsToTunnel),
+      bytesToTunnel: sum(V.bytesToTunnel),
+      packetsToLan: sum(V.packetsToLan),
+      bytesToLan: sum(V.bytesToLan),
+    };
   }
 
   /** Sums over both workers, by stable name. */
@@ -126,16 +189,17 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, udp, lanVnets, lanAddresses, vnets, table, selfPeer, relaying } = this.#options;
-    const { clientVnets, firstClientPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const turns = new Int32Array(new SharedArrayBuffer(4));
+    const vnets = createVnetCounters();
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
       engine: {
         role,
         lans,
+        tuns,
         udp,
         wakeupFd,
         streams: role === 'tunnel',
@@ -144,20 +208,32 @@ export class DataPlane {
         counters: engine.buffer as SharedArrayBuffer,
       },
       lanVnets,
+      tunsFrom: lans.length,
       lanAddresses,
-      vnets,
+      vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
+      macs,
       selfPeer,
-      relaying,
-      clientVnets,
-      firstClientPeer,
+      relays,
+      clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
+      vnetCounters: vnets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
       turns: turns.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
-    const running: Running = { name, worker, wakeupFd, packets, engine, turns, state: 'running' };
+    const running: Running = {
+      name,
+      worker,
+      wakeupFd,
+      packets,
+      vnets,
+      engine,
+      turns,
+      thread: 0,
+      state: 'running',
+    };
     this.#workers.push(running);
     return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
   }
@@ -172,6 +248,7 @@ export class DataPlane {
     running.worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'running') {
         isUp = true;
+        running.thread = message.thread;
         started();
       } else if (message.type === 'stopped') {
         running.state = 'stopped';

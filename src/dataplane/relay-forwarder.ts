@@ -3,9 +3,10 @@
  * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
  * bounded size and at a bounded rate for each sender; it cannot read them.
  */
+import { C } from './counters.js';
 import { Action, D, RELAY_HEADER_BYTES } from './engine.js';
+import { RelayTable } from './relay-table.js';
 import type { WorkerContext } from './worker-context.js';
-import type { Relaying } from './worker-message.js';
 
 const FORWARD = 0;
 const FORWARDED = 1;
@@ -34,15 +35,12 @@ class RelayBudget {
 
 export class RelayForwarder {
   readonly #ctx: WorkerContext;
-  readonly #relaying: Relaying;
-  readonly #numberOf = new Map<number, number>();
+  readonly #table: RelayTable;
   readonly #budget = new RelayBudget();
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
-    this.#relaying = context.input.relaying;
-    for (const [number, { tagHigh, tagLow }] of this.#relaying.peers.entries())
-      this.#numberOf.set(keyOf(tagHigh, tagLow), number);
+    this.#table = RelayTable.attach(context.input.relays);
   }
 
   /**
@@ -55,84 +53,56 @@ export class RelayForwarder {
     const length = ctx.word(i, D.length) - RELAY_HEADER_BYTES;
     const bytes = ctx.engine.packets;
     const other =
-      length < SHORTEST_BYTES || length > LONGEST_BYTES ? undefined : this.#taggedAt(bytes, at + 4);
+      length < SHORTEST_BYTES || length > LONGEST_BYTES ? undefined : this.#table.numberOf(bytes, at + 4);
     const type = bytes[at + RELAY_HEADER_BYTES] ?? 0;
     if (other === undefined || type < 1 || type > TRANSPORT) {
-      ctx.count('drop_relay_malformed');
+      ctx.count(C.drop_relay_malformed);
       return 'done';
     }
     if (bytes[at + 1] === FORWARDED) return this.#take(i, other, type);
     if (bytes[at + 1] === FORWARD) this.#passOn(i, other, length);
-    else ctx.count('drop_relay_malformed');
+    else ctx.count(C.drop_relay_malformed);
     return 'done';
-  }
-
-  #taggedAt(bytes: Uint8Array, at: number): number | undefined {
-    const tagLow = word32(bytes, at + 4);
-    const number = this.#numberOf.get(keyOf(word32(bytes, at), tagLow));
-    return this.#relaying.peers[number ?? -1]?.tagLow === tagLow ? number : undefined;
   }
 
   #passOn(i: number, to: number, length: number): void {
     const ctx = this.#ctx;
     const from = ctx.word(i, D.from);
-    const sender = this.#relaying.peers[from];
-    if (!this.#relaying.isRelay || sender === undefined || to === from || to === ctx.input.selfPeer) {
-      ctx.count('drop_relay_refused');
+    const mayPass = this.#table.isRelay(ctx.input.selfPeer) && this.#table.isRouter(from);
+    if (!mayPass || to === from || to === ctx.input.selfPeer) {
+      ctx.count(C.drop_relay_refused);
       return;
     }
     if (!this.#budget.take(from, length, ctx.nowMs())) {
-      ctx.count('drop_relay_rate');
+      ctx.count(C.drop_relay_rate);
       return;
     }
     const bytes = ctx.engine.packets;
     const at = ctx.word(i, D.offset);
     bytes[at + 1] = FORWARDED;
-    put32(bytes, at + 4, sender.tagHigh);
-    put32(bytes, at + 8, sender.tagLow);
+    this.#table.writeTag(from, bytes, at + 4);
     ctx.setWord(i, D.length, RELAY_HEADER_BYTES + length);
     ctx.setWord(i, D.to, to);
     ctx.setWord(i, D.action, Action.message);
-    ctx.count('relayed');
+    ctx.count(C.relayed);
   }
 
   /** A message that came by way of `from`, said to be of peer `sender`: only what its own session proves is believed. */
   #take(i: number, sender: number, type: number): 'message' | 'handshake' | 'done' {
     const ctx = this.#ctx;
     const relay = ctx.word(i, D.from);
-    if (this.#relaying.peers[relay]?.isRelay !== true || sender === relay) {
-      ctx.count('drop_relay_refused');
+    if (!this.#table.isRelay(relay) || sender === relay) {
+      ctx.count(C.drop_relay_refused);
       return 'done';
     }
-    ctx.count('relayed_received');
+    ctx.count(C.relayed_received);
     if (type !== TRANSPORT) {
       ctx.setWord(i, D.sourceRelay, relay + 1);
       return 'handshake';
     }
     if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return 'done';
     if (ctx.word(i, D.from) === sender) return 'message';
-    ctx.count('drop_relay_refused');
+    ctx.count(C.drop_relay_refused);
     return 'done';
   }
-}
-
-/** As much of the tag as a number holds exactly. */
-function keyOf(tagHigh: number, tagLow: number): number {
-  return (tagHigh >>> 0) * 2 ** 21 + (tagLow >>> 11);
-}
-
-function word32(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] ?? 0) << 24) |
-    ((bytes[at + 1] ?? 0) << 16) |
-    ((bytes[at + 2] ?? 0) << 8) |
-    (bytes[at + 3] ?? 0)
-  );
-}
-
-function put32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = (value >>> 16) & 0xff;
-  bytes[at + 2] = (value >>> 8) & 0xff;
-  bytes[at + 3] = value & 0xff;
 }

@@ -1,6 +1,7 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { forwardFromClient } from './client-forwarder.js';
+import { C } from './counters.js';
 import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from './engine.js';
 import { HandshakeGate } from './handshake-gate.js';
 import { RelayForwarder } from './relay-forwarder.js';
@@ -55,16 +56,16 @@ export class TunnelForwarder {
     }
     const length = ctx.word(i, D.length);
     if (length === 0) return;
-    const client = ctx.word(i, D.from) - ctx.input.firstClientPeer;
-    if (client >= 0) {
-      forwardFromClient(ctx, i, ctx.input.clientVnets[client]);
+    const clientVnet = ctx.clientVnets[ctx.word(i, D.from)] ?? 0;
+    if (clientVnet !== 0) {
+      forwardFromClient(ctx, i, clientVnet);
       return;
     }
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
     else if (first === FIRST_BYTE_RELAY && mayBeRelayed) this.#relayed(i);
-    else ctx.count('drop_payload_unknown');
+    else ctx.count(C.drop_payload_unknown);
   }
 
   #stream(i: number): void {
@@ -81,14 +82,14 @@ export class TunnelForwarder {
     if (what === 'message') this.#message(i, false);
     if (what !== 'handshake') return;
     // It came in a session with a router that we trust to carry it: no stranger's flood.
-    ctx.count('handshake_received');
+    ctx.count(C.handshake_received);
     if (this.#gate.admit()) ctx.postHandshake(i, RELAY_HEADER_BYTES);
-    else ctx.count('drop_handshake_queue_full');
+    else ctx.count(C.drop_handshake_queue_full);
   }
 
   #handshake(i: number): void {
     const ctx = this.#ctx;
-    ctx.count('handshake_received');
+    ctx.count(C.handshake_received);
     const { address, stream } = ctx.messageSource(i);
     // Who has a connection receives where it says.
     const isProven = stream !== undefined || (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0;
@@ -99,19 +100,19 @@ export class TunnelForwarder {
         return;
       case 'cookie':
         ctx.setWord(i, D.action, Action.cookie);
-        ctx.count('handshake_answered_with_cookie');
+        ctx.count(C.handshake_answered_with_cookie);
         return;
       case 'limited':
-        ctx.count('drop_handshake_limited');
+        ctx.count(C.drop_handshake_limited);
         return;
       case 'full':
-        ctx.count('drop_handshake_queue_full');
+        ctx.count(C.drop_handshake_queue_full);
     }
   }
 
   #control(i: number): void {
     const ctx = this.#ctx;
-    ctx.count('control_received');
+    ctx.count(C.control_received);
     ctx.post({
       type: 'control',
       peer: ctx.word(i, D.from),
@@ -125,7 +126,7 @@ export class TunnelForwarder {
     const bytes = ctx.engine.packets;
     const header = ctx.word(i, D.offset);
     if (Atomics.load(ctx.control, ControlWord.serving) === 0) {
-      ctx.count('drop_not_serving');
+      ctx.count(C.drop_not_serving);
       return;
     }
     const hops = bytes[header + 1] ?? 0;
@@ -133,29 +134,28 @@ export class TunnelForwarder {
     const offset = header + OVERLAY_HEADER_BYTES;
     const room = length - OVERLAY_HEADER_BYTES;
     if (length < OVERLAY_HEADER_BYTES || !ctx.packet.parse(bytes, offset, room)) {
-      ctx.count('drop_malformed');
+      ctx.count(C.drop_malformed);
       return;
     }
     // The sender pads the sealed payload to 16 bytes (WireGuard §5.4.6): what the IP header states is the packet.
     const stated = ctx.packet.statedLength;
     if (stated > room || stated < ctx.packet.headerLength) {
-      ctx.count('drop_malformed');
+      ctx.count(C.drop_malformed);
       return;
     }
-    if (!ctx.input.vnets.includes(vnet)) {
-      ctx.count('drop_unknown_vnet');
+    if (ctx.vnets[vnet] !== 1) {
+      ctx.count(C.drop_unknown_vnet);
       return;
     }
     if (ctx.packet.toGroup || ctx.packet.linkLocal) {
-      ctx.count(ctx.packet.toGroup ? 'drop_group_destination' : 'drop_link_local');
+      ctx.count(ctx.packet.toGroup ? C.drop_group_destination : C.drop_link_local);
       return;
     }
     ctx.setWord(i, D.offset, offset);
     ctx.setWord(i, D.length, stated);
-    ctx.lookUpSource(vnet);
-    ctx.lookUpDestination(vnet);
+    ctx.lookUp(vnet);
     if (this.#sourceBelongs(ctx.word(i, D.from), hops)) this.#route(i, vnet, hops);
-    else ctx.count('drop_source_not_peers');
+    else ctx.count(C.drop_source_not_peers);
   }
 
   /**
@@ -180,7 +180,7 @@ export class TunnelForwarder {
         ctx.deliver(i, vnet, destination);
         return;
       case RouteKind.own:
-        ctx.count('drop_own_address_without_tun');
+        ctx.toOwn(i, destination);
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);
@@ -201,15 +201,15 @@ export class TunnelForwarder {
     const wasHere = destination[R.previousPeer] === ctx.input.selfPeer;
     const departed = ((destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
     if ((!wasHere && !departed) || destination[R.peer] === from) {
-      ctx.count('drop_not_for_us');
+      ctx.count(C.drop_not_for_us);
       return;
     }
     if (hops <= 1) {
-      ctx.count('drop_hops_exhausted');
+      ctx.count(C.drop_hops_exhausted);
       return;
     }
     ctx.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
-    ctx.count('forwarded_on');
+    ctx.count(C.forwarded_on);
     const address = ctx.destinationWords();
     if (ctx.mayReport(from, vnet, address)) ctx.post({ type: 'redirect', peer: from, vnet, address });
   }
@@ -219,7 +219,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { source } = ctx;
     if (((source[R.flags] ?? 0) & RouteFlag.departed) === 0) {
-      ctx.count('drop_no_route');
+      ctx.count(C.drop_no_route);
       return;
     }
     ctx.deliverOutside(i, vnet, source[R.network] ?? 0);

@@ -16,8 +16,8 @@ export interface MessageSource {
 }
 
 export type WorkerMessage =
-  /** The worker is in its loop. */
-  | { readonly type: 'running' }
+  /** The worker is in its loop. `thread` is the kernel's number for it (gettid), 0 when it cannot be told. */
+  | { readonly type: 'running'; readonly thread: number }
   /** It has left its loop because it was asked to. */
   | { readonly type: 'stopped' }
   /** A WireGuard message of type 1, 2 or 3. */
@@ -63,37 +63,35 @@ export type WorkerMessage =
       readonly mac: number;
     };
 
-/** What the relaying of messages needs to know of gndt.json. */
-export interface Relaying {
-  /** This router passes messages on. */
-  readonly isRelay: boolean;
-  /** By peer number: the tag in two signed words, and whether it may pass messages on to us. */
-  readonly peers: readonly { readonly tagHigh: number; readonly tagLow: number; readonly isRelay: boolean }[];
-}
-
 /** Everything that a worker is given at its start. */
 export interface WorkerInput {
   readonly engine: EngineOptions;
-  /** vnet of each LAN, by LAN index. */
+  /** vnet of each LAN and behind them of each TUN port, by index. */
   readonly lanVnets: readonly number[];
+  /** Indexes from here on are TUN ports. */
+  readonly tunsFrom: number;
   /** The gateway machine's own IPv4 and IPv6 address on each LAN, for ICMP errors; undefined where it has none. */
   readonly lanAddresses: readonly {
     readonly v4: AddressWords | undefined;
     readonly v6: AddressWords | undefined;
   }[];
-  /** vnets that exist, for overlay packets of unknown ones. */
-  readonly vnets: readonly number[];
+  /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
+  readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
+  /** The `MacTable` of MACs that the directory places at other VRs. */
+  readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
-  readonly relaying: Relaying;
-  /** Vnet of each WireGuard client; the first one's peer index is `firstClientPeer`. */
-  readonly clientVnets: readonly number[];
-  readonly firstClientPeer: number;
+  /** The `RelayTable`. */
+  readonly relays: SharedArrayBuffer;
+  /** Int32Array by peer index: the vnet of a WireGuard client, 0 for a router. */
+  readonly clientVnets: SharedArrayBuffer;
   /** Int32Array: inner MTU by peer index; 0 for a WireGuard client without a session. */
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */
   readonly counters: SharedArrayBuffer;
+  /** Float64Array of `V.count` per vnet id. */
+  readonly vnetCounters: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;
   /** Int32Array of one word, this worker's own: its turns round the loop, wrapping. The watchdog looks at it. */

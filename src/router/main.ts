@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
-import { loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
@@ -106,9 +106,9 @@ function supervise({ logger }: Log): Supervision {
 }
 
 async function run(
+  { config: directory, testTimes: times }: Arguments,
   { config, warnings }: Loaded,
   version: string,
-  times: Partial<TunnelTimes> | undefined,
 ): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
@@ -141,8 +141,12 @@ async function run(
       void end(0);
     });
   }
+  // What comes of a reload goes to the log; nobody waits for an answer.
+  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
-  router = new Router({ config, warnings, version, log: log.logger, times: times ?? {}, onFailure: fail });
+  const forLabs = times ?? {};
+  router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (!stopping) supervision.ready(router);
 }
@@ -159,5 +163,5 @@ if (options.check) {
     complain([problem]);
     process.exit(EX_NOPERM);
   }
-  await run({ ...loaded, warnings: [...loaded.warnings, ...warnings] }, version, options.testTimes);
+  await run(options, { ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
 }

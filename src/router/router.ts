@@ -4,14 +4,13 @@
  */
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
-import type { VineConfig } from '../config/load.js';
-import type { StatusView } from '../control/api.js';
+import type { LoadOutcome, VineConfig } from '../config/load.js';
+import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
@@ -19,31 +18,43 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { datagramAddress, sourceAddress, streamEnd, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
+import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
+import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
-import { KernelGuard } from './kernel-guard.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
-import { kernelForwards } from './lans.js';
+import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
+import { Metrics } from './metrics.js';
+import { MetricsHost } from './metrics-host.js';
+import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
-import { relayInput, setRelayTags } from './relaying.js';
+import { Relays } from './relays.js';
+import { Reloader } from './reloader.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
+import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
   /** From reading the configuration. */
   readonly warnings: readonly string[];
   readonly version: string;
+  /** Reads the configuration again, for a reload. */
+  readonly load: () => LoadOutcome;
   readonly log: Logger;
   /** For labs: what differs from the tunnel's own times. */
   readonly times?: Partial<TunnelTimes>;
@@ -58,7 +69,10 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
+  readonly #relays: Relays;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -67,8 +81,12 @@ export class Router {
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
+  readonly #guards: Guards;
+  readonly #metrics: Metrics;
+  readonly #metricsHost: MetricsHost;
+  readonly #reloader: Reloader;
   #control: ControlServer | undefined;
-  #guard: KernelGuard | undefined;
+  readonly #tunRoutes: TunRoutes;
   #serving = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
@@ -76,7 +94,7 @@ export class Router {
     const { config, log } = options;
     const native = loadNative();
     this.#options = options;
-    this.#warnings = [...options.warnings];
+    this.#warnings = [];
     this.#hub = new EventHub(log, this.#clock);
     const gndt = new Gndt(config.gndt, config.router.id);
     const directory = new Directory(gndt.self, this.#clock);
@@ -84,11 +102,26 @@ export class Router {
     const lndt = new Lndt(config.lndt, gndt, directory);
     this.#tables = { gndt, directory, hwdt, lndt };
     this.#store = this.#loadState();
-    this.#sockets = openSockets(native, config.router, gndt);
-    const { lans } = this.#sockets;
+    this.#sockets = openSockets(native, config.router, gndt, config.lndt);
+    const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
-    const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table: this.#forwarding, lans });
+    const compiler = new ForwardingCompiler({
+      gndt,
+      lndt,
+      hwdt,
+      directory,
+      table: this.#forwarding,
+      lans,
+      tuns,
+    });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
+    this.#relays = new Relays(native, gndt);
+    this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
+      this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
+        reason: problem,
+      }),
+    );
     this.#plane = this.#createPlane();
     this.#lanSide = new LanSide({
       lans,
@@ -105,9 +138,24 @@ export class Router {
       () => this.#counters(),
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
+    this.#guards = new Guards(lans, gndt.self, () => this.#guardLost());
+    this.#metrics = new Metrics(
+      metricsSource({
+        view: () => this.#view,
+        tables: this.#tables,
+        forwarding: this.#forwarding,
+        plane: this.#plane,
+      }),
+    );
+    this.#metricsHost = new MetricsHost({
+      collect: () => this.#metrics.collect(),
+      onFault: (fault) =>
+        log.error({ event: 'metrics_fault', err: fault }, 'the metrics listener has a fault'),
+    });
+    this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -120,13 +168,23 @@ export class Router {
       onFault: (call, fault) =>
         log.error({ event: 'control_fault', call, err: fault }, 'a control call failed'),
     });
-    this.#warnings.push(...this.#control.warnings, ...(await this.#guardKernel()), ...this.#lanWarnings());
-    for (const warning of this.#warnings) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    this.#warnings.push(
+      ...this.#control.warnings,
+      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
+      ...lanWarnings(this.#sockets.lans),
+    );
+    const metricsProblem = await this.#metricsHost.start(config.router.metrics);
+    if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
+    this.#metrics.start();
+    for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
     await this.#plane.serve();
+    await this.#startTuns();
     this.#lanSide.open();
     this.#mobility.start();
     this.#lanSide.start();
@@ -148,15 +206,60 @@ export class Router {
   async stop(): Promise<void> {
     this.#serving = false;
     this.#hearing.stop();
+    this.#reloader.stop();
+    this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
-    this.#guard?.stop();
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
+    this.#guards.stop();
+    this.#tunRoutes.stop();
     this.#sockets.close();
+    await this.#metricsHost.stop();
     await this.#control?.close();
+  }
+
+  /** Reads the files again and applies what differs; what came of it is also an event. */
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#reloader.reload(request);
+  }
+
+  #allWarnings(): string[] {
+    return [...this.#reloader.warnings(), ...this.#warnings];
+  }
+
+  #createReloader(compiler: ForwardingCompiler): Reloader {
+    const { config, warnings, load, log } = this.#options;
+    const parts: ApplyParts = {
+      clock: this.#clock,
+      tables: this.#tables,
+      compiler,
+      plane: this.#plane,
+      tunnel: this.#tunnel,
+      mobility: this.#mobility,
+      lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
+      relays: this.#relays,
+      guards: this.#guards,
+      metrics: this.#metricsHost,
+      setLogLevel: (level) => {
+        log.level = level;
+      },
+    };
+    return new Reloader({
+      clock: this.#clock,
+      hub: this.#hub,
+      config,
+      warnings,
+      load,
+      prepare: (before, after, lenient) => prepareConfig(parts, before, after, lenient),
+      isReady: () => this.#serving,
+    });
   }
 
   #loadState(): StateStore {
@@ -170,39 +273,46 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
   }
 
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
-    const { lans, lanSockets, udp } = this.#sockets;
-    const plane = new DataPlane({
+    const { lans, lanSockets, tuns, udp } = this.#sockets;
+    return new DataPlane({
       clock: this.#clock,
       native: loadNative(),
       lans: lanSockets,
+      tuns: tuns.map(({ socket }) => socket),
       udp,
-      lanVnets: lans.map(({ vnet }) => vnet),
+      lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
       lanAddresses: lans.map(({ addresses }) => ({
         v4: sourceAddress(addresses, 4),
         v6: sourceAddress(addresses, 6),
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
-      relaying: relayInput(gndt.config, gndt.self),
+      relays: this.#relays.memory,
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      clientVnets: gndt.ownClients.map(({ vnet }) => vnet),
-      firstClientPeer: gndt.config.routers.length,
-      onMessage: (message) => this.#workerMessage(message),
+      clients: gndt.ownClients,
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
         this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
     });
-    for (const { peer } of gndt.ownClients) plane.setPeerMtu(peer, 0);
-    return plane;
   }
 
   #createMobility(): Mobility {
@@ -218,21 +328,22 @@ export class Router {
         },
         sendFrame: (lan, frame) => this.#lanSide.sendFrame(lan, frame),
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
+        moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
 
   #createTunnel(native: ReturnType<typeof loadNative>): Tunnel {
     const { config, version } = this.#options;
-    setRelayTags(native, config.gndt);
     return new Tunnel({
-      // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
-      gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
+      gndt: config.gndt,
       self: config.router.id,
+      peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
       presharedKeys: config.presharedKeys,
+      clients: this.#tables.gndt.ownClients,
       times: this.#options.times ?? {},
       description: {
         version,
@@ -240,11 +351,7 @@ export class Router {
         gndtDigest: gndtDigest(config.gndt),
         innerMtuBytes: ownInnerMtu(config.router.listen),
       },
-      ports: tunnelPorts(
-        native,
-        this.#sockets.udp,
-        (peer) => config.gndt.routers[peer]?.publicKey ?? new Uint8Array(0),
-      ),
+      ports: tunnelPorts(native, this.#sockets.udp, (peer) => this.#relays.tagOf(peer)),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => this.#peerUp(router),
@@ -265,60 +372,29 @@ export class Router {
 
   #createView(): LiveView {
     return new LiveView({
-      config: this.#options.config,
+      listen: this.#options.config.router.listen,
       version: this.#options.version,
       clock: this.#clock,
       tables: this.#tables,
       forwarding: this.#forwarding,
       lans: this.#sockets.lans,
       lanSockets: this.#sockets.lanSockets,
+      tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
       tcp: this.#sockets.tcp,
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       hub: this.#hub,
-      warnings: this.#warnings,
+      warnings: () => this.#allWarnings(),
+      reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake':
-        this.#tunnel.handshakeReceived(message.bytes, datagramAddress(message.source));
-        break;
-      case 'stream': {
-        const far = { ...datagramAddress(message.source), stream: message.stream };
-        this.#tunnel.streamChanged(message.event, far, streamEnd(message.errno));
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload, datagramAddress(message.source));
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'clientWanted':
-        this.#tunnel.clientWanted(message.peer);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.config.routers[message.peer];
-        if (router !== undefined) this.#mobility.redirectHint(router.id, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -331,33 +407,18 @@ export class Router {
     };
   }
 
-  async #guardKernel(): Promise<string[]> {
-    const { lans } = this.#sockets;
-    const guard = await KernelGuard.start(lans, this.#tables.gndt, () => {
-      this.#hub.emit(
-        'error',
-        'kernel_guard_lost',
-        'the nftables rules that keep the kernel off are gone: restart the router',
-      );
-    });
-    if (typeof guard !== 'string') {
-      this.#guard = guard;
-      return [];
-    }
-    const forwarding = lans.filter((lan) => kernelForwards(lan.interface)).map((lan) => lan.interface);
-    const harm =
-      forwarding.length > 0
-        ? `it forwards what arrives on ${forwarding.join(', ')}, so packets may leave twice, unencrypted`
-        : 'it may answer IPv6 packets of the overlay with "no route"';
-    return [`the kernel also handles the overlay's packets (${guard}): ${harm}`];
+  #guardLost(): void {
+    this.#hub.emit(
+      'error',
+      'kernel_guard_lost',
+      'the nftables rules that keep the kernel off are gone: restart the router',
+    );
   }
 
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
+  /** After the packet workers: what the machine sends would only be lost before. */
+  async #startTuns(): Promise<void> {
+    const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
+    for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
+    this.#warnings.push(...warnings);
   }
 }

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { type NativeAddon, type PeerPath, PeerStat, type UdpSocket } from '../dataplane/engine.js';
 import { systemClock } from '../net/system-clock.js';
 import type { DatagramAddress, TunnelPorts } from '../tunnel/ports.js';
-import { relayTag, wrapForRelay } from '../tunnel/relay-message.js';
+import { wrapForRelay } from '../tunnel/relay-message.js';
 
-/** @param keyOf public key of the peer with that number */
+/** @param tagOf how relays know the peer with that number */
 export function tunnelPorts(
   native: NativeAddon,
   sockets: readonly UdpSocket[],
-  keyOf: (peer: number) => Uint8Array,
+  tagOf: (peer: number) => Uint8Array,
 ): TunnelPorts {
   const socketFor = (address: Uint8Array): UdpSocket | undefined =>
     sockets.find(({ family }) => family === (address.length === 4 ? 4 : 6));
@@ -61,7 +61,7 @@ export function tunnelPorts(
     },
     sendDatagram: (to, bytes, peer) => {
       if (to.relay !== undefined) {
-        return peer !== undefined && native.sealAndSend(to.relay, wrapForRelay(relayTag(keyOf(peer)), bytes));
+        return peer !== undefined && native.sealAndSend(to.relay, wrapForRelay(tagOf(peer), bytes));
       }
       if (to.stream !== undefined) return native.sendByStream(to.stream, bytes);
       const fd = socketFor(to.address)?.fd;

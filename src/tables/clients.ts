@@ -4,15 +4,26 @@ import { type Mac, macFromHalves } from '../net/mac.js';
 import type { GndtConfig, RouterId, WireguardClient } from './model.js';
 
 export interface OwnClient extends WireguardClient {
-  /** Its number in the data plane, after the routers'. */
+  /** Its number in the data plane; routers have numbers of the same kind. */
   readonly peer: number;
 }
 
+/** What a client's number in the data plane belongs to. No router's id: those have no colon. */
+export function clientKey({ publicKey }: WireguardClient): string {
+  return `client:${Buffer.from(publicKey).toString('base64')}`;
+}
+
 /** Those that connect to `self`, in the file's order. */
-export function ownClients(config: GndtConfig, self: RouterId): readonly OwnClient[] {
-  return config.nodes
-    .filter(({ via }) => via === self)
-    .map((client, i) => ({ ...client, peer: config.routers.length + i }));
+export function clientsVia(config: GndtConfig, self: RouterId): readonly WireguardClient[] {
+  return config.nodes.filter(({ via }) => via === self);
+}
+
+export function ownClients(
+  config: GndtConfig,
+  self: RouterId,
+  numberOf: (key: string) => number,
+): readonly OwnClient[] {
+  return clientsVia(config, self).map((client) => ({ ...client, peer: numberOf(clientKey(client)) }));
 }
 
 /** First three bytes of the MACs that stand for clients; locally administered (IEEE 802, bit 1 of the first byte). */

@@ -52,6 +52,11 @@ export class Introductions {
     else this.seen(from, message);
   }
 
+  forget(router: RouterId): void {
+    this.searches.delete(router);
+    this.answers.delete(router);
+  }
+
   private helpers(): Peer[] {
     return [...this.context.peers()]
       .filter((peer) => peer.canIntroduce)

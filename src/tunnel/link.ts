@@ -15,7 +15,7 @@ import type { RouterId } from '../tables/model.js';
 import { Channel, type Way } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
-import type { ByeMessage, HelloMessage, IntroductionMessage } from './control-message.js';
+import type { ByeMessage, HelloMessage, IntroductionMessage, PongMessage } from './control-message.js';
 import { samePath } from './path.js';
 import { type Ping, Pings } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
@@ -29,6 +29,8 @@ export type LinkEnd = 'dead' | 'bye' | 'refused';
 
 export interface LinkListener {
   up(hello: HelloMessage): void;
+  /** It is up, and says something else of itself than before. */
+  changed(hello: HelloMessage, before: HelloMessage): void;
   /** Was up, is no more; before `ended`, or alone when the peer has begun anew. */
   down(reason: string): void;
   ended(how: LinkEnd, reason: string): void;
@@ -50,8 +52,8 @@ export interface LinkContext {
   readonly codec: ControlCodec;
   readonly ports: TunnelPorts;
   readonly times: TunnelTimes;
-  /** What we greet with. */
-  readonly hello: HelloMessage;
+  /** What we greet with now. */
+  hello(): HelloMessage;
   count(name: string): void;
 }
 
@@ -68,6 +70,7 @@ export class Link {
   private lastEngineReceivedMs = 0;
   private refusal = '';
   private readonly pings = new Pings();
+  private offsetMs: number | undefined;
 
   constructor(
     private readonly peer: number,
@@ -103,7 +106,24 @@ export class Link {
     this.rtt.seed(rttMs);
     if (this.currentState === 'idle' || this.currentState === 'refused') this.begin();
     // Also confirms the session to its responder.
-    this.channel.send(this.context.hello);
+    this.channel.send(this.context.hello());
+  }
+
+  /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
+  get clockOffsetMs(): number | undefined {
+    return this.offsetMs;
+  }
+
+  /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
+  pingNow(answered?: (rttMs: number) => void): boolean {
+    if (this.currentState !== 'up') return false;
+    this.ping(this.context.ports.clock.nowMs(), answered);
+    return true;
+  }
+
+  /** What we say of ourselves has changed. */
+  greetAgain(): void {
+    if (this.currentState === 'up') this.channel.send(this.context.hello());
   }
 
   /** The payload of an authenticated control message, and where it came from. */
@@ -131,11 +151,6 @@ export class Link {
   /** Once, unacknowledged. Ignored when the link is not up. */
   say(message: IntroductionMessage): void {
     if (this.currentState === 'up') this.channel.sendOnce(message);
-  }
-
-  /** A regular Ping, before its time. */
-  pingNow(): void {
-    if (this.currentState === 'up') this.ping(this.context.ports.clock.nowMs());
   }
 
   /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
@@ -188,8 +203,9 @@ export class Link {
     if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
     else if (body === undefined)
       this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
-    else if (body.type === 'ping') this.channel.sendOnce({ type: 'pong', token: body.token }, { to: source });
-    else if (body.type === 'pong') this.answered(body.token, source);
+    else if (body.type === 'ping')
+      this.channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.wallUs() }, { to: source });
+    else if (body.type === 'pong') this.answered(body, source);
     else if (body.type === 'seek' || body.type === 'seen') this.listener.introduction(body);
     else if (body.type !== 'hello' && body.type !== 'bye') this.listener.message(body);
     this.channel.flushAcks();
@@ -209,11 +225,13 @@ export class Link {
     }
     if (known === 0) this.channel.peerBegan(envelope.epoch);
     else if (envelope.epoch !== known) this.peerBeganAnew(envelope.epoch);
+    const before = this.peerHello;
     this.peerHello = hello;
     const wasUp = this.currentState === 'up';
     this.currentState = 'up';
     this.deliver(envelope);
     if (!wasUp) this.listener.up(hello);
+    else if (before !== undefined) this.listener.changed(hello, before);
   }
 
   /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
@@ -225,14 +243,14 @@ export class Link {
   private peerBeganAnew(epoch: number): void {
     this.channel.peerRestarted(epoch);
     // A greeting that was on the way may have gone to the peer's former self.
-    this.channel.send(this.context.hello);
+    this.channel.send(this.context.hello());
     if (this.currentState !== 'up') return;
     this.currentState = 'greeting';
     this.listener.down('the peer has begun anew');
   }
 
   private refusalOf(hello: HelloMessage): string | undefined {
-    const ours = this.context.hello;
+    const ours = this.context.hello();
     if (hello.protocolMajor !== ours.protocolMajor) {
       return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
     }
@@ -273,6 +291,7 @@ export class Link {
     this.tick?.cancel();
     this.tick = undefined;
     this.pings.reset();
+    this.offsetMs = undefined;
     this.rtt.reset();
     this.channel.restart();
   }
@@ -312,20 +331,29 @@ export class Link {
     this.listener.counted(counts);
   }
 
-  private ping(nowMs: number): void {
+  private ping(nowMs: number, asker?: (rttMs: number) => void): void {
     this.lastPingMs = nowMs;
     const { path } = this.listener;
-    const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0 });
+    const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
     this.channel.sendOnce({ type: 'ping', token });
     this.listener.pinged();
   }
 
-  private answered(token: number, source: DatagramAddress | undefined): void {
+  private answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
     const ping = this.pings.answered(token);
     if (ping === undefined) return;
-    if (ping.purpose === 'alive') this.rtt.sample(this.context.ports.clock.nowMs() - ping.sentMs);
+    const { clock } = this.context.ports;
+    const rttMs = clock.nowMs() - ping.sentMs;
+    if (ping.purpose === 'alive') this.rtt.sample(rttMs);
+    // Its clock was read about half a round trip ago.
+    if (wallUs > 0) this.offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
     // Where nobody says which way a message has come (tests), it has come the right one.
     if (source === undefined || samePath(source, ping.path)) this.listener.answered(ping);
+    ping.asker?.(rttMs);
+  }
+
+  private wallUs(): number {
+    return Math.max(0, Math.floor(this.context.ports.clock.wallMs() * 1000));
   }
 }
 

@@ -23,9 +23,9 @@ const MAX_PATHS = 16;
 export interface PathsOwner {
   /** Is there a session to send Pings in? */
   readonly hasSession: boolean;
-  ping(path: DatagramAddress): void;
+  tryPath(path: DatagramAddress): void;
   /** A regular Ping, before its time. */
-  pingNow(): void;
+  pingEarly(): void;
   readonly rttMs: number | undefined;
   /** Another path is in use. */
   pathChanged(path: DatagramAddress, why: string): void;
@@ -54,11 +54,22 @@ export class Paths {
 
   constructor(
     private readonly peer: number,
-    configured: readonly DatagramAddress[],
+    private configured: readonly DatagramAddress[],
     private readonly context: PathsContext,
     private readonly owner: PathsOwner,
   ) {
     for (const path of configured) this.put(path, Number.POSITIVE_INFINITY);
+  }
+
+  /** Other endpoints are in the file. False when they are the same. What is in use stays in use. */
+  configure(endpoints: readonly DatagramAddress[]): boolean {
+    const keys = (paths: readonly DatagramAddress[]): string => paths.map(pathKey).join();
+    if (keys(endpoints) === keys(this.configured)) return false;
+    for (const path of this.configured) this.known.delete(pathKey(path));
+    this.configured = endpoints;
+    for (const path of endpoints) this.put(path, Number.POSITIVE_INFINITY);
+    this.campaign();
+    return true;
   }
 
   /** The path in use. */
@@ -177,7 +188,7 @@ export class Paths {
     for (const [key, { untilMs }] of this.known) if (untilMs <= nowMs) this.known.delete(key);
     if (!this.owner.hasSession) return false;
     // Between the regular Pings, so that a path that has died is found out in two or three seconds.
-    if (this.unanswered > 0 && this.overdue) this.owner.pingNow();
+    if (this.unanswered > 0 && this.overdue) this.owner.pingEarly();
     if (this.isBest) return false;
     const begins = !this.suspect && nowMs >= this.nextCampaignMs;
     if (begins) this.campaign();
@@ -198,7 +209,7 @@ export class Paths {
 
   private tryPath(known: Known): void {
     known.lastPingMs = this.nowMs;
-    if (this.owner.hasSession) this.owner.ping(known.path);
+    if (this.owner.hasSession) this.owner.tryPath(known.path);
   }
 
   private use(path: DatagramAddress, why: string): void {

@@ -11,6 +11,7 @@ import { kindOf, relayPath } from './path.js';
 import { canIntroduce, Paths, type PathsContext, type PathsOwner } from './paths.js';
 import type { Ping } from './pings.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
+import type { CipherName } from './primitives.js';
 import {
   type HandshakePaths,
   PeerSessions,
@@ -43,6 +44,8 @@ export interface PeerState {
   readonly innerMtuBytes: number;
   /** Has it read the same gndt.json? Undefined before the first Hello. */
   readonly sameGndt: boolean | undefined;
+  /** By how much its clock is ahead of ours; undefined before the first answer. */
+  readonly clockOffsetMs: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -91,13 +94,13 @@ export type PeerContext = SessionsContext & LinkContext & PathsContext;
 export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamUser {
   readonly id: RouterId;
   /** It carries others' messages. */
-  readonly isRelay: boolean;
-  readonly tcpEndpoints: readonly DatagramAddress[];
-  private readonly hasUdpEndpoint: boolean;
+  isRelay = false;
+  tcpEndpoints: readonly DatagramAddress[] = [];
+  private hasUdpEndpoint = false;
   readonly sessions: PeerSessions;
   private readonly paths: Paths;
   private readonly link: Link;
-  private readonly noEndpoint: string;
+  private noEndpoint = '';
   /** Why it is not up, when that is more than "not yet". */
   private trouble = '';
   private refused = false;
@@ -111,13 +114,17 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
     private readonly owner: PeerListener,
   ) {
     this.id = entry.id;
+    this.adoptEntry(entry);
+    this.paths = new Paths(number, endpointsOf(entry.endpoints, 'udp'), context, this);
+    this.sessions = new PeerSessions(number, remote, this.handshakePaths(), context, this);
+    this.link = new Link(number, entry.id, context, this);
+  }
+
+  private adoptEntry(entry: RouterEntry): void {
     this.noEndpoint = withoutEndpointReason(entry.endpoints);
     this.isRelay = entry.relay;
     this.tcpEndpoints = endpointsOf(entry.endpoints, 'tcp');
     this.hasUdpEndpoint = entry.endpoints.some(({ transport }) => transport === 'udp');
-    this.paths = new Paths(number, endpointsOf(entry.endpoints, 'udp'), context, this);
-    this.sessions = new PeerSessions(number, remote, this.handshakePaths(), context, this);
-    this.link = new Link(number, entry.id, context, this);
   }
 
   private handshakePaths(): HandshakePaths {
@@ -199,6 +206,30 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
     this.link.say(message);
   }
 
+  /** Its entry in the GNDT is another one, with the same key. Sessions go on; a vain attempt starts afresh. */
+  configure(entry: RouterEntry): void {
+    this.adoptEntry(entry);
+    if (this.paths.configure(endpointsOf(entry.endpoints, 'udp'))) this.sessions.restart();
+  }
+
+  /** See `Link.pingNow`. */
+  ping(answered: (rttMs: number) => void): boolean {
+    return this.link.pingNow(answered);
+  }
+
+  /** What this router says of itself has changed. */
+  greetAgain(): void {
+    this.link.greetAgain();
+  }
+
+  /** It asked for a session with another cipher than ours: there will be none until one of the files changes. */
+  cipherDiffers(its: CipherName): void {
+    const reason = `its gndt.json says cipher ${its}, this router's says ${this.context.identity.cipher}`;
+    if (this.isUp || this.trouble === reason) return;
+    this.trouble = reason;
+    this.owner.event({ event: 'peer_refused', router: this.id, reason });
+  }
+
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.timer?.cancel();
@@ -221,7 +252,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
     const relay = endpoint?.relay;
-    const ours = this.context.hello.gndtDigest;
+    const ours = this.context.hello().gndtDigest;
     return {
       id: this.id,
       peer: this.number,
@@ -236,6 +267,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: hello?.innerMtuBytes ?? 0,
       sameGndt: hello && Buffer.compare(hello.gndtDigest, ours) === 0,
+      clockOffsetMs: this.link.clockOffsetMs,
       pendingMessages: this.link.pendingMessages,
       counts: this.context.ports.peerStats?.(this.number),
     };
@@ -273,10 +305,12 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
       version: hello.version,
       rttMs: this.rttMs,
     });
-    if (Buffer.compare(hello.gndtDigest, this.context.hello.gndtDigest) !== 0) {
-      this.owner.event({ event: 'peer_gndt_differs', router: this.id });
-    }
+    this.tellIfGndtDiffers(hello);
     this.owner.up(this);
+  }
+
+  changed(hello: HelloMessage, before: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, before.gndtDigest) !== 0) this.tellIfGndtDiffers(hello);
   }
 
   down(reason: string): void {
@@ -311,11 +345,11 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
 
   // What the paths want and tell.
 
-  ping(path: DatagramAddress): void {
+  tryPath(path: DatagramAddress): void {
     this.link.probe('path', { to: path });
   }
 
-  pingNow(): void {
+  pingEarly(): void {
     this.link.pingNow();
   }
 
@@ -347,6 +381,11 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
         this.sessions.connect('now'),
       );
     });
+  }
+
+  private tellIfGndtDiffers(hello: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, this.context.hello().gndtDigest) === 0) return;
+    this.owner.event({ event: 'peer_gndt_differs', router: this.id });
   }
 
   private verdict(): { state: PeerState['state']; reason: string } {

@@ -11,6 +11,8 @@ export interface Ping {
   readonly path: DatagramAddress | undefined;
   /** Payload length that it was filled up to; 0 = not. */
   readonly lengthBytes: number;
+  /** Who else wants to know the round trip. */
+  readonly asker?: ((rttMs: number) => void) | undefined;
 }
 
 /** Remembered: an answer to an older one says nothing new. */

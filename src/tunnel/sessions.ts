@@ -135,6 +135,13 @@ export class PeerSessions {
     if (this.context.ports.clock.nowMs() - attempt.sentMs >= HASTE_MS) this.initiate(attempt);
   }
 
+  /** There are other ways to it: what is established stays, an attempt without a session begins anew. */
+  restart(): void {
+    if (this.current !== undefined) return;
+    this.endAttempt();
+    this.connect('now');
+  }
+
   /** An initiation from this peer that decrypts. Answers it, unless there is a reason not to. */
   initiationOpened<Peer>(
     opened: OpenedInitiation<Peer>,

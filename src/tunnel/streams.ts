@@ -113,6 +113,13 @@ export class Streams {
     if (dial !== undefined) dial.attempts = 0;
   }
 
+  /** The peer is no more. */
+  forgetUser(user: StreamUser): void {
+    this.dials.delete(user);
+    for (const [stream, connection] of [...this.connections])
+      if (connection.user === user) this.close(stream, 'the peer has gone');
+  }
+
   stop(): void {
     for (const stream of this.connections.keys()) this.context.ports.closeStream?.(stream);
     this.connections.clear();

@@ -6,13 +6,14 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { Clock, Timer } from '../net/clock.js';
-import { type OwnClient, ownClients } from '../tables/clients.js';
+import type { OwnClient } from '../tables/clients.js';
 import type { TableMessage } from '../tables/message.js';
-import type { GndtConfig, RouterId } from '../tables/model.js';
-import { Client, type ClientState } from './client.js';
+import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
+import { Client, type ClientListener, type ClientState } from './client.js';
 import { ControlCodec } from './codec/control-codec.js';
 import { split } from './codec/split.js';
 import { COOKIE_SECRET_MS, KEY_BYTES, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import type { HelloMessage } from './control-message.js';
 import { Counters } from './counters.js';
 import {
   createIdentity,
@@ -20,6 +21,7 @@ import {
   hasValidMac1,
   type Identity,
   openInitiation,
+  type RemoteIdentity,
 } from './handshake.js';
 import { Introductions } from './introductions.js';
 import {
@@ -31,6 +33,7 @@ import {
 } from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
+import { CIPHERS } from './primitives.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
 import { Streams } from './streams.js';
@@ -65,12 +68,27 @@ export interface TunnelOptions {
   readonly privateKey: Uint8Array;
   /** 32 bytes each, for the routers with which one is agreed. */
   readonly presharedKeys?: ReadonlyMap<RouterId, Uint8Array>;
+  /** The WireGuard clients that connect to this router. */
+  readonly clients?: readonly OwnClient[];
   readonly description: SelfDescription;
   readonly ports: TunnelPorts;
   readonly listeners: TunnelListeners;
   /** What differs from `DEFAULT_TIMES`. */
   readonly times?: Partial<TunnelTimes>;
+  /** The data plane's number for each router; its position in the GNDT unless given. */
+  readonly peerNumber?: (router: RouterId) => number;
 }
+
+/** What a new GNDT means for the peers. */
+export interface PeerPlan {
+  /** New, or with another key. */
+  readonly fresh: readonly { readonly entry: RouterEntry; readonly remote: RemoteIdentity }[];
+  readonly kept: readonly RouterEntry[];
+  readonly removed: readonly RouterId[];
+  readonly clients: ClientPlan;
+}
+
+type ClientPlan = readonly { readonly client: OwnClient; readonly remote: RemoteIdentity }[];
 
 export class Tunnel {
   private readonly identity: Identity;
@@ -82,37 +100,58 @@ export class Tunnel {
   private readonly codec = new ControlCodec();
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
+  private readonly byKey = new Map<string, Peer>();
   private readonly clientsByNumber = new Map<number, Client>();
-  /** By static public key, for each cipher. */
-  private readonly routersByKey = new Map<string, Peer>();
   private readonly clientsByKey = new Map<string, Client>();
   private readonly introductions: Introductions;
   private readonly streams: Streams;
   private readonly clock: Clock;
   private readonly pathTickMs: number;
   private pathTimer: Timer | undefined;
+  private readonly presharedKeys: ReadonlyMap<RouterId, Uint8Array>;
+  private readonly listener: PeerListener;
+  private readonly clientListener: ClientListener;
+  private readonly context: PeerContext;
+  private hello: HelloMessage;
   private running = false;
   private cookieTimer: Timer | undefined;
 
   /** Throws when `self` is not in the GNDT, or a router's or client's public key can give no secret. */
   constructor(options: TunnelOptions) {
-    const { gndt, ports } = options;
-    this.ports = ports;
-    this.identity = createIdentity(gndt.cipher, options.privateKey);
+    this.ports = options.ports;
+    this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.clientIdentity = createIdentity('chacha20-poly1305', options.privateKey);
-    this.indexes = new SessionIndexes((length) => ports.random(length));
-    const context = this.contextOf(options);
+    this.presharedKeys = options.presharedKeys ?? new Map();
+    this.indexes = new SessionIndexes((length) => options.ports.random(length));
+    this.listener = listenerOf(
+      options.listeners,
+      (number) => this.byNumber.get(number)?.id ?? '',
+      (peer, message) => this.introductions.received(peer, message),
+      (peer, stream) => this.streams.heard(stream, peer),
+    );
+    this.clientListener = {
+      connected: (client, isConnected) => options.listeners.client?.(client, isConnected),
+    };
+    this.hello = helloOf(options.self, options.description);
+    this.context = this.contextOf(options);
     this.clock = options.ports.clock;
-    this.pathTickMs = context.times.pathTickMs;
-    this.streams = new Streams(context);
+    this.pathTickMs = this.context.times.pathTickMs;
+    this.streams = new Streams(this.context);
     this.introductions = new Introductions({
       nowMs: () => this.clock.nowMs(),
       peer: (router) => this.byId.get(router),
       peers: () => this.byId.values(),
       count: (name) => this.counts.add(name),
     });
-    this.addRouters(options, context);
-    this.addClients(options, context);
+    for (const [position, entry] of options.gndt.routers.entries()) {
+      if (entry.id === options.self) continue;
+      const remote = this.remoteOf(entry);
+      if (remote === undefined) throw new Error(lowOrder(entry.id));
+      this.insert(options.peerNumber?.(entry.id) ?? position, entry, remote);
+    }
+    const clients = this.planClients(options.clients ?? []);
+    if (typeof clients === 'string') throw new Error(clients);
+    this.setClients(clients);
   }
 
   /** Calls every peer that has an endpoint. */
@@ -137,6 +176,44 @@ export class Tunnel {
     this.cookieTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
     for (const client of this.clientsByNumber.values()) client.stop();
+  }
+
+  /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
+  planPeers(others: readonly RouterEntry[], ownClients: readonly OwnClient[] = []): PeerPlan | string {
+    const clients = this.planClients(ownClients);
+    if (typeof clients === 'string') return clients;
+    const wanted = new Set(others.map(({ id }) => id));
+    const fresh: { entry: RouterEntry; remote: RemoteIdentity }[] = [];
+    const kept: RouterEntry[] = [];
+    for (const entry of others) {
+      const known = this.byId.get(entry.id);
+      if (known !== undefined && sameBytes(known.remote.publicKey, entry.publicKey)) {
+        kept.push(entry);
+        continue;
+      }
+      const remote = this.remoteOf(entry);
+      if (remote === undefined) return lowOrder(entry.id);
+      fresh.push({ entry, remote });
+    }
+    const removed = [...this.byId.keys()].filter((id) => !wanted.has(id));
+    return { fresh, kept, removed, clients };
+  }
+
+  /**
+   * Takes a plan of `planPeers`: peers that are gone, or have another key, are told Bye and forgotten; those whose key is
+   * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest.
+   */
+  reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
+    this.hello = { ...this.hello, gndtDigest };
+    for (const id of plan.removed) this.remove(id, 'this router is no longer in the gndt.json of its peer');
+    for (const { entry } of plan.fresh) this.remove(entry.id, 'its key has changed');
+    for (const entry of plan.kept) this.byId.get(entry.id)?.configure(entry);
+    for (const peer of this.byId.values()) peer.greetAgain();
+    for (const { entry, remote } of plan.fresh) {
+      const peer = this.insert(peerNumber(entry.id), entry, remote);
+      if (this.running) peer.start();
+    }
+    this.setClients(plan.clients);
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -181,6 +258,11 @@ export class Tunnel {
     for (const part of split(message, this.codec)) peer.send(part);
   }
 
+  /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
+  ping(router: RouterId, answered: (rttMs: number) => void): boolean {
+    return this.byId.get(router)?.ping(answered) ?? false;
+  }
+
   /** Nearest (smallest RTT) first. */
   upPeers(): RouterId[] {
     const up = [...this.byId.values()].filter((peer) => peer.isUp);
@@ -200,38 +282,39 @@ export class Tunnel {
     return this.counts.toObject();
   }
 
-  private addRouters(options: TunnelOptions, context: PeerContext): void {
-    const listener = listenerOf(
-      options.listeners,
-      (number) => options.gndt.routers[number]?.id ?? '',
-      (peer, message) => this.introductions.received(peer, message),
-      (peer, stream) => this.streams.heard(stream, peer),
-    );
-    for (const [number, entry] of options.gndt.routers.entries()) {
-      if (entry.id === options.self) continue;
-      const remote = createRemoteIdentity(
-        this.identity,
-        entry.publicKey,
-        options.presharedKeys?.get(entry.id),
-      );
-      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
-      const peer = new Peer(number, entry, remote, context, listener);
-      this.byId.set(entry.id, peer);
-      this.byNumber.set(number, peer);
-      this.routersByKey.set(keyText(entry.publicKey), peer);
-    }
+  private remoteOf({ id, publicKey }: RouterEntry): RemoteIdentity | undefined {
+    return createRemoteIdentity(this.identity, publicKey, this.presharedKeys.get(id));
   }
 
-  private addClients(options: TunnelOptions, context: PeerContext): void {
-    const listener = {
-      connected: (client: OwnClient, isConnected: boolean) => options.listeners.client?.(client, isConnected),
-    };
-    for (const entry of ownClients(options.gndt, options.self)) {
-      const remote = createRemoteIdentity(this.clientIdentity, entry.publicKey);
-      if (remote === undefined) throw new Error(`the public key of node ${entry.ip} is of low order`);
-      const client = new Client(entry, remote, { ...context, identity: this.clientIdentity }, listener);
-      this.clientsByNumber.set(entry.peer, client);
-      this.clientsByKey.set(keyText(entry.publicKey), client);
+  /** A string says why it cannot be done. */
+  private planClients(clients: readonly OwnClient[]): ClientPlan | string {
+    const plan: { client: OwnClient; remote: RemoteIdentity }[] = [];
+    for (const client of clients) {
+      const remote = createRemoteIdentity(this.clientIdentity, client.publicKey);
+      if (remote === undefined)
+        return `the public key of node ${client.ip} is of low order: no secret comes of it`;
+      plan.push({ client, remote });
+    }
+    return plan;
+  }
+
+  /** Clients that stay as they are keep their sessions. */
+  private setClients(plan: ClientPlan): void {
+    const wanted = new Map(plan.map((entry) => [entry.client.peer, entry]));
+    for (const [number, known] of this.clientsByNumber) {
+      if (sameClient(known.client, wanted.get(number)?.client)) {
+        wanted.delete(number);
+        continue;
+      }
+      known.stop();
+      this.clientsByNumber.delete(number);
+      this.clientsByKey.delete(keyText(known.remote.publicKey));
+    }
+    const context = { ...this.context, identity: this.clientIdentity };
+    for (const { client, remote } of wanted.values()) {
+      const made = new Client(client, remote, context, this.clientListener);
+      this.clientsByNumber.set(client.peer, made);
+      this.clientsByKey.set(keyText(client.publicKey), made);
     }
   }
 
@@ -244,8 +327,29 @@ export class Tunnel {
     );
   }
 
+  private insert(number: number, entry: RouterEntry, remote: RemoteIdentity): Peer {
+    const peer = new Peer(number, entry, remote, this.context, this.listener);
+    this.byId.set(entry.id, peer);
+    this.byNumber.set(number, peer);
+    this.byKey.set(keyText(entry.publicKey), peer);
+    return peer;
+  }
+
+  private remove(id: RouterId, reason: string): void {
+    const peer = this.byId.get(id);
+    if (peer === undefined) return;
+    const wasUp = peer.isUp;
+    this.byId.delete(id);
+    this.byNumber.delete(peer.number);
+    this.byKey.delete(keyText(peer.remote.publicKey));
+    peer.stop(reason);
+    this.streams.forgetUser(peer);
+    this.introductions.forget(id);
+    if (wasUp) this.listener.down(peer, reason);
+  }
+
   private contextOf(options: TunnelOptions): PeerContext {
-    const { ports, description } = options;
+    const { ports } = options;
     return {
       identity: this.identity,
       ports,
@@ -253,16 +357,7 @@ export class Tunnel {
       indexes: this.indexes,
       timestamps: new TimestampSource(() => ports.clock.wallMs()),
       codec: this.codec,
-      hello: {
-        type: 'hello',
-        routerId: options.self,
-        version: description.version,
-        protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
-        protocolMinor: PROTOCOL_MINOR,
-        capabilities: description.capabilities,
-        gndtDigest: description.gndtDigest,
-        innerMtuBytes: description.innerMtuBytes,
-      },
+      hello: () => this.hello,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
       count: (name) => this.counts.add(name),
     };
@@ -283,12 +378,31 @@ export class Tunnel {
     const one = this.identity.cipher === this.clientIdentity.cipher;
     const opened = openInitiation<Peer | Client>(this.identity, message, (key) => {
       const text = keyText(key);
-      return this.routersByKey.get(text) ?? (one ? this.clientsByKey.get(text) : undefined);
+      return this.byKey.get(text) ?? (one ? this.clientsByKey.get(text) : undefined);
     });
     if (typeof opened !== 'string') return opened.peer.sessions.initiationOpened(opened, source);
-    if (one || opened !== 'not-authentic' || this.clientsByKey.size === 0) return opened;
-    const client = openInitiation(this.clientIdentity, message, (key) => this.clientsByKey.get(keyText(key)));
-    return typeof client === 'string' ? client : client.peer.sessions.initiationOpened(client, source);
+    return opened === 'not-authentic' ? this.tryOtherCipher(message, source) : opened;
+  }
+
+  /**
+   * A message that cannot be read with the routers' cipher may be a WireGuard client's, which know one only, or a peer's
+   * whose file says another: that is worth a word.
+   */
+  private tryOtherCipher(message: InitiationMessage, source: DatagramAddress): string | undefined {
+    for (const cipher of CIPHERS) {
+      if (cipher === this.identity.cipher) continue;
+      const clients = cipher === this.clientIdentity.cipher ? this.clientsByKey : undefined;
+      const opened = openInitiation<Peer | Client>({ ...this.identity, cipher }, message, (key) => {
+        const text = keyText(key);
+        return clients?.get(text) ?? this.byKey.get(text);
+      });
+      if (typeof opened === 'string') continue;
+      const { peer, timestamp, state } = opened;
+      if (peer instanceof Client) return peer.sessions.initiationOpened({ peer, timestamp, state }, source);
+      peer.cipherDiffers(cipher);
+      return 'other-cipher';
+    }
+    return 'not-authentic';
   }
 
   private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {
@@ -321,6 +435,31 @@ function listenerOf(
   };
 }
 
+function helloOf(self: RouterId, description: SelfDescription): HelloMessage {
+  return {
+    type: 'hello',
+    routerId: self,
+    version: description.version,
+    protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
+    protocolMinor: PROTOCOL_MINOR,
+    capabilities: description.capabilities,
+    gndtDigest: description.gndtDigest,
+    innerMtuBytes: description.innerMtuBytes,
+  };
+}
+
+function lowOrder(router: RouterId): string {
+  return `the public key of router ${router} is of low order`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
 function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64');
+}
+
+function sameClient(a: OwnClient, b: OwnClient | undefined): boolean {
+  return b !== undefined && a.vnet === b.vnet && a.ip.equals(b.ip) && sameBytes(a.publicKey, b.publicKey);
 }

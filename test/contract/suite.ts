@@ -1,11 +1,13 @@
 /** One suite for every packet engine: what src/dataplane/engine.ts promises. */
 import { describe } from 'node:test';
+import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
 import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { relaySuite } from './relay-suite.js';
 import { splitSuite } from './split-suite.js';
 import { streamSuite } from './stream-suite.js';
+import { tunSuite } from './tun-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
@@ -15,6 +17,8 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: relays`, () => relaySuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
+  describe(`${name}: TUN`, () => tunSuite(world));
+  describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
   describe(`${name}: handshakes`, () => guardSuite(world));
 }

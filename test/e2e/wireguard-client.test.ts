@@ -40,6 +40,12 @@ test('a WireGuard client joins: ping and TCP both ways with both sites, roaming,
       await ping(lab, 'a1', TABLET);
       await ping(lab, 'b1', TABLET);
       assert.ok(await isUnreachable(lab, 'phone', '10.1.0.66'), 'it reaches a host that is not listed');
+      // A right key does not give the right to another's address.
+      await lab.exec('phone', ['ip', 'address', 'add', '10.2.0.11/32', 'dev', 'lo']);
+      assert.ok(await isUnreachable(lab, 'phone', '10.1.0.11', '10.2.0.11'), 'it speaks for b1');
+      await lab.exec('phone', ['ip', 'address', 'del', '10.2.0.11/32', 'dev', 'lo']);
+      const { drop_source_not_peers: spoofed = 0 } = await lab.daemon('a').counters();
+      assert.ok(spoofed >= 5, `${spoofed} packets dropped`);
       await untilKnownAt(lab, 'b', PHONE, 'a');
       const lndt = await lab.daemon('a').get<readonly LndtView[]>('/v1/lndt');
       assert.deepEqual(lndt.find(({ node }) => node === PHONE)?.state, 'client');

@@ -45,6 +45,22 @@ describe('two tunnels come up', () => {
     assert.equal(a.tunnel.peers()[0]?.endpoint?.address.key, '2001:db8::2');
   });
 
+  it('not with different ciphers, and each side that is called says why, once', (test) => {
+    const world = worldOf(test);
+    const a = world.start('vr-a');
+    const b = world.start('vr-b', { gndt: { ...world.gndt, cipher: 'aes-256-gcm' } });
+    world.clock.advance(60_000);
+    assert.deepEqual([a.stateOf('vr-b'), b.stateOf('vr-a')], ['down', 'down']);
+    assert.match(a.reasonFor('vr-b'), /says cipher aes-256-gcm, this router's says chacha20-poly1305/);
+    assert.match(b.reasonFor('vr-a'), /says cipher chacha20-poly1305, this router's says aes-256-gcm/);
+    for (const { events } of [a, b])
+      assert.deepEqual(
+        events.map(({ event }) => event),
+        ['peer_refused'],
+      );
+    assert.ok(a.count('handshake_drop_other_cipher') > 1);
+  });
+
   it('when only one knows the other’s endpoint', (test) => {
     const world = worldOf(test, { withoutEndpoint: ['vr-a'] });
     const b = world.start('vr-b');
@@ -85,6 +101,35 @@ describe('two tunnels come up', () => {
     world.until('up', () => bothUp(a, b) && bothUp(b, c), 1_000);
     assert.deepEqual(a.tunnel.upPeers(), ['vr-c', 'vr-b']);
   });
+});
+
+describe('a preshared key', () => {
+  const key = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+  const start = (world: World, ours: Uint8Array | undefined, theirs: Uint8Array | undefined) => [
+    world.start('vr-a', ours === undefined ? {} : { presharedKeys: new Map([['vr-b', ours]]) }),
+    world.start('vr-b', theirs === undefined ? {} : { presharedKeys: new Map([['vr-a', theirs]]) }),
+  ];
+
+  it('that both have is no hindrance', (test) => {
+    const world = worldOf(test);
+    const [a, b] = start(world, key(1), key(1));
+    assert.ok(a !== undefined && b !== undefined);
+    world.until('up', () => bothUp(a, b), 500);
+  });
+
+  for (const [what, theirs] of [
+    ['another', key(2)],
+    ['none', undefined],
+  ] as const) {
+    it(`that meets ${what} keeps the two apart`, (test) => {
+      const world = worldOf(test);
+      const [a, b] = start(world, key(1), theirs);
+      assert.ok(a !== undefined && b !== undefined);
+      world.clock.advance(30_000);
+      assert.deepEqual([a.changes, b.changes], [[], []]);
+      assert.ok(a.count('handshake_drop_not_authentic') + b.count('handshake_drop_not_authentic') > 0);
+    });
+  }
 });
 
 describe('a session is renewed', () => {

@@ -26,6 +26,18 @@ export interface SentMessage {
   readonly peer: number;
   readonly packet: Buffer;
 }
+/** To a WireGuard client. */
+export interface SentBare {
+  readonly kind: 'bare';
+  readonly peer: number;
+  readonly mtu: number;
+  readonly packet: Buffer;
+}
+/** In answer to this handshake message. */
+export interface SentCookie {
+  readonly kind: 'cookie';
+  readonly packet: Buffer;
+}
 
 export class MemoryEngine implements Engine {
   readonly slots = SLOTS;
@@ -33,7 +45,7 @@ export class MemoryEngine implements Engine {
   readonly capacity = SLOTS;
   readonly packets = new Uint8Array((SLOTS + SCRATCH_SLOTS) * SLOT_BYTES);
   readonly descriptors = new Int32Array((SLOTS + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
-  readonly sent: (SentTunnel | SentLan | SentMessage)[] = [];
+  readonly sent: (SentTunnel | SentLan | SentBare | SentCookie | SentMessage)[] = [];
 
   scratchOffset(i: number): number {
     return (SLOTS + i) * SLOT_BYTES + HEADROOM;
@@ -57,8 +69,10 @@ export class MemoryEngine implements Engine {
   close(): void {}
 
   /** Fills slot 0 as `receive` would for a frame from a LAN. */
-  putFrame(lan: number, from: Mac, packet: Uint8Array): void {
+  putFrame(lan: number, from: Mac, packet: Uint8Array, to: Mac): void {
     this.#put(Kind.frame, lan, packet);
+    this.descriptors[D.dstMacHigh] = macHigh(to);
+    this.descriptors[D.dstMacLow] = macLow(to);
     this.descriptors[D.srcMacHigh] = macHigh(from);
     this.descriptors[D.srcMacLow] = macLow(from);
   }
@@ -70,8 +84,9 @@ export class MemoryEngine implements Engine {
     this.descriptors[D.session] = session;
   }
 
-  putHandshake(bytes: Uint8Array, address: number, port: number): void {
+  putHandshake(bytes: Uint8Array, address: number, port: number, isProven = false): void {
     this.#put(Kind.handshake, -1, bytes);
+    this.descriptors[D.sessionFlags] = isProven ? 4 : 0;
     this.descriptors[D.sourceFamily] = 4;
     this.descriptors[D.sourceWord3] = address;
     this.descriptors[D.sourcePort] = port;
@@ -99,6 +114,10 @@ export class MemoryEngine implements Engine {
       this.sent.push({ kind: 'tunnel', peer, vnet, hops, mtu, packet });
     } else if (word(D.action) === Action.message) {
       this.sent.push({ kind: 'message', peer: word(D.to), packet });
+    } else if (word(D.action) === Action.bare) {
+      this.sent.push({ kind: 'bare', peer: word(D.to), mtu: word(D.mtu), packet });
+    } else if (word(D.action) === Action.cookie) {
+      this.sent.push({ kind: 'cookie', packet });
     } else if (word(D.action) === Action.lan) {
       const to = macFromHalves(word(D.outMacHigh), word(D.outMacLow));
       this.sent.push({ kind: 'lan', lan: word(D.to), to, packet });

@@ -71,7 +71,7 @@ async function add(context: Context, io: Io, options: AddOptions): Promise<void>
   io.stderr.write(
     options.write === undefined
       ? `vinectl: put the line into "nodes" of gndt.json on every router: ${JSON.stringify(made.node)}\n`
-      : `vinectl: ${gndt.path} has the client now; copy the file to every other router and restart them\n`,
+      : `vinectl: ${gndt.path} has the client now; copy the file to every other router, then "vinectl reload" on each\n`,
   );
 }
 

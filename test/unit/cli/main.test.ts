@@ -57,6 +57,7 @@ test('1: the router says no', async (t) => {
     'move 192.0.2.1': '192.0.2.1 is in no network',
     'route get 10.2.0.7 --vnet green': 'unknown vnet "green"',
     'gndt --ip hello': '"hello" is not an IP address',
+    'unfreeze 10.9.9.9': '10.9.9.9 is not frozen',
     'log-level loud': 'level "loud" is not one of trace, debug, info, warn, error, fatal',
   };
   for (const [line, message] of Object.entries(cases)) {
@@ -90,8 +91,17 @@ test('2: usage', async () => {
     'move',
     'log-level',
     'check',
-    'reload',
-    'doctor',
+    'reload now',
+    'reload --confirm',
+    'reload --confirm 0',
+    'reload --confirm 86401',
+    'confirm this',
+    'ping',
+    'ping vr-b --count 0',
+    'completion',
+    'completion tcsh',
+    'graph --format png',
+    'top --interval 0',
     '--socket',
   ];
   for (const line of lines) {
@@ -179,27 +189,37 @@ test('help is there for every verb, with examples', async () => {
   const { status, out } = await vinectl(['--help']);
   assert.equal(status, 0);
   const verbs = [
-    ...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|move|log-level|check) /gm),
+    ...out.matchAll(
+      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|move|log-level|check|ping|completion) /gm,
+    ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
     'clients',
+    'completion',
+    'confirm',
     'counters',
     'directory',
+    'doctor',
     'events',
     'genkey',
     'genpsk',
     'gndt',
+    'graph',
     'hwdt',
     'lndt',
     'log-level',
+    'man',
     'migrations',
     'move',
     'node add',
     'peers',
+    'ping',
     'pubkey',
+    'reload',
     'route get',
     'status',
+    'top',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);

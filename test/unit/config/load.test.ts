@@ -152,33 +152,6 @@ test('a key that does not fit the public key: both are shown, the private one is
   assert.ok(!outcome.join().includes(other));
 });
 
-test('everything that is accepted and not done yet is warned of, loudly', () => {
-  const path = written(({ router, gndt }) => {
-    router.tun = [{ interface: 'vine0', vnet: 'blue' }];
-    router.metrics = { listen: '127.0.0.1:9770' };
-    router.mobility = { verify: 'strict', maxMoves: 4 };
-    router.listen = ['udp://0.0.0.0:7700', 'tcp://0.0.0.0:7700'];
-    gndt.cipher = 'aes-256-gcm';
-    gndt.routers = [
-      ...(Array.isArray(gndt.routers) ? gndt.routers.slice(0, 1) : []),
-      { id: 'vr-b', publicKey: KEY_B, relay: true, endpoints: ['tcp://192.0.2.2:7700'] },
-    ];
-  });
-  const outcome = loadConfigDirectory(path);
-  assert.deepEqual(errors(outcome), []);
-  assert.ok('config' in outcome);
-  assert.deepEqual(
-    outcome.warnings,
-    [
-      "router.json: tun: no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
-      'router.json: metrics: nothing is served on that address; see "vinectl counters"',
-      'router.json: mobility.verify "strict": moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
-      'router.json: mobility.maxMoves, mobility.moveWindowSeconds: a node that bounces is not frozen',
-      'gndt.json: cipher "aes-256-gcm": sessions are encrypted with chacha20-poly1305',
-    ].map((line) => `NOT AVAILABLE YET in this version: ${line}`),
-  );
-});
-
 test('networks at home here that no LAN carries are warned of', () => {
   const path = written(({ gndt }) => {
     gndt.networks = [

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { C, createPacketCounters, type PacketCounter } from '../../../src/dataplane/counters.js';
+import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
+import { RelayTable } from '../../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
 import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
+import { MacTable } from '../../../src/tables/mac-table.js';
 import { MemoryEngine } from '../../support/memory-engine.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const [A, B, RELAY] = [0, 1, 2];
 const tagOf = (peer: number): number[] => [peer, 1, 2, 3, 4, 5, 6, 7];
-const word = (bytes: number[], at: number): number => Buffer.from(bytes).readInt32BE(at);
 
 /** The packet worker of router `self`; router 2 is a relay. */
 class Bench {
@@ -21,10 +22,15 @@ class Bench {
   readonly forwarder: TunnelForwarder;
 
   constructor(self: number) {
+    const relays = RelayTable.create(8);
+    relays.set(
+      [A, B, RELAY].map((peer) => ({ peer, tag: Uint8Array.from(tagOf(peer)), isRelay: peer === RELAY })),
+    );
     const input: WorkerInput = {
       engine: {
         role: 'tunnel',
         lans: [],
+        tuns: [],
         udp: [],
         wakeupFd: -1,
         slots: 0,
@@ -33,19 +39,14 @@ class Bench {
       },
       lanVnets: [1],
       lanAddresses: [],
-      vnets: [1],
+      vnets: new SharedArrayBuffer(2),
       table: ForwardingTable.create().memory,
       selfPeer: self,
-      relaying: {
-        isRelay: self === RELAY,
-        peers: [A, B, RELAY].map((peer) => ({
-          tagHigh: word(tagOf(peer), 0),
-          tagLow: word(tagOf(peer), 4),
-          isRelay: peer === RELAY,
-        })),
-      },
-      clientVnets: [],
-      firstClientPeer: 4,
+      tunsFrom: 1,
+      vnetCounters: new SharedArrayBuffer(16 * V.count * 8),
+      macs: MacTable.create(16).memory,
+      relays: relays.memory,
+      clientVnets: new SharedArrayBuffer(64),
       peerMtu: new SharedArrayBuffer(64),
       counters: this.counters.buffer as SharedArrayBuffer,
       turns: new SharedArrayBuffer(4),
