@@ -16,6 +16,7 @@
         "native/cookie_sender.cc",
         "native/endpoint.cc",
         "native/engine.cc",
+        "native/fragment.cc",
         "native/handshake_guard.cc",
         "native/lan_receiver.cc",
         "native/lan_sender.cc",

@@ -9,6 +9,7 @@
 #include "batch_io.h"
 #include "byte_order.h"
 #include "descriptor_offload.h"
+#include "fragment.h"
 #include "stream_table.h"
 #include "wire.h"
 
@@ -95,11 +96,34 @@ void TunnelSender::send(const int32_t* d) {
 }
 
 bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
+  const size_t length = plan.lengthOf(segment);
+  bool sealed = false;
+  if (length > mtu && sealFragments(plan, segment, d, mtu, &sealed)) return sealed;
+  return sealPacket(d, mtu, length, [&](uint8_t* out) { plan.write(segment, out); });
+}
+
+/** False when the packet must stay whole. */
+bool TunnelSender::sealFragments(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu, bool* sealed) {
+  whole_.resize(plan.lengthOf(segment));
+  plan.write(segment, whole_.data());
+  FragmentPlan fragments;
+  if (!fragments.make(whole_.data(), whole_.size(), mtu)) return false;
+  *sealed = true;
+  for (uint32_t i = 0; *sealed && i < fragments.count(); i++) {
+    *sealed = sealPacket(d, mtu, fragments.lengthOf(i), [&](uint8_t* out) { fragments.write(i, out); });
+  }
+  return true;
+}
+
+template <typename Write>
+bool TunnelSender::sealPacket(const int32_t* d, size_t mtu, size_t length, Write write) {
   const size_t header = innerHeaderBytes(d);
-  const size_t plain = header + plan.lengthOf(segment);
+  const size_t plain = header + length;
   const size_t padded = paddedLength(plain, header + mtu);
   const auto peer = static_cast<uint32_t>(d[word::to]);
   Place place{};
+  // Nobody probes the path to a WireGuard client.
+  place.fragmented = length > mtu || d[word::action] == action::bare;
   if (!open(peer, padded, &place)) return false;
   uint8_t* inner = place.out + kTransportHeaderBytes;
   if (header != 0) {
@@ -107,7 +131,7 @@ bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const in
     inner[1] = static_cast<uint8_t>(d[word::hops]);
     storeBe16(inner + 2, static_cast<uint16_t>(d[word::vnet]));
   }
-  plan.write(segment, inner + header);
+  write(inner + header);
   std::memset(inner + plain, 0, padded - plain);
   return close(peer, padded, &place);
 }
@@ -154,7 +178,7 @@ bool TunnelSender::close(uint32_t peer, size_t payload, Place* place) {
     counters_.add(counter::noSession);
     return false;
   }
-  commit(peer, place->endpoint, total);
+  commit(peer, *place, total);
   return true;
 }
 
@@ -171,12 +195,13 @@ bool TunnelSender::segments(int fd) const {
 }
 
 /** The datagram that was sealed at the end of the arena joins the last train, or begins a new one. */
-void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length) {
+void TunnelSender::commit(uint32_t peer, const Place& place, size_t length) {
+  const Endpoint& endpoint = place.endpoint;
   const auto bytes = static_cast<uint32_t>(length);
   used_ += length;
   if (count_ != 0) {
     Train& last = trains_[count_ - 1];
-    if (last.open && last.peer == peer && bytes <= last.each && last.count < kTrainDatagrams &&
+    if (last.open && last.peer == peer && last.fragmented == place.fragmented && bytes <= last.each && last.count < kTrainDatagrams &&
         last.bytes + bytes <= kTrainBytes && last.endpoint == endpoint) {
       last.count++;
       last.bytes += bytes;
@@ -185,7 +210,7 @@ void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length
     }
   }
   const bool segmentation = segments(endpoint.fd);
-  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, endpoint};
+  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, place.fragmented, endpoint};
 }
 
 void TunnelSender::flush() {
@@ -198,7 +223,10 @@ void TunnelSender::flush() {
   }
   uint32_t first = 0;
   for (uint32_t i = 1; i <= count_; i++) {
-    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd) continue;
+    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd &&
+        trains_[i].fragmented == trains_[first].fragmented) {
+      continue;
+    }
     sendRun(first, i);
     first = i;
   }
@@ -232,8 +260,12 @@ void TunnelSender::sendRun(uint32_t first, uint32_t end) {
     return;
   }
   int errors[kBatch];
-  sendAll(trains_[first].endpoint.fd, &messages_[first], end - first, errors);
+  const Train& leader = trains_[first];
+  const bool v6 = leader.endpoint.address.any.sa_family == AF_INET6;
+  if (leader.fragmented) setFragmenting(leader.endpoint.fd, v6, true);
+  sendAll(leader.endpoint.fd, &messages_[first], end - first, errors);
   for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
+  if (trains_[first].fragmented) setFragmenting(trains_[first].endpoint.fd, v6, false);
 }
 
 void TunnelSender::sendByStream(uint32_t first, uint32_t end) {
@@ -276,7 +308,7 @@ void TunnelSender::sendSingly(const Train& train, const iovec& part) {
   sendAll(train.endpoint.fd, messages, train.count, errors);
   for (uint32_t i = 0; i < train.count; i++) {
     const auto bytes = static_cast<uint32_t>(vectors[i].iov_len);
-    account({train.peer, 1, bytes, bytes, false, false, train.endpoint}, errors[i], vectors[i]);
+    account({train.peer, 1, bytes, bytes, false, false, train.fragmented, train.endpoint}, errors[i], vectors[i]);
   }
 }
 

@@ -39,12 +39,15 @@ class TunnelSender {
     uint32_t bytes;
     bool open;
     bool segmentation;
+    /** Larger than the path carries, and not ours to divide: fragmented outside. */
+    bool fragmented;
     Endpoint endpoint;
   };
   /** Where a message is to be built, and what it needs around it. */
   struct Place {
     uint8_t* out;
     Session* session;
+    bool fragmented;
     Endpoint endpoint;
   };
   union Control {
@@ -54,6 +57,10 @@ class TunnelSender {
 
   /** False when the rest of the packet need not be tried. */
   bool sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu);
+  bool sealFragments(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu, bool* sealed);
+  /** Seals an IP packet of `length` bytes that `write` puts where it belongs. */
+  template <typename Write>
+  bool sealPacket(const int32_t* d, size_t mtu, size_t length, Write write);
   void sealWhole(const int32_t* d);
   /** Room for a message of `total` bytes to the peer, `out` being where it starts. False, and counted: there is no way. */
   bool open(uint32_t peer, size_t total, Place* place);
@@ -62,7 +69,7 @@ class TunnelSender {
   uint8_t* reserve(size_t length);
   /** Whether the kernel may cut trains on this socket. */
   bool segments(int fd) const;
-  void commit(uint32_t peer, const Endpoint& endpoint, size_t length);
+  void commit(uint32_t peer, const Place& place, size_t length);
   void prepare(uint32_t i, uint8_t* at);
   void sendRun(uint32_t first, uint32_t end);
   void sendByStream(uint32_t first, uint32_t end);
@@ -80,6 +87,8 @@ class TunnelSender {
   std::shared_lock<FairLock> sessions_;
   /** Sealed datagrams lie one behind the other, as UDP_SEGMENT wants them. */
   std::unique_ptr<uint8_t[]> arena_;
+  /** A packet that is to be fragmented. */
+  std::vector<uint8_t> whole_;
   size_t used_ = 0;
   uint32_t count_ = 0;
   std::vector<Train> trains_;

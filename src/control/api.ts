@@ -42,6 +42,8 @@ export interface PeerView {
   readonly rttMs: number | null;
   /** Share of the last hundred Pings that were not answered, 0 … 100. */
   readonly lossPercent: number | null;
+  /** The largest IP packet that the path between the routers is known to carry. */
+  readonly pathMtuBytes: number | null;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly packetsSent: number;

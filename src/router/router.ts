@@ -35,7 +35,7 @@ import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
-import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
+import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { Relays } from './relays.js';
 import { Reloader } from './reloader.js';
 import { openSockets, type Sockets } from './sockets.js';
@@ -349,13 +349,14 @@ export class Router {
         version,
         capabilities: [],
         gndtDigest: gndtDigest(config.gndt),
-        innerMtuBytes: ownInnerMtu(config.router.listen),
+        innerMtuBytes: ownInnerMtu(this.#sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
       },
       ports: tunnelPorts(native, this.#sockets.udp, (peer) => this.#relays.tagOf(peer)),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => this.#peerUp(router),
         down: (router) => this.#mobility.peerDown(router),
+        mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),
         event: (event) => emitTunnelEvent(this.#hub, event),
         client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
@@ -363,9 +364,6 @@ export class Router {
   }
 
   #peerUp(router: RouterId): void {
-    const state = this.#tunnel.peers().find(({ id }) => id === router);
-    if (state !== undefined)
-      this.#plane.setPeerMtu(state.peer, innerMtu(state.endpoint?.address, state.innerMtuBytes));
     this.#mobility.peerUp(router);
     this.#hearing.peerUp();
   }
@@ -417,7 +415,7 @@ export class Router {
 
   /** After the packet workers: what the machine sends would only be lost before. */
   async #startTuns(): Promise<void> {
-    const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
+    const warnings = await this.#tunRoutes.start(TUN_MTU_BYTES);
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
   }

@@ -153,6 +153,7 @@ export class LiveView implements RouterView {
       lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
       rttMs: rttMs ?? null,
       lossPercent: state.lossPercent ?? null,
+      pathMtuBytes: state.pathMtuBytes ?? null,
       bytesSent: counts?.bytesSent ?? 0,
       bytesReceived: counts?.bytesReceived ?? 0,
       packetsSent: counts?.packetsSent ?? 0,

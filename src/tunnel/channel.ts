@@ -41,7 +41,8 @@ export interface ChannelPorts {
   readonly clock: Clock;
   readonly times: TunnelTimes;
   readonly rtt: RttEstimator;
-  transmit(envelope: Envelope, way?: Way): void;
+  /** False: the socket said no. */
+  transmit(envelope: Envelope, way?: Way): boolean;
   count(name: string): void;
 }
 
@@ -106,8 +107,8 @@ export class Channel {
   }
 
   /** Once, without an acknowledgement. */
-  sendOnce(body: ControlMessage, way?: Way): void {
-    this.transmit(0, body, way);
+  sendOnce(body: ControlMessage, way?: Way): boolean {
+    return this.transmit(0, body, way);
   }
 
   /** Takes the envelope's acknowledgements. */
@@ -175,11 +176,14 @@ export class Channel {
     this.arm(dueMs);
   }
 
-  private transmit(id: number, body: ControlMessage | undefined, way?: Way): void {
+  private transmit(id: number, body: ControlMessage | undefined, way?: Way): boolean {
     const [oldest = this.nextId] = this.inFlight.keys();
     // What tries a way out may be lost: it carries no acknowledgements.
     const acks = way === undefined ? this.owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE) : [];
-    this.ports.transmit({ id, acks, epoch: this.ownEpoch, ackEpoch: this.peerEpoch, oldest, body }, way);
+    return this.ports.transmit(
+      { id, acks, epoch: this.ownEpoch, ackEpoch: this.peerEpoch, oldest, body },
+      way,
+    );
   }
 
   private retransmitDue(): void {

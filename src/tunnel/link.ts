@@ -79,7 +79,7 @@ export class Link {
     private readonly listener: LinkListener,
   ) {
     const { ports, times, count } = context;
-    const transmit = (envelope: Envelope, way?: Way): void => this.transmit(envelope, way);
+    const transmit = (envelope: Envelope, way?: Way): boolean => this.transmit(envelope, way);
     this.channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
   }
 
@@ -154,12 +154,12 @@ export class Link {
   }
 
   /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
-  probe(purpose: 'path' | 'size', way: Way): void {
-    if (this.currentState !== 'up' && this.currentState !== 'greeting') return;
+  probe(purpose: 'path' | 'size', way: Way): boolean {
+    if (this.currentState !== 'up' && this.currentState !== 'greeting') return false;
     const { to: path = this.listener.path, lengthBytes = 0 } = way;
     const sentMs = this.context.ports.clock.nowMs();
     const token = this.pings.asked({ purpose, sentMs, path, lengthBytes });
-    this.channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
+    return this.channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
   }
 
   /** Says Bye, as far as the session carries it, and ends in silence. */
@@ -296,12 +296,13 @@ export class Link {
     this.channel.restart();
   }
 
-  private transmit(envelope: Envelope, way: Way = {}): void {
+  private transmit(envelope: Envelope, way: Way = {}): boolean {
     this.lastSentMs = this.context.ports.clock.nowMs();
     this.context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
     const payload = filledUp(this.context.codec.encode(envelope), way.lengthBytes ?? 0);
     const sent = this.context.ports.sealAndSend(this.peer, payload, way.to);
     if (!sent) this.context.count('control_send_failed');
+    return sent;
   }
 
   /** Every tick: is the peer alive, and does it know that we are? */

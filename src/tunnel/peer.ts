@@ -8,6 +8,7 @@ import { endpointsOf, formatAddress, ipOf, withoutEndpointReason } from './endpo
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import { kindOf, relayPath } from './path.js';
+import { PathMtu, type PathMtuOwner } from './path-mtu.js';
 import { canIntroduce, Paths, type PathsContext, type PathsOwner } from './paths.js';
 import type { Ping } from './pings.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
@@ -46,6 +47,8 @@ export interface PeerState {
   readonly sameGndt: boolean | undefined;
   /** By how much its clock is ahead of ours; undefined before the first answer. */
   readonly clockOffsetMs: number | undefined;
+  /** The outer packet that its path is known to carry; undefined for TCP, and while it is down. */
+  readonly pathMtuBytes: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -76,6 +79,10 @@ export type TunnelEvent =
 
 /** Calls by UDP that go unanswered before TCP is tried too. */
 const TRIES_BEFORE_TCP = 2;
+/** Messages between two looks at the counts that need not be data. */
+const QUIET_PACKETS = 6;
+/** For a peer that does not say what it takes. */
+const DEFAULT_INNER_BYTES = 1_436;
 
 export interface PeerListener {
   up(peer: Peer): void;
@@ -84,6 +91,8 @@ export interface PeerListener {
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
   heardByStream(peer: Peer, stream: number): void;
+  /** Packets up to this size can be sent to it. */
+  mtuFound(peer: Peer, innerBytes: number): void;
   /** Name of the router with that number. */
   nameOf(peer: number): RouterId;
   event(event: TunnelEvent): void;
@@ -91,7 +100,7 @@ export interface PeerListener {
 
 export type PeerContext = SessionsContext & LinkContext & PathsContext;
 
-export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamUser {
+export class Peer implements LinkListener, SessionsListener, PathMtuOwner, PathsOwner, StreamUser {
   readonly id: RouterId;
   /** It carries others' messages. */
   isRelay = false;
@@ -100,6 +109,8 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   readonly sessions: PeerSessions;
   private readonly paths: Paths;
   private readonly link: Link;
+  private readonly mtu: PathMtu;
+  private packetsSent = 0;
   private noEndpoint = '';
   /** Why it is not up, when that is more than "not yet". */
   private trouble = '';
@@ -118,6 +129,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
     this.paths = new Paths(number, endpointsOf(entry.endpoints, 'udp'), context, this);
     this.sessions = new PeerSessions(number, remote, this.handshakePaths(), context, this);
     this.link = new Link(number, entry.id, context, this);
+    this.mtu = new PathMtu(context.ports, context.times, this);
   }
 
   private adoptEntry(entry: RouterEntry): void {
@@ -233,6 +245,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.timer?.cancel();
+    this.mtu.stop();
     this.link.stop(reason);
     this.sessions.drop();
     this.context.ports.removePeer(this.number);
@@ -260,6 +273,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
       relay: relay === undefined ? undefined : this.owner.nameOf(relay),
+      pathMtuBytes: this.isUp ? this.mtu.pathBytes : undefined,
       lossPercent: this.isUp ? this.link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
@@ -296,6 +310,7 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   // What the link tells.
 
   up(hello: HelloMessage): void {
+    this.probeMtu();
     this.trouble = '';
     this.refused = false;
     this.owner.event({
@@ -314,11 +329,15 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   }
 
   down(reason: string): void {
+    this.mtu.stop();
     this.owner.event({ event: 'peer_down', router: this.id, reason });
     this.owner.down(this, reason);
   }
 
   counted(counts: PeerCounts): void {
+    // Pings and their answers are a few messages a second; more is data.
+    this.mtu.tick(counts.packetsSent - this.packetsSent > QUIET_PACKETS);
+    this.packetsSent = counts.packetsSent;
     this.sessions.checkCounter(counts.currentCounter);
   }
 
@@ -340,7 +359,24 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   }
 
   answered(ping: Ping): void {
-    this.paths.answered(ping);
+    if (ping.purpose === 'size') this.mtu.answered(ping);
+    else this.paths.answered(ping);
+  }
+
+  // What the path MTU wants and tells.
+
+  probe(lengthBytes: number): boolean {
+    return this.link.probe('size', { lengthBytes });
+  }
+
+  mtuFound(innerBytes: number): void {
+    this.owner.mtuFound(this, innerBytes);
+  }
+
+  private probeMtu(): void {
+    const { path } = this;
+    const limit = this.link.hello?.innerMtuBytes ?? 0;
+    if (path !== undefined) this.mtu.begin(path, limit > 0 ? limit : DEFAULT_INNER_BYTES);
   }
 
   // What the paths want and tell.
@@ -354,7 +390,9 @@ export class Peer implements LinkListener, SessionsListener, PathsOwner, StreamU
   }
 
   pathChanged(path: DatagramAddress, reason: string): void {
-    if (this.isUp) this.owner.event({ event: 'peer_path', router: this.id, path: this.textOf(path), reason });
+    if (!this.isUp) return;
+    this.probeMtu();
+    this.owner.event({ event: 'peer_path', router: this.id, path: this.textOf(path), reason });
   }
 
   ended(how: LinkEnd, reason: string): void {

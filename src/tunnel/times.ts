@@ -39,6 +39,8 @@ export interface TunnelTimes {
   readonly streamProofMs: number;
   /** A TCP connection on which nothing authentic was heard for so long is closed. */
   readonly streamIdleMs: number;
+  /** How often a path is asked whether it carries more than was found (RFC 8899: PMTU_RAISE_TIMER). */
+  readonly mtuRaiseMs: number;
   /** How often paths are looked after. */
   readonly pathTickMs: number;
   /** How long a refused peer's session is kept, so that it surely hears why. */
@@ -63,6 +65,7 @@ export const DEFAULT_TIMES: TunnelTimes = {
   pathProbeMs: 60_000,
   streamProofMs: 10_000,
   streamIdleMs: 60_000,
+  mtuRaiseMs: 600_000,
   pathTickMs: 500,
   refusalLingerMs: 1_000,
   refusedRetryMs: 60_000,

@@ -57,6 +57,8 @@ export interface TunnelListeners {
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
+  /** The largest inner packet that can be sent to the peer is another one; also just before `up`. */
+  mtu?(peer: number, innerBytes: number): void;
   /** A WireGuard client has a session, or has none any more. */
   client?(client: OwnClient, isConnected: boolean): void;
 }
@@ -427,6 +429,7 @@ function listenerOf(
   return {
     nameOf,
     heardByStream,
+    mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
     introduction,
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),

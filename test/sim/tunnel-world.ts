@@ -213,7 +213,11 @@ export class SimRouter {
     const sealed = [box.update(padded), box.final(), box.getAuthTag()];
     const bytes = Buffer.concat([encodeTransportHeader(remoteIndex, session.sent), ...sealed]);
     session.sent++;
-    peer.counts = { ...peer.counts, currentCounter: Number(session.sent) };
+    peer.counts = {
+      ...peer.counts,
+      currentCounter: Number(session.sent),
+      packetsSent: peer.counts.packetsSent + 1,
+    };
     return this.dispatch(to, Uint8Array.from(bytes), number);
   }
 

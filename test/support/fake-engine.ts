@@ -18,7 +18,7 @@ import {
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
 import { FakeGuard } from './fake-guard.js';
 import { type Datagram, FakeNetwork, type FrameOffload, type LanFrame } from './fake-network.js';
-import { packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
+import { fragmentPacket, packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
 import { type FakeEndpoint, FakeSessions } from './fake-sessions.js';
 import { familyOf } from './ip-packet.js';
 
@@ -286,7 +286,7 @@ class FakeEngine implements Engine {
       return;
     }
     const to = this.#word(i, 'to');
-    for (const segment of segments) {
+    for (const segment of segments.flatMap((whole) => fragmentPacket(whole, mtu))) {
       const header = overlay ? [0x10, hops, vnet >>> 8, vnet & 0xff] : [];
       const plain = header.length + segment.length;
       const most = mtu + header.length;

@@ -25,6 +25,11 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
     { title: 'RECEIVED', text: (peer) => bytes(peer.bytesReceived), right: true },
     { title: 'SENT', text: (peer) => bytes(peer.bytesSent), right: true },
     { title: 'MTU', text: (peer) => String(peer.innerMtuBytes), right: true },
+    {
+      title: 'PATH MTU',
+      text: (peer) => (peer.pathMtuBytes === null ? null : String(peer.pathMtuBytes)),
+      right: true,
+    },
     { title: 'VERSION', text: (peer) => peer.version },
     { title: 'REASON', text: (peer) => peer.reason || null },
   ];

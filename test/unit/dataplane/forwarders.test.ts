@@ -432,6 +432,56 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('icmp_time_exceeded_sent'), 100);
     });
 
+    test('what is too big and must not be cut is answered with the size that fits', () => {
+      const v6 = family === 'IPv6';
+      const packet = ipPacket({
+        source: site.host,
+        destination: site.remote,
+        payload: new Uint8Array(MTU + 1 - (v6 ? 40 : 20)),
+      });
+      if (!v6) packet[6] = 0x40;
+      bench.frame(HOST_MAC, packet);
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const [sent] = bench.engine.sent;
+      assert.ok(sent?.kind === 'lan' && bench.engine.sent.length === 1);
+      assert.equal(sent.to, HOST_MAC);
+      assert.equal(checksumsHold(sent.packet), true);
+      assert.deepEqual([...sent.packet.subarray(v6 ? 40 : 20, v6 ? 42 : 22)], v6 ? [2, 0] : [3, 4]);
+      assert.equal(sent.packet.readUInt32BE(v6 ? 44 : 24), MTU);
+      const fits = packet.subarray(0, MTU);
+      bench.frame(HOST_MAC, fits);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+    });
+
+    test('what may be cut goes into the tunnel, however large: TCP, and IPv4 without DF', () => {
+      const segment = new Uint8Array(2900);
+      segment[12] = 0x50;
+      const tcp = ipPacket({ source: site.host, destination: site.remote, protocol: 6, payload: segment });
+      if (family === 'IPv4') tcp[6] = 0x40;
+      bench.frame(HOST_MAC, tcp);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+      if (family === 'IPv6') return;
+      const udp = ipPacket({ source: site.host, destination: site.remote, payload: new Uint8Array(2900) });
+      udp[6] = 0;
+      bench.frame(HOST_MAC, udp);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+      assert.equal(bench.counted('drop_too_big'), 0);
+    });
+
+    test('IPv6 of 1,280 bytes passes, whatever the path carries', () => {
+      new Int32Array(bench.context.input.peerMtu).fill(1216);
+      const v6 = family === 'IPv6';
+      const packet = ipPacket({
+        source: site.host,
+        destination: site.remote,
+        payload: new Uint8Array(1280 - (v6 ? 40 : 20)),
+      });
+      if (!v6) packet[6] = 0x40;
+      bench.frame(HOST_MAC, packet);
+      assert.equal(bench.engine.sent[0]?.kind, v6 ? 'tunnel' : 'lan');
+      if (!v6) assert.equal(bench.engine.sent[0]?.packet.readUInt32BE(24), 1216);
+    });
+
     test('a SYN’s MSS is clamped on its way into the tunnel', () => {
       const packet = tcpPacket({
         source: site.host,
