@@ -195,5 +195,7 @@ test('a WireGuard client that comes is a change like another', () => {
     gndt.nodes = [{ vnet: 'blue', ip: '10.1.0.77', publicKey, via: 'vr-a' }];
   });
   assert.deepEqual(changed.refused, []);
-  assert.deepEqual(shown(changed), [`gndt.json: added node blue 10.1.0.77: publicKey: ${publicKey}; via: vr-a`]);
+  assert.deepEqual(shown(changed), [
+    `gndt.json: added node blue 10.1.0.77: publicKey: ${publicKey}; via: vr-a`,
+  ]);
 });
