@@ -15,7 +15,8 @@ import { formatMac, type Mac } from '../net/mac.js';
 // `cap` is a CommonJS module whose exports come from its addon, which an `import` by name does not see.
 const { Cap } = createRequire(import.meta.url)('cap') as typeof CapModule;
 
-const RING_BYTES = 4 * 1024 * 1024;
+/** libpcap may take 64 KB of it for a frame, so this is some hundred frames: more than one burst of announcements. */
+const RING_BYTES = 8 * 1024 * 1024;
 /** Larger than any frame of an Ethernet LAN that neighbour discovery fits in. */
 const FRAME_BYTES = 2048;
 const WATCH_EVERY_MS = 250;

@@ -23,11 +23,6 @@ const NOT_YET: readonly NotYet[] = [
       "no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
   },
   {
-    setting: 'router.json: metrics',
-    asked: ({ router }) => router.metrics !== undefined,
-    instead: 'nothing is served on that address; see "vinectl counters"',
-  },
-  {
     setting: 'router.json: mobility.verify "strict"',
     asked: ({ router }) => router.mobility.verify === 'strict',
     instead: 'moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',

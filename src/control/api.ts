@@ -133,7 +133,47 @@ export interface ErrorView {
   readonly error: string;
 }
 
-/** What the server asks the router for. Every call answers at once from memory. */
+/** Longer than anybody waits for an operator. */
+export const MAX_CONFIRM_SECONDS = 86_400;
+
+export interface ReloadRequest {
+  /** Only say what would change. */
+  readonly dryRun: boolean;
+  /** Go back to the configuration of before unless `confirm` follows within this time. */
+  readonly confirmSeconds: number | undefined;
+}
+
+/** One thing that a reload changes. */
+export interface ChangeView {
+  readonly file: string;
+  readonly thing: 'setting' | 'vnet' | 'router' | 'network' | 'node';
+  readonly name: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  /** What it is, or `field: before → after` for each field that differs. */
+  readonly detail: string;
+}
+
+export interface ReloadView {
+  /** False: it was a dry run, or there was nothing to change. */
+  readonly applied: boolean;
+  readonly changes: readonly ChangeView[];
+  /** About the configuration that was read, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Until when `confirm` has to follow; null when it need not. */
+  readonly confirmBefore: string | null;
+}
+
+/** A reload that was refused: nothing has changed. */
+export interface ReloadErrorView extends ErrorView {
+  /** Every mistake; `file` and `path` are empty for one that is in no file. */
+  readonly errors: readonly { readonly file: string; readonly path: string; readonly message: string }[];
+}
+
+export interface ConfirmView {
+  readonly confirmed: true;
+}
+
+/** What the server asks the router for. Every call but `reload` answers at once from memory. */
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
@@ -148,6 +188,10 @@ export interface RouterView {
   /** Announces a node's move to this router by hand. A string is the reason why not. */
   move(request: { vnet: string | undefined; ip: string }): MigrationView | string;
   setLogLevel(level: string): string | undefined;
+  /** Reads the files again and applies what differs, all of it or nothing. */
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
+  /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
+  confirm(): ConfirmView | string;
   /** Calls `listener` for every event until the returned function is called. */
   onEvent(listener: (event: EventView) => void): () => void;
 }

@@ -1,5 +1,5 @@
 /** The calls of the control API: path, method, and what the router is asked. */
-import type { MigrationView, RouterView } from './api.js';
+import { MAX_CONFIRM_SECONDS, type MigrationView, type ReloadRequest, type RouterView } from './api.js';
 import { type EventLog, MAX_FOLLOWERS } from './events.js';
 import {
   DIRECTORY_FILTERS,
@@ -15,7 +15,7 @@ import { object, type Reply, refusal, rows } from './reply.js';
 
 export type Call =
   | { readonly method: 'GET'; answer(query: URLSearchParams): Reply }
-  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply };
+  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
 
 export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
   return new Map<string, Call>([
@@ -31,7 +31,8 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/migrations', table((query) => migrations(router, query))],
     ['/v1/moves', post((body) => move(router, body))],
     ['/v1/log-level', post((body) => logLevel(router, body))],
-    ['/v1/reload', post(() => refusal(501, 'live reload is not available yet: restart the router'))],
+    ['/v1/reload', post((body) => reload(router, body))],
+    ['/v1/confirm', post((body) => confirm(router, body))],
   ]);
 }
 
@@ -49,7 +50,7 @@ function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Cal
   };
 }
 
-function post(answer: (body: unknown) => Reply): Call {
+function post(answer: (body: unknown) => Reply | Promise<Reply>): Call {
   return {
     method: 'POST',
     answer(query, body) {
@@ -101,4 +102,36 @@ function logLevel(router: RouterView, body: unknown): Reply {
   const level = fields.level ?? '';
   const reason = router.setLogLevel(level);
   return reason === undefined ? object({ level }) : refusal(400, reason);
+}
+
+async function reload(router: RouterView, body: unknown): Promise<Reply> {
+  const request = reloadRequest(body ?? {});
+  if (typeof request === 'string') return refusal(400, request);
+  const answer = await router.reload(request);
+  return 'errors' in answer ? { kind: 'object', status: 409, body: answer } : object(answer);
+}
+
+function reloadRequest(body: unknown): ReloadRequest | string {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return 'the body is not a JSON object';
+  const { dryRun = false, confirmSeconds, ...rest } = body as Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) return `unknown member "${unknown}"; this call takes dryRun, confirmSeconds`;
+  if (typeof dryRun !== 'boolean') return '"dryRun" is neither true nor false';
+  if (confirmSeconds === undefined) return { dryRun, confirmSeconds };
+  if (
+    typeof confirmSeconds !== 'number' ||
+    !Number.isInteger(confirmSeconds) ||
+    confirmSeconds < 1 ||
+    confirmSeconds > MAX_CONFIRM_SECONDS
+  )
+    return `"confirmSeconds" is not a whole number from 1 to ${MAX_CONFIRM_SECONDS}`;
+  return { dryRun, confirmSeconds };
+}
+
+function confirm(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body ?? {}, []);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const answer = router.confirm();
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }

@@ -90,7 +90,7 @@ export class TunnelForwarder {
       ctx.count('drop_malformed');
       return;
     }
-    if (!ctx.input.vnets.includes(vnet)) {
+    if (ctx.vnets[vnet] !== 1) {
       ctx.count('drop_unknown_vnet');
       return;
     }

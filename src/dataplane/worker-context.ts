@@ -1,6 +1,6 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { C, type PacketCounter } from './counters.js';
+import { C, type PacketCounter, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
 import { HoldQueue } from './hold-queue.js';
 import { IcmpBudget } from './icmp.js';
@@ -16,8 +16,11 @@ export class WorkerContext {
   readonly input: WorkerInput;
   readonly table: ForwardingTable;
   readonly counters: Float64Array;
+  readonly vnetCounters: Float64Array;
   readonly peerMtu: Int32Array;
   readonly control: Int32Array;
+  /** By vnet id: 1 for those that exist. */
+  readonly vnets: Uint8Array;
   readonly packet = new PacketView();
   /** Route of the packet's source and of its destination, filled by `lookUp…`. */
   readonly source = new Int32Array(ROUTE_WORDS);
@@ -40,8 +43,10 @@ export class WorkerContext {
     this.input = input;
     this.table = ForwardingTable.attach(input.table);
     this.counters = new Float64Array(input.counters);
+    this.vnetCounters = new Float64Array(input.vnetCounters);
     this.peerMtu = new Int32Array(input.peerMtu);
     this.control = new Int32Array(input.control);
+    this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
     this.#limit = new RateLimit(nowMs);
     this.nowMs = nowMs;
@@ -51,6 +56,13 @@ export class WorkerContext {
   count(counter: PacketCounter): void {
     const index = C[counter];
     this.counters[index] = (this.counters[index] ?? 0) + 1;
+  }
+
+  /** The packet's bytes are counted next to it, inner headers included, as one even when the engine will split it. */
+  #countVnet(descriptor: number, vnet: number, packets: number): void {
+    const at = vnet * V.count + packets;
+    this.vnetCounters[at] = (this.vnetCounters[at] ?? 0) + 1;
+    this.vnetCounters[at + 1] = (this.vnetCounters[at + 1] ?? 0) + this.word(descriptor, D.length);
   }
 
   post(message: WorkerMessage): void {
@@ -104,7 +116,7 @@ export class WorkerContext {
       this.#holdFor(descriptor, vnet, this.destinationWords());
       return;
     }
-    this.toLan(descriptor, route);
+    this.toLan(descriptor, vnet, route);
   }
 
   /** Sends the packet to the home network's gateway, on its way to the outside world. */
@@ -117,7 +129,7 @@ export class WorkerContext {
     this.table.lookup(vnet, family === 6 ? 6 : 4, w0, w1, w2, w3, this.#gatewayRoute);
     switch (this.#gatewayRoute[R.kind]) {
       case RouteKind.host:
-        this.toLan(descriptor, this.#gatewayRoute);
+        this.toLan(descriptor, vnet, this.#gatewayRoute);
         return;
       case RouteKind.onLink:
         this.#holdFor(descriptor, vnet, { family: family === 6 ? 6 : 4, words: [w0, w1, w2, w3] });
@@ -139,12 +151,13 @@ export class WorkerContext {
     return r[R.kind] === RouteKind.host && r[R.macHigh] === macHigh && r[R.macLow] === macLow;
   }
 
-  toLan(descriptor: number, route: Int32Array): void {
+  toLan(descriptor: number, vnet: number, route: Int32Array): void {
     this.setWord(descriptor, D.to, route[R.lan] ?? 0);
     this.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
     this.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);
     this.setWord(descriptor, D.action, Action.lan);
     this.count('to_lan');
+    this.#countVnet(descriptor, vnet, V.packetsToLan);
   }
 
   /** Sends a packet of the worker's own, from a scratch slot, to a MAC on a LAN at once. */
@@ -163,6 +176,7 @@ export class WorkerContext {
     this.setWord(descriptor, D.mtu, this.peerMtu[peer] ?? 0);
     this.setWord(descriptor, D.action, Action.tunnel);
     this.count('to_tunnel');
+    this.#countVnet(descriptor, vnet, V.packetsToTunnel);
   }
 
   /** At most once a second for one (subject, address): `subject` keeps the kinds of report apart. */
@@ -191,9 +205,9 @@ export class WorkerContext {
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */
   releaseHeld(): void {
-    this.hold.release(this.table, this.#gatewayRoute, (descriptor, route) => {
+    this.hold.release(this.table, this.#gatewayRoute, (descriptor, route, vnet) => {
       if (route === undefined) this.count('drop_unresolved');
-      else this.toLan(descriptor, route);
+      else this.toLan(descriptor, vnet, route);
     });
   }
 }

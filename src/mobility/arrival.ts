@@ -35,18 +35,31 @@ export class Arrival {
     this.#queries = queries;
   }
 
-  /** Redirects now and for 3 s, as long as the node is here with this MAC. The first frames leave before it returns. */
-  redirect(arrived: Arrived): void {
-    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }));
+  /**
+   * Redirects now and for 3 s, as long as the node is here with this MAC. The first frames leave before it returns.
+   * @param firstSent called when the very first one has left
+   */
+  redirect(arrived: Arrived, firstSent: () => void): void {
+    let sent = firstSent;
+    const send = (frame: Uint8Array): void => {
+      this.#context.ports.sendFrame(arrived.lan.index, frame);
+      sent();
+      sent = () => {};
+    };
+    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }), send);
     this.#askForUnknownNeighbours(arrived);
   }
 
-  #repeat(key: string, arrived: Arrived, frames: (ips: readonly Ip[]) => Iterable<Uint8Array>): void {
-    const { timers, ports } = this.#context;
+  #repeat(
+    key: string,
+    arrived: Arrived,
+    frames: (ips: readonly Ip[]) => Iterable<Uint8Array>,
+    send: (frame: Uint8Array) => void,
+  ): void {
     this.#rounds.repeat(key, () => {
       const ips = arrived.ips.filter((ip) => this.#isHere(arrived, ip));
       if (ips.length === 0) return false;
-      sendPaced(timers, frames(ips), (frame) => ports.sendFrame(arrived.lan.index, frame));
+      sendPaced(this.#context.timers, frames(ips), send);
       return true;
     });
   }
@@ -103,8 +116,10 @@ export class Arrival {
       this.#queries.nodesOf(network, (nodes) => {
         neighbours.push(...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })));
         const key = `${arrivalKey(arrived)}|${network.prefix.key}`;
-        this.#repeat(key, arrived, (ips) =>
-          this.#toNode({ ...arrived, ips }, this.#stillRemote(arrived, neighbours)),
+        const frames = (ips: readonly Ip[]): Iterable<Uint8Array> =>
+          this.#toNode({ ...arrived, ips }, this.#stillRemote(arrived, neighbours));
+        this.#repeat(key, arrived, frames, (frame) =>
+          this.#context.ports.sendFrame(arrived.lan.index, frame),
         );
       });
     }

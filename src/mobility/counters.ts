@@ -1,4 +1,4 @@
-/** Named counts. Names are stable: operators and metrics see them. */
+/** Named counts. Names are stable, with underscores and a common prefix: operators and metrics see them. */
 export class Counters {
   readonly #counts = new Map<string, number>();
 
@@ -7,6 +7,10 @@ export class Counters {
   }
 
   view(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const named = [...this.#counts].map(([name, value]): [string, number] => [
+      `mobility_${name.replaceAll('-', '_')}`,
+      value,
+    ]);
+    return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }

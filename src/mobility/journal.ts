@@ -26,13 +26,15 @@ export interface MoveStart {
 export class Move {
   readonly start: MoveStart;
   readonly #clock: Clock;
+  readonly #onJudged: (move: Move) => void;
   readonly #startedWallMs: number;
   readonly #steps: MoveStep[] = [];
   #verdict: MoveView['verdict'] = 'claiming';
   #reason = '';
 
-  constructor(clock: Clock, start: MoveStart) {
+  constructor(clock: Clock, start: MoveStart, onJudged: (move: Move) => void) {
     this.#clock = clock;
+    this.#onJudged = onJudged;
     this.start = start;
     this.#startedWallMs = clock.wallMs() - (clock.nowMs() - start.startedMs);
   }
@@ -48,8 +50,10 @@ export class Move {
   }
 
   judge(verdict: MoveView['verdict'], reason = ''): void {
+    const isNew = verdict !== this.#verdict;
     this.#verdict = verdict;
     this.#reason = reason;
+    if (isNew) this.#onJudged(this);
   }
 
   view(): MoveView {
@@ -66,14 +70,17 @@ export class Move {
 
 export class Journal {
   readonly #clock: Clock;
+  readonly #onJudged: (move: Move) => void;
   readonly #moves: Move[] = [];
 
-  constructor(clock: Clock) {
+  /** @param onJudged told of every verdict that a move gets */
+  constructor(clock: Clock, onJudged: (move: Move) => void = () => {}) {
     this.#clock = clock;
+    this.#onJudged = onJudged;
   }
 
   begin(start: MoveStart): Move {
-    const move = new Move(this.#clock, start);
+    const move = new Move(this.#clock, start, this.#onJudged);
     this.#moves.push(move);
     if (this.#moves.length > KEPT_MOVES) this.#moves.shift();
     return move;

@@ -144,8 +144,7 @@ export class Migration {
     this.#send(candidate, move, claimed, from);
     move.step('claim_sent');
     this.#departure.end(lan.vnet, mac);
-    this.#arrival.redirect({ lan, mac, ips });
-    move.step('first_arp');
+    this.#arrival.redirect({ lan, mac, ips }, () => move.step('first_arp'));
     this.#announceLocally(move);
     return move;
   }

@@ -3,7 +3,7 @@ import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
 import type { TableMessage } from '../tables/message.js';
-import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
+import type { LanIndex, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
 import { Acceptance } from './acceptance.js';
 import { Arrival } from './arrival.js';
 import { Context, type MobilityDependencies } from './context.js';
@@ -39,12 +39,14 @@ export class Mobility {
   readonly #presence: Presence;
   readonly #outbox: Outbox;
   readonly #sync: Sync;
+  readonly #nodes: NetworkNodes;
 
   constructor(dependencies: MobilityDependencies) {
     const context = new Context(dependencies);
     const nodes = new NetworkNodes(context.gndt, context.directory);
     const rounds = new Rounds(context.timers);
     this.#context = context;
+    this.#nodes = nodes;
     this.#outbox = new Outbox(context);
     this.#presence = new Presence(context);
     const departure = new Departure(context, nodes, rounds);
@@ -74,6 +76,12 @@ export class Mobility {
   stop(): void {
     this.#context.timers.stop();
     this.#presence.stop();
+  }
+
+  /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
+  reconfigure(config: MobilityConfig): void {
+    this.#context.config = config;
+    this.#nodes.rebuild();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */

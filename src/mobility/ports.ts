@@ -31,6 +31,8 @@ export interface MobilityPorts {
   sendFrame(lan: LanIndex, frame: Uint8Array): void;
   /** Tells operators; never blocks. */
   event(event: MobilityEvent): void;
+  /** A move has got a verdict; for those who count. */
+  moveJudged?(move: MoveView): void;
   /** Writes the state to disk at once (a move has happened). */
   saveState(): void;
 }

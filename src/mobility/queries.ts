@@ -84,7 +84,11 @@ export class Queries {
 
   has(from: RouterId, message: HasMessage): void {
     const question = this.#whoHas.get(message.queryId);
-    if (question === undefined || !question.waiting.delete(from)) return;
+    if (question === undefined || !question.waiting.delete(from)) {
+      // Too late for the question, but what a router says of itself is worth knowing.
+      if (message.records.length > 0) this.#accept(from, message.records);
+      return;
+    }
     if (message.records.length > 0) {
       this.#whoHas.delete(message.queryId);
       this.#accept(from, message.records);

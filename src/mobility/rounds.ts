@@ -6,7 +6,7 @@ import type { TimerGroup } from './timer-group.js';
 export const ANNOUNCEMENT_TIMES_MS = [0, 100, 300, 700, 1500, 3000] as const;
 
 /** Frames put on a LAN at once; more wait a tick, so that a large network does not hold up a move behind it. */
-const FRAMES_PER_TICK = 256;
+const FRAMES_PER_TICK = 64;
 const TICK_MS = 1;
 
 /** Repeats an action at the announcement times; a new series under a key ends the old one. */

@@ -167,12 +167,13 @@ function formatV6(words: IpWords): string {
   return `${hex(groups.slice(0, bestStart))}::${hex(groups.slice(bestStart + bestLength))}`;
 }
 
-function parseGroups(text: string): number[] | undefined {
+/** Groups between colons; only the very end of an address may be a dotted quad (RFC 4291 §2.2). */
+function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return [];
   const groups: number[] = [];
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
-    if (part.includes('.') && index === parts.length - 1) {
+    if (isEnd && part.includes('.') && index === parts.length - 1) {
       const v4 = parseV4(part);
       if (v4 === undefined) return undefined;
       groups.push(v4.words[3] >>> 16, v4.words[3] & 0xffff);
@@ -188,8 +189,8 @@ function parseGroups(text: string): number[] | undefined {
 function parseV6(text: string): Ip | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] ?? '');
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? '') : [];
+  const head = parseGroups(halves[0] ?? '', halves.length === 1);
+  const tail = parseGroups(halves[1] ?? '', true);
   if (head === undefined || tail === undefined) return undefined;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;

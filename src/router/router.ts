@@ -4,8 +4,8 @@
  */
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
-import type { VineConfig } from '../config/load.js';
-import type { StatusView } from '../control/api.js';
+import type { LoadOutcome, VineConfig } from '../config/load.js';
+import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
@@ -22,14 +22,18 @@ import { Lndt } from '../tables/lndt.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress, toIp } from './address-words.js';
+import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
+import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
-import { KernelGuard } from './kernel-guard.js';
 import { LanSide } from './lan-side.js';
-import { kernelForwards } from './lans.js';
+import { Metrics } from './metrics.js';
+import { MetricsHost } from './metrics-host.js';
+import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { innerMtu, ownInnerMtu } from './mtu.js';
+import { Reloader } from './reloader.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
@@ -42,6 +46,8 @@ export interface RouterOptions {
   /** From reading the configuration. */
   readonly warnings: readonly string[];
   readonly version: string;
+  /** Reads the configuration again, for a reload. */
+  readonly load: () => LoadOutcome;
   readonly log: Logger;
   /** Something without which the router cannot go on (a packet worker) has ended. */
   readonly onFailure: (error: Error) => void;
@@ -63,8 +69,11 @@ export class Router {
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
+  readonly #guards: Guards;
+  readonly #metrics: Metrics;
+  readonly #metricsHost: MetricsHost;
+  readonly #reloader: Reloader;
   #control: ControlServer | undefined;
-  #guard: KernelGuard | undefined;
   #serving = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
@@ -72,7 +81,7 @@ export class Router {
     const { config, log } = options;
     const native = loadNative();
     this.#options = options;
-    this.#warnings = [...options.warnings];
+    this.#warnings = [];
     this.#hub = new EventHub(log, this.#clock);
     const gndt = new Gndt(config.gndt, config.router.id);
     const directory = new Directory(gndt.self, this.#clock);
@@ -101,6 +110,21 @@ export class Router {
       () => this.#counters(),
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
+    this.#guards = new Guards(lans, gndt.self, () => this.#guardLost());
+    this.#metrics = new Metrics(
+      metricsSource({
+        view: () => this.#view,
+        tables: this.#tables,
+        forwarding: this.#forwarding,
+        plane: this.#plane,
+      }),
+    );
+    this.#metricsHost = new MetricsHost({
+      collect: () => this.#metrics.collect(),
+      onFault: (fault) =>
+        log.error({ event: 'metrics_fault', err: fault }, 'the metrics listener has a fault'),
+    });
+    this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
     directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
@@ -116,8 +140,15 @@ export class Router {
       onFault: (call, fault) =>
         log.error({ event: 'control_fault', call, err: fault }, 'a control call failed'),
     });
-    this.#warnings.push(...this.#control.warnings, ...(await this.#guardKernel()), ...this.#lanWarnings());
-    for (const warning of this.#warnings) log.warn({ event: 'warning' }, warning);
+    this.#warnings.push(
+      ...this.#control.warnings,
+      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
+      ...this.#lanWarnings(),
+    );
+    const metricsProblem = await this.#metricsHost.start(config.router.metrics);
+    if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
+    this.#metrics.start();
+    for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
     await this.#plane.startTunnel();
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
@@ -144,15 +175,54 @@ export class Router {
   async stop(): Promise<void> {
     this.#serving = false;
     this.#hearing.stop();
+    this.#reloader.stop();
+    this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
     this.#store.save(this.#ownState());
-    this.#guard?.stop();
+    this.#guards.stop();
     this.#sockets.close();
+    await this.#metricsHost.stop();
     await this.#control?.close();
+  }
+
+  /** Reads the files again and applies what differs; what came of it is also an event. */
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#reloader.reload(request);
+  }
+
+  #allWarnings(): string[] {
+    return [...this.#reloader.warnings(), ...this.#warnings];
+  }
+
+  #createReloader(compiler: ForwardingCompiler): Reloader {
+    const { config, warnings, load, log } = this.#options;
+    const parts: ApplyParts = {
+      clock: this.#clock,
+      tables: this.#tables,
+      compiler,
+      plane: this.#plane,
+      tunnel: this.#tunnel,
+      mobility: this.#mobility,
+      lanSide: this.#lanSide,
+      guards: this.#guards,
+      metrics: this.#metricsHost,
+      setLogLevel: (level) => {
+        log.level = level;
+      },
+    };
+    return new Reloader({
+      clock: this.#clock,
+      hub: this.#hub,
+      config,
+      warnings,
+      load,
+      prepare: (before, after, lenient) => prepareConfig(parts, before, after, lenient),
+      isReady: () => this.#serving,
+    });
   }
 
   #loadState(): StateStore {
@@ -209,6 +279,7 @@ export class Router {
         },
         sendFrame: (lan, frame) => this.#lanSide.sendFrame(lan, frame),
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
+        moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
         saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
       },
@@ -221,6 +292,7 @@ export class Router {
       // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
       gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
       self: config.router.id,
+      peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
       description: {
         version,
@@ -248,7 +320,7 @@ export class Router {
 
   #createView(): LiveView {
     return new LiveView({
-      config: this.#options.config,
+      listen: this.#options.config.router.listen,
       version: this.#options.version,
       clock: this.#clock,
       tables: this.#tables,
@@ -260,7 +332,8 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       hub: this.#hub,
-      warnings: this.#warnings,
+      warnings: () => this.#allWarnings(),
+      reloader: this.#reloader,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
@@ -286,8 +359,8 @@ export class Router {
         this.#lanSide.want(message.vnet, toIp(message.address));
         break;
       case 'redirect': {
-        const router = this.#tables.gndt.config.routers[message.peer];
-        if (router !== undefined) this.#mobility.redirectHint(router.id, message.vnet, toIp(message.address));
+        const router = this.#tables.gndt.routerAt(message.peer);
+        if (router !== undefined) this.#mobility.redirectHint(router, message.vnet, toIp(message.address));
         break;
       }
       case 'sourceElsewhere':
@@ -307,25 +380,12 @@ export class Router {
     };
   }
 
-  async #guardKernel(): Promise<string[]> {
-    const { lans } = this.#sockets;
-    const guard = await KernelGuard.start(lans, this.#tables.gndt, () => {
-      this.#hub.emit(
-        'error',
-        'kernel_guard_lost',
-        'the nftables rules that keep the kernel off are gone: restart the router',
-      );
-    });
-    if (typeof guard !== 'string') {
-      this.#guard = guard;
-      return [];
-    }
-    const forwarding = lans.filter((lan) => kernelForwards(lan.interface)).map((lan) => lan.interface);
-    const harm =
-      forwarding.length > 0
-        ? `it forwards what arrives on ${forwarding.join(', ')}, so packets may leave twice, unencrypted`
-        : 'it may answer IPv6 packets of the overlay with "no route"';
-    return [`the kernel also handles the overlay's packets (${guard}): ${harm}`];
+  #guardLost(): void {
+    this.#hub.emit(
+      'error',
+      'kernel_guard_lost',
+      'the nftables rules that keep the kernel off are gone: restart the router',
+    );
   }
 
   #lanWarnings(): string[] {

@@ -1,7 +1,7 @@
 /** What the control API asks: every answer comes from memory, at once. */
 
-import type { VineConfig } from '../config/load.js';
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
@@ -10,6 +10,9 @@ import type {
   LndtView,
   MigrationView,
   PeerView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -23,9 +26,11 @@ import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import type { EventHub } from './event-hub.js';
+import type { Reloader } from './reloader.js';
 import { RouteExplainer } from './route-view.js';
 import {
   directoryView,
@@ -40,7 +45,8 @@ import {
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 export interface LiveParts {
-  readonly config: VineConfig;
+  /** Where it listens, which no reload changes. */
+  readonly listen: RouterConfig['listen'];
   readonly version: string;
   readonly clock: Clock;
   readonly tables: Tables;
@@ -52,11 +58,11 @@ export interface LiveParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly hub: EventHub;
-  /** May still grow when this is constructed. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   readonly counters: () => CountersView;
   readonly isReady: () => boolean;
   readonly setLogLevel: (level: string) => void;
+  readonly reloader: Pick<Reloader, 'reload' | 'confirm'>;
 }
 
 export class LiveView implements RouterView {
@@ -75,7 +81,7 @@ export class LiveView implements RouterView {
   }
 
   status(): StatusView {
-    const { config, version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
+    const { version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
     const { directory, gndt, lndt } = tables;
     return {
       id: gndt.self,
@@ -87,17 +93,17 @@ export class LiveView implements RouterView {
       listen: this.#listen(),
       lans: this.#lans(),
       peersUp: tunnel.upPeers().length,
-      peersTotal: config.gndt.routers.length - 1,
+      peersTotal: gndt.otherRouters().length,
       nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
       nodesVisiting: lndt.visiting().length,
       nodesDeparted: lndt.departed().length,
-      warnings,
+      warnings: warnings(),
     };
   }
 
   #listen(): string[] {
-    const { config, udp } = this.#parts;
-    const endpoints = config.router.listen.filter(({ transport }) => transport === 'udp');
+    const { listen, udp } = this.#parts;
+    const endpoints = listen.filter(({ transport }) => transport === 'udp');
     return endpoints.map((endpoint, i) =>
       formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
     );
@@ -182,6 +188,14 @@ export class LiveView implements RouterView {
       return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
     this.#parts.setLogLevel(level);
     return undefined;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#parts.reloader.reload(request);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.#parts.reloader.confirm();
   }
 
   onEvent(listener: (event: EventView) => void): () => void {

@@ -27,6 +27,8 @@ export type LinkEnd = 'dead' | 'bye' | 'refused';
 
 export interface LinkListener {
   up(hello: HelloMessage): void;
+  /** It is up, and says something else of itself than before. */
+  changed(hello: HelloMessage, before: HelloMessage): void;
   /** Was up, is no more; before `ended`, or alone when the peer has begun anew. */
   down(reason: string): void;
   ended(how: LinkEnd, reason: string): void;
@@ -39,8 +41,8 @@ export interface LinkContext {
   readonly codec: ControlCodec;
   readonly ports: TunnelPorts;
   readonly times: TunnelTimes;
-  /** What we greet with. */
-  readonly hello: HelloMessage;
+  /** What we greet with now. */
+  hello(): HelloMessage;
   count(name: string): void;
 }
 
@@ -91,7 +93,12 @@ export class Link {
     this.rtt.seed(rttMs);
     if (this.currentState === 'idle' || this.currentState === 'refused') this.begin();
     // Also confirms the session to its responder.
-    this.channel.send(this.context.hello);
+    this.channel.send(this.context.hello());
+  }
+
+  /** What we say of ourselves has changed. */
+  greetAgain(): void {
+    if (this.currentState === 'up') this.channel.send(this.context.hello());
   }
 
   /** The payload of an authenticated control message. */
@@ -176,11 +183,13 @@ export class Link {
     }
     if (known === 0) this.channel.peerBegan(envelope.epoch);
     else if (envelope.epoch !== known) this.peerBeganAnew(envelope.epoch);
+    const before = this.peerHello;
     this.peerHello = hello;
     const wasUp = this.currentState === 'up';
     this.currentState = 'up';
     this.deliver(envelope);
     if (!wasUp) this.listener.up(hello);
+    else if (before !== undefined) this.listener.changed(hello, before);
   }
 
   /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
@@ -192,14 +201,14 @@ export class Link {
   private peerBeganAnew(epoch: number): void {
     this.channel.peerRestarted(epoch);
     // A greeting that was on the way may have gone to the peer's former self.
-    this.channel.send(this.context.hello);
+    this.channel.send(this.context.hello());
     if (this.currentState !== 'up') return;
     this.currentState = 'greeting';
     this.listener.down('the peer has begun anew');
   }
 
   private refusalOf(hello: HelloMessage): string | undefined {
-    const ours = this.context.hello;
+    const ours = this.context.hello();
     if (hello.protocolMajor !== ours.protocolMajor) {
       return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
     }

@@ -63,7 +63,7 @@ export class Peer implements LinkListener, SessionsListener {
   readonly id: RouterId;
   readonly sessions: PeerSessions;
   private readonly link: Link;
-  private readonly noEndpoint: string;
+  private noEndpoint: string;
   /** Why it is not up, when that is more than "not yet". */
   private trouble = '';
   private refused = false;
@@ -94,6 +94,17 @@ export class Peer implements LinkListener, SessionsListener {
     this.sessions.connect('now');
   }
 
+  /** Its entry in the GNDT is another one, with the same key. Sessions go on; a vain attempt starts afresh. */
+  configure(entry: RouterEntry): void {
+    this.noEndpoint = withoutEndpointReason(entry.endpoints);
+    this.sessions.configure(udpEndpoints(entry.endpoints));
+  }
+
+  /** What this router says of itself has changed. */
+  greetAgain(): void {
+    this.link.greetAgain();
+  }
+
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.timer?.cancel();
@@ -115,7 +126,7 @@ export class Peer implements LinkListener, SessionsListener {
     const { hello } = this.link;
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
-    const ours = this.context.hello.gndtDigest;
+    const ours = this.context.hello().gndtDigest;
     return {
       id: this.id,
       peer: this.number,
@@ -160,10 +171,12 @@ export class Peer implements LinkListener, SessionsListener {
       version: hello.version,
       rttMs: this.rttMs,
     });
-    if (Buffer.compare(hello.gndtDigest, this.context.hello.gndtDigest) !== 0) {
-      this.owner.event({ event: 'peer_gndt_differs', router: this.id });
-    }
+    this.tellIfGndtDiffers(hello);
     this.owner.up(this);
+  }
+
+  changed(hello: HelloMessage, before: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, before.gndtDigest) !== 0) this.tellIfGndtDiffers(hello);
   }
 
   down(reason: string): void {
@@ -203,6 +216,11 @@ export class Peer implements LinkListener, SessionsListener {
         this.sessions.connect('now'),
       );
     });
+  }
+
+  private tellIfGndtDiffers(hello: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, this.context.hello().gndtDigest) === 0) return;
+    this.owner.event({ event: 'peer_gndt_differs', router: this.id });
   }
 
   private verdict(): { state: PeerState['state']; reason: string } {

@@ -6,10 +6,11 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { TableMessage } from '../tables/message.js';
-import type { GndtConfig, RouterId } from '../tables/model.js';
+import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
 import { ControlCodec } from './codec/control-codec.js';
 import { split } from './codec/split.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import type { HelloMessage } from './control-message.js';
 import { Counters } from './counters.js';
 import {
   createIdentity,
@@ -17,6 +18,7 @@ import {
   hasValidMac1,
   type Identity,
   openInitiation,
+  type RemoteIdentity,
 } from './handshake.js';
 import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
@@ -55,9 +57,19 @@ export interface TunnelOptions {
   readonly listeners: TunnelListeners;
   /** What differs from `DEFAULT_TIMES`. */
   readonly times?: Partial<TunnelTimes>;
+  /** The data plane's number for each router; its position in the GNDT unless given. */
+  readonly peerNumber?: (router: RouterId) => number;
 }
 
-export class Tunnel implements PeerListener {
+/** What a new GNDT means for the peers. */
+export interface PeerPlan {
+  /** New, or with another key. */
+  readonly fresh: readonly { readonly entry: RouterEntry; readonly remote: RemoteIdentity }[];
+  readonly kept: readonly RouterEntry[];
+  readonly removed: readonly RouterId[];
+}
+
+export class Tunnel {
   private readonly identity: Identity;
   private readonly indexes: SessionIndexes<PeerSessions>;
   private readonly counts = new Counters();
@@ -65,23 +77,23 @@ export class Tunnel implements PeerListener {
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
-  private readonly listeners: TunnelListeners;
+  private readonly listener: PeerListener;
+  private readonly context: PeerContext;
+  private hello: HelloMessage;
   private running = false;
 
   /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
   constructor(options: TunnelOptions) {
-    this.listeners = options.listeners;
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
-    const context = this.contextOf(options);
-    for (const [number, entry] of options.gndt.routers.entries()) {
+    this.listener = listenerOf(options.listeners);
+    this.hello = helloOf(options.self, options.description);
+    this.context = this.contextOf(options);
+    for (const [position, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
       const remote = createRemoteIdentity(this.identity, entry.publicKey);
-      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
-      const peer = new Peer(number, entry, remote, context, this);
-      this.byId.set(entry.id, peer);
-      this.byNumber.set(number, peer);
-      this.byKey.set(keyText(entry.publicKey), peer);
+      if (remote === undefined) throw new Error(lowOrder(entry.id));
+      this.insert(options.peerNumber?.(entry.id) ?? position, entry, remote);
     }
   }
 
@@ -96,6 +108,40 @@ export class Tunnel implements PeerListener {
   stop(reason: string): void {
     this.running = false;
     for (const peer of this.byId.values()) peer.stop(reason);
+  }
+
+  /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
+  planPeers(others: readonly RouterEntry[]): PeerPlan | string {
+    const wanted = new Set(others.map(({ id }) => id));
+    const fresh: { entry: RouterEntry; remote: RemoteIdentity }[] = [];
+    const kept: RouterEntry[] = [];
+    for (const entry of others) {
+      const known = this.byId.get(entry.id);
+      if (known !== undefined && sameBytes(known.remote.publicKey, entry.publicKey)) {
+        kept.push(entry);
+        continue;
+      }
+      const remote = createRemoteIdentity(this.identity, entry.publicKey);
+      if (remote === undefined) return lowOrder(entry.id);
+      fresh.push({ entry, remote });
+    }
+    return { fresh, kept, removed: [...this.byId.keys()].filter((id) => !wanted.has(id)) };
+  }
+
+  /**
+   * Takes a plan of `planPeers`: peers that are gone, or have another key, are told Bye and forgotten; those whose key is
+   * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest.
+   */
+  reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
+    this.hello = { ...this.hello, gndtDigest };
+    for (const id of plan.removed) this.remove(id, 'this router is no longer in the gndt.json of its peer');
+    for (const { entry } of plan.fresh) this.remove(entry.id, 'its key has changed');
+    for (const entry of plan.kept) this.byId.get(entry.id)?.configure(entry);
+    for (const peer of this.byId.values()) peer.greetAgain();
+    for (const { entry, remote } of plan.fresh) {
+      const peer = this.insert(peerNumber(entry.id), entry, remote);
+      if (this.running) peer.start();
+    }
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -140,26 +186,27 @@ export class Tunnel implements PeerListener {
     return this.counts.toObject();
   }
 
-  // What the peers tell.
-
-  up(peer: Peer): void {
-    this.listeners.up(peer.id);
+  private insert(number: number, entry: RouterEntry, remote: RemoteIdentity): Peer {
+    const peer = new Peer(number, entry, remote, this.context, this.listener);
+    this.byId.set(entry.id, peer);
+    this.byNumber.set(number, peer);
+    this.byKey.set(keyText(entry.publicKey), peer);
+    return peer;
   }
 
-  down(peer: Peer, reason: string): void {
-    this.listeners.down(peer.id, reason);
-  }
-
-  message(peer: Peer, message: TableMessage): void {
-    this.listeners.message(peer.id, message);
-  }
-
-  event(event: TunnelEvent): void {
-    this.listeners.event?.(event);
+  private remove(id: RouterId, reason: string): void {
+    const peer = this.byId.get(id);
+    if (peer === undefined) return;
+    const wasUp = peer.isUp;
+    this.byId.delete(id);
+    this.byNumber.delete(peer.number);
+    this.byKey.delete(keyText(peer.remote.publicKey));
+    peer.stop(reason);
+    if (wasUp) this.listener.down(peer, reason);
   }
 
   private contextOf(options: TunnelOptions): PeerContext {
-    const { ports, description } = options;
+    const { ports } = options;
     return {
       identity: this.identity,
       ports,
@@ -167,16 +214,7 @@ export class Tunnel implements PeerListener {
       indexes: this.indexes,
       timestamps: new TimestampSource(() => ports.clock.wallMs()),
       codec: this.codec,
-      hello: {
-        type: 'hello',
-        routerId: options.self,
-        version: description.version,
-        protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
-        protocolMinor: PROTOCOL_MINOR,
-        capabilities: description.capabilities,
-        gndtDigest: description.gndtDigest,
-        innerMtuBytes: description.innerMtuBytes,
-      },
+      hello: () => this.hello,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
       count: (name) => this.counts.add(name),
     };
@@ -204,6 +242,36 @@ export class Tunnel implements PeerListener {
     const owner = this.indexes.ownerOf(message.receiver);
     return owner === undefined ? 'no-handshake' : owner.responseReceived(message, source);
   }
+}
+
+function listenerOf(listeners: TunnelListeners): PeerListener {
+  return {
+    up: (peer) => listeners.up(peer.id),
+    down: (peer, reason) => listeners.down(peer.id, reason),
+    message: (peer, message) => listeners.message(peer.id, message),
+    event: (event) => listeners.event?.(event),
+  };
+}
+
+function helloOf(self: RouterId, description: SelfDescription): HelloMessage {
+  return {
+    type: 'hello',
+    routerId: self,
+    version: description.version,
+    protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
+    protocolMinor: PROTOCOL_MINOR,
+    capabilities: description.capabilities,
+    gndtDigest: description.gndtDigest,
+    innerMtuBytes: description.innerMtuBytes,
+  };
+}
+
+function lowOrder(router: RouterId): string {
+  return `the public key of router ${router} is of low order`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }
 
 function keyText(key: Uint8Array): string {

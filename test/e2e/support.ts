@@ -1,8 +1,7 @@
 /** What the end-to-end tests share. */
 import type { TestContext } from 'node:test';
 import { Lab, type LabOptions } from '../lab/lab.js';
-import type { SiteLetter } from '../lab/plan.js';
-import { waitFor } from '../lab/wait.js';
+import { routerName, type SiteLetter } from '../lab/plan.js';
 
 /** Why end-to-end tests cannot run here; false when they can. For node:test's `skip`. */
 export const cannotRun: string | false =
@@ -48,17 +47,8 @@ export async function isUnreachable(lab: Lab, from: string, address: string): Pr
 }
 
 /** Until a site's router knows the node to be at the router of another (or the same) site. */
-export async function untilKnownAt(lab: Lab, asked: SiteLetter, ip: string, at: SiteLetter): Promise<void> {
-  interface Row {
-    readonly ip: string;
-    readonly router: string;
-    readonly state: string;
-  }
-  await waitFor(`router of site ${asked} knows ${ip} to be at site ${at}`, async () =>
-    (await lab.daemon(asked).get<readonly Row[]>('/v1/directory')).some(
-      (row) => row.ip === ip && row.router === `vr-${at}` && row.state === 'here',
-    ),
-  );
+export function untilKnownAt(lab: Lab, asked: SiteLetter, ip: string, at: SiteLetter): Promise<void> {
+  return lab.daemon(asked).waitKnows(ip, routerName(at));
 }
 
 /** MAC that a node's neighbour cache has for an address; undefined when none. */

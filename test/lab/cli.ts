@@ -167,7 +167,9 @@ function program(): Command {
   lab
     .command('sweep')
     .description('take down labs whose test died')
-    .action(() => console.log(`taken down: ${Lab.sweep().join(' ') || 'none'}`));
+    .action(() => {
+      for (const name of Lab.sweep()) console.log(`taken down: lab "${name}", whose test died`);
+    });
   return lab;
 }
 

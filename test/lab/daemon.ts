@@ -1,7 +1,7 @@
 /** One site's `vined`: started in the gateway machine's namespace, asked through its control socket. */
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { CountersView, PeerView, StatusView } from '../../src/control/api.js';
+import type { CountersView, DirectoryView, PeerView, StatusView } from '../../src/control/api.js';
 import { controlSocket, logFile, siteDirectory } from './configuration.js';
 import { isAlive, type ProcessEntry, signal, startLogged } from './ledger.js';
 import type { SiteLetter } from './plan.js';
@@ -103,6 +103,15 @@ export class Daemon {
   private async hasPeers(wanted: readonly string[]): Promise<boolean> {
     const up = (await this.peers()).filter((peer) => peer.state === 'up').map((peer) => peer.id);
     return wanted.every((id) => up.includes(id));
+  }
+
+  /** Until it knows the node to be at a router, its own or another. */
+  async waitKnows(ip: string, router: string): Promise<void> {
+    await waitFor(`vined of site ${this.site} knows ${ip} to be at ${router}`, async () =>
+      (await this.get<readonly DirectoryView[]>('/v1/directory')).some(
+        (record) => record.ip === ip && record.router === router && record.state === 'here',
+      ),
+    );
   }
 
   /** Sends a signal and waits until the process is gone; answers how long that took. */

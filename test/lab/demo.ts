@@ -3,9 +3,9 @@
  * namespace as the machine that moves, and with a real QEMU guest where that is installed.
  */
 import { Lab } from './lab.js';
+import { routerName } from './plan.js';
 import { Guest } from './qemu/guest.js';
 import { EchoStream, TcpStream, UdpProbe } from './traffic/traffic.js';
-import { waitFor } from './wait.js';
 
 const wanDelayMs = 20;
 const enoughBytes = 100_000;
@@ -18,10 +18,11 @@ const good = (text: string): void => say(`${paint('32', '✓')} ${text}`);
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
 const picture = `
-   site A  10.1.0.0/24                                 site B  10.2.0.0/24
-   a1 ─┐                                                           ┌─ b1
-       ├─ switch ─ vr-a ══════ WAN, ${wanDelayMs} ms each way ══════ vr-b ─ switch ─┤
-   vm ─┘           vined        encrypted              vined       └─ (vm moves here)
+   site A  10.1.0.0/24                                     site B  10.2.0.0/24
+
+   a1 ──┐                                                                   ┌── b1
+        ├── switch ── vr-a ═════ WAN, ${wanDelayMs} ms each way ═════ vr-b ── switch ──┤
+   vm ──┘             vined           encrypted            vined            └── (vm goes here)
 `;
 
 /** What an operator would type and see. */
@@ -29,18 +30,6 @@ async function show(lab: Lab, site: 'a' | 'b', ...args: string[]): Promise<void>
   say(paint('2', `\n  $ vinectl ${args.join(' ')}        (router of site ${site.toUpperCase()})`));
   const text = await lab.vinectl(site, args);
   say(text.trimEnd().replace(/^/gm, '    '));
-}
-
-async function untilAt(lab: Lab, asked: 'a' | 'b', ip: string, at: 'a' | 'b'): Promise<void> {
-  interface Row {
-    readonly ip: string;
-    readonly router: string;
-  }
-  await waitFor(`the router of site ${asked} knows ${ip} to be at site ${at}`, async () =>
-    (await lab.daemon(asked).get<readonly Row[]>('/v1/directory')).some(
-      (row) => row.ip === ip && row.router === `vr-${at}`,
-    ),
-  );
 }
 
 async function showTables(lab: Lab, ip: string, mac: string): Promise<void> {
@@ -53,7 +42,7 @@ async function showTables(lab: Lab, ip: string, mac: string): Promise<void> {
 async function moveNamespace(lab: Lab): Promise<void> {
   const { ipv4, mac } = lab.mover('vm');
   heading('1. A node with open connections moves from site A to site B');
-  await untilAt(lab, 'b', ipv4, 'a');
+  await lab.daemon('b').waitKnows(ipv4, routerName('a'));
   const streams = [await TcpStream.open(lab, 'a1', 'vm', ipv4), await TcpStream.open(lab, 'b1', 'vm', ipv4)];
   await Promise.all(streams.map((stream) => stream.progress(enoughBytes)));
   const probe = await UdpProbe.open(lab, 'a1', 'vm', ipv4);
@@ -67,7 +56,7 @@ async function moveNamespace(lab: Lab): Promise<void> {
   );
   await lab.move('vm', 'b', { announce: 'rarp' });
   await Promise.all(streams.map((stream) => stream.progress(enoughBytes)));
-  await untilAt(lab, 'a', ipv4, 'b');
+  await lab.daemon('a').waitKnows(ipv4, routerName('b'));
   await probe.progress(200);
   const { gap } = await probe.finish();
   for (const stream of streams)
@@ -98,18 +87,19 @@ async function migrateGuest(lab: Lab): Promise<void> {
   const { ipv4 } = lab.plan.guest;
   say('  it boots at site A (no hardware acceleration, a few seconds) …');
   const guest = await Guest.boot(lab, 'a', task);
-  await untilAt(lab, 'b', ipv4, 'a');
   const streams = [
     await EchoStream.open(lab, 'a1', ipv4, task.echoPort),
     await EchoStream.open(lab, 'b1', ipv4, task.echoPort),
   ];
   await Promise.all(streams.map((stream) => stream.progress(enoughBytes / 4)));
+  // A router learns of a machine that has just booted when that first speaks or is spoken to.
+  await lab.daemon('b').waitKnows(ipv4, routerName('a'));
   good(`${ipv4} has booted; a1 and b1 have TCP connections to it`);
   for (const stream of streams) await stream.mark();
   say('  QEMU migrates it to site B …');
   const { downtimeMs, totalMs } = await guest.migrate('b');
   await Promise.all(streams.map((stream) => stream.progress(enoughBytes / 4)));
-  await untilAt(lab, 'a', ipv4, 'b');
+  await lab.daemon('a').waitKnows(ipv4, routerName('b'));
   for (const stream of streams) good(`${stream.name} goes on; longest pause ${ms(stream.gapMs)}`);
   good(
     paint(

@@ -166,8 +166,7 @@ static void queue_copy(int from, int to, const uint8_t *bytes, uint32_t length, 
   s->passed++;
 }
 
-/* Every frame goes to every other port: the routers' own MAC filters do the rest, as on a hub. With more than two
-   ports a unicast frame goes only to the port whose MAC was seen. */
+/* Behaves as a switch: a frame goes to the port where its destination was seen, else to all others. */
 static struct { uint8_t mac[6]; int port; } seen[256];
 static int seen_count;
 

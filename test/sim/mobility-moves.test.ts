@@ -102,6 +102,7 @@ for (const largeSubnet of [false, true]) {
         world.settle();
         world.move(two, world.site(2), announcement);
         world.settle();
+        world.checkAll();
         world.fillCaches();
         world.checkAll();
         world.move(one, world.site(3), announcement);
@@ -125,7 +126,7 @@ for (const largeSubnet of [false, true]) {
       });
 
       test('20 nodes in one second', () => {
-        const world = new SimWorld({ sites: 3, hostsPerSite: 20, largeSubnet });
+        const world = new SimWorld({ sites: 3, hostsPerSite: [20, 3, 3], largeSubnet });
         world.fillCaches();
         for (let n = 1; n <= 20; n++) {
           world.move(world.host(`h1-${n}`), world.site(2 + (n % 2)), announcement);

@@ -113,6 +113,23 @@ describe('a message', () => {
     assert.equal(a.count('control_dropped_peer_not_up'), 2);
   });
 
+  it('that its sender’s former self sent long ago is not taken for one of the new self', (test) => {
+    const world = worldOf(test, { weather: { jitterMs: 0 } });
+    const { a, b } = pairUp(world);
+    world.weather.delayMs = 2_000;
+    a.tunnel.send('vr-b', claim(1));
+    world.kill(a);
+    world.weather.delayMs = 10;
+    const again = world.start('vr-a');
+    world.until('up', () => b.changes.length === 3, 1_000);
+    world.clock.advance(2_000);
+    assert.deepEqual(claimIds(b), []);
+    assert.equal(b.count('control_drop_other_epoch'), 1);
+    again.tunnel.send('vr-b', claim(2));
+    world.clock.advance(100);
+    assert.deepEqual(claimIds(b), [2]);
+  });
+
   it('that was on the way when the peer restarted is not taken for a new one', (test) => {
     const world = worldOf(test, { weather: { jitterMs: 0 } });
     const { a, b } = pairUp(world);

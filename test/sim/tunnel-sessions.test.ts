@@ -128,17 +128,28 @@ describe('a session is renewed', () => {
 
   it('also with times that a lab has shortened', (test) => {
     const world = worldOf(test);
-    const times = { rekeyAfterMs: 2_000, rejectAfterMs: 6_000, rekeyTimeoutMs: 500, keepaliveMs: 1_000 };
+    const times = { rekeyAfterMs: 2_000, rejectAfterMs: 60_000, rekeyTimeoutMs: 500, keepaliveMs: 1_000 };
     const a = world.start('vr-a', { times });
     const b = world.start('vr-b', { times });
     world.until('up', () => bothUp(a, b), 500);
     world.clock.advance(60_000);
     assert.deepEqual([a.changes, b.changes], [['up vr-b'], ['up vr-a']]);
     assert.ok(a.count('sessions_established') >= 20);
+    assert.ok(a.installedSessions <= 3 && b.installedSessions <= 3, 'old sessions are kept');
   });
 });
 
 describe('when both call at once', () => {
+  it('one call is answered and the other given up', (test) => {
+    const world = worldOf(test, { weather: { jitterMs: 0 } });
+    const a = world.start('vr-a');
+    const b = world.start('vr-b');
+    world.clock.advance(10_000);
+    assert.deepEqual([a.count('sessions_established'), b.count('sessions_established')], [1, 1]);
+    assert.equal(a.count('handshake_drop_no_handshake') + b.count('handshake_drop_no_handshake'), 1);
+    assert.deepEqual([a.changes, b.changes], [['up vr-b'], ['up vr-a']]);
+  });
+
   it('they agree on one session', (test) => {
     for (let run = 0; run < 20; run++) {
       const world = worldOf(test, { weather: { jitterMs: 15 } });

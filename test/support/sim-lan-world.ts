@@ -16,14 +16,15 @@ export type Announcement = 'rarp' | 'gratuitous' | 'both' | 'none';
 
 export interface WorldOptions {
   readonly sites: number;
-  readonly hostsPerSite: number;
+  /** One number for all, or one for each. */
+  readonly hostsPerSite: number | readonly number[];
   /** Single-large-subnet mode: 10.0.0.0/8. */
   readonly largeSubnet?: boolean;
   readonly wan?: Partial<WanOptions>;
   readonly seed?: number;
   readonly verify?: MobilityConfig['verify'];
-  /** Which routers may claim nodes of site 1; default all. */
-  readonly allow?: readonly RouterId[];
+  /** Which routers may claim nodes of site 1, as the file of site `number` says; default all. */
+  readonly allow?: (number: number) => readonly RouterId[] | undefined;
 }
 
 const QUIET_MS = 8_000;
@@ -41,16 +42,17 @@ export class SimWorld {
     this.random = randomOf(options.seed ?? 1);
     const wan = { delayMs: 10, jitterMs: 0, loss: 0, retryMs: 30, duplicate: 0, ...options.wan };
     this.wan = new SimWan(this.clock, wan, this.random);
-    const gndt = configOf(options);
-    const verify = options.verify ?? 'optimistic';
-    this.sites = gndt.routers.map(({ id }, i) =>
-      siteOf(this.clock, this.wan, gndt, id, i + 1, { verify, maxMoves: 5, moveWindowSeconds: 180 }),
+    const mobility = { verify: options.verify ?? 'optimistic', maxMoves: 5, moveWindowSeconds: 180 };
+    this.sites = Array.from({ length: options.sites }, (_, i) =>
+      siteOf(this.clock, this.wan, configOf(options, i + 1), i + 1, mobility),
     );
     for (const site of this.sites) site.mobility.start();
     this.wan.connectAll();
     for (const [i, site] of this.sites.entries()) {
       this.addHost(site, `gw${i + 1}`, [`10.${i + 1}.0.254`]);
-      for (let n = 0; n < options.hostsPerSite; n++) {
+      const { hostsPerSite } = options;
+      const count = typeof hostsPerSite === 'number' ? hostsPerSite : (hostsPerSite[i] ?? 0);
+      for (let n = 0; n < count; n++) {
         this.addHost(site, `h${i + 1}-${n + 1}`, [`10.${i + 1}.0.${11 + n}`]);
       }
     }
@@ -213,8 +215,8 @@ export class SimWorld {
   }
 }
 
-function configOf(options: WorldOptions): GndtConfig {
-  const ids = Array.from({ length: options.sites }, (_, i) => `vr-${String.fromCharCode(97 + i)}`);
+function configOf(options: WorldOptions, number: number): GndtConfig {
+  const ids = Array.from({ length: options.sites }, (_, i) => idOf(i + 1));
   return {
     vnets: [
       { name: 'blue', id: BLUE, subnet: options.largeSubnet === true ? Prefix.of('10.0.0.0/8') : undefined },
@@ -225,7 +227,7 @@ function configOf(options: WorldOptions): GndtConfig {
       prefix: Prefix.of(`10.${i + 1}.0.0/24`),
       router,
       gateway: Ip.of(`10.${i + 1}.0.254`),
-      allow: i === 0 ? options.allow : undefined,
+      allow: i === 0 ? options.allow?.(number) : undefined,
     })),
     cipher: 'chacha20-poly1305',
     nodes: [],
@@ -236,12 +238,11 @@ function siteOf(
   clock: Clock,
   wan: SimWan,
   gndt: GndtConfig,
-  id: RouterId,
   number: number,
   mobility: MobilityConfig,
 ): SimSite {
   return new SimSite(clock, wan, {
-    id,
+    id: idOf(number),
     vnet: BLUE,
     mac: (0x020000000001 + number * 0x100) as Mac,
     address: Ip.of(`10.${number}.0.1`),
@@ -249,4 +250,8 @@ function siteOf(
     authorised: [Prefix.of(`10.${number}.0.0/24`)],
     mobility,
   });
+}
+
+function idOf(number: number): RouterId {
+  return `vr-${String.fromCharCode(96 + number)}`;
 }

@@ -89,8 +89,11 @@ test('2: usage', async () => {
     'move',
     'log-level',
     'check',
-    'reload',
-    'doctor',
+    'reload now',
+    'reload --confirm',
+    'reload --confirm 0',
+    'reload --confirm 86401',
+    'confirm this',
     '--socket',
   ];
   for (const line of lines) {
@@ -177,11 +180,12 @@ test('an answer of another version is a clear fault, not a trace of nonsense', a
 test('help is there for every verb, with examples', async () => {
   const { status, out } = await vinectl(['--help']);
   assert.equal(status, 0);
-  const verbs = [...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check) /gm)].map(
-    (match) => match[1] ?? match[2] ?? '',
-  );
+  const verbs = [
+    ...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check|ping|completion) /gm),
+  ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
+    'confirm',
     'counters',
     'directory',
     'events',
@@ -194,6 +198,7 @@ test('help is there for every verb, with examples', async () => {
     'move',
     'peers',
     'pubkey',
+    'reload',
     'route get',
     'status',
   ]);

@@ -155,7 +155,6 @@ test('a key that does not fit the public key: both are shown, the private one is
 test('everything that is accepted and not done yet is warned of, loudly', () => {
   const path = written(({ router, gndt }) => {
     router.tun = [{ interface: 'vine0', vnet: 'blue' }];
-    router.metrics = { listen: '127.0.0.1:9770' };
     router.mobility = { verify: 'strict', maxMoves: 4 };
     router.listen = ['udp://0.0.0.0:7700', 'tcp://0.0.0.0:7700'];
     gndt.cipher = 'aes-256-gcm';
@@ -179,7 +178,6 @@ test('everything that is accepted and not done yet is warned of, loudly', () => 
     outcome.warnings,
     [
       "router.json: tun: no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
-      'router.json: metrics: nothing is served on that address; see "vinectl counters"',
       'router.json: mobility.verify "strict": moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
       'router.json: mobility.maxMoves, mobility.moveWindowSeconds: a node that bounces is not frozen',
       'router.json: listen tcp:// (tcp://0.0.0.0:7700): nothing listens there; only udp:// is used',

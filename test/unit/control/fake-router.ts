@@ -1,5 +1,6 @@
 /** A router with fixed tables, for tests of the control API and of vinectl. */
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
@@ -8,6 +9,9 @@ import type {
   LndtView,
   MigrationView,
   PeerView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -213,12 +217,45 @@ const ROUTES: Readonly<Record<string, Partial<RouteView>>> = {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
+export const RELOAD: ReloadView = {
+  applied: true,
+  changes: [
+    { file: 'router.json', thing: 'setting', name: 'log.level', change: 'changed', detail: 'info → debug' },
+    {
+      file: 'gndt.json',
+      thing: 'router',
+      name: 'vr-d',
+      change: 'added',
+      detail: 'endpoints: udp://192.0.2.4:7700',
+    },
+    {
+      file: 'gndt.json',
+      thing: 'network',
+      name: 'blue 10.3.0.0/24',
+      change: 'removed',
+      detail: 'router: vr-c',
+    },
+  ],
+  warnings: ['a warning'],
+  confirmBefore: '2026-03-01T12:01:00.000Z',
+};
+
+export const RELOAD_ERROR: ReloadErrorView = {
+  error: 'gndt.json: routers[1].id: wrong\nanother reload is under way',
+  errors: [
+    { file: 'gndt.json', path: 'routers[1].id', message: 'wrong' },
+    { file: '', path: '', message: 'another reload is under way' },
+  ],
+};
+
 export class FakeRouter implements RouterView {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
   fault: Error | undefined;
   records: readonly DirectoryView[] = DIRECTORY;
+  readonly reloads: ReloadRequest[] = [];
+  reloadAnswer: ReloadView | ReloadErrorView = RELOAD;
 
   emit(event: EventView): void {
     for (const listener of this.listeners) listener(event);
@@ -288,6 +325,17 @@ export class FakeRouter implements RouterView {
     if (!LEVELS.includes(level)) return `level "${level}" is not one of ${LEVELS.join(', ')}`;
     this.levels.push(level);
     return undefined;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    this.reloads.push(request);
+    return Promise.resolve(this.reloadAnswer);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.reloads.some(({ confirmSeconds }) => confirmSeconds !== undefined)
+      ? { confirmed: true }
+      : 'no reload waits to be confirmed';
   }
 
   onEvent(listener: (event: EventView) => void): () => void {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { C, createPacketCounters, type PacketCounter } from '../../../src/dataplane/counters.js';
+import {
+  C,
+  createPacketCounters,
+  createVnetCounters,
+  type PacketCounter,
+} from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
@@ -131,11 +136,12 @@ class Bench {
       },
       lanVnets: [1],
       lanAddresses: [{ v4: own.family === 4 ? own : undefined, v6: own.family === 6 ? own : undefined }],
-      vnets: [1],
+      vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
       table: table.memory,
       selfPeer: B,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
+      vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
       turns: new SharedArrayBuffer(4),
     };

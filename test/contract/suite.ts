@@ -1,0 +1,14 @@
+/** One suite for every packet engine: what src/dataplane/engine.ts promises. */
+import { describe } from 'node:test';
+import { deviceSuite } from './device-suite.js';
+import { lanSuite } from './lan-suite.js';
+import { splitSuite } from './split-suite.js';
+import { tunnelSuite } from './tunnel-suite.js';
+import type { World } from './world.js';
+
+export function contractSuite(name: string, world: World): void {
+  describe(`${name}: tunnel`, () => tunnelSuite(world));
+  describe(`${name}: splitting`, () => splitSuite(world));
+  describe(`${name}: LAN`, () => lanSuite(world));
+  describe(`${name}: device`, () => deviceSuite(world));
+}

@@ -1,0 +1,48 @@
+/** What the contract suite needs around an addon: the other end of its sockets. */
+import type { LanSocket, NativeAddon } from '../../src/dataplane/engine.js';
+import type { Mac } from '../../src/net/mac.js';
+
+export interface Received {
+  readonly bytes: Uint8Array;
+  readonly port: number;
+}
+
+/** A plain UDP socket on the loopback address, of the test's own. */
+export interface RawSocket {
+  readonly port: number;
+  send(bytes: Uint8Array, toPort: number): Promise<void>;
+  /** The next datagram; rejects when none comes within a second. */
+  next(): Promise<Received>;
+  close(): void;
+}
+
+/** A machine on the LAN that sends and sees bare frames. */
+export interface Station {
+  send(frame: Uint8Array): void;
+  /** The next IP frame from the near end; rejects when none comes within a second. */
+  next(): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** A link with two ends, both open for engines, and a station on the far one. */
+export interface LanLink {
+  readonly near: LanSocket;
+  readonly far: LanSocket;
+  readonly nearMac: Mac;
+  readonly farMac: Mac;
+  readonly station: Station;
+  close(): void;
+}
+
+export interface World {
+  readonly addon: NativeAddon;
+  openRaw(family: 4 | 6): Promise<RawSocket>;
+  openLink(): LanLink;
+  /** Why there are no LAN links here; undefined when there are. */
+  readonly withoutLan: string | undefined;
+}
+
+export const LOOPBACK: Readonly<Record<4 | 6, Uint8Array>> = {
+  4: Uint8Array.of(127, 0, 0, 1),
+  6: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
+};

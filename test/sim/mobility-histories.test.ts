@@ -1,0 +1,78 @@
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Announcement, SimWorld } from '../support/sim-lan-world.js';
+
+const SITES = 4;
+const NODES_PER_SITE = 2;
+/** Longer than a contradiction is put off (5 s) and than digests take to be exchanged (30 s). */
+const QUIET_MS = 70_000;
+
+type Step =
+  | {
+      readonly kind: 'move';
+      readonly node: number;
+      readonly to: number;
+      readonly announcement: Announcement;
+      readonly downtimeMs: number;
+    }
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'cut' | 'heal'; readonly a: number; readonly b: number };
+
+const site = fc.integer({ min: 1, max: SITES });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('move' as const),
+      // Few nodes, so that the moves of one follow and cross each other.
+      node: fc.integer({ min: 0, max: 2 }),
+      to: site,
+      announcement: fc.constantFrom<Announcement>('rarp', 'gratuitous', 'both'),
+      downtimeMs: fc.constantFrom(1, 5, 30),
+    }),
+  },
+  // From far less than a message takes to far more.
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      ms: fc.constantFrom(1, 5, 10, 40, 100, 400, 3000),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), a: site, b: site }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('heal' as const), a: site, b: site }) },
+);
+
+function play(world: SimWorld, history: readonly Step[]): void {
+  const nodes = world.nodes();
+  for (const step of history) {
+    if (step.kind === 'wait') world.settle(step.ms);
+    else if (step.kind === 'move') {
+      const node = nodes[step.node];
+      if (node !== undefined) world.move(node, world.site(step.to), step.announcement, step.downtimeMs);
+    } else if (step.a !== step.b) world.wan[step.kind](world.site(step.a).id, world.site(step.b).id);
+  }
+  for (let a = 1; a <= SITES; a++) {
+    for (let b = a + 1; b <= SITES; b++) world.wan.heal(world.site(a).id, world.site(b).id);
+  }
+  world.settle(QUIET_MS);
+}
+
+for (const largeSubnet of [false, true]) {
+  test(`any history of moves and cuts ends in agreement with the truth${largeSubnet ? ', one large subnet' : ''}`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 1_000_000 }),
+        (history, seed) => {
+          const wan = { delayMs: 20, jitterMs: 30, loss: 0.1, retryMs: 60, duplicate: 0.05 };
+          const world = new SimWorld({ sites: SITES, hostsPerSite: NODES_PER_SITE, wan, seed, largeSubnet });
+          world.fillCaches();
+          play(world, history);
+          world.checkAll();
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+}

@@ -1,0 +1,343 @@
+/**
+ * The addon's model: it behaves as src/dataplane/engine.ts says, in one thread, over sockets that exist only in
+ * memory. `receive` never waits: what has been sent is there at once, or never comes.
+ */
+import {
+  Action,
+  D,
+  DESCRIPTOR_WORDS,
+  type Engine,
+  EngineCounter,
+  type EngineOptions,
+  Kind,
+  type NativeAddon,
+  PeerStat,
+  SCRATCH_SLOTS,
+} from '../../src/dataplane/engine.js';
+import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
+import { type Datagram, FakeNetwork, type FrameOffload, type LanFrame } from './fake-network.js';
+import { packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
+import { FakeSessions } from './fake-sessions.js';
+import { familyOf } from './ip-packet.js';
+
+const HEADROOM = 64;
+const SMALLEST_MTU = 576;
+const HANDSHAKE_BYTES: Readonly<Record<number, number>> = { 1: 148, 2: 92, 3: 64 };
+const TRANSPORT_MIN_BYTES = 32;
+
+type CounterName = Exclude<keyof typeof EngineCounter, 'count'>;
+type Word = keyof typeof D;
+
+/** What the engines and the addon's functions share. */
+interface Registry {
+  readonly network: FakeNetwork;
+  readonly sessions: FakeSessions;
+}
+
+class FakeEngine implements Engine {
+  packets: Uint8Array;
+  descriptors: Int32Array;
+  readonly slots: number;
+  readonly slotBytes: number;
+  readonly #options: EngineOptions;
+  readonly #registry: Registry;
+  readonly #counters: BigUint64Array;
+  #closed = false;
+
+  constructor(options: EngineOptions, registry: Registry) {
+    if (options.slots < 1 || options.slotBytes < 256) throw new RangeError('slots and slotBytes');
+    this.#options = options;
+    this.#registry = registry;
+    this.slots = options.slots;
+    this.slotBytes = options.slotBytes;
+    this.packets = new Uint8Array((options.slots + SCRATCH_SLOTS) * options.slotBytes);
+    this.descriptors = new Int32Array((options.slots + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
+    this.#counters = new BigUint64Array(options.counters);
+  }
+
+  scratchOffset(i: number): number {
+    if (i < 0 || i >= SCRATCH_SLOTS) throw new RangeError('i');
+    return (this.slots + i) * this.slotBytes + HEADROOM;
+  }
+
+  receive(_timeoutMs: number): number {
+    this.#mustBeOpen();
+    return this.#options.role === 'lan' ? this.#receiveFrames() : this.#receiveDatagrams();
+  }
+
+  send(first: number, count: number): void {
+    this.#mustBeOpen();
+    if (first < 0 || count < 0 || first + count > this.slots + SCRATCH_SLOTS)
+      throw new RangeError('first, count');
+    for (let i = first; i < first + count; i++) {
+      if (this.#word(i, 'action') === Action.tunnel) this.#sendToPeer(i);
+      if (this.#word(i, 'action') === Action.lan) this.#sendToLan(i);
+    }
+  }
+
+  close(): void {
+    this.#mustBeOpen();
+    this.#closed = true;
+    this.packets = new Uint8Array(0);
+    this.descriptors = new Int32Array(0);
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new Error('the engine is closed');
+  }
+
+  #count(name: CounterName, amount = 1): void {
+    this.#counters[EngineCounter[name]] = (this.#counters[EngineCounter[name]] ?? 0n) + BigInt(amount);
+  }
+
+  #word(descriptor: number, word: Word): number {
+    return this.descriptors[descriptor * DESCRIPTOR_WORDS + D[word]] ?? 0;
+  }
+
+  #describe(
+    descriptor: number,
+    offset: number,
+    bytes: Uint8Array,
+    words: Partial<Record<Word, number>>,
+  ): void {
+    this.packets.set(bytes, offset);
+    const base = descriptor * DESCRIPTOR_WORDS;
+    this.descriptors.fill(0, base, base + DESCRIPTOR_WORDS);
+    const all = { offset, length: bytes.length, ...words };
+    for (const [name, value] of Object.entries(all)) this.descriptors[base + D[name as Word]] = value;
+  }
+
+  #receiveFrames(): number {
+    let filled = 0;
+    for (const lan of this.#options.lans) {
+      const queue = this.#registry.network.lan(lan.fd)?.queue ?? [];
+      while (filled < this.slots) {
+        const frame = queue.shift();
+        if (frame === undefined) break;
+        if (this.#describeFrame(filled, lan.index, frame)) filled++;
+        else this.#count('lanFramesMalformed');
+      }
+    }
+    return filled;
+  }
+
+  #describeFrame(descriptor: number, from: number, { bytes, offload }: LanFrame): boolean {
+    this.#count('lanFramesReceived');
+    this.#count('lanBytesReceived', bytes.length);
+    const packet = packetOfFrame(bytes, offload.gsoType);
+    if (packet === undefined) return false;
+    const [destination, source] = [readMac(bytes, 0), readMac(bytes, 6)];
+    this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, packet, {
+      kind: Kind.frame,
+      from,
+      dstMacHigh: macHigh(destination),
+      dstMacLow: macLow(destination),
+      srcMacHigh: macHigh(source),
+      srcMacLow: macLow(source),
+      etherType: familyOf(packet) === 4 ? 0x0800 : 0x86dd,
+      ...offload,
+    });
+    return true;
+  }
+
+  #receiveDatagrams(): number {
+    let filled = 0;
+    for (const { fd } of this.#options.udp) {
+      const queue = this.#registry.network.udp(fd)?.queue ?? [];
+      while (filled < this.slots) {
+        const datagram = queue.shift();
+        if (datagram === undefined) break;
+        if (this.#describeDatagram(filled, fd, datagram)) filled++;
+      }
+    }
+    return filled;
+  }
+
+  #describeDatagram(descriptor: number, fd: number, datagram: Datagram): boolean {
+    const { bytes } = datagram;
+    this.#count('tunnelDatagramsReceived');
+    this.#count('tunnelBytesReceived', bytes.length);
+    const [type = 0, ...reserved] = bytes.subarray(0, 4);
+    if (reserved.length === 3 && reserved.every((byte) => byte === 0)) {
+      if (type === 4 && bytes.length >= TRANSPORT_MIN_BYTES)
+        return this.#describeMessage(descriptor, fd, datagram);
+      if (bytes.length === HANDSHAKE_BYTES[type]) {
+        const words = { kind: Kind.handshake, from: -1, ...sourceWords(datagram) };
+        this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, bytes, words);
+        return true;
+      }
+    }
+    this.#count('messagesMalformed');
+    return false;
+  }
+
+  #describeMessage(descriptor: number, fd: number, datagram: Datagram): boolean {
+    const opened = this.#registry.sessions.open(datagram.bytes);
+    if (typeof opened === 'string') {
+      this.#count(opened);
+      return false;
+    }
+    const { session, payload } = opened;
+    const peer = this.#registry.sessions.peer(session.peer);
+    const roamed = peer.endpoint?.port !== datagram.from.port || peer.endpoint.fd !== fd;
+    const sessionFlags = (session.authenticatedOnce ? 0 : 1) | (roamed ? 2 : 0);
+    session.authenticatedOnce = true;
+    peer.endpoint = { ...datagram.from, fd };
+    if (payload.length === 0) this.#count('keepalivesReceived');
+    if (payload.length === 0 && sessionFlags === 0) return false;
+    this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, payload, {
+      kind: Kind.message,
+      from: session.peer,
+      session: session.keys.localIndex,
+      sessionFlags,
+      ...(roamed ? sourceWords(datagram) : {}),
+    });
+    return true;
+  }
+
+  #packet(descriptor: number): Uint8Array | undefined {
+    const [offset, length] = [this.#word(descriptor, 'offset'), this.#word(descriptor, 'length')];
+    if (offset < 0 || length < 0 || offset + length > this.packets.length) return undefined;
+    return this.packets.subarray(offset, offset + length);
+  }
+
+  #offload(i: number): FrameOffload {
+    const [gsoType, flags] = [this.#word(i, 'gsoType') & 0xff, this.#word(i, 'flags') & 0xff];
+    const [gsoSize, checksumStart] = [this.#word(i, 'gsoSize'), this.#word(i, 'checksumStart')];
+    return { gsoType, gsoSize, flags, checksumStart, checksumOffset: this.#word(i, 'checksumOffset') };
+  }
+
+  #sendToPeer(i: number): void {
+    const packet = this.#packet(i);
+    const [vnet, hops, mtu] = [this.#word(i, 'vnet'), this.#word(i, 'hops'), this.#word(i, 'mtu')];
+    const valid = vnet >= 0 && vnet <= 0xffff && hops >= 0 && hops <= 0xff && mtu >= SMALLEST_MTU;
+    const segments = packet !== undefined && valid ? splitPacket(packet, this.#offload(i), mtu) : undefined;
+    if (segments === undefined) {
+      this.#count('splitErrors');
+      return;
+    }
+    const to = this.#word(i, 'to');
+    for (const segment of segments) {
+      const plain = 4 + segment.length;
+      const payload = new Uint8Array(Math.max(plain, Math.min(Math.ceil(plain / 16) * 16, mtu + 4)));
+      payload.set([0x10, hops, vnet >>> 8, vnet & 0xff]);
+      payload.set(segment, 4);
+      const sealed = this.#registry.sessions.seal(to, payload);
+      if (sealed === undefined) {
+        this.#count('noSession');
+        return;
+      }
+      if (!this.#registry.network.sendUdp(sealed.to.fd, sealed.to, sealed.message))
+        this.#count('tunnelSendErrors');
+      this.#count('tunnelDatagramsSent');
+      this.#count('tunnelBytesSent', sealed.message.length);
+      this.#registry.sessions.noteSent(to, sealed.message.length);
+    }
+  }
+
+  #sendToLan(i: number): void {
+    const packet = this.#packet(i);
+    const lan = this.#options.lans.find(({ index }) => index === this.#word(i, 'to'));
+    const family = packet === undefined ? 0 : familyOf(packet);
+    if (packet === undefined || lan === undefined || packet.length < 20 || (family !== 4 && family !== 6)) {
+      this.#count('lanSendErrors');
+      return;
+    }
+    const offload = this.#offload(i);
+    const fits = offload.gsoType === 0 ? packet.length : Math.min(tcpHeaders(packet), lan.mtuBytes);
+    const socket = this.#registry.network.lan(lan.fd);
+    if (fits > lan.mtuBytes || socket === undefined) {
+      this.#count('lanSendErrors');
+      return;
+    }
+    const frame = new Uint8Array(14 + packet.length);
+    writeMac(macFromHalves(this.#word(i, 'outMacHigh'), this.#word(i, 'outMacLow')), frame, 0);
+    writeMac(macFromHalves(lan.macHigh, lan.macLow), frame, 6);
+    frame.set(family === 4 ? [0x08, 0x00] : [0x86, 0xdd], 12);
+    frame.set(packet, 14);
+    this.#registry.network.transmit(socket.interfaceName, frame, offload);
+    this.#count('lanFramesSent');
+    this.#count('lanBytesSent', frame.length);
+  }
+}
+
+function sourceWords({ from }: Datagram): Partial<Record<Word, number>> {
+  const bytes = Buffer.alloc(16);
+  bytes.set(from.address, 16 - from.address.length);
+  const [sourceWord0, sourceWord1] = [bytes.readInt32BE(0), bytes.readInt32BE(4)];
+  const [sourceWord2, sourceWord3] = [bytes.readInt32BE(8), bytes.readInt32BE(12)];
+  const sourceFamily = from.address.length === 4 ? 4 : 6;
+  return { sourceFamily, sourcePort: from.port, sourceWord0, sourceWord1, sourceWord2, sourceWord3 };
+}
+
+export interface FakeAddonOptions {
+  readonly network?: FakeNetwork;
+  /** CLOCK_MONOTONIC in the real one. */
+  readonly nowMs?: () => number;
+}
+
+export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
+  const network = options.network ?? new FakeNetwork();
+  const nowMs = options.nowMs ?? (() => Number(process.hrtime.bigint() / 1_000_000n));
+  const sessions = new FakeSessions(nowMs);
+  const registry: Registry = { network, sessions };
+  return { ...socketFunctions(registry), ...peerFunctions(registry) };
+}
+
+type SocketFunction =
+  | 'openLan'
+  | 'openUdp'
+  | 'closeSocket'
+  | 'createWakeup'
+  | 'wake'
+  | 'createEngine'
+  | 'sendDatagram'
+  | 'notifySystemd';
+
+function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
+  const { network, sessions } = registry;
+  return {
+    openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    openUdp: (address, port) => network.openUdp(address, port),
+    closeSocket: (fd) => {
+      network.close(fd);
+      sessions.forgetSocket(fd);
+    },
+    createWakeup: () => network.newFd(),
+    wake: () => {},
+    createEngine: (options) => new FakeEngine(options, registry),
+    sendDatagram: (udpFd, address, port, bytes) => network.sendUdp(udpFd, { address, port }, bytes),
+    notifySystemd: (path) => {
+      throw new Error(`cannot notify ${path}: the fake has no service manager`);
+    },
+  };
+}
+
+function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, SocketFunction> {
+  return {
+    setPeerEndpoint: (peer, fd, address, port) => {
+      if (address.length !== 4 && address.length !== 16)
+        throw new RangeError('address must be 4 or 16 bytes');
+      sessions.peer(peer).endpoint = { fd, address: address.slice(), port };
+    },
+    peerEndpoint: (peer) => {
+      const endpoint = sessions.peer(peer).endpoint;
+      return endpoint === undefined ? undefined : { address: endpoint.address.slice(), port: endpoint.port };
+    },
+    peerStats: (index, out) => {
+      const { current, endpoint: _, ...stats } = sessions.peer(index);
+      for (const [name, value] of Object.entries(stats)) out[PeerStat[name as keyof typeof stats]] = value;
+      out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
+    },
+    removePeer: (peer) => sessions.removePeer(peer),
+    installSession: (peer, keys) => sessions.install(peer, keys),
+    setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),
+    removeSession: (localIndex) => sessions.remove(localIndex),
+    sealAndSend: (peer, payload) => {
+      const sealed = sessions.seal(peer, payload);
+      if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
+      sessions.noteSent(peer, sealed.message.length);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
+import type { LanSocket, UdpSocket } from '../../src/dataplane/engine.js';
+import { type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
+
+export interface Address {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+export interface Datagram {
+  readonly bytes: Uint8Array;
+  readonly from: Address;
+}
+
+/** The virtio-net fields of a frame; starts count from the IP header. */
+export interface FrameOffload {
+  readonly gsoType: number;
+  readonly gsoSize: number;
+  readonly flags: number;
+  readonly checksumStart: number;
+  readonly checksumOffset: number;
+}
+
+export const NO_OFFLOAD: FrameOffload = {
+  gsoType: 0,
+  gsoSize: 0,
+  flags: 0,
+  checksumStart: 0,
+  checksumOffset: 0,
+};
+
+export interface FakeUdpSocket extends UdpSocket {
+  readonly address: Uint8Array;
+  deliver: (datagram: Datagram) => void;
+  readonly queue: Datagram[];
+}
+
+export interface LanFrame {
+  readonly bytes: Uint8Array;
+  readonly offload: FrameOffload;
+}
+
+export interface FakeLanSocket extends LanSocket {
+  readonly interfaceName: string;
+  readonly queue: LanFrame[];
+}
+
+interface Port {
+  readonly mac: Mac;
+  readonly otherEnd: string;
+}
+
+const FIRST_EPHEMERAL_PORT = 40_000;
+const LAN_MTU_BYTES = 1500;
+
+export class FakeNetwork {
+  readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket>();
+  readonly #ports = new Map<string, Port>();
+  readonly #watchers = new Map<string, (frame: Uint8Array) => void>();
+  #lastFd = 100;
+  #lastPort = FIRST_EPHEMERAL_PORT;
+
+  newFd(): number {
+    this.#lastFd += 1;
+    return this.#lastFd;
+  }
+
+  openUdp(address: Uint8Array, port: number): FakeUdpSocket {
+    const family = address.length === 4 ? 4 : 6;
+    if (port !== 0 && this.#boundTo(family, port) !== undefined) {
+      throw Object.assign(new Error(`cannot bind UDP port ${port} (EADDRINUSE)`), { code: 'EADDRINUSE' });
+    }
+    this.#lastPort += 1;
+    const queue: Datagram[] = [];
+    const bound = port === 0 ? this.#lastPort : port;
+    const deliver = (datagram: Datagram) => void queue.push(datagram);
+    const socket = {
+      fd: this.newFd(),
+      port: bound,
+      family,
+      address: address.slice(),
+      queue,
+      deliver,
+    } as const;
+    this.#sockets.set(socket.fd, socket);
+    return socket;
+  }
+
+  /** False: no such socket, or one of the other family. A datagram to nobody is gone, as in life. */
+  sendUdp(fd: number, to: Address, bytes: Uint8Array): boolean {
+    const socket = this.udp(fd);
+    if (socket === undefined || socket.address.length !== to.address.length) return false;
+    const from = { address: socket.address, port: socket.port };
+    this.#boundTo(socket.family, to.port)?.deliver({ bytes: bytes.slice(), from });
+    return true;
+  }
+
+  /** Joins two new interfaces. */
+  addLink(a: { name: string; mac: Mac }, b: { name: string; mac: Mac }): void {
+    this.#ports.set(a.name, { mac: a.mac, otherEnd: b.name });
+    this.#ports.set(b.name, { mac: b.mac, otherEnd: a.name });
+  }
+
+  openLan(interfaceName: string, index: number): FakeLanSocket {
+    const port = this.#ports.get(interfaceName);
+    if (port === undefined) throw new Error(`no such interface: ${interfaceName}: No such device (ENODEV)`);
+    const socket: FakeLanSocket = {
+      fd: this.newFd(),
+      index,
+      macHigh: macHigh(port.mac),
+      macLow: macLow(port.mac),
+      mtuBytes: LAN_MTU_BYTES,
+      vnetHeader: true,
+      interfaceName,
+      queue: [],
+    };
+    this.#sockets.set(socket.fd, socket);
+    return socket;
+  }
+
+  /** Calls `listener` with every frame that reaches the interface. */
+  watch(interfaceName: string, listener: (frame: Uint8Array) => void): void {
+    this.#watchers.set(interfaceName, listener);
+  }
+
+  /** A frame leaves an interface: the other end's sockets get it if it is IP, untagged, and to their MAC. */
+  transmit(interfaceName: string, bytes: Uint8Array, offload: FrameOffload): void {
+    const end = this.#ports.get(interfaceName)?.otherEnd;
+    const to = end === undefined ? undefined : this.#ports.get(end);
+    if (end === undefined || to === undefined) return;
+    this.#watchers.get(end)?.(bytes);
+    const etherType = ((bytes[12] ?? 0) << 8) | (bytes[13] ?? 0);
+    if ((etherType !== 0x0800 && etherType !== 0x86dd) || readMac(bytes, 0) !== to.mac) return;
+    for (const socket of this.#sockets.values()) {
+      if ('interfaceName' in socket && socket.interfaceName === end) socket.queue.push({ bytes, offload });
+    }
+  }
+
+  udp(fd: number): FakeUdpSocket | undefined {
+    const socket = this.#sockets.get(fd);
+    return socket !== undefined && 'port' in socket ? socket : undefined;
+  }
+
+  lan(fd: number): FakeLanSocket | undefined {
+    const socket = this.#sockets.get(fd);
+    return socket !== undefined && 'interfaceName' in socket ? socket : undefined;
+  }
+
+  close(fd: number): void {
+    this.#sockets.delete(fd);
+  }
+
+  #boundTo(family: number, port: number): FakeUdpSocket | undefined {
+    for (const socket of this.#sockets.values()) {
+      if ('port' in socket && socket.family === family && socket.port === port) return socket;
+    }
+    return undefined;
+  }
+}

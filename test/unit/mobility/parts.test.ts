@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BoundedMap, RateLimit } from '../../../src/mobility/bounded.js';
+import { Journal } from '../../../src/mobility/journal.js';
+import { ANNOUNCEMENT_TIMES_MS, Rounds, sendPaced } from '../../../src/mobility/rounds.js';
+import { TimerGroup } from '../../../src/mobility/timer-group.js';
+import { SimClock } from '../../support/sim-clock.js';
+import { BLUE, ip, NODE_MAC } from './harness.js';
+
+describe('rounds', () => {
+  test('at 0, 100, 300, 700, 1500 and 3000 ms, and then no more', () => {
+    const clock = new SimClock();
+    const at: number[] = [];
+    new Rounds(new TimerGroup(clock)).repeat('a', () => at.push(clock.nowMs()) > 0);
+    clock.advance(60_000);
+    assert.deepEqual(at, [0, 100, 300, 700, 1500, 3000]);
+    assert.deepEqual(at, [...ANNOUNCEMENT_TIMES_MS]);
+  });
+
+  test('end when the action says so, when cancelled, and when a new series begins', () => {
+    const clock = new SimClock();
+    const rounds = new Rounds(new TimerGroup(clock));
+    const said: string[] = [];
+    rounds.repeat('a', (round) => said.push(`a${round}`) > 0 && round < 1);
+    rounds.repeat('b', (round) => said.push(`b${round}`) > 0);
+    rounds.repeat('c', (round) => said.push(`c${round}`) > 0);
+    clock.advance(99);
+    rounds.cancel('b');
+    rounds.repeat('c', (round) => said.push(`C${round}`) > 0);
+    clock.advance(101);
+    assert.deepEqual(said, ['a0', 'b0', 'c0', 'C0', 'a1', 'C1']);
+    clock.advance(60_000);
+    assert.deepEqual(said.slice(6), ['C2', 'C3', 'C4', 'C5']);
+  });
+
+  test('a large set of frames is spread over ticks, in order', () => {
+    const clock = new SimClock();
+    const sent: [number, number][] = [];
+    const frames = Array.from({ length: 150 }, (_, i) => Uint8Array.of(i));
+    sendPaced(new TimerGroup(clock), frames, (frame) => sent.push([frame[0] ?? -1, clock.nowMs()]));
+    assert.equal(sent.length, 64);
+    clock.advance(10);
+    assert.deepEqual(
+      sent.map(([i]) => i),
+      frames.map((_, i) => i),
+    );
+    assert.deepEqual(new Set(sent.map(([, atMs]) => atMs)), new Set([0, 1, 2]));
+  });
+});
+
+describe('timers that end together', () => {
+  test('none fires after stop, none can be set', () => {
+    const clock = new SimClock();
+    const timers = new TimerGroup(clock);
+    const fired: string[] = [];
+    timers.after('a', 10, () => fired.push('a'));
+    timers.after('b', 20, () => fired.push('b'));
+    timers.after('c', 5, () => fired.push('c')).cancel();
+    clock.advance(10);
+    timers.stop();
+    timers.after('d', 1, () => fired.push('d'));
+    clock.advance(100);
+    assert.deepEqual(fired, ['a']);
+    assert.deepEqual(clock.waiting, []);
+  });
+});
+
+describe('bounded memory', () => {
+  test('the entry set longest ago goes first; setting again makes it young', () => {
+    const map = new BoundedMap<string, number>(2);
+    map.set('a', 1);
+    map.set('b', 2);
+    map.set('a', 3);
+    map.set('c', 4);
+    assert.deepEqual([map.get('a'), map.get('b'), map.get('c'), map.size], [3, undefined, 4, 2]);
+  });
+
+  test('once an interval for each key', () => {
+    const clock = new SimClock();
+    const limit = new RateLimit(clock, 1000);
+    assert.equal(limit.allow('a'), true);
+    assert.equal(limit.allow('b'), true);
+    clock.advance(999);
+    assert.equal(limit.allow('a'), false);
+    assert.equal(limit.remainingMs('a'), 1);
+    clock.advance(1);
+    assert.equal(limit.allow('a'), true);
+  });
+});
+
+describe('journal', () => {
+  const start = {
+    vnet: BLUE,
+    mac: NODE_MAC,
+    ips: [ip('10.1.0.9')],
+    from: 'vr-a',
+    to: 'vr-b',
+    trigger: 'rarp',
+    seq: 2,
+    role: 'destination',
+  } as const;
+
+  test('steps are in microseconds after the announcement, the start in Unix time', () => {
+    const clock = new SimClock(1_700_000_000_000);
+    clock.advance(5);
+    const journal = new Journal(clock);
+    const move = journal.begin({ ...start, startedMs: 3.25 });
+    move.step('detected', 3.25);
+    move.step('directory');
+    move.judge('refused', 'stale');
+    assert.deepEqual(journal.views(), [
+      {
+        ...start,
+        verdict: 'refused',
+        reason: 'stale',
+        startedWallMs: 1_700_000_000_003.25,
+        steps: [
+          { step: 'detected', atUs: 0 },
+          { step: 'directory', atUs: 1750 },
+        ],
+      },
+    ]);
+  });
+
+  test('keeps the last thousand', () => {
+    const journal = new Journal(new SimClock());
+    for (let seq = 1; seq <= 1_001; seq++) journal.begin({ ...start, seq, startedMs: 0 });
+    const views = journal.views();
+    assert.deepEqual([views.length, views[0]?.seq, views.at(-1)?.seq], [1_000, 2, 1_001]);
+  });
+});
