@@ -1,7 +1,9 @@
 /**
  * What the tables cost: look-ups and single updates of the forwarding table, and a directory change carried all the way
- * into it. `node dist/bench/fib.js [--json]`; a few seconds.
+ * into it. `scripts/bench fib [--routes 10,1000,100000] [--json FILE]`; half a minute.
  */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { Ip } from '../src/net/ip.js';
 import type { Mac } from '../src/net/mac.js';
 import { Prefix } from '../src/net/prefix.js';
@@ -13,6 +15,9 @@ import { Hwdt } from '../src/tables/hwdt.js';
 import { Lndt } from '../src/tables/lndt.js';
 import type { NetworkConfig, NodeRecord } from '../src/tables/model.js';
 import { SimClock } from '../test/support/sim-clock.js';
+import { describeMachine, machineLine } from './lib/machine.js';
+import { align } from './lib/report.js';
+import { outputFile } from './lib/run.js';
 
 const SITES = 100;
 const LOOKUPS = 2_000_000;
@@ -152,13 +157,20 @@ function print(all: readonly Figures[]): void {
       each.rebuildMs.toFixed(1),
     ].map(String),
   );
-  for (const row of [HEAD, ...rows]) {
-    console.log(row.map((cell, i) => cell.padStart((HEAD[i] ?? '').length)).join('   '));
-  }
+  console.log(align([HEAD, ...rows]));
 }
 
-const figures = ([4, 6] as const).flatMap((family) =>
-  [10, 1_000, 100_000].map((routes) => measure(routes, family)),
-);
-if (process.argv.includes('--json')) console.log(JSON.stringify(figures, undefined, 2));
-else print(figures);
+const { values } = parseArgs({
+  options: { routes: { type: 'string', default: '10,1000,100000' }, json: { type: 'string' } },
+});
+const counts = values.routes.split(',').map(Number);
+if (!counts.every((count) => count >= 1 && count <= 200_000))
+  throw new Error('--routes: numbers from 1 to 200000, with commas');
+const machine = describeMachine();
+console.log(machineLine(machine));
+const figures = ([4, 6] as const).flatMap((family) => counts.map((routes) => measure(routes, family)));
+print(figures);
+const file = outputFile(values.json, 'fib');
+const report = { benchmark: 'fib', at: new Date().toISOString(), machine, figures };
+writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
+console.log(`written to ${file}`);

@@ -54,6 +54,18 @@ bool readLan(napi_env env, napi_value object, LanSocket* lan) {
   return true;
 }
 
+bool readTun(napi_env env, napi_value object, TunSocket* tun) {
+  napi_value value = nullptr;
+  uint32_t fd = 0;
+  if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "tun.fd", INT32_MAX, &fd) ||
+      !readProperty(env, object, "index", &value) ||
+      !readUint32(env, value, "tun.index", INT32_MAX, &tun->index)) {
+    return false;
+  }
+  tun->fd = static_cast<int>(fd);
+  return true;
+}
+
 bool readRole(napi_env env, napi_value object, Role* role) {
   napi_value value = nullptr;
   std::string text;
@@ -76,15 +88,24 @@ bool readSockets(napi_env env, napi_value object, EngineOptions* options) {
     if (napi_get_element(env, list, i, &item) != napi_ok || !readLan(env, item, &lan)) return false;
     options->lans.push_back(lan);
   }
+  if (!readProperty(env, object, "tuns", &list) || !readArrayLength(env, list, "tuns", &length)) return false;
+  for (uint32_t i = 0; i < length; i++) {
+    TunSocket tun{};
+    if (napi_get_element(env, list, i, &item) != napi_ok || !readTun(env, item, &tun)) return false;
+    options->tuns.push_back(tun);
+  }
   if (!readProperty(env, object, "udp", &list) || !readArrayLength(env, list, "udp", &length)) return false;
   for (uint32_t i = 0; i < length; i++) {
     napi_value value = nullptr;
     uint32_t fd = 0;
+    UdpLink udp{};
     if (napi_get_element(env, list, i, &item) != napi_ok || !readProperty(env, item, "fd", &value) ||
-        !readUint32(env, value, "udp.fd", INT32_MAX, &fd)) {
+        !readUint32(env, value, "udp.fd", INT32_MAX, &fd) || !readProperty(env, item, "segmentation", &value) ||
+        !readBoolean(env, value, "udp.segmentation", &udp.segmentation)) {
       return false;
     }
-    options->udp.push_back(static_cast<int>(fd));
+    udp.fd = static_cast<int>(fd);
+    options->udp.push_back(udp);
   }
   return true;
 }
@@ -211,7 +232,7 @@ napi_value send(napi_env env, napi_callback_info info) {
   Call call(env, info);
   Handle* handle = openHandle(env, call.self);
   if (handle == nullptr) return nullptr;
-  const uint32_t all = handle->engine->memory()->allSlots();
+  const uint32_t all = handle->engine->memory()->allDescriptors();
   uint32_t first = 0;
   uint32_t count = 0;
   if (!readUint32(env, call.arguments[0], "first", all, &first)) return nullptr;
@@ -244,6 +265,7 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
   const std::shared_ptr<PacketMemory>& memory = handle->engine->memory();
   setProperty(env, self, "slots", numberValue(env, memory->slots()));
   setProperty(env, self, "slotBytes", numberValue(env, memory->slotBytes()));
+  setProperty(env, self, "capacity", numberValue(env, memory->capacity()));
   setFunction(env, self, "receive", receive);
   setFunction(env, self, "send", send);
   setFunction(env, self, "scratchOffset", scratchOffset);

@@ -176,7 +176,7 @@ napi_value sealAndSend(napi_env env, napi_callback_info info) {
   std::vector<uint8_t> message;
   Endpoint endpoint;
   const bool sent = sealAlone(peer, payload, &message, &endpoint) && sendOne(endpoint, message.data(), message.size());
-  if (sent) SessionTable::instance().peer(peer).countSent(message.size(), monotonicMs());
+  if (sent) SessionTable::instance().peer(peer).countSent(1, message.size(), monotonicMs());
   return booleanValue(env, sent);
 }
 

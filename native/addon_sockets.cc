@@ -1,4 +1,4 @@
-// openLan, openUdp, closeSocket, createWakeup, wake, sendDatagram.
+// openLan, openTun, openUdp, closeSocket, createWakeup, wake, sendDatagram.
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "lan_socket.h"
 #include "napi_util.h"
 #include "session_table.h"
+#include "tun_socket.h"
 #include "udp_socket.h"
 
 namespace vine {
@@ -35,6 +36,22 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value openTunSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  std::string name;
+  uint32_t index = 0;
+  if (!readText(env, call.arguments[0], "interfaceName", &name)) return nullptr;
+  if (!readUint32(env, call.arguments[1], "index", INT32_MAX, &index)) return nullptr;
+  TunSocket tun{};
+  Failure failure;
+  if (!openTun(name.c_str(), index, &tun, &failure)) return throwErrno(env, failure.error, failure.what);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "fd", numberValue(env, tun.fd));
+  setProperty(env, result, "index", numberValue(env, tun.index));
+  return result;
+}
+
 napi_value openUdpSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   Bytes address;
@@ -50,6 +67,8 @@ napi_value openUdpSocket(napi_env env, napi_callback_info info) {
   setProperty(env, result, "fd", numberValue(env, udp.fd));
   setProperty(env, result, "port", numberValue(env, udp.port));
   setProperty(env, result, "family", numberValue(env, udp.family));
+  setProperty(env, result, "segmentation", booleanValue(env, udp.segmentation));
+  setProperty(env, result, "coalescing", booleanValue(env, udp.coalescing));
   return result;
 }
 
@@ -99,6 +118,7 @@ napi_value sendDatagram(napi_env env, napi_callback_info info) {
 
 void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "openLan", openLanSocket);
+  setFunction(env, exports, "openTun", openTunSocket);
   setFunction(env, exports, "openUdp", openUdpSocket);
   setFunction(env, exports, "closeSocket", closeSocket);
   setFunction(env, exports, "createWakeup", createWakeup);

@@ -23,13 +23,13 @@ void waitWritable(int fd, int timeoutMs) {
 
 }  // namespace
 
-void sendAll(int fd, mmsghdr* messages, uint32_t count, bool* delivered) {
+void sendAll(int fd, mmsghdr* messages, uint32_t count, int* errors) {
   int patience = kPatience;
   uint32_t done = 0;
   while (done < count) {
     const int sent = sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
-      for (int i = 0; i < sent; i++) delivered[done++] = true;
+      for (int i = 0; i < sent; i++) errors[done++] = 0;
       continue;
     }
     const int error = sent < 0 ? errno : EIO;
@@ -42,7 +42,7 @@ void sendAll(int fd, mmsghdr* messages, uint32_t count, bool* delivered) {
       nap();
       continue;
     }
-    delivered[done++] = false;
+    errors[done++] = error;
   }
 }
 

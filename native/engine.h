@@ -12,7 +12,9 @@
 #include "lan_socket.h"
 #include "packet_memory.h"
 #include "receiver.h"
+#include "tun_sender.h"
 #include "tunnel_sender.h"
+#include "udp_socket.h"
 
 namespace vine {
 
@@ -21,7 +23,8 @@ enum class Role : uint8_t { lan, tunnel };
 struct EngineOptions {
   Role role = Role::lan;
   std::vector<LanSocket> lans;
-  std::vector<int> udp;
+  std::vector<TunSocket> tuns;
+  std::vector<UdpLink> udp;
   int wakeupFd = -1;
   uint32_t slots = 0;
   uint32_t slotBytes = 0;
@@ -50,14 +53,19 @@ class Engine {
  private:
   Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane);
   void clearWakeup();
+  Batch drain();
 
   const std::shared_ptr<PacketMemory> memory_;
   const uint32_t lane_;
   const int wakeupFd_;
   Counters counters_;
   LanSender lanSender_;
+  TunSender tunSender_;
   TunnelSender tunnelSender_;
   std::unique_ptr<Receiver> receiver_;
+  /** Only with role `lan` and TUN devices. */
+  std::unique_ptr<Receiver> tunReceiver_;
+  bool tunFirst_ = false;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

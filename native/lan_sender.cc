@@ -1,5 +1,6 @@
 #include "lan_sender.h"
 
+#include <errno.h>
 #include <linux/if_ether.h>
 
 #include <algorithm>
@@ -18,6 +19,10 @@ constexpr uint32_t kBatch = 64;
 constexpr size_t kArenaBytes = 256 * 1024;
 // With the Ethernet header in front, the largest length that a virtio-net header's 16-bit fields reach.
 constexpr size_t kMaxIpBytes = 65'535 - ETH_HLEN;
+constexpr uint16_t kTcpChecksumOffset = 16;
+constexpr uint16_t kUdpChecksumOffset = 6;
+// Parts of all frames of a batch; one frame has 1,001 at most.
+constexpr size_t kParts = 2048;
 constexpr size_t kEthernet = sizeof(VirtioHeader);  // where the Ethernet header starts in a FrameHeader
 
 /** Bytes of all headers up to the payload that a GSO type cuts; 0 when the packet is not of that type. */
@@ -48,10 +53,12 @@ LanSender::LanSender(const PacketMemory& memory, Counters& counters, const std::
     : memory_(memory),
       counters_(counters),
       lans_(lans),
+      coalescer_(memory.allDescriptors()),
       arena_(new uint8_t[kArenaBytes]),
       headers_(kBatch),
       messages_(kBatch),
-      vectors_(kBatch) {}
+      carried_(kBatch),
+      parts_(kParts) {}
 
 const LanSocket* LanSender::find(uint32_t index) const {
   for (const LanSocket& lan : lans_) {
@@ -68,6 +75,27 @@ void LanSender::send(const int32_t* d) {
     counters_.add(counter::lanSendErrors);
     return;
   }
+  // Without a virtio-net header nothing larger than a frame can leave; with one, other offloads go along untouched.
+  const bool plain = d[word::gsoType] == kGsoNone && !(d[word::flags] & kVirtioNeedsChecksum);
+  if (coalescer_.full()) flush();
+  coalescer_.add(lan, d, packet, length, !lan->vnetHeader || !plain || length > lan->mtuBytes);
+}
+
+void LanSender::flush() {
+  for (const Bundle& bundle : coalescer_.bundles()) sendBundle(bundle);
+  // More than once only when the packets of a refused bundle were queued again.
+  while (count_ != 0) flushFrames();
+  used_ = 0;
+  coalescer_.clear();
+}
+
+void LanSender::sendBundle(const Bundle& bundle) {
+  const LanSocket& lan = *bundle.lan;
+  const int32_t* d = bundle.descriptor;
+  if (bundle.packets > 1) {
+    sendSuperPacket(bundle);
+    return;
+  }
   Offload offload;
   if (!readOffload(d, &offload)) {
     counters_.add(counter::splitErrors);
@@ -75,11 +103,42 @@ void LanSender::send(const int32_t* d) {
   }
   const bool plain = offload.gsoType == kGsoNone && !(offload.flags & kVirtioNeedsChecksum);
   if (plain) {
-    sendWhole(*lan, d, packet, length);
-  } else if (lan->vnetHeader) {
-    sendOffloaded(*lan, d, packet, length, offload);
+    sendWhole(lan, d, bundle.packet, bundle.length);
+  } else if (lan.vnetHeader) {
+    sendOffloaded(lan, d, bundle.packet, bundle.length, offload);
   } else {
-    sendSplit(*lan, d, packet, length, offload);
+    sendSplit(lan, d, bundle.packet, bundle.length, offload);
+  }
+}
+
+/** One frame: the headers made for the whole, then every packet's payload from where it lies. */
+void LanSender::sendSuperPacket(const Bundle& bundle) {
+  VirtioHeader virtio = {};
+  virtio.flags = kVirtioNeedsChecksum;
+  const bool tcp = bundle.protocol == kProtocolTcp;
+  virtio.gsoType = !tcp ? kGsoUdpL4 : bundle.version == 4 ? kGsoTcp4 : kGsoTcp6;
+  virtio.gsoSize = static_cast<uint16_t>(bundle.each);
+  virtio.headerLength = static_cast<uint16_t>(ETH_HLEN + bundle.headers);
+  virtio.checksumStart = static_cast<uint16_t>(ETH_HLEN + bundle.layer4);
+  virtio.checksumOffset = tcp ? kTcpChecksumOffset : kUdpChecksumOffset;
+  FrameHeader& header = startFrame(*bundle.lan, bundle.descriptor, bundle.packet, bundle.packets);
+  std::memcpy(header.data(), &virtio, sizeof virtio);
+  writeBundleHeaders(bundle, header.data() + kEthernet + ETH_HLEN);
+  beginParts(*bundle.lan, bundle.headers);
+  for (uint32_t i = 0, at = bundle.firstPiece; i < bundle.packets; i++) {
+    const Piece& piece = coalescer_.piece(at);
+    addPart(piece.packet + bundle.headers, piece.length - bundle.headers);
+    at = piece.next;
+  }
+  carried_[count_++] = &bundle;
+}
+
+/** The packets of a bundle that the kernel refused, one by one. */
+void LanSender::sendPieces(const Bundle& bundle) {
+  for (uint32_t i = 0, at = bundle.firstPiece; i < bundle.packets; i++) {
+    const Piece& piece = coalescer_.piece(at);
+    sendWhole(*bundle.lan, bundle.descriptor, piece.packet, piece.length);
+    at = piece.next;
   }
 }
 
@@ -142,7 +201,7 @@ void LanSender::sendSplit(const LanSocket& lan, const int32_t* d, const uint8_t*
       counters_.add(counter::lanSendErrors);
       return;
     }
-    if (used_ + bytes > kArenaBytes) flush();
+    if (used_ + bytes > kArenaBytes) flushFrames();
     startFrame(lan, d, packet);
     uint8_t* out = arena_.get() + used_;
     plan.write(segment, out);
@@ -151,11 +210,12 @@ void LanSender::sendSplit(const LanSocket& lan, const int32_t* d, const uint8_t*
   }
 }
 
-LanSender::FrameHeader& LanSender::startFrame(const LanSocket& lan, const int32_t* d, const uint8_t* packet) {
-  if (count_ == kBatch || fd_ != lan.fd) flush();
+LanSender::FrameHeader& LanSender::startFrame(const LanSocket& lan, const int32_t* d, const uint8_t* packet,
+                                              size_t parts) {
+  if (count_ == kBatch || fd_ != lan.fd || partsUsed_ + 1 + parts > kParts) flushFrames();
   fd_ = lan.fd;
   FrameHeader& header = headers_[count_];
-  header.fill(0);
+  std::memset(header.data(), 0, sizeof(VirtioHeader));
   uint8_t* ethernet = header.data() + kEthernet;
   storeBe16(ethernet, static_cast<uint16_t>(d[word::outMacHigh]));
   storeBe32(ethernet + 2, static_cast<uint32_t>(d[word::outMacLow]));
@@ -164,33 +224,62 @@ LanSender::FrameHeader& LanSender::startFrame(const LanSocket& lan, const int32_
   return header;
 }
 
-void LanSender::queue(const LanSocket& lan, const uint8_t* packet, size_t length) {
-  uint8_t* header = headers_[count_].data();
-  std::array<iovec, 2>& parts = vectors_[count_];
-  parts[0] = lan.vnetHeader ? iovec{header, headers_[count_].size()} : iovec{header + kEthernet, ETH_HLEN};
-  parts[1] = {const_cast<uint8_t*>(packet), length};
+void LanSender::beginParts(const LanSocket& lan, size_t ipHeaderBytes) {
   msghdr& message = messages_[count_].msg_hdr;
   message = {};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  count_++;
+  message.msg_iov = &parts_[partsUsed_];
+  uint8_t* header = headers_[count_].data();
+  const size_t skipped = lan.vnetHeader ? 0 : kEthernet;
+  addPart(header + skipped, kEthernet + ETH_HLEN - skipped + ipHeaderBytes);
 }
 
-void LanSender::flush() {
-  if (count_ != 0) {
-    bool delivered[kBatch];
-    sendAll(fd_, messages_.data(), count_, delivered);
-    for (uint32_t i = 0; i < count_; i++) {
-      if (!delivered[i]) {
-        counters_.add(counter::lanSendErrors);
-        continue;
-      }
-      counters_.add(counter::lanFramesSent);
-      counters_.add(counter::lanBytesSent, ETH_HLEN + vectors_[i][1].iov_len);
-    }
-  }
+void LanSender::addPart(const uint8_t* data, size_t length) {
+  parts_[partsUsed_++] = {const_cast<uint8_t*>(data), length};
+  messages_[count_].msg_hdr.msg_iovlen++;
+}
+
+void LanSender::queue(const LanSocket& lan, const uint8_t* packet, size_t length) {
+  beginParts(lan, 0);
+  addPart(packet, length);
+  carried_[count_++] = nullptr;
+}
+
+void LanSender::flushFrames() {
+  const uint32_t count = count_;
+  int errors[kBatch];
+  if (count != 0) sendAll(fd_, messages_.data(), count, errors);
+  // Empty from here on: the packets of a refused bundle are queued again.
   count_ = 0;
   used_ = 0;
+  partsUsed_ = 0;
+  std::vector<const Bundle*> refused;
+  for (uint32_t i = 0; i < count; i++) {
+    if (errors[i] == EINVAL && carried_[i] != nullptr) {
+      refused.push_back(carried_[i]);
+    } else {
+      account(i, errors[i]);
+    }
+  }
+  for (const Bundle* bundle : refused) {
+    counters_.add(counter::lanBundlesRefused);
+    if (bundle->protocol == kProtocolUdp) coalescer_.leaveUdpAlone();
+    sendPieces(*bundle);
+  }
+}
+
+void LanSender::account(uint32_t i, int error) {
+  const Bundle* bundle = carried_[i];
+  if (error != 0) {
+    counters_.add(counter::lanSendErrors, bundle == nullptr ? 1 : bundle->packets);
+    return;
+  }
+  const msghdr& message = messages_[i].msg_hdr;
+  size_t bytes = 0;
+  for (size_t part = 0; part < message.msg_iovlen; part++) bytes += message.msg_iov[part].iov_len;
+  const bool virtio = message.msg_iov[0].iov_base == headers_[i].data();
+  counters_.add(counter::lanFramesSent);
+  counters_.add(counter::lanBytesSent, bytes - (virtio ? sizeof(VirtioHeader) : 0));
+  if (bundle != nullptr) counters_.add(counter::lanPacketsCoalesced, bundle->packets);
 }
 
 }  // namespace vine

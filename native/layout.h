@@ -8,6 +8,9 @@ namespace vine {
 constexpr uint32_t kDescriptorWords = 32;
 constexpr uint32_t kScratchSlots = 16;
 
+// A slot of a tunnel engine may hold a train of datagrams, each with a descriptor of its own.
+constexpr uint32_t kDescriptorsPerTunnelSlot = 8;
+
 namespace word {
 enum : uint32_t {
   offset,
@@ -76,6 +79,11 @@ enum : uint32_t {
   keepalivesReceived,
   noSession,
   splitErrors,
+  tunnelTrainsSent,
+  tunnelTrainsReceived,
+  tunnelTrainsRefused,
+  lanPacketsCoalesced,
+  lanBundlesRefused,
   count,
 };
 }

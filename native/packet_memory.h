@@ -13,9 +13,9 @@ namespace vine {
 
 class PacketMemory {
  public:
-  /** Null when there is not enough memory. */
-  static std::shared_ptr<PacketMemory> allocate(uint32_t slots, uint32_t slotBytes) {
-    auto memory = std::shared_ptr<PacketMemory>(new PacketMemory(slots, slotBytes));
+  /** Null when there is not enough memory. `capacity` receive descriptors. */
+  static std::shared_ptr<PacketMemory> allocate(uint32_t slots, uint32_t slotBytes, uint32_t capacity) {
+    auto memory = std::shared_ptr<PacketMemory>(new PacketMemory(slots, slotBytes, capacity));
     return memory->map() ? memory : nullptr;
   }
   ~PacketMemory() {
@@ -27,9 +27,11 @@ class PacketMemory {
   /** Receive slots; `kScratchSlots` more follow them. */
   uint32_t slots() const { return slots_; }
   uint32_t slotBytes() const { return slotBytes_; }
-  uint32_t allSlots() const { return slots_ + kScratchSlots; }
-  size_t packetBytes() const { return size_t{allSlots()} * slotBytes_; }
-  size_t descriptorBytes() const { return size_t{allSlots()} * kDescriptorWords * sizeof(int32_t); }
+  /** Receive descriptors; `kScratchSlots` more follow them. */
+  uint32_t capacity() const { return capacity_; }
+  uint32_t allDescriptors() const { return capacity_ + kScratchSlots; }
+  size_t packetBytes() const { return size_t{slots_ + kScratchSlots} * slotBytes_; }
+  size_t descriptorBytes() const { return size_t{allDescriptors()} * kDescriptorWords * sizeof(int32_t); }
 
   uint8_t* packets() const { return packets_; }
   uint8_t* slot(uint32_t i) const { return packets_ + size_t{i} * slotBytes_; }
@@ -46,7 +48,8 @@ class PacketMemory {
   }
 
  private:
-  PacketMemory(uint32_t slots, uint32_t slotBytes) : slots_(slots), slotBytes_(slotBytes) {}
+  PacketMemory(uint32_t slots, uint32_t slotBytes, uint32_t capacity)
+      : slots_(slots), slotBytes_(slotBytes), capacity_(capacity) {}
 
   // Pages come zeroed and only as they are touched: large slots that see small packets cost little.
   bool map() {
@@ -59,6 +62,7 @@ class PacketMemory {
 
   const uint32_t slots_;
   const uint32_t slotBytes_;
+  const uint32_t capacity_;
   uint8_t* packets_ = nullptr;
 };
 

@@ -39,9 +39,9 @@ bool Session::open(uint32_t lane, uint64_t counter, uint8_t* data, size_t length
   return context.open(counter, data, length);
 }
 
-void Peer::countSent(uint64_t bytes, uint64_t nowMs) {
+void Peer::countSent(uint64_t messages, uint64_t bytes, uint64_t nowMs) {
   bytesSent.fetch_add(bytes, std::memory_order_relaxed);
-  packetsSent.fetch_add(1, std::memory_order_relaxed);
+  packetsSent.fetch_add(messages, std::memory_order_relaxed);
   lastSentMs.store(nowMs, std::memory_order_relaxed);
 }
 

@@ -75,7 +75,7 @@ struct Peer {
   std::atomic<uint64_t> lastSentMs{0};
   std::atomic<uint64_t> lastReceivedMs{0};
 
-  void countSent(uint64_t bytes, uint64_t nowMs);
+  void countSent(uint64_t messages, uint64_t bytes, uint64_t nowMs);
   void countReceived(uint64_t bytes, uint64_t nowMs);
 };
 

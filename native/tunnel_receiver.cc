@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include <algorithm>
 #include <cstring>
 #include <shared_mutex>
 
@@ -54,7 +55,8 @@ TunnelReceiver::TunnelReceiver(const PacketMemory& memory, Counters& counters, u
       table_(SessionTable::instance()),
       lane_(lane),
       sockets_(sockets),
-      ring_(memory, true) {}
+      ring_(memory, true),
+      filledBy_(memory.slots()) {}
 
 void TunnelReceiver::Held::take(Session* session) {
   if (session_ == session) return;
@@ -67,74 +69,101 @@ void TunnelReceiver::Held::take(Session* session) {
 Batch TunnelReceiver::drain() {
   Batch batch;
   nowMs_ = monotonicMs();
-  for (size_t i = 0; i < sockets_.size() && batch.taken < memory_.slots(); i++) {
-    if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], &batch)) break;
+  if (slot_ == taken_) refill(&batch);
+  batch.taken = taken_ - slot_;
+  if (batch.taken == 0) return batch;
+  const std::shared_lock<FairLock> sessions(table_.lock);
+  Held held;
+  while (slot_ < taken_ && describeSlot(&held, &batch)) {
+    slot_++;
+    at_ = 0;
   }
-  turn_++;
   return batch;
 }
 
+void TunnelReceiver::refill(Batch* batch) {
+  taken_ = 0;
+  slot_ = 0;
+  at_ = 0;
+  for (size_t i = 0; i < sockets_.size() && taken_ < memory_.slots(); i++) {
+    if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], batch)) break;
+  }
+  turn_++;
+}
+
 bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
-  const uint32_t first = batch->taken;
-  const int received = ring_.receive(fd, first, kLead);
+  const int received = ring_.receive(fd, taken_, kLead);
   if (received < 0) {
     if (errno == EBADF || errno == ENOTSOCK) batch->broken = errno;
     return batch->broken == 0;
   }
-  batch->taken += static_cast<uint32_t>(received);
-  const std::shared_lock<FairLock> sessions(table_.lock);
-  Held held;
-  for (uint32_t slot = first; slot < batch->taken; slot++) {
-    if (describe(fd, slot, &held, memory_.descriptor(batch->filled))) batch->filled++;
+  for (int i = 0; i < received; i++) filledBy_[taken_++] = fd;
+  return true;
+}
+
+bool TunnelReceiver::describeSlot(Held* held, Batch* batch) {
+  const size_t length = ring_.length(slot_);
+  const size_t train = ring_.segmentBytes(slot_);
+  const size_t each = train == 0 || train > length ? length : train;
+  Endpoint source;
+  if (!receivedEndpoint(ring_.from(slot_), filledBy_[slot_], &source)) return true;
+  if (at_ == 0) {
+    if (each < length) counters_.add(counter::tunnelTrainsReceived);
+    if (length == 0 || ring_.truncated(slot_)) {
+      counters_.add(counter::tunnelDatagramsReceived);
+      counters_.add(counter::tunnelBytesReceived, length);
+      counters_.add(counter::messagesMalformed);
+      return true;
+    }
+  }
+  for (; at_ < length; at_ += each) {
+    if (batch->filled == memory_.capacity()) return false;
+    const Datagram datagram = {ring_.data(slot_) + at_, std::min(each, length - at_), &source};
+    if (describe(datagram, held, memory_.descriptor(batch->filled))) batch->filled++;
   }
   return true;
 }
 
-bool TunnelReceiver::describe(int fd, uint32_t slot, Held* held, int32_t* d) {
-  const size_t length = ring_.length(slot);
+bool TunnelReceiver::describe(const Datagram& datagram, Held* held, int32_t* d) {
   counters_.add(counter::tunnelDatagramsReceived);
-  counters_.add(counter::tunnelBytesReceived, length);
-  if (length >= 4 && !ring_.truncated(slot)) {
-    const uint32_t type = loadLe32(ring_.data(slot));
-    if (type == kTransportData && length >= kTransportHeaderBytes + kTagBytes) {
-      return describeMessage(fd, slot, held, d);
+  counters_.add(counter::tunnelBytesReceived, datagram.length);
+  if (datagram.length >= 4) {
+    const uint32_t type = loadLe32(datagram.data);
+    if (type == kTransportData && datagram.length >= kTransportHeaderBytes + kTagBytes) {
+      return describeMessage(datagram, held, d);
     }
-    if (length == handshakeLength(type)) return describeHandshake(fd, slot, type, d);
+    if (datagram.length == handshakeLength(type)) {
+      describeHandshake(datagram, d);
+      return true;
+    }
   }
   counters_.add(counter::messagesMalformed);
   return false;
 }
 
-bool TunnelReceiver::describeHandshake(int fd, uint32_t slot, uint32_t type, int32_t* d) {
-  Endpoint source;
-  if (!receivedEndpoint(ring_.from(slot), fd, &source)) return false;
-  describePayload(d, kind::handshake, static_cast<size_t>(ring_.data(slot) - memory_.packets()),
-                  handshakeLength(type));
+void TunnelReceiver::describeHandshake(const Datagram& datagram, int32_t* d) {
+  describePayload(d, kind::handshake, static_cast<size_t>(datagram.data - memory_.packets()), datagram.length);
   d[word::from] = -1;
-  writeSource(d, source);
-  return true;
+  writeSource(d, *datagram.source);
 }
 
-bool TunnelReceiver::describeMessage(int fd, uint32_t slot, Held* held, int32_t* d) {
-  uint8_t* message = ring_.data(slot);
-  const size_t length = ring_.length(slot);
-  Session* session = authenticate(message, length, held);
+bool TunnelReceiver::describeMessage(const Datagram& datagram, Held* held, int32_t* d) {
+  Session* session = authenticate(datagram.data, datagram.length, held);
   if (session == nullptr) return false;
-  table_.peer(session->peer).countReceived(length, nowMs_);
-  const int32_t flags = noteAuthentic(session, fd, slot);
-  const size_t payload = length - kTransportHeaderBytes - kTagBytes;
+  table_.peer(session->peer).countReceived(datagram.length, nowMs_);
+  const int32_t flags = noteAuthentic(session, *datagram.source);
+  const size_t payload = datagram.length - kTransportHeaderBytes - kTagBytes;
   if (payload == 0) {
     counters_.add(counter::keepalivesReceived);
     // Nothing in it for the worker, unless it is how the session or the peer's new address shows itself.
     if (flags == 0) return false;
   }
-  const auto offset = static_cast<size_t>(message + kTransportHeaderBytes - memory_.packets());
+  const auto offset = static_cast<size_t>(datagram.data + kTransportHeaderBytes - memory_.packets());
   describePayload(d, kind::message, offset, payload);
   d[word::from] = static_cast<int32_t>(session->peer);
   d[word::session] = static_cast<int32_t>(session->localIndex);
   d[word::sessionFlags] = flags;
-  Endpoint source;
-  if ((flags & session_flag::roamed) && receivedEndpoint(ring_.from(slot), fd, &source)) writeSource(d, source);
+  if (flags & session_flag::roamed) writeSource(d, *datagram.source);
   return true;
 }
 
@@ -162,13 +191,11 @@ Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* hel
   return session;
 }
 
-int32_t TunnelReceiver::noteAuthentic(Session* session, int fd, uint32_t slot) {
+int32_t TunnelReceiver::noteAuthentic(Session* session, const Endpoint& source) {
   int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
   session->authenticatedOnce = true;
-  Endpoint source;
   Endpoint known;
   EndpointCell& endpoint = table_.peer(session->peer).endpoint;
-  if (!receivedEndpoint(ring_.from(slot), fd, &source)) return flags;
   if (endpoint.load(&known) && known == source) return flags;
   endpoint.store(source);
   return flags | session_flag::roamed;

@@ -12,6 +12,7 @@ class TunnelReceiver final : public Receiver {
  public:
   TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<int>& sockets);
 
+  /** What did not fit the descriptors stays in the slots for the next call. */
   Batch drain() override;
   const std::vector<int>& descriptors() const override { return sockets_; }
 
@@ -26,15 +27,25 @@ class TunnelReceiver final : public Receiver {
     std::unique_lock<std::mutex> lock_;
   };
 
+  /** One datagram in a slot, and where it came from. */
+  struct Datagram {
+    uint8_t* data;
+    size_t length;
+    const Endpoint* source;
+  };
+
+  void refill(Batch* batch);
   bool receiveFrom(int fd, Batch* batch);
+  /** Describes the datagrams of slot `slot_` from `at_` on; false when the descriptors have run out before its end. */
+  bool describeSlot(Held* held, Batch* batch);
   /** False when the datagram was dealt with here, counted where it has to be. */
-  bool describe(int fd, uint32_t slot, Held* held, int32_t* d);
-  bool describeHandshake(int fd, uint32_t slot, uint32_t type, int32_t* d);
-  bool describeMessage(int fd, uint32_t slot, Held* held, int32_t* d);
+  bool describe(const Datagram& datagram, Held* held, int32_t* d);
+  void describeHandshake(const Datagram& datagram, int32_t* d);
+  bool describeMessage(const Datagram& datagram, Held* held, int32_t* d);
   /** Null, and counted, when the message is not a new and genuine one of a live session. */
   Session* authenticate(uint8_t* message, size_t length, Held* held);
   /** The flags for the worker, after the session and its peer have noted the message. */
-  int32_t noteAuthentic(Session* session, int fd, uint32_t slot);
+  int32_t noteAuthentic(Session* session, const Endpoint& source);
 
   const PacketMemory& memory_;
   Counters& counters_;
@@ -42,6 +53,12 @@ class TunnelReceiver final : public Receiver {
   const uint32_t lane_;
   std::vector<int> sockets_;
   ReceiveRing ring_;
+  /** By slot: which socket filled it. */
+  std::vector<int> filledBy_;
+  /** Slots that hold messages, the one that is next, and how far that one has been read. */
+  uint32_t taken_ = 0;
+  uint32_t slot_ = 0;
+  size_t at_ = 0;
   size_t turn_ = 0;
   uint64_t nowMs_ = 0;
 };

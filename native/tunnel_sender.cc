@@ -1,5 +1,8 @@
 #include "tunnel_sender.h"
 
+#include <errno.h>
+#include <netinet/udp.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -13,6 +16,10 @@ namespace {
 
 constexpr uint32_t kBatch = 64;
 constexpr size_t kArenaBytes = 256 * 1024;
+// UDP_MAX_SEGMENTS of the kernels that have the fewest.
+constexpr uint32_t kTrainDatagrams = 64;
+// All of a train is one UDP payload to the kernel (65,507 bytes at most over IPv4); the margin is for IP options.
+constexpr uint32_t kTrainBytes = 65'000;
 // What every IPv4 host must be able to take (RFC 791 §3.2). A smaller MTU is a mistake, not a network.
 constexpr int32_t kSmallestMtu = 576;
 
@@ -37,16 +44,19 @@ bool sealMessage(Session* session, uint32_t lane, uint8_t* out, size_t length) {
   return session->seal(lane, count, out + kTransportHeaderBytes, length);
 }
 
-TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane)
+TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane,
+                           const std::vector<UdpLink>& sockets)
     : memory_(memory),
       counters_(counters),
       table_(SessionTable::instance()),
       lane_(lane),
+      sockets_(sockets),
       sessions_(table_.lock, std::defer_lock),
       arena_(new uint8_t[kArenaBytes]),
-      sealed_(kBatch),
+      trains_(kBatch),
       messages_(kBatch),
-      vectors_(kBatch) {}
+      vectors_(kBatch),
+      controls_(kBatch) {}
 
 void TunnelSender::send(const int32_t* d) {
   size_t length = 0;
@@ -100,26 +110,42 @@ uint8_t* TunnelSender::reserve(size_t length) {
   return arena_.get() + used_;
 }
 
+bool TunnelSender::segments(int fd) const {
+  for (const UdpLink& link : sockets_) {
+    if (link.fd == fd) return link.segmentation;
+  }
+  return false;
+}
+
+/** The datagram that was sealed at the end of the arena joins the last train, or begins a new one. */
 void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length) {
-  vectors_[count_] = {arena_.get() + used_, length};
-  Sealed& entry = sealed_[count_];
-  entry = {peer, static_cast<uint32_t>(length), endpoint};
-  msghdr& header = messages_[count_].msg_hdr;
-  header = {};
-  header.msg_iov = &vectors_[count_];
-  header.msg_iovlen = 1;
-  header.msg_name = &entry.endpoint.address;
-  header.msg_namelen = endpoint.addressLength();
+  const auto bytes = static_cast<uint32_t>(length);
   used_ += length;
-  count_++;
+  if (count_ != 0) {
+    Train& last = trains_[count_ - 1];
+    if (last.open && last.peer == peer && bytes <= last.each && last.count < kTrainDatagrams &&
+        last.bytes + bytes <= kTrainBytes && last.endpoint == endpoint) {
+      last.count++;
+      last.bytes += bytes;
+      last.open = bytes == last.each;
+      return;
+    }
+  }
+  const bool segmentation = segments(endpoint.fd);
+  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, endpoint};
 }
 
 void TunnelSender::flush() {
   // Whoever installs or removes a session must not wait for the network.
   if (sessions_.owns_lock()) sessions_.unlock();
+  uint8_t* at = arena_.get();
+  for (uint32_t i = 0; i < count_; i++) {
+    prepare(i, at);
+    at += trains_[i].bytes;
+  }
   uint32_t first = 0;
   for (uint32_t i = 1; i <= count_; i++) {
-    if (i < count_ && sealed_[i].endpoint.fd == sealed_[first].endpoint.fd) continue;
+    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd) continue;
     sendRun(first, i);
     first = i;
   }
@@ -127,18 +153,67 @@ void TunnelSender::flush() {
   used_ = 0;
 }
 
+void TunnelSender::prepare(uint32_t i, uint8_t* at) {
+  Train& train = trains_[i];
+  vectors_[i] = {at, train.bytes};
+  msghdr& header = messages_[i].msg_hdr;
+  header = {};
+  header.msg_iov = &vectors_[i];
+  header.msg_iovlen = 1;
+  header.msg_name = &train.endpoint.address;
+  header.msg_namelen = train.endpoint.addressLength();
+  if (train.count == 1) return;
+  header.msg_control = controls_[i].bytes;
+  header.msg_controllen = sizeof controls_[i].bytes;
+  cmsghdr* control = CMSG_FIRSTHDR(&header);
+  control->cmsg_level = IPPROTO_UDP;
+  control->cmsg_type = UDP_SEGMENT;
+  control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  storeRaw(CMSG_DATA(control), static_cast<uint16_t>(train.each));
+}
+
 /** Sends what shares one socket. */
 void TunnelSender::sendRun(uint32_t first, uint32_t end) {
-  bool delivered[kBatch];
-  sendAll(sealed_[first].endpoint.fd, &messages_[first], end - first, delivered);
-  for (uint32_t i = first; i < end; i++) {
-    if (!delivered[i - first]) {
-      counters_.add(counter::tunnelSendErrors);
-      continue;
-    }
-    counters_.add(counter::tunnelDatagramsSent);
-    counters_.add(counter::tunnelBytesSent, sealed_[i].length);
-    table_.peer(sealed_[i].peer).countSent(sealed_[i].length, nowMs_);
+  int errors[kBatch];
+  sendAll(trains_[first].endpoint.fd, &messages_[first], end - first, errors);
+  for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
+}
+
+void TunnelSender::account(const Train& train, int error, const iovec& part) {
+  // EINVAL, EMSGSIZE: the datagrams are larger than the path's MTU, which only single ones may be (they are
+  // fragmented). EIO: the route's interface cannot complete checksums.
+  if (train.count > 1 && (error == EINVAL || error == EMSGSIZE || error == EIO)) {
+    counters_.add(counter::tunnelTrainsRefused);
+    sendSingly(train, part);
+    return;
+  }
+  if (error != 0) {
+    counters_.add(counter::tunnelSendErrors, train.count);
+    return;
+  }
+  if (train.count > 1) counters_.add(counter::tunnelTrainsSent);
+  counters_.add(counter::tunnelDatagramsSent, train.count);
+  counters_.add(counter::tunnelBytesSent, train.bytes);
+  table_.peer(train.peer).countSent(train.count, train.bytes, nowMs_);
+}
+
+void TunnelSender::sendSingly(const Train& train, const iovec& part) {
+  auto* const data = static_cast<uint8_t*>(part.iov_base);
+  mmsghdr messages[kTrainDatagrams] = {};
+  iovec vectors[kTrainDatagrams];
+  int errors[kTrainDatagrams];
+  for (uint32_t i = 0; i < train.count; i++) {
+    const uint32_t at = i * train.each;
+    vectors[i] = {data + at, std::min(train.each, train.bytes - at)};
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = const_cast<sockaddr*>(&train.endpoint.address.any);
+    messages[i].msg_hdr.msg_namelen = train.endpoint.addressLength();
+  }
+  sendAll(train.endpoint.fd, messages, train.count, errors);
+  for (uint32_t i = 0; i < train.count; i++) {
+    const auto bytes = static_cast<uint32_t>(vectors[i].iov_len);
+    account({train.peer, 1, bytes, bytes, false, false, train.endpoint}, errors[i], vectors[i]);
   }
 }
 

@@ -1,5 +1,6 @@
 // Seals packets for peers and sends them in batches.
 #pragma once
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -11,12 +12,13 @@
 #include "packet_memory.h"
 #include "segment.h"
 #include "session_table.h"
+#include "udp_socket.h"
 
 namespace vine {
 
 class TunnelSender {
  public:
-  TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane);
+  TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<UdpLink>& sockets);
 
   /** Starts a batch: everything until `flush` is stamped with this time. */
   void begin(uint64_t nowMs) { nowMs_ = nowMs; }
@@ -25,32 +27,52 @@ class TunnelSender {
   void flush();
 
  private:
-  struct Sealed {
+  /**
+   * Datagrams for one peer that lie one behind the other in the arena, all of one size but the last, which may be
+   * shorter: one message with UDP_SEGMENT.
+   */
+  struct Train {
     uint32_t peer;
-    uint32_t length;
+    uint32_t count;
+    uint32_t each;
+    uint32_t bytes;
+    bool open;
+    bool segmentation;
     Endpoint endpoint;
+  };
+  union Control {
+    cmsghdr alignment;
+    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
   };
 
   /** False when the rest of the packet need not be tried. */
   bool sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu);
   uint8_t* reserve(size_t length);
+  /** Whether the kernel may cut trains on this socket. */
+  bool segments(int fd) const;
   void commit(uint32_t peer, const Endpoint& endpoint, size_t length);
+  void prepare(uint32_t i, uint8_t* at);
   void sendRun(uint32_t first, uint32_t end);
+  void account(const Train& train, int error, const iovec& part);
+  /** Sends the datagrams of a train that was refused as such. */
+  void sendSingly(const Train& train, const iovec& part);
 
   const PacketMemory& memory_;
   Counters& counters_;
   SessionTable& table_;
   const uint32_t lane_;
+  std::vector<UdpLink> sockets_;
   uint64_t nowMs_ = 0;
   /** Held while sessions are in use, from the first seal of a batch to its flush; never while sending. */
   std::shared_lock<FairLock> sessions_;
-  /** Sealed datagrams lie one behind the other, as UDP_SEGMENT will want them. */
+  /** Sealed datagrams lie one behind the other, as UDP_SEGMENT wants them. */
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   uint32_t count_ = 0;
-  std::vector<Sealed> sealed_;
+  std::vector<Train> trains_;
   std::vector<mmsghdr> messages_;
   std::vector<iovec> vectors_;
+  std::vector<Control> controls_;
 };
 
 /**

@@ -1,6 +1,7 @@
 #include "udp_socket.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "endpoint.h"
@@ -23,6 +24,17 @@ void setOptions(int fd, bool v6) {
   }
 }
 
+/** A size of 0 changes nothing; a kernel that does not know the option refuses it. */
+bool canSegment(int fd) {
+  const int none = 0;
+  return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
+}
+
+bool coalesce(int fd) {
+  const int on = 1;
+  return setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
+}
+
 }  // namespace
 
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* result, Failure* failure) {
@@ -38,7 +50,7 @@ bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* re
   socklen_t size = sizeof local.address;
   if (getsockname(fd, &local.address.any, &size) != 0) return fail(failure, fd, "cannot read the bound port");
   adopt(fd);
-  *result = {fd, endpointPort(local), v6 ? 6 : 4};
+  *result = {fd, endpointPort(local), v6 ? 6 : 4, canSegment(fd), coalesce(fd)};
   return true;
 }
 

@@ -10,6 +10,16 @@ struct UdpSocket {
   int fd;
   uint16_t port;
   int family;  // 4 or 6
+  /** UDP_SEGMENT: the kernel cuts a train of equal datagrams that is handed over in one message (Linux 4.18). */
+  bool segmentation;
+  /** UDP_GRO: datagrams that came as a train are handed over in one message (Linux 5.0). */
+  bool coalescing;
+};
+
+/** What the packet engine needs of one. */
+struct UdpLink {
+  int fd;
+  bool segmentation;
 };
 
 /** Binds to 4 or 16 address bytes. */

@@ -4,7 +4,6 @@
  */
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { TableConfig } from '../tables/files/parse.js';
-import { DEFAULTS } from '../tables/files/router-file.js';
 
 interface NotYet {
   /** As an operator finds it in the file. */
@@ -16,23 +15,6 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  {
-    setting: 'router.json: tun',
-    asked: ({ router }) => router.tun.length > 0,
-    instead:
-      "no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
-  },
-  {
-    setting: 'router.json: mobility.verify "strict"',
-    asked: ({ router }) => router.mobility.verify === 'strict',
-    instead: 'moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
-  },
-  {
-    setting: 'router.json: mobility.maxMoves, mobility.moveWindowSeconds',
-    asked: ({ router: { mobility } }) =>
-      mobility.maxMoves !== DEFAULTS.maxMoves || mobility.moveWindowSeconds !== DEFAULTS.moveWindowSeconds,
-    instead: 'a node that bounces is not frozen',
-  },
   {
     setting: 'router.json: listen tcp://',
     asked: ({ router }) => named(router.listen.filter(isTcp).map(formatEndpoint)),

@@ -65,6 +65,8 @@ export interface LndtView {
   readonly state: 'static' | 'visiting' | 'departed' | 'unauthorised';
   /** Where a departed node is; where a visiting node is at home. */
   readonly router: string | null;
+  /** A visiting or departed node that stays where it is for now: announcements elsewhere are not believed. */
+  readonly frozen: boolean;
 }
 
 export interface HwdtView {
@@ -86,6 +88,8 @@ export interface DirectoryView {
   readonly router: string;
   readonly seq: number;
   readonly state: 'here' | 'withdrawn';
+  /** It stays where it is for now: announcements elsewhere are not believed. */
+  readonly frozen: boolean;
   readonly stampedAt: string;
 }
 
@@ -115,6 +119,11 @@ export interface MigrationView {
   readonly seq: number;
   readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';
   readonly reason: string;
+  /**
+   * For how long after its first announcement here packets from its old LAN did not reach it, as far as the routers
+   * can tell (the hypervisor's own pause is not in it); null until the VR that had it has answered, and elsewhere.
+   */
+  readonly blackoutUs: number | null;
   readonly startedAt: string;
   readonly steps: readonly { readonly step: string; readonly atUs: number }[];
 }
@@ -187,6 +196,8 @@ export interface RouterView {
   counters(): CountersView;
   /** Announces a node's move to this router by hand. A string is the reason why not. */
   move(request: { vnet: string | undefined; ip: string }): MigrationView | string;
+  /** Ends the freeze of a node that is here. A string is the reason why not. */
+  unfreeze(request: { vnet: string | undefined; ip: string }): DirectoryView | string;
   setLogLevel(level: string): string | undefined;
   /** Reads the files again and applies what differs, all of it or nothing. */
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;

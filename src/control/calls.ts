@@ -30,6 +30,7 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
     ['/v1/migrations', table((query) => migrations(router, query))],
     ['/v1/moves', post((body) => move(router, body))],
+    ['/v1/unfreeze', post((body) => unfreeze(router, body))],
     ['/v1/log-level', post((body) => logLevel(router, body))],
     ['/v1/reload', post((body) => reload(router, body))],
     ['/v1/confirm', post((body) => confirm(router, body))],
@@ -94,6 +95,13 @@ function move(router: RouterView, body: unknown): Reply {
   if (typeof fields === 'string') return refusal(400, fields);
   const moved = router.move({ vnet: fields.vnet, ip: fields.ip ?? '' });
   return typeof moved === 'string' ? refusal(409, moved) : object(moved);
+}
+
+function unfreeze(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body, ['ip'], ['vnet']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const released = router.unfreeze({ vnet: fields.vnet, ip: fields.ip ?? '' });
+  return typeof released === 'string' ? refusal(409, released) : object(released);
 }
 
 function logLevel(router: RouterView, body: unknown): Reply {

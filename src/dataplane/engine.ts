@@ -1,12 +1,13 @@
 /**
  * The packet engine: what the native addon does for a worker, described like a device.
  *
- * An engine belongs to one worker thread. It owns a block of packet memory, cut into slots, and one descriptor per
- * slot. `receive` fills slots from the front and describes each; the worker reads the packet, may change its headers
+ * An engine belongs to one worker thread. It owns a block of packet memory, cut into slots, and an array of
+ * descriptors. `receive` fills slots and describes each packet in them, from the first descriptor on (a LAN's slot
+ * holds one packet; a tunnel's may hold a train of datagrams); the worker reads the packet, may change its headers
  * in place, and writes an action into the descriptor; `send` carries the actions out. Slots and descriptors are the
  * worker's from the return of `receive` to the call of `send`, then the engine's until the next return of `receive`.
  * The last `SCRATCH_SLOTS` slots are never filled by `receive`: the worker puts packets of its own there (held ones,
- * ICMP errors) with descriptors of its own, and sends them with `send(first, count)`.
+ * ICMP errors) with the descriptors from `capacity` on, and sends them with `send(first, count)`.
  *
  * Nothing here has tables or policy. Sessions live in the addon, one registry for the whole process (`SessionTable`).
  */
@@ -22,7 +23,7 @@ export const D = {
   length: 1,
   /** One of `Kind`. */
   kind: 2,
-  /** Where from: LAN index for `Kind.frame`, peer index for messages (−1 for handshake messages). */
+  /** Where from: LAN or TUN index for `Kind.frame`, peer index for messages (−1 for handshake messages). */
   from: 3,
   srcMacHigh: 4,
   srcMacLow: 5,
@@ -32,7 +33,7 @@ export const D = {
   etherType: 8,
   /** One of `Action`; `receive` sets `Action.drop`. */
   action: 9,
-  /** Peer index for `Action.tunnel`, LAN index for `Action.lan`. */
+  /** Peer index for `Action.tunnel`, LAN or TUN index for `Action.lan`. */
   to: 10,
   outMacHigh: 11,
   outMacLow: 12,
@@ -63,7 +64,10 @@ export const D = {
 } as const;
 
 export const Kind = {
-  /** An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous). */
+  /**
+   * An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous); or a packet that the machine
+   * itself sends through a TUN device (MAC words 0).
+   */
   frame: 0,
   /** An authenticated, replay-checked transport message; the payload is decrypted, padding included. */
   message: 1,
@@ -75,7 +79,10 @@ export const Action = {
   drop: 0,
   /** Seal in the current session of peer `to` behind an overlay header, and send. Splits and completes checksums. */
   tunnel: 1,
-  /** Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC. GSO fields go along. */
+  /**
+   * Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC; or, when `to` is a TUN device, hand it
+   * to the machine itself. GSO fields go along.
+   */
   lan: 2,
 } as const;
 
@@ -110,7 +117,16 @@ export const EngineCounter = {
   noSession: 17,
   /** A packet that could not be split: headers do not fit its GSO type. */
   splitErrors: 18,
-  count: 19,
+  /** Several datagrams of one peer handed to the kernel, or taken from it, as one (UDP_SEGMENT, UDP_GRO). */
+  tunnelTrainsSent: 19,
+  tunnelTrainsReceived: 20,
+  /** Trains that the kernel would not cut (path MTU, no checksum offload); their datagrams were sent one by one. */
+  tunnelTrainsRefused: 21,
+  /** Packets that left for a LAN inside a super-packet made here. */
+  lanPacketsCoalesced: 22,
+  /** Super-packets made here that the kernel refused; their packets were sent one by one. */
+  lanBundlesRefused: 23,
+  count: 24,
 } as const;
 
 export interface LanSocket {
@@ -123,17 +139,30 @@ export interface LanSocket {
   readonly vnetHeader: boolean;
 }
 
+/** A TUN device: the machine's own packets. It goes when the socket is closed or the process ends, however it does. */
+export interface TunSocket {
+  readonly fd: number;
+  /** Numbered together with the LANs: no LAN has it. */
+  readonly index: number;
+}
+
 export interface UdpSocket {
   readonly fd: number;
   /** The port really bound (listen port 0 = any). */
   readonly port: number;
   readonly family: 4 | 6;
+  /** UDP_SEGMENT: trains of datagrams leave in one system call. */
+  readonly segmentation: boolean;
+  /** UDP_GRO is on: trains of datagrams arrive in one. */
+  readonly coalescing: boolean;
 }
 
 export interface EngineOptions {
   /** `lan` receives from the LAN sockets, `tunnel` from the UDP sockets. Both can send to both. */
   readonly role: 'lan' | 'tunnel';
   readonly lans: readonly LanSocket[];
+  /** Read by role `lan`, along with the LANs; counted as LAN frames. */
+  readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
@@ -147,14 +176,16 @@ export interface EngineOptions {
 
 export interface Engine {
   readonly packets: Uint8Array;
-  /** (slots + SCRATCH_SLOTS) × DESCRIPTOR_WORDS */
+  /** (capacity + SCRATCH_SLOTS) × DESCRIPTOR_WORDS */
   readonly descriptors: Int32Array;
   readonly slots: number;
   readonly slotBytes: number;
+  /** Most packets that one `receive` describes, at least `slots`; the worker's own descriptors follow. */
+  readonly capacity: number;
   /** Offset in `packets` where the worker should put an IP packet in scratch slot `i` (room for headers is before it). */
   scratchOffset(i: number): number;
   /**
-   * Waits up to `timeoutMs` for packets. Returns how many slots are filled; 0 on time-out or wake-up.
+   * Waits up to `timeoutMs` for packets. Returns how many descriptors are filled; 0 on time-out or wake-up.
    * Throws when a socket is broken beyond use (interface deleted).
    */
   receive(timeoutMs: number): number;
@@ -192,6 +223,8 @@ export const PeerStat = {
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
+  /** Makes a TUN device, down and without addresses. Throws when there is one of that name, or it may not. */
+  openTun(interfaceName: string, index: number): TunSocket;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
   closeSocket(fd: number): void;

@@ -81,7 +81,7 @@ export class HoldQueue {
   }
 
   #stage(held: Held, scratch: number): number {
-    const slot = this.#engine.slots + scratch;
+    const slot = this.#engine.capacity + scratch;
     const offset = this.#engine.scratchOffset(scratch);
     this.#engine.packets.set(held.bytes, offset);
     this.#engine.descriptors.set(held.descriptor, slot * DESCRIPTOR_WORDS);
@@ -90,7 +90,7 @@ export class HoldQueue {
   }
 
   #flush(filled: number): 0 {
-    if (filled > 0) this.#engine.send(this.#engine.slots, filled);
+    if (filled > 0) this.#engine.send(this.#engine.capacity, filled);
     return 0;
   }
 }

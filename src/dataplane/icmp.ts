@@ -43,7 +43,7 @@ export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
   if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return;
   const offset = ctx.engine.scratchOffset(SCRATCH);
   const length = family === 4 ? buildV4(ctx, i, offset, from) : buildV6(ctx, i, offset, from);
-  const slot = ctx.engine.slots + SCRATCH;
+  const slot = ctx.engine.capacity + SCRATCH;
   ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
   ctx.setWord(slot, D.offset, offset);
   ctx.setWord(slot, D.length, length);

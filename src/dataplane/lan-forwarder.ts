@@ -1,4 +1,7 @@
-/** The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3). */
+/**
+ * The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3), or from the machine
+ * itself through a TUN port.
+ */
 import { macFromHalves } from '../net/mac.js';
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { D, VIRTIO_NEEDS_CSUM } from './engine.js';
@@ -48,6 +51,11 @@ export class LanForwarder {
     const ctx = this.#ctx;
     const source = ctx.source;
     const flags = source[R.flags] ?? 0;
+    if (ctx.isTun(ctx.word(i, D.from)) && source[R.kind] !== RouteKind.none) {
+      if (source[R.kind] === RouteKind.own) return true;
+      ctx.count('drop_source_unauthorised');
+      return false;
+    }
     switch (source[R.kind]) {
       case RouteKind.host:
       case RouteKind.onLink:
@@ -59,9 +67,7 @@ export class LanForwarder {
         return false;
       case RouteKind.none: {
         const departed = ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
-        const network = ctx.destination[R.network] ?? 0;
-        if (departed && ctx.isGatewayMac(vnet, network, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow)))
-          return true;
+        if (departed && ctx.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
         ctx.count('drop_source_unauthorised');
         return false;
       }
@@ -113,8 +119,9 @@ export class LanForwarder {
   /** TTL − 1 between hosts that are not on one link; false when it was the last. */
   #countHop(i: number): boolean {
     const ctx = this.#ctx;
-    // From outside to a departed node the home gateway has counted already, and believes to be on its link.
-    if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none) return true;
+    // From outside to a departed node the home gateway has counted already, and believes to be on its link. What the
+    // machine itself sends has not been through a router yet: this one is the machine.
+    if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none || ctx.isTun(ctx.word(i, D.from))) return true;
     if (ctx.packet.ttl <= 1) {
       ctx.count('drop_ttl_expired');
       sendTimeExceeded(ctx, i);

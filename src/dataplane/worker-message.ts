@@ -44,8 +44,10 @@ export type WorkerMessage =
 /** Everything that a worker is given at its start. */
 export interface WorkerInput {
   readonly engine: EngineOptions;
-  /** vnet of each LAN, by LAN index. */
+  /** vnet of each LAN and behind them of each TUN port, by index. */
   readonly lanVnets: readonly number[];
+  /** Indexes from here on are TUN ports. */
+  readonly tunsFrom: number;
   /** The gateway machine's own IPv4 and IPv6 address on each LAN, for ICMP errors; undefined where it has none. */
   readonly lanAddresses: readonly {
     readonly v4: AddressWords | undefined;

@@ -49,6 +49,11 @@ export class Move {
     this.#steps.push({ step: name, atUs: Math.round((atMs - this.start.startedMs) * 1000) });
   }
 
+  /** Notes a step unless it is there already. */
+  stepOnce(name: string): void {
+    if (!this.#steps.some(({ step }) => step === name)) this.step(name);
+  }
+
   judge(verdict: MoveView['verdict'], reason = ''): void {
     const isNew = verdict !== this.#verdict;
     this.#verdict = verdict;
@@ -62,9 +67,20 @@ export class Move {
       ...start,
       verdict: this.#verdict,
       reason: this.#reason,
+      blackoutUs: this.#blackoutUs(),
       startedWallMs: this.#startedWallMs,
       steps: [...this.#steps],
     };
+  }
+
+  /**
+   * Estimated where the node arrived. When the VR that had it answers, its own forwarding was changed half a round trip
+   * ago: the first packet that it has sent on arrives together with the answer.
+   */
+  #blackoutUs(): number | undefined {
+    const { role, from } = this.start;
+    if (role !== 'destination' || from === undefined || this.#verdict !== 'accepted') return undefined;
+    return this.#steps.find(({ step }) => step === `accepted:${from}`)?.atUs;
   }
 }
 
@@ -84,6 +100,11 @@ export class Journal {
     this.#moves.push(move);
     if (this.#moves.length > KEPT_MOVES) this.#moves.shift();
     return move;
+  }
+
+  /** The node's last move that is known. */
+  latest(vnet: VnetId, mac: Mac): Move | undefined {
+    return this.#moves.findLast(({ start }) => start.vnet === vnet && start.mac === mac);
   }
 
   /** Oldest first. */

@@ -37,6 +37,7 @@ import { Reloader } from './reloader.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
+import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
@@ -74,6 +75,7 @@ export class Router {
   readonly #metricsHost: MetricsHost;
   readonly #reloader: Reloader;
   #control: ControlServer | undefined;
+  readonly #tunRoutes: TunRoutes;
   #serving = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
@@ -89,11 +91,24 @@ export class Router {
     const lndt = new Lndt(config.lndt, gndt, directory);
     this.#tables = { gndt, directory, hwdt, lndt };
     this.#store = this.#loadState();
-    this.#sockets = openSockets(native, config.router, gndt);
-    const { lans } = this.#sockets;
+    this.#sockets = openSockets(native, config.router, gndt, config.lndt);
+    const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
-    const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table: this.#forwarding, lans });
+    const compiler = new ForwardingCompiler({
+      gndt,
+      lndt,
+      hwdt,
+      directory,
+      table: this.#forwarding,
+      lans,
+      tuns,
+    });
     compiler.rebuild();
+    this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
+      this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
+        reason: problem,
+      }),
+    );
     this.#plane = this.#createPlane();
     this.#lanSide = new LanSide({
       lans,
@@ -154,6 +169,7 @@ export class Router {
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
     await this.#plane.serve();
+    await this.#startTuns();
     this.#lanSide.open();
     this.#mobility.start();
     this.#lanSide.start();
@@ -184,6 +200,7 @@ export class Router {
     this.#drops.stop();
     this.#store.save(this.#ownState());
     this.#guards.stop();
+    this.#tunRoutes.stop();
     this.#sockets.close();
     await this.#metricsHost.stop();
     await this.#control?.close();
@@ -246,13 +263,14 @@ export class Router {
 
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
-    const { lans, lanSockets, udp } = this.#sockets;
+    const { lans, lanSockets, tuns, udp } = this.#sockets;
     return new DataPlane({
       clock: this.#clock,
       native: loadNative(),
       lans: lanSockets,
+      tuns: tuns.map(({ socket }) => socket),
       udp,
-      lanVnets: lans.map(({ vnet }) => vnet),
+      lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
       lanAddresses: lans.map(({ addresses }) => ({
         v4: sourceAddress(addresses, 4),
         v6: sourceAddress(addresses, 6),
@@ -327,6 +345,7 @@ export class Router {
       forwarding: this.#forwarding,
       lans: this.#sockets.lans,
       lanSockets: this.#sockets.lanSockets,
+      tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
       plane: this.#plane,
       tunnel: this.#tunnel,
@@ -386,6 +405,13 @@ export class Router {
       'kernel_guard_lost',
       'the nftables rules that keep the kernel off are gone: restart the router',
     );
+  }
+
+  /** After the packet workers: what the machine sends would only be lost before. */
+  async #startTuns(): Promise<void> {
+    const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
+    for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
+    this.#warnings.push(...warnings);
   }
 
   #lanWarnings(): string[] {

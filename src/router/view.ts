@@ -38,9 +38,11 @@ import {
   hwdtView,
   lndtView,
   migrationView,
+  recordView,
   type Tables,
   vnetName,
 } from './table-views.js';
+import type { TunPort } from './tun-ports.js';
 
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
@@ -53,6 +55,7 @@ export interface LiveParts {
   readonly forwarding: ForwardingTable;
   readonly lans: readonly Lan[];
   readonly lanSockets: readonly LanSocket[];
+  readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
@@ -75,7 +78,8 @@ export class LiveView implements RouterView {
   constructor(parts: LiveParts) {
     this.#parts = parts;
     this.#lanNames = parts.lans.map((lan) => lan.interface);
-    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames);
+    const tunNames = parts.tuns.map((tun) => tun.interface);
+    this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames, tunNames);
     this.#startedWallMs = parts.clock.wallMs();
     this.#startedMs = parts.clock.nowMs();
   }
@@ -181,6 +185,16 @@ export class LiveView implements RouterView {
     if (typeof found === 'string') return found;
     const move = mobility.moveByHand(found.id, ip);
     return typeof move === 'string' ? move : migrationView(tables.gndt, move);
+  }
+
+  unfreeze({ vnet, ip: text }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const { mobility, tables } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = this.#routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const released = mobility.unfreeze(found.id, ip);
+    return typeof released === 'string' ? released : recordView(tables.gndt, released);
   }
 
   setLogLevel(level: string): string | undefined {

@@ -14,7 +14,8 @@ export function deviceSuite(world: World): void {
     assert.equal(rig.engine.slots, 8);
     assert.equal(rig.engine.slotBytes, 2048);
     assert.equal(rig.engine.packets.length, (8 + SCRATCH_SLOTS) * 2048);
-    assert.equal(rig.engine.descriptors.length, (8 + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
+    assert.ok(rig.engine.capacity >= 8);
+    assert.equal(rig.engine.descriptors.length, (rig.engine.capacity + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
     const offsets = Array.from({ length: SCRATCH_SLOTS }, (_, i) => rig.engine.scratchOffset(i));
     offsets.forEach((offset, i) => {
       assert.ok(offset >= (8 + i) * 2048 + 24 && offset < (8 + i) * 2048 + 128);
@@ -82,9 +83,10 @@ export function deviceSuite(world: World): void {
 
   it('refuses ranges and options that do not exist', () => {
     const rig = new Rig(addon, { role: 'tunnel', slots: 4, slotBytes: 2048 });
+    const all = rig.engine.capacity + SCRATCH_SLOTS;
     for (const [first, count] of [
-      [0, 4 + SCRATCH_SLOTS + 1],
-      [4 + SCRATCH_SLOTS, 1],
+      [0, all + 1],
+      [all, 1],
       [-1, 1],
       [0, -1],
       [0xffffffff, 2],

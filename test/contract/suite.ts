@@ -3,6 +3,7 @@ import { describe } from 'node:test';
 import { deviceSuite } from './device-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { splitSuite } from './split-suite.js';
+import { tunSuite } from './tun-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
@@ -10,5 +11,6 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: tunnel`, () => tunnelSuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
+  describe(`${name}: TUN`, () => tunSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
 }

@@ -196,7 +196,7 @@ function carryBothWays(world: World, { a, b }: Pair, family: 4 | 6): void {
     packets.forEach((packet, i) => {
       from.rig.place(i, packet, { ...TUNNEL, to: from.peer });
     });
-    from.rig.engine.send(from.rig.engine.slots, packets.length);
+    from.rig.engine.send(from.rig.engine.capacity, packets.length);
     const messages = to.rig.receive(packets.length);
     assert.equal(messages.length, packets.length);
     messages.forEach((message, i) => {

@@ -1,13 +1,14 @@
 /*
  * Announces a "virtual machine" the way hypervisors and guests do after a migration, from inside its namespace.
  *
- *   lab-announce INTERFACE rarp|garp|both [IPV4|IPV6]...
+ *   lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [IPV4|IPV6]...
  *
  * rarp: what QEMU sends (its defaults: initial 50 ms, max 550 ms, 5 rounds, step 100 ms, which puts the rounds at
  *       0, 50, 200, 450 and 800 ms): a broadcast RARP request, operation 3, padded to 60 bytes, addresses 0.0.0.0.
  * garp: what a Linux guest with virtio-net sends: a gratuitous ARP request per IPv4 address and an unsolicited
  *       neighbour advertisement per IPv6 address, once, repeated after 50 ms.
  * both: both, the guest's frames 19 ms after QEMU's first (announcements.md has the capture).
+ * With a time (Unix microseconds) it waits until then. With a MAC the frames are that machine's: a lie, unless it is here.
  *
  * A program of its own because timing matters here and the start of a language runtime in a namespace takes 50 ms.
  */
@@ -127,12 +128,28 @@ static void send_guest_announcement(char **addresses, int count) {
   }
 }
 
+/* "52:54:00:00:00:09"; 0 if the text is no MAC. */
+static int parse_mac(const char *text, uint8_t *into) {
+  unsigned int parts[6];
+  int end = 0;
+  if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", parts, parts + 1, parts + 2, parts + 3, parts + 4, parts + 5, &end) != 6)
+    return 0;
+  if (text[end] != '\0') return 0;
+  for (int i = 0; i < 6; i++) into[i] = (uint8_t)parts[i];
+  return 1;
+}
+
 static void wait_until(const struct timespec *start, long ms) {
   struct timespec due = *start;
   due.tv_nsec += (ms % 1000) * 1000000L;
   due.tv_sec += ms / 1000 + due.tv_nsec / 1000000000L;
   due.tv_nsec %= 1000000000L;
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
+
+static void wait_for_time(long long unix_us) {
+  struct timespec due = {unix_us / 1000000, unix_us % 1000000 * 1000};
+  clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &due, NULL);
 }
 
 struct step {
@@ -143,7 +160,7 @@ struct step {
 int main(int argc, char **argv) {
   static const struct step steps[] = {{0, 1}, {19, 0}, {50, 1}, {83, 0}, {200, 1}, {450, 1}, {800, 1}};
   if (argc < 3) {
-    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [ADDRESS]...\n");
+    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [ADDRESS]...\n");
     return 2;
   }
   int both = strcmp(argv[2], "both") == 0;
@@ -153,12 +170,15 @@ int main(int argc, char **argv) {
   long guest_shift = both ? 0 : 19;
   struct timespec start;
   open_interface(argv[1]);
+  char **addresses = argv + 3;
+  if (argc > 3 && addresses[0][0] == '@') wait_for_time(atoll(*addresses++ + 1));
+  if (addresses < argv + argc && parse_mac(*addresses, mac)) addresses++;
   clock_gettime(CLOCK_MONOTONIC, &start);
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     if (steps[i].rarp ? !rarp : !guest) continue;
     wait_until(&start, steps[i].rarp ? steps[i].ms : steps[i].ms - guest_shift);
     if (steps[i].rarp) send_rarp();
-    else send_guest_announcement(argv + 3, argc - 3);
+    else send_guest_announcement(addresses, (int)(argv + argc - addresses));
   }
   return 0;
 }

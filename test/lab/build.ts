@@ -26,7 +26,7 @@ function sysctlsOf(node: NodePlan): string[] {
     'net.ipv4.conf.all.send_redirects=0',
     'net.ipv4.conf.default.send_redirects=0',
     `net.ipv4.ip_forward=${node.forwards ? 1 : 0}`,
-    'net.ipv6.conf.all.forwarding=0',
+    `net.ipv6.conf.all.forwarding=${node.forwards ? 1 : 0}`,
   ];
   if (node.layer === 'switch')
     settings.push('net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');

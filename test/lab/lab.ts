@@ -23,7 +23,7 @@ import {
   waitGone,
   writeState,
 } from './ledger.js';
-import { announce, type MoveOptions, type MoveTimes, replug } from './mover.js';
+import { type MoveOptions, type MoveTimes, replug } from './mover.js';
 import { type MoverPlan, type Plan, planOf, routerName, type SiteLetter, type Topology } from './plan.js';
 import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
 import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
@@ -204,12 +204,9 @@ export class Lab {
     const from = this.state.places[name];
     if (from === undefined || !this.plan.sites.some(({ letter }) => letter === to))
       throw new Error(`no site "${to}" in this lab`);
-    const times = await replug(this.name, mover, from, to, options.downtimeMs ?? 0);
-    const { done } = announce(this.name, mover, options.announce ?? 'rarp');
+    const times = await replug(this.name, mover, from, to, options);
     this.update({ places: { ...this.state.places, [name]: to } });
-    // The caller may wait for it or not.
-    done.catch(() => undefined);
-    return { ...times, announced: done };
+    return times;
   }
 
   daemon(site: SiteLetter): Daemon {

@@ -1,10 +1,9 @@
 /** Moving a namespace "VM": out of one site's switch, into another's, with the announcement that is chosen. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { namespaceOf } from './build.js';
 import { projectRoot } from './daemon.js';
 import { lanBridge, type MoverPlan, type SiteLetter, switchName } from './plan.js';
-import { inNamespace, ipBatch } from './shell.js';
-import { pause } from './wait.js';
 
 export const announcements = ['rarp', 'garp', 'both', 'none'] as const;
 /** rarp: QEMU's burst; garp: a virtio guest's gratuitous ARP (and unsolicited NA for IPv6); both; none. */
@@ -14,6 +13,8 @@ export interface MoveOptions {
   readonly announce?: Announcement;
   /** How long it is plugged in nowhere, as during a hypervisor's stop-and-copy. */
   readonly downtimeMs?: number;
+  /** Unix milliseconds from which the announcement counts; default: at once. For moves that are to be simultaneous. */
+  readonly announceAtMs?: number;
 }
 
 export interface MoveTimes {
@@ -26,36 +27,48 @@ export interface MoveTimes {
 
 export const epochMs = (): number => performance.timeOrigin + performance.now();
 
-/** Rejects if it fails. The process is handed out so that a lab that goes down early can end it. */
-export function announce(
-  lab: string,
-  mover: MoverPlan,
-  kind: Announcement,
-): { process: ChildProcess | undefined; done: Promise<void> } {
-  if (kind === 'none') return { process: undefined, done: Promise.resolve() };
-  const command = [`${projectRoot}build/lab-announce`, 'eth0', kind, mover.ipv4, mover.ipv6];
-  const [program = '', ...args] = inNamespace(namespaceOf(lab, mover.name), command);
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const done = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    // A signal is the lab going down.
-    child.once('exit', (status) =>
-      status === 0 || status === null ? resolve() : reject(new Error(`lab-announce: ${status}`)),
-    );
-  });
-  return { process: child, done };
+function announcer(mover: MoverPlan, kind: Announcement, atMs: number | undefined): string[] {
+  if (kind === 'none') return [];
+  const when = atMs === undefined ? [] : [`@${Math.round(atMs * 1000)}`];
+  return [`${projectRoot}build/lab-announce`, 'eth0', kind, ...when, mover.ipv4, mover.ipv6];
 }
 
-export async function replug(
+/** Resolves when it is plugged in; `announced` when the announcer has sent its last frame. */
+export function replug(
   lab: string,
   mover: MoverPlan,
   from: SiteLetter,
   to: SiteLetter,
-  downtimeMs: number,
-): Promise<{ unpluggedAtMs: number; pluggedInAtMs: number }> {
-  const unpluggedAtMs = epochMs();
-  ipBatch(namespaceOf(lab, switchName(from)), [`link set ${mover.name} nomaster`]);
-  if (downtimeMs > 0) await pause(downtimeMs);
-  ipBatch(namespaceOf(lab, switchName(to)), [`link set ${mover.name} master ${lanBridge}`]);
-  return { unpluggedAtMs, pluggedInAtMs: epochMs() };
+  options: MoveOptions,
+): Promise<MoveTimes> {
+  const child = spawn(
+    `${projectRoot}build/lab-replug`,
+    [
+      ...[namespaceOf(lab, switchName(from)), namespaceOf(lab, switchName(to)), lanBridge, mover.name],
+      String(Math.round((options.downtimeMs ?? 0) * 1000)),
+      namespaceOf(lab, mover.name),
+      ...announcer(mover, options.announce ?? 'rarp', options.announceAtMs),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const announced = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    // A signal is the lab going down.
+    child.once('close', (status) =>
+      status === 0 || status === null ? resolve() : reject(new Error(`lab-replug: ${status}`)),
+    );
+  });
+  // The caller may wait for it or not.
+  announced.catch(() => undefined);
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) => {
+      const [unpluggedUs, pluggedInUs] = line.split(' ').map(Number);
+      resolve({
+        unpluggedAtMs: (unpluggedUs ?? 0) / 1000,
+        pluggedInAtMs: (pluggedInUs ?? 0) / 1000,
+        announced,
+      });
+    });
+    announced.then(() => reject(new Error('lab-replug said nothing')), reject);
+  });
 }

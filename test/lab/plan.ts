@@ -4,7 +4,8 @@
  * Each site x (a, b, c = number 1, 2, 3) has network 10.N.0.0/24 and fd00:N::/64, a switch `sw-x` (a bridge in a
  * namespace of its own), the gateway machine `vr-x` (lan0 10.N.0.1, wan0 192.0.2.N) and hosts `x1`, `x2` (.11, .12).
  * Site a also has `ax` (.66, a host that no LNDT lists), the gateway `gw-a` (.254) with the machine `outside`
- * (198.51.100.10) behind it, and the nodes that move: `vm` (10.1.0.9), `vm20`, `vm21` … (10.1.0.20 …).
+ * (198.51.100.10 and 2001:db8::10) behind it, and the nodes that move: `vm` (10.1.0.9), `vm20`, `vm21` … (10.1.0.20 …).
+ * `vmb` (10.2.0.9) moves too; its home is site b.
  *
  * A node that moves must see what a migrated guest sees: its link stays up, its ARP cache stays as it is. So its veth
  * ends in a hub of its own (in namespace `cable`) with one uplink to every site's switch; exactly one of these uplinks
@@ -12,9 +13,25 @@
  * plugging it in elsewhere.
  */
 
-export const topologies = ['two-site', 'three-site', 'large-subnet'] as const;
+/**
+ * `large-subnet…`: single-large-subnet mode. A vnet has one `subnet`: 10.0.0.0/8, or in `large-subnet-6` fd00::/16; the
+ * other family's networks are separate ones, as in classic mode.
+ */
+export const topologies = [
+  'two-site',
+  'three-site',
+  'large-subnet',
+  'large-subnet-three',
+  'large-subnet-6',
+] as const;
 export type Topology = (typeof topologies)[number];
 export type SiteLetter = 'a' | 'b' | 'c';
+
+/** What the sites' nodes take to be one link; undefined in classic mode. */
+export function subnetOf(topology: Topology): string | undefined {
+  if (topology === 'large-subnet-6') return 'fd00::/16';
+  return topology.startsWith('large-subnet') ? '10.0.0.0/8' : undefined;
+}
 
 export interface Site {
   readonly letter: SiteLetter;
@@ -82,6 +99,7 @@ export interface Plan {
 }
 
 export const outsideAddress = '198.51.100.10';
+export const outsideAddress6 = '2001:db8::10';
 export const unlistedAddress = '10.1.0.66';
 
 export const siteAddress = (site: Site, host: number): string => `10.${site.number}.0.${host}`;
@@ -102,8 +120,14 @@ export const lanBridge = 'br0';
 
 const hex = (n: number): string => n.toString(16).padStart(2, '0');
 const hostMac = (site: Site, host: number): string => `02:00:00:00:${hex(site.number)}:${hex(host)}`;
-const moverMac = (host: number): string => `52:54:00:00:00:${hex(host)}`;
+/** Site a's nodes: 52:54:00:00:00:HH. */
+const moverMac = (site: Site, host: number): string => `52:54:00:00:${hex(site.number - 1)}:${hex(host)}`;
 const wanMac = (site: Site): string => `02:00:00:ff:00:${hex(site.number)}`;
+
+/** 20 to 59, then 100 to 249: none that another node has. */
+const moverHost = (i: number): number => (i < 40 ? 20 : 60) + i;
+/** The i-th of `moreVms`, from 0. */
+export const moverName = (i: number): string => `vm${moverHost(i)}`;
 
 class PlanBuilder {
   readonly nodes: NodePlan[] = [];
@@ -112,16 +136,31 @@ class PlanBuilder {
   readonly movers: MoverPlan[] = [];
   readonly listed: ListedNode[] = [];
 
-  constructor(private readonly large: boolean) {}
+  /** Is IPv4, is IPv6 in single-large-subnet mode? */
+  private readonly large4: boolean;
+  private readonly large6: boolean;
 
-  private get mask(): number {
-    return this.large ? 8 : 24;
+  constructor(topology: Topology) {
+    const subnet = subnetOf(topology);
+    this.large6 = subnet?.includes(':') === true;
+    this.large4 = subnet !== undefined && !this.large6;
+  }
+
+  /** To the other sites' networks. */
+  private overlayRoutes(site: Site): string[] {
+    const routes: string[] = [];
+    if (!this.large6) routes.push(`fd00::/16 via ${siteAddress6(site, 1)}`);
+    if (!this.large4) routes.push(`10.0.0.0/8 via ${siteAddress(site, 1)}`);
+    return routes;
   }
 
   private routesOf(site: Site): string[] {
-    const routes = [`fd00::/16 via ${siteAddress6(site, 1)}`];
-    if (!this.large) routes.push(`10.0.0.0/8 via ${siteAddress(site, 1)}`);
-    if (site.letter === 'a') routes.push(`default via ${siteAddress(site, gatewayHost)}`);
+    const routes = this.overlayRoutes(site);
+    if (site.letter === 'a')
+      routes.push(
+        `default via ${siteAddress(site, gatewayHost)}`,
+        `default via ${siteAddress6(site, gatewayHost)}`,
+      );
     return routes;
   }
 
@@ -131,7 +170,8 @@ class PlanBuilder {
   }
 
   private lanAddresses(site: Site, host: number): string[] {
-    return [`${siteAddress(site, host)}/${this.mask}`, `${siteAddress6(site, host)}/64`];
+    const [mask4, mask6] = [this.large4 ? 8 : 24, this.large6 ? 16 : 64];
+    return [`${siteAddress(site, host)}/${mask4}`, `${siteAddress6(site, host)}/${mask6}`];
   }
 
   private onLan(site: Site, node: string, host: number, interfaceName: string): void {
@@ -175,23 +215,22 @@ class PlanBuilder {
 
   /** The gateway of site a and a machine of the outside world, which knows nothing of the overlay. */
   outside(site: Site): void {
-    const overlay = this.large ? [] : [`10.0.0.0/8 via ${siteAddress(site, 1)}`];
-    this.nodes.push({ name: 'gw-a', layer: 'host', forwards: true, routes: overlay });
+    this.nodes.push({ name: 'gw-a', layer: 'host', forwards: true, routes: this.overlayRoutes(site) });
     this.onLan(site, 'gw-a', gatewayHost, 'eth0');
     this.nodes.push({
       name: 'outside',
       layer: 'host',
       forwards: false,
-      routes: ['10.1.0.0/24 via 198.51.100.254'],
+      routes: ['10.1.0.0/24 via 198.51.100.254', 'fd00:1::/64 via 2001:db8::fe'],
     });
     this.links.push([
-      { node: 'outside', interface: 'eth0', addresses: [`${outsideAddress}/24`] },
-      { node: 'gw-a', interface: 'out0', addresses: ['198.51.100.254/24'] },
+      { node: 'outside', interface: 'eth0', addresses: [`${outsideAddress}/24`, `${outsideAddress6}/64`] },
+      { node: 'gw-a', interface: 'out0', addresses: ['198.51.100.254/24', '2001:db8::fe/64'] },
     ]);
   }
 
   mover(site: Site, name: string, host: number, sites: readonly Site[]): void {
-    const mac = moverMac(host);
+    const mac = moverMac(site, host);
     this.nodes.push({ name, layer: 'host', forwards: false, routes: this.routesOf(site) });
     this.bridges.push({ node: 'cable', name, hub: true });
     this.links.push([
@@ -212,33 +251,37 @@ class PlanBuilder {
     this.movers.push({ name, mac, ipv4, ipv6, home: site.letter });
   }
 
-  allMovers(site: Site, sites: readonly Site[], more: number): void {
+  allMovers(sites: readonly Site[], more: number): void {
+    const [first, second] = sites;
+    if (first === undefined || second === undefined) throw new Error('a lab has two sites at least');
     this.nodes.push({ name: 'cable', layer: 'switch', forwards: false, routes: [] });
-    this.mover(site, 'vm', 9, sites);
-    for (let i = 0; i < more; i++) this.mover(site, `vm${20 + i}`, 20 + i, sites);
+    this.mover(first, 'vm', 9, sites);
+    this.mover(second, 'vmb', 9, sites);
+    for (let i = 0; i < more; i++) this.mover(first, moverName(i), moverHost(i), sites);
   }
 
   guest(site: Site): GuestPlan {
     this.list(site, guestHost);
     const [ipv4, ipv6] = [siteAddress(site, guestHost), siteAddress6(site, guestHost)];
-    return { mac: moverMac(guestHost), ipv4, ipv6 };
+    return { mac: moverMac(site, guestHost), ipv4, ipv6 };
   }
 }
 
 /** The WAN's end of a router's wan0. */
 export const wanPort = (letter: SiteLetter): string => `w-${letter}`;
 
-/** `moreVms`: nodes that can move besides `vm`, at most 40. */
+/** `moreVms`: nodes that can move besides `vm` and `vmb`, at most 190. */
 export function planOf(topology: Topology, moreVms = 0): Plan {
-  const sites = topology === 'three-site' ? allSites : allSites.slice(0, 2);
-  const builder = new PlanBuilder(topology === 'large-subnet');
+  const hasTwo = topology === 'two-site' || topology === 'large-subnet';
+  const sites = hasTwo ? allSites.slice(0, 2) : allSites;
+  const builder = new PlanBuilder(topology);
   builder.wan();
   for (const site of sites) builder.site(site);
   const [first] = sites;
   if (first === undefined) throw new Error('a lab needs a site');
   builder.host(first, 'ax', 66, false);
   builder.outside(first);
-  builder.allMovers(first, sites, moreVms);
+  builder.allMovers(sites, moreVms);
   const guest = builder.guest(first);
   const { nodes, bridges, links, movers, listed } = builder;
   return { topology, sites, nodes, bridges, links, movers, guest, listed };

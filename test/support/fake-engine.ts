@@ -39,6 +39,7 @@ class FakeEngine implements Engine {
   descriptors: Int32Array;
   readonly slots: number;
   readonly slotBytes: number;
+  readonly capacity: number;
   readonly #options: EngineOptions;
   readonly #registry: Registry;
   readonly #counters: BigUint64Array;
@@ -50,6 +51,7 @@ class FakeEngine implements Engine {
     this.#registry = registry;
     this.slots = options.slots;
     this.slotBytes = options.slotBytes;
+    this.capacity = options.slots;
     this.packets = new Uint8Array((options.slots + SCRATCH_SLOTS) * options.slotBytes);
     this.descriptors = new Int32Array((options.slots + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
     this.#counters = new BigUint64Array(options.counters);
@@ -116,6 +118,21 @@ class FakeEngine implements Engine {
         if (frame === undefined) break;
         if (this.#describeFrame(filled, lan.index, frame)) filled++;
         else this.#count('lanFramesMalformed');
+      }
+    }
+    for (const { fd, index } of this.#options.tuns) {
+      const tun = this.#registry.network.tun(fd);
+      if (tun?.removed === true)
+        throw Object.assign(new Error('a socket of the engine is gone'), { code: 'EBADFD' });
+      while (filled < this.slots) {
+        const packet = tun?.queue.shift();
+        if (packet === undefined) break;
+        this.#count('lanFramesReceived');
+        this.#count('lanBytesReceived', packet.length);
+        const etherType = familyOf(packet) === 4 ? 0x0800 : 0x86dd;
+        const words = { kind: Kind.frame, from: index, etherType };
+        this.#describe(filled, filled * this.slotBytes + HEADROOM, packet, words);
+        filled++;
       }
     }
     return filled;
@@ -239,6 +256,13 @@ class FakeEngine implements Engine {
     const packet = this.#packet(i);
     const lan = this.#options.lans.find(({ index }) => index === this.#word(i, 'to'));
     const family = packet === undefined ? 0 : familyOf(packet);
+    const tun = this.#options.tuns.find(({ index }) => index === this.#word(i, 'to'));
+    if (tun !== undefined && packet !== undefined && packet.length >= 20 && (family === 4 || family === 6)) {
+      this.#registry.network.tun(tun.fd)?.deliver(packet.slice());
+      this.#count('lanFramesSent');
+      this.#count('lanBytesSent', packet.length);
+      return;
+    }
     if (packet === undefined || lan === undefined || packet.length < 20 || (family !== 4 && family !== 6)) {
       this.#count('lanSendErrors');
       return;
@@ -286,18 +310,19 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
 
 type SocketFunction =
   | 'openLan'
+  | 'openTun'
   | 'openUdp'
   | 'closeSocket'
   | 'createWakeup'
   | 'wake'
   | 'createEngine'
-  | 'sendDatagram'
-  | 'notifySystemd';
+  | 'sendDatagram';
 
 function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
   const { network, sessions } = registry;
   return {
     openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    openTun: (interfaceName, index) => network.openTun(interfaceName, index),
     openUdp: (address, port) => network.openUdp(address, port),
     closeSocket: (fd) => {
       network.close(fd);
@@ -307,9 +332,6 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
     wake: () => {},
     createEngine: (options) => new FakeEngine(options, registry),
     sendDatagram: (udpFd, address, port, bytes) => network.sendUdp(udpFd, { address, port }, bytes),
-    notifySystemd: (path) => {
-      throw new Error(`cannot notify ${path}: the fake has no service manager`);
-    },
   };
 }
 
@@ -338,6 +360,9 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
       if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
       sessions.noteSent(peer, sealed.message.length);
       return true;
+    },
+    notifySystemd: () => {
+      throw new Error('this network has no service manager');
     },
   };
 }

@@ -1,5 +1,5 @@
 /** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
-import type { LanSocket, UdpSocket } from '../../src/dataplane/engine.js';
+import type { LanSocket, TunSocket, UdpSocket } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
 
 export interface Address {
@@ -45,6 +45,14 @@ export interface FakeLanSocket extends LanSocket {
   readonly queue: LanFrame[];
 }
 
+export interface FakeTunSocket extends TunSocket {
+  readonly tunName: string;
+  /** What the machine itself has sent. */
+  readonly queue: Uint8Array[];
+  deliver: (packet: Uint8Array) => void;
+  removed: boolean;
+}
+
 interface Port {
   readonly mac: Mac;
   readonly otherEnd: string;
@@ -54,7 +62,7 @@ const FIRST_EPHEMERAL_PORT = 40_000;
 const LAN_MTU_BYTES = 1500;
 
 export class FakeNetwork {
-  readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket>();
+  readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket | FakeTunSocket>();
   readonly #ports = new Map<string, Port>();
   readonly #watchers = new Map<string, (frame: Uint8Array) => void>();
   #lastFd = 100;
@@ -78,6 +86,8 @@ export class FakeNetwork {
       fd: this.newFd(),
       port: bound,
       family,
+      segmentation: false,
+      coalescing: false,
       address: address.slice(),
       queue,
       deliver,
@@ -116,6 +126,42 @@ export class FakeNetwork {
     };
     this.#sockets.set(socket.fd, socket);
     return socket;
+  }
+
+  openTun(tunName: string, index: number): FakeTunSocket {
+    if (this.#ports.has(tunName) || this.#tunNamed(tunName) !== undefined)
+      throw Object.assign(new Error(`cannot make the TUN device ${tunName} (EBUSY)`), { code: 'EBUSY' });
+    const socket = { fd: this.newFd(), index, tunName, queue: [], deliver: () => {}, removed: false };
+    this.#sockets.set(socket.fd, socket);
+    return socket;
+  }
+
+  /** What the machine behind a TUN device does with packets that reach it. */
+  machine(tunName: string, deliver: (packet: Uint8Array) => void): void {
+    const tun = this.#tunNamed(tunName);
+    if (tun !== undefined) tun.deliver = deliver;
+  }
+
+  /** A packet that the machine itself sends. */
+  fromMachine(tunName: string, packet: Uint8Array): void {
+    this.#tunNamed(tunName)?.queue.push(packet);
+  }
+
+  removeTun(tunName: string): void {
+    const tun = this.#tunNamed(tunName);
+    if (tun !== undefined) tun.removed = true;
+  }
+
+  tun(fd: number): FakeTunSocket | undefined {
+    const socket = this.#sockets.get(fd);
+    return socket !== undefined && 'tunName' in socket ? socket : undefined;
+  }
+
+  #tunNamed(tunName: string): FakeTunSocket | undefined {
+    for (const socket of this.#sockets.values()) {
+      if ('tunName' in socket && socket.tunName === tunName && !socket.removed) return socket;
+    }
+    return undefined;
   }
 
   /** Calls `listener` with every frame that reaches the interface. */

@@ -24,6 +24,7 @@ export interface SentLan {
 export class MemoryEngine implements Engine {
   readonly slots = SLOTS;
   readonly slotBytes = SLOT_BYTES;
+  readonly capacity = SLOTS;
   readonly packets = new Uint8Array((SLOTS + SCRATCH_SLOTS) * SLOT_BYTES);
   readonly descriptors = new Int32Array((SLOTS + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
   readonly sent: (SentTunnel | SentLan)[] = [];

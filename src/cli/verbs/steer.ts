@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import {
   type ConfirmView,
+  type DirectoryView,
   MAX_CONFIRM_SECONDS,
   type MigrationView,
   type ReloadView,
@@ -12,6 +13,7 @@ import { examples } from './help.js';
 
 export function addSteeringVerbs(program: Command, io: Io): void {
   addMove(program, io);
+  addUnfreeze(program, io);
   addLogLevel(program, io);
   addReload(program, io);
   addConfirm(program, io);
@@ -76,6 +78,25 @@ function addMove(program: Command, io: Io): void {
     const { text, body } = await client.post<MigrationView>('/v1/moves', { ip, ...(vnet && { vnet }) });
     const { showMigration } = await import('../show/migrations.js');
     context.print(context.json ? text : showMigration(body, context.look));
+  });
+}
+
+function addUnfreeze(program: Command, io: Io): void {
+  const summary = "release a node that is frozen at this router's LAN";
+  const command = program
+    .command('unfreeze')
+    .summary(summary)
+    .description(
+      `${summary}. A node is frozen when two machines answer for it, or when it moves too often; after 180 s it is released by itself`,
+    )
+    .argument('<IP>', "the node's address")
+    .option('--vnet <name>', 'its vnet; needed when several have the address');
+  examples(command, ['vinectl unfreeze 10.1.0.9']);
+  command.action(async (ip: string, { vnet }: { vnet?: string }, self: Command) => {
+    const context = contextOf(io, self);
+    const client = await context.client();
+    const { text, body } = await client.post<DirectoryView>('/v1/unfreeze', { ip, ...(vnet && { vnet }) });
+    context.print(context.json ? text : `${body.ip} at ${body.router} is no longer frozen\n`);
   });
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { namespaceOf } from '../build.js';
 import type { Lab } from '../lab.js';
 import { epochMs } from '../mover.js';
-import { lanBridge, type SiteLetter, switchName } from '../plan.js';
+import { lanBridge, type SiteLetter, subnetOf, switchName } from '../plan.js';
 import { ipBatch } from '../shell.js';
 import { waitFor } from '../wait.js';
 import { commandLine, type GuestTask, guestImage, kernelFile, missingForGuests, readyLine } from './image.js';
@@ -145,7 +145,7 @@ export class Guest {
   /** The address that site a's LNDT keeps for a guest, with the routes that all hosts there have. */
   static task(lab: Lab): GuestTask {
     const { mac, ipv4, ipv6 } = lab.plan.guest;
-    const large = lab.plan.topology === 'large-subnet';
+    const large = subnetOf(lab.plan.topology) === '10.0.0.0/8';
     return {
       mac,
       ipv4: `${ipv4}/${large ? 8 : 24}`,

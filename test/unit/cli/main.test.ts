@@ -56,6 +56,7 @@ test('1: the router says no', async (t) => {
     'move 192.0.2.1': '192.0.2.1 is in no network',
     'route get 10.2.0.7 --vnet green': 'unknown vnet "green"',
     'gndt --ip hello': '"hello" is not an IP address',
+    'unfreeze 10.9.9.9': '10.9.9.9 is not frozen',
     'log-level loud': 'level "loud" is not one of trace, debug, info, warn, error, fatal',
   };
   for (const [line, message] of Object.entries(cases)) {

@@ -154,8 +154,6 @@ test('a key that does not fit the public key: both are shown, the private one is
 
 test('everything that is accepted and not done yet is warned of, loudly', () => {
   const path = written(({ router, gndt }) => {
-    router.tun = [{ interface: 'vine0', vnet: 'blue' }];
-    router.mobility = { verify: 'strict', maxMoves: 4 };
     router.listen = ['udp://0.0.0.0:7700', 'tcp://0.0.0.0:7700'];
     gndt.cipher = 'aes-256-gcm';
     gndt.routers = [
@@ -177,9 +175,6 @@ test('everything that is accepted and not done yet is warned of, loudly', () => 
   assert.deepEqual(
     outcome.warnings,
     [
-      "router.json: tun: no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
-      'router.json: mobility.verify "strict": moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
-      'router.json: mobility.maxMoves, mobility.moveWindowSeconds: a node that bounces is not frozen',
       'router.json: listen tcp:// (tcp://0.0.0.0:7700): nothing listens there; only udp:// is used',
       'gndt.json: endpoints tcp:// (vr-b): they are never dialled; only udp:// is used',
       "gndt.json: relay (vr-b): it does not carry others' messages; routers that cannot reach each other directly stay apart",

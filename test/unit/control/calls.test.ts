@@ -159,6 +159,17 @@ test('a move by hand: done, refused by the router, or not understood', async (t)
   assert.equal((await call(socket, 'POST', '/v1/moves?dry=1', '{"ip":"10.1.0.9"}')).status, 400);
 });
 
+test('a node is released: done, refused by the router, or not understood', async (t) => {
+  const { socket } = await startFixture(t);
+  const post = (body: unknown): ReturnType<typeof call> =>
+    call(socket, 'POST', '/v1/unfreeze', JSON.stringify(body));
+  const done = await post({ ip: '10.1.0.9' });
+  assert.deepEqual([done.status, JSON.parse(done.text).router], [200, 'vr-b']);
+  const refused = await post({ ip: '10.1.0.8' });
+  assert.deepEqual([refused.status, JSON.parse(refused.text).error], [409, '10.1.0.8 is not frozen']);
+  assert.equal((await post({})).status, 400);
+});
+
 test('the log level is handed to the router, which may refuse it', async (t) => {
   const { socket, router } = await startFixture(t);
   const set = await call(socket, 'POST', '/v1/log-level', '{"level":"debug"}');

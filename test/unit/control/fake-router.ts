@@ -116,9 +116,23 @@ const GNDT: readonly GndtView[] = [
 ];
 
 const LNDT: readonly LndtView[] = [
-  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null },
-  { vnet: 'blue', node: '10.2.0.7', mac: '52:54:00:00:00:17', state: 'visiting', router: 'vr-b' },
-  { vnet: 'blue', node: '10.1.0.9', mac: '52:54:00:00:00:09', state: 'departed', router: 'vr-b' },
+  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null, frozen: false },
+  {
+    vnet: 'blue',
+    node: '10.2.0.7',
+    mac: '52:54:00:00:00:17',
+    state: 'visiting',
+    router: 'vr-b',
+    frozen: true,
+  },
+  {
+    vnet: 'blue',
+    node: '10.1.0.9',
+    mac: '52:54:00:00:00:09',
+    state: 'departed',
+    router: 'vr-b',
+    frozen: false,
+  },
 ];
 
 const HWDT: readonly HwdtView[] = [
@@ -154,6 +168,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-b',
     seq: 4,
     state: 'here',
+    frozen: true,
     stampedAt: '2026-03-01T11:58:30.000Z',
   },
   {
@@ -163,6 +178,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-c',
     seq: 1,
     state: 'withdrawn',
+    frozen: false,
     stampedAt: '2026-02-27T12:00:00.000Z',
   },
 ];
@@ -179,6 +195,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 4,
     verdict: 'accepted',
     reason: '',
+    blackoutUs: 20_800,
     startedAt: '2026-03-01T11:58:30.000Z',
     steps: [
       { step: 'claim received', atUs: 0 },
@@ -197,6 +214,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 1,
     verdict: 'refused',
     reason: 'not allowed',
+    blackoutUs: null,
     startedAt: '2026-03-01T10:00:00.000Z',
     steps: [],
   },
@@ -319,6 +337,10 @@ export class FakeRouter implements RouterView {
       (known) => known.ips.includes(ip) && (vnet === undefined || known.vnet === vnet),
     );
     return move ?? `${ip} is in no network`;
+  }
+
+  unfreeze({ ip }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    return this.records.find((record) => record.ip === ip && record.frozen) ?? `${ip} is not frozen`;
   }
 
   setLogLevel(level: string): string | undefined {

@@ -34,6 +34,15 @@ test('a mover is plugged in at its home only', () => {
   }
 });
 
+test('large subnet of IPv6: wide masks and no route for IPv6, as usual for IPv4', () => {
+  const plan = planOf('large-subnet-6');
+  assert.deepEqual(plan.links.flat().find(({ node }) => node === 'c1')?.addresses, [
+    '10.3.0.11/24',
+    'fd00:3::11/16',
+  ]);
+  assert.deepEqual(plan.nodes.find(({ name }) => name === 'c1')?.routes, ['10.0.0.0/8 via 10.3.0.1']);
+});
+
 test('large subnet: wide masks and no route to a router; else narrow masks and a route', () => {
   const of = (topology: 'two-site' | 'large-subnet') => {
     const plan = planOf(topology);

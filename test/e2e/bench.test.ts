@@ -1,0 +1,56 @@
+/** The benchmarks in a short form: that they run, measure something and leave nothing behind. Figures are not judged. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { ThroughputReport } from '../../bench/lib/report.js';
+import { projectRoot } from '../lab/daemon.js';
+import { run } from '../lab/shell.js';
+import { cannotRun } from './support.js';
+
+const limitMs = 120_000;
+
+async function bench<T>(name: string, args: readonly string[]): Promise<{ report: T; said: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'vine-bench-test-'));
+  try {
+    const file = join(directory, 'figures.json');
+    const command = [`${projectRoot}scripts/bench`, name, ...args, '--json', file];
+    const { status, stdout, stderr } = await run(command, { timeoutMs: limitMs });
+    assert.equal(status, 0, `${stdout}\n${stderr}`);
+    return { report: JSON.parse(readFileSync(file, 'utf8')) as T, said: stdout };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const namespaces = (): string[] => {
+  try {
+    return readdirSync('/var/run/netns').filter((name) => name.startsWith('vb'));
+  } catch {
+    return [];
+  }
+};
+
+test('throughput: ours beside kernel forwarding', { skip: cannotRun }, async (t) => {
+  const before = namespaces();
+  const args = '--peers none --ours vine --kernel kernel --seconds 1 --repeat 1'.split(' ');
+  const { report, said } = await bench<ThroughputReport>('throughput', args);
+  for (const line of said.trim().split('\n')) t.diagnostic(line);
+  assert.deepEqual(
+    report.rows.map(({ name }) => name),
+    ['kernel', 'vine'],
+  );
+  const [, vine] = report.rows;
+  assert.ok((vine?.median.tcp1Mbit ?? 0) > 1);
+  assert.ok((vine?.median.rssMb ?? 0) > 1);
+  assert.ok((vine?.median.cpuPerGb ?? 0) > 0);
+  const left = namespaces().filter((name) => !before.includes(name));
+  assert.deepEqual(left, []);
+});
+
+test('look-ups and updates', { skip: cannotRun }, async (t) => {
+  const { report, said } = await bench<{ figures: { lookupHostNs: number }[] }>('fib', ['--routes', '1000']);
+  for (const line of said.trim().split('\n')) t.diagnostic(line);
+  for (const { lookupHostNs } of report.figures) assert.ok(lookupHostNs > 0);
+});
