@@ -9,9 +9,7 @@ import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
@@ -21,13 +19,14 @@ import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
 import { LanSide } from './lan-side.js';
+import { lanWarnings } from './lans.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
@@ -41,6 +40,7 @@ import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -158,7 +158,7 @@ export class Router {
     this.#warnings.push(
       ...this.#control.warnings,
       ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...this.#lanWarnings(),
+      ...lanWarnings(this.#sockets.lans),
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
@@ -225,6 +225,7 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -278,7 +279,14 @@ export class Router {
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      onMessage: (message) => this.#workerMessage(message),
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
         this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
     });
@@ -353,40 +361,13 @@ export class Router {
       hub: this.#hub,
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.routerAt(message.peer);
-        if (router !== undefined) this.#mobility.redirectHint(router, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -412,14 +393,5 @@ export class Router {
     const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
-  }
-
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
   }
 }
