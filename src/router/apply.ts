@@ -9,6 +9,7 @@ import type { GndtPlan } from '../tables/gndt.js';
 import type { LogLevel } from '../tables/model.js';
 import type { PeerPlan, Tunnel } from '../tunnel/tunnel.js';
 import type { Guards } from './guards.js';
+import type { LanRescue } from './lan-rescue.js';
 import type { LanSide } from './lan-side.js';
 import type { MetricsHost } from './metrics-host.js';
 import type { Prepared } from './reloader.js';
@@ -24,6 +25,7 @@ export interface ApplyParts {
   readonly mobility: Mobility;
   readonly lanSide: LanSide;
   readonly tunRoutes: TunRoutes;
+  readonly rescue: LanRescue;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
   readonly setLogLevel: (level: LogLevel) => void;
@@ -74,6 +76,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);
   // Routes first: the packets that come now are not for peers that are going.
   compiler.reconfigure();
+  parts.rescue.rebuild();
   mobility.reconfigure(after.router.mobility);
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
   lanSide.rescan();

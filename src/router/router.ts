@@ -7,6 +7,7 @@ import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
 import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import { Mobility } from '../mobility/mobility.js';
@@ -17,7 +18,7 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -25,8 +26,10 @@ import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
@@ -40,6 +43,7 @@ import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
 import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
@@ -61,7 +65,9 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -104,6 +110,7 @@ export class Router {
       tuns,
     });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
@@ -142,7 +149,7 @@ export class Router {
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -164,7 +171,9 @@ export class Router {
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
@@ -195,10 +204,12 @@ export class Router {
     this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
     this.#guards.stop();
     this.#tunRoutes.stop();
     this.#sockets.close();
@@ -226,6 +237,7 @@ export class Router {
       mobility: this.#mobility,
       lanSide: this.#lanSide,
       tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -254,12 +266,13 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
   }
 
   #createPlane(): DataPlane {
@@ -278,6 +291,7 @@ export class Router {
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
       // What the message is for is made after the plane.
       onMessage: (message) =>
@@ -307,7 +321,7 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
@@ -316,7 +330,7 @@ export class Router {
     const { config, version } = this.#options;
     return new Tunnel({
       // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
-      gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
+      gndt: config.gndt,
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,

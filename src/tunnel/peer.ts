@@ -8,6 +8,7 @@ import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endp
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import type { PeerCounts } from './ports.js';
+import type { CipherName } from './primitives.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
 /** What `vinectl peers` shows. */
@@ -110,6 +111,14 @@ export class Peer implements LinkListener, SessionsListener {
   /** What this router says of itself has changed. */
   greetAgain(): void {
     this.link.greetAgain();
+  }
+
+  /** It asked for a session with another cipher than ours: there will be none until one of the files changes. */
+  cipherDiffers(its: CipherName): void {
+    const reason = `its gndt.json says cipher ${its}, this router's says ${this.context.identity.cipher}`;
+    if (this.isUp || this.trouble === reason) return;
+    this.trouble = reason;
+    this.owner.event({ event: 'peer_refused', router: this.id, reason });
   }
 
   /** Says Bye and forgets all keys. No callback comes of it. */
