@@ -23,6 +23,9 @@
         "native/segment.cc",
         "native/session_table.cc",
         "native/socket_util.cc",
+        "native/tun_receiver.cc",
+        "native/tun_sender.cc",
+        "native/tun_socket.cc",
         "native/tunnel_receiver.cc",
         "native/tunnel_sender.cc",
         "native/udp_socket.cc"

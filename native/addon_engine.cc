@@ -54,6 +54,18 @@ bool readLan(napi_env env, napi_value object, LanSocket* lan) {
   return true;
 }
 
+bool readTun(napi_env env, napi_value object, TunSocket* tun) {
+  napi_value value = nullptr;
+  uint32_t fd = 0;
+  if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "tun.fd", INT32_MAX, &fd) ||
+      !readProperty(env, object, "index", &value) ||
+      !readUint32(env, value, "tun.index", INT32_MAX, &tun->index)) {
+    return false;
+  }
+  tun->fd = static_cast<int>(fd);
+  return true;
+}
+
 bool readRole(napi_env env, napi_value object, Role* role) {
   napi_value value = nullptr;
   std::string text;
@@ -75,6 +87,12 @@ bool readSockets(napi_env env, napi_value object, EngineOptions* options) {
     LanSocket lan{};
     if (napi_get_element(env, list, i, &item) != napi_ok || !readLan(env, item, &lan)) return false;
     options->lans.push_back(lan);
+  }
+  if (!readProperty(env, object, "tuns", &list) || !readArrayLength(env, list, "tuns", &length)) return false;
+  for (uint32_t i = 0; i < length; i++) {
+    TunSocket tun{};
+    if (napi_get_element(env, list, i, &item) != napi_ok || !readTun(env, item, &tun)) return false;
+    options->tuns.push_back(tun);
   }
   if (!readProperty(env, object, "udp", &list) || !readArrayLength(env, list, "udp", &length)) return false;
   for (uint32_t i = 0; i < length; i++) {

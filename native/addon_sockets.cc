@@ -1,4 +1,4 @@
-// openLan, openUdp, closeSocket, createWakeup, wake, sendDatagram.
+// openLan, openTun, openUdp, closeSocket, createWakeup, wake, sendDatagram.
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include "lan_socket.h"
 #include "napi_util.h"
 #include "session_table.h"
+#include "tun_socket.h"
 #include "udp_socket.h"
 
 namespace vine {
@@ -32,6 +33,34 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
   setProperty(env, result, "macLow", numberValue(env, loadBe32(lan.mac.data() + 2)));
   setProperty(env, result, "mtuBytes", numberValue(env, lan.mtuBytes));
   setProperty(env, result, "vnetHeader", booleanValue(env, lan.vnetHeader));
+  return result;
+}
+
+napi_value setLanRescue(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  bool on = false;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  if (!readBoolean(env, call.arguments[1], "on", &on)) return nullptr;
+  Failure failure;
+  if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot change what a LAN socket takes");
+  if (!setRescue(static_cast<int>(fd), on, &failure)) return throwErrno(env, failure.error, failure.what);
+  return undefinedValue(env);
+}
+
+napi_value openTunSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  std::string name;
+  uint32_t index = 0;
+  if (!readText(env, call.arguments[0], "interfaceName", &name)) return nullptr;
+  if (!readUint32(env, call.arguments[1], "index", INT32_MAX, &index)) return nullptr;
+  TunSocket tun{};
+  Failure failure;
+  if (!openTun(name.c_str(), index, &tun, &failure)) return throwErrno(env, failure.error, failure.what);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "fd", numberValue(env, tun.fd));
+  setProperty(env, result, "index", numberValue(env, tun.index));
   return result;
 }
 
@@ -101,6 +130,8 @@ napi_value sendDatagram(napi_env env, napi_callback_info info) {
 
 void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "openLan", openLanSocket);
+  setFunction(env, exports, "setRescue", setLanRescue);
+  setFunction(env, exports, "openTun", openTunSocket);
   setFunction(env, exports, "openUdp", openUdpSocket);
   setFunction(env, exports, "closeSocket", closeSocket);
   setFunction(env, exports, "createWakeup", createWakeup);

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "lan_receiver.h"
 #include "session_table.h"
+#include "tun_receiver.h"
 #include "tunnel_receiver.h"
 
 namespace vine {
@@ -31,9 +32,11 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
       wakeupFd_(options.wakeupFd),
       counters_(options.counters),
       lanSender_(*memory_, counters_, options.lans),
+      tunSender_(*memory_, counters_, options.tuns),
       tunnelSender_(*memory_, counters_, lane, options.udp) {
   if (options.role == Role::lan) {
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
+    if (!options.tuns.empty()) tunReceiver_ = std::make_unique<TunReceiver>(*memory_, counters_, options.tuns);
   } else {
     std::vector<int> sockets;
     for (const UdpLink& udp : options.udp) sockets.push_back(udp.fd);
@@ -41,17 +44,28 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
   }
   waiting_.push_back({wakeupFd_, POLLIN, 0});
   for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
+  if (tunReceiver_ == nullptr) return;
+  for (const int fd : tunReceiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
 }
 
 Engine::~Engine() { SessionTable::instance().releaseLane(static_cast<int>(lane_)); }
 
+/** A batch is from the LANs or from the TUN devices, each first by turns. */
+Batch Engine::drain() {
+  if (tunReceiver_ == nullptr) return receiver_->drain();
+  tunFirst_ = !tunFirst_;
+  const Batch batch = tunFirst_ ? tunReceiver_->drain() : receiver_->drain();
+  if (batch.taken != 0 || batch.broken != 0) return batch;
+  return tunFirst_ ? receiver_->drain() : tunReceiver_->drain();
+}
+
 int Engine::receive(int timeoutMs, int* error) {
   // Under load there is always something: the wait costs a system call only when there is not.
-  Batch batch = receiver_->drain();
+  Batch batch = drain();
   if (batch.taken == 0 && batch.broken == 0) {
     if (poll(waiting_.data(), waiting_.size(), timeoutMs) <= 0) return 0;
     clearWakeup();
-    batch = receiver_->drain();
+    batch = drain();
   }
   if (batch.broken != 0 && batch.filled == 0) {
     *error = batch.broken;
@@ -78,7 +92,12 @@ void Engine::send(uint32_t first, uint32_t count) {
   tunnelSender_.flush();
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
-    if (d[word::action] == action::lan) lanSender_.send(d);
+    if (d[word::action] != action::lan) continue;
+    if (tunSender_.has(d[word::to])) {
+      tunSender_.send(d);
+    } else {
+      lanSender_.send(d);
+    }
   }
   lanSender_.flush();
 }

@@ -12,6 +12,7 @@
 #include "lan_socket.h"
 #include "packet_memory.h"
 #include "receiver.h"
+#include "tun_sender.h"
 #include "tunnel_sender.h"
 #include "udp_socket.h"
 
@@ -22,6 +23,7 @@ enum class Role : uint8_t { lan, tunnel };
 struct EngineOptions {
   Role role = Role::lan;
   std::vector<LanSocket> lans;
+  std::vector<TunSocket> tuns;
   std::vector<UdpLink> udp;
   int wakeupFd = -1;
   uint32_t slots = 0;
@@ -51,14 +53,19 @@ class Engine {
  private:
   Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane);
   void clearWakeup();
+  Batch drain();
 
   const std::shared_ptr<PacketMemory> memory_;
   const uint32_t lane_;
   const int wakeupFd_;
   Counters counters_;
   LanSender lanSender_;
+  TunSender tunSender_;
   TunnelSender tunnelSender_;
   std::unique_ptr<Receiver> receiver_;
+  /** Only with role `lan` and TUN devices. */
+  std::unique_ptr<Receiver> tunReceiver_;
+  bool tunFirst_ = false;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

@@ -16,12 +16,6 @@ interface NotYet {
 
 const NOT_YET: readonly NotYet[] = [
   {
-    setting: 'router.json: tun',
-    asked: ({ router }) => router.tun.length > 0,
-    instead:
-      "no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
-  },
-  {
     setting: 'router.json: listen tcp://',
     asked: ({ router }) => named(router.listen.filter(isTcp).map(formatEndpoint)),
     instead: 'nothing listens there; only udp:// is used',

@@ -23,7 +23,7 @@ export const D = {
   length: 1,
   /** One of `Kind`. */
   kind: 2,
-  /** Where from: LAN index for `Kind.frame`, peer index for messages (−1 for handshake messages). */
+  /** Where from: LAN or TUN index for `Kind.frame`, peer index for messages (−1 for handshake messages). */
   from: 3,
   srcMacHigh: 4,
   srcMacLow: 5,
@@ -33,7 +33,7 @@ export const D = {
   etherType: 8,
   /** One of `Action`; `receive` sets `Action.drop`. */
   action: 9,
-  /** Peer index for `Action.tunnel`, LAN index for `Action.lan`. */
+  /** Peer index for `Action.tunnel`, LAN or TUN index for `Action.lan`. */
   to: 10,
   outMacHigh: 11,
   outMacLow: 12,
@@ -64,7 +64,10 @@ export const D = {
 } as const;
 
 export const Kind = {
-  /** An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous). */
+  /**
+   * An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous); or a packet that the machine
+   * itself sends through a TUN device (MAC words 0).
+   */
   frame: 0,
   /** An authenticated, replay-checked transport message; the payload is decrypted, padding included. */
   message: 1,
@@ -76,7 +79,10 @@ export const Action = {
   drop: 0,
   /** Seal in the current session of peer `to` behind an overlay header, and send. Splits and completes checksums. */
   tunnel: 1,
-  /** Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC. GSO fields go along. */
+  /**
+   * Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC; or, when `to` is a TUN device, hand it
+   * to the machine itself. GSO fields go along.
+   */
   lan: 2,
 } as const;
 
@@ -133,6 +139,13 @@ export interface LanSocket {
   readonly vnetHeader: boolean;
 }
 
+/** A TUN device: the machine's own packets. It goes when the socket is closed or the process ends, however it does. */
+export interface TunSocket {
+  readonly fd: number;
+  /** Numbered together with the LANs: no LAN has it. */
+  readonly index: number;
+}
+
 export interface UdpSocket {
   readonly fd: number;
   /** The port really bound (listen port 0 = any). */
@@ -148,6 +161,8 @@ export interface EngineOptions {
   /** `lan` receives from the LAN sockets, `tunnel` from the UDP sockets. Both can send to both. */
   readonly role: 'lan' | 'tunnel';
   readonly lans: readonly LanSocket[];
+  /** Read by role `lan`, along with the LANs; counted as LAN frames. */
+  readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
@@ -208,6 +223,13 @@ export const PeerStat = {
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
+  /**
+   * `on`: the LAN socket also takes unicast IP frames to other MACs (`D.dstMacHigh`, `D.dstMacLow`) that the wire
+   * brings. Works at once, also while an engine receives. Throws for what is no LAN socket.
+   */
+  setRescue(lanFd: number, on: boolean): void;
+  /** Makes a TUN device, down and without addresses. Throws when there is one of that name, or it may not. */
+  openTun(interfaceName: string, index: number): TunSocket;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
   closeSocket(fd: number): void;

@@ -1,4 +1,7 @@
-/** The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3). */
+/**
+ * The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3), or from the machine
+ * itself through a TUN port.
+ */
 import { macFromHalves } from '../net/mac.js';
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { C } from './counters.js';
@@ -19,6 +22,10 @@ export class LanForwarder {
     const ctx = this.#ctx;
     const lan = ctx.word(i, D.from);
     const vnet = ctx.input.lanVnets[lan];
+    if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
+      ctx.count(C.frames_to_others);
+      return;
+    }
     if (
       vnet === undefined ||
       !ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length))
@@ -43,11 +50,42 @@ export class LanForwarder {
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
   }
 
+  /**
+   * To the VR's MAC; or rescued: to the MAC of a node that is at another VR, by a machine that is not. A machine that is
+   * at another VR may be that VR itself: two routers that heard each other would send packets round for ever.
+   */
+  #isForUs(i: number, lan: number, vnet: number): boolean {
+    const ctx = this.#ctx;
+    const high = ctx.word(i, D.dstMacHigh);
+    const low = ctx.word(i, D.dstMacLow);
+    if (lan >= ctx.input.tunsFrom || this.#isOwn(lan, high, low)) return true;
+    if (!ctx.macsElsewhere.has(vnet, high, low)) return false;
+    const sourceHigh = ctx.word(i, D.srcMacHigh);
+    const sourceLow = ctx.word(i, D.srcMacLow);
+    if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
+    if (
+      ctx.input.engine.lans.some((own) => own.macHigh === sourceHigh && own.macLow >>> 0 === sourceLow >>> 0)
+    )
+      return false;
+    ctx.count(C.rescued);
+    return true;
+  }
+
+  #isOwn(lan: number, high: number, low: number): boolean {
+    const own = this.#ctx.input.engine.lans[lan];
+    return own !== undefined && own.macHigh === high && own.macLow >>> 0 === low >>> 0;
+  }
+
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */
   #sourceMayPass(i: number, vnet: number): boolean {
     const ctx = this.#ctx;
     const source = ctx.source;
     const flags = source[R.flags] ?? 0;
+    if (ctx.isTun(ctx.word(i, D.from)) && source[R.kind] !== RouteKind.none) {
+      if (source[R.kind] === RouteKind.own) return true;
+      ctx.count(C.drop_source_unauthorised);
+      return false;
+    }
     switch (source[R.kind]) {
       case RouteKind.host:
       case RouteKind.onLink:
@@ -59,9 +97,7 @@ export class LanForwarder {
         return false;
       case RouteKind.none: {
         const departed = ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
-        const network = ctx.destination[R.network] ?? 0;
-        if (departed && ctx.isGatewayMac(vnet, network, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow)))
-          return true;
+        if (departed && ctx.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
         ctx.count(C.drop_source_unauthorised);
         return false;
       }
@@ -113,8 +149,9 @@ export class LanForwarder {
   /** TTL − 1 between hosts that are not on one link; false when it was the last. */
   #countHop(i: number): boolean {
     const ctx = this.#ctx;
-    // From outside to a departed node the home gateway has counted already, and believes to be on its link.
-    if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none) return true;
+    // From outside to a departed node the home gateway has counted already, and believes to be on its link. What the
+    // machine itself sends has not been through a router yet: this one is the machine.
+    if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none || ctx.isTun(ctx.word(i, D.from))) return true;
     if (ctx.packet.ttl <= 1) {
       ctx.count(C.drop_ttl_expired);
       sendTimeExceeded(ctx, i);

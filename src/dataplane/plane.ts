@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
 import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
-import { EngineCounter, type LanSocket, type NativeAddon, type UdpSocket } from './engine.js';
+import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
@@ -20,11 +20,14 @@ export interface PlaneOptions {
   readonly clock: Clock;
   readonly native: NativeAddon;
   readonly lans: readonly LanSocket[];
+  /** Numbered behind the LANs. */
+  readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
   readonly lanVnets: WorkerInput['lanVnets'];
   readonly lanAddresses: WorkerInput['lanAddresses'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
+  readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
@@ -165,7 +168,7 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const turns = new Int32Array(new SharedArrayBuffer(4));
@@ -175,6 +178,7 @@ export class DataPlane {
       engine: {
         role,
         lans,
+        tuns,
         udp,
         wakeupFd,
         slots,
@@ -182,9 +186,11 @@ export class DataPlane {
         counters: engine.buffer as SharedArrayBuffer,
       },
       lanVnets,
+      tunsFrom: lans.length,
       lanAddresses,
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
+      macs,
       selfPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,

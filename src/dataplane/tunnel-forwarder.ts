@@ -128,7 +128,7 @@ export class TunnelForwarder {
         ctx.deliver(i, vnet, destination);
         return;
       case RouteKind.own:
-        ctx.count(C.drop_own_address_without_tun);
+        ctx.toOwn(i, destination);
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);

@@ -1,5 +1,6 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { MacTable } from '../tables/mac-table.js';
 import { C, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
 import { FlowCache } from './flow-cache.js';
@@ -16,6 +17,8 @@ export class WorkerContext {
   readonly engine: Engine;
   readonly input: WorkerInput;
   readonly table: ForwardingTable;
+  /** MACs that the directory places at other VRs. */
+  readonly macsElsewhere: MacTable;
   readonly counters: Float64Array;
   readonly vnetCounters: Float64Array;
   readonly peerMtu: Int32Array;
@@ -44,6 +47,7 @@ export class WorkerContext {
     this.engine = engine;
     this.input = input;
     this.table = ForwardingTable.attach(input.table);
+    this.macsElsewhere = MacTable.attach(input.macs);
     this.counters = new Float64Array(input.counters);
     this.vnetCounters = new Float64Array(input.vnetCounters);
     this.peerMtu = new Int32Array(input.peerMtu);
@@ -127,20 +131,41 @@ export class WorkerContext {
         this.#holdFor(descriptor, vnet, { family: family === 6 ? 6 : 4, words: [w0, w1, w2, w3] });
         return;
       case RouteKind.own:
-        this.count(C.drop_own_address_without_tun);
+        this.toOwn(descriptor, this.#gatewayRoute);
         return;
       default:
         this.count(C.drop_no_gateway);
     }
   }
 
-  /** True when the MAC is that of the network's gateway, as this router knows it. */
-  isGatewayMac(vnet: number, network: number, macHigh: number, macLow: number): boolean {
+  /** Whether the packet has come from the network's gateway: its MAC as this router knows it, or this machine itself. */
+  isFromGateway(descriptor: number, vnet: number, network: number): boolean {
     if (!this.table.gateway(network - 1, this.#gateway)) return false;
     const [family, w0, w1, w2, w3] = this.#gateway as unknown as [number, number, number, number, number];
     this.table.lookup(vnet, family === 6 ? 6 : 4, w0, w1, w2, w3, this.#gatewayRoute);
     const r = this.#gatewayRoute;
-    return r[R.kind] === RouteKind.host && r[R.macHigh] === macHigh && r[R.macLow] === macLow;
+    if (this.isTun(this.word(descriptor, D.from))) return r[R.kind] === RouteKind.own;
+    return (
+      r[R.kind] === RouteKind.host &&
+      r[R.macHigh] === this.word(descriptor, D.srcMacHigh) &&
+      r[R.macLow] === this.word(descriptor, D.srcMacLow)
+    );
+  }
+
+  isTun(port: number): boolean {
+    return port >= this.input.tunsFrom;
+  }
+
+  /** Hands a packet for one of the machine's own addresses to its kernel, through the vnet's TUN port if it has one. */
+  toOwn(descriptor: number, route: Int32Array): void {
+    const port = route[R.lan] ?? -1;
+    if (!this.isTun(port)) {
+      this.count(C.drop_own_address_without_tun);
+      return;
+    }
+    this.setWord(descriptor, D.to, port);
+    this.setWord(descriptor, D.action, Action.lan);
+    this.count(C.to_gateway);
   }
 
   toLan(descriptor: number, vnet: number, route: Int32Array): void {

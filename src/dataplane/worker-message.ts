@@ -44,8 +44,10 @@ export type WorkerMessage =
 /** Everything that a worker is given at its start. */
 export interface WorkerInput {
   readonly engine: EngineOptions;
-  /** vnet of each LAN, by LAN index. */
+  /** vnet of each LAN and behind them of each TUN port, by index. */
   readonly lanVnets: readonly number[];
+  /** Indexes from here on are TUN ports. */
+  readonly tunsFrom: number;
   /** The gateway machine's own IPv4 and IPv6 address on each LAN, for ICMP errors; undefined where it has none. */
   readonly lanAddresses: readonly {
     readonly v4: AddressWords | undefined;
@@ -54,6 +56,8 @@ export interface WorkerInput {
   /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
   readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
+  /** The `MacTable` of MACs that the directory places at other VRs. */
+  readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   /** Int32Array: inner MTU by peer index. */

@@ -118,7 +118,7 @@ export class Mobility {
         this.#queries.whoHas(from, message);
         break;
       case 'has':
-        this.#queries.has(from, message);
+        if (!this.#sync.recalled(message)) this.#queries.has(from, message);
         break;
       case 'claim':
         this.#acceptance.claim(from, message);

@@ -28,12 +28,20 @@ interface Answer {
 export class RouteExplainer {
   readonly #gndt: Gndt;
   readonly #table: ForwardingTable;
-  readonly #lanNames: readonly string[];
+  readonly #portNames: readonly string[];
+  /** Ports from here on are TUN ports. */
+  readonly #tunsFrom: number;
 
-  constructor(gndt: Gndt, table: ForwardingTable, lanNames: readonly string[]) {
+  constructor(
+    gndt: Gndt,
+    table: ForwardingTable,
+    lanNames: readonly string[],
+    tunNames: readonly string[] = [],
+  ) {
     this.#gndt = gndt;
     this.#table = table;
-    this.#lanNames = lanNames;
+    this.#portNames = [...lanNames, ...tunNames];
+    this.#tunsFrom = lanNames.length;
   }
 
   /** A string is the reason why the question makes no sense. */
@@ -72,9 +80,10 @@ export class RouteExplainer {
     if (from === undefined) return undefined;
     const drop = (why: string): Answer => ({ action: 'drop', to: null, mac: null, why });
     if (source === undefined) return drop(`${from} is in no network of this vnet`);
-    const { kind, flags, peer } = source.route;
+    const { kind, flags, peer, lan } = source.route;
     if (kind === RouteKind.peer)
       return drop(`${from} is at ${this.#router(peer)}, so it cannot send from a LAN here`);
+    if (kind === RouteKind.own && lan >= this.#tunsFrom) return undefined;
     if (kind === RouteKind.own)
       return drop(`${from} is the gateway machine's own address; that needs a TUN port`);
     if ((flags & RouteFlag.authorised) === 0) return drop(`${from} is not in lndt.json`);
@@ -92,7 +101,10 @@ export class RouteExplainer {
           action: 'own',
           to: this.#lan(route.lan),
           mac: null,
-          why: "the gateway machine's own address: left to its kernel",
+          why:
+            route.lan >= this.#tunsFrom
+              ? "the gateway machine's own address: handed to its kernel"
+              : "the gateway machine's own address: left to its kernel; from other sites it needs a TUN port",
         };
       default:
         return this.#local(route);
@@ -137,6 +149,6 @@ export class RouteExplainer {
   }
 
   #lan(index: number): string {
-    return this.#lanNames[index] ?? '?';
+    return this.#portNames[index] ?? '?';
   }
 }

@@ -7,11 +7,10 @@ import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
 import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
@@ -19,15 +18,18 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
+import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
@@ -37,9 +39,12 @@ import { Reloader } from './reloader.js';
 import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
+import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -60,7 +65,9 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -74,6 +81,7 @@ export class Router {
   readonly #metricsHost: MetricsHost;
   readonly #reloader: Reloader;
   #control: ControlServer | undefined;
+  readonly #tunRoutes: TunRoutes;
   #serving = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
@@ -89,11 +97,25 @@ export class Router {
     const lndt = new Lndt(config.lndt, gndt, directory);
     this.#tables = { gndt, directory, hwdt, lndt };
     this.#store = this.#loadState();
-    this.#sockets = openSockets(native, config.router, gndt);
-    const { lans } = this.#sockets;
+    this.#sockets = openSockets(native, config.router, gndt, config.lndt);
+    const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
-    const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table: this.#forwarding, lans });
+    const compiler = new ForwardingCompiler({
+      gndt,
+      lndt,
+      hwdt,
+      directory,
+      table: this.#forwarding,
+      lans,
+      tuns,
+    });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
+    this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
+      this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
+        reason: problem,
+      }),
+    );
     this.#plane = this.#createPlane();
     this.#lanSide = new LanSide({
       lans,
@@ -127,7 +149,7 @@ export class Router {
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -143,17 +165,20 @@ export class Router {
     this.#warnings.push(
       ...this.#control.warnings,
       ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...this.#lanWarnings(),
+      ...lanWarnings(this.#sockets.lans),
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
     await this.#plane.serve();
+    await this.#startTuns();
     this.#lanSide.open();
     this.#mobility.start();
     this.#lanSide.start();
@@ -179,11 +204,14 @@ export class Router {
     this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
     this.#guards.stop();
+    this.#tunRoutes.stop();
     this.#sockets.close();
     await this.#metricsHost.stop();
     await this.#control?.close();
@@ -208,6 +236,8 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -236,31 +266,41 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
   }
 
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
-    const { lans, lanSockets, udp } = this.#sockets;
+    const { lans, lanSockets, tuns, udp } = this.#sockets;
     return new DataPlane({
       clock: this.#clock,
       native: loadNative(),
       lans: lanSockets,
+      tuns: tuns.map(({ socket }) => socket),
       udp,
-      lanVnets: lans.map(({ vnet }) => vnet),
+      lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
       lanAddresses: lans.map(({ addresses }) => ({
         v4: sourceAddress(addresses, 4),
         v6: sourceAddress(addresses, 6),
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      onMessage: (message) => this.#workerMessage(message),
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
         this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
     });
@@ -281,7 +321,7 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
@@ -327,6 +367,7 @@ export class Router {
       forwarding: this.#forwarding,
       lans: this.#sockets.lans,
       lanSockets: this.#sockets.lanSockets,
+      tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
       plane: this.#plane,
       tunnel: this.#tunnel,
@@ -334,40 +375,13 @@ export class Router {
       hub: this.#hub,
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.routerAt(message.peer);
-        if (router !== undefined) this.#mobility.redirectHint(router, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -388,12 +402,10 @@ export class Router {
     );
   }
 
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
+  /** After the packet workers: what the machine sends would only be lost before. */
+  async #startTuns(): Promise<void> {
+    const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
+    for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
+    this.#warnings.push(...warnings);
   }
 }

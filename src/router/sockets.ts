@@ -3,18 +3,26 @@ import type { LanSocket, NativeAddon, UdpSocket } from '../dataplane/engine.js';
 import type { Lan } from '../mobility/ports.js';
 import { macFromHalves } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
-import type { RouterConfig } from '../tables/model.js';
+import type { LndtEntry, RouterConfig } from '../tables/model.js';
 import { interfaceAddresses } from './lans.js';
+import { openTunPorts, type TunPort } from './tun-ports.js';
 
 export interface Sockets {
   readonly udp: readonly UdpSocket[];
   readonly lanSockets: readonly LanSocket[];
   readonly lans: readonly Lan[];
+  /** Numbered behind the LANs. */
+  readonly tuns: readonly TunPort[];
   close(): void;
 }
 
 /** Throws with what was being opened; nothing is left open then. */
-export function openSockets(native: NativeAddon, config: RouterConfig, gndt: Gndt): Sockets {
+export function openSockets(
+  native: NativeAddon,
+  config: RouterConfig,
+  gndt: Gndt,
+  entries: readonly LndtEntry[],
+): Sockets {
   const open: number[] = [];
   const keep = <T extends { readonly fd: number }>(what: string, make: () => T): T => {
     try {
@@ -45,12 +53,22 @@ export function openSockets(native: NativeAddon, config: RouterConfig, gndt: Gnd
       addresses: interfaceAddresses(lan.interface),
     };
   });
+  const close = (): void => {
+    for (const fd of open) native.closeSocket(fd);
+  };
+  let tuns: readonly TunPort[];
+  try {
+    tuns = openTunPorts(native, config, gndt, entries, lans);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  open.push(...tuns.map(({ socket }) => socket.fd));
   return {
     udp,
     lanSockets,
     lans,
-    close: () => {
-      for (const fd of open) native.closeSocket(fd);
-    },
+    tuns,
+    close,
   };
 }

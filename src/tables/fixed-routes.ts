@@ -25,11 +25,13 @@ interface Configuration {
   readonly gndt: Gndt;
   readonly lndt: Lndt;
   readonly lans: readonly CompilerLan[];
+  /** TUN ports: the way to the machine's own addresses, those of its LANs in the same vnet included. */
+  readonly tuns?: readonly CompilerLan[];
 }
 
 /** In the order of precedence: of two for one prefix the later one holds. */
 export function fixedRoutes(configuration: Configuration): FixedRoute[] {
-  const { gndt, lndt, lans } = configuration;
+  const { gndt, lndt, lans, tuns = [] } = configuration;
   const networks = gndt.config.networks;
   const gateways = networks.flatMap(({ vnet, gateway }) =>
     gateway === undefined ? [] : [{ vnet, prefix: Prefix.host(gateway) }],
@@ -37,7 +39,7 @@ export function fixedRoutes(configuration: Configuration): FixedRoute[] {
   return [
     ...networks.map((network) => networkRoute(configuration, network)),
     ...[...lndt.entries, ...gateways].flatMap((entry) => entryRoute(configuration, entry.vnet, entry.prefix)),
-    ...lans.flatMap((lan) => lan.addresses.map((ip) => ownRoute(configuration, lan, ip))),
+    ...[...lans, ...tuns].flatMap((port) => port.addresses.map((ip) => ownRoute(configuration, port, ip))),
   ];
 }
 
@@ -85,7 +87,9 @@ function entryRoute(configuration: Configuration, vnet: VnetId, prefix: Prefix):
   return [{ vnet, prefix, route: onLink(configuration, network, prefix) }];
 }
 
-function ownRoute(configuration: Configuration, lan: CompilerLan, ip: Ip): FixedRoute {
+/** `lan` of the route is the vnet's TUN port where there is one, else the LAN that has the address. */
+function ownRoute(configuration: Configuration, port: CompilerLan, ip: Ip): FixedRoute {
+  const lan = configuration.tuns?.find(({ vnet }) => vnet === port.vnet) ?? port;
   const prefix = Prefix.host(ip);
   const network = configuration.gndt.networkOf(lan.vnet, ip);
   const base = network && onLink(configuration, network, prefix);

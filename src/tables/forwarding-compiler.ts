@@ -21,6 +21,7 @@ export interface CompilerInputs {
   /** Written by this compiler alone. */
   readonly table: ForwardingTable;
   readonly lans: readonly CompilerLan[];
+  readonly tuns?: readonly CompilerLan[];
 }
 
 /**

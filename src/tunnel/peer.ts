@@ -30,6 +30,8 @@ export interface PeerState {
   readonly innerMtuBytes: number;
   /** Has it read the same gndt.json? Undefined before the first Hello. */
   readonly sameGndt: boolean | undefined;
+  /** By how much its clock is ahead of ours; undefined before the first answer. */
+  readonly clockOffsetMs: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -101,6 +103,11 @@ export class Peer implements LinkListener, SessionsListener {
     this.sessions.configure(udpEndpoints(entry.endpoints));
   }
 
+  /** See `Link.pingNow`. */
+  ping(answered: (rttMs: number) => void): boolean {
+    return this.link.pingNow(answered);
+  }
+
   /** What this router says of itself has changed. */
   greetAgain(): void {
     this.link.greetAgain();
@@ -148,6 +155,7 @@ export class Peer implements LinkListener, SessionsListener {
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: hello?.innerMtuBytes ?? 0,
       sameGndt: hello && Buffer.compare(hello.gndtDigest, ours) === 0,
+      clockOffsetMs: this.link.clockOffsetMs,
       pendingMessages: this.link.pendingMessages,
       counts: this.context.ports.peerStats?.(this.number),
     };

@@ -173,6 +173,11 @@ export class Tunnel {
     for (const part of split(message, this.codec)) peer.send(part);
   }
 
+  /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
+  ping(router: RouterId, answered: (rttMs: number) => void): boolean {
+    return this.byId.get(router)?.ping(answered) ?? false;
+  }
+
   /** Nearest (smallest RTT) first. */
   upPeers(): RouterId[] {
     const up = [...this.byId.values()].filter((peer) => peer.isUp);

@@ -1,10 +1,12 @@
 /** The fake addon keeps the same contract as the real one, so that what is tested with it holds with the real one. */
+import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { mac } from '../../src/net/mac.js';
 import { createFakeAddon } from '../support/fake-engine.js';
 import { type Datagram, FakeNetwork, NO_OFFLOAD } from '../support/fake-network.js';
 import { Inbox } from '../support/inbox.js';
+import { udpPacket, udpPayload } from '../support/ip-packet.js';
 import { contractSuite } from './suite.js';
-import { type LanLink, LOOPBACK, type RawSocket, type World } from './world.js';
+import { type LanLink, LOOPBACK, type RawSocket, type TunLink, type World } from './world.js';
 
 const NEAR_MAC = mac('02:00:00:00:00:0a');
 const FAR_MAC = mac('02:00:00:00:00:0b');
@@ -28,13 +30,39 @@ function fakeWorld(): World {
     };
     return { near, far, nearMac: NEAR_MAC, farMac: FAR_MAC, station, close };
   };
-  return {
-    addon,
-    openRaw: async (family) => openRaw(network, family),
-    openLink,
-    coalesces: false,
-    withoutLan: undefined,
+  let tuns = 0;
+  const openTun = async () => {
+    tuns += 1;
+    return openTunLink(addon, network, `tun-test${tuns}`);
   };
+  const raw = async (family: 4 | 6) => openRaw(network, family);
+  return { addon, openRaw: raw, openLink, openTun, coalesces: false, withoutLan: undefined };
+}
+
+function openTunLink(addon: NativeAddon, network: FakeNetwork, name: string): TunLink {
+  const tun = addon.openTun(name, 7);
+  const inbox = new Inbox<Uint8Array>();
+  network.machine(name, (packet) => inbox.put(udpPayload(packet)));
+  return {
+    name,
+    tun,
+    say: async (family, payload) => network.fromMachine(name, answer(udpPacket({ family, payload }))),
+    hear: () => inbox.next(),
+    remove: () => network.removeTun(name),
+    close: () => addon.closeSocket(tun.fd),
+  };
+}
+
+/** The same packet the other way round: addresses and ports changed over, which no checksum notices. */
+function answer(packet: Uint8Array): Uint8Array {
+  const [at, length] = packet[0] === 0x45 ? [12, 4] : [8, 16];
+  const ports = at + 2 * length;
+  const turned = packet.slice();
+  turned.set(packet.subarray(at, at + length), at + length);
+  turned.set(packet.subarray(at + length, ports), at);
+  turned.set(packet.subarray(ports, ports + 2), ports + 2);
+  turned.set(packet.subarray(ports + 2, ports + 4), ports);
+  return turned;
 }
 
 function openRaw(network: FakeNetwork, family: 4 | 6): RawSocket {

@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
 import { Inbox } from '../support/inbox.js';
-import type { LanLink, RawSocket, Received, Station, World } from './world.js';
+import type { LanLink, RawSocket, Received, Station, TunLink, World } from './world.js';
 
 const NEAR_MAC = parse('02:00:00:00:00:0a');
 const FAR_MAC = parse('02:00:00:00:00:0b');
@@ -31,7 +32,12 @@ export function nativeWorld(addon: NativeAddon, withoutLan: string | undefined):
     links += 1;
     return openVethLink(addon, `near${links}`, `far${links}`);
   };
-  return { addon, openRaw, openLink, coalesces: true, withoutLan };
+  let tuns = 0;
+  const openTun = () => {
+    tuns += 1;
+    return openTunLink(addon, `tun-test${tuns}`);
+  };
+  return { addon, openRaw, openLink, openTun, coalesces: true, withoutLan };
 }
 
 async function openRaw(family: 4 | 6): Promise<RawSocket> {
@@ -69,6 +75,43 @@ function openVethLink(addon: NativeAddon, near: string, far: string): LanLink {
     ip('link', 'delete', near);
   };
   return { near: nearLan, far: farLan, nearMac: NEAR_MAC, farMac: FAR_MAC, station, close };
+}
+
+async function openTunLink(addon: NativeAddon, name: string): Promise<TunLink> {
+  const tun = addon.openTun(name, 7);
+  writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '0');
+  ip('link', 'set', name, 'addrgenmode', 'none', 'mtu', '1420', 'up');
+  ip('addr', 'add', '10.2.0.9/32', 'dev', name);
+  ip('addr', 'add', 'fd00:2::9/128', 'dev', name, 'nodad');
+  ip('route', 'add', '10.1.0.0/24', 'dev', name);
+  ip('-6', 'route', 'add', 'fd00:1::/64', 'dev', name);
+  const inbox = new Inbox<Uint8Array>();
+  const sockets = { 4: createSocket('udp4'), 6: createSocket('udp6') };
+  for (const [family, address] of [
+    [4, '10.2.0.9'],
+    [6, 'fd00:2::9'],
+  ] as const) {
+    const socket = sockets[family];
+    socket.on('message', (bytes) => inbox.put(new Uint8Array(bytes)));
+    socket.on('error', () => {}); // the device goes away under it
+    socket.bind(5201, address);
+    await once(socket, 'listening');
+  }
+  return {
+    name,
+    tun,
+    say: (family, payload) =>
+      new Promise((resolve, reject) => {
+        const to = family === 4 ? '10.1.0.5' : 'fd00:1::1';
+        sockets[family].send(payload, 40000, to, (error) => (error ? reject(error) : resolve()));
+      }),
+    hear: () => inbox.next(),
+    remove: () => ip('link', 'delete', name),
+    close: () => {
+      for (const socket of Object.values(sockets)) socket.close();
+      addon.closeSocket(tun.fd);
+    },
+  };
 }
 
 function openStation(device: string, from: Mac): Station {

@@ -9,6 +9,7 @@ import {
   type NativeAddon,
   PeerStat,
   type SessionKeys,
+  type TunSocket,
   type UdpSocket,
 } from '../../src/dataplane/engine.js';
 import type { CipherName } from '../support/transport-message.js';
@@ -36,6 +37,7 @@ export function newIndex(): number {
 export interface RigOptions {
   readonly role: 'lan' | 'tunnel';
   readonly lans?: readonly LanSocket[];
+  readonly tuns?: readonly TunSocket[];
   readonly udp?: readonly UdpSocket[];
   readonly slots?: number;
   readonly slotBytes?: number;
@@ -54,6 +56,7 @@ export class Rig {
     this.engine = addon.createEngine({
       role: options.role,
       lans: options.lans ?? [],
+      tuns: options.tuns ?? [],
       udp: options.udp ?? [],
       wakeupFd: this.wakeupFd,
       slots: options.slots ?? 32,

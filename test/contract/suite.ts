@@ -4,6 +4,7 @@ import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { splitSuite } from './split-suite.js';
+import { tunSuite } from './tun-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
@@ -11,6 +12,7 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: tunnel`, () => tunnelSuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
+  describe(`${name}: TUN`, () => tunSuite(world));
   describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
 }

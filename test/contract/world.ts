@@ -1,5 +1,5 @@
 /** What the contract suite needs around an addon: the other end of its sockets. */
-import type { LanSocket, NativeAddon } from '../../src/dataplane/engine.js';
+import type { LanSocket, NativeAddon, TunSocket } from '../../src/dataplane/engine.js';
 import type { Mac } from '../../src/net/mac.js';
 
 export interface Received {
@@ -34,13 +34,29 @@ export interface LanLink {
   close(): void;
 }
 
+/**
+ * A TUN device and, behind it, a program of the machine's own: UDP port 5201 of 10.2.0.9 and fd00:2::9, which talks with
+ * port 40000 of 10.1.0.5 and fd00:1::1 (the ends of `udpPacket`).
+ */
+export interface TunLink {
+  readonly name: string;
+  readonly tun: TunSocket;
+  say(family: 4 | 6, payload: Uint8Array): Promise<void>;
+  /** The payload that the program gets next; rejects when none comes within a second. */
+  hear(): Promise<Uint8Array>;
+  /** Deletes the device while it is open. */
+  remove(): void;
+  close(): void;
+}
+
 export interface World {
   readonly addon: NativeAddon;
   openRaw(family: 4 | 6): Promise<RawSocket>;
   openLink(): LanLink;
+  openTun(): Promise<TunLink>;
   /** Packets of one flow leave for a LAN together. */
   readonly coalesces: boolean;
-  /** Why there are no LAN links here; undefined when there are. */
+  /** Why there are no LAN links and TUN devices here; undefined when there are. */
   readonly withoutLan: string | undefined;
 }
 

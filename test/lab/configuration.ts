@@ -21,6 +21,10 @@ export interface ConfigurationOptions {
   readonly wrongKey?: readonly SiteLetter[];
   readonly logLevel?: string;
   readonly cipher?: 'chacha20-poly1305' | 'aes-256-gcm';
+  /** Sites whose gateway machine itself takes part, through TUN port `vine0`. */
+  readonly tun?: readonly SiteLetter[];
+  /** Sites whose router has no LAN, only the TUN port: the machine is node .1 of its network. */
+  readonly withoutLan?: readonly SiteLetter[];
   readonly verify?: 'optimistic' | 'strict' | 'off';
   /** Moves of one node in 180 s before it is frozen. */
   readonly maxMoves?: number;
@@ -52,12 +56,17 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
     id: routerName(site.letter),
     privateKeyFile: 'router.key',
     listen: [`udp://0.0.0.0:${tunnelPort}`],
-    lans: [{ interface: 'lan0', vnet }],
+    lans: options.withoutLan?.includes(site.letter) ? [] : [{ interface: 'lan0', vnet }],
+    ...(hasTun(site, options) ? { tun: [{ interface: 'vine0', vnet }] } : {}),
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
     stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
     log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
     ...mobilityOf(options),
   };
+}
+
+function hasTun({ letter }: Site, options: ConfigurationOptions): boolean {
+  return [...(options.tun ?? []), ...(options.withoutLan ?? [])].includes(letter);
 }
 
 function mobilityOf({ verify, maxMoves }: ConfigurationOptions): object {
@@ -102,7 +111,9 @@ function gndtJson(
   };
 }
 
-function lndtJson(plan: Plan, site: Site): object {
+function lndtJson(plan: Plan, site: Site, options: ConfigurationOptions): object {
+  if (options.withoutLan?.includes(site.letter))
+    return { nodes: [siteAddress(site, 1), siteAddress6(site, 1)].map((ip) => ({ vnet, ip })) };
   const addresses = plan.listed.filter((node) => node.site === site.letter).map((node) => node.address);
   return { nodes: addresses.map((ip) => ({ vnet, ip })) };
 }
@@ -125,6 +136,6 @@ export function writeConfigurations(labDirectory: string, plan: Plan, options: C
     // A router must find its own key in the file, also one whose key the others do not know.
     const seenFromHere = new Map(known).set(site.letter, own.publicKey);
     writeJson(join(directory, 'gndt.json'), gndtJson(plan, seenFromHere, options));
-    writeJson(join(directory, 'lndt.json'), lndtJson(plan, site));
+    writeJson(join(directory, 'lndt.json'), lndtJson(plan, site, options));
   }
 }

@@ -120,6 +120,21 @@ class FakeEngine implements Engine {
         else this.#count('lanFramesMalformed');
       }
     }
+    for (const { fd, index } of this.#options.tuns) {
+      const tun = this.#registry.network.tun(fd);
+      if (tun?.removed === true)
+        throw Object.assign(new Error('a socket of the engine is gone'), { code: 'EBADFD' });
+      while (filled < this.slots) {
+        const packet = tun?.queue.shift();
+        if (packet === undefined) break;
+        this.#count('lanFramesReceived');
+        this.#count('lanBytesReceived', packet.length);
+        const etherType = familyOf(packet) === 4 ? 0x0800 : 0x86dd;
+        const words = { kind: Kind.frame, from: index, etherType };
+        this.#describe(filled, filled * this.slotBytes + HEADROOM, packet, words);
+        filled++;
+      }
+    }
     return filled;
   }
 
@@ -241,6 +256,13 @@ class FakeEngine implements Engine {
     const packet = this.#packet(i);
     const lan = this.#options.lans.find(({ index }) => index === this.#word(i, 'to'));
     const family = packet === undefined ? 0 : familyOf(packet);
+    const tun = this.#options.tuns.find(({ index }) => index === this.#word(i, 'to'));
+    if (tun !== undefined && packet !== undefined && packet.length >= 20 && (family === 4 || family === 6)) {
+      this.#registry.network.tun(tun.fd)?.deliver(packet.slice());
+      this.#count('lanFramesSent');
+      this.#count('lanBytesSent', packet.length);
+      return;
+    }
     if (packet === undefined || lan === undefined || packet.length < 20 || (family !== 4 && family !== 6)) {
       this.#count('lanSendErrors');
       return;
@@ -288,6 +310,8 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
 
 type SocketFunction =
   | 'openLan'
+  | 'setRescue'
+  | 'openTun'
   | 'openUdp'
   | 'closeSocket'
   | 'createWakeup'
@@ -299,6 +323,8 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   const { network, sessions } = registry;
   return {
     openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    setRescue: (fd, on) => network.setRescue(fd, on),
+    openTun: (interfaceName, index) => network.openTun(interfaceName, index),
     openUdp: (address, port) => network.openUdp(address, port),
     closeSocket: (fd) => {
       network.close(fd);

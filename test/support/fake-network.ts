@@ -1,6 +1,6 @@
 /** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
-import type { LanSocket, UdpSocket } from '../../src/dataplane/engine.js';
-import { type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
+import type { LanSocket, TunSocket, UdpSocket } from '../../src/dataplane/engine.js';
+import { isGroupMac, type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
 
 export interface Address {
   readonly address: Uint8Array;
@@ -45,6 +45,14 @@ export interface FakeLanSocket extends LanSocket {
   readonly queue: LanFrame[];
 }
 
+export interface FakeTunSocket extends TunSocket {
+  readonly tunName: string;
+  /** What the machine itself has sent. */
+  readonly queue: Uint8Array[];
+  deliver: (packet: Uint8Array) => void;
+  removed: boolean;
+}
+
 interface Port {
   readonly mac: Mac;
   readonly otherEnd: string;
@@ -54,9 +62,11 @@ const FIRST_EPHEMERAL_PORT = 40_000;
 const LAN_MTU_BYTES = 1500;
 
 export class FakeNetwork {
-  readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket>();
+  readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket | FakeTunSocket>();
   readonly #ports = new Map<string, Port>();
   readonly #watchers = new Map<string, (frame: Uint8Array) => void>();
+  /** LAN sockets that take frames to other MACs too. */
+  readonly #rescuing = new Set<number>();
   #lastFd = 100;
   #lastPort = FIRST_EPHEMERAL_PORT;
 
@@ -120,6 +130,49 @@ export class FakeNetwork {
     return socket;
   }
 
+  setRescue(fd: number, on: boolean): void {
+    if (this.lan(fd) === undefined)
+      throw Object.assign(new Error('no LAN socket (EBADF)'), { code: 'EBADF' });
+    if (on) this.#rescuing.add(fd);
+    else this.#rescuing.delete(fd);
+  }
+
+  openTun(tunName: string, index: number): FakeTunSocket {
+    if (this.#ports.has(tunName) || this.#tunNamed(tunName) !== undefined)
+      throw Object.assign(new Error(`cannot make the TUN device ${tunName} (EBUSY)`), { code: 'EBUSY' });
+    const socket = { fd: this.newFd(), index, tunName, queue: [], deliver: () => {}, removed: false };
+    this.#sockets.set(socket.fd, socket);
+    return socket;
+  }
+
+  /** What the machine behind a TUN device does with packets that reach it. */
+  machine(tunName: string, deliver: (packet: Uint8Array) => void): void {
+    const tun = this.#tunNamed(tunName);
+    if (tun !== undefined) tun.deliver = deliver;
+  }
+
+  /** A packet that the machine itself sends. */
+  fromMachine(tunName: string, packet: Uint8Array): void {
+    this.#tunNamed(tunName)?.queue.push(packet);
+  }
+
+  removeTun(tunName: string): void {
+    const tun = this.#tunNamed(tunName);
+    if (tun !== undefined) tun.removed = true;
+  }
+
+  tun(fd: number): FakeTunSocket | undefined {
+    const socket = this.#sockets.get(fd);
+    return socket !== undefined && 'tunName' in socket ? socket : undefined;
+  }
+
+  #tunNamed(tunName: string): FakeTunSocket | undefined {
+    for (const socket of this.#sockets.values()) {
+      if ('tunName' in socket && socket.tunName === tunName && !socket.removed) return socket;
+    }
+    return undefined;
+  }
+
   /** Calls `listener` with every frame that reaches the interface. */
   watch(interfaceName: string, listener: (frame: Uint8Array) => void): void {
     this.#watchers.set(interfaceName, listener);
@@ -132,9 +185,12 @@ export class FakeNetwork {
     if (end === undefined || to === undefined) return;
     this.#watchers.get(end)?.(bytes);
     const etherType = ((bytes[12] ?? 0) << 8) | (bytes[13] ?? 0);
-    if ((etherType !== 0x0800 && etherType !== 0x86dd) || readMac(bytes, 0) !== to.mac) return;
+    if (etherType !== 0x0800 && etherType !== 0x86dd) return;
+    const destination = readMac(bytes, 0);
     for (const socket of this.#sockets.values()) {
-      if ('interfaceName' in socket && socket.interfaceName === end) socket.queue.push({ bytes, offload });
+      if (!('interfaceName' in socket) || socket.interfaceName !== end) continue;
+      const isTaken = this.#rescuing.has(socket.fd) ? !isGroupMac(destination) : destination === to.mac;
+      if (isTaken) socket.queue.push({ bytes, offload });
     }
   }
 

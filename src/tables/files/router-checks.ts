@@ -17,6 +17,9 @@ export function checkRouter(file: RouterFile): ConfigError[] {
       `"${item.port.interface}" is ${ports[first]?.path} already; one interface carries one vnet (for more, use VLANs)`,
     );
   }
+  for (const { item, first } of repeats(placed('tun', file.tun), ({ port }) => port.vnet)) {
+    list.add(`${item.path}.vnet`, `vnet "${item.port.vnet}" has a TUN port already, tun[${first}]`);
+  }
   if (ports.length === 0) list.add('lans', 'the list is empty; a router without a LAN has nothing to carry');
   return list.errors;
 }

@@ -154,7 +154,6 @@ test('a key that does not fit the public key: both are shown, the private one is
 
 test('everything that is accepted and not done yet is warned of, loudly', () => {
   const path = written(({ router, gndt }) => {
-    router.tun = [{ interface: 'vine0', vnet: 'blue' }];
     router.listen = ['udp://0.0.0.0:7700', 'tcp://0.0.0.0:7700'];
     gndt.routers = [
       ...(Array.isArray(gndt.routers) ? gndt.routers.slice(0, 1) : []),
@@ -175,7 +174,6 @@ test('everything that is accepted and not done yet is warned of, loudly', () => 
   assert.deepEqual(
     outcome.warnings,
     [
-      "router.json: tun: no TUN port is made; packets for the gateway machine's own addresses from other sites are dropped",
       'router.json: listen tcp:// (tcp://0.0.0.0:7700): nothing listens there; only udp:// is used',
       'gndt.json: endpoints tcp:// (vr-b): they are never dialled; only udp:// is used',
       "gndt.json: relay (vr-b): it does not carry others' messages; routers that cannot reach each other directly stay apart",
