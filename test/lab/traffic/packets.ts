@@ -28,6 +28,7 @@ function open(interfaceName: string): { engine: Engine; lan: LanSocket } {
   const engine = native.createEngine({
     role: 'lan',
     lans: [lan],
+    tuns: [],
     udp: [],
     wakeupFd: native.createWakeup(),
     slots: SLOTS,
