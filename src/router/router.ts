@@ -329,7 +329,6 @@ export class Router {
   #createTunnel(native: ReturnType<typeof loadNative>): Tunnel {
     const { config, version } = this.#options;
     return new Tunnel({
-      // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
       gndt: config.gndt,
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
@@ -369,6 +368,8 @@ export class Router {
       lanSockets: this.#sockets.lanSockets,
       tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
+      cipher: this.#options.config.gndt.cipher,
+      rawChaCha: loadNative().rawChaCha(),
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
