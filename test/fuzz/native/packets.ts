@@ -1,13 +1,14 @@
 /** Frames, datagrams and descriptors that nobody in his right mind would make, mixed with good ones. */
 import { Action, D, DESCRIPTOR_WORDS, EngineCounter } from '../../../src/dataplane/engine.js';
 import { macHigh, macLow } from '../../../src/net/mac.js';
-import { type CounterName, openPair, type Pair, Rig } from '../../contract/rig.js';
+import { type CounterName, newPeer, openPair, type Pair, Rig } from '../../contract/rig.js';
 import { type LanLink, LOOPBACK, type TunLink, type World } from '../../contract/world.js';
 import { tcpPacket, udpPacket } from '../../support/ip-packet.js';
 import type { Random } from './random.js';
 
 const SCRATCH_IN_USE = 16;
 const DESCRIPTOR_FIELDS = 29;
+const FIRST_PEER = 2000;
 const OVERLAY_FIRST = 0x10;
 
 export class PacketFuzzer {
@@ -30,6 +31,8 @@ export class PacketFuzzer {
     this.#random = random;
     this.#link = link;
     this.#tun = tun;
+    // Beyond the numbers that the fuzzer of calls may hit, which would remove the session.
+    while (newPeer() < FIRST_PEER);
     this.#pair = openPair(world);
     const ports = { lans: [link.near], tuns: [tun.tun] };
     this.#lan = new Rig(world.addon, { role: 'lan', ...ports, slots: 16 });
