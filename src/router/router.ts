@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
+import { listInterfaces } from '../config/interfaces.js';
 import type { VineConfig } from '../config/load.js';
 import type { StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
@@ -210,8 +211,18 @@ export class Router {
       selfPeer: gndt.peerIndex(gndt.self),
       onMessage: (message) => this.#workerMessage(message),
       onFailure: (worker, error) =>
-        this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
+        this.#options.onFailure(
+          new Error(`${worker}: ${error.message}${this.#lostPorts()}`, { cause: error }),
+        ),
     });
+  }
+
+  /** What a dead worker may have died of. */
+  #lostPorts(): string {
+    const there = listInterfaces();
+    const { lans, tuns } = this.#sockets;
+    const lost = [...lans, ...tuns].map((port) => port.interface).filter((name) => !there.includes(name));
+    return lost.length === 0 ? '' : `; this machine no longer has ${lost.join(', ')}`;
   }
 
   #createMobility(): Mobility {

@@ -36,7 +36,7 @@ for (const [device, what] of [
         .find(({ event }) => event === 'failed');
       t.diagnostic(`${last?.level}: ${last?.error}`);
       assert.equal(last?.level, 'fatal');
-      assert.match(last?.error ?? '', /lan-to-tunnel.*gone/);
+      assert.match(last?.error ?? '', new RegExp(`^lan-to-tunnel: .*no longer has ${device}$`));
       // In order all the same: its state is on disk for the next start.
       assert.match(readFileSync(join(directory, 'state', 'directory.json'), 'utf8'), /10\.1\.0\.11/);
     }),
