@@ -10,6 +10,7 @@
         "native/addon_sockets.cc",
         "native/aead.cc",
         "native/batch_io.cc",
+        "native/chacha_poly.cc",
         "native/checksum.cc",
         "native/coalesce.cc",
         "native/endpoint.cc",

@@ -4,7 +4,6 @@
  */
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { TableConfig } from '../tables/files/parse.js';
-import { DEFAULTS } from '../tables/files/router-file.js';
 
 interface NotYet {
   /** As an operator finds it in the file. */
@@ -16,22 +15,6 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  {
-    setting: 'router.json: metrics',
-    asked: ({ router }) => router.metrics !== undefined,
-    instead: 'nothing is served on that address; see "vinectl counters"',
-  },
-  {
-    setting: 'router.json: mobility.verify "strict"',
-    asked: ({ router }) => router.mobility.verify === 'strict',
-    instead: 'moves are BELIEVED AT ONCE, as with "optimistic", and a false one is not undone',
-  },
-  {
-    setting: 'router.json: mobility.maxMoves, mobility.moveWindowSeconds',
-    asked: ({ router: { mobility } }) =>
-      mobility.maxMoves !== DEFAULTS.maxMoves || mobility.moveWindowSeconds !== DEFAULTS.moveWindowSeconds,
-    instead: 'a node that bounces is not frozen',
-  },
   {
     setting: 'router.json: listen tcp://',
     asked: ({ router }) => named(router.listen.filter(isTcp).map(formatEndpoint)),
@@ -51,11 +34,6 @@ const NOT_YET: readonly NotYet[] = [
     setting: 'gndt.json: relay',
     asked: ({ gndt }) => named(gndt.routers.filter(({ relay }) => relay).map(({ id }) => id)),
     instead: "it does not carry others' messages; routers that cannot reach each other directly stay apart",
-  },
-  {
-    setting: 'gndt.json: cipher "aes-256-gcm"',
-    asked: ({ gndt }) => gndt.cipher === 'aes-256-gcm',
-    instead: 'sessions are encrypted with chacha20-poly1305',
   },
   {
     setting: 'gndt.json: nodes',

@@ -43,6 +43,10 @@ export interface PeerView {
   readonly packetsReceived: number;
   readonly version: string | null;
   readonly innerMtuBytes: number;
+  /** By how much its clock is ahead of this router's, to half a round trip. */
+  readonly clockOffsetMs: number | null;
+  /** Has it read the same gndt.json? Null before its first greeting. */
+  readonly sameGndt: boolean | null;
 }
 
 export interface GndtView {
@@ -65,6 +69,8 @@ export interface LndtView {
   readonly state: 'static' | 'visiting' | 'departed' | 'unauthorised';
   /** Where a departed node is; where a visiting node is at home. */
   readonly router: string | null;
+  /** A visiting or departed node that stays where it is for now: announcements elsewhere are not believed. */
+  readonly frozen: boolean;
 }
 
 export interface HwdtView {
@@ -86,6 +92,8 @@ export interface DirectoryView {
   readonly router: string;
   readonly seq: number;
   readonly state: 'here' | 'withdrawn';
+  /** It stays where it is for now: announcements elsewhere are not believed. */
+  readonly frozen: boolean;
   readonly stampedAt: string;
 }
 
@@ -115,6 +123,11 @@ export interface MigrationView {
   readonly seq: number;
   readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';
   readonly reason: string;
+  /**
+   * For how long after its first announcement here packets from its old LAN did not reach it, as far as the routers
+   * can tell (the hypervisor's own pause is not in it); null until the VR that had it has answered, and elsewhere.
+   */
+  readonly blackoutUs: number | null;
   readonly startedAt: string;
   readonly steps: readonly { readonly step: string; readonly atUs: number }[];
 }
@@ -133,7 +146,65 @@ export interface ErrorView {
   readonly error: string;
 }
 
-/** What the server asks the router for. Every call answers at once from memory. */
+/** Longer than anybody waits for an operator. */
+export const MAX_CONFIRM_SECONDS = 86_400;
+
+export interface ReloadRequest {
+  /** Only say what would change. */
+  readonly dryRun: boolean;
+  /** Go back to the configuration of before unless `confirm` follows within this time. */
+  readonly confirmSeconds: number | undefined;
+}
+
+/** One thing that a reload changes. */
+export interface ChangeView {
+  readonly file: string;
+  readonly thing: 'setting' | 'vnet' | 'router' | 'network' | 'node';
+  readonly name: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  /** What it is, or `field: before → after` for each field that differs. */
+  readonly detail: string;
+}
+
+export interface ReloadView {
+  /** False: it was a dry run, or there was nothing to change. */
+  readonly applied: boolean;
+  readonly changes: readonly ChangeView[];
+  /** About the configuration that was read, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Until when `confirm` has to follow; null when it need not. */
+  readonly confirmBefore: string | null;
+}
+
+/** A reload that was refused: nothing has changed. */
+export interface ReloadErrorView extends ErrorView {
+  /** Every mistake; `file` and `path` are empty for one that is in no file. */
+  readonly errors: readonly { readonly file: string; readonly path: string; readonly message: string }[];
+}
+
+export interface ConfirmView {
+  readonly confirmed: true;
+}
+
+/** The round trip of one ping through the tunnel. */
+export interface PingView {
+  readonly router: string;
+  readonly endpoint: string | null;
+  readonly rttMs: number;
+}
+
+/** What `vinectl doctor` has looked at, and what it found. */
+export interface FindingView {
+  readonly check: string;
+  readonly level: 'ok' | 'warning' | 'error';
+  /** Which interface, peer or file. */
+  readonly subject: string;
+  readonly message: string;
+  /** What to do; empty when there is nothing to do. */
+  readonly remedy: string;
+}
+
+/** What the server asks the router for. Calls without a promise answer at once from memory. */
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
@@ -147,7 +218,17 @@ export interface RouterView {
   counters(): CountersView;
   /** Announces a node's move to this router by hand. A string is the reason why not. */
   move(request: { vnet: string | undefined; ip: string }): MigrationView | string;
+  /** Ends the freeze of a node that is here. A string is the reason why not. */
+  unfreeze(request: { vnet: string | undefined; ip: string }): DirectoryView | string;
   setLogLevel(level: string): string | undefined;
+  /** Pings another router through the tunnel. A string is the reason why there is no answer. */
+  ping(router: string): Promise<PingView | string>;
+  /** Looks at the machine, the files and the peers; takes seconds. */
+  doctor(): Promise<readonly FindingView[]>;
+  /** Reads the files again and applies what differs, all of it or nothing. */
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
+  /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
+  confirm(): ConfirmView | string;
   /** Calls `listener` for every event until the returned function is called. */
   onEvent(listener: (event: EventView) => void): () => void;
 }

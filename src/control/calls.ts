@@ -1,5 +1,5 @@
 /** The calls of the control API: path, method, and what the router is asked. */
-import type { MigrationView, RouterView } from './api.js';
+import { MAX_CONFIRM_SECONDS, type MigrationView, type ReloadRequest, type RouterView } from './api.js';
 import { type EventLog, MAX_FOLLOWERS } from './events.js';
 import {
   DIRECTORY_FILTERS,
@@ -14,8 +14,8 @@ import { type Fields, readMembers, readQuery } from './parameters.js';
 import { object, type Reply, refusal, rows } from './reply.js';
 
 export type Call =
-  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply }
-  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply };
+  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
+  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
 
 export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
   return new Map<string, Call>([
@@ -29,9 +29,13 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
     ['/v1/migrations', table((query) => migrations(router, query))],
+    ['/v1/doctor', get([], async () => rows(await router.doctor()))],
+    ['/v1/ping', post((body) => ping(router, body))],
     ['/v1/moves', post((body) => move(router, body))],
+    ['/v1/unfreeze', post((body) => unfreeze(router, body))],
     ['/v1/log-level', post((body) => logLevel(router, body))],
-    ['/v1/reload', post(() => refusal(501, 'live reload is not available yet: restart the router'))],
+    ['/v1/reload', post((body) => reload(router, body))],
+    ['/v1/confirm', post((body) => confirm(router, body))],
   ]);
 }
 
@@ -39,7 +43,7 @@ function table(answer: (query: URLSearchParams) => Reply): Call {
   return { method: 'GET', answer };
 }
 
-function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Call {
+function get(allowed: readonly string[], answer: (fields: Fields) => Reply | Promise<Reply>): Call {
   return {
     method: 'GET',
     answer(query) {
@@ -49,7 +53,7 @@ function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Cal
   };
 }
 
-function post(answer: (body: unknown) => Reply): Call {
+function post(answer: (body: unknown) => Reply | Promise<Reply>): Call {
   return {
     method: 'POST',
     answer(query, body) {
@@ -95,10 +99,56 @@ function move(router: RouterView, body: unknown): Reply {
   return typeof moved === 'string' ? refusal(409, moved) : object(moved);
 }
 
+function unfreeze(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body, ['ip'], ['vnet']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const released = router.unfreeze({ vnet: fields.vnet, ip: fields.ip ?? '' });
+  return typeof released === 'string' ? refusal(409, released) : object(released);
+}
+
 function logLevel(router: RouterView, body: unknown): Reply {
   const fields = readMembers(body, ['level']);
   if (typeof fields === 'string') return refusal(400, fields);
   const level = fields.level ?? '';
   const reason = router.setLogLevel(level);
   return reason === undefined ? object({ level }) : refusal(400, reason);
+}
+
+async function ping(router: RouterView, body: unknown): Promise<Reply> {
+  const fields = readMembers(body, ['router']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const answer = await router.ping(fields.router ?? '');
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
+}
+
+async function reload(router: RouterView, body: unknown): Promise<Reply> {
+  const request = reloadRequest(body ?? {});
+  if (typeof request === 'string') return refusal(400, request);
+  const answer = await router.reload(request);
+  return 'errors' in answer ? { kind: 'object', status: 409, body: answer } : object(answer);
+}
+
+function reloadRequest(body: unknown): ReloadRequest | string {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return 'the body is not a JSON object';
+  const { dryRun = false, confirmSeconds, ...rest } = body as Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) return `unknown member "${unknown}"; this call takes dryRun, confirmSeconds`;
+  if (typeof dryRun !== 'boolean') return '"dryRun" is neither true nor false';
+  if (confirmSeconds === undefined) return { dryRun, confirmSeconds };
+  if (
+    typeof confirmSeconds !== 'number' ||
+    !Number.isInteger(confirmSeconds) ||
+    confirmSeconds < 1 ||
+    confirmSeconds > MAX_CONFIRM_SECONDS
+  )
+    return `"confirmSeconds" is not a whole number from 1 to ${MAX_CONFIRM_SECONDS}`;
+  return { dryRun, confirmSeconds };
+}
+
+function confirm(router: RouterView, body: unknown): Reply {
+  const fields = readMembers(body ?? {}, []);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const answer = router.confirm();
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }

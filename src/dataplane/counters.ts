@@ -30,6 +30,8 @@ export const PACKET_COUNTERS = [
   'handshake_received',
   'icmp_time_exceeded_sent',
   'mss_clamped_syn',
+  'rescued',
+  'frames_to_others',
 ] as const;
 
 export type PacketCounter = (typeof PACKET_COUNTERS)[number];
@@ -41,4 +43,20 @@ export const C: Readonly<Record<PacketCounter, number>> = Object.fromEntries(
 
 export function createPacketCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(PACKET_COUNTERS.length * 8));
+}
+
+/** What is counted per vnet: offsets behind `vnet id × V.count`. Each count of bytes follows that of its packets. */
+export const V = {
+  packetsToTunnel: 0,
+  bytesToTunnel: 1,
+  packetsToLan: 2,
+  bytesToLan: 3,
+  count: 4,
+} as const;
+
+/** Vnet ids are 16 bits wide. Pages of vnets without packets never become memory. */
+export const VNET_IDS = 65_536;
+
+export function createVnetCounters(): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(VNET_IDS * V.count * 8));
 }

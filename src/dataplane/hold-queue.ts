@@ -54,7 +54,7 @@ export class HoldQueue {
   release(
     table: ForwardingTable,
     route: Int32Array,
-    send: (descriptor: number, route: Int32Array | undefined) => void,
+    send: (descriptor: number, route: Int32Array | undefined, vnet: number) => void,
   ): void {
     if (this.#held.length === 0) return;
     const oldest = this.#held[0];
@@ -67,11 +67,11 @@ export class HoldQueue {
       const [w0, w1, w2, w3] = held.next.words;
       table.lookup(held.vnet, held.next.family, w0, w1, w2, w3, route);
       if (route[R.kind] === RouteKind.host) {
-        send(this.#stage(held, filled), route);
+        send(this.#stage(held, filled), route, held.vnet);
         filled++;
         if (filled === SCRATCH_SLOTS) filled = this.#flush(filled);
       } else if (this.#nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
-        send(-1, undefined);
+        send(-1, undefined, held.vnet);
       } else {
         waiting.push(held);
       }

@@ -1,7 +1,7 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
-import { createPacketCounters, PACKET_COUNTERS } from './counters.js';
+import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
@@ -27,10 +27,19 @@ export interface PlaneOptions {
   readonly lanAddresses: WorkerInput['lanAddresses'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
+  readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
+}
+
+/** Super-packets count as one; bytes are those of the inner packets. */
+export interface VnetTraffic {
+  readonly packetsToTunnel: number;
+  readonly bytesToTunnel: number;
+  readonly packetsToLan: number;
+  readonly bytesToLan: number;
 }
 
 interface Running {
@@ -38,8 +47,10 @@ interface Running {
   readonly worker: Worker;
   readonly wakeupFd: number;
   readonly packets: Float64Array;
+  readonly vnets: Float64Array;
   readonly engine: BigUint64Array;
   readonly turns: Int32Array;
+  thread: number;
   state: 'running' | 'stopped';
 }
 
@@ -47,10 +58,12 @@ export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
   readonly #workers: Running[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
+    this.setVnets(options.vnets);
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */
@@ -62,6 +75,17 @@ export class DataPlane {
   async serve(): Promise<void> {
     Atomics.store(this.#control, ControlWord.serving, 1);
     await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS);
+  }
+
+  /** Packets of other vnets are dropped from now on. */
+  setVnets(ids: readonly number[]): void {
+    const known = new Set(ids);
+    for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+  }
+
+  /** The number is another router's now, or nobody's: what its path carries has to be learned again. */
+  forgetPeerMtu(peer: number): void {
+    this.#peerMtu[peer] = MIN_MTU_BYTES;
   }
 
   setPeerMtu(peer: number, mtuBytes: number): void {
@@ -88,6 +112,25 @@ export class DataPlane {
   /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
   turns(): readonly { name: WorkerName; turns: number }[] {
     return this.#workers.map(({ name, turns }) => ({ name, turns: Atomics.load(turns, 0) }));
+  }
+
+  /** The kernel's thread numbers of the workers that run; 0 when not known. */
+  threads(): readonly { name: WorkerName; thread: number }[] {
+    return this.#workers
+      .filter(({ state }) => state === 'running')
+      .map(({ name, thread }) => ({ name, thread }));
+  }
+
+  /** What the vnet's packets have come to, over both workers. */
+  vnetTraffic(vnet: number): VnetTraffic {
+    const sum = (field: number): number =>
+      this.#workers.reduce((total, { vnets }) => total + (vnets[vnet * V.count + field] ?? 0), 0);
+    return {
+      packetsToTunnel: sum(V.packetsToTunnel),
+      bytesToTunnel: sum(V.bytesToTunnel),
+      packetsToLan: sum(V.packetsToLan),
+      bytesToLan: sum(V.bytesToLan),
+    };
   }
 
   /** Sums over both workers, by stable name. */
@@ -125,10 +168,11 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, tuns, udp, lanVnets, lanAddresses, vnets, table, selfPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const turns = new Int32Array(new SharedArrayBuffer(4));
+    const vnets = createVnetCounters();
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
       engine: {
@@ -144,16 +188,28 @@ export class DataPlane {
       lanVnets,
       tunsFrom: lans.length,
       lanAddresses,
-      vnets,
+      vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
+      macs,
       selfPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
+      vnetCounters: vnets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
       turns: turns.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
-    const running: Running = { name, worker, wakeupFd, packets, engine, turns, state: 'running' };
+    const running: Running = {
+      name,
+      worker,
+      wakeupFd,
+      packets,
+      vnets,
+      engine,
+      turns,
+      thread: 0,
+      state: 'running',
+    };
     this.#workers.push(running);
     return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
   }
@@ -168,6 +224,7 @@ export class DataPlane {
     running.worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'running') {
         isUp = true;
+        running.thread = message.thread;
         started();
       } else if (message.type === 'stopped') {
         running.state = 'stopped';

@@ -8,8 +8,8 @@ export interface AddressWords {
 }
 
 export type WorkerMessage =
-  /** The worker is in its loop. */
-  | { readonly type: 'running' }
+  /** The worker is in its loop. `thread` is the kernel's number for it (gettid), 0 when it cannot be told. */
+  | { readonly type: 'running'; readonly thread: number }
   /** It has left its loop because it was asked to. */
   | { readonly type: 'stopped' }
   /** A WireGuard message of type 1, 2 or 3. */
@@ -53,15 +53,19 @@ export interface WorkerInput {
     readonly v4: AddressWords | undefined;
     readonly v6: AddressWords | undefined;
   }[];
-  /** vnets that exist, for overlay packets of unknown ones. */
-  readonly vnets: readonly number[];
+  /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
+  readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
+  /** The `MacTable` of MACs that the directory places at other VRs. */
+  readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   /** Int32Array: inner MTU by peer index. */
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */
   readonly counters: SharedArrayBuffer;
+  /** Float64Array of `V.count` per vnet id. */
+  readonly vnetCounters: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;
   /** Int32Array of one word, this worker's own: its turns round the loop, wrapping. The watchdog looks at it. */

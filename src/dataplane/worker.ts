@@ -2,6 +2,7 @@
  * A packet worker: one thread per direction, blocking in native code. `receive` waits 200 ms at most, so that the stop
  * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
+import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../net/system-clock.js';
 import type { Engine } from './engine.js';
@@ -20,7 +21,7 @@ function main(input: WorkerInput): void {
   const engine = loadNative().createEngine(input.engine);
   const context = new WorkerContext(engine, input, post, systemClock.nowMs);
   const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
-  post({ type: 'running' });
+  post({ type: 'running', thread: threadNumber() });
   loop(engine, context, forwarder);
   engine.close();
   post({ type: 'stopped' });
@@ -34,6 +35,15 @@ function loop(engine: Engine, context: WorkerContext, forwarder: { decide(i: num
     for (let i = 0; i < received; i++) forwarder.decide(i);
     if (received > 0) engine.send(0, received);
     context.releaseHeld();
+  }
+}
+
+/** By it the control thread asks the kernel how much this thread has worked. */
+function threadNumber(): number {
+  try {
+    return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0);
+  } catch {
+    return 0; // No /proc: the worker works all the same.
   }
 }
 

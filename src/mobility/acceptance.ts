@@ -1,5 +1,7 @@
 /** What other routers say about nodes: checked, put into the directory, and acted upon where it concerns this LAN. */
 import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import { Prefix } from '../net/prefix.js';
 import type {
   ClaimMessage,
   ClaimReason,
@@ -7,9 +9,11 @@ import type {
   MoveClaim,
   StaleMessage,
 } from '../tables/message.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
+import { compareRecords } from '../tables/record.js';
 import type { Context } from './context.js';
 import type { Departure } from './departure.js';
+import type { Freeze } from './freeze.js';
 import type { Outbox } from './outbox.js';
 import type { SeenTrigger } from './ports.js';
 import type { Verification } from './verification.js';
@@ -18,6 +22,17 @@ import type { Verification } from './verification.js';
 interface Change {
   readonly before: NodeRecord | undefined;
   readonly record: NodeRecord;
+}
+
+/** From whom a message is, and what it says of the moves in it. */
+interface Origin {
+  readonly from: RouterId;
+  readonly trigger: SeenTrigger;
+  readonly isObjection: boolean;
+  /** When it arrived. */
+  readonly startedMs: number;
+  /** Says that an address which `from` has claimed back answers here too. */
+  readonly object: (record: NodeRecord) => void;
 }
 
 interface Judgement {
@@ -31,35 +46,100 @@ interface Judgement {
 
 type Result = ClaimResultMessage['results'][number];
 
+export interface AcceptanceParts {
+  readonly outbox: Outbox;
+  readonly departure: Departure;
+  readonly verification: Verification;
+  readonly freeze: Freeze;
+  /** The node's announcements here are not to be believed for a moment. */
+  readonly hold: (vnet: VnetId, mac: Mac) => void;
+}
+
 export class Acceptance {
   readonly #context: Context;
-  readonly #outbox: Outbox;
-  readonly #departure: Departure;
-  readonly #verification: Verification;
+  readonly #parts: AcceptanceParts;
 
-  constructor(context: Context, outbox: Outbox, departure: Departure, verification: Verification) {
+  constructor(context: Context, parts: AcceptanceParts) {
     this.#context = context;
-    this.#outbox = outbox;
-    this.#departure = departure;
-    this.#verification = verification;
+    this.#parts = parts;
   }
 
-  /** A claim: the tables first, then ARP on this LAN, then the answer. */
-  claim(from: RouterId, message: ClaimMessage): void {
-    const results: Result[] = [];
-    for (const move of message.moves) {
-      const judgements = move.records.map((record) => this.#judge(from, record));
-      this.#actOn(judgements, move.trigger);
-      results.push(...judgements.map((judgement) => resultOf(judgement)));
-      this.#reportRefusals(from, move, judgements);
+  /** A claim: the tables first, then ARP on this LAN, then the answer. What has to be verified first is answered later. */
+  claim(from: RouterId, { claimId, moves }: ClaimMessage): void {
+    const { messenger } = this.#context.ports;
+    const startedMs = this.#context.clock.nowMs();
+    const answer = (results: readonly Result[]): void => {
+      if (results.length > 0) messenger.send(from, { type: 'claimResult', claimId, results });
+    };
+    const object = ({ vnet, ip, seq }: NodeRecord): void =>
+      answer([{ vnet, ip, verdict: 'objection', reason: 'node-answers-here', seq }]);
+    const now: Result[] = [];
+    for (const move of moves) {
+      const isObjection = move.objection === true;
+      const origin = { from, trigger: move.trigger, isObjection, startedMs, object };
+      const doubtful = isObjection ? [] : move.records.filter((record) => this.#mustBeVerified(from, record));
+      if (doubtful.length === 0) {
+        now.push(...this.#accept(move, origin));
+        continue;
+      }
+      this.#parts.verification.precede(
+        doubtful,
+        () => answer(this.#refuse(from, move)),
+        () => answer(this.#accept(move, origin)),
+      );
     }
-    this.#context.ports.messenger.send(from, { type: 'claimResult', claimId: message.claimId, results });
+    answer(now);
+  }
+
+  #accept(move: MoveClaim, origin: Origin): Result[] {
+    const judgements = move.records.map((record) => this.#judge(origin.from, record, origin.isObjection));
+    this.#actOn(judgements, origin);
+    this.#reportRefusals(origin.from, move, judgements);
+    return judgements.map((judgement) => resultOf(judgement));
+  }
+
+  /** The node answers here. Others may have believed the claim. */
+  #refuse(from: RouterId, move: MoveClaim): Result[] {
+    const { counters, ports } = this.#context;
+    for (const record of move.records) {
+      const { vnet, ip, mac, seq } = record;
+      this.#reassert(record);
+      counters.count('claims_refused_node-answers-here');
+      ports.event({
+        event: 'claim_refused',
+        vnet,
+        ip,
+        by: this.#context.self,
+        reason: 'node-answers-here',
+        seq,
+      });
+      if (this.#context.directory.here(vnet, ip)?.mac !== mac) {
+        ports.event({ event: 'duplicate_address', vnet, ip, mac, other: from });
+      }
+    }
+    return move.records.map(({ vnet, ip, seq }) => ({
+      vnet,
+      ip,
+      verdict: 'refused',
+      reason: 'node-answers-here',
+      seq,
+    }));
+  }
+
+  /** What would be refused anyway need not be. */
+  #mustBeVerified(from: RouterId, record: NodeRecord): boolean {
+    if (this.#obstacleTo(from, record) !== undefined) return false;
+    const own = this.#context.directory.get(record.vnet, record.ip);
+    return (
+      own !== undefined && compareRecords(record, own) > 0 && this.#parts.verification.mustPrecede(record)
+    );
   }
 
   /** Records that a router sends of itself. Those that are beaten are told to it. */
   records(from: RouterId, records: readonly NodeRecord[]): void {
     const judgements = records.map((record) => this.#judge(from, record));
-    this.#actOn(judgements, 'records');
+    const startedMs = this.#context.clock.nowMs();
+    this.#actOn(judgements, { from, trigger: 'records', isObjection: false, startedMs, object: () => {} });
     const beaten: StaleMessage['records'][number][] = [];
     for (const { record, reason, winner } of judgements) {
       this.#context.counters.count(reason === '' ? 'records_accepted' : `records_${reason}`);
@@ -69,20 +149,13 @@ export class Acceptance {
     if (beaten.length > 0) this.#context.ports.messenger.send(from, { type: 'stale', records: beaten });
   }
 
-  #judge(from: RouterId, record: NodeRecord): Judgement {
+  #judge(from: RouterId, record: NodeRecord, isObjection = false): Judgement {
     const { vnet, ip } = record;
-    const { gndt, directory } = this.#context;
-    const refuse = (reason: ClaimReason): Judgement => ({
-      record,
-      reason,
-      winner: undefined,
-      change: undefined,
-    });
-    if (record.router !== from || from === this.#context.self) return refuse('not-yours');
-    if (gndt.networkOf(vnet, ip) === undefined) return refuse('unknown-network');
-    if (!gndt.mayClaim(vnet, ip, from)) {
-      this.#reassert(record);
-      return refuse('not-allowed');
+    const { directory } = this.#context;
+    const reason = this.#obstacleTo(from, record, isObjection);
+    if (reason !== undefined) {
+      if (reason === 'not-allowed' || reason === 'frozen') this.#reassert(record);
+      return { record, reason, winner: undefined, change: undefined };
     }
     const before = directory.get(vnet, ip);
     if (directory.apply(record) === 'applied') {
@@ -94,18 +167,34 @@ export class Acceptance {
     return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
   }
 
+  #obstacleTo(from: RouterId, record: NodeRecord, isObjection = false): ClaimReason | undefined {
+    const { vnet, ip, mac } = record;
+    const { gndt, directory, lndt, self } = this.#context;
+    if (record.router !== from || from === self) return 'not-yours';
+    if (gndt.networkOf(vnet, ip) === undefined) return 'unknown-network';
+    if (!gndt.mayClaim(vnet, ip, from)) return 'not-allowed';
+    const own = directory.here(vnet, ip);
+    if (own?.router !== self || record.state !== 'here') return undefined;
+    if (own.mac !== mac && gndt.isHome(vnet, ip)) {
+      const pin = lndt.entryFor(vnet, Prefix.host(ip))?.mac;
+      if (pin !== undefined && pin !== mac) return 'not-allowed';
+    }
+    // The claim that froze it may be the one that is undone.
+    if (isObjection && directory.previous(vnet, ip) === from) return undefined;
+    return this.#parts.freeze.isFrozen(own) ? 'frozen' : undefined;
+  }
+
   /** Others may have accepted what is refused here: a higher number puts the node back where it was, everywhere. */
   #reassert(refused: NodeRecord): void {
     const own = this.#context.directory.here(refused.vnet, refused.ip);
     if (own?.router !== this.#context.self || refused.state !== 'here') return;
     const seq = Math.max(own.seq, refused.seq + 1);
     if (seq === own.seq) return;
-    this.#outbox.publish(this.#context.directory.originate(own.vnet, own.ip, own.mac, seq));
+    this.#parts.outbox.publish(this.#context.directory.originate(own.vnet, own.ip, own.mac, seq));
   }
 
   /** Node by node: all addresses of a MAC move together, one event. */
-  #actOn(judgements: readonly Judgement[], trigger: SeenTrigger): void {
-    const startedMs = this.#context.clock.nowMs();
+  #actOn(judgements: readonly Judgement[], origin: Origin): void {
     const nodes = new Map<string, Change[]>();
     for (const { change } of judgements) {
       if (change === undefined) continue;
@@ -114,22 +203,22 @@ export class Acceptance {
       if (changes === undefined) nodes.set(key, [change]);
       else changes.push(change);
     }
-    for (const changes of nodes.values()) this.#nodeChanged(changes, trigger, startedMs);
+    for (const changes of nodes.values()) this.#nodeChanged(changes, origin);
   }
 
-  #nodeChanged(changes: readonly Change[], trigger: SeenTrigger, startedMs: number): void {
-    const moved = changes.filter((change) => isMove(change, trigger));
+  #nodeChanged(changes: readonly Change[], origin: Origin): void {
+    const moved = changes.filter((change) => isMove(change, origin.trigger));
     const left = changes.filter((change) => this.#hasLeft(change));
     const [first] = left.length > 0 ? left : moved;
     if (first === undefined) return;
-    const { vnet, mac, router: to } = first.record;
-    const move = moved.length > 0 ? this.#noteMove(moved, trigger, startedMs) : undefined;
+    const { vnet, mac } = first.record;
+    const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
     move?.step('directory');
     if (left.length > 0) {
       const ips = left.map(({ record }) => record.ip);
-      this.#departure.redirect({ vnet, mac, ips });
+      this.#parts.departure.redirect({ vnet, mac, ips });
       move?.step('first_arp');
-      for (const { before, record } of left) this.#nodeLeft(before, record, to);
+      for (const change of left) this.#nodeLeft(change, origin);
       this.#context.ports.saveState();
     }
   }
@@ -141,16 +230,21 @@ export class Acceptance {
     return before?.state !== 'here' && this.#context.gndt.isHome(record.vnet, record.ip);
   }
 
-  #nodeLeft(before: NodeRecord | undefined, record: NodeRecord, to: RouterId): void {
+  #nodeLeft({ before, record }: Change, origin: Origin): void {
     if (before?.router !== this.#context.self) return;
     this.#context.hwdt.forget(record.vnet, record.ip);
-    if (before.state === 'here') this.#verification.nodeLeft(before, to);
+    if (before.state !== 'here') return;
+    if (origin.isObjection) {
+      this.#parts.hold(before.vnet, before.mac);
+      this.#parts.verification.claimUndone(before, origin.from, () => origin.object(record));
+    } else if (origin.trigger === 'records' || !this.#parts.verification.isAskedFirst(before, record)) {
+      this.#parts.verification.nodeLeft(before, origin.from);
+    }
   }
 
   #noteMove(
     moved: readonly Change[],
-    trigger: SeenTrigger,
-    startedMs: number,
+    { trigger, startedMs }: Origin,
   ): ReturnType<Context['journal']['begin']> {
     const [first] = moved;
     if (first === undefined) throw new Error('a move has at least one record');

@@ -30,7 +30,8 @@ export class Context {
   readonly hwdt: Hwdt;
   readonly directory: Directory;
   readonly ports: MobilityPorts;
-  readonly config: MobilityConfig;
+  /** Replaced by a reload: to be read where it is used. */
+  config: MobilityConfig;
   readonly clock: Clock;
   readonly timers: TimerGroup;
   readonly counters = new Counters();
@@ -50,7 +51,7 @@ export class Context {
     this.config = dependencies.config;
     this.clock = dependencies.ports.clock;
     this.timers = new TimerGroup(this.clock);
-    this.journal = new Journal(this.clock);
+    this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move.view()));
     this.lans = dependencies.lans;
     this.#lansByIndex = new Map(this.lans.map((lan) => [lan.index, lan]));
     this.#ownMacs = new Set(this.lans.map((lan) => lan.mac));

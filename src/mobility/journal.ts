@@ -26,13 +26,15 @@ export interface MoveStart {
 export class Move {
   readonly start: MoveStart;
   readonly #clock: Clock;
+  readonly #onJudged: (move: Move) => void;
   readonly #startedWallMs: number;
   readonly #steps: MoveStep[] = [];
   #verdict: MoveView['verdict'] = 'claiming';
   #reason = '';
 
-  constructor(clock: Clock, start: MoveStart) {
+  constructor(clock: Clock, start: MoveStart, onJudged: (move: Move) => void) {
     this.#clock = clock;
+    this.#onJudged = onJudged;
     this.start = start;
     this.#startedWallMs = clock.wallMs() - (clock.nowMs() - start.startedMs);
   }
@@ -47,9 +49,16 @@ export class Move {
     this.#steps.push({ step: name, atUs: Math.round((atMs - this.start.startedMs) * 1000) });
   }
 
+  /** Notes a step unless it is there already. */
+  stepOnce(name: string): void {
+    if (!this.#steps.some(({ step }) => step === name)) this.step(name);
+  }
+
   judge(verdict: MoveView['verdict'], reason = ''): void {
+    const isNew = verdict !== this.#verdict;
     this.#verdict = verdict;
     this.#reason = reason;
+    if (isNew) this.#onJudged(this);
   }
 
   view(): MoveView {
@@ -58,25 +67,44 @@ export class Move {
       ...start,
       verdict: this.#verdict,
       reason: this.#reason,
+      blackoutUs: this.#blackoutUs(),
       startedWallMs: this.#startedWallMs,
       steps: [...this.#steps],
     };
+  }
+
+  /**
+   * Estimated where the node arrived. When the VR that had it answers, its own forwarding was changed half a round trip
+   * ago: the first packet that it has sent on arrives together with the answer.
+   */
+  #blackoutUs(): number | undefined {
+    const { role, from } = this.start;
+    if (role !== 'destination' || from === undefined || this.#verdict !== 'accepted') return undefined;
+    return this.#steps.find(({ step }) => step === `accepted:${from}`)?.atUs;
   }
 }
 
 export class Journal {
   readonly #clock: Clock;
+  readonly #onJudged: (move: Move) => void;
   readonly #moves: Move[] = [];
 
-  constructor(clock: Clock) {
+  /** @param onJudged told of every verdict that a move gets */
+  constructor(clock: Clock, onJudged: (move: Move) => void = () => {}) {
     this.#clock = clock;
+    this.#onJudged = onJudged;
   }
 
   begin(start: MoveStart): Move {
-    const move = new Move(this.#clock, start);
+    const move = new Move(this.#clock, start, this.#onJudged);
     this.#moves.push(move);
     if (this.#moves.length > KEPT_MOVES) this.#moves.shift();
     return move;
+  }
+
+  /** The node's last move that is known. */
+  latest(vnet: VnetId, mac: Mac): Move | undefined {
+    return this.#moves.findLast(({ start }) => start.vnet === vnet && start.mac === mac);
   }
 
   /** Oldest first. */

@@ -61,6 +61,13 @@ export class Learning {
     else this.#ofBinding(evidence, evidence.ip, verdict);
   }
 
+  /** The node has answered here after another router had claimed it: that claim is undone. */
+  object(evidence: Evidence): void {
+    const verdict = classify(evidence, this.#context);
+    if (verdict.verdict === 'move') this.#move(evidence, verdict.records, true);
+    else this.consider(evidence);
+  }
+
   #ofMac(evidence: Evidence, verdict: Verdict): void {
     const { lan, mac } = evidence;
     this.#context.hwdt.seenMac(lan.index, mac);
@@ -90,7 +97,8 @@ export class Learning {
         this.#move(evidence, verdict.records);
         return;
       case 'conflict':
-        this.#duplicate(lan.vnet, ip, mac, verdict.record.router);
+        // The VR that has the address is asked first; it alone can tell whether its node is still there.
+        this.#move(evidence, [verdict.record]);
         return;
       case 'own-address':
         this.#duplicate(lan.vnet, ip, mac, lan.mac);
@@ -114,13 +122,13 @@ export class Learning {
     this.#context.ports.event({ event, vnet, ip, mac });
   }
 
-  #move(evidence: Evidence, records: readonly NodeRecord[]): void {
+  #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): void {
     const { lan, mac, trigger, source, atMs } = evidence;
-    const claimed = this.#parts.migration.claim({ lan, mac, records, trigger, source, detectedMs: atMs });
+    const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
+    const claimed = this.#parts.migration.claim(isObjection ? { ...candidate, objection: true } : candidate);
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
   }
 
-  /** Nothing is done: which of the two is the right one cannot be told from here. Operators are. */
   #duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: string | Mac): void {
     if (!this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
     this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });

@@ -5,19 +5,23 @@ import type { ClaimResultMessage } from '../tables/message.js';
 import type { BindingSource, MoveTrigger, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Arrival } from './arrival.js';
 import { BoundedMap, RateLimit } from './bounded.js';
+import { type ClaimResult, Claims, type SentClaim } from './claims.js';
 import { type Context, nodeKey } from './context.js';
 import type { Departure } from './departure.js';
+import type { Evidence } from './evidence.js';
+import type { Freeze } from './freeze.js';
 import type { Move } from './journal.js';
 import type { Outbox } from './outbox.js';
 import type { Lan } from './ports.js';
-import type { Presence } from './presence.js';
+import { PATIENT, type Presence, QUICK } from './presence.js';
+import type { Standby } from './standby.js';
 
 /** After a refusal the node's further announcements are not claimed for this long. */
 const HOLD_MS = 5_000;
 const REPORT_INTERVAL_MS = 60_000;
-/** Claims are acknowledged or their peers go down long before. */
-const CLAIM_KEPT_MS = 60_000;
 const KNOWN_SEQUENCES = 4_096;
+/** A router that is up and does not answer a proposal for so long will not. */
+const PROPOSAL_KEPT_MS = 2_000;
 
 export interface Candidate {
   readonly lan: Lan;
@@ -27,76 +31,75 @@ export interface Candidate {
   readonly trigger: MoveTrigger;
   readonly source: BindingSource;
   readonly detectedMs: number;
+  /** It has answered here after another's claim: neither holds nor freezes count against that. */
+  readonly objection?: true;
 }
 
-interface Claim {
-  readonly move: Move;
-  readonly vnet: VnetId;
-  readonly records: readonly NodeRecord[];
-  readonly from: RouterId | undefined;
-  /** Routers whose answer is still out. */
-  readonly waiting: Set<RouterId>;
+export interface MigrationParts {
+  readonly arrival: Arrival;
+  readonly departure: Departure;
+  readonly presence: Presence;
+  readonly outbox: Outbox;
+  readonly freeze: Freeze;
+  readonly standby: Standby;
 }
-
-type Result = ClaimResultMessage['results'][number];
 
 export class Migration {
   readonly #context: Context;
-  readonly #arrival: Arrival;
-  readonly #departure: Departure;
-  readonly #presence: Presence;
-  readonly #outbox: Outbox;
-  readonly #claims = new Map<number, Claim>();
+  readonly #parts: MigrationParts;
+  readonly #claims: Claims;
+  /** Nodes that are proposed to the VR that has them. */
+  readonly #proposed = new Set<string>();
   /** Sequence numbers heard of without a record. */
   readonly #heardSeq = new BoundedMap<string, number>(KNOWN_SEQUENCES);
   readonly #holds: RateLimit;
   readonly #reports: RateLimit;
-  #lastClaimId: number;
 
-  constructor(context: Context, arrival: Arrival, departure: Departure, presence: Presence, outbox: Outbox) {
+  constructor(context: Context, parts: MigrationParts) {
     this.#context = context;
-    this.#arrival = arrival;
-    this.#departure = departure;
-    this.#presence = presence;
-    this.#outbox = outbox;
+    this.#parts = parts;
+    this.#claims = new Claims(context);
     this.#holds = new RateLimit(context.clock, HOLD_MS);
     this.#reports = new RateLimit(context.clock, REPORT_INTERVAL_MS);
-    // Not from 0: a late answer to a claim made before a restart must not be taken for one to a new claim.
-    this.#lastClaimId = Math.floor(context.clock.wallMs()) % 0x4000_0000;
   }
 
-  /** Claims a node for this router: tables, claim messages, ARP, in this order. A string says why not. */
+  /**
+   * Claims a node for this router: tables, claim messages, ARP, in this order. In strict mode, and when another MAC has
+   * the address, the VR that has it is asked first, and nothing changes until it agrees. A string says why not.
+   */
   claim(candidate: Candidate): Move | string {
-    const held = this.#holds.remainingMs(holdKey(candidate.lan.vnet, candidate.mac));
-    if (held > 0) return 'a claim for it was refused a moment ago';
+    if (candidate.objection === undefined) {
+      const obstacle = this.#obstacleTo(candidate);
+      if (obstacle !== undefined) return obstacle;
+    }
     let reason = 'it has no address that could move';
     const records = candidate.records.filter((record) => {
       const objection = this.#objectionTo(candidate, record);
       if (objection !== undefined) reason = objection;
       return objection === undefined;
     });
-    return records.length === 0 ? reason : this.#take(candidate, records);
+    if (records.length === 0) return reason;
+    const holder = this.#toBeAsked(candidate, records);
+    if (holder !== undefined) return this.#propose(candidate, records, holder);
+    return this.#take(candidate, records, this.#begin(candidate, records));
   }
 
-  /** The answers of one router. */
+  /** The answers of one router to claims. */
   result(from: RouterId, message: ClaimResultMessage): void {
-    const claim = this.#claims.get(message.claimId);
-    if (claim === undefined || !claim.waiting.delete(from)) return;
-    claim.move.step(`${message.results.every(isAccepted) ? 'accepted' : 'refused'}:${from}`);
-    for (const result of message.results) {
-      const record = claim.records.find(({ vnet, ip }) => vnet === result.vnet && ip.equals(result.ip));
-      if (record === undefined || isAccepted(result)) continue;
-      if (result.reason === 'stale') this.#beaten(record, result.seq, claim.move);
-      else this.#refused(from, record, result, claim);
+    for (const { vnet, ip, verdict } of message.results) {
+      if (verdict === 'objection') this.#contradicted(from, vnet, ip);
     }
-    this.#settle(message.claimId, claim);
+    const results = message.results.filter(({ verdict }) => verdict !== 'objection');
+    if (results.length > 0) this.#claims.result(from, { ...message, results });
   }
 
-  /** A router went down: it will hear of the claim when tables are compared. */
   peerDown(router: RouterId): void {
-    for (const [id, claim] of this.#claims) {
-      if (claim.waiting.delete(router)) this.#settle(id, claim);
-    }
+    this.#claims.peerDown(router);
+  }
+
+  /** The node's announcements here are not to be believed for a moment. */
+  hold(vnet: VnetId, mac: Mac): void {
+    this.#holds.begin(holdKey(vnet, mac));
   }
 
   /** An own record is beaten at another router by one that is not known here: is the node really on this LAN? */
@@ -104,6 +107,23 @@ export class Migration {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self || record.seq > seq) return;
     this.#beaten(record, seq, undefined);
+  }
+
+  #obstacleTo(candidate: Candidate): string | undefined {
+    const { lan, mac, records } = candidate;
+    const key = holdKey(lan.vnet, mac);
+    const heldMs = this.#holds.remainingMs(key);
+    const frozen = records.find((record) => this.#parts.freeze.isFrozen(record));
+    if (frozen !== undefined) {
+      this.#context.counters.count('moves_frozen');
+      for (const record of records) this.#parts.standby.remember(seenAs(candidate, record));
+      return `it is frozen at ${frozen.router}`;
+    }
+    if (heldMs > 0) {
+      for (const record of records) this.#parts.standby.rememberFor(seenAs(candidate, record), heldMs);
+      return 'a claim for it was refused a moment ago';
+    }
+    return this.#proposed.has(key) ? 'the router that has it is being asked' : undefined;
   }
 
   #objectionTo(candidate: Candidate, record: NodeRecord): string | undefined {
@@ -119,41 +139,132 @@ export class Migration {
     const native = hwdt.get(vnet, ip);
     if (native === undefined || native.silent || native.mac === candidate.mac) return undefined;
     counters.count('moves_in_conflict');
-    if (this.#reports.allow(`conflict|${nodeKey(vnet, ip)}`)) {
-      ports.event({ event: 'duplicate_address', vnet, ip, mac: candidate.mac, other: native.mac });
-    }
+    this.#askNative(candidate, record, native.mac);
     return `another host of this LAN uses ${ip.key}`;
   }
 
-  #take(candidate: Candidate, records: readonly NodeRecord[]): Move {
-    const { directory, hwdt, self, journal } = this.#context;
-    const { lan, mac, trigger, detectedMs } = candidate;
-    const ips = records.map(({ ip }) => ip);
-    const next = records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip));
-    const from = records[0]?.router === self ? undefined : records[0]?.router;
-    const seq = Math.max(...next);
-    const start = { vnet: lan.vnet, mac, ips, from, to: self, trigger, seq, startedMs: detectedMs };
-    const move = journal.begin({ ...start, role: 'destination' });
-    move.step('detected', detectedMs);
-    const claimed = records.map(({ vnet, ip }, i) => {
-      // The binding first, so that the route is complete when the directory changes.
-      hwdt.learn(lan.index, vnet, mac, ip, candidate.source);
-      return directory.originate(vnet, ip, mac, next[i] ?? 1);
+  /** A host of this LAN has the address, or had it: it is not harmed if it answers, and does not stand in the way if not. */
+  #askNative(candidate: Candidate, { vnet, ip }: NodeRecord, mac: Mac): void {
+    const { hwdt, ports } = this.#context;
+    if (!this.#reports.allow(`native|${nodeKey(vnet, ip)}|${candidate.mac}`)) return;
+    this.#parts.presence.check({
+      vnet,
+      ip,
+      mac,
+      probes: QUICK,
+      found: () => ports.event({ event: 'duplicate_address', vnet, ip, mac: candidate.mac, other: mac }),
+      gone: () => {
+        if (hwdt.get(vnet, ip)?.mac !== mac) return;
+        hwdt.forget(vnet, ip);
+        const current = this.#context.directory.get(vnet, ip);
+        if (current !== undefined && !this.#context.isHere(vnet, ip)) {
+          this.claim({ ...candidate, records: [current] });
+        }
+      },
     });
-    move.step('directory');
-    this.#send(candidate, move, claimed, from);
-    move.step('claim_sent');
-    this.#departure.end(lan.vnet, mac);
-    this.#arrival.redirect({ lan, mac, ips }, () => move.step('first_arp'));
-    this.#announceLocally(move);
+  }
+
+  /** The VR that has to agree before anything changes; undefined if there is none, or none that can be asked. */
+  #toBeAsked(candidate: Candidate, records: readonly NodeRecord[]): RouterId | undefined {
+    const { self, config, ports } = this.#context;
+    const [first] = records;
+    if (first === undefined || candidate.objection === true) return undefined;
+    if (first.state === 'withdrawn' || first.router === self) return undefined;
+    const isContested = records.some((record) => record.mac !== candidate.mac);
+    if (config.verify !== 'strict' && !isContested) return undefined;
+    return ports.messenger.upPeers().includes(first.router) ? first.router : undefined;
+  }
+
+  #propose(candidate: Candidate, records: readonly NodeRecord[], holder: RouterId): Move {
+    const { directory, counters, timers } = this.#context;
+    const key = holdKey(candidate.lan.vnet, candidate.mac);
+    this.#proposed.add(key);
+    counters.count('moves_proposed');
+    const move = this.#begin(candidate, records);
+    let isOpen = true;
+    const close = (): boolean => {
+      if (!isOpen) return false;
+      isOpen = false;
+      this.#proposed.delete(key);
+      return true;
+    };
+    const drafts = records.map(({ vnet, ip }) =>
+      directory.draft(vnet, ip, candidate.mac, this.#nextSeq(vnet, ip)),
+    );
+    this.#claims.send(holder, {
+      ...this.#message(candidate, drafts),
+      sent: () => move.step(`asked:${holder}`),
+      answered: (by, results) => {
+        if (!close()) return;
+        const refusal = results.find((result) => !isAccepted(result));
+        move.step(`${refusal === undefined ? 'agreed' : 'refused'}:${by}`);
+        if (refusal === undefined) this.#take(candidate, records, move);
+        else this.#proposalRefused(by, candidate, refusal, move);
+      },
+      // It cannot be asked any more, and nothing reaches the node there.
+      unanswered: () => void (close() && this.#take(candidate, records, move)),
+    });
+    timers.after('proposal', PROPOSAL_KEPT_MS, () => {
+      if (close()) move.judge('refused', 'no answer');
+    });
     return move;
   }
 
-  #announceLocally(move: Move): void {
-    const { vnet, mac, ips, from, to, seq, trigger } = move.start;
-    this.#context.ports.event({ event: 'move_claimed', vnet, mac, ips, from, to, seq, trigger });
+  #proposalRefused(by: RouterId, candidate: Candidate, result: ClaimResult, move: Move): void {
+    const { vnet, ip, seq, reason } = result;
+    move.judge('refused', reason);
+    this.#reportRefusal(by, result, candidate.mac);
+    this.hold(vnet, candidate.mac);
+    if (reason === 'stale') this.#heard(vnet, ip, seq);
+    for (const record of candidate.records) {
+      const { router, mac } = record;
+      if (mac !== candidate.mac) {
+        this.#duplicate(record, candidate.mac, router);
+      } else this.#parts.standby.rememberFor(seenAs(candidate, record), HOLD_MS);
+    }
+  }
+
+  #duplicate({ vnet, ip }: NodeRecord, mac: Mac, other: RouterId): void {
+    if (!this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
+    this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
+  }
+
+  #begin(candidate: Candidate, records: readonly NodeRecord[]): Move {
+    const { lan, mac, trigger, detectedMs } = candidate;
+    const { self, journal } = this.#context;
+    const ips = records.map(({ ip }) => ip);
+    const seq = Math.max(...records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip)));
+    const from = records[0]?.router === self ? undefined : records[0]?.router;
+    const start = { vnet: lan.vnet, mac, ips, from, to: self, trigger, seq, startedMs: detectedMs };
+    const move = journal.begin({ ...start, role: 'destination' });
+    move.step('detected', detectedMs);
+    return move;
+  }
+
+  #take(candidate: Candidate, records: readonly NodeRecord[], move: Move): Move {
+    const { directory, hwdt, ports } = this.#context;
+    const { lan, mac } = candidate;
+    const ips = records.map(({ ip }) => ip);
+    const bounces = records.some(({ vnet, ip }) => this.#parts.freeze.isMoveTooMany(vnet, ip));
+    const next = records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip));
+    const claimed = records.map(({ vnet, ip }, i) => {
+      // The binding first, so that the route is complete when the directory changes.
+      hwdt.learn(lan.index, vnet, mac, ip, candidate.source);
+      return directory.originate(vnet, ip, mac, next[i] ?? 1, bounces);
+    });
+    move.step('directory');
+    this.#tell(candidate, move, claimed);
+    this.#parts.departure.end(lan.vnet, mac);
+    this.#parts.arrival.redirect({ lan, mac, ips }, () => move.step('first_arp'));
+    if (bounces) {
+      move.step('frozen');
+      for (const record of claimed) this.#parts.freeze.alarm(record, move.start.from ?? this.#context.self);
+    }
+    const { vnet, from, to, seq, trigger } = move.start;
+    ports.event({ event: 'move_claimed', vnet, mac, ips, from, to, seq, trigger });
     this.#context.counters.count(`moves_claimed_${trigger}`);
-    this.#context.ports.saveState();
+    ports.saveState();
+    return move;
   }
 
   #nextSeq(vnet: VnetId, ip: Ip): number {
@@ -161,49 +272,66 @@ export class Migration {
     return Math.max(known, this.#heardSeq.get(nodeKey(vnet, ip)) ?? 0) + 1;
   }
 
-  #send(candidate: Candidate, move: Move, records: readonly NodeRecord[], from: RouterId | undefined): void {
-    const { messenger } = this.#context.ports;
-    const up = messenger.upPeers();
-    const peers = from !== undefined && up.includes(from) ? [from, ...up.filter((id) => id !== from)] : up;
-    const claimId = this.#nextClaimId();
-    const { mac, trigger, detectedMs, lan } = candidate;
-    const claim: Claim = { move, vnet: lan.vnet, records, from, waiting: new Set(peers) };
-    this.#claims.set(claimId, claim);
-    const sinceDetectionUs = Math.max(0, Math.round((this.#context.clock.nowMs() - detectedMs) * 1000));
-    const moves = [{ vnet: lan.vnet, mac, records, trigger, sinceDetectionUs }];
-    for (const peer of peers) messenger.send(peer, { type: 'claim', claimId, moves });
-    this.#context.timers.after('claim', CLAIM_KEPT_MS, () => this.#claims.delete(claimId));
-    this.#settle(claimId, claim);
+  #heard(vnet: VnetId, ip: Ip, seq: number): void {
+    const key = nodeKey(vnet, ip);
+    this.#heardSeq.set(key, Math.max(seq, this.#heardSeq.get(key) ?? 0));
   }
 
-  #nextClaimId(): number {
-    this.#lastClaimId = (this.#lastClaimId + 1) % 0x8000_0000;
-    return this.#lastClaimId;
+  /** To all routers that are up, the one that had the node first. The claim stands when that one agrees or is down. */
+  #tell(candidate: Candidate, move: Move, records: readonly NodeRecord[]): void {
+    const up = this.#context.ports.messenger.upPeers();
+    const { from } = move.start;
+    const first = from !== undefined && up.includes(from) ? from : undefined;
+    const settle = (by: RouterId): void => {
+      if (move.verdict === 'claiming' && by === from) move.judge('accepted');
+    };
+    const claim: SentClaim = {
+      ...this.#message(candidate, records),
+      sent: () => move.stepOnce('claim_sent'),
+      answered: (by, results) => {
+        move.step(`${results.every(isAccepted) ? 'accepted' : 'refused'}:${by}`);
+        this.#answered(by, records, results, move);
+        settle(by);
+      },
+      unanswered: settle,
+    };
+    for (const peer of first === undefined ? up : [first, ...up.filter((id) => id !== first)]) {
+      this.#claims.send(peer, claim);
+    }
+    if (first === undefined) move.judge('accepted');
   }
 
-  /** The claim stands when the router that had the node agrees, or is not there to be asked. */
-  #settle(claimId: number, claim: Claim): void {
-    const { move, from, waiting } = claim;
-    const sourceIsDone = from === undefined || !waiting.has(from);
-    if (move.verdict === 'claiming' && sourceIsDone) move.judge('accepted');
-    if (waiting.size === 0) this.#claims.delete(claimId);
+  #message(
+    { lan, mac, trigger, detectedMs, objection }: Candidate,
+    records: readonly NodeRecord[],
+  ): Omit<SentClaim, 'sent' | 'answered' | 'unanswered'> {
+    return { vnet: lan.vnet, mac, records, trigger, detectedMs, objection: objection === true };
+  }
+
+  #answered(by: RouterId, records: readonly NodeRecord[], results: readonly ClaimResult[], move: Move): void {
+    for (const result of results) {
+      const record = records.find(({ vnet, ip }) => vnet === result.vnet && ip.equals(result.ip));
+      if (record === undefined || isAccepted(result)) continue;
+      if (result.reason === 'stale') this.#beaten(record, result.seq, move);
+      else this.#refused(by, record, result, move);
+    }
   }
 
   /** The node is served on while it is asked: it was seen here a moment ago. */
   #beaten(record: NodeRecord, seq: number, move: Move | undefined): void {
     const { vnet, ip, mac } = record;
-    const key = nodeKey(vnet, ip);
-    this.#heardSeq.set(key, Math.max(seq, this.#heardSeq.get(key) ?? 0));
+    this.#heard(vnet, ip, seq);
     move?.judge('refused', 'stale');
     if (!this.#context.isHere(vnet, ip)) return;
     if (this.#context.isOwnAddress(vnet, ip)) {
-      this.#outbox.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
+      this.#parts.outbox.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
       return;
     }
-    this.#presence.check({
+    this.#parts.presence.check({
       vnet,
       ip,
       mac,
+      probes: PATIENT,
       found: ({ lan, trigger, source, atMs }) => {
         this.claim({ lan, mac, records: [record], trigger, source, detectedMs: atMs });
       },
@@ -212,28 +340,61 @@ export class Migration {
   }
 
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
-  #refused(by: RouterId, record: NodeRecord, result: Result, claim: Claim): void {
-    const { vnet, ip, mac, seq } = record;
-    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason: result.reason, seq });
-    this.#context.counters.count(`own_claims_refused_${result.reason}`);
-    if (by !== claim.from && by !== this.#context.gndt.homeOf(vnet, ip)) return;
-    claim.move.judge('refused', result.reason);
-    this.#holds.begin(holdKey(vnet, mac));
+  #refused(by: RouterId, record: NodeRecord, result: ClaimResult, move: Move): void {
+    const { vnet, ip, mac } = record;
+    this.#reportRefusal(by, result, mac);
+    if (by !== move.start.from && by !== this.#context.gndt.homeOf(vnet, ip)) return;
+    move.judge('refused', result.reason);
+    this.hold(vnet, mac);
     this.#withdraw(record);
+  }
+
+  #reportRefusal(by: RouterId, { vnet, ip, reason, seq }: ClaimResult, mac: Mac): void {
+    this.#context.counters.count(`own_claims_refused_${reason}`);
+    if (!this.#reports.allow(`refused|${nodeKey(vnet, ip)}|${mac}|${by}|${reason}`)) return;
+    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
+  }
+
+  /**
+   * This router has undone another's claim because the node answered here, and it answers there too. If it still does
+   * here, there are two: it stays here, frozen. If not, it has moved meanwhile, and the other one may have it.
+   */
+  #contradicted(by: RouterId, vnet: VnetId, ip: Ip): void {
+    const record = this.#context.directory.here(vnet, ip);
+    if (record?.router !== this.#context.self) return;
+    const { mac } = record;
+    this.#context.counters.count('objections_received');
+    this.#parts.presence.check({
+      vnet,
+      ip,
+      mac,
+      probes: QUICK,
+      found: () => {
+        this.#duplicate(record, mac, by);
+        this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
+        this.#parts.freeze.freeze(record, by);
+      },
+      gone: () => this.#withdraw(record),
+    });
   }
 
   #withdraw({ vnet, ip, seq }: NodeRecord): void {
     const current = this.#context.directory.here(vnet, ip);
     if (current?.router !== this.#context.self || current.seq !== seq) return;
     const tombstone = this.#context.directory.withdraw(vnet, ip);
-    if (tombstone !== undefined) this.#outbox.publish(tombstone);
+    if (tombstone !== undefined) this.#parts.outbox.publish(tombstone);
   }
+}
+
+function seenAs(candidate: Candidate, { ip }: NodeRecord): Evidence & { readonly ip: Ip } {
+  const { lan, mac, trigger, source, detectedMs: atMs } = candidate;
+  return { lan, mac, ip, trigger, source, atMs };
 }
 
 function holdKey(vnet: VnetId, mac: Mac): string {
   return `${vnet}|${mac}`;
 }
 
-function isAccepted(result: Result): boolean {
+function isAccepted(result: ClaimResult): boolean {
   return result.verdict === 'accepted';
 }

@@ -2,13 +2,15 @@ import { answer } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
 import type { TableMessage } from '../tables/message.js';
-import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
+import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { Acceptance } from './acceptance.js';
 import { Arrival } from './arrival.js';
 import { Context, type MobilityDependencies } from './context.js';
 import { Departure } from './departure.js';
 import type { Evidence } from './evidence.js';
+import { Freeze } from './freeze.js';
 import { Learning } from './learning.js';
 import { Migration } from './migration.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
@@ -18,6 +20,7 @@ import type { Lan, MoveView } from './ports.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
 import { Rounds } from './rounds.js';
+import { Standby } from './standby.js';
 import { Sync } from './sync.js';
 import { Verification } from './verification.js';
 
@@ -38,22 +41,30 @@ export class Mobility {
   readonly #queries: Queries;
   readonly #presence: Presence;
   readonly #outbox: Outbox;
+  readonly #freeze: Freeze;
   readonly #sync: Sync;
+  readonly #nodes: NetworkNodes;
 
   constructor(dependencies: MobilityDependencies) {
     const context = new Context(dependencies);
     const nodes = new NetworkNodes(context.gndt, context.directory);
     const rounds = new Rounds(context.timers);
     this.#context = context;
+    this.#nodes = nodes;
     this.#outbox = new Outbox(context);
     this.#presence = new Presence(context);
     const departure = new Departure(context, nodes, rounds);
-    const claimBack = (evidence: Evidence): void => this.#learning.consider(evidence);
-    const verification = new Verification(context, this.#presence, claimBack);
-    this.#acceptance = new Acceptance(context, this.#outbox, departure, verification);
+    const { presence, outbox } = { presence: this.#presence, outbox: this.#outbox };
+    const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
+    this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
+    const freeze = this.#freeze;
+    const claimBack = (evidence: Evidence): void => this.#learning.object(evidence);
+    const verification = new Verification(context, presence, standby, claimBack);
+    const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
+    this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });
     this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
     const arrival = new Arrival(context, nodes, rounds, this.#queries);
-    this.#migration = new Migration(context, arrival, departure, this.#presence, this.#outbox);
+    this.#migration = new Migration(context, { arrival, departure, presence, outbox, freeze, standby });
     this.#sync = new Sync(context, this.#outbox, this.#migration);
     this.#learning = new Learning(context, {
       migration: this.#migration,
@@ -74,6 +85,12 @@ export class Mobility {
   stop(): void {
     this.#context.timers.stop();
     this.#presence.stop();
+  }
+
+  /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
+  reconfigure(config: MobilityConfig): void {
+    this.#context.config = config;
+    this.#nodes.rebuild();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */
@@ -101,7 +118,7 @@ export class Mobility {
         this.#queries.whoHas(from, message);
         break;
       case 'has':
-        this.#queries.has(from, message);
+        if (!this.#sync.recalled(message)) this.#queries.has(from, message);
         break;
       case 'claim':
         this.#acceptance.claim(from, message);
@@ -166,6 +183,11 @@ export class Mobility {
       detectedMs: clock.nowMs(),
     });
     return typeof claimed === 'string' ? claimed : claimed.view();
+  }
+
+  /** Ends the freeze of a node that is here, by an operator's word. A string says why not. */
+  unfreeze(vnet: VnetId, ip: Ip): NodeRecord | string {
+    return this.#freeze.release(vnet, ip);
   }
 
   /** The last 1,000 moves, oldest first. */

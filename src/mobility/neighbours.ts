@@ -22,15 +22,23 @@ const MOST_NEIGHBOURS = 4_096;
 export class NetworkNodes {
   readonly #nodes = new Map<NetworkConfig, Map<string, NodeRecord>>();
   readonly #gndt: Gndt;
+  readonly #directory: Directory;
 
   constructor(gndt: Gndt, directory: Directory) {
     this.#gndt = gndt;
-    for (const record of directory.all()) this.#note(record);
+    this.#directory = directory;
+    this.rebuild();
     directory.subscribe(({ after }) => {
       // Not `after` itself: another listener may have changed the directory meanwhile.
       const current = directory.get(after.vnet, after.ip);
       if (current !== undefined) this.#note(current);
     });
+  }
+
+  /** The GNDT's networks are others now. */
+  rebuild(): void {
+    this.#nodes.clear();
+    for (const record of this.#directory.all()) this.#note(record);
   }
 
   /** Nodes that are somewhere (not withdrawn), first known first: a home VR's own addresses lead. */

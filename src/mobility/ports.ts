@@ -31,6 +31,8 @@ export interface MobilityPorts {
   sendFrame(lan: LanIndex, frame: Uint8Array): void;
   /** Tells operators; never blocks. */
   event(event: MobilityEvent): void;
+  /** A move has got a verdict; for those who count. */
+  moveJudged?(move: MoveView): void;
   /** Writes the state to disk at once (a move has happened). */
   saveState(): void;
 }
@@ -66,7 +68,12 @@ export type MobilityEvent =
       readonly other: RouterId | Mac;
     }
   | {
-      readonly event: 'node_learned' | 'node_rebound' | 'node_withdrawn' | 'unauthorised_seen';
+      readonly event:
+        | 'node_learned'
+        | 'node_rebound'
+        | 'node_withdrawn'
+        | 'node_released'
+        | 'unauthorised_seen';
       readonly vnet: VnetId;
       readonly ip: Ip;
       readonly mac: Mac;
@@ -90,6 +97,8 @@ export interface MoveView {
   readonly role: 'destination' | 'source' | 'observer';
   readonly verdict: 'claiming' | 'accepted' | 'refused' | 'undone';
   readonly reason: string;
+  /** See MigrationView in src/control/api.ts. */
+  readonly blackoutUs: number | undefined;
   readonly startedWallMs: number;
   readonly steps: readonly MoveStep[];
 }

@@ -8,8 +8,19 @@ import { type Context, nodeKey } from './context.js';
 import type { Evidence } from './evidence.js';
 import { TimerGroup } from './timer-group.js';
 
-const PROBE_TIMES_MS = [0, 100, 300] as const;
-const DEADLINE_MS = 1_000;
+/** When a node is asked, and when it is taken to be gone; milliseconds. */
+export interface Probes {
+  readonly timesMs: readonly number[];
+  readonly deadlineMs: number;
+}
+
+/** 3 probes, 20 ms apart: something waits for the outcome. */
+export const QUICK: Probes = { timesMs: [0, 20, 40], deadlineMs: 60 };
+/** The same, but an answer that is late counts too. */
+export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000 };
+/** For a node that is served meanwhile. */
+export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000 };
+
 /** Two machines with one MAC and address answer at two sites for ever: then no more than one contradiction in this time. */
 const CONTRADICTION_INTERVAL_MS = 5_000;
 
@@ -17,6 +28,7 @@ export interface PresenceCheck {
   readonly vnet: VnetId;
   readonly ip: Ip;
   readonly mac: Mac;
+  readonly probes: Probes;
   /** It spoke, from this MAC, after the check began. */
   readonly found: (evidence: Evidence) => void;
   /** It did not within the deadline. */
@@ -24,7 +36,8 @@ export interface PresenceCheck {
 }
 
 interface Running {
-  readonly check: PresenceCheck;
+  readonly checks: PresenceCheck[];
+  readonly deadlineMs: number;
   readonly startedMs: number;
   readonly timers: TimerGroup;
 }
@@ -40,35 +53,43 @@ export class Presence {
     this.#found = new RateLimit(context.clock, CONTRADICTION_INTERVAL_MS);
   }
 
-  /** Begins a check; it replaces one that runs for the same address. */
+  /** Begins a check. One that runs for the same node and ends no later takes it along. */
   check(check: PresenceCheck): void {
     if (this.#stopped) return;
-    const key = nodeKey(check.vnet, check.ip);
+    const key = checkKey(check);
+    const running = this.#running.get(key);
+    const { probes } = check;
+    const nowMs = this.#context.clock.nowMs();
+    // What is quick changes nothing by itself, so there is nothing to slow down.
+    const delayMs = probes === QUICK ? 0 : this.#found.remainingMs(key);
+    const deadlineMs = nowMs + delayMs + probes.deadlineMs;
+    if (running !== undefined && running.deadlineMs <= deadlineMs && running.startedMs <= nowMs) {
+      running.checks.push(check);
+      return;
+    }
     this.#end(key);
     const timers = new TimerGroup(this.#context.clock);
-    const delayMs = this.#found.remainingMs(key);
-    const running = { check, startedMs: this.#context.clock.nowMs() + delayMs, timers };
-    this.#running.set(key, running);
-    for (const atMs of PROBE_TIMES_MS) {
+    const checks = [...(running?.checks ?? []), check];
+    this.#running.set(key, { checks, deadlineMs, startedMs: nowMs + delayMs, timers });
+    for (const atMs of probes.timesMs) {
       if (delayMs + atMs === 0) this.#probe(check);
       else timers.after('presence probe', delayMs + atMs, () => this.#probe(check));
     }
-    timers.after('presence deadline', delayMs + DEADLINE_MS, () => {
+    timers.after('presence deadline', delayMs + probes.deadlineMs, () => {
       this.#end(key);
-      check.gone();
+      for (const { gone } of checks) gone();
     });
   }
 
   /** A frame was seen. True: it answered a check, and the check's owner has dealt with it. */
   answered(evidence: Evidence): boolean {
     if (evidence.ip === undefined) return false;
-    const key = nodeKey(evidence.lan.vnet, evidence.ip);
+    const key = checkKey({ vnet: evidence.lan.vnet, ip: evidence.ip, mac: evidence.mac });
     const running = this.#running.get(key);
-    if (running === undefined || running.check.mac !== evidence.mac) return false;
-    if (evidence.atMs < running.startedMs) return false;
+    if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
     this.#found.begin(key);
-    running.check.found(evidence);
+    for (const { found } of running.checks) found(evidence);
     return true;
   }
 
@@ -89,4 +110,8 @@ export class Presence {
     }
     this.#context.counters.count('presence_probes');
   }
+}
+
+function checkKey({ vnet, ip, mac }: Pick<PresenceCheck, 'vnet' | 'ip' | 'mac'>): string {
+  return `${nodeKey(vnet, ip)}|${mac}`;
 }

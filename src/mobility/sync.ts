@@ -1,9 +1,10 @@
 /** Keeping directories alike: digests when a peer comes up and every 30 s, the missing records in answer. */
-import type { DigestMessage, StaleMessage } from '../tables/message.js';
+import type { DigestMessage, HasMessage, StaleMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Migration } from './migration.js';
 import type { Outbox } from './outbox.js';
+import { Recall } from './recall.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
 
@@ -11,11 +12,13 @@ export class Sync {
   readonly #context: Context;
   readonly #outbox: Outbox;
   readonly #migration: Migration;
+  readonly #recall: Recall;
 
   constructor(context: Context, outbox: Outbox, migration: Migration) {
     this.#context = context;
     this.#outbox = outbox;
     this.#migration = migration;
+    this.#recall = new Recall(context, outbox);
   }
 
   start(): void {
@@ -33,7 +36,13 @@ export class Sync {
   }
 
   digest(from: RouterId, message: DigestMessage): void {
+    this.#recall.compare(from, message.highestStamp);
     this.#outbox.sendTo(from, this.#context.directory.missing(message));
+  }
+
+  /** Some of this router's own records, which it has forgotten; false if the message is no answer to that question. */
+  recalled(message: HasMessage): boolean {
+    return this.#recall.answered(message);
   }
 
   /** Own records are beaten at `from`. Those that are the router's own, from before it lost its state, too. */

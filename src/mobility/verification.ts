@@ -1,25 +1,68 @@
 /**
- * Is a node that another router has claimed really gone from here? Its old MAC is asked on this LAN; an answer after
- * the claim means that it is here: the claim crossed its return, lost a race, or is false. Then it is claimed back.
- * This is the "act at once, object if it answers" of `verify: "optimistic"` between honest routers.
+ * Is a node that another router claims really gone from here? Its old MAC is asked on this LAN.
+ *
+ * `optimistic`: the claim is acted on at once; an answer after it means that the node is here (the claim crossed its
+ * return, lost a race, or is false): then it is claimed back by an objection. The router whose claim that undoes asks
+ * its own LAN, and says so if it gets an answer as well: then there are two, and the node stays frozen where it was.
+ * `strict`: the claim is acted on only when three questions were not answered.
+ * `off`: claims are believed. But for one: that of an address for another MAC is never believed unasked.
  */
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Evidence } from './evidence.js';
-import type { Presence } from './presence.js';
+import { ATTENTIVE, type Presence, QUICK } from './presence.js';
+import type { Standby } from './standby.js';
 
-/** The node has spoken here: to be taken as any other frame of a node that the directory places elsewhere. */
+/** The node has spoken here after it was claimed elsewhere. */
 export type ClaimBack = (evidence: Evidence) => void;
 
 export class Verification {
   readonly #context: Context;
   readonly #presence: Presence;
+  readonly #standby: Standby;
   readonly #claimBack: ClaimBack;
 
-  constructor(context: Context, presence: Presence, claimBack: ClaimBack) {
+  constructor(context: Context, presence: Presence, standby: Standby, claimBack: ClaimBack) {
     this.#context = context;
     this.#presence = presence;
+    this.#standby = standby;
     this.#claimBack = claimBack;
+  }
+
+  /** Has a claim of this record to wait until the node is known to be gone from here? */
+  mustPrecede(record: NodeRecord): boolean {
+    const own = this.#context.directory.here(record.vnet, record.ip);
+    if (own === undefined || own.router !== this.#context.self || record.state !== 'here') return false;
+    return this.isAskedFirst(own, record);
+  }
+
+  /** Is an own node asked before a claim of it is believed, not after? */
+  isAskedFirst(own: NodeRecord, claimed: NodeRecord): boolean {
+    return this.#context.config.verify === 'strict' || own.mac !== claimed.mac;
+  }
+
+  /** Asks for own nodes with these addresses before another router may have them. One call of one of the two follows. */
+  precede(records: readonly NodeRecord[], here: () => void, gone: () => void): void {
+    const { directory, counters } = this.#context;
+    let left = records.length;
+    let isOpen = true;
+    for (const { vnet, ip } of records) {
+      const mac = directory.here(vnet, ip)?.mac;
+      const notHere = (): void => {
+        if (--left > 0 || !isOpen) return;
+        isOpen = false;
+        counters.count('departures_verified');
+        gone();
+      };
+      const found = (): void => {
+        if (!isOpen) return;
+        isOpen = false;
+        counters.count('claims_contradicted');
+        here();
+      };
+      if (mac === undefined) notHere();
+      else this.#presence.check({ vnet, ip, mac, probes: QUICK, found, gone: notHere });
+    }
   }
 
   /** @param record the own record that has just been displaced by one of router `to` */
@@ -30,12 +73,43 @@ export class Verification {
       vnet,
       ip,
       mac,
+      probes: ATTENTIVE,
       found: (evidence) => {
+        if (this.#context.isHere(vnet, ip)) return;
         this.#context.counters.count('claims_contradicted');
+        const move = this.#context.journal.latest(vnet, mac);
+        move?.step('contradicted');
+        if (this.#context.directory.get(vnet, ip)?.router === to) move?.judge('undone', 'it answers here');
         this.#context.ports.event({ event: 'move_undone', vnet, ip, mac, other: to });
         this.#claimBack(evidence);
       },
-      gone: () => this.#context.counters.count('departures_verified'),
+      gone: () => {
+        this.#context.journal.latest(vnet, mac)?.stepOnce('verified');
+        this.#context.counters.count('departures_verified');
+      },
+    });
+  }
+
+  /**
+   * The router that had the node has undone this router's claim of it.
+   * @param object tells that router that the node answers here
+   */
+  claimUndone(record: NodeRecord, by: RouterId, object: () => void): void {
+    const { vnet, ip, mac } = record;
+    const move = this.#context.journal.latest(vnet, mac);
+    move?.stepOnce('undone');
+    move?.judge('undone', `it answers at ${by}`);
+    this.#context.ports.event({ event: 'move_undone', vnet, ip, mac, other: by });
+    this.#presence.check({
+      vnet,
+      ip,
+      mac,
+      probes: QUICK,
+      found: (evidence) => {
+        this.#standby.remember({ ...evidence, ip });
+        object();
+      },
+      gone: () => this.#context.counters.count('false_claims'),
     });
   }
 }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../net/clock.js';
 
 const INTERVAL_MS = 10_000;
 /** Names that count what was refused or lost; the others count what passed. */
-const LOSSES = /^drop_|_malformed$|_not_authentic$|_replayed$|_unknown_session$|_errors$|^no_session$/;
+export const LOSSES = /^drop_|_malformed$|_not_authentic$|_replayed$|_unknown_session$|_errors$|^no_session$/;
 
 export class DropSummary {
   readonly #clock: Clock;

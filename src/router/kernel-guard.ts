@@ -10,8 +10,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Lan } from '../mobility/ports.js';
 import { formatMac } from '../net/mac.js';
-import type { Gndt } from '../tables/gndt.js';
-import type { NetworkConfig } from '../tables/model.js';
+import type { NetworkConfig, RouterId } from '../tables/model.js';
+
+/** What the rules depend on. */
+export interface GuardedNetworks {
+  readonly self: RouterId;
+  readonly networks: readonly NetworkConfig[];
+}
 
 /** What nft has said is kept up to this, for the message. */
 const MAX_SAID = 500;
@@ -27,9 +32,16 @@ export class KernelGuard {
 
   /**
    * Installs the rules. A string says why it cannot: the router works without, with the drawbacks above.
+   * @param generation another number for each guard of this process: a new one stands before the old one goes
    * @param onLost the rules have gone while the router runs
    */
-  static start(lans: readonly Lan[], gndt: Gndt, onLost: () => void): Promise<KernelGuard | string> {
+  static start(
+    lans: readonly Lan[],
+    guarded: GuardedNetworks,
+    generation: number,
+    onLost: () => void,
+  ): Promise<KernelGuard | string> {
+    const table = tableName(guarded.self, generation);
     const nft = spawn('nft', ['--interactive'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH },
@@ -60,7 +72,7 @@ export class KernelGuard {
         settle(said === '' ? 'nft has ended' : oneLine(said));
         if (!guard.#stopped) onLost();
       });
-      nft.stdin?.write(`${guardRules(lans, gndt).join('\n')}\nlist table netdev ${tableName(gndt)}\n`);
+      nft.stdin?.write(`${guardRules(lans, guarded, table).join('\n')}\nlist table netdev ${table}\n`);
     });
   }
 
@@ -75,18 +87,22 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-function tableName(gndt: Gndt): string {
-  return `vine_${gndt.self.replace(/[^A-Za-z0-9_]/g, '_')}`;
+function tableName(self: RouterId, generation: number): string {
+  return `vine_${self.replace(/[^A-Za-z0-9_]/g, '_')}_${generation}`;
 }
 
 /** The rules, a command each. The last one names an empty chain by which the listing shows that all were taken. */
-export function guardRules(lans: readonly Lan[], gndt: Gndt): string[] {
-  const table = `netdev ${tableName(gndt)}`;
+export function guardRules(
+  lans: readonly Lan[],
+  { self, networks: all }: GuardedNetworks,
+  name: string,
+): string[] {
+  const table = `netdev ${name}`;
   const commands = [`add table ${table} { flags owner; }`];
   for (const lan of lans) {
     const chain = `${table} lan_${lan.index}`;
     const rule = (text: string): string => `add rule ${chain} ${text}`;
-    const networks = gndt.config.networks.filter(({ vnet }) => vnet === lan.vnet);
+    const networks = all.filter(({ vnet }) => vnet === lan.vnet);
     commands.push(
       `add chain ${chain} { type filter hook ingress device "${lan.interface}" priority -500; policy accept; }`,
       rule(`ether daddr != ${formatMac(lan.mac)} accept`),
@@ -96,7 +112,7 @@ export function guardRules(lans: readonly Lan[], gndt: Gndt): string[] {
       // A visiting node's packets to the outside world. Native nodes' own stay the kernel's: it may be their router.
       ...drops(
         'saddr',
-        networks.filter(({ router }) => router !== gndt.self),
+        networks.filter(({ router }) => router !== self),
       ).map(rule),
     );
   }

@@ -10,7 +10,7 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
 import type { Gndt } from '../tables/gndt.js';
-import type { LanIndex, LndtEntry, VnetId } from '../tables/model.js';
+import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../tables/model.js';
 import { LanCapture } from './lan-capture.js';
 import type { Tables } from './table-views.js';
 
@@ -38,7 +38,8 @@ export class LanSide {
     this.#resolver = new Resolver(ports, lans);
     this.#scanner = new Scanner(ports, lans, {
       entries: () => [...tables.lndt.entries, ...homeGateways(tables.gndt)],
-      known: (vnet, ip) => tables.hwdt.get(vnet, ip) !== undefined || this.#isElsewhere(vnet, ip),
+      known: (vnet, ip) => this.#isKnown(vnet, ip),
+      elsewhere: () => nodesElsewhere(tables),
     });
     this.#prober = new Prober(
       ports,
@@ -69,6 +70,12 @@ export class LanSide {
   start(): void {
     this.#scanner.start();
     this.#prober.start();
+  }
+
+  /** Other nodes may take part now: asks for those that are not known. */
+  rescan(): void {
+    this.#scanner.stop();
+    this.#scanner.start();
   }
 
   stop(): void {
@@ -105,10 +112,18 @@ export class LanSide {
     return sum;
   }
 
-  #isElsewhere(vnet: VnetId, ip: Ip): boolean {
-    const { directory, gndt } = this.#options.tables;
+  /** To the other routers too. A machine that was seen before lndt.json named it has a binding and no record. */
+  #isKnown(vnet: VnetId, ip: Ip): boolean {
+    const { directory, gndt, hwdt } = this.#options.tables;
     const record = directory.here(vnet, ip);
-    return record !== undefined && record.router !== gndt.self;
+    return record !== undefined && (record.router !== gndt.self || hwdt.get(vnet, ip) !== undefined);
+  }
+}
+
+/** Nodes that are at other routers. */
+function* nodesElsewhere({ directory, gndt }: Tables): Generator<NodeRecord> {
+  for (const record of directory.all()) {
+    if (record.state === 'here' && record.router !== gndt.self) yield record;
   }
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
-import { loadConfigDirectory, type VineConfig } from '../config/load.js';
+import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
@@ -84,7 +84,7 @@ function supervise({ logger }: Log): Supervision {
   );
 }
 
-async function run({ config, warnings }: Loaded, version: string): Promise<void> {
+async function run(directory: string, { config, warnings }: Loaded, version: string): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
   let router: Router | undefined;
@@ -116,7 +116,10 @@ async function run({ config, warnings }: Loaded, version: string): Promise<void>
       void end(0);
     });
   }
-  router = new Router({ config, warnings, version, log: log.logger, onFailure: fail });
+  // What comes of a reload goes to the log; nobody waits for an answer.
+  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  const load = (): LoadOutcome => loadConfigDirectory(directory);
+  router = new Router({ config, warnings, version, load, log: log.logger, onFailure: fail });
   await router.start();
   if (!stopping) supervision.ready(router);
 }
@@ -133,5 +136,5 @@ if (options.check) {
     complain([problem]);
     process.exit(EX_NOPERM);
   }
-  await run({ ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
+  await run(options.config, { ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
 }

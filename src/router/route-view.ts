@@ -145,7 +145,7 @@ export class RouteExplainer {
   }
 
   #router(peer: number): string {
-    return this.#gndt.config.routers[peer]?.id ?? '?';
+    return this.#gndt.routerAt(peer) ?? '?';
   }
 
   #lan(index: number): string {

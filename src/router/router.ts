@@ -4,15 +4,13 @@
  */
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
-import { listInterfaces } from '../config/interfaces.js';
-import type { VineConfig } from '../config/load.js';
-import type { StatusView } from '../control/api.js';
+import type { LoadOutcome, VineConfig } from '../config/load.js';
+import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
@@ -20,30 +18,41 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
+import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
+import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
-import { KernelGuard } from './kernel-guard.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
-import { kernelForwards } from './lans.js';
+import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
+import { Metrics } from './metrics.js';
+import { MetricsHost } from './metrics-host.js';
+import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { innerMtu, ownInnerMtu } from './mtu.js';
-import { openSockets, type Sockets } from './sockets.js';
+import { Reloader } from './reloader.js';
+import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
+import { warmUp } from './warm-up.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
   /** From reading the configuration. */
   readonly warnings: readonly string[];
   readonly version: string;
+  /** Reads the configuration again, for a reload. */
+  readonly load: () => LoadOutcome;
   readonly log: Logger;
   /** Something without which the router cannot go on (a packet worker) has ended. */
   readonly onFailure: (error: Error) => void;
@@ -56,7 +65,9 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -65,8 +76,11 @@ export class Router {
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
+  readonly #guards: Guards;
+  readonly #metrics: Metrics;
+  readonly #metricsHost: MetricsHost;
+  readonly #reloader: Reloader;
   #control: ControlServer | undefined;
-  #guard: KernelGuard | undefined;
   readonly #tunRoutes: TunRoutes;
   #serving = false;
 
@@ -75,7 +89,7 @@ export class Router {
     const { config, log } = options;
     const native = loadNative();
     this.#options = options;
-    this.#warnings = [...options.warnings];
+    this.#warnings = [];
     this.#hub = new EventHub(log, this.#clock);
     const gndt = new Gndt(config.gndt, config.router.id);
     const directory = new Directory(gndt.self, this.#clock);
@@ -96,6 +110,7 @@ export class Router {
       tuns,
     });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
@@ -117,9 +132,24 @@ export class Router {
       () => this.#counters(),
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
+    this.#guards = new Guards(lans, gndt.self, () => this.#guardLost());
+    this.#metrics = new Metrics(
+      metricsSource({
+        view: () => this.#view,
+        tables: this.#tables,
+        forwarding: this.#forwarding,
+        plane: this.#plane,
+      }),
+    );
+    this.#metricsHost = new MetricsHost({
+      collect: () => this.#metrics.collect(),
+      onFault: (fault) =>
+        log.error({ event: 'metrics_fault', err: fault }, 'the metrics listener has a fault'),
+    });
+    this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -132,9 +162,18 @@ export class Router {
       onFault: (call, fault) =>
         log.error({ event: 'control_fault', call, err: fault }, 'a control call failed'),
     });
-    this.#warnings.push(...this.#control.warnings, ...(await this.#guardKernel()), ...this.#lanWarnings());
-    for (const warning of this.#warnings) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    this.#warnings.push(
+      ...this.#control.warnings,
+      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
+      ...lanWarnings(this.#sockets.lans),
+    );
+    const metricsProblem = await this.#metricsHost.start(config.router.metrics);
+    if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
+    this.#metrics.start();
+    for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
@@ -161,16 +200,59 @@ export class Router {
   async stop(): Promise<void> {
     this.#serving = false;
     this.#hearing.stop();
+    this.#reloader.stop();
+    this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
-    this.#guard?.stop();
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
+    this.#guards.stop();
     this.#tunRoutes.stop();
     this.#sockets.close();
+    await this.#metricsHost.stop();
     await this.#control?.close();
+  }
+
+  /** Reads the files again and applies what differs; what came of it is also an event. */
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#reloader.reload(request);
+  }
+
+  #allWarnings(): string[] {
+    return [...this.#reloader.warnings(), ...this.#warnings];
+  }
+
+  #createReloader(compiler: ForwardingCompiler): Reloader {
+    const { config, warnings, load, log } = this.#options;
+    const parts: ApplyParts = {
+      clock: this.#clock,
+      tables: this.#tables,
+      compiler,
+      plane: this.#plane,
+      tunnel: this.#tunnel,
+      mobility: this.#mobility,
+      lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
+      guards: this.#guards,
+      metrics: this.#metricsHost,
+      setLogLevel: (level) => {
+        log.level = level;
+      },
+    };
+    return new Reloader({
+      clock: this.#clock,
+      hub: this.#hub,
+      config,
+      warnings,
+      load,
+      prepare: (before, after, lenient) => prepareConfig(parts, before, after, lenient),
+      isReady: () => this.#serving,
+    });
   }
 
   #loadState(): StateStore {
@@ -184,12 +266,13 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
-    const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
   }
 
   #createPlane(): DataPlane {
@@ -208,21 +291,21 @@ export class Router {
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      onMessage: (message) => this.#workerMessage(message),
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
         this.#options.onFailure(
-          new Error(`${worker}: ${error.message}${this.#lostPorts()}`, { cause: error }),
+          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
         ),
     });
-  }
-
-  /** What a dead worker may have died of. */
-  #lostPorts(): string {
-    const there = listInterfaces();
-    const { lans, tuns } = this.#sockets;
-    const lost = [...lans, ...tuns].map((port) => port.interface).filter((name) => !there.includes(name));
-    return lost.length === 0 ? '' : `; this machine no longer has ${lost.join(', ')}`;
   }
 
   #createMobility(): Mobility {
@@ -238,8 +321,9 @@ export class Router {
         },
         sendFrame: (lan, frame) => this.#lanSide.sendFrame(lan, frame),
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
+        moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
     });
   }
@@ -248,8 +332,9 @@ export class Router {
     const { config, version } = this.#options;
     return new Tunnel({
       // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
-      gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
+      gndt: config.gndt,
       self: config.router.id,
+      peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
       description: {
         version,
@@ -277,7 +362,7 @@ export class Router {
 
   #createView(): LiveView {
     return new LiveView({
-      config: this.#options.config,
+      listen: this.#options.config.router.listen,
       version: this.#options.version,
       clock: this.#clock,
       tables: this.#tables,
@@ -290,41 +375,15 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       hub: this.#hub,
-      warnings: this.#warnings,
+      warnings: () => this.#allWarnings(),
+      reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.config.routers[message.peer];
-        if (router !== undefined) this.#mobility.redirectHint(router.id, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -337,25 +396,12 @@ export class Router {
     };
   }
 
-  async #guardKernel(): Promise<string[]> {
-    const { lans } = this.#sockets;
-    const guard = await KernelGuard.start(lans, this.#tables.gndt, () => {
-      this.#hub.emit(
-        'error',
-        'kernel_guard_lost',
-        'the nftables rules that keep the kernel off are gone: restart the router',
-      );
-    });
-    if (typeof guard !== 'string') {
-      this.#guard = guard;
-      return [];
-    }
-    const forwarding = lans.filter((lan) => kernelForwards(lan.interface)).map((lan) => lan.interface);
-    const harm =
-      forwarding.length > 0
-        ? `it forwards what arrives on ${forwarding.join(', ')}, so packets may leave twice, unencrypted`
-        : 'it may answer IPv6 packets of the overlay with "no route"';
-    return [`the kernel also handles the overlay's packets (${guard}): ${harm}`];
+  #guardLost(): void {
+    this.#hub.emit(
+      'error',
+      'kernel_guard_lost',
+      'the nftables rules that keep the kernel off are gone: restart the router',
+    );
   }
 
   /** After the packet workers: what the machine sends would only be lost before. */
@@ -363,14 +409,5 @@ export class Router {
     const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
-  }
-
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
   }
 }

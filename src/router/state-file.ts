@@ -26,6 +26,7 @@ const recordSchema = z.strictObject({
   seq: count,
   state: z.enum(['here', 'withdrawn']),
   stamp: count,
+  frozen: z.literal(true).optional(),
 });
 
 const envelopeSchema = z.object({ version: z.number(), records: z.array(z.unknown()) });
@@ -37,8 +38,8 @@ export interface DecodedState {
 }
 
 export function encodeState(records: Iterable<NodeRecord>): string {
-  const lines = Array.from(records, ({ vnet, ip, mac, router, seq, state, stamp }) =>
-    JSON.stringify({ vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp }),
+  const lines = Array.from(records, ({ vnet, ip, mac, router, seq, state, stamp, frozen }) =>
+    JSON.stringify({ vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp, frozen }),
   );
   return `{ "version": ${VERSION}, "records": [\n${lines.join(',\n')}\n] }\n`;
 }
@@ -59,7 +60,7 @@ export function decodeState(source: string): DecodedState {
   let firstBad: string | undefined;
   for (const [index, entry] of entries.entries()) {
     const record = recordSchema.safeParse(entry);
-    if (record.success) records.push(record.data);
+    if (record.success) records.push(recordOf(record.data));
     else firstBad ??= `records[${index}]: ${record.error.issues[0]?.message ?? 'malformed'}`;
   }
   if (firstBad === undefined) return { records, damage: undefined };
@@ -67,4 +68,8 @@ export function decodeState(source: string): DecodedState {
     records,
     damage: `${entries.length - records.length} of ${entries.length} records bad, first ${firstBad}`,
   };
+}
+
+function recordOf({ frozen, ...record }: z.infer<typeof recordSchema>): NodeRecord {
+  return frozen === undefined ? record : { ...record, frozen };
 }

@@ -6,7 +6,7 @@ import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Binding, Hwdt } from '../tables/hwdt.js';
 import type { Lndt } from '../tables/lndt.js';
-import type { VnetId } from '../tables/model.js';
+import type { NodeRecord, VnetId } from '../tables/model.js';
 
 export interface Tables {
   readonly gndt: Gndt;
@@ -56,12 +56,14 @@ export function lndtView(tables: Tables): LndtView[] {
     node: string,
     mac: string | null,
     router: string | null,
+    frozen = false,
   ): LndtView => ({
     vnet: vnetName(gndt, vnet),
     node,
     mac,
     state,
     router,
+    frozen,
   });
   const departed = lndt.departed();
   const away = new Set(departed.map(({ vnet, ip }) => `${vnet} ${ip}`));
@@ -80,12 +82,14 @@ export function lndtView(tables: Tables): LndtView[] {
     ),
     ...lndt
       .visiting()
-      .map(({ vnet, ip, mac }) =>
-        view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null),
+      .map(({ vnet, ip, mac, frozen }) =>
+        view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null, frozen),
       ),
     ...lndt
       .departed()
-      .map(({ vnet, ip, mac, router }) => view('departed', vnet, ip.key, formatMac(mac), router)),
+      .map(({ vnet, ip, mac, router, frozen }) =>
+        view('departed', vnet, ip.key, formatMac(mac), router, frozen),
+      ),
     ...unauthorised.map(({ vnet, ip, mac }) => view('unauthorised', vnet, ip.key, formatMac(mac), null)),
   ];
 }
@@ -113,15 +117,21 @@ export function hwdtView(
 }
 
 export function directoryView({ gndt, directory }: Tables): DirectoryView[] {
-  return [...directory.all()].map(({ vnet, ip, mac, router, seq, state, stamp }) => ({
+  return [...directory.all()].map((record) => recordView(gndt, record));
+}
+
+export function recordView(gndt: Gndt, record: NodeRecord): DirectoryView {
+  const { vnet, ip, mac, router, seq, state, frozen, stamp } = record;
+  return {
     vnet: vnetName(gndt, vnet),
     ip: ip.key,
     mac: formatMac(mac),
     router,
     seq,
     state,
+    frozen: frozen === true,
     stampedAt: new Date(stamp / 1000).toISOString(),
-  }));
+  };
 }
 
 export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
@@ -136,6 +146,7 @@ export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
     seq: move.seq,
     verdict: move.verdict,
     reason: move.reason,
+    blackoutUs: move.blackoutUs ?? null,
     startedAt: new Date(move.startedWallMs).toISOString(),
     steps: move.steps,
   };

@@ -1,15 +1,21 @@
 /** What the control API asks: every answer comes from memory, at once. */
 
-import type { VineConfig } from '../config/load.js';
+import { pingWhole } from '../config/machine.js';
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
+  FindingView,
   GndtView,
   HwdtView,
   LndtView,
   MigrationView,
   PeerView,
+  PingView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -23,9 +29,12 @@ import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
+import { examine } from './doctor.js';
 import type { EventHub } from './event-hub.js';
+import type { Reloader } from './reloader.js';
 import { RouteExplainer } from './route-view.js';
 import {
   directoryView,
@@ -33,15 +42,18 @@ import {
   hwdtView,
   lndtView,
   migrationView,
+  recordView,
   type Tables,
   vnetName,
 } from './table-views.js';
 import type { TunPort } from './tun-ports.js';
 
+const PING_LIMIT_MS = 3_000;
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 export interface LiveParts {
-  readonly config: VineConfig;
+  /** Where it listens, which no reload changes. */
+  readonly listen: RouterConfig['listen'];
   readonly version: string;
   readonly clock: Clock;
   readonly tables: Tables;
@@ -54,11 +66,12 @@ export interface LiveParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly hub: EventHub;
-  /** May still grow when this is constructed. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   readonly counters: () => CountersView;
   readonly isReady: () => boolean;
   readonly setLogLevel: (level: string) => void;
+  readonly reloader: Reloader;
+  readonly guarded: () => boolean;
 }
 
 export class LiveView implements RouterView {
@@ -67,6 +80,7 @@ export class LiveView implements RouterView {
   readonly #routes: RouteExplainer;
   readonly #startedWallMs: number;
   readonly #startedMs: number;
+  #examination: Promise<readonly FindingView[]> | undefined;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -78,7 +92,7 @@ export class LiveView implements RouterView {
   }
 
   status(): StatusView {
-    const { config, version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
+    const { version, clock, tables, plane, tunnel, warnings, isReady } = this.#parts;
     const { directory, gndt, lndt } = tables;
     return {
       id: gndt.self,
@@ -90,17 +104,17 @@ export class LiveView implements RouterView {
       listen: this.#listen(),
       lans: this.#lans(),
       peersUp: tunnel.upPeers().length,
-      peersTotal: config.gndt.routers.length - 1,
+      peersTotal: gndt.otherRouters().length,
       nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
       nodesVisiting: lndt.visiting().length,
       nodesDeparted: lndt.departed().length,
-      warnings,
+      warnings: warnings(),
     };
   }
 
   #listen(): string[] {
-    const { config, udp } = this.#parts;
-    const endpoints = config.router.listen.filter(({ transport }) => transport === 'udp');
+    const { listen, udp } = this.#parts;
+    const endpoints = listen.filter(({ transport }) => transport === 'udp');
     return endpoints.map((endpoint, i) =>
       formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
     );
@@ -137,6 +151,8 @@ export class LiveView implements RouterView {
       packetsReceived: counts?.packetsReceived ?? 0,
       version: version ?? null,
       innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
+      clockOffsetMs: state.clockOffsetMs ?? null,
+      sameGndt: state.sameGndt ?? null,
     };
   }
 
@@ -180,11 +196,63 @@ export class LiveView implements RouterView {
     return typeof move === 'string' ? move : migrationView(tables.gndt, move);
   }
 
+  unfreeze({ vnet, ip: text }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const { mobility, tables } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = this.#routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const released = mobility.unfreeze(found.id, ip);
+    return typeof released === 'string' ? released : recordView(tables.gndt, released);
+  }
+
   setLogLevel(level: string): string | undefined {
     if (!LOG_LEVELS.includes(level))
       return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
     this.#parts.setLogLevel(level);
     return undefined;
+  }
+
+  ping(router: string): Promise<PingView | string> {
+    const { clock, tables, tunnel } = this.#parts;
+    if (router === tables.gndt.self) return Promise.resolve(`${router} is this router`);
+    const peer = this.peers().find(({ id }) => id === router);
+    if (peer === undefined) return Promise.resolve(`there is no router "${router}" in gndt.json`);
+    return new Promise((resolve) => {
+      const limit = clock.after('ping-limit', PING_LIMIT_MS, () => resolve(`${router} does not answer`));
+      const sent = tunnel.ping(router, (rttMs) => {
+        limit.cancel();
+        resolve({ router, endpoint: peer.endpoint, rttMs });
+      });
+      if (sent) return;
+      limit.cancel();
+      resolve(`${router} is not up: ${peer.reason}`);
+    });
+  }
+
+  /** One examination at a time, whoever asks. */
+  doctor(): Promise<readonly FindingView[]> {
+    const { reloader, warnings, guarded } = this.#parts;
+    this.#examination ??= examine({
+      config: () => reloader.config.router,
+      peers: () => this.peers(),
+      counters: () => this.counters(),
+      warnings,
+      files: () => reloader.filesState(),
+      guarded,
+      pingWhole,
+    }).finally(() => {
+      this.#examination = undefined;
+    });
+    return this.#examination;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#parts.reloader.reload(request);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.#parts.reloader.confirm();
   }
 
   onEvent(listener: (event: EventView) => void): () => void {

@@ -91,24 +91,25 @@ export class Directory {
   /**
    * Makes an own record with a fresh stamp, applies and returns it. `seq` is the caller's: the known one for a node
    * that stays, one more for a move. A seq that is beaten already leaves the directory as it is.
+   * @param frozen as it was, if the node was here already; else not
    */
-  originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number): NodeRecord {
-    return this.#originate({
-      vnet,
-      ip,
-      mac,
-      router: this.#self,
-      seq,
-      state: 'here',
-      stamp: this.#freshStamp(),
-    });
+  originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = this.#isFrozenHere(vnet, ip)): NodeRecord {
+    return this.#originate(this.draft(vnet, ip, mac, seq, frozen));
+  }
+
+  /** The record that `originate` would make, not applied. */
+  draft(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = false): NodeRecord {
+    const stamp = this.#freshStamp();
+    const record: NodeRecord = { vnet, ip, mac, router: this.#self, seq, state: 'here', stamp };
+    return frozen ? { ...record, frozen } : record;
   }
 
   /** Makes an own record a tombstone: same seq, fresh stamp. Undefined (and nothing done) if there is none in state `here`. */
   withdraw(vnet: VnetId, ip: Ip): NodeRecord | undefined {
     const record = this.here(vnet, ip);
     if (record?.router !== this.#self) return undefined;
-    return this.#originate({ ...record, state: 'withdrawn', stamp: this.#freshStamp() });
+    const { frozen: _, ...rest } = record;
+    return this.#originate({ ...rest, state: 'withdrawn', stamp: this.#freshStamp() });
   }
 
   /** `known`: it is the winner already. `stale`: it is beaten by the one that `get` gives. */
@@ -180,6 +181,11 @@ export class Directory {
       this.#remove(entry);
       this.#entries.delete(entry.record.vnet, entry.record.ip.key);
     }
+  }
+
+  #isFrozenHere(vnet: VnetId, ip: Ip): boolean {
+    const record = this.here(vnet, ip);
+    return record?.router === this.#self && record.frozen === true;
   }
 
   #originate(record: NodeRecord): NodeRecord {

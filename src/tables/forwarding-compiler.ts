@@ -26,25 +26,21 @@ export interface CompilerInputs {
 
 /**
  * Keeps a forwarding table in step with the other tables. The route of an address depends on the configuration and on
- * what the directory and the HWDT say of that one address, so each of their changes recomputes one route. For new
- * configuration make a new compiler on the same table (after `dispose` of the old one) and `rebuild`.
+ * what the directory and the HWDT say of that one address, so each of their changes recomputes one route. When GNDT or
+ * LNDT have adopted a new configuration, `reconfigure`.
  */
 export class ForwardingCompiler {
   readonly #inputs: CompilerInputs;
   /** Configured routes of whole prefixes by the prefix's key, and of single addresses by the address's. */
-  readonly #fixedPrefixes = new VnetMap<string, FixedRoute>();
-  readonly #fixedHosts = new VnetMap<string, FixedRoute>();
-  readonly #unplaced = new VnetMap<string, true>();
+  #fixedPrefixes = new VnetMap<string, FixedRoute>();
+  #fixedHosts = new VnetMap<string, FixedRoute>();
+  #unplaced = new VnetMap<string, true>();
   readonly #unsubscribe: readonly (() => void)[];
 
   /** Subscribes; the table is complete after the first `rebuild`. */
   constructor(inputs: CompilerInputs) {
     this.#inputs = inputs;
-    for (const fixed of fixedRoutes(inputs)) {
-      const { vnet, prefix } = fixed;
-      if (prefix.isHost) this.#fixedHosts.set(vnet, prefix.address.key, fixed);
-      else this.#fixedPrefixes.set(vnet, prefix.key, fixed);
-    }
+    this.#readConfiguration();
     this.#unsubscribe = [
       inputs.directory.subscribe(({ after }) => this.#update(after.vnet, Prefix.host(after.ip))),
       inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
@@ -56,6 +52,12 @@ export class ForwardingCompiler {
     return this.#unplaced.size;
   }
 
+  /** Takes over what GNDT and LNDT say now. Its place among those who follow the directory stays the same. */
+  reconfigure(): void {
+    this.#readConfiguration();
+    this.rebuild();
+  }
+
   /**
    * Computes every route anew and writes those that differ, new ones before old ones go, so that a reload interrupts
    * nobody.
@@ -63,6 +65,7 @@ export class ForwardingCompiler {
   rebuild(): void {
     const { directory, hwdt, table, gndt } = this.#inputs;
     const before = [...table.routes()];
+    this.#unplaced = new VnetMap();
     for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
     for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
     for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
@@ -70,8 +73,9 @@ export class ForwardingCompiler {
     for (const { vnet, prefix } of before) {
       if (this.#routeOf(vnet, prefix) === undefined) table.delete(vnet, prefix);
     }
+    const networks = new Map(gndt.config.networks.map((network) => [gndt.networkIndex(network), network]));
     for (let index = 0; index < MAX_NETWORKS; index++) {
-      const network = gndt.config.networks[index];
+      const network = networks.get(index);
       table.setGateway(index, network?.vnet ?? 0, network?.gateway);
     }
   }
@@ -79,6 +83,16 @@ export class ForwardingCompiler {
   /** Stops listening; the table stays as it is. */
   dispose(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #readConfiguration(): void {
+    this.#fixedPrefixes = new VnetMap();
+    this.#fixedHosts = new VnetMap();
+    for (const fixed of fixedRoutes(this.#inputs)) {
+      const { vnet, prefix } = fixed;
+      if (prefix.isHost) this.#fixedHosts.set(vnet, prefix.address.key, fixed);
+      else this.#fixedPrefixes.set(vnet, prefix.key, fixed);
+    }
   }
 
   #update(vnet: VnetId, prefix: Prefix): void {

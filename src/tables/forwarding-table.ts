@@ -99,7 +99,7 @@ export class ForwardingTable extends ForwardingReader {
     }
   }
 
-  /** A network's way to the outside world. `network` is its position in gndt.json, 0 … 4095. */
+  /** A network's way to the outside world. `network` is the GNDT's number for it, 0 … 4095. */
   setGateway(network: number, vnet: VnetId, gateway: Ip | undefined): void {
     if (network < 0 || network >= layout.MAX_NETWORKS) throw new RangeError(`network ${network}`);
     const wanted = gateway === undefined ? [0, 0, 0, 0, 0, 0] : [gateway.family, ...gateway.words, vnet];

@@ -1,58 +1,97 @@
 import type { Ip } from '../net/ip.js';
 import type { Prefix } from '../net/prefix.js';
+import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { GndtConfig, NetworkConfig, RouterEntry, RouterId, VnetConfig, VnetId } from './model.js';
 import { PrefixIndex } from './prefix-index.js';
+import { type IndexPlan, StableIndexes } from './stable-indexes.js';
+
+/** As many peers as the packet engine knows; as many networks as the forwarding table has gateways for. */
+export const MAX_PEERS = 4096;
+
+interface Lookups {
+  readonly config: GndtConfig;
+  readonly vnets: ReadonlyMap<VnetId, VnetConfig>;
+  readonly vnetsByName: ReadonlyMap<string, VnetConfig>;
+  readonly networks: PrefixIndex<NetworkConfig>;
+  readonly others: readonly RouterEntry[];
+}
+
+/** A configuration that can be adopted: numbers are found for all that is in it. */
+export interface GndtPlan {
+  readonly config: GndtConfig;
+  readonly peers: IndexPlan;
+  readonly networks: IndexPlan;
+}
 
 /**
  * The Global Network Description Table's fixed part: gndt.json and its look-ups, as one router sees it. What moves
  * (host routes for nodes away from home) follows from the `Directory`.
+ *
+ * A reload replaces the content (`plan`, then `adopt`), never the object: whoever holds it sees the new one at once.
+ * What is kept from its answers (`NetworkConfig` objects as keys, compiled routes) has to be made anew.
  */
 export class Gndt {
-  readonly config: GndtConfig;
   /** The router that looks. */
   readonly self: RouterId;
-  readonly #vnets: ReadonlyMap<VnetId, VnetConfig>;
-  readonly #vnetsByName: ReadonlyMap<string, VnetConfig>;
-  readonly #networks = new PrefixIndex<NetworkConfig>();
-  readonly #networkIndexes = new Map<NetworkConfig, number>();
-  readonly #peerIndexes: ReadonlyMap<RouterId, number>;
-  readonly #others: readonly RouterEntry[];
+  readonly #peerIndexes = new StableIndexes(MAX_PEERS);
+  readonly #networkIndexes = new StableIndexes(MAX_NETWORKS);
+  #routersByPeer: ReadonlyMap<number, RouterId> = new Map();
+  #lookups: Lookups;
 
-  /** @param config validated: names are unique and known, prefixes of a vnet do not repeat */
+  /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, self: RouterId) {
-    this.config = config;
     this.self = self;
-    this.#vnets = new Map(config.vnets.map((vnet) => [vnet.id, vnet]));
-    this.#vnetsByName = new Map(config.vnets.map((vnet) => [vnet.name, vnet]));
-    this.#peerIndexes = new Map(config.routers.map((router, index) => [router.id, index]));
-    this.#others = config.routers.filter((router) => router.id !== self);
-    for (const [index, network] of config.networks.entries()) {
-      this.#networks.set(network.vnet, network.prefix, network);
-      this.#networkIndexes.set(network, index);
-    }
+    this.#lookups = lookupsOf(config, self);
+    const plan = this.plan(config, 0);
+    if (typeof plan === 'string') throw new RangeError(plan);
+    this.adopt(plan, 0);
+  }
+
+  get config(): GndtConfig {
+    return this.#lookups.config;
+  }
+
+  /** Looks for numbers for all that is in the new configuration. Changes nothing; a string says why it cannot be. */
+  plan(config: GndtConfig, nowMs: number): GndtPlan | string {
+    const peers = this.#peerIndexes.plan(
+      config.routers.map(({ id }) => id),
+      nowMs,
+    );
+    if (peers === undefined) return tooMany('routers', MAX_PEERS);
+    const networks = this.#networkIndexes.plan(config.networks.map(networkKey), nowMs);
+    if (networks === undefined) return tooMany('networks', MAX_NETWORKS);
+    return { config, peers, networks };
+  }
+
+  /** Takes the new configuration. @param plan made by `plan` since the last `adopt` */
+  adopt({ config, peers, networks }: GndtPlan, nowMs: number): void {
+    this.#peerIndexes.adopt(peers, nowMs);
+    this.#networkIndexes.adopt(networks, nowMs);
+    this.#routersByPeer = new Map([...peers.taken].map(([router, index]) => [index, router]));
+    this.#lookups = lookupsOf(config, this.self);
   }
 
   vnet(id: VnetId): VnetConfig | undefined {
-    return this.#vnets.get(id);
+    return this.#lookups.vnets.get(id);
   }
 
   vnetByName(name: string): VnetConfig | undefined {
-    return this.#vnetsByName.get(name);
+    return this.#lookups.vnetsByName.get(name);
   }
 
   /** The network that the address is native to: the longest prefix that holds it. */
   networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined {
-    return this.#networks.longest(vnet, ip);
+    return this.#lookups.networks.longest(vnet, ip);
   }
 
   /** The longest network that covers the whole prefix. */
   networkCovering(vnet: VnetId, prefix: Prefix): NetworkConfig | undefined {
-    return this.#networks.covering(vnet, prefix);
+    return this.#lookups.networks.covering(vnet, prefix);
   }
 
-  /** Position in `config.networks`; −1 for a network of another configuration. */
+  /** The data plane's number for the network, the same for as long as it is there; −1 for one that is not. */
   networkIndex(network: NetworkConfig): number {
-    return this.#networkIndexes.get(network) ?? -1;
+    return this.#networkIndexes.get(networkKey(network));
   }
 
   /** The home VR of the address's network. */
@@ -79,12 +118,37 @@ export class Gndt {
     return subnet?.contains(a) === true && subnet.contains(b);
   }
 
-  /** Position in `config.routers`, the data plane's number for the peer; −1 if the router is unknown. */
+  /** The data plane's number for the router, the same for as long as it is there; −1 if the router is unknown. */
   peerIndex(router: RouterId): number {
-    return this.#peerIndexes.get(router) ?? -1;
+    return this.#peerIndexes.get(router);
+  }
+
+  /** The router that has this number now. */
+  routerAt(peer: number): RouterId | undefined {
+    return this.#routersByPeer.get(peer);
   }
 
   otherRouters(): readonly RouterEntry[] {
-    return this.#others;
+    return this.#lookups.others;
   }
+}
+
+function lookupsOf(config: GndtConfig, self: RouterId): Lookups {
+  const networks = new PrefixIndex<NetworkConfig>();
+  for (const network of config.networks) networks.set(network.vnet, network.prefix, network);
+  return {
+    config,
+    vnets: new Map(config.vnets.map((vnet) => [vnet.id, vnet])),
+    vnetsByName: new Map(config.vnets.map((vnet) => [vnet.name, vnet])),
+    networks,
+    others: config.routers.filter((router) => router.id !== self),
+  };
+}
+
+function networkKey({ vnet, prefix }: NetworkConfig): string {
+  return `${vnet} ${prefix.key}`;
+}
+
+function tooMany(what: string, limit: number): string {
+  return `more than ${limit} ${what}, those that went within the last minute included`;
 }

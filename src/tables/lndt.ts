@@ -13,21 +13,27 @@ import { PrefixIndex } from './prefix-index.js';
  * gateway is as good as listed: an unpinned entry of its own.
  */
 export class Lndt {
-  /** lndt.json as it is. */
-  readonly entries: readonly LndtEntry[];
   readonly #gndt: Gndt;
   readonly #directory: Directory;
-  readonly #index = new PrefixIndex<LndtEntry>();
+  #entries: readonly LndtEntry[];
+  #index: PrefixIndex<LndtEntry>;
 
   constructor(entries: readonly LndtEntry[], gndt: Gndt, directory: Directory) {
-    this.entries = entries;
     this.#gndt = gndt;
     this.#directory = directory;
-    for (const entry of [...entries, ...gndt.config.networks.flatMap(gatewayEntry)]) {
-      if (this.#index.get(entry.vnet, entry.prefix) === undefined) {
-        this.#index.set(entry.vnet, entry.prefix, entry);
-      }
-    }
+    this.#entries = entries;
+    this.#index = indexOf(entries, gndt);
+  }
+
+  /** lndt.json as it is. */
+  get entries(): readonly LndtEntry[] {
+    return this.#entries;
+  }
+
+  /** Takes other entries; also to be called with the same ones after the GNDT has changed. */
+  adopt(entries: readonly LndtEntry[]): void {
+    this.#entries = entries;
+    this.#index = indexOf(entries, this.#gndt);
   }
 
   /**
@@ -69,6 +75,14 @@ export class Lndt {
     }
     return departed;
   }
+}
+
+function indexOf(entries: readonly LndtEntry[], gndt: Gndt): PrefixIndex<LndtEntry> {
+  const index = new PrefixIndex<LndtEntry>();
+  for (const entry of [...entries, ...gndt.config.networks.flatMap(gatewayEntry)]) {
+    if (index.get(entry.vnet, entry.prefix) === undefined) index.set(entry.vnet, entry.prefix, entry);
+  }
+  return index;
 }
 
 function gatewayEntry(network: NetworkConfig): LndtEntry[] {

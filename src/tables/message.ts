@@ -55,6 +55,8 @@ export interface MoveClaim {
   readonly trigger: MoveTrigger;
   /** Microseconds between the announcement on the LAN and the sending of the claim. */
   readonly sinceDetectionUs: number;
+  /** The claim of a router that had the node and got an answer from it after another's claim: that one is undone. */
+  readonly objection?: true;
 }
 
 export interface ClaimMessage {

@@ -106,6 +106,8 @@ export interface NodeRecord {
   readonly state: 'here' | 'withdrawn';
   /** Originator's own counter, rising with each record that it originates; microseconds of Unix time at least. */
   readonly stamp: number;
+  /** The originator says that the node stays where it is: announcements elsewhere are not believed for a while. */
+  readonly frozen?: true;
 }
 
 /** How a binding was learned. */

@@ -5,14 +5,15 @@ import type { NodeRecord } from './model.js';
 /**
  * Orders the records of one (vnet, ip): positive when `a` beats `b`, 0 when they say the same. Higher sequence number,
  * then greater router id (by UTF-16 code units, never by locale: all routers must agree), then, from one router, the
- * greater stamp. A router never gives out one stamp twice; should it do so (a restored disk), the state and the MAC
- * decide, so that the order of arrival still does not matter.
+ * greater stamp. A router never gives out one stamp twice; should it do so (a restored disk), the state, the freeze and the
+ * MAC decide, so that the order of arrival still does not matter.
  */
 export function compareRecords(a: NodeRecord, b: NodeRecord): number {
   if (a.seq !== b.seq) return a.seq - b.seq;
   if (a.router !== b.router) return a.router < b.router ? -1 : 1;
   if (a.stamp !== b.stamp) return a.stamp - b.stamp;
   if (a.state !== b.state) return a.state === 'withdrawn' ? 1 : -1;
+  if (a.frozen !== b.frozen) return a.frozen === true ? 1 : -1;
   return a.mac - b.mac;
 }
 
@@ -27,7 +28,7 @@ export function hashRecord(record: NodeRecord): number {
   hash = mix(mix(mix(mix(hash, w0), w1), w2), w3);
   hash = mix(mix(hash, macHigh(record.mac)), macLow(record.mac));
   hash = mixNumber(mixNumber(hash, record.seq), record.stamp);
-  hash = mix(hash, record.state === 'here' ? 1 : 2);
+  hash = mix(hash, (record.state === 'here' ? 1 : 2) + (record.frozen === true ? 4 : 0));
   for (let i = 0; i < record.router.length; i++) hash = mix(hash, record.router.charCodeAt(i));
   return finish(mix(hash, record.router.length));
 }

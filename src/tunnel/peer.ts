@@ -8,6 +8,7 @@ import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endp
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import type { PeerCounts } from './ports.js';
+import type { CipherName } from './primitives.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
 /** What `vinectl peers` shows. */
@@ -29,6 +30,8 @@ export interface PeerState {
   readonly innerMtuBytes: number;
   /** Has it read the same gndt.json? Undefined before the first Hello. */
   readonly sameGndt: boolean | undefined;
+  /** By how much its clock is ahead of ours; undefined before the first answer. */
+  readonly clockOffsetMs: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -63,7 +66,7 @@ export class Peer implements LinkListener, SessionsListener {
   readonly id: RouterId;
   readonly sessions: PeerSessions;
   private readonly link: Link;
-  private readonly noEndpoint: string;
+  private noEndpoint: string;
   /** Why it is not up, when that is more than "not yet". */
   private trouble = '';
   private refused = false;
@@ -94,6 +97,30 @@ export class Peer implements LinkListener, SessionsListener {
     this.sessions.connect('now');
   }
 
+  /** Its entry in the GNDT is another one, with the same key. Sessions go on; a vain attempt starts afresh. */
+  configure(entry: RouterEntry): void {
+    this.noEndpoint = withoutEndpointReason(entry.endpoints);
+    this.sessions.configure(udpEndpoints(entry.endpoints));
+  }
+
+  /** See `Link.pingNow`. */
+  ping(answered: (rttMs: number) => void): boolean {
+    return this.link.pingNow(answered);
+  }
+
+  /** What this router says of itself has changed. */
+  greetAgain(): void {
+    this.link.greetAgain();
+  }
+
+  /** It asked for a session with another cipher than ours: there will be none until one of the files changes. */
+  cipherDiffers(its: CipherName): void {
+    const reason = `its gndt.json says cipher ${its}, this router's says ${this.context.identity.cipher}`;
+    if (this.isUp || this.trouble === reason) return;
+    this.trouble = reason;
+    this.owner.event({ event: 'peer_refused', router: this.id, reason });
+  }
+
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.timer?.cancel();
@@ -115,7 +142,7 @@ export class Peer implements LinkListener, SessionsListener {
     const { hello } = this.link;
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
-    const ours = this.context.hello.gndtDigest;
+    const ours = this.context.hello().gndtDigest;
     return {
       id: this.id,
       peer: this.number,
@@ -128,6 +155,7 @@ export class Peer implements LinkListener, SessionsListener {
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: hello?.innerMtuBytes ?? 0,
       sameGndt: hello && Buffer.compare(hello.gndtDigest, ours) === 0,
+      clockOffsetMs: this.link.clockOffsetMs,
       pendingMessages: this.link.pendingMessages,
       counts: this.context.ports.peerStats?.(this.number),
     };
@@ -160,10 +188,12 @@ export class Peer implements LinkListener, SessionsListener {
       version: hello.version,
       rttMs: this.rttMs,
     });
-    if (Buffer.compare(hello.gndtDigest, this.context.hello.gndtDigest) !== 0) {
-      this.owner.event({ event: 'peer_gndt_differs', router: this.id });
-    }
+    this.tellIfGndtDiffers(hello);
     this.owner.up(this);
+  }
+
+  changed(hello: HelloMessage, before: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, before.gndtDigest) !== 0) this.tellIfGndtDiffers(hello);
   }
 
   down(reason: string): void {
@@ -203,6 +233,11 @@ export class Peer implements LinkListener, SessionsListener {
         this.sessions.connect('now'),
       );
     });
+  }
+
+  private tellIfGndtDiffers(hello: HelloMessage): void {
+    if (Buffer.compare(hello.gndtDigest, this.context.hello().gndtDigest) === 0) return;
+    this.owner.event({ event: 'peer_gndt_differs', router: this.id });
   }
 
   private verdict(): { state: PeerState['state']; reason: string } {

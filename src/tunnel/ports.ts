@@ -1,6 +1,6 @@
 /**
  * What the tunnel needs of the world. The router connects it to the packet engine and the sockets; simulations and
- * tests connect it to one another. A peer is named by its number: its position in gndt.json's `routers`.
+ * tests connect it to one another. A peer is named by its number, which is the data plane's.
  */
 import type { Clock } from '../net/clock.js';
 import type { HandshakeKeys } from './handshake.js';

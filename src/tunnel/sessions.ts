@@ -81,7 +81,7 @@ export class PeerSessions {
   constructor(
     private readonly peer: number,
     readonly remote: RemoteIdentity,
-    private readonly configured: readonly DatagramAddress[],
+    private configured: readonly DatagramAddress[],
     private readonly context: SessionsContext,
     private readonly listener: SessionsListener,
   ) {}
@@ -111,6 +111,18 @@ export class PeerSessions {
     this.attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
     if (pace === 'now') this.initiate(this.attempt);
     else this.retryIn(this.attempt, this.context.times.rekeyTimeoutMs);
+  }
+
+  /** Other endpoints to try. What is established stays; an attempt without a session begins anew with them. */
+  configure(endpoints: readonly DatagramAddress[]): void {
+    const same =
+      endpoints.length === this.configured.length &&
+      endpoints.every((endpoint, i) => sameAddress(endpoint, this.configured[i] ?? endpoint));
+    if (same) return;
+    this.configured = endpoints;
+    if (this.current !== undefined) return;
+    this.endAttempt();
+    this.connect('now');
   }
 
   /** An initiation from this peer that decrypts. Answers it, unless there is a reason not to. */

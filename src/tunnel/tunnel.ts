@@ -6,21 +6,25 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { TableMessage } from '../tables/message.js';
-import type { GndtConfig, RouterId } from '../tables/model.js';
+import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
 import { ControlCodec } from './codec/control-codec.js';
 import { split } from './codec/split.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import type { HelloMessage } from './control-message.js';
 import { Counters } from './counters.js';
 import {
   createIdentity,
   createRemoteIdentity,
+  type HandshakeDropReason,
   hasValidMac1,
   type Identity,
   openInitiation,
+  type RemoteIdentity,
 } from './handshake.js';
 import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
+import { CIPHERS } from './primitives.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
 import { TimestampSource } from './tai64n.js';
@@ -55,6 +59,16 @@ export interface TunnelOptions {
   readonly listeners: TunnelListeners;
   /** What differs from `DEFAULT_TIMES`. */
   readonly times?: Partial<TunnelTimes>;
+  /** The data plane's number for each router; its position in the GNDT unless given. */
+  readonly peerNumber?: (router: RouterId) => number;
+}
+
+/** What a new GNDT means for the peers. */
+export interface PeerPlan {
+  /** New, or with another key. */
+  readonly fresh: readonly { readonly entry: RouterEntry; readonly remote: RemoteIdentity }[];
+  readonly kept: readonly RouterEntry[];
+  readonly removed: readonly RouterId[];
 }
 
 export class Tunnel {
@@ -65,22 +79,23 @@ export class Tunnel {
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
+  private readonly listener: PeerListener;
+  private readonly context: PeerContext;
+  private hello: HelloMessage;
   private running = false;
 
   /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
   constructor(options: TunnelOptions) {
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
-    const context = this.contextOf(options);
-    const listener = listenerOf(options.listeners);
-    for (const [number, entry] of options.gndt.routers.entries()) {
+    this.listener = listenerOf(options.listeners);
+    this.hello = helloOf(options.self, options.description);
+    this.context = this.contextOf(options);
+    for (const [position, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
       const remote = createRemoteIdentity(this.identity, entry.publicKey);
-      if (remote === undefined) throw new Error(`the public key of router ${entry.id} is of low order`);
-      const peer = new Peer(number, entry, remote, context, listener);
-      this.byId.set(entry.id, peer);
-      this.byNumber.set(number, peer);
-      this.byKey.set(keyText(entry.publicKey), peer);
+      if (remote === undefined) throw new Error(lowOrder(entry.id));
+      this.insert(options.peerNumber?.(entry.id) ?? position, entry, remote);
     }
   }
 
@@ -95,6 +110,40 @@ export class Tunnel {
   stop(reason: string): void {
     this.running = false;
     for (const peer of this.byId.values()) peer.stop(reason);
+  }
+
+  /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
+  planPeers(others: readonly RouterEntry[]): PeerPlan | string {
+    const wanted = new Set(others.map(({ id }) => id));
+    const fresh: { entry: RouterEntry; remote: RemoteIdentity }[] = [];
+    const kept: RouterEntry[] = [];
+    for (const entry of others) {
+      const known = this.byId.get(entry.id);
+      if (known !== undefined && sameBytes(known.remote.publicKey, entry.publicKey)) {
+        kept.push(entry);
+        continue;
+      }
+      const remote = createRemoteIdentity(this.identity, entry.publicKey);
+      if (remote === undefined) return lowOrder(entry.id);
+      fresh.push({ entry, remote });
+    }
+    return { fresh, kept, removed: [...this.byId.keys()].filter((id) => !wanted.has(id)) };
+  }
+
+  /**
+   * Takes a plan of `planPeers`: peers that are gone, or have another key, are told Bye and forgotten; those whose key is
+   * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest.
+   */
+  reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
+    this.hello = { ...this.hello, gndtDigest };
+    for (const id of plan.removed) this.remove(id, 'this router is no longer in the gndt.json of its peer');
+    for (const { entry } of plan.fresh) this.remove(entry.id, 'its key has changed');
+    for (const entry of plan.kept) this.byId.get(entry.id)?.configure(entry);
+    for (const peer of this.byId.values()) peer.greetAgain();
+    for (const { entry, remote } of plan.fresh) {
+      const peer = this.insert(peerNumber(entry.id), entry, remote);
+      if (this.running) peer.start();
+    }
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -124,6 +173,11 @@ export class Tunnel {
     for (const part of split(message, this.codec)) peer.send(part);
   }
 
+  /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
+  ping(router: RouterId, answered: (rttMs: number) => void): boolean {
+    return this.byId.get(router)?.ping(answered) ?? false;
+  }
+
   /** Nearest (smallest RTT) first. */
   upPeers(): RouterId[] {
     const up = [...this.byId.values()].filter((peer) => peer.isUp);
@@ -139,8 +193,27 @@ export class Tunnel {
     return this.counts.toObject();
   }
 
+  private insert(number: number, entry: RouterEntry, remote: RemoteIdentity): Peer {
+    const peer = new Peer(number, entry, remote, this.context, this.listener);
+    this.byId.set(entry.id, peer);
+    this.byNumber.set(number, peer);
+    this.byKey.set(keyText(entry.publicKey), peer);
+    return peer;
+  }
+
+  private remove(id: RouterId, reason: string): void {
+    const peer = this.byId.get(id);
+    if (peer === undefined) return;
+    const wasUp = peer.isUp;
+    this.byId.delete(id);
+    this.byNumber.delete(peer.number);
+    this.byKey.delete(keyText(peer.remote.publicKey));
+    peer.stop(reason);
+    if (wasUp) this.listener.down(peer, reason);
+  }
+
   private contextOf(options: TunnelOptions): PeerContext {
-    const { ports, description } = options;
+    const { ports } = options;
     return {
       identity: this.identity,
       ports,
@@ -148,16 +221,7 @@ export class Tunnel {
       indexes: this.indexes,
       timestamps: new TimestampSource(() => ports.clock.wallMs()),
       codec: this.codec,
-      hello: {
-        type: 'hello',
-        routerId: options.self,
-        version: description.version,
-        protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
-        protocolMinor: PROTOCOL_MINOR,
-        capabilities: description.capabilities,
-        gndtDigest: description.gndtDigest,
-        innerMtuBytes: description.innerMtuBytes,
-      },
+      hello: () => this.hello,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
       count: (name) => this.counts.add(name),
     };
@@ -177,8 +241,22 @@ export class Tunnel {
 
   private handleInitiation(message: InitiationMessage, source: DatagramAddress): string | undefined {
     const opened = openInitiation(this.identity, message, (key) => this.byKey.get(keyText(key)));
-    if (typeof opened === 'string') return opened;
-    return opened.peer.sessions.initiationOpened(opened, source);
+    if (typeof opened !== 'string') return opened.peer.sessions.initiationOpened(opened, source);
+    return opened === 'not-authentic' ? this.judgeOtherCipher(message) : opened;
+  }
+
+  /** A message that cannot be read with our cipher may be a peer's whose file says another: that is worth a word. */
+  private judgeOtherCipher(message: InitiationMessage): HandshakeDropReason | 'other-cipher' {
+    for (const cipher of CIPHERS) {
+      if (cipher === this.identity.cipher) continue;
+      const opened = openInitiation({ ...this.identity, cipher }, message, (key) =>
+        this.byKey.get(keyText(key)),
+      );
+      if (typeof opened === 'string') continue;
+      opened.peer.cipherDiffers(cipher);
+      return 'other-cipher';
+    }
+    return 'not-authentic';
   }
 
   private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {
@@ -194,6 +272,27 @@ function listenerOf(listeners: TunnelListeners): PeerListener {
     message: (peer, message) => listeners.message(peer.id, message),
     event: (event) => listeners.event?.(event),
   };
+}
+
+function helloOf(self: RouterId, description: SelfDescription): HelloMessage {
+  return {
+    type: 'hello',
+    routerId: self,
+    version: description.version,
+    protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
+    protocolMinor: PROTOCOL_MINOR,
+    capabilities: description.capabilities,
+    gndtDigest: description.gndtDigest,
+    innerMtuBytes: description.innerMtuBytes,
+  };
+}
+
+function lowOrder(router: RouterId): string {
+  return `the public key of router ${router} is of low order`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }
 
 function keyText(key: Uint8Array): string {

@@ -21,6 +21,7 @@ export function showMigration(move: MigrationView, { paint, nowMs }: Look): stri
     ),
     `\n  ${time(move.startedAt)}, ${age(move.startedAt, nowMs)}\n`,
     timeLine(move.steps),
+    blackout(move),
   ].join('');
 }
 
@@ -28,4 +29,9 @@ function timeLine(steps: MigrationView['steps']): string {
   const times = steps.map(({ atUs }) => `+${milliseconds(atUs)}`);
   const width = Math.max(0, ...times.map((text) => text.length));
   return steps.map(({ step }, i) => `  ${times[i]?.padStart(width)} ms  ${clean(step)}\n`).join('');
+}
+
+function blackout({ blackoutUs }: MigrationView): string {
+  if (blackoutUs === null) return '';
+  return `  estimated blackout, without the hypervisor's pause: ${milliseconds(blackoutUs)} ms\n`;
 }

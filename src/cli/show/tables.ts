@@ -47,7 +47,11 @@ export function showLndt(rows: readonly LndtView[], { paint }: Look): string {
     { title: 'VNET', text: (row) => row.vnet },
     { title: 'NODE', text: (row) => row.node },
     { title: 'MAC', text: (row) => row.mac },
-    { title: 'STATE', text: (row) => row.state, style: (row) => LNDT_STYLES[row.state] },
+    {
+      title: 'STATE',
+      text: (row) => (row.frozen ? `${row.state}, frozen` : row.state),
+      style: (row) => (row.frozen ? 'red' : LNDT_STYLES[row.state]),
+    },
     { title: 'ROUTER', text: (row) => row.router },
   ];
   return table(rows, columns, paint, 'no nodes');
@@ -79,8 +83,17 @@ export function showDirectory(rows: readonly DirectoryView[], { paint, nowMs }: 
     { title: 'MAC', text: (row) => row.mac },
     { title: 'ROUTER', text: (row) => row.router },
     { title: 'SEQ', text: (row) => String(row.seq), right: true },
-    { title: 'STATE', text: (row) => row.state, style: (row) => (row.state === 'here' ? undefined : 'dim') },
+    {
+      title: 'STATE',
+      text: (row) => (row.frozen ? `${row.state}, frozen` : row.state),
+      style: directoryStyle,
+    },
     { title: 'STAMPED', text: (row) => age(row.stampedAt, nowMs) },
   ];
   return table(rows, columns, paint, 'no records');
+}
+
+function directoryStyle(row: DirectoryView): 'red' | 'dim' | undefined {
+  if (row.frozen) return 'red';
+  return row.state === 'here' ? undefined : 'dim';
 }

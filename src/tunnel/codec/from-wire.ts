@@ -25,7 +25,7 @@ const READERS: {
     innerMtuBytes: fields.uint('innerMtuBytes'),
   }),
   ping: (fields) => ({ type: 'ping', token: fields.uint('token') }),
-  pong: (fields) => ({ type: 'pong', token: fields.uint('token') }),
+  pong: (fields) => ({ type: 'pong', token: fields.uint('token'), wallUs: fields.uint('wallUs') }),
   bye: (fields) => ({
     type: 'bye',
     reason: fields.text('reason', MAX_REASON),
@@ -105,7 +105,7 @@ function isBodyType(type: string): type is ControlMessage['type'] {
 }
 
 function readRecord(fields: FieldReader): NodeRecord {
-  return {
+  const record: NodeRecord = {
     vnet: fields.vnet('vnet'),
     ip: fields.ip('ip'),
     mac: fields.mac('mac'),
@@ -114,14 +114,16 @@ function readRecord(fields: FieldReader): NodeRecord {
     state: fields.word('state', NODE_STATE, 'here'),
     stamp: fields.uint('stamp'),
   };
+  return fields.flag('frozen') ? { ...record, frozen: true } : record;
 }
 
 function readMove(fields: FieldReader): MoveClaim {
-  return {
+  const move: MoveClaim = {
     vnet: fields.vnet('vnet'),
     mac: fields.mac('mac'),
     records: fields.list('records', readRecord),
     trigger: fields.word('trigger', MOVE_TRIGGER, 'operator'),
     sinceDetectionUs: fields.uint('sinceDetectionUs'),
   };
+  return fields.flag('objection') ? { ...move, objection: true } : move;
 }

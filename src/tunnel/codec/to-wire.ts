@@ -86,6 +86,7 @@ function moveToWire(move: MoveClaim): WireObject {
     trigger: MOVE_TRIGGER_NUMBER[move.trigger],
     // A monotonic clock may have fractions, and a captured frame's time may be a little ahead of it.
     sinceDetectionUs: Math.max(0, Math.round(move.sinceDetectionUs)),
+    ...(move.objection === true ? { objection: true } : {}),
   };
 }
 

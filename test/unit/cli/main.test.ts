@@ -56,6 +56,7 @@ test('1: the router says no', async (t) => {
     'move 192.0.2.1': '192.0.2.1 is in no network',
     'route get 10.2.0.7 --vnet green': 'unknown vnet "green"',
     'gndt --ip hello': '"hello" is not an IP address',
+    'unfreeze 10.9.9.9': '10.9.9.9 is not frozen',
     'log-level loud': 'level "loud" is not one of trace, debug, info, warn, error, fatal',
   };
   for (const [line, message] of Object.entries(cases)) {
@@ -89,8 +90,17 @@ test('2: usage', async () => {
     'move',
     'log-level',
     'check',
-    'reload',
-    'doctor',
+    'reload now',
+    'reload --confirm',
+    'reload --confirm 0',
+    'reload --confirm 86401',
+    'confirm this',
+    'ping',
+    'ping vr-b --count 0',
+    'completion',
+    'completion tcsh',
+    'graph --format png',
+    'top --interval 0',
     '--socket',
   ];
   for (const line of lines) {
@@ -177,25 +187,33 @@ test('an answer of another version is a clear fault, not a trace of nonsense', a
 test('help is there for every verb, with examples', async () => {
   const { status, out } = await vinectl(['--help']);
   assert.equal(status, 0);
-  const verbs = [...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check) /gm)].map(
-    (match) => match[1] ?? match[2] ?? '',
-  );
+  const verbs = [
+    ...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check|ping|completion) /gm),
+  ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
+    'completion',
+    'confirm',
     'counters',
     'directory',
+    'doctor',
     'events',
     'genkey',
     'gndt',
+    'graph',
     'hwdt',
     'lndt',
     'log-level',
+    'man',
     'migrations',
     'move',
     'peers',
+    'ping',
     'pubkey',
+    'reload',
     'route get',
     'status',
+    'top',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);

@@ -46,10 +46,10 @@ blue  10.1.0.0/24  vr-a    network  10.1.0.254  -       -
 blue  10.1.0.9/32  vr-b    host     -           vr-a    4
 `,
   lndt: `\
-VNET  NODE         MAC                STATE     ROUTER
-blue  10.1.0.0/24  -                  static    -
-blue  10.2.0.7     52:54:00:00:00:17  visiting  vr-b
-blue  10.1.0.9     52:54:00:00:00:09  departed  vr-b
+VNET  NODE         MAC                STATE             ROUTER
+blue  10.1.0.0/24  -                  static            -
+blue  10.2.0.7     52:54:00:00:00:17  visiting, frozen  vr-b
+blue  10.1.0.9     52:54:00:00:00:09  departed          vr-b
 `,
   'lndt --state unauthorised': 'no nodes\n',
   hwdt: `\
@@ -58,9 +58,9 @@ blue  lan0  52:54:00:00:00:17  10.2.0.7    rarp    60 min ago  1 s ago     seen
 blue  lan0  52:54:00:00:00:66  fd00:2::66  ndp     28 d ago    30 min ago  silent, unauthorised
 `,
   directory: `\
-VNET  IP        MAC                ROUTER  SEQ  STATE      STAMPED
-blue  10.1.0.9  52:54:00:00:00:09  vr-b      4  here       90 s ago
-red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn  2 d ago
+VNET  IP        MAC                ROUTER  SEQ  STATE         STAMPED
+blue  10.1.0.9  52:54:00:00:00:09  vr-b      4  here, frozen  90 s ago
+red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn     2 d ago
 `,
   'directory --router vr-z': 'no records\n',
   'route get 10.2.0.7': `\
@@ -89,6 +89,7 @@ red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn  2 d ago
    +0.000 ms  claim received
    +0.412 ms  forwarding
   +20.731 ms  acknowledged
+  estimated blackout, without the hypervisor's pause: 20.800 ms
 `,
   'migrations --last 1 --router vr-c': `\
 10.9.0.1  unknown -> vr-c  refused: not allowed
@@ -105,6 +106,7 @@ COUNTER             VALUE
 vine_claims_sent        3
 vine_drop_no_route     12
 `,
+  'unfreeze 10.1.0.9': '10.1.0.9 at vr-b is no longer frozen\n',
   'log-level warn': 'log level is now warn\n',
   events: `\
 2026-03-01 11:59:59.250Z  peer_down peer=vr-c reason="no answer" note=\\x1b[2J rttMs=null

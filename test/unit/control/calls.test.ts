@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeRouter } from './fake-router.js';
+import { FakeRouter, RELOAD, RELOAD_ERROR } from './fake-router.js';
 import { call, startFixture } from './fixture.js';
 
 const VIEWS = new FakeRouter();
@@ -106,11 +106,41 @@ test('paths and methods that are not there say so', async (t) => {
   assert.deepEqual([posted.status, posted.headers.allow], [405, 'GET']);
   const got = await call(socket, 'GET', '/v1/moves');
   assert.deepEqual([got.status, got.headers.allow], [405, 'POST']);
-  const reload = await call(socket, 'POST', '/v1/reload', '');
-  assert.deepEqual(
-    [reload.status, JSON.parse(reload.text).error],
-    [501, 'live reload is not available yet: restart the router'],
-  );
+});
+
+test('a reload: what it takes, what it answers, applied or refused; and its confirmation', async (t) => {
+  const { socket, router } = await startFixture(t);
+  const post = async (path: string, body = ''): Promise<readonly [number, unknown]> => {
+    const { status, text } = await call(socket, 'POST', path, body);
+    return [status, JSON.parse(text)];
+  };
+  assert.deepEqual(await post('/v1/confirm'), [409, { error: 'no reload waits to be confirmed' }]);
+  for (const body of ['', '{}', '{"dryRun": true}', '{"confirmSeconds": 60, "dryRun": false}'])
+    assert.deepEqual(await post('/v1/reload', body), [200, RELOAD], body);
+  assert.deepEqual(router.reloads, [
+    { dryRun: false, confirmSeconds: undefined },
+    { dryRun: false, confirmSeconds: undefined },
+    { dryRun: true, confirmSeconds: undefined },
+    { dryRun: false, confirmSeconds: 60 },
+  ]);
+  assert.deepEqual(await post('/v1/confirm', '{}'), [200, { confirmed: true }]);
+  const range = '"confirmSeconds" is not a whole number from 1 to 86400';
+  const mistakes: Readonly<Record<string, string>> = {
+    '[]': 'the body is not a JSON object',
+    '{"now": true}': 'unknown member "now"; this call takes dryRun, confirmSeconds',
+    '{"dryRun": "yes"}': '"dryRun" is neither true nor false',
+    '{"confirmSeconds": 0}': range,
+    '{"confirmSeconds": 1.5}': range,
+    '{"confirmSeconds": "60"}': range,
+    '{"confirmSeconds": 86401}': range,
+  };
+  for (const [body, error] of Object.entries(mistakes))
+    assert.deepEqual(await post('/v1/reload', body), [400, { error }], body);
+  assert.equal(router.reloads.length, 4);
+  router.reloadAnswer = RELOAD_ERROR;
+  assert.deepEqual(await post('/v1/reload'), [409, RELOAD_ERROR]);
+  const unknown = 'unknown member "x"; this call takes none';
+  assert.deepEqual(await post('/v1/confirm', '{"x": 1}'), [400, { error: unknown }]);
 });
 
 test('a move by hand: done, refused by the router, or not understood', async (t) => {
@@ -127,6 +157,17 @@ test('a move by hand: done, refused by the router, or not understood', async (t)
   }
   assert.equal((await call(socket, 'POST', '/v1/moves', '{"ip": ')).status, 400);
   assert.equal((await call(socket, 'POST', '/v1/moves?dry=1', '{"ip":"10.1.0.9"}')).status, 400);
+});
+
+test('a node is released: done, refused by the router, or not understood', async (t) => {
+  const { socket } = await startFixture(t);
+  const post = (body: unknown): ReturnType<typeof call> =>
+    call(socket, 'POST', '/v1/unfreeze', JSON.stringify(body));
+  const done = await post({ ip: '10.1.0.9' });
+  assert.deepEqual([done.status, JSON.parse(done.text).router], [200, 'vr-b']);
+  const refused = await post({ ip: '10.1.0.8' });
+  assert.deepEqual([refused.status, JSON.parse(refused.text).error], [409, '10.1.0.8 is not frozen']);
+  assert.equal((await post({})).status, 400);
 });
 
 test('the log level is handed to the router, which may refuse it', async (t) => {

@@ -1,13 +1,19 @@
 /** A router with fixed tables, for tests of the control API and of vinectl. */
 import type {
+  ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
+  FindingView,
   GndtView,
   HwdtView,
   LndtView,
   MigrationView,
   PeerView,
+  PingView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
   RouterView,
   RouteView,
   StatusView,
@@ -53,6 +59,8 @@ const PEERS: readonly PeerView[] = [
     packetsReceived: 9_000_000,
     version: '0.1.0',
     innerMtuBytes: 1420,
+    clockOffsetMs: -0.5,
+    sameGndt: true,
   },
   {
     id: 'vr-c',
@@ -68,6 +76,8 @@ const PEERS: readonly PeerView[] = [
     packetsReceived: 0,
     version: null,
     innerMtuBytes: 1280,
+    clockOffsetMs: null,
+    sameGndt: null,
   },
 ];
 
@@ -112,9 +122,23 @@ const GNDT: readonly GndtView[] = [
 ];
 
 const LNDT: readonly LndtView[] = [
-  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null },
-  { vnet: 'blue', node: '10.2.0.7', mac: '52:54:00:00:00:17', state: 'visiting', router: 'vr-b' },
-  { vnet: 'blue', node: '10.1.0.9', mac: '52:54:00:00:00:09', state: 'departed', router: 'vr-b' },
+  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null, frozen: false },
+  {
+    vnet: 'blue',
+    node: '10.2.0.7',
+    mac: '52:54:00:00:00:17',
+    state: 'visiting',
+    router: 'vr-b',
+    frozen: true,
+  },
+  {
+    vnet: 'blue',
+    node: '10.1.0.9',
+    mac: '52:54:00:00:00:09',
+    state: 'departed',
+    router: 'vr-b',
+    frozen: false,
+  },
 ];
 
 const HWDT: readonly HwdtView[] = [
@@ -150,6 +174,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-b',
     seq: 4,
     state: 'here',
+    frozen: true,
     stampedAt: '2026-03-01T11:58:30.000Z',
   },
   {
@@ -159,6 +184,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     router: 'vr-c',
     seq: 1,
     state: 'withdrawn',
+    frozen: false,
     stampedAt: '2026-02-27T12:00:00.000Z',
   },
 ];
@@ -175,6 +201,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 4,
     verdict: 'accepted',
     reason: '',
+    blackoutUs: 20_800,
     startedAt: '2026-03-01T11:58:30.000Z',
     steps: [
       { step: 'claim received', atUs: 0 },
@@ -193,6 +220,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     seq: 1,
     verdict: 'refused',
     reason: 'not allowed',
+    blackoutUs: null,
     startedAt: '2026-03-01T10:00:00.000Z',
     steps: [],
   },
@@ -213,12 +241,51 @@ const ROUTES: Readonly<Record<string, Partial<RouteView>>> = {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
+export const FINDINGS: readonly FindingView[] = [
+  { check: 'lan', level: 'ok', subject: 'lan0', message: 'up', remedy: '' },
+  { check: 'clock', level: 'warning', subject: 'vr-b', message: 'it is off', remedy: 'set it' },
+];
+
+export const RELOAD: ReloadView = {
+  applied: true,
+  changes: [
+    { file: 'router.json', thing: 'setting', name: 'log.level', change: 'changed', detail: 'info → debug' },
+    {
+      file: 'gndt.json',
+      thing: 'router',
+      name: 'vr-d',
+      change: 'added',
+      detail: 'endpoints: udp://192.0.2.4:7700',
+    },
+    {
+      file: 'gndt.json',
+      thing: 'network',
+      name: 'blue 10.3.0.0/24',
+      change: 'removed',
+      detail: 'router: vr-c',
+    },
+  ],
+  warnings: ['a warning'],
+  confirmBefore: '2026-03-01T12:01:00.000Z',
+};
+
+export const RELOAD_ERROR: ReloadErrorView = {
+  error: 'gndt.json: routers[1].id: wrong\nanother reload is under way',
+  errors: [
+    { file: 'gndt.json', path: 'routers[1].id', message: 'wrong' },
+    { file: '', path: '', message: 'another reload is under way' },
+  ],
+};
+
 export class FakeRouter implements RouterView {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
   fault: Error | undefined;
   records: readonly DirectoryView[] = DIRECTORY;
+  readonly reloads: ReloadRequest[] = [];
+  findings: readonly FindingView[] = FINDINGS;
+  reloadAnswer: ReloadView | ReloadErrorView = RELOAD;
 
   emit(event: EventView): void {
     for (const listener of this.listeners) listener(event);
@@ -284,10 +351,34 @@ export class FakeRouter implements RouterView {
     return move ?? `${ip} is in no network`;
   }
 
+  unfreeze({ ip }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    return this.records.find((record) => record.ip === ip && record.frozen) ?? `${ip} is not frozen`;
+  }
+
   setLogLevel(level: string): string | undefined {
     if (!LEVELS.includes(level)) return `level "${level}" is not one of ${LEVELS.join(', ')}`;
     this.levels.push(level);
     return undefined;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    this.reloads.push(request);
+    return Promise.resolve(this.reloadAnswer);
+  }
+
+  ping(router: string): Promise<PingView | string> {
+    if (router !== 'vr-b') return Promise.resolve(`there is no router "${router}" in gndt.json`);
+    return Promise.resolve({ router, endpoint: 'udp://192.0.2.2:7700', rttMs: 40.125 });
+  }
+
+  doctor(): Promise<readonly FindingView[]> {
+    return Promise.resolve(this.findings);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.reloads.some(({ confirmSeconds }) => confirmSeconds !== undefined)
+      ? { confirmed: true }
+      : 'no reload waits to be confirmed';
   }
 
   onEvent(listener: (event: EventView) => void): () => void {

@@ -1,7 +1,12 @@
 /** What becomes of packets that the gateway machine itself sends or that are for it, with a TUN port and without. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { C, createPacketCounters, type PacketCounter } from '../../../src/dataplane/counters.js';
+import {
+  C,
+  createPacketCounters,
+  createVnetCounters,
+  type PacketCounter,
+} from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
@@ -15,6 +20,7 @@ import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import { MacTable } from '../../../src/tables/mac-table.js';
 import { ipPacket } from '../../support/ip-packets.js';
 import { MemoryEngine } from '../../support/memory-engine.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -75,12 +81,15 @@ class Bench {
       lanVnets: [1, 1],
       tunsFrom: TUN,
       lanAddresses: [{ v4: undefined, v6: undefined }],
-      vnets: [1],
+      vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
       table: table.memory,
+      macs: MacTable.create(16).memory,
       selfPeer: VR_B,
       peerMtu: new Int32Array(new SharedArrayBuffer(64)).fill(1420).buffer as SharedArrayBuffer,
       counters: this.#counters.buffer as SharedArrayBuffer,
       control: control.buffer as SharedArrayBuffer,
+      vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
+      turns: new SharedArrayBuffer(4),
     };
     const context = new WorkerContext(
       this.engine,
@@ -94,7 +103,7 @@ class Bench {
 
   /** The machine itself sends. */
   own(source: string, destination: string, ttl = 64): void {
-    this.engine.putFrame(TUN, ZERO_MAC, ipPacket({ source, destination, ttl }));
+    this.engine.putFrame(TUN, ZERO_MAC, ZERO_MAC, ipPacket({ source, destination, ttl }));
     this.#lan.decide(0);
     this.engine.send(0, 1);
   }

@@ -113,6 +113,7 @@ describe('journal', () => {
         ...start,
         verdict: 'refused',
         reason: 'stale',
+        blackoutUs: undefined,
         startedWallMs: 1_700_000_000_003.25,
         steps: [
           { step: 'detected', atUs: 0 },

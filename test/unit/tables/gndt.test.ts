@@ -38,20 +38,39 @@ test('networkCovering wants the whole prefix covered', () => {
   assert.equal(covering('10.0.0.0/8'), undefined);
 });
 
-test('indexes are positions in the file', () => {
+test('numbers are positions in the first file, and stay with their names in the next', () => {
   assert.deepEqual(
     config.networks.map((each) => gndt.networkIndex(each)),
     [0, 1, 2, 3, 4],
   );
-  assert.equal(gndt.networkIndex(network(BLUE, '10.1.0.0/24', 'vr-a')), -1);
+  assert.equal(gndt.networkIndex(network(BLUE, '10.77.0.0/24', 'vr-a')), -1);
   assert.deepEqual(
     ['vr-a', 'vr-b', 'vr-c', 'vr-d'].map((id) => gndt.peerIndex(id)),
     [0, 1, 2, -1],
   );
   assert.deepEqual(
-    gndt.otherRouters().map((router) => router.id),
-    ['vr-b', 'vr-c'],
+    [0, 1, 2, 3].map((peer) => gndt.routerAt(peer)),
+    ['vr-a', 'vr-b', 'vr-c', undefined],
   );
+  const live = new Gndt(config, 'vr-a');
+  const [first, second] = config.networks;
+  if (first === undefined || second === undefined) throw new Error('two networks at least');
+  const [a, , c] = config.routers;
+  if (a === undefined || c === undefined) throw new Error('three routers');
+  const plan = live.plan({ ...config, routers: [{ ...c, id: 'vr-d' }, c, a], networks: [second] }, 0);
+  if (typeof plan === 'string') throw new Error(plan);
+  assert.equal(live.peerIndex('vr-b'), 1, 'a plan has changed something');
+  live.adopt(plan, 0);
+  assert.deepEqual(
+    ['vr-a', 'vr-b', 'vr-c', 'vr-d'].map((id) => live.peerIndex(id)),
+    [0, -1, 2, 3],
+  );
+  assert.deepEqual([live.networkIndex(second), live.networkIndex(first)], [1, -1]);
+  assert.equal(live.routerAt(1), undefined);
+  assert.equal(live.networkOf(first.vnet, first.prefix.address) === first, false);
+});
+
+test('look-ups', () => {
   assert.equal(gndt.vnet(BLUE)?.name, 'blue');
   assert.equal(gndt.vnetByName('red')?.id, RED);
   assert.equal(gndt.vnetByName('green'), undefined);
