@@ -103,7 +103,7 @@ class Bench {
 
   /** The machine itself sends. */
   own(source: string, destination: string, ttl = 64): void {
-    this.engine.putFrame(TUN, ZERO_MAC, ZERO_MAC, ipPacket({ source, destination, ttl }));
+    this.engine.putFrame(TUN, ZERO_MAC, ipPacket({ source, destination, ttl }), ZERO_MAC);
     this.#lan.decide(0);
     this.engine.send(0, 1);
   }
