@@ -36,7 +36,7 @@ import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { innerMtu, ownInnerMtu } from './mtu.js';
 import { Reloader } from './reloader.js';
-import { openSockets, type Sockets } from './sockets.js';
+import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
@@ -302,7 +302,9 @@ export class Router {
           mobility: this.#mobility,
         }),
       onFailure: (worker, error) =>
-        this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
+        this.#options.onFailure(
+          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
+        ),
     });
   }
 
