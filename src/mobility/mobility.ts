@@ -16,6 +16,7 @@ import { Migration } from './migration.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
 import { Outbox } from './outbox.js';
 import { OwnAddresses } from './own-addresses.js';
+import { Pacer } from './pacer.js';
 import type { Lan, MoveView } from './ports.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
@@ -53,7 +54,8 @@ export class Mobility {
     this.#nodes = nodes;
     this.#outbox = new Outbox(context);
     this.#presence = new Presence(context);
-    const departure = new Departure(context, nodes, rounds);
+    const pacer = new Pacer(context);
+    const departure = new Departure(context, nodes, rounds, pacer);
     const { presence, outbox } = { presence: this.#presence, outbox: this.#outbox };
     const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
     this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
@@ -63,12 +65,13 @@ export class Mobility {
     const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
     this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });
     this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
-    const arrival = new Arrival(context, nodes, rounds, this.#queries);
+    const arrival = new Arrival(context, nodes, rounds, pacer, this.#queries);
     this.#migration = new Migration(context, { arrival, departure, presence, outbox, freeze, standby });
     this.#sync = new Sync(context, this.#outbox, this.#migration);
     this.#learning = new Learning(context, {
       migration: this.#migration,
       departure,
+      arrival,
       presence: this.#presence,
       queries: this.#queries,
       outbox: this.#outbox,

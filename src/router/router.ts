@@ -44,6 +44,9 @@ import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
 
+/** So that one write takes a burst of moves along. */
+const SAVE_AFTER_MS = 3;
+
 export interface RouterOptions {
   readonly config: VineConfig;
   /** From reading the configuration. */
@@ -80,6 +83,7 @@ export class Router {
   #control: ControlServer | undefined;
   readonly #tunRoutes: TunRoutes;
   #serving = false;
+  #savePending = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
   constructor(options: RouterOptions) {
@@ -103,6 +107,7 @@ export class Router {
       hwdt,
       directory,
       table: this.#forwarding,
+      clock: this.#clock,
       lans,
       tuns,
     });
@@ -315,8 +320,18 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        saveState: () => void this.#clock.after('save', 0, () => this.#store.save(this.#ownState())),
+        // A burst of moves is written once.
+        saveState: () => this.#saveSoon(),
       },
+    });
+  }
+
+  #saveSoon(): void {
+    if (this.#savePending) return;
+    this.#savePending = true;
+    this.#clock.after('save', SAVE_AFTER_MS, () => {
+      this.#savePending = false;
+      this.#store.save(this.#ownState());
     });
   }
 
