@@ -20,6 +20,7 @@ import { Pacer } from './pacer.js';
 import type { Lan, MoveView } from './ports.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
+import { Restart } from './restart.js';
 import { Rounds } from './rounds.js';
 import { Standby } from './standby.js';
 import { Sync } from './sync.js';
@@ -44,6 +45,7 @@ export class Mobility {
   readonly #outbox: Outbox;
   readonly #freeze: Freeze;
   readonly #sync: Sync;
+  readonly #restart: Restart;
   readonly #nodes: NetworkNodes;
 
   constructor(dependencies: MobilityDependencies) {
@@ -53,7 +55,7 @@ export class Mobility {
     this.#context = context;
     this.#nodes = nodes;
     this.#outbox = new Outbox(context);
-    this.#presence = new Presence(context);
+    this.#presence = new Presence(context, dependencies.startsLater === true);
     const pacer = new Pacer(context);
     const departure = new Departure(context, nodes, rounds, pacer);
     const { presence, outbox } = { presence: this.#presence, outbox: this.#outbox };
@@ -67,6 +69,7 @@ export class Mobility {
     this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
     const arrival = new Arrival(context, nodes, rounds, pacer, this.#queries);
     this.#migration = new Migration(context, { arrival, departure, presence, outbox, freeze, standby });
+    this.#restart = new Restart(context, { departure, arrival, presence, outbox });
     this.#sync = new Sync(context, this.#outbox, this.#migration);
     this.#learning = new Learning(context, {
       migration: this.#migration,
@@ -81,6 +84,8 @@ export class Mobility {
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
     new OwnAddresses(this.#context, this.#outbox).publish();
+    this.#presence.start();
+    this.#restart.redirectAll();
     this.#sync.start();
   }
 
@@ -116,6 +121,12 @@ export class Mobility {
         break;
       case 'stale':
         this.#sync.stale(message);
+        break;
+      case 'recall':
+        this.#sync.recall(from);
+        break;
+      case 'returned':
+        this.#restart.returned(message);
         break;
       case 'whoHas':
         this.#queries.whoHas(from, message);

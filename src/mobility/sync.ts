@@ -3,7 +3,7 @@ import type { DigestMessage, StaleMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Migration } from './migration.js';
-import type { Outbox } from './outbox.js';
+import { chunks, type Outbox, RECORDS_PER_MESSAGE } from './outbox.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
 
@@ -11,6 +11,8 @@ export class Sync {
   readonly #context: Context;
   readonly #outbox: Outbox;
   readonly #migration: Migration;
+  /** Routers whose digest differs, the state in which it does, and how often that was seen. */
+  readonly #unequal = new Map<RouterId, { readonly state: string; readonly times: number }>();
 
   constructor(context: Context, outbox: Outbox, migration: Migration) {
     this.#context = context;
@@ -33,7 +35,36 @@ export class Sync {
   }
 
   digest(from: RouterId, message: DigestMessage): void {
-    this.#outbox.sendTo(from, this.#context.directory.missing(message));
+    const { directory, self, ports } = this.#context;
+    const own = directory.digest(self);
+    if (own.hash === message.hash && own.count === message.count) {
+      this.#unequal.delete(from);
+      return;
+    }
+    if (this.#isRepeated(from, `${own.hash} ${own.count} ${message.hash} ${message.count}`)) return;
+    // Asked first: what comes back may beat what is sent.
+    if (message.count > 0 && !directory.explains(message)) ports.messenger.send(from, { type: 'recall' });
+    this.#outbox.sendTo(from, directory.missing(message));
+  }
+
+  /** What is known here of the records of a router that has lost them. */
+  recall(from: RouterId): void {
+    const { directory, ports, counters } = this.#context;
+    for (const records of chunks(directory.of(from), RECORDS_PER_MESSAGE)) {
+      ports.messenger.send(from, { type: 'returned', records });
+      counters.count('records_returned', records.length);
+    }
+  }
+
+  /**
+   * Nothing has changed since it was told the last time: it refuses something (its gndt.json is another one). It is told
+   * again at twice the distance each time.
+   */
+  #isRepeated(from: RouterId, state: string): boolean {
+    const known = this.#unequal.get(from);
+    const times = known?.state === state ? known.times + 1 : 1;
+    this.#unequal.set(from, { state, times });
+    return !Number.isInteger(Math.log2(times));
   }
 
   /** Own records are beaten at `from`. Those that are the router's own, from before it lost its state, too. */

@@ -14,13 +14,13 @@ import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
-import { Directory } from '../tables/directory.js';
+import { Directory, type SavedRecord } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
 import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress, toIp } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -265,11 +265,12 @@ export class Router {
   }
 
   /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): NodeRecord[] {
+  #ownState(): SavedRecord[] {
     const { directory, gndt } = this.#tables;
-    return [...directory.all()].filter(
+    const kept = [...directory.all()].filter(
       ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
     );
+    return kept.map((record) => directory.saved(record));
   }
 
   /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
@@ -310,6 +311,7 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      startsLater: true,
       ports: {
         clock: this.#clock,
         messenger: {

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../config/system-error.js';
 import type { Clock, Timer } from '../net/clock.js';
-import type { NodeRecord } from '../tables/model.js';
+import type { SavedRecord } from '../tables/directory.js';
 import { decodeState, encodeState } from './state-file.js';
 
 const FILE = 'directory.json';
@@ -26,12 +26,12 @@ const RETRY_DELAY_MS = 5000;
 
 export interface LoadedState {
   /** All that could be read. */
-  readonly records: readonly NodeRecord[];
+  readonly records: readonly SavedRecord[];
   /** One sentence for the operator when something was wrong; the file as it was is then kept under another name. */
   readonly problem?: string;
 }
 
-type Snapshot = () => Iterable<NodeRecord>;
+type Snapshot = () => Iterable<SavedRecord>;
 
 /**
  * `directory.json` in the state directory (made with mode 0700 when it is missing). Reading and writing are
@@ -73,7 +73,7 @@ export class StateStore {
   }
 
   /** Writes at once; a write that was scheduled is thereby done. */
-  save(records: Iterable<NodeRecord>): void {
+  save(records: Iterable<SavedRecord>): void {
     const kept = [...records];
     this.#write(() => kept);
   }
@@ -117,7 +117,7 @@ export class StateStore {
   }
 
   /** Keeps the damaged file under a second name and puts what is good of it in its place. Says what it did. */
-  #putAside(good: readonly NodeRecord[]): string {
+  #putAside(good: readonly SavedRecord[]): string {
     const aside = unusedName(`${this.path}.corrupt-${this.#clock.wallMs()}`);
     try {
       if (good.length === 0) renameSync(this.path, aside);
