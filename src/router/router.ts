@@ -106,6 +106,7 @@ export class Router {
       hwdt,
       directory,
       table: this.#forwarding,
+      clock: this.#clock,
       lans,
       tuns,
     });
@@ -313,6 +314,7 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      startsLater: true,
       ports: {
         clock: this.#clock,
         messenger: {

@@ -64,7 +64,7 @@ export class SimSite implements LanPort, WanEnd {
     this.table = ForwardingTable.create({ slots: 2048 });
     const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: options.mac, addresses: [address] }];
     const { gndt, lndt, hwdt, directory, table } = this;
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
     const ports = {
       clock,
       messenger: {

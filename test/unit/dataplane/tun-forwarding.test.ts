@@ -64,7 +64,7 @@ class Bench {
     const away = { vnet: 1, ip: Ip.of('10.2.0.9'), mac: VM_MAC, router: 'vr-a', seq: 2, stamp: 1 };
     directory.apply({ ...away, state: 'here' });
     hwdt.learn(LAN, 1, VM_MAC, Ip.of('10.2.0.11'), 'arp-request');
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans, tuns }).rebuild();
+    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans, tuns }).rebuild();
     const control = new Int32Array(new SharedArrayBuffer(4 * ControlWord.count));
     Atomics.store(control, ControlWord.serving, 1);
     const input: WorkerInput = {
