@@ -36,6 +36,18 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value setLanRescue(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  bool on = false;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  if (!readBoolean(env, call.arguments[1], "on", &on)) return nullptr;
+  Failure failure;
+  if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot change what a LAN socket takes");
+  if (!setRescue(static_cast<int>(fd), on, &failure)) return throwErrno(env, failure.error, failure.what);
+  return undefinedValue(env);
+}
+
 napi_value openTunSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   std::string name;
@@ -118,6 +130,7 @@ napi_value sendDatagram(napi_env env, napi_callback_info info) {
 
 void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "openLan", openLanSocket);
+  setFunction(env, exports, "setRescue", setLanRescue);
   setFunction(env, exports, "openTun", openTunSocket);
   setFunction(env, exports, "openUdp", openUdpSocket);
   setFunction(env, exports, "closeSocket", closeSocket);

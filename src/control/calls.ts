@@ -14,7 +14,7 @@ import { type Fields, readMembers, readQuery } from './parameters.js';
 import { object, type Reply, refusal, rows } from './reply.js';
 
 export type Call =
-  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply }
+  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
   | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
 
 export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
@@ -29,6 +29,8 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
     ['/v1/migrations', table((query) => migrations(router, query))],
+    ['/v1/doctor', get([], async () => rows(await router.doctor()))],
+    ['/v1/ping', post((body) => ping(router, body))],
     ['/v1/moves', post((body) => move(router, body))],
     ['/v1/unfreeze', post((body) => unfreeze(router, body))],
     ['/v1/log-level', post((body) => logLevel(router, body))],
@@ -41,7 +43,7 @@ function table(answer: (query: URLSearchParams) => Reply): Call {
   return { method: 'GET', answer };
 }
 
-function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Call {
+function get(allowed: readonly string[], answer: (fields: Fields) => Reply | Promise<Reply>): Call {
   return {
     method: 'GET',
     answer(query) {
@@ -110,6 +112,13 @@ function logLevel(router: RouterView, body: unknown): Reply {
   const level = fields.level ?? '';
   const reason = router.setLogLevel(level);
   return reason === undefined ? object({ level }) : refusal(400, reason);
+}
+
+async function ping(router: RouterView, body: unknown): Promise<Reply> {
+  const fields = readMembers(body, ['router']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const answer = await router.ping(fields.router ?? '');
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }
 
 async function reload(router: RouterView, body: unknown): Promise<Reply> {

@@ -30,6 +30,8 @@ export const PACKET_COUNTERS = [
   'handshake_received',
   'icmp_time_exceeded_sent',
   'mss_clamped_syn',
+  'rescued',
+  'frames_to_others',
 ] as const;
 
 export type PacketCounter = (typeof PACKET_COUNTERS)[number];

@@ -223,6 +223,11 @@ export const PeerStat = {
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
+  /**
+   * `on`: the LAN socket also takes unicast IP frames to other MACs (`D.dstMacHigh`, `D.dstMacLow`) that the wire
+   * brings. Works at once, also while an engine receives. Throws for what is no LAN socket.
+   */
+  setRescue(lanFd: number, on: boolean): void;
   /** Makes a TUN device, down and without addresses. Throws when there is one of that name, or it may not. */
   openTun(interfaceName: string, index: number): TunSocket;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */

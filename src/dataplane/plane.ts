@@ -27,6 +27,7 @@ export interface PlaneOptions {
   readonly lanAddresses: WorkerInput['lanAddresses'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
+  readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
@@ -167,7 +168,7 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, selfPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const turns = new Int32Array(new SharedArrayBuffer(4));
@@ -189,6 +190,7 @@ export class DataPlane {
       lanAddresses,
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
+      macs,
       selfPeer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,

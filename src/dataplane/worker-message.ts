@@ -56,6 +56,8 @@ export interface WorkerInput {
   /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
   readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
+  /** The `MacTable` of MACs that the directory places at other VRs. */
+  readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   /** Int32Array: inner MTU by peer index. */

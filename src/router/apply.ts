@@ -9,10 +9,12 @@ import type { GndtPlan } from '../tables/gndt.js';
 import type { LogLevel } from '../tables/model.js';
 import type { PeerPlan, Tunnel } from '../tunnel/tunnel.js';
 import type { Guards } from './guards.js';
+import type { LanRescue } from './lan-rescue.js';
 import type { LanSide } from './lan-side.js';
 import type { MetricsHost } from './metrics-host.js';
 import type { Prepared } from './reloader.js';
 import type { Tables } from './table-views.js';
+import type { TunRoutes } from './tun-ports.js';
 
 export interface ApplyParts {
   readonly clock: Clock;
@@ -22,6 +24,8 @@ export interface ApplyParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly lanSide: LanSide;
+  readonly tunRoutes: TunRoutes;
+  readonly rescue: LanRescue;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
   readonly setLogLevel: (level: LogLevel) => void;
@@ -72,8 +76,10 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);
   // Routes first: the packets that come now are not for peers that are going.
   compiler.reconfigure();
+  parts.rescue.rebuild();
   mobility.reconfigure(after.router.mobility);
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
   lanSide.rescan();
+  parts.tunRoutes.reconfigure();
   if (before.router.log.level !== after.router.log.level) parts.setLogLevel(after.router.log.level);
 }

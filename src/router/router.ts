@@ -7,11 +7,10 @@ import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
 import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../control/api.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
@@ -21,13 +20,15 @@ import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
 import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
+import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
+import { lanWarnings } from './lans.js';
 import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
@@ -43,6 +44,7 @@ import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
 import { warmUp } from './warm-up.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -65,6 +67,7 @@ export class Router {
   readonly #store: StateStore;
   readonly #local: LocalRecords;
   readonly #sockets: Sockets;
+  readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -107,6 +110,7 @@ export class Router {
       tuns,
     });
     compiler.rebuild();
+    this.#rescue = this.#createRescue(native);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
@@ -161,7 +165,7 @@ export class Router {
     this.#warnings.push(
       ...this.#control.warnings,
       ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...this.#lanWarnings(),
+      ...lanWarnings(this.#sockets.lans),
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
@@ -200,6 +204,7 @@ export class Router {
     this.#metrics.stop();
     this.#mobility.stop();
     this.#lanSide.stop();
+    this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
@@ -231,6 +236,8 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
+      rescue: this.#rescue,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -259,6 +266,15 @@ export class Router {
     return store;
   }
 
+  /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
+  #createRescue(native: NativeAddon): LanRescue {
+    const { gndt, directory } = this.#tables;
+    const { lans, lanSockets } = this.#sockets;
+    const onError = (lan: string, reason: string): void =>
+      this.#hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', { lan, reason });
+    return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
+  }
+
   #createPlane(): DataPlane {
     const { gndt } = this.#tables;
     const { lans, lanSockets, tuns, udp } = this.#sockets;
@@ -275,8 +291,16 @@ export class Router {
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
       table: this.#forwarding.memory,
+      macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      onMessage: (message) => this.#workerMessage(message),
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
         this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
     });
@@ -306,7 +330,7 @@ export class Router {
     const { config, version } = this.#options;
     return new Tunnel({
       // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
-      gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
+      gndt: config.gndt,
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
@@ -351,40 +375,13 @@ export class Router {
       hub: this.#hub,
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.routerAt(message.peer);
-        if (router !== undefined) this.#mobility.redirectHint(router, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -410,14 +407,5 @@ export class Router {
     const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
-  }
-
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
   }
 }

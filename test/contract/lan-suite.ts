@@ -103,6 +103,33 @@ export function lanSuite(world: World): void {
     assert.equal(rig.counter('lanFramesReceived'), 1);
   });
 
+  lan(
+    'takes frames to other machines while it rescues, and no longer',
+    ({ near, nearMac, farMac, station }, rig) => {
+      const packet = udpPacket({ family: 4, payload: pattern(100) });
+      const tagged = new Uint8Array(4 + packet.length);
+      tagged.set([0, 7, IPV4 >>> 8, IPV4 & 0xff]);
+      tagged.set(packet, 4);
+      const sendAll = (): void => {
+        station.send(frame(STRANGER, farMac, IPV4, packet));
+        station.send(frame(parse('ff:ff:ff:ff:ff:ff'), farMac, IPV4, packet));
+        station.send(frame(STRANGER, farMac, ARP, new Uint8Array(46)));
+        station.send(frame(STRANGER, farMac, 0x8100, tagged));
+        station.send(frame(nearMac, farMac, IPV4, packet));
+      };
+      for (const on of [true, true]) world.addon.setRescue(near.fd, on);
+      sendAll();
+      const taken = rig.receive(2).map((d) => macFromHalves(d.dstMacHigh, d.dstMacLow));
+      assert.deepEqual(taken, [STRANGER, nearMac]);
+      world.addon.setRescue(near.fd, false);
+      sendAll();
+      assert.equal(rig.receive(1).length, 1);
+      assert.equal(rig.receiveOnce(50).length, 0);
+      assert.equal(rig.counter('lanFramesReceived'), 3);
+      assert.throws(() => world.addon.setRescue(rig.wakeupFd, true), /EBADF/);
+    },
+  );
+
   lan('writes frames from its own MAC, in order, and does not hear itself', async (link, rig) => {
     const { near, nearMac, station } = link;
     // Growing, so that they stay frames of their own where an engine puts equal ones together.

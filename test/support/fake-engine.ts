@@ -310,6 +310,7 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
 
 type SocketFunction =
   | 'openLan'
+  | 'setRescue'
   | 'openTun'
   | 'openUdp'
   | 'closeSocket'
@@ -322,6 +323,7 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   const { network, sessions } = registry;
   return {
     openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    setRescue: (fd, on) => network.setRescue(fd, on),
     openTun: (interfaceName, index) => network.openTun(interfaceName, index),
     openUdp: (address, port) => network.openUdp(address, port),
     closeSocket: (fd) => {

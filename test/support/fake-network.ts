@@ -1,6 +1,6 @@
 /** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
 import type { LanSocket, TunSocket, UdpSocket } from '../../src/dataplane/engine.js';
-import { type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
+import { isGroupMac, type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
 
 export interface Address {
   readonly address: Uint8Array;
@@ -65,6 +65,8 @@ export class FakeNetwork {
   readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket | FakeTunSocket>();
   readonly #ports = new Map<string, Port>();
   readonly #watchers = new Map<string, (frame: Uint8Array) => void>();
+  /** LAN sockets that take frames to other MACs too. */
+  readonly #rescuing = new Set<number>();
   #lastFd = 100;
   #lastPort = FIRST_EPHEMERAL_PORT;
 
@@ -128,6 +130,13 @@ export class FakeNetwork {
     return socket;
   }
 
+  setRescue(fd: number, on: boolean): void {
+    if (this.lan(fd) === undefined)
+      throw Object.assign(new Error('no LAN socket (EBADF)'), { code: 'EBADF' });
+    if (on) this.#rescuing.add(fd);
+    else this.#rescuing.delete(fd);
+  }
+
   openTun(tunName: string, index: number): FakeTunSocket {
     if (this.#ports.has(tunName) || this.#tunNamed(tunName) !== undefined)
       throw Object.assign(new Error(`cannot make the TUN device ${tunName} (EBUSY)`), { code: 'EBUSY' });
@@ -176,9 +185,12 @@ export class FakeNetwork {
     if (end === undefined || to === undefined) return;
     this.#watchers.get(end)?.(bytes);
     const etherType = ((bytes[12] ?? 0) << 8) | (bytes[13] ?? 0);
-    if ((etherType !== 0x0800 && etherType !== 0x86dd) || readMac(bytes, 0) !== to.mac) return;
+    if (etherType !== 0x0800 && etherType !== 0x86dd) return;
+    const destination = readMac(bytes, 0);
     for (const socket of this.#sockets.values()) {
-      if ('interfaceName' in socket && socket.interfaceName === end) socket.queue.push({ bytes, offload });
+      if (!('interfaceName' in socket) || socket.interfaceName !== end) continue;
+      const isTaken = this.#rescuing.has(socket.fd) ? !isGroupMac(destination) : destination === to.mac;
+      if (isTaken) socket.queue.push({ bytes, offload });
     }
   }
 

@@ -40,8 +40,10 @@ export class MemoryEngine implements Engine {
   close(): void {}
 
   /** Fills slot 0 as `receive` would for a frame from a LAN. */
-  putFrame(lan: number, from: Mac, packet: Uint8Array): void {
+  putFrame(lan: number, from: Mac, packet: Uint8Array, to: Mac): void {
     this.#put(Kind.frame, lan, packet);
+    this.descriptors[D.dstMacHigh] = macHigh(to);
+    this.descriptors[D.dstMacLow] = macLow(to);
     this.descriptors[D.srcMacHigh] = macHigh(from);
     this.descriptors[D.srcMacLow] = macLow(from);
   }

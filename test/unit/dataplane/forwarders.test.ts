@@ -11,7 +11,7 @@ import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
-import { type Mac, mac } from '../../../src/net/mac.js';
+import { type Mac, mac, macHigh, macLow } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
@@ -19,13 +19,16 @@ import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import { MacTable } from '../../../src/tables/mac-table.js';
 import type { GndtConfig, NetworkConfig, RouterEntry } from '../../../src/tables/model.js';
+import { Rescue } from '../../../src/tables/rescue.js';
 import { checksumsHold, ipPacket, tcpPacket } from '../../support/ip-packets.js';
 import { MemoryEngine } from '../../support/memory-engine.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 /** This router is vr-b; a node native to vr-a's network may visit, one of its own may be away at vr-c. */
 const [A, B, C_] = [0, 1, 2];
+const VR_MAC = mac('02:00:00:00:02:01');
 const HOST_MAC = mac('52:54:00:00:02:11');
 const VM_MAC = mac('52:54:00:00:00:09');
 const GATEWAY_MAC = mac('52:54:00:00:02:fe');
@@ -116,6 +119,8 @@ class Bench {
     const table = ForwardingTable.create();
     const lans = [{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }];
     new ForwardingCompiler({ gndt, lndt, hwdt: this.hwdt, directory: this.directory, table, lans }).rebuild();
+    const macs = MacTable.create(16);
+    new Rescue(gndt, this.directory, macs, () => {});
     this.#populate(site);
     const peerMtu = new Int32Array(new SharedArrayBuffer(64)).fill(MTU);
     Atomics.store(this.control, ControlWord.serving, 1);
@@ -127,7 +132,16 @@ class Bench {
     const input: WorkerInput = {
       engine: {
         role: 'lan',
-        lans: [],
+        lans: [
+          {
+            fd: 3,
+            index: 0,
+            macHigh: macHigh(VR_MAC),
+            macLow: macLow(VR_MAC),
+            mtuBytes: 1500,
+            vnetHeader: true,
+          },
+        ],
         tuns: [],
         udp: [],
         wakeupFd: -1,
@@ -140,6 +154,7 @@ class Bench {
       lanAddresses: [{ v4: own.family === 4 ? own : undefined, v6: own.family === 6 ? own : undefined }],
       vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
       table: table.memory,
+      macs: macs.memory,
       selfPeer: B,
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
@@ -184,9 +199,9 @@ class Bench {
     });
   }
 
-  frame(from: Mac, packet: Uint8Array): void {
+  frame(from: Mac, packet: Uint8Array, to = VR_MAC): void {
     this.engine.sent.length = 0;
-    this.engine.putFrame(0, from, packet);
+    this.engine.putFrame(0, from, packet, to);
     new LanForwarder(this.context).decide(0);
     this.engine.send(0, 1);
   }
@@ -258,6 +273,62 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.ok(sent?.kind === 'tunnel');
       assert.equal(sent.peer, A);
       assert.equal(sent.packet[family === 'IPv4' ? 8 : 7], 64);
+    });
+
+    const macOf = (bench: Bench, address: string): Mac => {
+      const known = bench.directory.here(1, Ip.of(address));
+      assert(known);
+      return known.mac;
+    };
+    const rescued = (source: string, destination: string, from: Mac, to: Mac): void =>
+      bench.frame(from, ipPacket({ source, destination }), to);
+
+    test('rescued: an old neighbour sends to the MAC of a departed node', () => {
+      rescued(site.host, site.away, HOST_MAC, AWAY_MAC);
+      const [sent] = bench.engine.sent;
+      assert.deepEqual([sent?.kind, sent?.kind === 'tunnel' && sent.peer], ['tunnel', C_]);
+      assert.equal(bench.counted('rescued'), 1);
+    });
+
+    test('rescued: a visiting node sends to its old neighbours’ MACs, and through its old gateway’s', () => {
+      const oldMac = mac('52:54:00:00:00:07');
+      bench.directory.apply({
+        vnet: 1,
+        ip: Ip.of(site.remote),
+        mac: oldMac,
+        router: 'vr-a',
+        seq: 1,
+        state: 'here',
+        stamp: 9,
+      });
+      for (const to of [site.remote, site.outside]) {
+        rescued(site.visitor, to, VM_MAC, oldMac);
+        const [sent] = bench.engine.sent;
+        assert.deepEqual([sent?.kind, sent?.kind === 'tunnel' && sent.peer], ['tunnel', A], to);
+      }
+      rescued(site.visitor, site.host, VM_MAC, oldMac);
+      const [local] = bench.engine.sent;
+      assert.deepEqual([local?.kind, local?.kind === 'lan' && local.to], ['lan', HOST_MAC]);
+      assert.equal(bench.counted('rescued'), 3);
+    });
+
+    test('left alone: frames to MACs of this LAN and to strangers’', () => {
+      rescued(site.visitor, site.host, VM_MAC, HOST_MAC);
+      rescued(site.host, site.visitor, HOST_MAC, VM_MAC);
+      rescued(site.host, site.remote, HOST_MAC, mac('02:00:00:00:00:99'));
+      assert.deepEqual(bench.engine.sent, []);
+      assert.equal(bench.counted('frames_to_others'), 3);
+      assert.equal(bench.counted('rescued'), 0);
+    });
+
+    test('never rescued: what another VR or this one has sent', () => {
+      const otherVr = mac('02:00:00:00:01:01');
+      const record = { vnet: 1, mac: otherVr, seq: 1, state: 'here', stamp: 10 } as const;
+      const own = site.own.includes(':') ? 'fd00:1::1' : '10.1.0.1';
+      bench.directory.apply({ ...record, ip: Ip.of(own), router: 'vr-a' });
+      for (const from of [otherVr, VR_MAC]) rescued(site.host, site.away, from, AWAY_MAC);
+      assert.deepEqual(bench.engine.sent, []);
+      assert.equal(macOf(bench, own), otherVr);
     });
 
     test('a visiting node and the outside world: through its home VR', () => {
