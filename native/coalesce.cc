@@ -14,7 +14,9 @@ namespace {
 // With the Ethernet header in front, the largest length that a virtio-net header's 16-bit fields reach.
 constexpr size_t kMaxBundleBytes = 65'535 - ETH_HLEN;
 // One message has 1,024 parts at most (UIO_MAXIOV), one of which is the headers.
-constexpr uint32_t kMaxBundlePackets = 1000;
+constexpr uint32_t kMaxTcpPackets = 1000;
+// UDP_MAX_SEGMENTS of the kernels that have the fewest; they refuse more.
+constexpr uint32_t kMaxUdpPackets = 64;
 constexpr uint32_t kNone = UINT32_MAX;
 
 constexpr size_t kTcpFlags = 13;
@@ -158,7 +160,7 @@ uint32_t* Coalescer::findFlow(const Bundle& bundle) {
 
 bool Coalescer::join(Bundle* bundle, const Bundle& next) {
   if (!bundle->open || next.headers == 0 || next.headers != bundle->headers || next.payload > bundle->each ||
-      bundle->packets == kMaxBundlePackets ||
+      bundle->packets == (bundle->protocol == kProtocolTcp ? kMaxTcpPackets : kMaxUdpPackets) ||
       bundle->headers + bundle->payload + next.payload > kMaxBundleBytes ||
       !sameMac(bundle->descriptor, next.descriptor) || !sameIp(*bundle, next)) {
     return false;

@@ -9,7 +9,15 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryOf, isAlive, type ProcessEntry, signal, startLogged, waitGone } from '../../test/lab/ledger.js';
-import { CommandError, inNamespace, ipBatch, type Outcome, run, runSync } from '../../test/lab/shell.js';
+import {
+  CommandError,
+  inNamespace,
+  ipBatch,
+  type Outcome,
+  run,
+  runSync,
+  sleepSync,
+} from '../../test/lab/shell.js';
 
 export type Place = 'ha' | 'ra' | 'rb' | 'hb' | 'rc';
 
@@ -20,6 +28,7 @@ export const WAN_B = '192.0.2.2';
 const PREFIX = 'vb';
 const NAMESPACES = '/var/run/netns';
 const KILL_LIMIT_MS = 3_000;
+const SETTLE_LIMIT_MS = 5_000;
 
 export interface TopologyOptions {
   /** The routers' kernels forward, for what needs it. */
@@ -122,8 +131,22 @@ export class Topology {
     this.#end('ra', 'wan0', `${WAN_A}/24`);
     this.#end('rb', 'wan0', `${WAN_B}/24`);
     if (third) this.#addThird();
+    this.#waitUntilUp(places);
     this.ip('ha', 'route add default via 10.1.0.1');
     this.ip('hb', 'route add default via 10.2.0.1');
+  }
+
+  /** The kernel tells an interface late, up to a second, that its other end is up. */
+  #waitUntilUp(places: readonly Place[]): void {
+    const isUp = (place: Place): boolean =>
+      !/state (LOWERLAYERDOWN|DOWN)/.test(
+        runSync(['ip', '-n', this.namespace(place), '-o', 'link', 'show', 'up']),
+      );
+    const deadline = performance.now() + SETTLE_LIMIT_MS;
+    while (!places.every(isUp)) {
+      if (performance.now() > deadline) throw new Error('the interfaces of the topology do not come up');
+      sleepSync(20);
+    }
   }
 
   #addThird(): void {

@@ -1,16 +1,24 @@
 /**
  * Makes silent nodes known before they migrate: asks for every LNDT address that has no binding, at start and then
  * every 10 min. A switched LAN shows a router only broadcasts and what is sent to itself.
+ * Once, soon after start, it asks the nodes that are said to be elsewhere: one that came while no router was here to hear
+ * its announcement is found by that. Each is asked at its own MAC, so that no other host is disturbed.
  */
 import type { Timer } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
 import type { Prefix } from '../net/prefix.js';
 import type { LndtEntry, VnetId } from '../tables/model.js';
+import { probe } from './announce.js';
 import { type AskingLan, type AskingPorts, askLan } from './asker.js';
 
 export const SCAN_EVERY_MS = 600_000;
 /** Larger prefixes are not walked: their nodes become known when they speak. */
 export const SCAN_MAX_PREFIX_SIZE = 1024;
+/** Nodes elsewhere that are asked: of more, those whose records are the newest. What moves often has moved lately. */
+export const SCAN_MAX_ELSEWHERE = 1024;
+/** After that time at the latest the other routers have told where their nodes are. */
+export const ARRIVALS_AFTER_MS = 500;
 const QUESTIONS_PER_SECOND = 100;
 const BATCH = 10;
 const BATCH_EVERY_MS = (1000 * BATCH) / QUESTIONS_PER_SECOND;
@@ -20,18 +28,25 @@ export interface ScanView {
   entries(): readonly LndtEntry[];
   /** The address has a binding. */
   known(vnet: VnetId, ip: Ip): boolean;
+  /** Nodes that are said to be at other routers now. */
+  elsewhere(): Iterable<ElsewhereNode>;
 }
 
-interface Question {
-  readonly lan: AskingLan;
+export interface ElsewhereNode {
+  readonly vnet: VnetId;
   readonly ip: Ip;
+  readonly mac: Mac;
+  readonly stamp: number;
 }
+
+type Ask = () => void;
 
 export class Scanner {
   readonly #ports: AskingPorts;
   readonly #lans: readonly AskingLan[];
   readonly #view: ScanView;
   #timer: Timer | undefined;
+  #arrivalsAsked = false;
 
   constructor(ports: AskingPorts, lans: readonly AskingLan[], view: ScanView) {
     this.#ports = ports;
@@ -54,31 +69,63 @@ export class Scanner {
     this.#batch(this.#questions(), startedMs);
   }
 
-  #batch(questions: Generator<Question>, startedMs: number): void {
+  #batch(rest: Generator<Ask>, startedMs: number): void {
     const { clock } = this.#ports;
+    const questions = this.#withArrivals(rest, startedMs);
     for (let asked = 0; asked < BATCH; asked++) {
       const next = questions.next();
       if (next.done === true) {
-        const waitMs = Math.max(BATCH_EVERY_MS, startedMs + SCAN_EVERY_MS - clock.nowMs());
-        this.#timer = clock.after('scan', waitMs, () => this.#scan());
+        this.#afterLast(questions, startedMs);
         return;
       }
-      askLan(this.#ports, next.value.lan, next.value.ip);
+      next.value();
     }
     this.#timer = clock.after('scan batch', BATCH_EVERY_MS, () => this.#batch(questions, startedMs));
   }
 
-  *#questions(): Generator<Question> {
+  #afterLast(none: Generator<Ask>, startedMs: number): void {
+    const { clock } = this.#ports;
+    const everyMs = this.#arrivalsAsked ? SCAN_EVERY_MS : ARRIVALS_AFTER_MS;
+    const waitMs = Math.max(BATCH_EVERY_MS, startedMs + everyMs - clock.nowMs());
+    const next = this.#arrivalsAsked ? () => this.#scan() : () => this.#batch(none, startedMs);
+    this.#timer = clock.after('scan', waitMs, next);
+  }
+
+  /** Puts the arrivals before the rest, when it is time and they have not been asked for yet. */
+  #withArrivals(rest: Generator<Ask>, startedMs: number): Generator<Ask> {
+    if (this.#arrivalsAsked || this.#ports.clock.nowMs() < startedMs + ARRIVALS_AFTER_MS) return rest;
+    this.#arrivalsAsked = true;
+    return chain(this.#arrivals(), rest);
+  }
+
+  *#questions(): Generator<Ask> {
     for (const entry of this.#view.entries()) {
       if (entry.prefix.size > SCAN_MAX_PREFIX_SIZE) continue;
       const lans = this.#lans.filter((lan) => lan.vnet === entry.vnet);
       if (lans.length === 0) continue;
       for (const ip of hostsOf(entry.prefix)) {
         if (isOwn(ip, lans) || this.#view.known(entry.vnet, ip)) continue;
-        for (const lan of lans) yield { lan, ip };
+        for (const lan of lans) yield () => askLan(this.#ports, lan, ip);
       }
     }
   }
+
+  *#arrivals(): Generator<Ask> {
+    const vnets = new Set(this.#lans.map(({ vnet }) => vnet));
+    const nodes = [...this.#view.elsewhere()].filter(({ vnet }) => vnets.has(vnet));
+    nodes.sort((a, b) => b.stamp - a.stamp);
+    for (const { vnet, ip, mac } of nodes.slice(0, SCAN_MAX_ELSEWHERE)) {
+      for (const lan of this.#lans) {
+        if (lan.vnet === vnet)
+          yield () => this.#ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
+      }
+    }
+  }
+}
+
+function* chain<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
+  yield* first;
+  yield* second;
 }
 
 function isOwn(ip: Ip, lans: readonly AskingLan[]): boolean {

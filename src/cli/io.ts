@@ -1,6 +1,7 @@
 /** What vinectl has of the process that it runs in; tests hand in their own. */
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { systemClock } from '../net/system-clock.js';
 
 export interface Io {
   readonly stdin: AsyncIterable<Uint8Array | string>;
@@ -13,6 +14,8 @@ export interface Io {
   readonly isReadableByOthers: boolean;
   /** Unix time. */
   nowMs(): number;
+  /** Settles after that time, or at once when `signal` aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -33,6 +36,14 @@ export function processIo(): Io {
       return stat.isFile() && (stat.mode & 0o077) !== 0;
     },
     nowMs: () => Date.now(),
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const timer = systemClock.after('sleep', ms, resolve);
+        signal.addEventListener('abort', () => {
+          timer.cancel();
+          resolve();
+        });
+      }),
     onInterrupt(listener) {
       process.on('SIGINT', listener);
       process.on('SIGTERM', listener);

@@ -3,8 +3,12 @@ import { Command } from 'commander';
 import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
 import { addConfigVerbs } from './verbs/config.js';
+import { addDoctor } from './verbs/doctor.js';
+import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
+import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
+import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { packageVersion } from './version.js';
 
@@ -36,7 +40,11 @@ export function createProgram(io: Io): Command {
   program.addHelpText('after', EXIT_STATUS);
   addLookVerbs(program, io);
   addSteeringVerbs(program, io);
+  addLiveVerbs(program, io);
+  addGraph(program, io);
+  addDoctor(program, io);
   addConfigVerbs(program, io);
+  addShellVerbs(program, io);
   return program;
 }
 

@@ -7,6 +7,7 @@ import { GNDT_FILE } from '../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
+import { Gndt } from '../tables/gndt.js';
 import type { GndtConfig, LndtEntry, RouterConfig } from '../tables/model.js';
 import type { VineConfig } from './load.js';
 
@@ -188,15 +189,33 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
     refused.push({ file: GNDT_FILE, path, message: `${what} ${FIXED}` });
   };
   const ids = new Map(before.gndt.vnets.map(({ name, id }) => [name, id]));
-  const carried = new Set(before.router.lans.map(({ vnet }) => vnet));
+  const carried = new Set([...before.router.lans, ...before.router.tun].map(({ vnet }) => vnet));
   for (const [index, { name, id }] of after.gndt.vnets.entries()) {
     const old = ids.get(name);
     if (carried.has(name) && old !== undefined && old !== id)
-      refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN here carries,`);
+      refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN or TUN port here carries,`);
   }
   if (before.gndt.cipher !== after.gndt.cipher) refuse('cipher', "the sessions' cipher");
   if (!sameTexts(clients(before.gndt), clients(after.gndt))) refuse('nodes', 'the list of WireGuard clients');
+  for (const { interface: name, vnet } of before.router.tun) {
+    if (before.router.lans.some((lan) => lan.vnet === vnet)) continue; // it carries the LAN's own addresses
+    if (sameTexts(ownSingles(before, vnet), ownSingles(after, vnet))) continue;
+    const message = `the addresses of TUN port ${name} (the single ones of vnet "${vnet}" at home here) ${FIXED}`;
+    refused.push({ file: LNDT_FILE, path: 'nodes', message });
+  }
   return refused;
+}
+
+/** The single addresses that lndt.json lists in home networks of the vnet: a TUN port without a LAN has them. */
+function ownSingles({ router, gndt, lndt }: VineConfig, vnetName: string): string[] {
+  const vnet = gndt.vnets.find(({ name }) => name === vnetName)?.id;
+  const table = new Gndt(gndt, router.id);
+  return lndt
+    .filter(
+      (entry) => entry.vnet === vnet && entry.prefix.isHost && table.isHome(entry.vnet, entry.prefix.address),
+    )
+    .map(({ prefix }) => prefix.address.key)
+    .sort();
 }
 
 function clients({ nodes }: GndtConfig): string[] {

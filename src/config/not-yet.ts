@@ -36,11 +36,6 @@ const NOT_YET: readonly NotYet[] = [
     instead: "it does not carry others' messages; routers that cannot reach each other directly stay apart",
   },
   {
-    setting: 'gndt.json: cipher "aes-256-gcm"',
-    asked: ({ gndt }) => gndt.cipher === 'aes-256-gcm',
-    instead: 'sessions are encrypted with chacha20-poly1305',
-  },
-  {
     setting: 'gndt.json: nodes',
     asked: ({ gndt }) => gndt.nodes.length > 0,
     instead: 'WireGuard clients cannot connect',

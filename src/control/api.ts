@@ -19,6 +19,15 @@ export interface StatusView {
     readonly mtuBytes: number;
     readonly offload: 'vnet-header' | 'none';
   }[];
+  /** How sessions' datagrams are sealed and carried. */
+  readonly tunnel: {
+    readonly cipher: string;
+    /** The code that seals: OpenSSL's raw primitives, or its EVP interface where those are not found. */
+    readonly sealing: 'primitives' | 'evp';
+    /** UDP_SEGMENT and UDP_GRO: whether many datagrams leave, and come, in one system call. */
+    readonly segmentation: boolean;
+    readonly coalescing: boolean;
+  };
   readonly peersUp: number;
   readonly peersTotal: number;
   readonly nodesHere: number;
@@ -43,6 +52,10 @@ export interface PeerView {
   readonly packetsReceived: number;
   readonly version: string | null;
   readonly innerMtuBytes: number;
+  /** By how much its clock is ahead of this router's, to half a round trip. */
+  readonly clockOffsetMs: number | null;
+  /** Has it read the same gndt.json? Null before its first greeting. */
+  readonly sameGndt: boolean | null;
 }
 
 export interface GndtView {
@@ -182,7 +195,25 @@ export interface ConfirmView {
   readonly confirmed: true;
 }
 
-/** What the server asks the router for. Every call but `reload` answers at once from memory. */
+/** The round trip of one ping through the tunnel. */
+export interface PingView {
+  readonly router: string;
+  readonly endpoint: string | null;
+  readonly rttMs: number;
+}
+
+/** What `vinectl doctor` has looked at, and what it found. */
+export interface FindingView {
+  readonly check: string;
+  readonly level: 'ok' | 'warning' | 'error';
+  /** Which interface, peer or file. */
+  readonly subject: string;
+  readonly message: string;
+  /** What to do; empty when there is nothing to do. */
+  readonly remedy: string;
+}
+
+/** What the server asks the router for. Calls without a promise answer at once from memory. */
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
@@ -199,6 +230,10 @@ export interface RouterView {
   /** Ends the freeze of a node that is here. A string is the reason why not. */
   unfreeze(request: { vnet: string | undefined; ip: string }): DirectoryView | string;
   setLogLevel(level: string): string | undefined;
+  /** Pings another router through the tunnel. A string is the reason why there is no answer. */
+  ping(router: string): Promise<PingView | string>;
+  /** Looks at the machine, the files and the peers; takes seconds. */
+  doctor(): Promise<readonly FindingView[]>;
   /** Reads the files again and applies what differs, all of it or nothing. */
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */

@@ -14,7 +14,7 @@ import { type Fields, readMembers, readQuery } from './parameters.js';
 import { object, type Reply, refusal, rows } from './reply.js';
 
 export type Call =
-  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply }
+  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
   | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
 
 export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
@@ -29,6 +29,8 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
     ['/v1/migrations', table((query) => migrations(router, query))],
+    ['/v1/doctor', get([], async () => rows(await router.doctor()))],
+    ['/v1/ping', post((body) => ping(router, body))],
     ['/v1/moves', post((body) => move(router, body))],
     ['/v1/unfreeze', post((body) => unfreeze(router, body))],
     ['/v1/log-level', post((body) => logLevel(router, body))],
@@ -41,7 +43,7 @@ function table(answer: (query: URLSearchParams) => Reply): Call {
   return { method: 'GET', answer };
 }
 
-function get(allowed: readonly string[], answer: (fields: Fields) => Reply): Call {
+function get(allowed: readonly string[], answer: (fields: Fields) => Reply | Promise<Reply>): Call {
   return {
     method: 'GET',
     answer(query) {
@@ -69,9 +71,10 @@ function route(router: RouterView, { vnet, ip, from }: Fields): Reply {
 
 /** Oldest first; `last` takes that many from the end of what the filters let through. */
 function migrations(router: RouterView, query: URLSearchParams): Reply {
+  const fields = readQuery(query, [...Object.keys(MIGRATION_FILTERS), 'last']);
+  if (typeof fields === 'string') return refusal(400, fields);
   const filters = new URLSearchParams(query);
   const last = filters.get('last');
-  if (filters.getAll('last').length > 1) return refusal(400, 'parameter "last" is given twice');
   if (last !== null && !/^[1-9]\d{0,8}$/.test(last))
     return refusal(400, `last "${last}" is not a whole number from 1 on`);
   filters.delete('last');
@@ -110,6 +113,13 @@ function logLevel(router: RouterView, body: unknown): Reply {
   const level = fields.level ?? '';
   const reason = router.setLogLevel(level);
   return reason === undefined ? object({ level }) : refusal(400, reason);
+}
+
+async function ping(router: RouterView, body: unknown): Promise<Reply> {
+  const fields = readMembers(body, ['router']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const answer = await router.ping(fields.router ?? '');
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }
 
 async function reload(router: RouterView, body: unknown): Promise<Reply> {

@@ -254,6 +254,9 @@ export interface NativeAddon {
   /** Forgets it and wipes its keys; harmless if it is gone. */
   removeSession(localIndex: number): void;
 
+  /** Whether ChaCha20-Poly1305 runs on OpenSSL's raw primitives (else on its EVP, at half the speed). */
+  rawChaCha(): boolean;
+
   /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
   sealAndSend(peer: number, payload: Uint8Array): boolean;
   /**

@@ -1,4 +1,5 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
+import { C } from './counters.js';
 import { D, DESCRIPTOR_WORDS } from './engine.js';
 import { addToSum, finishSum } from './packet.js';
 import type { WorkerContext } from './worker-context.js';
@@ -48,7 +49,7 @@ export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
   ctx.setWord(slot, D.offset, offset);
   ctx.setWord(slot, D.length, length);
   ctx.replyToLan(slot, lan, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
-  ctx.count('icmp_time_exceeded_sent');
+  ctx.count(C.icmp_time_exceeded_sent);
 }
 
 function isIcmpError(ctx: WorkerContext, i: number): boolean {

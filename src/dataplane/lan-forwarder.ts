@@ -4,6 +4,7 @@
  */
 import { macFromHalves } from '../net/mac.js';
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { C } from './counters.js';
 import { D, VIRTIO_NEEDS_CSUM } from './engine.js';
 import { sendTimeExceeded } from './icmp.js';
 import { clampMss, decrementTtl } from './packet.js';
@@ -22,31 +23,30 @@ export class LanForwarder {
     const lan = ctx.word(i, D.from);
     const vnet = ctx.input.lanVnets[lan];
     if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
-      ctx.count('frames_to_others');
+      ctx.count(C.frames_to_others);
       return;
     }
     if (
       vnet === undefined ||
       !ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length))
     ) {
-      ctx.count('drop_malformed');
+      ctx.count(C.drop_malformed);
       return;
     }
     if (ctx.packet.toGroup) {
-      ctx.count('drop_group_destination');
+      ctx.count(C.drop_group_destination);
       return;
     }
     if (ctx.packet.linkLocal) {
       // Neighbour discovery and the like between a host and the gateway machine itself: its kernel's affair.
-      ctx.count('drop_link_local');
+      ctx.count(C.drop_link_local);
       return;
     }
-    ctx.lookUpDestination(vnet);
+    ctx.lookUp(vnet);
     if (ctx.destination[R.kind] === RouteKind.own) {
-      ctx.count('kernel_own_address');
+      ctx.count(C.kernel_own_address);
       return;
     }
-    ctx.lookUpSource(vnet);
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
   }
 
@@ -67,7 +67,7 @@ export class LanForwarder {
       ctx.input.engine.lans.some((own) => own.macHigh === sourceHigh && own.macLow >>> 0 === sourceLow >>> 0)
     )
       return false;
-    ctx.count('rescued');
+    ctx.count(C.rescued);
     return true;
   }
 
@@ -83,14 +83,14 @@ export class LanForwarder {
     const flags = source[R.flags] ?? 0;
     if (ctx.isTun(ctx.word(i, D.from)) && source[R.kind] !== RouteKind.none) {
       if (source[R.kind] === RouteKind.own) return true;
-      ctx.count('drop_source_unauthorised');
+      ctx.count(C.drop_source_unauthorised);
       return false;
     }
     switch (source[R.kind]) {
       case RouteKind.host:
       case RouteKind.onLink:
         if ((flags & RouteFlag.authorised) !== 0 && this.#pinHolds(i, flags)) return true;
-        ctx.count('drop_source_unauthorised');
+        ctx.count(C.drop_source_unauthorised);
         return false;
       case RouteKind.peer:
         this.#reportSourceElsewhere(i, vnet);
@@ -98,11 +98,11 @@ export class LanForwarder {
       case RouteKind.none: {
         const departed = ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
         if (departed && ctx.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
-        ctx.count('drop_source_unauthorised');
+        ctx.count(C.drop_source_unauthorised);
         return false;
       }
       default:
-        ctx.count('drop_source_unauthorised');
+        ctx.count(C.drop_source_unauthorised);
         return false;
     }
   }
@@ -118,7 +118,7 @@ export class LanForwarder {
 
   #reportSourceElsewhere(i: number, vnet: number): void {
     const ctx = this.#ctx;
-    ctx.count('drop_source_elsewhere');
+    ctx.count(C.drop_source_elsewhere);
     const address = ctx.sourceWords();
     if (!ctx.mayReport(-2, vnet, address)) return;
     const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
@@ -141,7 +141,7 @@ export class LanForwarder {
         if (((source[R.flags] ?? 0) & RouteFlag.visiting) !== 0 && (source[R.homePeer] ?? -1) >= 0) {
           this.#tunnel(i, source[R.homePeer] ?? 0, vnet);
         } else {
-          ctx.count('drop_no_route');
+          ctx.count(C.drop_no_route);
         }
     }
   }
@@ -153,7 +153,7 @@ export class LanForwarder {
     // machine itself sends has not been through a router yet: this one is the machine.
     if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none || ctx.isTun(ctx.word(i, D.from))) return true;
     if (ctx.packet.ttl <= 1) {
-      ctx.count('drop_ttl_expired');
+      ctx.count(C.drop_ttl_expired);
       sendTimeExceeded(ctx, i);
       return false;
     }

@@ -1,5 +1,6 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { C } from './counters.js';
 import { D, Kind } from './engine.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
@@ -36,12 +37,12 @@ export class TunnelForwarder {
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
-    else ctx.count('drop_payload_unknown');
+    else ctx.count(C.drop_payload_unknown);
   }
 
   #handshake(i: number): void {
     const ctx = this.#ctx;
-    ctx.count('handshake_received');
+    ctx.count(C.handshake_received);
     ctx.post({
       type: 'handshake',
       bytes: this.#copy(i),
@@ -59,7 +60,7 @@ export class TunnelForwarder {
   }
 
   #control(i: number): void {
-    this.#ctx.count('control_received');
+    this.#ctx.count(C.control_received);
     this.#ctx.post({ type: 'control', peer: this.#ctx.word(i, D.from), payload: this.#copy(i) });
   }
 
@@ -73,7 +74,7 @@ export class TunnelForwarder {
     const bytes = ctx.engine.packets;
     const header = ctx.word(i, D.offset);
     if (Atomics.load(ctx.control, ControlWord.serving) === 0) {
-      ctx.count('drop_not_serving');
+      ctx.count(C.drop_not_serving);
       return;
     }
     const hops = bytes[header + 1] ?? 0;
@@ -81,29 +82,28 @@ export class TunnelForwarder {
     const offset = header + OVERLAY_HEADER_BYTES;
     const room = length - OVERLAY_HEADER_BYTES;
     if (length < OVERLAY_HEADER_BYTES || !ctx.packet.parse(bytes, offset, room)) {
-      ctx.count('drop_malformed');
+      ctx.count(C.drop_malformed);
       return;
     }
     // The sender pads the sealed payload to 16 bytes (WireGuard §5.4.6): what the IP header states is the packet.
     const stated = ctx.packet.statedLength;
     if (stated > room || stated < ctx.packet.headerLength) {
-      ctx.count('drop_malformed');
+      ctx.count(C.drop_malformed);
       return;
     }
     if (ctx.vnets[vnet] !== 1) {
-      ctx.count('drop_unknown_vnet');
+      ctx.count(C.drop_unknown_vnet);
       return;
     }
     if (ctx.packet.toGroup || ctx.packet.linkLocal) {
-      ctx.count(ctx.packet.toGroup ? 'drop_group_destination' : 'drop_link_local');
+      ctx.count(ctx.packet.toGroup ? C.drop_group_destination : C.drop_link_local);
       return;
     }
     ctx.setWord(i, D.offset, offset);
     ctx.setWord(i, D.length, stated);
-    ctx.lookUpSource(vnet);
-    ctx.lookUpDestination(vnet);
+    ctx.lookUp(vnet);
     if (this.#sourceBelongs(ctx.word(i, D.from), hops)) this.#route(i, vnet, hops);
-    else ctx.count('drop_source_not_peers');
+    else ctx.count(C.drop_source_not_peers);
   }
 
   /**
@@ -147,15 +147,15 @@ export class TunnelForwarder {
     const wasHere = destination[R.previousPeer] === ctx.input.selfPeer;
     const departed = ((destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
     if ((!wasHere && !departed) || destination[R.peer] === from) {
-      ctx.count('drop_not_for_us');
+      ctx.count(C.drop_not_for_us);
       return;
     }
     if (hops <= 1) {
-      ctx.count('drop_hops_exhausted');
+      ctx.count(C.drop_hops_exhausted);
       return;
     }
     ctx.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
-    ctx.count('forwarded_on');
+    ctx.count(C.forwarded_on);
     const address = ctx.destinationWords();
     if (ctx.mayReport(from, vnet, address)) ctx.post({ type: 'redirect', peer: from, vnet, address });
   }
@@ -165,7 +165,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { source } = ctx;
     if (((source[R.flags] ?? 0) & RouteFlag.departed) === 0) {
-      ctx.count('drop_no_route');
+      ctx.count(C.drop_no_route);
       return;
     }
     ctx.deliverOutside(i, vnet, source[R.network] ?? 0);

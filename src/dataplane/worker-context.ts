@@ -1,8 +1,9 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { MacTable } from '../tables/mac-table.js';
-import { C, type PacketCounter, V } from './counters.js';
+import { C, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
+import { FlowCache } from './flow-cache.js';
 import { HoldQueue } from './hold-queue.js';
 import { IcmpBudget } from './icmp.js';
 import { PacketView } from './packet.js';
@@ -25,9 +26,9 @@ export class WorkerContext {
   /** By vnet id: 1 for those that exist. */
   readonly vnets: Uint8Array;
   readonly packet = new PacketView();
-  /** Route of the packet's source and of its destination, filled by `lookUp…`. */
-  readonly source = new Int32Array(ROUTE_WORDS);
-  readonly destination = new Int32Array(ROUTE_WORDS);
+  /** Route of the packet's source and of its destination, as `lookUp` found them: not to be written to. */
+  source: Int32Array = new Int32Array(ROUTE_WORDS);
+  destination: Int32Array = new Int32Array(ROUTE_WORDS);
   readonly hold: HoldQueue;
   readonly icmpBudget = new IcmpBudget();
   readonly nowMs: () => number;
@@ -35,6 +36,7 @@ export class WorkerContext {
   readonly #gatewayRoute = new Int32Array(ROUTE_WORDS);
   readonly #post: (message: WorkerMessage) => void;
   readonly #limit: RateLimit;
+  readonly #flows: FlowCache;
 
   constructor(
     engine: Engine,
@@ -53,12 +55,13 @@ export class WorkerContext {
     this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
     this.#limit = new RateLimit(nowMs);
+    this.#flows = new FlowCache(this.table);
     this.nowMs = nowMs;
     this.#post = post;
   }
 
-  count(counter: PacketCounter): void {
-    const index = C[counter];
+  /** Adds one to a counter, given by its index (`C`). */
+  count(index: number): void {
     this.counters[index] = (this.counters[index] ?? 0) + 1;
   }
 
@@ -81,22 +84,11 @@ export class WorkerContext {
     this.engine.descriptors[descriptor * DESCRIPTOR_WORDS + field] = value;
   }
 
-  lookUpSource(vnet: number): void {
-    const p = this.packet;
-    this.table.lookup(vnet, p.family, p.source0, p.source1, p.source2, p.source3, this.source);
-  }
-
-  lookUpDestination(vnet: number): void {
-    const p = this.packet;
-    this.table.lookup(
-      vnet,
-      p.family,
-      p.destination0,
-      p.destination1,
-      p.destination2,
-      p.destination3,
-      this.destination,
-    );
+  /** Finds the routes of the packet's source and destination. */
+  lookUp(vnet: number): void {
+    const { source, destination } = this.#flows.find(vnet, this.packet);
+    this.source = source;
+    this.destination = destination;
   }
 
   /** Hosts that believe to be on one link: same network, or both in the vnet's subnet (dataplane.md, "What happens to the IP header"). */
@@ -113,7 +105,7 @@ export class WorkerContext {
    */
   deliver(descriptor: number, vnet: number, route: Int32Array): void {
     if (((route[R.flags] ?? 0) & RouteFlag.authorised) === 0) {
-      this.count('drop_destination_unauthorised');
+      this.count(C.drop_destination_unauthorised);
       return;
     }
     if (route[R.kind] === RouteKind.onLink) {
@@ -126,7 +118,7 @@ export class WorkerContext {
   /** Sends the packet to the home network's gateway, on its way to the outside world. */
   deliverOutside(descriptor: number, vnet: number, network: number): void {
     if (!this.table.gateway(network - 1, this.#gateway)) {
-      this.count('drop_no_gateway');
+      this.count(C.drop_no_gateway);
       return;
     }
     const [family, w0, w1, w2, w3] = this.#gateway as unknown as [number, number, number, number, number];
@@ -142,7 +134,7 @@ export class WorkerContext {
         this.toOwn(descriptor, this.#gatewayRoute);
         return;
       default:
-        this.count('drop_no_gateway');
+        this.count(C.drop_no_gateway);
     }
   }
 
@@ -168,12 +160,12 @@ export class WorkerContext {
   toOwn(descriptor: number, route: Int32Array): void {
     const port = route[R.lan] ?? -1;
     if (!this.isTun(port)) {
-      this.count('drop_own_address_without_tun');
+      this.count(C.drop_own_address_without_tun);
       return;
     }
     this.setWord(descriptor, D.to, port);
     this.setWord(descriptor, D.action, Action.lan);
-    this.count('to_gateway');
+    this.count(C.to_gateway);
   }
 
   toLan(descriptor: number, vnet: number, route: Int32Array): void {
@@ -181,7 +173,7 @@ export class WorkerContext {
     this.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
     this.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);
     this.setWord(descriptor, D.action, Action.lan);
-    this.count('to_lan');
+    this.count(C.to_lan);
     this.#countVnet(descriptor, vnet, V.packetsToLan);
   }
 
@@ -200,7 +192,7 @@ export class WorkerContext {
     this.setWord(descriptor, D.hops, hops);
     this.setWord(descriptor, D.mtu, this.peerMtu[peer] ?? 0);
     this.setWord(descriptor, D.action, Action.tunnel);
-    this.count('to_tunnel');
+    this.count(C.to_tunnel);
     this.#countVnet(descriptor, vnet, V.packetsToTunnel);
   }
 
@@ -221,17 +213,17 @@ export class WorkerContext {
 
   #holdFor(descriptor: number, vnet: number, next: AddressWords): void {
     if (!this.hold.add(descriptor, vnet, next)) {
-      this.count('drop_hold_queue_full');
+      this.count(C.drop_hold_queue_full);
       return;
     }
-    this.count('held');
+    this.count(C.held);
     if (this.mayReport(-1, vnet, next)) this.post({ type: 'want', vnet, address: next });
   }
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */
   releaseHeld(): void {
     this.hold.release(this.table, this.#gatewayRoute, (descriptor, route, vnet) => {
-      if (route === undefined) this.count('drop_unresolved');
+      if (route === undefined) this.count(C.drop_unresolved);
       else this.toLan(descriptor, vnet, route);
     });
   }

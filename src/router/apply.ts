@@ -14,6 +14,7 @@ import type { LanSide } from './lan-side.js';
 import type { MetricsHost } from './metrics-host.js';
 import type { Prepared } from './reloader.js';
 import type { Tables } from './table-views.js';
+import type { TunRoutes } from './tun-ports.js';
 
 export interface ApplyParts {
   readonly clock: Clock;
@@ -23,6 +24,7 @@ export interface ApplyParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly lanSide: LanSide;
+  readonly tunRoutes: TunRoutes;
   readonly rescue: LanRescue;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
@@ -78,5 +80,6 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   mobility.reconfigure(after.router.mobility);
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
   lanSide.rescan();
+  parts.tunRoutes.reconfigure();
   if (before.router.log.level !== after.router.log.level) parts.setLogLevel(after.router.log.level);
 }

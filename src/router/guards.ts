@@ -1,8 +1,8 @@
 /** The kernel guard over reloads: a new one stands before the old one goes, so that no copy slips through between. */
+import { kernelForwards } from '../config/machine.js';
 import type { Lan } from '../mobility/ports.js';
 import type { NetworkConfig, RouterId } from '../tables/model.js';
 import { guardRules, KernelGuard } from './kernel-guard.js';
-import { kernelForwards } from './lans.js';
 import type { Prepared } from './reloader.js';
 
 const NOTHING: Prepared = { commit: () => {}, abandon: () => {} };

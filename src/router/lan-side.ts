@@ -10,7 +10,7 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
 import type { Gndt } from '../tables/gndt.js';
-import type { LanIndex, LndtEntry, VnetId } from '../tables/model.js';
+import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../tables/model.js';
 import { LanCapture } from './lan-capture.js';
 import type { Tables } from './table-views.js';
 
@@ -39,6 +39,7 @@ export class LanSide {
     this.#scanner = new Scanner(ports, lans, {
       entries: () => [...tables.lndt.entries, ...homeGateways(tables.gndt)],
       known: (vnet, ip) => this.#isKnown(vnet, ip),
+      elsewhere: () => nodesElsewhere(tables),
     });
     this.#prober = new Prober(
       ports,
@@ -116,6 +117,13 @@ export class LanSide {
     const { directory, gndt, hwdt } = this.#options.tables;
     const record = directory.here(vnet, ip);
     return record !== undefined && (record.router !== gndt.self || hwdt.get(vnet, ip) !== undefined);
+  }
+}
+
+/** Nodes that are at other routers. */
+function* nodesElsewhere({ directory, gndt }: Tables): Generator<NodeRecord> {
+  for (const record of directory.all()) {
+    if (record.state === 'here' && record.router !== gndt.self) yield record;
   }
 }
 

@@ -117,7 +117,10 @@ async function run(directory: string, { config, warnings }: Loaded, version: str
     });
   }
   // What comes of a reload goes to the log; nobody waits for an answer.
-  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  process.on('SIGHUP', () => {
+    supervision.reloading();
+    void router?.reload({ dryRun: false, confirmSeconds: undefined }).finally(() => supervision.reloaded());
+  });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   router = new Router({ config, warnings, version, load, log: log.logger, onFailure: fail });
   await router.start();

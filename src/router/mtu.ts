@@ -18,3 +18,8 @@ export function innerMtu(endpoint: Ip | undefined, peerMtuBytes: number): number
   const own = WAN_MTU_BYTES - (endpoint?.family === 6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);
   return peerMtuBytes > 0 ? Math.min(own, peerMtuBytes) : own;
 }
+
+/** The outer IP packet that an inner one of this size makes. */
+export function outerBytes(innerBytes: number, family: 4 | 6): number {
+  return innerBytes + (family === 6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);
+}

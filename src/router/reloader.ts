@@ -36,6 +36,9 @@ export interface ReloaderOptions {
   readonly isReady: () => boolean;
 }
 
+/** What the files say, held against what the router runs with. */
+export type FilesState = { readonly errors: readonly ConfigError[] } | { readonly changes: number };
+
 interface Pending {
   /** What to go back to. */
   readonly config: VineConfig;
@@ -77,6 +80,14 @@ export class Reloader {
       ...(waits === undefined ? [] : [waits]),
       ...(this.#isUndone ? [UNDONE] : []),
     ];
+  }
+
+  /** Reads the files, changes nothing. */
+  filesState(): FilesState {
+    const loaded = this.#options.load();
+    if ('errors' in loaded) return loaded;
+    const { changes, refused } = configDifference(this.#config, loaded.config);
+    return { changes: changes.length + refused.length };
   }
 
   stop(): void {

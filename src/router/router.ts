@@ -10,11 +10,9 @@ import { type ControlServer, startControlServer } from '../control/server.js';
 import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
-import type { WorkerMessage } from '../dataplane/worker-message.js';
 import { Mobility } from '../mobility/mobility.js';
-import type { Mac } from '../net/mac.js';
 import { systemClock } from '../net/system-clock.js';
-import { Directory, type SavedRecord } from '../tables/directory.js';
+import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
 import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
@@ -22,7 +20,7 @@ import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { RouterId } from '../tables/model.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress, toIp } from './address-words.js';
+import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
@@ -30,22 +28,23 @@ import { Guards } from './guards.js';
 import { Hearing } from './hearing.js';
 import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
+import { lanWarnings } from './lans.js';
+import { LocalRecords } from './local-records.js';
 import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { innerMtu, ownInnerMtu } from './mtu.js';
 import { Reloader } from './reloader.js';
-import { openSockets, type Sockets } from './sockets.js';
+import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
-
-/** So that one write takes a burst of moves along. */
-const SAVE_AFTER_MS = 3;
+import { warmUp } from './warm-up.js';
+import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -66,6 +65,7 @@ export class Router {
   readonly #tables: Tables;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
+  readonly #local: LocalRecords;
   readonly #sockets: Sockets;
   readonly #rescue: LanRescue;
   readonly #plane: DataPlane;
@@ -83,7 +83,6 @@ export class Router {
   #control: ControlServer | undefined;
   readonly #tunRoutes: TunRoutes;
   #serving = false;
-  #savePending = false;
 
   /** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
   constructor(options: RouterOptions) {
@@ -151,7 +150,7 @@ export class Router {
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wake());
-    directory.subscribe(() => this.#store.schedule(() => this.#ownState()));
+    this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -167,13 +166,15 @@ export class Router {
     this.#warnings.push(
       ...this.#control.warnings,
       ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...this.#lanWarnings(),
+      ...lanWarnings(this.#sockets.lans),
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    await this.#plane.startTunnel();
+    const tunnelStarted = this.#plane.startTunnel();
+    warmUp(this.#clock.wallMs());
+    await tunnelStarted;
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
@@ -208,7 +209,8 @@ export class Router {
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
     this.#drops.stop();
-    this.#store.save(this.#ownState());
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
     this.#guards.stop();
     this.#tunRoutes.stop();
     this.#sockets.close();
@@ -235,6 +237,7 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       lanSide: this.#lanSide,
+      tunRoutes: this.#tunRoutes,
       rescue: this.#rescue,
       guards: this.#guards,
       metrics: this.#metricsHost,
@@ -264,15 +267,6 @@ export class Router {
     return store;
   }
 
-  /** What must survive a restart: own records, and those of nodes native here. */
-  #ownState(): SavedRecord[] {
-    const { directory, gndt } = this.#tables;
-    const kept = [...directory.all()].filter(
-      ({ vnet, ip, router }) => router === gndt.self || gndt.isHome(vnet, ip),
-    );
-    return kept.map((record) => directory.saved(record));
-  }
-
   /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */
   #createRescue(native: NativeAddon): LanRescue {
     const { gndt, directory } = this.#tables;
@@ -300,9 +294,18 @@ export class Router {
       table: this.#forwarding.memory,
       macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
-      onMessage: (message) => this.#workerMessage(message),
+      // What the message is for is made after the plane.
+      onMessage: (message) =>
+        takeWorkerMessage(message, {
+          gndt,
+          tunnel: this.#tunnel,
+          lanSide: this.#lanSide,
+          mobility: this.#mobility,
+        }),
       onFailure: (worker, error) =>
-        this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
+        this.#options.onFailure(
+          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
+        ),
     });
   }
 
@@ -322,26 +325,15 @@ export class Router {
         event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
-        // A burst of moves is written once.
-        saveState: () => this.#saveSoon(),
+        saveState: () => this.#store.saveSoon(() => this.#local.all()),
       },
-    });
-  }
-
-  #saveSoon(): void {
-    if (this.#savePending) return;
-    this.#savePending = true;
-    this.#clock.after('save', SAVE_AFTER_MS, () => {
-      this.#savePending = false;
-      this.#store.save(this.#ownState());
     });
   }
 
   #createTunnel(native: ReturnType<typeof loadNative>): Tunnel {
     const { config, version } = this.#options;
     return new Tunnel({
-      // AES-256-GCM sessions are still to come (config/not-yet.ts warns).
-      gndt: { ...config.gndt, cipher: 'chacha20-poly1305' },
+      gndt: config.gndt,
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
@@ -380,46 +372,21 @@ export class Router {
       lanSockets: this.#sockets.lanSockets,
       tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
+      cipher: this.#options.config.gndt.cipher,
+      rawChaCha: loadNative().rawChaCha(),
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       hub: this.#hub,
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
+      guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
       setLogLevel: (level) => {
         this.#options.log.level = level;
       },
     });
-  }
-
-  #workerMessage(message: WorkerMessage): void {
-    switch (message.type) {
-      case 'handshake': {
-        const source = { address: toIp(message.address).toBytes(), port: message.port };
-        this.#tunnel.handshakeReceived(message.bytes, source);
-        break;
-      }
-      case 'control':
-        this.#tunnel.controlReceived(message.peer, message.payload);
-        break;
-      case 'sessionConfirmed':
-        this.#tunnel.sessionConfirmed(message.peer, message.session);
-        break;
-      case 'want':
-        this.#lanSide.want(message.vnet, toIp(message.address));
-        break;
-      case 'redirect': {
-        const router = this.#tables.gndt.routerAt(message.peer);
-        if (router !== undefined) this.#mobility.redirectHint(router, message.vnet, toIp(message.address));
-        break;
-      }
-      case 'sourceElsewhere':
-        this.#lanSide.probe(message.lan, toIp(message.address), message.mac as Mac);
-        break;
-      default: // 'running' and 'stopped' are the plane's own.
-    }
   }
 
   #counters(): Record<string, number> {
@@ -445,14 +412,5 @@ export class Router {
     const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
-  }
-
-  #lanWarnings(): string[] {
-    return this.#sockets.lans
-      .filter(({ addresses }) => addresses.length === 0)
-      .map(
-        (lan) =>
-          `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-      );
   }
 }

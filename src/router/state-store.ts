@@ -11,6 +11,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../config/system-error.js';
 import type { Clock, Timer } from '../net/clock.js';
@@ -19,7 +20,7 @@ import { decodeState, encodeState } from './state-file.js';
 
 const FILE = 'directory.json';
 
-/** A change is on disk within a second, the write itself included. */
+/** A change that is no move is on disk within a second, the write itself included. */
 const WRITE_DELAY_MS = 500;
 /** After a failed write (disk full), for as long as it takes. */
 const RETRY_DELAY_MS = 5000;
@@ -33,15 +34,25 @@ export interface LoadedState {
 
 type Snapshot = () => Iterable<SavedRecord>;
 
+interface Pending {
+  readonly timer: Timer;
+  readonly dueMs: number;
+  readonly snapshot: Snapshot;
+}
+
 /**
- * `directory.json` in the state directory (made with mode 0700 when it is missing). Reading and writing are
- * synchronous: a move is on disk before its claim is answered. No method throws for what the disk does.
+ * `directory.json` in the state directory (made with mode 0700 when it is missing). While the router serves, writing
+ * goes on beside it: one write takes 5 to 15 ms, mostly waiting for the disk, and fifty moves in a second must not wait
+ * for fifty of them. Changes during a write are together in the next one. No method throws for what the disk does.
  */
 export class StateStore {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #onError: (message: string) => void;
-  #pending: { readonly timer: Timer; readonly snapshot: Snapshot } | undefined;
+  #pending: Pending | undefined;
+  #writing: Promise<void> | undefined;
+  /** Writes that were begun; an older one does not replace what a newer one has written. */
+  #lastWrite = 0;
 
   /** @param onError is told of every write that failed; it is tried again after 5 s */
   constructor(directory: string, clock: Clock, onError: (message: string) => void) {
@@ -72,32 +83,44 @@ export class StateStore {
     return { records, problem: `${this.path} is damaged (${damage}); ${this.#putAside(records)}` };
   }
 
-  /** Writes at once; a write that was scheduled is thereby done. */
+  /** Writes at once, and blocks; for start and stop. A write that was scheduled is thereby done. */
   save(records: Iterable<SavedRecord>): void {
     const kept = [...records];
-    this.#write(() => kept);
+    this.#cancel();
+    this.#lastWrite++;
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      replaceFile(this.#directory, FILE, encodeState(kept));
+    } catch (error) {
+      this.#failed(() => kept, error);
+    }
+  }
+
+  /** Writes beside everything else, as soon as the events of this moment are done, what `snapshot` then returns. */
+  saveSoon(snapshot: Snapshot): void {
+    this.#writeAfter(0, snapshot);
   }
 
   /** Writes within a second what `snapshot` then returns. Calls in the meantime add nothing. */
   schedule(snapshot: Snapshot): void {
-    if (this.#pending === undefined) this.#writeAfter(WRITE_DELAY_MS, snapshot);
-    else this.#pending = { timer: this.#pending.timer, snapshot };
+    this.#writeAfter(WRITE_DELAY_MS, snapshot);
   }
 
-  /** Writes now what is scheduled, if anything is; nothing is written later. For an orderly stop. */
-  close(): void {
-    const pending = this.#pending;
-    if (pending === undefined) return;
-    this.#write(pending.snapshot);
-    this.#cancel();
+  /** Settles when no write is under way. */
+  async idle(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
   }
 
+  /** The earlier of two times counts, and the later snapshot. */
   #writeAfter(delayMs: number, snapshot: Snapshot): void {
-    const timer = this.#clock.after('state write', delayMs, () => {
-      const pending = this.#pending;
-      if (pending !== undefined) this.#write(pending.snapshot);
-    });
-    this.#pending = { timer, snapshot };
+    const dueMs = this.#clock.nowMs() + delayMs;
+    if (this.#pending !== undefined && this.#pending.dueMs <= dueMs) {
+      this.#pending = { ...this.#pending, snapshot };
+      return;
+    }
+    this.#cancel();
+    const timer = this.#clock.after('state write', delayMs, () => this.#start());
+    this.#pending = { timer, dueMs, snapshot };
   }
 
   #cancel(): void {
@@ -105,15 +128,31 @@ export class StateStore {
     this.#pending = undefined;
   }
 
-  #write(snapshot: Snapshot): void {
-    this.#cancel();
+  /** One write at a time: what is pending during it follows it. */
+  #start(): void {
+    const pending = this.#pending;
+    if (pending === undefined || this.#writing !== undefined) return;
+    this.#pending = undefined;
+    this.#writing = this.#writeBeside(pending.snapshot).finally(() => {
+      this.#writing = undefined;
+      if (this.#pending !== undefined && this.#pending.dueMs <= this.#clock.nowMs()) this.#start();
+    });
+  }
+
+  async #writeBeside(snapshot: Snapshot): Promise<void> {
+    const write = ++this.#lastWrite;
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      replaceFile(this.#directory, FILE, encodeState(snapshot()));
+      const text = encodeState(snapshot());
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await replaceFileBeside(this.#directory, FILE, text, () => write === this.#lastWrite);
     } catch (error) {
-      this.#writeAfter(RETRY_DELAY_MS, snapshot);
-      this.#onError(`cannot write ${this.path}: ${messageOf(error)}`);
+      this.#failed(snapshot, error);
     }
+  }
+
+  #failed(snapshot: Snapshot, error: unknown): void {
+    this.#writeAfter(RETRY_DELAY_MS, snapshot);
+    this.#onError(`cannot write ${this.path}: ${messageOf(error)}`);
   }
 
   /** Keeps the damaged file under a second name and puts what is good of it in its place. Says what it did. */
@@ -153,5 +192,30 @@ function replaceFile(directory: string, name: string, text: string): void {
     fsyncSync(parent); // the new name itself
   } finally {
     closeSync(parent);
+  }
+}
+
+/** The same without blocking, under a temporary name of its own. @param isLast asked before the file is replaced */
+async function replaceFileBeside(
+  directory: string,
+  name: string,
+  text: string,
+  isLast: () => boolean,
+): Promise<void> {
+  const temporary = join(directory, `${name}.new`);
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  if (!isLast()) return;
+  await rename(temporary, join(directory, name));
+  const parent = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await parent.sync(); // the new name itself
+  } finally {
+    await parent.close();
   }
 }

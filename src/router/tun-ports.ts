@@ -62,6 +62,8 @@ export class TunRoutes {
   readonly #commands: IpCommands;
   /** Host routes of nodes that are away, by port index and address. */
   readonly #away = new Set<string>();
+  /** Routes to the other sites' networks, by port. */
+  readonly #networks = new Map<TunPort, ReadonlyMap<string, Prefix>>();
   #unsubscribe: () => void = () => {};
 
   /** @param onProblem what `ip` says of routes that come later, a sentence each */
@@ -86,7 +88,10 @@ export class TunRoutes {
         warnings.push(
           `${port.interface}: this machine has no address in the vnet (none on its LANs there, no single address in lndt.json), so nothing can use it`,
         );
-      const lines = [...deviceCommands(port, mtuBytes), ...this.#networkRoutes(port, warnings)];
+      const networks = this.#networksOf(port, warnings);
+      this.#networks.set(port, networks);
+      const routes = [...networks.values()].flatMap((prefix) => routeCommand('add', port, prefix));
+      const lines = [...deviceCommands(port, mtuBytes), ...routes];
       const problems = await this.#commands.run(lines);
       warnings.push(...problems.map((problem) => `${port.interface}: ${problem}`));
     }
@@ -95,21 +100,36 @@ export class TunRoutes {
     return warnings;
   }
 
+  /** The GNDT's networks are others now: new routes come before old ones go. */
+  reconfigure(): void {
+    for (const port of this.#ports) {
+      const before = this.#networks.get(port) ?? new Map<string, Prefix>();
+      const now = this.#networksOf(port, []);
+      this.#networks.set(port, now);
+      const added = [...now].filter(([key]) => !before.has(key));
+      const gone = [...before].filter(([key]) => !now.has(key));
+      this.#commands.later([
+        ...added.flatMap(([, prefix]) => routeCommand('replace', port, prefix)),
+        ...gone.flatMap(([, prefix]) => routeCommand('del', port, prefix)),
+      ]);
+    }
+    for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
+  }
+
   stop(): void {
     this.#unsubscribe();
   }
 
   /** The other sites' networks. One that a router itself is reached in would catch the tunnel's own datagrams. */
-  #networkRoutes(port: TunPort, warnings: string[]): string[] {
-    return this.#gndt.config.networks.flatMap(({ vnet, prefix, router }) => {
-      if (vnet !== port.vnet || router === this.#gndt.self) return [];
+  #networksOf(port: TunPort, warnings: string[]): Map<string, Prefix> {
+    const networks = new Map<string, Prefix>();
+    for (const { vnet, prefix, router } of this.#gndt.config.networks) {
+      if (vnet !== port.vnet || router === this.#gndt.self) continue;
       const reached = this.#gndt.config.routers.find((entry) => isReachedIn(entry, prefix));
-      if (reached !== undefined) {
-        warnings.push(`${port.interface}: no route to ${prefix}: an endpoint of ${reached.id} lies in it`);
-        return [];
-      }
-      return routeCommand('add', port, prefix);
-    });
+      if (reached === undefined) networks.set(prefix.key, prefix);
+      else warnings.push(`${port.interface}: no route to ${prefix}: an endpoint of ${reached.id} lies in it`);
+    }
+    return networks;
   }
 
   /** A node that is native here and away is no longer on the LAN, where the kernel would look for it. */

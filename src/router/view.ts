@@ -1,15 +1,18 @@
 /** What the control API asks: every answer comes from memory, at once. */
 
+import { pingWhole } from '../config/machine.js';
 import type {
   ConfirmView,
   CountersView,
   DirectoryView,
   EventView,
+  FindingView,
   GndtView,
   HwdtView,
   LndtView,
   MigrationView,
   PeerView,
+  PingView,
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
@@ -26,9 +29,10 @@ import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
-import type { RouterConfig } from '../tables/model.js';
+import type { GndtConfig, RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
+import { examine } from './doctor.js';
 import type { EventHub } from './event-hub.js';
 import type { Reloader } from './reloader.js';
 import { RouteExplainer } from './route-view.js';
@@ -44,6 +48,7 @@ import {
 } from './table-views.js';
 import type { TunPort } from './tun-ports.js';
 
+const PING_LIMIT_MS = 3_000;
 const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 export interface LiveParts {
@@ -57,6 +62,9 @@ export interface LiveParts {
   readonly lanSockets: readonly LanSocket[];
   readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
+  readonly cipher: GndtConfig['cipher'];
+  /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
+  readonly rawChaCha: boolean;
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
@@ -65,7 +73,8 @@ export interface LiveParts {
   readonly counters: () => CountersView;
   readonly isReady: () => boolean;
   readonly setLogLevel: (level: string) => void;
-  readonly reloader: Pick<Reloader, 'reload' | 'confirm'>;
+  readonly reloader: Reloader;
+  readonly guarded: () => boolean;
 }
 
 export class LiveView implements RouterView {
@@ -74,6 +83,7 @@ export class LiveView implements RouterView {
   readonly #routes: RouteExplainer;
   readonly #startedWallMs: number;
   readonly #startedMs: number;
+  #examination: Promise<readonly FindingView[]> | undefined;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -96,12 +106,23 @@ export class LiveView implements RouterView {
       workers: plane.workers(),
       listen: this.#listen(),
       lans: this.#lans(),
+      tunnel: this.#tunnel(),
       peersUp: tunnel.upPeers().length,
       peersTotal: gndt.otherRouters().length,
       nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
       nodesVisiting: lndt.visiting().length,
       nodesDeparted: lndt.departed().length,
       warnings: warnings(),
+    };
+  }
+
+  #tunnel(): StatusView['tunnel'] {
+    const { udp, cipher, rawChaCha } = this.#parts;
+    return {
+      cipher,
+      sealing: cipher === 'chacha20-poly1305' && rawChaCha ? 'primitives' : 'evp',
+      segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
+      coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
     };
   }
 
@@ -144,6 +165,8 @@ export class LiveView implements RouterView {
       packetsReceived: counts?.packetsReceived ?? 0,
       version: version ?? null,
       innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
+      clockOffsetMs: state.clockOffsetMs ?? null,
+      sameGndt: state.sameGndt ?? null,
     };
   }
 
@@ -202,6 +225,40 @@ export class LiveView implements RouterView {
       return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
     this.#parts.setLogLevel(level);
     return undefined;
+  }
+
+  ping(router: string): Promise<PingView | string> {
+    const { clock, tables, tunnel } = this.#parts;
+    if (router === tables.gndt.self) return Promise.resolve(`${router} is this router`);
+    const peer = this.peers().find(({ id }) => id === router);
+    if (peer === undefined) return Promise.resolve(`there is no router "${router}" in gndt.json`);
+    return new Promise((resolve) => {
+      const limit = clock.after('ping-limit', PING_LIMIT_MS, () => resolve(`${router} does not answer`));
+      const sent = tunnel.ping(router, (rttMs) => {
+        limit.cancel();
+        resolve({ router, endpoint: peer.endpoint, rttMs });
+      });
+      if (sent) return;
+      limit.cancel();
+      resolve(`${router} is not up: ${peer.reason}`);
+    });
+  }
+
+  /** One examination at a time, whoever asks. */
+  doctor(): Promise<readonly FindingView[]> {
+    const { reloader, warnings, guarded } = this.#parts;
+    this.#examination ??= examine({
+      config: () => reloader.config.router,
+      peers: () => this.peers(),
+      counters: () => this.counters(),
+      warnings,
+      files: () => reloader.filesState(),
+      guarded,
+      pingWhole,
+    }).finally(() => {
+      this.#examination = undefined;
+    });
+    return this.#examination;
   }
 
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {

@@ -26,6 +26,8 @@ export interface PingMessage {
 export interface PongMessage {
   readonly type: 'pong';
   readonly token: number;
+  /** Its sender's clock, microseconds of Unix time; 0: not told. */
+  readonly wallUs: number;
 }
 
 /** Orderly stop, or refusal: `reason` is for people. */

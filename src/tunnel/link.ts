@@ -15,7 +15,7 @@ import type { RouterId } from '../tables/model.js';
 import { Channel } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
-import type { ByeMessage, HelloMessage } from './control-message.js';
+import type { ByeMessage, HelloMessage, PongMessage } from './control-message.js';
 import type { PeerCounts, TunnelPorts } from './ports.js';
 import { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
@@ -49,6 +49,12 @@ export interface LinkContext {
 /** Pings remembered: an answer to an older one says nothing new. */
 const MAX_PINGS = 16;
 
+interface SentPing {
+  readonly atMs: number;
+  /** Who asked for it, if not the link itself. */
+  readonly answered: ((rttMs: number) => void) | undefined;
+}
+
 export class Link {
   readonly rtt = new RttEstimator();
   private readonly channel: Channel;
@@ -62,7 +68,8 @@ export class Link {
   private lastEngineReceivedMs = 0;
   private nextToken = 1;
   private refusal = '';
-  private readonly pings = new Map<number, number>();
+  private readonly pings = new Map<number, SentPing>();
+  private offsetMs: number | undefined;
 
   constructor(
     private readonly peer: number,
@@ -94,6 +101,18 @@ export class Link {
     if (this.currentState === 'idle' || this.currentState === 'refused') this.begin();
     // Also confirms the session to its responder.
     this.channel.send(this.context.hello());
+  }
+
+  /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
+  get clockOffsetMs(): number | undefined {
+    return this.offsetMs;
+  }
+
+  /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
+  pingNow(answered: (rttMs: number) => void): boolean {
+    if (this.currentState !== 'up') return false;
+    this.ping(this.context.ports.clock.nowMs(), answered);
+    return true;
   }
 
   /** What we say of ourselves has changed. */
@@ -163,8 +182,9 @@ export class Link {
     if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
     else if (body === undefined)
       this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
-    else if (body.type === 'ping') this.channel.sendOnce({ type: 'pong', token: body.token });
-    else if (body.type === 'pong') this.answered(body.token);
+    else if (body.type === 'ping')
+      this.channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.wallUs() });
+    else if (body.type === 'pong') this.answered(body);
     else if (body.type !== 'hello' && body.type !== 'bye') this.listener.message(body);
     this.channel.flushAcks();
   }
@@ -249,6 +269,7 @@ export class Link {
     this.tick?.cancel();
     this.tick = undefined;
     this.pings.clear();
+    this.offsetMs = undefined;
     this.rtt.reset();
     this.channel.restart();
   }
@@ -287,19 +308,28 @@ export class Link {
     this.listener.counted(counts);
   }
 
-  private ping(nowMs: number): void {
+  private ping(nowMs: number, answered?: (rttMs: number) => void): void {
     const token = this.nextToken++;
     this.lastPingMs = nowMs;
-    this.pings.set(token, nowMs);
+    this.pings.set(token, { atMs: nowMs, answered });
     this.pings.delete(token - MAX_PINGS);
     this.channel.sendOnce({ type: 'ping', token });
   }
 
-  private answered(token: number): void {
-    const askedMs = this.pings.get(token);
-    if (askedMs === undefined) return;
+  private answered({ token, wallUs }: PongMessage): void {
+    const ping = this.pings.get(token);
+    if (ping === undefined) return;
+    const { clock } = this.context.ports;
     this.pings.delete(token);
-    this.rtt.sample(this.context.ports.clock.nowMs() - askedMs);
+    const rttMs = clock.nowMs() - ping.atMs;
+    this.rtt.sample(rttMs);
+    // Its clock was read about half a round trip ago.
+    if (wallUs > 0) this.offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
+    ping.answered?.(rttMs);
+  }
+
+  private wallUs(): number {
+    return Math.max(0, Math.floor(this.context.ports.clock.wallMs() * 1000));
   }
 }
 

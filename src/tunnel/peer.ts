@@ -8,6 +8,7 @@ import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endp
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import type { PeerCounts } from './ports.js';
+import type { CipherName } from './primitives.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
 /** What `vinectl peers` shows. */
@@ -29,6 +30,8 @@ export interface PeerState {
   readonly innerMtuBytes: number;
   /** Has it read the same gndt.json? Undefined before the first Hello. */
   readonly sameGndt: boolean | undefined;
+  /** By how much its clock is ahead of ours; undefined before the first answer. */
+  readonly clockOffsetMs: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -100,9 +103,22 @@ export class Peer implements LinkListener, SessionsListener {
     this.sessions.configure(udpEndpoints(entry.endpoints));
   }
 
+  /** See `Link.pingNow`. */
+  ping(answered: (rttMs: number) => void): boolean {
+    return this.link.pingNow(answered);
+  }
+
   /** What this router says of itself has changed. */
   greetAgain(): void {
     this.link.greetAgain();
+  }
+
+  /** It asked for a session with another cipher than ours: there will be none until one of the files changes. */
+  cipherDiffers(its: CipherName): void {
+    const reason = `its gndt.json says cipher ${its}, this router's says ${this.context.identity.cipher}`;
+    if (this.isUp || this.trouble === reason) return;
+    this.trouble = reason;
+    this.owner.event({ event: 'peer_refused', router: this.id, reason });
   }
 
   /** Says Bye and forgets all keys. No callback comes of it. */
@@ -139,6 +155,7 @@ export class Peer implements LinkListener, SessionsListener {
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: hello?.innerMtuBytes ?? 0,
       sameGndt: hello && Buffer.compare(hello.gndtDigest, ours) === 0,
+      clockOffsetMs: this.link.clockOffsetMs,
       pendingMessages: this.link.pendingMessages,
       counts: this.context.ports.peerStats?.(this.number),
     };

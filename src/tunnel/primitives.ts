@@ -14,7 +14,8 @@ import { blake2s } from '@noble/hashes/blake2.js';
 import { concat } from './bytes.js';
 import { KEY_BYTES, MAC_BYTES, TAG_BYTES } from './constants.js';
 
-export type CipherName = 'chacha20-poly1305' | 'aes-256-gcm';
+export const CIPHERS = ['chacha20-poly1305', 'aes-256-gcm'] as const;
+export type CipherName = (typeof CIPHERS)[number];
 
 /** RFC 8410 §4 and §7: what precedes the 32 key bytes in DER. */
 const PRIVATE_KEY_PREFIX = Uint8Array.from(Buffer.from('302e020100300506032b656e04220420', 'hex'));

@@ -15,6 +15,7 @@ import { Counters } from './counters.js';
 import {
   createIdentity,
   createRemoteIdentity,
+  type HandshakeDropReason,
   hasValidMac1,
   type Identity,
   openInitiation,
@@ -23,6 +24,7 @@ import {
 import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
+import { CIPHERS } from './primitives.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
 import { TimestampSource } from './tai64n.js';
@@ -171,6 +173,11 @@ export class Tunnel {
     for (const part of split(message, this.codec)) peer.send(part);
   }
 
+  /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
+  ping(router: RouterId, answered: (rttMs: number) => void): boolean {
+    return this.byId.get(router)?.ping(answered) ?? false;
+  }
+
   /** Nearest (smallest RTT) first. */
   upPeers(): RouterId[] {
     const up = [...this.byId.values()].filter((peer) => peer.isUp);
@@ -234,8 +241,22 @@ export class Tunnel {
 
   private handleInitiation(message: InitiationMessage, source: DatagramAddress): string | undefined {
     const opened = openInitiation(this.identity, message, (key) => this.byKey.get(keyText(key)));
-    if (typeof opened === 'string') return opened;
-    return opened.peer.sessions.initiationOpened(opened, source);
+    if (typeof opened !== 'string') return opened.peer.sessions.initiationOpened(opened, source);
+    return opened === 'not-authentic' ? this.judgeOtherCipher(message) : opened;
+  }
+
+  /** A message that cannot be read with our cipher may be a peer's whose file says another: that is worth a word. */
+  private judgeOtherCipher(message: InitiationMessage): HandshakeDropReason | 'other-cipher' {
+    for (const cipher of CIPHERS) {
+      if (cipher === this.identity.cipher) continue;
+      const opened = openInitiation({ ...this.identity, cipher }, message, (key) =>
+        this.byKey.get(keyText(key)),
+      );
+      if (typeof opened === 'string') continue;
+      opened.peer.cipherDiffers(cipher);
+      return 'other-cipher';
+    }
+    return 'not-authentic';
   }
 
   private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {

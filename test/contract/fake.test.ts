@@ -36,7 +36,7 @@ function fakeWorld(): World {
     return openTunLink(addon, network, `tun-test${tuns}`);
   };
   const raw = async (family: 4 | 6) => openRaw(network, family);
-  return { addon, openRaw: raw, openLink, openTun, withoutLan: undefined };
+  return { addon, openRaw: raw, openLink, openTun, coalesces: false, withoutLan: undefined };
 }
 
 function openTunLink(addon: NativeAddon, network: FakeNetwork, name: string): TunLink {

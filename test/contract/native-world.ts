@@ -37,7 +37,7 @@ export function nativeWorld(addon: NativeAddon, withoutLan: string | undefined):
     tuns += 1;
     return openTunLink(addon, `tun-test${tuns}`);
   };
-  return { addon, openRaw, openLink, openTun, withoutLan };
+  return { addon, openRaw, openLink, openTun, coalesces: true, withoutLan };
 }
 
 async function openRaw(family: 4 | 6): Promise<RawSocket> {

@@ -1,5 +1,6 @@
 /** One suite for every packet engine: what src/dataplane/engine.ts promises. */
 import { describe } from 'node:test';
+import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { splitSuite } from './split-suite.js';
@@ -12,5 +13,6 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
   describe(`${name}: TUN`, () => tunSuite(world));
+  describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
 }

@@ -54,6 +54,8 @@ export interface World {
   openRaw(family: 4 | 6): Promise<RawSocket>;
   openLink(): LanLink;
   openTun(): Promise<TunLink>;
+  /** Packets of one flow leave for a LAN together. */
+  readonly coalesces: boolean;
   /** Why there are no LAN links and TUN devices here; undefined when there are. */
   readonly withoutLan: string | undefined;
 }

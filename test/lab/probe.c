@@ -70,7 +70,9 @@ static void receive_one(int sock) {
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   if (recvmsg(sock, &message, 0) != sizeof packet) return;
   struct cmsghdr *stamp = CMSG_FIRSTHDR(&message);
-  struct timespec at = {0};
+  struct timespec at;
+  /* The kernel takes the times of packets only a moment after it was asked to. */
+  clock_gettime(CLOCK_REALTIME, &at);
   if (stamp != NULL && stamp->cmsg_type == SO_TIMESTAMPNS) memcpy(&at, CMSG_DATA(stamp), sizeof at);
   printf("%u %lld %lld\n", packet.number, (long long)packet.sent_us, (long long)unix_us(&at));
 }

@@ -45,6 +45,22 @@ describe('two tunnels come up', () => {
     assert.equal(a.tunnel.peers()[0]?.endpoint?.address.key, '2001:db8::2');
   });
 
+  it('not with different ciphers, and each side that is called says why, once', (test) => {
+    const world = worldOf(test);
+    const a = world.start('vr-a');
+    const b = world.start('vr-b', { gndt: { ...world.gndt, cipher: 'aes-256-gcm' } });
+    world.clock.advance(60_000);
+    assert.deepEqual([a.stateOf('vr-b'), b.stateOf('vr-a')], ['down', 'down']);
+    assert.match(a.reasonFor('vr-b'), /says cipher aes-256-gcm, this router's says chacha20-poly1305/);
+    assert.match(b.reasonFor('vr-a'), /says cipher chacha20-poly1305, this router's says aes-256-gcm/);
+    for (const { events } of [a, b])
+      assert.deepEqual(
+        events.map(({ event }) => event),
+        ['peer_refused'],
+      );
+    assert.ok(a.count('handshake_drop_other_cipher') > 1);
+  });
+
   it('when only one knows the other’s endpoint', (test) => {
     const world = worldOf(test, { withoutEndpoint: ['vr-a'] });
     const b = world.start('vr-b');

@@ -353,6 +353,7 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
       for (const [name, value] of Object.entries(stats)) out[PeerStat[name as keyof typeof stats]] = value;
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
+    rawChaCha: () => false,
     removePeer: (peer) => sessions.removePeer(peer),
     installSession: (peer, keys) => sessions.install(peer, keys),
     setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),

@@ -25,7 +25,7 @@ const READERS: {
     innerMtuBytes: fields.uint('innerMtuBytes'),
   }),
   ping: (fields) => ({ type: 'ping', token: fields.uint('token') }),
-  pong: (fields) => ({ type: 'pong', token: fields.uint('token') }),
+  pong: (fields) => ({ type: 'pong', token: fields.uint('token'), wallUs: fields.uint('wallUs') }),
   bye: (fields) => ({
     type: 'bye',
     reason: fields.text('reason', MAX_REASON),

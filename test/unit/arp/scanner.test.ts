@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hostsOf, SCAN_EVERY_MS, Scanner } from '../../../src/arp/scanner.js';
+import {
+  ARRIVALS_AFTER_MS,
+  type ElsewhereNode,
+  hostsOf,
+  SCAN_EVERY_MS,
+  SCAN_MAX_ELSEWHERE,
+  Scanner,
+} from '../../../src/arp/scanner.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
@@ -15,6 +22,7 @@ const LANS = [
 function setUp(...prefixes: readonly (readonly [number, string])[]) {
   const recording = recordingPorts();
   const known = new Set<string>();
+  const elsewhere: ElsewhereNode[] = [];
   const entries: LndtEntry[] = prefixes.map(([vnet, prefix]) => ({
     vnet,
     prefix: Prefix.of(prefix),
@@ -23,8 +31,9 @@ function setUp(...prefixes: readonly (readonly [number, string])[]) {
   const scanner = new Scanner(recording.ports, LANS, {
     entries: () => entries,
     known: (vnet, ip) => known.has(`${vnet} ${ip.key}`),
+    elsewhere: () => elsewhere,
   });
-  return { ...recording, scanner, known, entries };
+  return { ...recording, scanner, known, entries, elsewhere };
 }
 
 test('asks at start for what is not known, in its own vnet, and leaves out own addresses', () => {
@@ -126,4 +135,34 @@ test('the hosts of small prefixes', () => {
   assert.deepEqual(keys('fd00::5'), ['fd00::5']);
   assert.deepEqual(keys('fd00::4/127'), ['fd00::4', 'fd00::5']);
   assert.deepEqual(keys('fd00::ffff:fffc/126'), ['fd00::ffff:fffd', 'fd00::ffff:fffe', 'fd00::ffff:ffff']);
+});
+
+test('soon after start, once, nodes that are said to be elsewhere are asked at their MACs, those moved last first', () => {
+  const { scanner, sent, clock, elsewhere } = setUp();
+  for (let i = 0; i < 1500; i++) {
+    const node = { vnet: i === 1499 ? 9 : 1, ip: Ip.v4(0x0a020000 + i), mac: mac('52:54:00:00:00:09') };
+    elsewhere.push({ ...node, stamp: 1_000 + i });
+  }
+  scanner.start();
+  clock.advance(ARRIVALS_AFTER_MS - 1);
+  assert.equal(sent.length, 0);
+  clock.advance(SCAN_EVERY_MS * 2);
+  assert.equal(sent.length, SCAN_MAX_ELSEWHERE);
+  assert.deepEqual(
+    sent.slice(0, 2).map(({ lan, ip, from, to }) => [lan, ip, from, to]),
+    [
+      [0, '10.2.5.218', '0.0.0.0', '52:54:00:00:00:09'],
+      [0, '10.2.5.217', '0.0.0.0', '52:54:00:00:00:09'],
+    ],
+  );
+});
+
+test('a long scan is interrupted for them', () => {
+  const { scanner, sent, clock, elsewhere } = setUp([1, '10.1.0.0/22']);
+  elsewhere.push({ vnet: 1, ip: Ip.of('10.2.0.9'), mac: mac('52:54:00:00:00:09'), stamp: 1 });
+  scanner.start();
+  clock.advance(ARRIVALS_AFTER_MS + 100);
+  assert.equal(sent.filter(({ ip }) => ip === '10.2.0.9').length, 1);
+  clock.advance(20_000);
+  assert.equal(sent.length, 1021 + 1);
 });

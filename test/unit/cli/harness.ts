@@ -44,6 +44,8 @@ export async function vinectl(argv: readonly string[], options: Options = {}): P
     isTerminal: options.isTerminal ?? false,
     isReadableByOthers: options.isReadableByOthers ?? false,
     nowMs: () => Date.parse(NOW),
+    // Time passes at once; what is under way goes on first.
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
     onInterrupt(listener) {
       interrupts.add(listener);
       return () => interrupts.delete(listener);

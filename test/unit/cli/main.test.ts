@@ -95,6 +95,12 @@ test('2: usage', async () => {
     'reload --confirm 0',
     'reload --confirm 86401',
     'confirm this',
+    'ping',
+    'ping vr-b --count 0',
+    'completion',
+    'completion tcsh',
+    'graph --format png',
+    'top --interval 0',
     '--socket',
   ];
   for (const line of lines) {
@@ -186,22 +192,28 @@ test('help is there for every verb, with examples', async () => {
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
+    'completion',
     'confirm',
     'counters',
     'directory',
+    'doctor',
     'events',
     'genkey',
     'gndt',
+    'graph',
     'hwdt',
     'lndt',
     'log-level',
+    'man',
     'migrations',
     'move',
     'peers',
+    'ping',
     'pubkey',
     'reload',
     'route get',
     'status',
+    'top',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);

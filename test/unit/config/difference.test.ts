@@ -147,7 +147,7 @@ test('what cannot change while the router runs is refused by name, all of it', (
     ],
     [
       ({ gndt }) => Object.assign(list(gndt, 'vnets')[0] ?? {}, { id: 9 }),
-      'gndt.json: vnets[0].id: the id of vnet "blue", which a LAN here carries,',
+      'gndt.json: vnets[0].id: the id of vnet "blue", which a LAN or TUN port here carries,',
     ],
     [({ gndt }) => Object.assign(gndt, { cipher: 'aes-256-gcm' }), "gndt.json: cipher: the sessions' cipher"],
     [
@@ -176,4 +176,24 @@ test('the id of a vnet that no LAN here carries may change', () => {
   const difference = after(({ gndt }) => Object.assign(list(gndt, 'vnets')[1] ?? {}, { id: 9 }));
   assert.deepEqual(shown(difference), ['gndt.json: changed vnet green: id: 2 → 9']);
   assert.deepEqual(difference.refused, []);
+});
+
+test('a TUN port without a LAN keeps its addresses; beside a LAN it has none of its own', () => {
+  const files = (vnet: string, nodes: JsonObject[]): VineConfig => {
+    const written = sample();
+    written.router.tun = [{ interface: 'vine0', vnet }];
+    list(written.gndt, 'networks').push({ vnet: 'green', prefix: '10.1.0.0/24', router: 'vr-a' });
+    list(written.lndt, 'nodes').push(...nodes);
+    return config(written);
+  };
+  const one = { vnet: 'green', ip: '10.1.0.5' };
+  const other = { vnet: 'green', ip: '10.1.0.6' };
+  const refused = (before: VineConfig, after: VineConfig): string[] =>
+    configDifference(before, after).refused.map(formatConfigError);
+  assert.deepEqual(refused(files('green', [one]), files('green', [other])), [
+    'lndt.json: nodes: the addresses of TUN port vine0 (the single ones of vnet "green" at home here) cannot change while the router runs; restart it (systemctl restart vined)',
+  ]);
+  const prefix = { vnet: 'green', ip: '10.1.0.128/25' };
+  assert.deepEqual(refused(files('green', [one]), files('green', [prefix, one])), []);
+  assert.deepEqual(refused(files('blue', [one]), files('blue', [other])), []);
 });

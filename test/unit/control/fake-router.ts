@@ -4,11 +4,13 @@ import type {
   CountersView,
   DirectoryView,
   EventView,
+  FindingView,
   GndtView,
   HwdtView,
   LndtView,
   MigrationView,
   PeerView,
+  PingView,
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
@@ -34,6 +36,7 @@ const STATUS: StatusView = {
   lans: [
     { interface: 'lan0', vnet: 'blue', mac: '02:00:00:00:00:0a', mtuBytes: 1500, offload: 'vnet-header' },
   ],
+  tunnel: { cipher: 'chacha20-poly1305', sealing: 'primitives', segmentation: true, coalescing: true },
   peersUp: 1,
   peersTotal: 2,
   nodesHere: 1200,
@@ -57,6 +60,8 @@ const PEERS: readonly PeerView[] = [
     packetsReceived: 9_000_000,
     version: '0.1.0',
     innerMtuBytes: 1420,
+    clockOffsetMs: -0.5,
+    sameGndt: true,
   },
   {
     id: 'vr-c',
@@ -72,6 +77,8 @@ const PEERS: readonly PeerView[] = [
     packetsReceived: 0,
     version: null,
     innerMtuBytes: 1280,
+    clockOffsetMs: null,
+    sameGndt: null,
   },
 ];
 
@@ -235,6 +242,11 @@ const ROUTES: Readonly<Record<string, Partial<RouteView>>> = {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
+export const FINDINGS: readonly FindingView[] = [
+  { check: 'lan', level: 'ok', subject: 'lan0', message: 'up', remedy: '' },
+  { check: 'clock', level: 'warning', subject: 'vr-b', message: 'it is off', remedy: 'set it' },
+];
+
 export const RELOAD: ReloadView = {
   applied: true,
   changes: [
@@ -273,6 +285,7 @@ export class FakeRouter implements RouterView {
   fault: Error | undefined;
   records: readonly DirectoryView[] = DIRECTORY;
   readonly reloads: ReloadRequest[] = [];
+  findings: readonly FindingView[] = FINDINGS;
   reloadAnswer: ReloadView | ReloadErrorView = RELOAD;
 
   emit(event: EventView): void {
@@ -352,6 +365,15 @@ export class FakeRouter implements RouterView {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
     this.reloads.push(request);
     return Promise.resolve(this.reloadAnswer);
+  }
+
+  ping(router: string): Promise<PingView | string> {
+    if (router !== 'vr-b') return Promise.resolve(`there is no router "${router}" in gndt.json`);
+    return Promise.resolve({ router, endpoint: 'udp://192.0.2.2:7700', rttMs: 40.125 });
+  }
+
+  doctor(): Promise<readonly FindingView[]> {
+    return Promise.resolve(this.findings);
   }
 
   confirm(): ConfirmView | string {

@@ -143,7 +143,7 @@ test('any record survives', () => {
   );
 });
 
-test('a scheduled write happens within a second, once, with what is true by then', () => {
+test('a scheduled write happens within a second, once, with what is true by then', async () => {
   const { store, clock, path } = fresh();
   let records = [record('10.1.0.1')];
   let asked = 0;
@@ -157,12 +157,14 @@ test('a scheduled write happens within a second, once, with what is true by then
   records = [record('10.1.0.2')];
   store.schedule(snapshot); // does not put the write off
   clock.advance(100);
+  await store.idle();
   assert.deepEqual(store.load().records, records);
   clock.advance(10_000);
+  await store.idle();
   assert.equal(asked, 1);
 });
 
-test('a save at once takes the place of what was scheduled', () => {
+test('a save at once takes the place of what was scheduled', async () => {
   const { store, clock } = fresh();
   store.schedule(() => [record('10.1.0.1')]);
   store.save([record('10.1.0.2')]);
@@ -170,21 +172,49 @@ test('a save at once takes the place of what was scheduled', () => {
   assert.deepEqual(store.load().records, [record('10.1.0.2')]);
   store.schedule(() => [record('10.1.0.3')]); // and the next change is scheduled anew
   clock.advance(500);
+  await store.idle();
   assert.deepEqual(store.load().records, [record('10.1.0.3')]);
 });
 
-test('close writes what is scheduled and leaves no timer', () => {
+test('many moves in a moment are one write, and those during it one more', async () => {
   const { store, clock } = fresh();
   let asked = 0;
-  store.schedule(() => {
+  let records = [record('10.1.0.1')];
+  const snapshot = () => {
     asked++;
-    return [record('10.1.0.1')];
-  });
-  store.close();
-  assert.deepEqual(store.load().records, [record('10.1.0.1')]);
+    return records;
+  };
+  for (let i = 0; i < 50; i++) store.saveSoon(snapshot);
+  clock.advance(0);
+  records = [record('10.1.0.2')];
+  for (let i = 0; i < 50; i++) {
+    store.saveSoon(snapshot);
+    clock.advance(0);
+  }
+  await store.idle();
+  assert.equal(asked, 2);
+  assert.deepEqual(store.load().records, records);
+});
+
+test('a move does not wait for what is only scheduled, and takes its place', async () => {
+  const { store, clock } = fresh();
+  store.schedule(() => [record('10.1.0.1')]);
+  store.saveSoon(() => [record('10.1.0.2')]);
+  clock.advance(0);
+  await store.idle();
+  assert.deepEqual(store.load().records, [record('10.1.0.2')]);
   clock.advance(10_000);
-  store.close();
-  assert.equal(asked, 1);
+  await store.idle();
+  assert.deepEqual(store.load().records, [record('10.1.0.2')]);
+});
+
+test('a write that is under way does not replace what was saved after it', async () => {
+  const { store, clock } = fresh();
+  store.saveSoon(() => [record('10.1.0.1')]);
+  clock.advance(0);
+  store.save([record('10.1.0.2')]);
+  await store.idle();
+  assert.deepEqual(store.load().records, [record('10.1.0.2')]);
 });
 
 const BAD_RECORD =
@@ -254,18 +284,21 @@ test('decoding throws for no text', () => {
   );
 });
 
-test('a write that fails is reported, tried again, and the old file stays whole', () => {
+test('a write that fails is reported, tried again, and the old file stays whole', async () => {
   const { store, clock, errors, directory, path } = fresh();
   store.save([record('10.1.0.1')]);
-  mkdirSync(`${path}.tmp`); // nothing can be written there, not even by root
+  // Nothing can be written there, not even by root.
+  for (const suffix of ['tmp', 'new']) mkdirSync(`${path}.${suffix}`);
   store.save([record('10.1.0.2')]);
   assert.equal(errors.length, 1);
   assert.match(errors[0] ?? '', new RegExp(`^cannot write ${path}: EISDIR`));
   assert.deepEqual(store.load().records, [record('10.1.0.1')]);
   clock.advance(5000);
+  await store.idle();
   assert.equal(errors.length, 2);
-  rmSync(join(directory, 'directory.json.tmp'), { recursive: true });
+  rmSync(join(directory, 'directory.json.new'), { recursive: true });
   clock.advance(5000);
+  await store.idle();
   assert.equal(errors.length, 2);
   assert.deepEqual(store.load().records, [record('10.1.0.2')]);
 });

@@ -39,7 +39,7 @@ export const SAMPLES: readonly ControlMessage[] = [
     innerMtuBytes: 1436,
   },
   { type: 'ping', token: 1 },
-  { type: 'pong', token: 2 ** 40 },
+  { type: 'pong', token: 2 ** 40, wallUs: 1_767_225_600_000_000 },
   { type: 'bye', reason: 'stopping', refusal: false },
   { type: 'bye', reason: 'protocol 1, not 2', refusal: true },
   { type: 'records', records: [record(1), V6] },

@@ -1,0 +1,253 @@
+/** One node that goes to and fro between sites a and b, watched from all sides; every move measured. */
+import type { MigrationView } from '../../src/control/api.js';
+import type { Lab } from '../../test/lab/lab.js';
+import { routerName, type SiteLetter } from '../../test/lab/plan.js';
+import { TcpStream } from '../../test/lab/traffic/traffic.js';
+import { pause, waitFor } from '../../test/lab/wait.js';
+import { type Arrival, EvenProbe, outage } from './even-probe.js';
+import { type Frame, Wire } from './wire.js';
+
+/** How long the "hypervisor" holds the node still; lab-replug's own work comes on top and is measured. */
+const PAUSE_MS = 20;
+/** QEMU's burst takes 0.8 s, the routers' rounds of ARP 3 s; the next move may come before they end. */
+const BETWEEN_MS = 1_100;
+
+/** Milliseconds from the first announcement on the destination's wire, unless said otherwise. */
+export interface MeasuredMove {
+  readonly to: SiteLetter;
+  readonly isHome: boolean;
+  /** From the cable's being pulled to the first announcement. */
+  readonly pauseMs: number;
+  /** The destination router's first ARP to the node, on the wire. */
+  readonly destinationArpMs: number;
+  /** The same by the router's own clock, from its capture: forwarding, and the first ARP. */
+  readonly ownForwardingMs: number;
+  readonly ownArpMs: number;
+  /** The source router's first ARP about the node, on its wire; undefined where it has nobody to tell (classic, home). */
+  readonly sourceArpMs: number | undefined;
+  /** Its directory, by its own time line (whose start has whole milliseconds). */
+  readonly sourceForwardingMs: number;
+  /** The last of all routers. */
+  readonly allMs: number;
+  /** Of the 1 kHz probe, per direction: lost packets, and longest gap, beyond pause + one-way delay. */
+  readonly toNode: Beyond;
+  readonly fromNode: Beyond;
+  /** Longest gap of the TCP stream at either end, beyond pause + one-way delay. */
+  readonly tcpGapMs: number;
+}
+
+export interface Beyond {
+  readonly lost: number;
+  readonly lostMs: number;
+  readonly gapMs: number;
+}
+
+interface Observed {
+  readonly to: SiteLetter;
+  readonly from: SiteLetter;
+  readonly unpluggedAtMs: number;
+  readonly tcpGapMs: number;
+}
+
+export interface SeriesResult {
+  readonly delayMs: number;
+  readonly moves: readonly MeasuredMove[];
+  /** TCP connections that broke, with what was wrong. */
+  readonly broken: readonly string[];
+}
+
+const routerMac: Readonly<Record<SiteLetter, string>> = {
+  a: '02:00:00:00:01:01',
+  b: '02:00:00:00:02:01',
+  c: '02:00:00:00:03:01',
+};
+
+export class Series {
+  private readonly lab: Lab;
+  private readonly delayMs: number;
+  private readonly wires = new Map<SiteLetter, Wire>();
+  private readonly observed: Observed[] = [];
+
+  constructor(lab: Lab, delayMs: number) {
+    this.lab = lab;
+    this.delayMs = delayMs;
+  }
+
+  async run(moves: number, progress: (done: number) => void): Promise<SeriesResult> {
+    const { lab } = this;
+    const { ipv4 } = lab.mover('vm');
+    for (const { letter } of lab.plan.sites) await lab.daemon(letter).waitKnows(ipv4, routerName('a'));
+    for (const site of ['a', 'b'] as const) this.wires.set(site, await Wire.open(lab, site));
+    const streams = [
+      await TcpStream.open(lab, 'a1', 'vm', ipv4, 100_000),
+      await TcpStream.open(lab, 'b1', 'vm', ipv4, 100_000),
+    ];
+    const toNode = await EvenProbe.open(lab, 'a1', 'vm', ipv4);
+    const fromNode = await EvenProbe.open(lab, 'vm', 'a1', '10.1.0.11');
+    await pause(BETWEEN_MS);
+    for (let n = 0; n < moves; n++) {
+      await this.move(n % 2 === 0 ? 'b' : 'a', streams);
+      progress(n + 1);
+    }
+    const broken = await finish(streams);
+    for (const wire of this.wires.values()) wire.close();
+    const arrivals = { to: toNode.arrivals(), from: fromNode.arrivals() };
+    const views = await this.views();
+    const measured = this.observed.map((move, n) => this.measure(move, n, arrivals, views));
+    return { delayMs: this.delayMs, moves: measured, broken };
+  }
+
+  private async move(to: SiteLetter, streams: readonly TcpStream[]): Promise<void> {
+    const from = this.lab.places.vm ?? 'a';
+    for (const stream of streams) await stream.mark();
+    const { unpluggedAtMs } = await this.lab.move('vm', to, { announce: 'rarp', downtimeMs: PAUSE_MS });
+    await pause(BETWEEN_MS);
+    for (const { letter } of this.lab.plan.sites)
+      await this.lab.daemon(letter).waitKnows(this.lab.mover('vm').ipv4, routerName(to));
+    const tcpGapMs = Math.max(...streams.map(({ gapMs }) => gapMs));
+    this.observed.push({ to, from, unpluggedAtMs, tcpGapMs });
+  }
+
+  private async views(): Promise<ReadonlyMap<SiteLetter, readonly MigrationView[]>> {
+    const views = new Map<SiteLetter, readonly MigrationView[]>();
+    for (const { letter } of this.lab.plan.sites)
+      views.set(letter, await this.lab.daemon(letter).get<readonly MigrationView[]>('/v1/migrations'));
+    return views;
+  }
+
+  private measure(
+    move: Observed,
+    n: number,
+    arrivals: { readonly to: readonly Arrival[]; readonly from: readonly Arrival[] },
+    views: ReadonlyMap<SiteLetter, readonly MigrationView[]>,
+  ): MeasuredMove {
+    const { to, from, unpluggedAtMs } = move;
+    const { mac, ipv4, home } = this.lab.mover('vm');
+    const announcedMs = this.frame(to, unpluggedAtMs, `announcement ${n}`, ({ isRarp }) => isRarp).atMs;
+    const since = (atMs: number): number => atMs - announcedMs;
+    const times = new Map(
+      [...views].map(([site, moves]) => [site, timesOf(moveAfter(moves, announcedMs, to))]),
+    );
+    const own = times.get(to) ?? timesOf(undefined);
+    const pauseMs = announcedMs - unpluggedAtMs;
+    const allowedMs = pauseMs + this.delayMs;
+    const nextMs = this.observed[n + 1]?.unpluggedAtMs ?? Number.POSITIVE_INFINITY;
+    const beyond = (packets: readonly Arrival[]): Beyond => {
+      // What is under way when the cable is pulled is lost as well: it was sent up to a one-way delay before.
+      const earlier = this.delayMs + 50;
+      const { lost, gapMs } = outage(packets, unpluggedAtMs - earlier, nextMs - earlier);
+      return { lost, lostMs: Math.max(0, lost - allowedMs), gapMs: Math.max(0, gapMs - allowedMs) };
+    };
+    const firstArp = this.frame(to, announcedMs, `ARP to the node, move ${n}`, (frame) => {
+      return frame.source === routerMac[to] && frame.destination === mac;
+    });
+    const about = new RegExp(`\\b${ipv4.replaceAll('.', '\\.')}\\b`);
+    const sourceArp = this.wires.get(from)?.first(announcedMs, ({ source, text, atMs }) => {
+      return source === routerMac[from] && about.test(text) && atMs < nextMs;
+    });
+    return {
+      to,
+      isHome: to === home,
+      pauseMs,
+      destinationArpMs: since(firstArp.atMs),
+      ownForwardingMs: own.forwardingUs / 1000,
+      ownArpMs: own.arpUs / 1000,
+      sourceArpMs: from === home && sourceArp !== undefined ? since(sourceArp.atMs) : undefined,
+      sourceForwardingMs: since(times.get(from)?.forwardingAtMs ?? Number.NaN),
+      allMs: Math.max(...[...times.values()].map(({ forwardingAtMs }) => since(forwardingAtMs))),
+      toNode: beyond(arrivals.to),
+      fromNode: beyond(arrivals.from),
+      tcpGapMs: Math.max(0, move.tcpGapMs - allowedMs),
+    };
+  }
+
+  private frame(site: SiteLetter, sinceMs: number, what: string, matches: (frame: Frame) => boolean): Frame {
+    const frame = this.wires.get(site)?.first(sinceMs, matches);
+    if (frame === undefined) throw new Error(`not seen on the wire of site ${site}: ${what}`);
+    return frame;
+  }
+}
+
+interface Times {
+  readonly forwardingUs: number;
+  readonly arpUs: number;
+  readonly forwardingAtMs: number;
+}
+
+function moveAfter(
+  moves: readonly MigrationView[],
+  sinceMs: number,
+  to: SiteLetter,
+): MigrationView | undefined {
+  // The view's time has whole milliseconds, rounded down.
+  return moves.find(
+    (move) => move.to === routerName(to) && Date.parse(move.startedAt) >= Math.floor(sinceMs) - 1,
+  );
+}
+
+/** From a router's own time line. The start has whole milliseconds, so instants are up to 1 ms too early. */
+function timesOf(move: MigrationView | undefined): Times {
+  const step = (name: string): number => move?.steps.find((one) => one.step === name)?.atUs ?? Number.NaN;
+  const forwardingUs = step('directory');
+  const startedMs = move === undefined ? Number.NaN : Date.parse(move.startedAt);
+  return { forwardingUs, arpUs: step('first_arp'), forwardingAtMs: startedMs + forwardingUs / 1000 };
+}
+
+async function finish(streams: readonly TcpStream[]): Promise<string[]> {
+  const broken: string[] = [];
+  for (const stream of streams) {
+    try {
+      await stream.progress(1_000);
+      await stream.finish();
+    } catch (error) {
+      broken.push(`${stream.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return broken;
+}
+
+export interface BurstResult {
+  readonly delayMs: number;
+  readonly nodes: number;
+  /** From the first announcement on the wire until the last node's first announcement. */
+  readonly announcedMs: number;
+  /** Until the destination, the source, and the last of all routers forward to the last node. */
+  readonly destinationMs: number;
+  readonly sourceMs: number;
+  readonly allMs: number;
+}
+
+/** All announce at the same instant. */
+export async function burst(lab: Lab, delayMs: number, names: readonly string[]): Promise<BurstResult> {
+  const addresses = names.map((name) => lab.mover(name).ipv4);
+  for (const { letter } of lab.plan.sites)
+    for (const ip of addresses) await lab.daemon(letter).waitKnows(ip, routerName('a'));
+  const wire = await Wire.open(lab, 'b');
+  const announceAtMs = Date.now() + 1_500;
+  await Promise.all(names.map((name) => lab.move(name, 'b', { announceAtMs })));
+  const knows = async (letter: SiteLetter): Promise<readonly MigrationView[] | false> => {
+    const moves = await lab.daemon(letter).get<readonly MigrationView[]>('/v1/migrations');
+    const moved = new Set(moves.flatMap(({ ips }) => ips));
+    return addresses.every((ip) => moved.has(ip)) && moves;
+  };
+  const lastMs: Record<string, number> = {};
+  for (const { letter } of lab.plan.sites) {
+    const moves = await waitFor(`router of site ${letter} knows all moves`, () => knows(letter), 20_000);
+    lastMs[letter] = Math.max(...moves.map((move) => timesOf(move).forwardingAtMs));
+  }
+  const firstMs = wire.first(announceAtMs - 1, ({ isRarp }) => isRarp)?.atMs ?? Number.NaN;
+  wire.close();
+  const macs = names.map((name) => lab.mover(name).mac);
+  const announced = macs.map(
+    (mac) => wire.first(firstMs, (frame) => frame.source === mac)?.atMs ?? Number.NaN,
+  );
+  const since = (atMs: number | undefined): number => (atMs ?? Number.NaN) - firstMs;
+  return {
+    delayMs,
+    nodes: names.length,
+    announcedMs: since(Math.max(...announced)),
+    destinationMs: since(lastMs.b),
+    sourceMs: since(lastMs.a),
+    allMs: since(Math.max(...Object.values(lastMs))),
+  };
+}

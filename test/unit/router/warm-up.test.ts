@@ -1,0 +1,7 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { warmUp } from '../../../src/router/warm-up.js';
+
+test('the warm-up makes moves that are complete', () => {
+  assert.equal(warmUp(1_767_225_600_000), 50);
+});
