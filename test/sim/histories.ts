@@ -65,7 +65,7 @@ export class History {
       links: true,
       largeSubnet: this.#random() < 0.3,
       verify: this.#pick(['optimistic', 'optimistic', 'strict', 'off']),
-      maxMoves: this.#pick([3, 5, 5, 100]),
+      maxMoves: this.#pick([2, 3, 5, 100]),
       wan: { delayMs: DELAY_MS, jitterMs: JITTER_MS, loss: this.#pick([0, 0.05, 0.2]), duplicate: 0.05 },
     });
     this.#wan = this.world.wan as SimLinkWan;
@@ -82,7 +82,7 @@ export class History {
       this.world.settle(FROZEN_MS);
     }
     // A living machine says something now and then; one whose router was down has not been heard.
-    for (const host of this.world.hosts) host.announceGratuitous();
+    if (this.#isFaulty) for (const host of this.world.hosts) host.announceGratuitous();
     this.world.settle(QUIET_MS);
     this.world.checkDirectories();
     this.world.checkForwarding();
@@ -159,7 +159,7 @@ export class History {
   }
 
   #isStateLost(): boolean {
-    if (this.#lost !== undefined && this.#lost.isUp && this.#isConnected(this.#lost)) this.#lost = undefined;
+    if (this.#lost?.isUp === true && this.#isConnected(this.#lost)) this.#lost = undefined;
     return this.#lost !== undefined;
   }
 
