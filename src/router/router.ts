@@ -37,7 +37,7 @@ import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
 import { Reloader } from './reloader.js';
-import { openSockets, type Sockets } from './sockets.js';
+import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
@@ -109,6 +109,7 @@ export class Router {
       hwdt,
       directory,
       table: this.#forwarding,
+      clock: this.#clock,
       lans,
       tuns,
     });
@@ -306,7 +307,9 @@ export class Router {
           mobility: this.#mobility,
         }),
       onFailure: (worker, error) =>
-        this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
+        this.#options.onFailure(
+          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
+        ),
     });
   }
 
@@ -315,6 +318,7 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      startsLater: true,
       ports: {
         clock: this.#clock,
         messenger: {
@@ -376,6 +380,8 @@ export class Router {
       lanSockets: this.#sockets.lanSockets,
       tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
+      cipher: this.#options.config.gndt.cipher,
+      rawChaCha: loadNative().rawChaCha(),
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
