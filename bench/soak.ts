@@ -22,7 +22,6 @@ interface Sample {
 }
 
 const MAX_GROWTH = 0.05;
-const SAMPLES_AT_END = 15;
 /** Packets a second to addresses whose routes come and go. */
 const PROBES_PER_SECOND = 1000;
 
@@ -126,14 +125,16 @@ function isAliveAt(pid: number): boolean {
   }
 }
 
-/** Growth of each router's memory from the end of the first minute (or quarter) to the end of the run. */
+/**
+ * Growth of each router's memory: the last third of the time after settling against its first third. A garbage
+ * collector's memory is a sawtooth with a period of a minute or two, so single samples say nothing.
+ */
 function growths(samples: readonly Sample[], settledAfter: number): number[] {
-  const window = Math.min(SAMPLES_AT_END, Math.ceil(samples.length / 5));
-  const begin = samples.slice(settledAfter, settledAfter + window);
-  const end = samples.slice(-window);
+  const settled = samples.slice(settledAfter);
+  const third = Math.ceil(settled.length / 3);
   return [0, 1].map((router) => {
     const of = (part: readonly Sample[]): number => mean(part.map(({ rssMb }) => rssMb[router] ?? 0));
-    return of(end) / of(begin) - 1;
+    return of(settled.slice(-third)) / of(settled.slice(0, third)) - 1;
   });
 }
 
@@ -225,6 +226,7 @@ async function main(): Promise<void> {
     idleRssMb,
     loadedRssMb,
     endRssMb: samples.at(-1)?.rssMb ?? [],
+    peakRssMb: [0, 1].map((router) => Math.max(...samples.map(({ rssMb }) => rssMb[router] ?? 0))),
     growth,
     astray,
     drops: Object.fromEntries(drops),

@@ -279,9 +279,12 @@ napi_value sealAndSend(napi_env env, napi_callback_info info) {
   return booleanValue(env, message.sealFor(hasPath ? &endpoint : nullptr) && message.send());
 }
 
+napi_value rawChaCha(napi_env env, napi_callback_info) { return booleanValue(env, ChaChaPoly::available()); }
+
 }  // namespace
 
 void definePeers(napi_env env, napi_value exports) {
+  setFunction(env, exports, "rawChaCha", rawChaCha);
   setFunction(env, exports, "setPeerEndpoint", setPeerEndpoint);
   setFunction(env, exports, "setPeerPath", setPeerPath);
   setFunction(env, exports, "setRelayTag", setRelayTag);

@@ -42,32 +42,38 @@ void writeMacs(int32_t* d, const uint8_t* ethernet) {
 }  // namespace
 
 LanReceiver::LanReceiver(const PacketMemory& memory, Counters& counters, const std::vector<LanSocket>& lans)
-    : memory_(memory), counters_(counters), lans_(lans), ring_(memory, false) {
+    : memory_(memory), counters_(counters), lans_(lans), wentDown_(lans.size(), false), ring_(memory, false) {
   for (const LanSocket& lan : lans_) descriptors_.push_back(lan.fd);
 }
 
 Batch LanReceiver::drain() {
   Batch batch;
   for (size_t i = 0; i < lans_.size() && batch.taken < memory_.slots(); i++) {
-    if (!receiveFrom(lans_[(turn_ + i) % lans_.size()], &batch)) break;
+    if (!receiveFrom((turn_ + i) % lans_.size(), &batch)) break;
   }
   // A busy LAN must not keep the others out: each is first once.
   turn_++;
   return batch;
 }
 
-bool LanReceiver::receiveFrom(const LanSocket& lan, Batch* batch) {
+bool LanReceiver::receiveFrom(size_t which, Batch* batch) {
+  const LanSocket& lan = lans_[which];
   const uint32_t first = batch->taken;
   const int received = ring_.receive(lan.fd, first, leadOf(lan));
   if (received < 0) {
-    if (errno == EBADF || errno == ENOTSOCK || (errno == ENETDOWN && interfaceGone(lan.fd))) {
-      batch->broken = errno;
+    const int error = errno;
+    // An interface that is deleted goes down first. The kernel reports that once, and the deletion not at all when the
+    // report has been read by then: so from "down" on, every time that nothing comes, it is asked.
+    if (error == ENETDOWN) wentDown_[which] = true;
+    if (error == EBADF || error == ENOTSOCK || (wentDown_[which] && interfaceGone(lan.fd))) {
+      batch->broken = error == EAGAIN ? ENETDOWN : error;
       return false;
     }
     // A super-packet of a kind that a virtio-net header cannot express is taken from the queue and lost.
-    if (errno == EINVAL) counters_.add(counter::lanFramesMalformed);
+    if (error == EINVAL) counters_.add(counter::lanFramesMalformed);
     return true;
   }
+  if (received > 0) wentDown_[which] = false;
   batch->taken += static_cast<uint32_t>(received);
   for (uint32_t slot = first; slot < batch->taken; slot++) {
     if (describe(lan, slot, memory_.descriptor(batch->filled))) {

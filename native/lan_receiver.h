@@ -16,12 +16,14 @@ class LanReceiver final : public Receiver {
   const std::vector<int>& descriptors() const override { return descriptors_; }
 
  private:
-  bool receiveFrom(const LanSocket& lan, Batch* batch);
+  bool receiveFrom(size_t which, Batch* batch);
   bool describe(const LanSocket& lan, uint32_t slot, int32_t* d);
 
   const PacketMemory& memory_;
   Counters& counters_;
   std::vector<LanSocket> lans_;
+  /** By LAN: it has gone down, and nothing has come since. */
+  std::vector<bool> wentDown_;
   std::vector<int> descriptors_;
   ReceiveRing ring_;
   size_t turn_ = 0;

@@ -1,21 +1,24 @@
 /** What is wrong with the machine, for `vinectl doctor`: the router's view of it, or vinectl's own when none runs. */
 import { accessSync, constants } from 'node:fs';
 import { error, type Finding, ok, warning } from './finding.js';
-import type { Capability, LinkState } from './machine.js';
+import type { LinkState } from './machine.js';
 import { messageOf } from './system-error.js';
 
 /** RFC 8200 §5: every IPv6 link carries that. */
 const MIN_MTU_BYTES = 1280;
+
+/** Of capabilities(7), those that the router cannot do without. */
+export type NeededCapability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW';
 
 export interface LanToCheck {
   readonly interface: string;
   readonly vnet: string;
 }
 
-export function checkCapabilities(missing: readonly Capability[]): Finding {
+export function checkCapabilities(missing: readonly NeededCapability[]): Finding {
   const check = 'capabilities';
   if (missing.length === 0) return ok(check, 'vined', 'it may open packet sockets and set up the network');
-  const uses: Readonly<Record<Capability, string>> = {
+  const uses: Readonly<Record<NeededCapability, string>> = {
     CAP_NET_RAW: 'it cannot open packet sockets',
     CAP_NET_ADMIN: 'it cannot keep the kernel off the overlay’s packets, nor have large socket buffers',
   };

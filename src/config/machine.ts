@@ -47,26 +47,6 @@ function readSysctl(path: string): string | undefined {
   }
 }
 
-/** capabilities(7), by bit number. */
-const CAPABILITY_BITS = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
-export type Capability = keyof typeof CAPABILITY_BITS;
-
-/** Which of those that the router needs this process has not; none when it cannot be told. */
-export function missingCapabilities(): Capability[] {
-  let text: string;
-  try {
-    text = readFileSync('/proc/self/status', 'latin1');
-  } catch {
-    return [];
-  }
-  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1];
-  if (mask === undefined) return [];
-  const effective = BigInt(`0x${mask}`);
-  return (Object.keys(CAPABILITY_BITS) as Capability[]).filter(
-    (name) => ((effective >> BigInt(CAPABILITY_BITS[name])) & 1n) === 0n,
-  );
-}
-
 /** What a single ping that must not be fragmented came to. */
 export interface PingOutcome {
   readonly answered: boolean;

@@ -19,6 +19,15 @@ export interface StatusView {
     readonly mtuBytes: number;
     readonly offload: 'vnet-header' | 'none';
   }[];
+  /** How sessions' datagrams are sealed and carried. */
+  readonly tunnel: {
+    readonly cipher: string;
+    /** The code that seals: OpenSSL's raw primitives, or its EVP interface where those are not found. */
+    readonly sealing: 'primitives' | 'evp';
+    /** UDP_SEGMENT and UDP_GRO: whether many datagrams leave, and come, in one system call. */
+    readonly segmentation: boolean;
+    readonly coalescing: boolean;
+  };
   readonly peersUp: number;
   readonly peersTotal: number;
   readonly nodesHere: number;

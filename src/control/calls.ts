@@ -73,9 +73,10 @@ function route(router: RouterView, { vnet, ip, from }: Fields): Reply {
 
 /** Oldest first; `last` takes that many from the end of what the filters let through. */
 function migrations(router: RouterView, query: URLSearchParams): Reply {
+  const fields = readQuery(query, [...Object.keys(MIGRATION_FILTERS), 'last']);
+  if (typeof fields === 'string') return refusal(400, fields);
   const filters = new URLSearchParams(query);
   const last = filters.get('last');
-  if (filters.getAll('last').length > 1) return refusal(400, 'parameter "last" is given twice');
   if (last !== null && !/^[1-9]\d{0,8}$/.test(last))
     return refusal(400, `last "${last}" is not a whole number from 1 on`);
   filters.delete('last');

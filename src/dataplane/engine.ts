@@ -328,6 +328,8 @@ export interface NativeAddon {
   /** Forgets it and wipes its keys; harmless if it is gone. */
   removeSession(localIndex: number): void;
 
+  /** Whether ChaCha20-Poly1305 runs on OpenSSL's raw primitives (else on its EVP, at half the speed). */
+  rawChaCha(): boolean;
   /**
    * What initiations and responses are checked with from now on, and cookies made with; 32 bytes each, copied. A wrong
    * mac1 is counted and dropped, a right mac2 marked in the descriptor. Until the first call every message comes up.

@@ -14,6 +14,8 @@ const MIN_MTU_BYTES = 1280;
 const LAN_SLOTS = 32;
 const TUNNEL_SLOTS = 64;
 const SLOT_BYTES = 66_560;
+/** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
+const YOUNG_GENERATION_MB = 4;
 const STOP_LIMIT_MS = 700;
 
 export interface PlaneClient {
@@ -222,7 +224,11 @@ export class DataPlane {
       control: this.#control.buffer as SharedArrayBuffer,
       turns: turns.buffer as SharedArrayBuffer,
     };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: input, name });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: input,
+      name,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     const running: Running = {
       name,
       worker,

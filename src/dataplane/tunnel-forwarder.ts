@@ -159,12 +159,13 @@ export class TunnelForwarder {
   }
 
   /**
-   * The inner source must belong to the peer. Two more cases: from the outside world through the home VR of a visiting
+   * The inner source must belong to the peer, or have belonged to it a moment ago. Two more cases: from the outside world through the home VR of a visiting
    * destination; and a packet that the peer only forwards, because its destination was there before or is native there.
    */
   #sourceBelongs(peer: number, hops: number): boolean {
     const { source, destination } = this.#ctx;
     if (source[R.kind] === RouteKind.peer && source[R.peer] === peer) return true;
+    if (((source[R.flags] ?? 0) & RouteFlag.justMoved) !== 0 && source[R.previousPeer] === peer) return true;
     const destinationHome = destination[R.homePeer] === peer;
     const destinationWasThere = destination[R.previousPeer] === peer;
     if (source[R.kind] === RouteKind.none) return destinationHome || destinationWasThere;

@@ -1,10 +1,19 @@
 /** What the router finds wrong with itself, its machine, its files and its peers: `GET /v1/doctor`. */
+
+import { readFileSync } from 'node:fs';
 import { error, type Finding, ok, warning } from '../config/finding.js';
-import { kernelForwards, missingCapabilities, type pingWhole, readLinks } from '../config/machine.js';
-import { checkCapabilities, checkForwarding, checkLans, checkStateDir } from '../config/machine-checks.js';
+import { kernelForwards, type pingWhole, readLinks } from '../config/machine.js';
+import {
+  checkCapabilities,
+  checkForwarding,
+  checkLans,
+  checkStateDir,
+  type NeededCapability,
+} from '../config/machine-checks.js';
 import type { CountersView, PeerView } from '../control/api.js';
 import { formatConfigError } from '../tables/files/error.js';
 import type { RouterConfig } from '../tables/model.js';
+import { hasCapability } from './capabilities.js';
 import { outerBytes } from './mtu.js';
 import type { FilesState } from './reloader.js';
 
@@ -41,6 +50,13 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     ...checkStrangers(parts.counters()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
+}
+
+const NEEDED: readonly NeededCapability[] = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];
+
+function missingCapabilities(): NeededCapability[] {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return NEEDED.filter((capability) => !hasCapability(status, capability));
 }
 
 function isUp({ state }: PeerView): boolean {

@@ -142,7 +142,10 @@ async function run(
     });
   }
   // What comes of a reload goes to the log; nobody waits for an answer.
-  process.on('SIGHUP', () => void router?.reload({ dryRun: false, confirmSeconds: undefined }));
+  process.on('SIGHUP', () => {
+    supervision.reloading();
+    void router?.reload({ dryRun: false, confirmSeconds: undefined }).finally(() => supervision.reloaded());
+  });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
   const forLabs = times ?? {};

@@ -58,7 +58,7 @@ export class Metrics {
     );
     this.#blackout = histogram(
       'vine_move_blackout_estimated_seconds',
-      "What the overlay adds to a move's blackout: from the capture of the announcement to the claim's arrival at the router that had the node (half of the claim's round trip)",
+      "For how long packets from its old LAN did not reach a node that came here, from the capture of its announcement; the hypervisor's own pause is not in it",
     );
     this.#defineRouter();
     this.#definePeers();
@@ -83,7 +83,7 @@ export class Metrics {
   }
 
   /** A move has got a verdict. */
-  judged({ role, verdict, steps, from }: MoveView): void {
+  judged({ role, verdict, steps, from, blackoutUs }: MoveView): void {
     this.#moves.inc({ role, verdict });
     if (role !== 'destination' || verdict !== 'accepted') return;
     const at = (name: string): number | undefined => steps.find(({ step }) => step === name)?.atUs;
@@ -92,7 +92,7 @@ export class Metrics {
     if (claimed !== undefined) this.#toClaim.observe(claimed / 1e6);
     if (claimed === undefined || acknowledged === undefined) return;
     this.#toAcknowledged.observe((acknowledged - claimed) / 1e6);
-    this.#blackout.observe((claimed + (acknowledged - claimed) / 2) / 1e6);
+    if (blackoutUs !== undefined) this.#blackout.observe(blackoutUs / 1e6);
   }
 
   #gauge<Label extends string>(

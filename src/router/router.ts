@@ -38,7 +38,7 @@ import { emitMobilityEvent } from './mobility-events.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { Relays } from './relays.js';
 import { Reloader } from './reloader.js';
-import { openSockets, type Sockets } from './sockets.js';
+import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
@@ -111,6 +111,7 @@ export class Router {
       hwdt,
       directory,
       table: this.#forwarding,
+      clock: this.#clock,
       lans,
       tuns,
     });
@@ -311,7 +312,9 @@ export class Router {
           mobility: this.#mobility,
         }),
       onFailure: (worker, error) =>
-        this.#options.onFailure(new Error(`${worker}: ${error.message}`, { cause: error })),
+        this.#options.onFailure(
+          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
+        ),
     });
   }
 
@@ -320,6 +323,7 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      startsLater: true,
       ports: {
         clock: this.#clock,
         messenger: {
@@ -380,6 +384,8 @@ export class Router {
       tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
       tcp: this.#sockets.tcp,
+      cipher: this.#options.config.gndt.cipher,
+      rawChaCha: loadNative().rawChaCha(),
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,

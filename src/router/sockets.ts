@@ -1,4 +1,5 @@
 /** The router's sockets and LANs: opened together, closed together. */
+import { listInterfaces } from '../config/interfaces.js';
 import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../dataplane/engine.js';
 import type { Lan } from '../mobility/ports.js';
 import { macFromHalves } from '../net/mac.js';
@@ -78,4 +79,11 @@ export function openSockets(
     tuns,
     close,
   };
+}
+
+/** What a dead packet worker may have died of, as the end of a message; empty when all interfaces are there. */
+export function lostPorts({ lans, tuns }: Sockets): string {
+  const there = listInterfaces();
+  const lost = [...lans, ...tuns].map((port) => port.interface).filter((name) => !there.includes(name));
+  return lost.length === 0 ? '' : `; this machine no longer has ${lost.join(', ')}`;
 }

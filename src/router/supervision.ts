@@ -47,7 +47,7 @@ export class Supervision {
 
   /** A reload begins; {@link reloaded} must follow whatever becomes of it. */
   reloading(): void {
-    this.#manager.reloading();
+    if (this.#router !== undefined) this.#manager.reloading();
   }
 
   reloaded(): void {

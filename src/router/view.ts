@@ -31,7 +31,7 @@ import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import { encodeKey } from '../tables/files/read.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
-import type { RouterConfig } from '../tables/model.js';
+import type { GndtConfig, RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { examine } from './doctor.js';
@@ -65,6 +65,9 @@ export interface LiveParts {
   readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
   readonly tcp: readonly TcpListener[];
+  readonly cipher: GndtConfig['cipher'];
+  /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
+  readonly rawChaCha: boolean;
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
@@ -106,12 +109,23 @@ export class LiveView implements RouterView {
       workers: plane.workers(),
       listen: this.#listen(),
       lans: this.#lans(),
+      tunnel: this.#tunnel(),
       peersUp: tunnel.upPeers().length,
       peersTotal: gndt.otherRouters().length,
       nodesHere: directory.of(gndt.self).filter(({ state }) => state === 'here').length,
       nodesVisiting: lndt.visiting().length,
       nodesDeparted: lndt.departed().length,
       warnings: warnings(),
+    };
+  }
+
+  #tunnel(): StatusView['tunnel'] {
+    const { udp, cipher, rawChaCha } = this.#parts;
+    return {
+      cipher,
+      sealing: cipher === 'chacha20-poly1305' && rawChaCha ? 'primitives' : 'evp',
+      segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
+      coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
     };
   }
 

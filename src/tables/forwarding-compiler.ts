@@ -1,7 +1,8 @@
+import type { Clock, Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
 import type { OwnClient } from './clients.js';
-import type { Directory } from './directory.js';
+import type { Directory, DirectoryChange } from './directory.js';
 import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
@@ -14,6 +15,9 @@ import { VnetMap } from './vnet-map.js';
 
 export type { CompilerLan };
 
+/** Packets that a node has sent from where it was arrive within this time after its move is known. */
+const IN_FLIGHT_MS = 2_000;
+
 export interface CompilerInputs {
   readonly gndt: Gndt;
   readonly lndt: Lndt;
@@ -21,6 +25,7 @@ export interface CompilerInputs {
   readonly directory: Directory;
   /** Written by this compiler alone. */
   readonly table: ForwardingTable;
+  readonly clock: Clock;
   readonly lans: readonly CompilerLan[];
   readonly tuns?: readonly CompilerLan[];
 }
@@ -36,6 +41,7 @@ export class ForwardingCompiler {
   #fixedPrefixes = new VnetMap<string, FixedRoute>();
   #fixedHosts = new VnetMap<string, FixedRoute>();
   #unplaced = new VnetMap<string, true>();
+  readonly #justMoved = new VnetMap<string, Timer>();
   readonly #unsubscribe: readonly (() => void)[];
 
   /** Subscribes; the table is complete after the first `rebuild`. */
@@ -43,7 +49,7 @@ export class ForwardingCompiler {
     this.#inputs = inputs;
     this.#readConfiguration();
     this.#unsubscribe = [
-      inputs.directory.subscribe(({ after }) => this.#update(after.vnet, Prefix.host(after.ip))),
+      inputs.directory.subscribe((change) => this.#changed(change)),
       inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
     ];
   }
@@ -82,9 +88,24 @@ export class ForwardingCompiler {
     }
   }
 
+  /** A node that has changed its VR is in between for as long as packets may be under way. */
+  #changed({ before, after }: DirectoryChange): void {
+    const { vnet, ip } = after;
+    if (before !== undefined && before.router !== after.router && after.state === 'here') {
+      this.#justMoved.get(vnet, ip.key)?.cancel();
+      const settle = (): void => {
+        this.#justMoved.delete(vnet, ip.key);
+        this.#update(vnet, Prefix.host(ip));
+      };
+      this.#justMoved.set(vnet, ip.key, this.#inputs.clock.after('in flight', IN_FLIGHT_MS, settle));
+    }
+    this.#update(vnet, Prefix.host(ip));
+  }
+
   /** Stops listening; the table stays as it is. */
   dispose(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const timer of this.#justMoved.values()) timer.cancel();
   }
 
   #readConfiguration(): void {
@@ -143,7 +164,8 @@ export class ForwardingCompiler {
     if (peer < 0 || (record.router === network.router && previousPeer < 0)) return undefined;
     const departed = network.router === gndt.self ? RouteFlag.departed : 0;
     const base = baseRoute(gndt, network);
-    const flags = base.flags | departed | this.#authorised(record.vnet, record.ip);
+    const moved = this.#moved(record.vnet, record.ip);
+    const flags = base.flags | departed | moved | this.#authorised(record.vnet, record.ip);
     return { ...base, kind: RouteKind.peer, peer, previousPeer, flags };
   }
 
@@ -166,7 +188,8 @@ export class ForwardingCompiler {
       // Whoever else says that it has a pinned address does not get its traffic.
       mac: pinnedMac ?? seenMac,
       previousPeer: record === undefined ? -1 : this.#peerOf(directory.previous(vnet, ip)),
-      flags: base.flags | this.#authorised(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),
+      flags:
+        base.flags | this.#authorised(vnet, ip) | this.#moved(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),
       pinnedMac,
     };
   }
@@ -175,9 +198,11 @@ export class ForwardingCompiler {
     return this.#inputs.lndt.authorises(vnet, ip, undefined) ? RouteFlag.authorised : 0;
   }
 
-  /** Peer index of another router; −1 for this one, and for none. */
+  #moved(vnet: VnetId, ip: Ip): number {
+    return this.#justMoved.get(vnet, ip.key) === undefined ? 0 : RouteFlag.justMoved;
+  }
+
   #peerOf(router: RouterId | undefined): number {
-    const { gndt } = this.#inputs;
-    return router === undefined || router === gndt.self ? -1 : gndt.peerIndex(router);
+    return router === undefined ? -1 : this.#inputs.gndt.peerIndex(router);
   }
 }

@@ -125,6 +125,16 @@ function threadId(pid: number | undefined, name: string): string {
   return found;
 }
 
+/** As `systemctl reload` asks for it; the service manager waits for the second READY=1. */
+async function reloadIsAnnounced(daemon: Daemon, listener: NotifyListener): Promise<void> {
+  assert.equal(listener.count('READY=1'), 1);
+  process.kill(daemon.pid ?? 0, 'SIGHUP');
+  await waitFor('READY=1 after the reload', () => listener.count('READY=1') === 2);
+  const words = listener.notices.map(({ text }) => text);
+  assert.ok(words.indexOf('RELOADING=1') > 0 && words.indexOf('RELOADING=1') < words.lastIndexOf('READY=1'));
+  assert.ok(words.some((text) => /^MONOTONIC_USEC=\d+$/.test(text)));
+}
+
 /** With one worker standing still the signs of life end, within the limit, and the log names the worker. */
 async function hungWorkerSilencesIt(daemon: Daemon, listener: NotifyListener, worker: string): Promise<void> {
   const hold = spawn('python3', [
@@ -182,6 +192,7 @@ test(
         );
         t.diagnostic(`memory ${processStatus(daemon.pid, 'VmRSS')}`);
 
+        await reloadIsAnnounced(daemon, listener);
         await hungWorkerSilencesIt(daemon, listener, 'lan-to-tunnel');
         await hungWorkerSilencesIt(daemon, listener, 'tunnel-to-lan');
         await ping(lab, 'a1', '10.2.0.11');
@@ -192,6 +203,21 @@ test(
       }
     }),
 );
+
+/** In a mount namespace of its own /dev/net/tun is open to all, as udev makes it; a machine without udev differs. */
+const withUdevsTun = [
+  ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
+  'mount -t tmpfs -o mode=755 dev /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec "$@"',
+  'sh',
+];
+
+/** What needs system calls of its own: a TUN port, the metrics' listener. */
+function addFeatures(daemon: Daemon): void {
+  const file = join(daemon.directory, 'router.json');
+  const router = JSON.parse(readFileSync(file, 'utf8')) as object;
+  const features = { tun: [{ interface: 'vine0', vnet: 'blue' }], metrics: { listen: '127.0.0.1:9770' } };
+  writeFileSync(file, JSON.stringify({ ...router, ...features }));
+}
 
 /** Names of the system calls that the unit's filter lets pass, its lines taken in their order. */
 function allowedCalls(): Set<string> {
@@ -234,14 +260,26 @@ test(
   (t) =>
     withLab(t, { topology: 'two-site' }, async (lab) => {
       const daemon = await prepare(lab);
+      addFeatures(daemon);
       const traceFile = join(lab.directory, 'calls');
       // The tracer is a detached grandchild: the process itself is the lab's to stop.
-      daemon.start(['strace', '-D', '-f', '-qq', '-o', traceFile, ...asTheUnitDoes(unitCapabilities)]);
+      daemon.start([
+        ...withUdevsTun,
+        'strace',
+        '-D',
+        '-f',
+        '-qq',
+        '-o',
+        traceFile,
+        ...asTheUnitDoes(unitCapabilities),
+      ]);
       await lab.waitConnected();
       await ping(lab, 'a1', '10.2.0.11');
       await lab.move('vm', 'b');
       await ping(lab, 'a1', '10.1.0.9');
-      await lab.vinectl('a', ['counters']);
+      await lab.exec('vr-a', ['curl', '--silent', '--fail', 'http://127.0.0.1:9770/metrics']);
+      await lab.exec('vr-a', ['ip', 'link', 'show', 'vine0']);
+      await lab.vinectl('a', ['reload']);
       await daemon.kill();
       // What comes before setpriv starts vined is not the unit's business.
       const calls =

@@ -115,3 +115,28 @@ test('a key that can give no secret is found before anything has changed', () =>
   );
   assert.equal(a.stateOf('vr-b'), 'up');
 });
+
+test('pings tell the round trip, and by how much the clock of the other is ahead', () => {
+  const { world, a } = worldOf();
+  const rtts: number[] = [];
+  assert.equal(
+    a.tunnel.ping('vr-b', (rttMs) => rtts.push(rttMs)),
+    true,
+  );
+  world.clock.advance(100);
+  assert.ok(rtts.length === 1 && (rtts[0] ?? 0) >= 20 && (rtts[0] ?? 0) <= 24.1, `${rtts}`);
+  assert.equal(
+    a.tunnel.ping('vr-c', () => assert.fail('it is no peer')),
+    false,
+  );
+  const offset = a.tunnel.peers()[0]?.clockOffsetMs;
+  assert.ok(offset !== undefined && Math.abs(offset) < 2.1, `${offset}`);
+  // Both routers of the simulation have one clock: set forward while a pong is on its way, it is the other that is off.
+  world.clock.advance(890);
+  a.tunnel.ping('vr-b', () => undefined);
+  world.clock.advance(15);
+  world.clock.stepWall(-5000);
+  world.clock.advance(15);
+  const after = a.tunnel.peers()[0]?.clockOffsetMs;
+  assert.ok(after !== undefined && Math.abs(after - 5000) < 3, `${after}`);
+});

@@ -479,6 +479,7 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
       for (const [name, value] of Object.entries(stats)) out[PeerStat[name as keyof typeof stats]] = value;
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
+    rawChaCha: () => false,
     setHandshakeGuard: (keys) => guard.set(keys),
     removePeer: (peer) => sessions.removePeer(peer),
     installSession: (peer, keys) => sessions.install(peer, keys),

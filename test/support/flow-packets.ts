@@ -12,8 +12,27 @@ import {
 const TCP = 6;
 const UDP = 17;
 
+/** Source and destination, for each family. */
+export interface Route {
+  readonly 4: readonly [Uint8Array, Uint8Array];
+  readonly 6: readonly [Uint8Array, Uint8Array];
+}
+
+/** From the first host of the lab's site A to that of site B. */
+export const siteAtoB: Route = {
+  4: [Uint8Array.of(10, 1, 0, 11), Uint8Array.of(10, 2, 0, 11)],
+  6: [
+    Uint8Array.of(0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11),
+    Uint8Array.of(0xfd, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11),
+  ],
+};
+
+const STREAM_PORT = 30_000;
+const STREAM_FLOWS = 8;
+
 /** What a test may set in a packet; undefined leaves the builder's value. */
 export interface Shape {
+  readonly route?: Route;
   readonly port?: number;
   readonly ttl?: number;
   readonly tos?: number;
@@ -51,6 +70,11 @@ function shaped(packet: Uint8Array, shape: Shape): Uint8Array {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
   const four = (packet[0] ?? 0) >>> 4 === 4;
   const { protocol, offset } = layer4Of(packet);
+  if (shape.route !== undefined) {
+    const [source, destination] = shape.route[four ? 4 : 6];
+    packet.set(source, four ? 12 : 8);
+    packet.set(destination, four ? 16 : 24);
+  }
   if (shape.ttl !== undefined) packet[four ? 8 : 7] = shape.ttl;
   if (shape.tos !== undefined && four) packet[1] = shape.tos;
   if (shape.tos !== undefined && !four) view.setUint16(0, 0x6000 | (shape.tos << 4));
@@ -124,16 +148,37 @@ export class Dice {
   }
 }
 
+/** Is it from `randomStream`, and not an answer to it or of someone else? */
+export function isOfStream(packet: Uint8Array): boolean {
+  const { protocol, offset } = layer4Of(packet);
+  const port = ((packet[offset] ?? 0) << 8) | (packet[offset + 1] ?? 0);
+  return (protocol === TCP || protocol === UDP) && port >= STREAM_PORT && port < STREAM_PORT + STREAM_FLOWS;
+}
+
+/** The packet behind a router: TTL − 1, and the header's checksum as wrong as it was (RFC 1624). */
+export function routed(packet: Uint8Array): Uint8Array {
+  const copy = packet.slice();
+  if ((copy[0] ?? 0) >>> 4 === 6) {
+    copy[7] = (copy[7] ?? 0) - 1;
+    return copy;
+  }
+  copy[8] = (copy[8] ?? 0) - 1;
+  const view = new DataView(copy.buffer);
+  const sum = view.getUint16(10) + 0x100;
+  view.setUint16(10, (sum & 0xffff) + (sum >>> 16));
+  return copy;
+}
+
 /** `count` packets of eight flows, mostly what bulk transfers send, with every kind of exception in between. */
-export function randomStream(seed: number, count: number): Uint8Array[] {
+export function randomStream(seed: number, count: number, route?: Route): Uint8Array[] {
   const dice = new Dice(seed);
-  const next = Array.from({ length: 8 }, () => dice.roll(2 ** 32));
+  const next = Array.from({ length: STREAM_FLOWS }, () => dice.roll(2 ** 32));
   let flow = 0;
   const packets = Array.from({ length: count }, (_, i) => {
-    if (dice.oneIn(3)) flow = dice.roll(8);
+    if (dice.oneIn(3)) flow = dice.roll(STREAM_FLOWS);
     const family = flow & 1 ? 6 : 4;
     const length = dice.oneIn(8) ? 1 + dice.roll(1300) : 1200;
-    const shape = randomShape(dice, flow, i);
+    const shape = { ...randomShape(dice, flow, i), ...(route === undefined ? {} : { route }) };
     if (flow >= 4) return udp(family, i, dice.oneIn(20) ? 0 : length % 700, shape);
     const sequence = ((next[flow] ?? 0) + (dice.oneIn(15) ? dice.roll(5000) : 0)) >>> 0;
     next[flow] = (sequence + length) >>> 0;
@@ -162,7 +207,7 @@ function randomFlags(dice: Dice): number {
 }
 
 function randomShape(dice: Dice, flow: number, i: number): Shape {
-  const port = 30_000 + flow;
+  const port = STREAM_PORT + flow;
   const identification = i & 0xffff;
   if (!dice.oneIn(5)) return { port, identification };
   const kinds: Shape[] = [

@@ -90,6 +90,29 @@ export function tcpPacket({
   return ipPacket({ source, destination, protocol: 6, payload: segment });
 }
 
+/** A UDP header with checksum and its payload: what `ipPacket` takes as payload. */
+export function udpDatagram({
+  source,
+  destination,
+  sourcePort,
+  destinationPort,
+  payload,
+}: {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly payload: Uint8Array;
+}): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt16BE(sourcePort, 0);
+  header.writeUInt16BE(destinationPort, 2);
+  header.writeUInt16BE(8 + payload.length, 4);
+  const pseudo = pseudoHeader(Ip.of(source), Ip.of(destination), 17, header.length + payload.length);
+  header.writeUInt16BE(internetChecksum(pseudo, header, payload) || 0xffff, 6);
+  return Buffer.concat([header, payload]);
+}
+
 /** True when the IPv4 header checksum (if any) and the TCP, UDP or ICMP checksum of a whole packet are right. */
 export function checksumsHold(packet: Uint8Array): boolean {
   const bytes = Buffer.from(packet);

@@ -25,6 +25,7 @@ function routerLines(status: StatusView): [string, string][] {
     ['state', status.ready ? 'ready' : 'not ready'],
     ['up', `${longDuration(status.uptimeSeconds * 1000)}, since ${time(status.startedAt)}`],
     ['listening', status.listen.join(', ') || 'nowhere'],
+    ['tunnel', tunnelLine(status.tunnel)],
     ['peers', `${count(status.peersUp)} of ${count(status.peersTotal)} up`],
     [
       'nodes',
@@ -40,6 +41,13 @@ function lanLines(lan: StatusView['lans'][number]): [string, string][] {
     ['mtu', `${lan.mtuBytes} bytes`],
     ['offload', lan.offload],
   ];
+}
+
+function tunnelLine({ cipher, sealing, segmentation, coalescing }: StatusView['tunnel']): string {
+  const carrying = [segmentation ? 'segmentation' : '', coalescing ? 'coalescing' : ''].filter(
+    (word) => word !== '',
+  );
+  return `${cipher} by ${sealing === 'evp' ? 'EVP' : sealing}, offload: ${carrying.join(' and ') || 'none'}`;
 }
 
 function workerLines(worker: StatusView['workers'][number]): [string, string][] {

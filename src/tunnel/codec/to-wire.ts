@@ -33,7 +33,10 @@ function bodyToWire(message: ControlMessage): WireObject {
       return { ...message };
     case 'seen':
       return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
+    case 'recall':
+      return {};
     case 'records':
+    case 'returned':
       return { records: message.records.map(recordToWire) };
     case 'stale':
       return { records: message.records.map((record) => ({ ...record, ip: record.ip.toBytes() })) };

@@ -8,8 +8,12 @@ import sys
 import time
 
 ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-ear.bind(sys.argv[1])
-os.chmod(sys.argv[1], 0o666)
+path = sys.argv[1]
+if path.startswith("@"):  # the abstract namespace
+    ear.bind("\0" + path[1:])
+else:
+    ear.bind(path)
+    os.chmod(path, 0o666)
 print("listening", flush=True)
 while True:
     text = ear.recv(65536).decode()

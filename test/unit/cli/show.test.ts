@@ -12,6 +12,7 @@ router: vr-a
   state: ready
   up: 3 h 5 min, since 2026-03-01 08:55:00Z
   listening: udp://0.0.0.0:7700
+  tunnel: chacha20-poly1305 by primitives, offload: segmentation and coalescing
   peers: 1 of 2 up
   nodes: 1,200 here, 1 visiting, 2 departed
 

@@ -37,6 +37,7 @@ const STATUS: StatusView = {
   lans: [
     { interface: 'lan0', vnet: 'blue', mac: '02:00:00:00:00:0a', mtuBytes: 1500, offload: 'vnet-header' },
   ],
+  tunnel: { cipher: 'chacha20-poly1305', sealing: 'primitives', segmentation: true, coalescing: true },
   peersUp: 1,
   peersTotal: 2,
   nodesHere: 1200,

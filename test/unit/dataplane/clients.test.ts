@@ -116,7 +116,7 @@ class Bench {
     );
     const table = ForwardingTable.create();
     const lans = [{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }];
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    new ForwardingCompiler({ clock: this.clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
     hwdt.learn(0, 1, HOST_MAC, Ip.of(site.host), 'arp-request');
     directory.originate(1, Ip.of(site.host), HOST_MAC, 1);
     hwdt.learn(0, 1, GATEWAY_MAC, Ip.of(site.gateway), 'arp-reply');

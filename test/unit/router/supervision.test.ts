@@ -14,6 +14,7 @@ const status: StatusView = {
   workers: [],
   listen: [],
   lans: [],
+  tunnel: { cipher: 'aes-256-gcm', sealing: 'evp', segmentation: false, coalescing: false },
   peersUp: 1,
   peersTotal: 2,
   nodesHere: 3,

@@ -1,0 +1,188 @@
+/**
+ * The Debian package's life on a new machine: installed, configured, started, upgraded, removed, installed again, purged.
+ * The machine is a fresh Debian root with its own dpkg; systemd does not run there, a stand-in acts on the unit
+ * (test/lab/machine/systemctl).
+ */
+import assert from 'node:assert/strict';
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import type { DirectoryView, StatusView } from '../../src/control/api.js';
+import type { Lab } from '../lab/lab.js';
+import { Machine, noMachines } from '../lab/machine/machine.js';
+import { buildPackage, laterPackage } from '../lab/machine/package.js';
+import { run } from '../lab/shell.js';
+import { waitFor } from '../lab/wait.js';
+import { isUnreachable, ping, withLab } from './support.js';
+
+const vm = '10.1.0.9';
+
+/** What the operator of site a would have on a stick: packages, and the configuration that the lab has made. */
+function files(lab: Lab): { directory: string; first: string; later: string } {
+  const directory = join(lab.directory, 'files');
+  const configuration = join(directory, 'configuration');
+  mkdirSync(configuration, { recursive: true });
+  const first = buildPackage();
+  copyFileSync(first, join(directory, basename(first)));
+  const later = laterPackage(first, directory);
+  for (const name of ['gndt.json', 'lndt.json', 'router.key'])
+    cpSync(join(lab.daemon('a').directory, name), join(configuration, name));
+  const router = {
+    id: 'vr-a',
+    privateKeyFile: 'router.key',
+    listen: ['udp://0.0.0.0:7700'],
+    lans: [{ interface: 'lan0', vnet: 'blue' }],
+  };
+  writeFileSync(join(configuration, 'router.json'), JSON.stringify(router));
+  return { directory, first: `/media/files/${basename(first)}`, later: `/media/files/${basename(later)}` };
+}
+
+async function json<T>(machine: Machine, command: string): Promise<T> {
+  return JSON.parse(await machine.sh(`vinectl --json ${command}`)) as T;
+}
+
+/** All paths of the machine but what every installation changes. */
+async function paths(machine: Machine): Promise<Set<string>> {
+  const kept = ['/proc', '/sys', '/dev', '/run', '/media', '/tmp', '/var/lib/dpkg', '/var/log', '/var/cache'];
+  const prune = kept.map((path) => `-path ${path}`).join(' -o ');
+  const found = (await machine.sh(`find / \\( ${prune} \\) -prune -o -print`)).split('\n');
+  // adduser's copies of the files that it has changed
+  return new Set(found.filter((path) => !/^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-$/.test(path)));
+}
+
+async function vinedPid(machine: Machine): Promise<string> {
+  return (await machine.sh('cat /run/systemd/stand-in/pid')).trim();
+}
+
+async function isActive(machine: Machine): Promise<string> {
+  return (await machine.attempt('systemctl is-active vined')).stdout.trim();
+}
+
+async function installed(machine: Machine, file: string): Promise<void> {
+  await machine.sh(`dpkg --install ${file}`);
+  assert.match(await machine.sh('getent passwd vine'), /:\/var\/lib\/vine:\/usr\/sbin\/nologin$/m);
+  assert.equal((await machine.sh("stat -c '%U:%G %a' /etc/vine")).trim(), 'root:vine 750');
+  assert.equal((await machine.sh('ls -A /etc/vine')).trim(), '', 'a file is shipped in /etc/vine');
+  assert.equal(await isActive(machine), 'inactive', 'it starts before it is configured');
+  assert.match(await machine.sh('vined --version && vinectl --version'), /^(\d+\.\d+\.\d+\n?){2}/);
+  const { stdout } = await machine.attempt(
+    'find / -xdev -name "*.key" -o -xdev -name "*.pem" -path "*vine*"',
+  );
+  assert.equal(stdout, '', 'a key is shipped');
+}
+
+async function started(machine: Machine, lab: Lab): Promise<void> {
+  await machine.sh(`
+    cp /media/files/configuration/*.json /etc/vine/
+    install -o vine -g vine -m 0600 /media/files/configuration/router.key /etc/vine/router.key
+    systemctl enable --now vined`);
+  assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'start returned before it was ready');
+  assert.match(await machine.sh(`ps -o user= -p ${await vinedPid(machine)}`), /^vine\s*$/);
+  assert.equal((await machine.sh("stat -c '%U:%G %a' /run/vine/control.sock")).trim(), 'vine:vine 660');
+  await waitFor('the tunnel', async () => (await json<StatusView>(machine, 'status')).peersUp === 1);
+  await ping(lab, 'a1', '10.2.0.11');
+}
+
+async function vmRecord(machine: Machine): Promise<DirectoryView | undefined> {
+  return (await json<readonly DirectoryView[]>(machine, 'directory')).find(({ ip }) => ip === vm);
+}
+
+/** The other router is away: what is known after the upgrade comes from the disk. */
+async function upgraded(machine: Machine, lab: Lab, file: string): Promise<void> {
+  await lab.move('vm', 'b');
+  await waitFor('the move is known', async () => (await vmRecord(machine))?.router === 'vr-b');
+  await ping(lab, 'a1', vm);
+  const before = await vmRecord(machine);
+  const [pid, sums] = [await vinedPid(machine), await machine.sh('sha256sum /etc/vine/*')];
+  await lab.daemon('b').kill();
+  await machine.sh(`dpkg --install ${file}`);
+  assert.match(await machine.sh('dpkg-query -W vine-router'), /-99$/m);
+  assert.notEqual(await vinedPid(machine), pid, 'the old version still runs');
+  assert.equal((await json<StatusView>(machine, 'status')).ready, true);
+  assert.deepEqual(await vmRecord(machine), before, 'the state did not survive');
+  assert.equal(await machine.sh('sha256sum /etc/vine/*'), sums, 'the configuration was changed');
+  lab.daemon('b').start();
+  await lab.daemon('b').waitReady(['vr-a']);
+  await ping(lab, 'a1', vm);
+}
+
+async function removed(machine: Machine, lab: Lab): Promise<void> {
+  const pid = await vinedPid(machine);
+  await machine.sh('dpkg --remove vine-router');
+  assert.notEqual((await machine.attempt(`kill -0 ${pid}`)).status, 0, 'vined still runs');
+  assert.equal(await isUnreachable(lab, 'a1', '10.2.0.11'), true);
+  await machine.sh(
+    'test ! -e /usr/lib/vine-router && test ! -e /usr/sbin/vined && test ! -e /usr/bin/vinectl',
+  );
+  await machine.sh('test -s /etc/vine/router.key && test -s /var/lib/vine/directory.json && id vine');
+}
+
+test(
+  'installs, starts, upgrades with its state, is removed, and purged without a trace',
+  { skip: noMachines },
+  (t) =>
+    withLab(t, { topology: 'two-site' }, async (lab) => {
+      await lab.daemon('a').kill();
+      const { directory, first, later } = files(lab);
+      const machine = await Machine.start({
+        name: 'vr-a',
+        namespace: lab.namespace('vr-a'),
+        files: directory,
+      });
+      try {
+        const before = await paths(machine);
+        await installed(machine, first);
+        await started(machine, lab);
+        await upgraded(machine, lab, later);
+        await removed(machine, lab);
+
+        await machine.sh(`dpkg --install ${first} && systemctl enable --now vined`);
+        assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'it does not come back');
+
+        await machine.sh('dpkg --purge vine-router');
+        assert.equal(await isActive(machine), 'inactive');
+        const left = [...(await paths(machine))].filter((path) => !before.has(path));
+        assert.deepEqual(left, [], 'purging leaves something');
+        assert.notEqual(
+          (await machine.attempt('getent passwd vine || getent group vine')).status,
+          0,
+          'the user is left',
+        );
+      } catch (error) {
+        t.diagnostic(await machine.log());
+        throw error;
+      } finally {
+        machine.stop();
+      }
+    }),
+);
+
+test('what it holds: manual pages, completions, examples; no sources, no test code, no key; all of it root’s', {
+  skip: noMachines,
+}, async () => {
+  const { stdout } = await run(['dpkg-deb', '--contents', buildPackage()]);
+  const lines = stdout.trim().split('\n');
+  assert.ok(lines.length > 100);
+  const paths = new Set(lines.map((line) => line.split(' ').at(-1)?.slice(1)));
+  const missing = [
+    '/usr/share/doc/vine-router/examples/gndt.json',
+    '/usr/share/doc/vine-router/handbook.md',
+    '/usr/share/vine-router/schema/gndt.schema.json',
+    '/usr/share/man/man1/vinectl.1.gz',
+    '/usr/share/man/man8/vined.8.gz',
+    '/usr/share/bash-completion/completions/vinectl',
+    '/usr/share/zsh/vendor-completions/_vinectl',
+    '/usr/share/fish/vendor_completions.d/vinectl.fish',
+  ].filter((file) => !paths.has(file));
+  assert.deepEqual(missing, []);
+  assert.deepEqual(
+    lines.filter((line) => !line.includes(' root/root ')),
+    [],
+  );
+  assert.deepEqual(
+    lines.filter((line) => /\.(key|pem|cc|o)$|\/dist\/test\/|\.d\.ts$/.test(line)),
+    [],
+  );
+  const writable = lines.filter((line) => !line.startsWith('l') && /^.{5}w|^.{8}w/.test(line));
+  assert.deepEqual(writable, [], 'writable for others');
+});

@@ -1,0 +1,96 @@
+/** Calls with arguments that TypeScript would never let pass: each must throw or do nothing, and never more. */
+import { EngineCounter, type NativeAddon } from '../../../src/dataplane/engine.js';
+import type { Random } from './random.js';
+
+/** Numbers of peers that the packets' fuzzer does not use. */
+const PEERS = [100, 101, 4095, 4096, -1];
+
+export class CallFuzzer {
+  readonly #functions: readonly [name: string, call: (...values: unknown[]) => unknown][];
+  readonly #random: Random;
+
+  constructor(addon: NativeAddon, random: Random) {
+    this.#random = random;
+    // `closeSocket` and `wake` would close and write to descriptors of this very process when a number fits by chance.
+    this.#functions = Object.entries(addon).flatMap(([name, value]) =>
+      typeof value === 'function' &&
+      !['closeSocket', 'wake', 'createWakeup', 'openTun', 'openUdp'].includes(name)
+        ? [[name, value as (...values: unknown[]) => unknown]]
+        : [],
+    );
+  }
+
+  round(): void {
+    const random = this.#random;
+    const [name, call] = random.pick(this.#functions);
+    const values =
+      name === 'createEngine'
+        ? [this.#engineOptions()]
+        : Array.from({ length: random.below(6) }, () => this.#value());
+    try {
+      const result = call(...values);
+      if (name === 'createEngine') (result as { close(): void }).close();
+    } catch (error) {
+      if (!(error instanceof Error)) throw new Error(`${name} threw what is no error`, { cause: error });
+    }
+  }
+
+  #engineOptions(): unknown {
+    const random = this.#random;
+    const options: Record<string, unknown> = {
+      role: random.pick(['lan', 'tunnel']),
+      lans: [],
+      tuns: [],
+      udp: [],
+      wakeupFd: 0,
+      slots: 1 + random.below(8),
+      slotBytes: 2048,
+      counters: new SharedArrayBuffer(EngineCounter.count * 8),
+    };
+    for (const key of Object.keys(options)) if (random.chance(10)) options[key] = this.#value();
+    return options;
+  }
+
+  #value(): unknown {
+    const random = this.#random;
+    const keys = {
+      localIndex: random.word() >>> 0,
+      remoteIndex: random.word() >>> 0,
+      sendKey: random.bytes(random.pick([32, 31, 0])),
+      receiveKey: random.bytes(32),
+      cipher: random.pick(['chacha20-poly1305', 'aes-256-gcm', 'rot13', 7]),
+    };
+    return random.pick<unknown>([
+      undefined,
+      null,
+      random.oddWord(),
+      random.pick(PEERS),
+      Number.NaN,
+      1e300,
+      0.5,
+      'lan0',
+      'x'.repeat(random.below(300)),
+      '',
+      [],
+      [undefined],
+      [{ fd: 5 }],
+      {},
+      keys,
+      random.bytes(random.pick([0, 4, 16, 5, 100, 2000])),
+      new Float64Array(random.below(10)),
+      new Uint8Array(new SharedArrayBuffer(random.below(40))),
+      new SharedArrayBuffer(random.below(300)),
+      () => 1,
+      Symbol('s'),
+      12n,
+      new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error('a getter that throws');
+          },
+        },
+      ),
+    ]);
+  }
+}

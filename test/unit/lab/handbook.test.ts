@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { commandBlocks, fillIn } from '../../lab/machine/handbook.js';
+
+const page = [
+  'Text.',
+  '```sh gateway-a gateway-b prints=KEY-A upgrade',
+  'first',
+  '',
+  'second',
+  '```',
+  '```sh',
+  'for people',
+  '```',
+  '```',
+  'sh gateway-a',
+  '```',
+  '```sh host-a1 until=\\bup\\b',
+  'third',
+  '```',
+].join('\n');
+
+test('finds the blocks for machines, with what is said of them', () => {
+  const [one, two, ...others] = commandBlocks(page);
+  assert.deepEqual(others, []);
+  assert.deepEqual(one, {
+    line: 2,
+    machines: ['gateway-a', 'gateway-b'],
+    text: 'first\n\nsecond',
+    prints: 'KEY-A',
+    until: undefined,
+    words: ['upgrade'],
+  });
+  assert.equal(two?.until?.test('is up now'), true);
+  assert.equal(two?.until?.test('supper'), false);
+});
+
+test('a block that is not closed is an error, not a silence', () => {
+  assert.throws(() => commandBlocks('```sh gateway-a\nlost'), /line 1/);
+});
+
+test('fills in each name as a whole', () => {
+  const noted = new Map([
+    ['KEY-B', 'old='],
+    ['NEW-KEY-B', 'new='],
+  ]);
+  assert.equal(fillIn("sed -i 's|KEY-B|NEW-KEY-B|'", noted), "sed -i 's|old=|new=|'");
+  assert.equal(fillIn('KEY-C', noted), 'KEY-C');
+  assert.equal(fillIn('KEY-C', new Map()), 'KEY-C');
+});

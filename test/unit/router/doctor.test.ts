@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Finding } from '../../../src/config/finding.js';
+import { checkCapabilities, checkForwarding, checkLans } from '../../../src/config/machine-checks.js';
+import { checkClock, checkPeer, checkSameFiles, checkStrangers } from '../../../src/router/doctor.js';
+import { FakeRouter } from '../control/fake-router.js';
+
+const [B, C] = new FakeRouter().peers();
+if (B === undefined || C === undefined) throw new Error('the fake router has two peers');
+const line = ({ level, subject, message }: Finding): string => `${level} ${subject}: ${message}`;
+
+test('clocks: what half a round trip explains is no mistake', () => {
+  const clock = (clockOffsetMs: number | null): string =>
+    line(checkClock({ ...B, clockOffsetMs, rttMs: 400 }));
+  assert.equal(clock(null), 'ok vr-b: its clock is not known yet');
+  assert.equal(clock(-1200), "ok vr-b: its clock agrees with this one's to 1.2 s");
+  assert.equal(clock(1201), "warning vr-b: its clock is 1.2 s ahead of this one's");
+  assert.equal(clock(-3_600_000), "warning vr-b: its clock is 3600.0 s behind this one's");
+});
+
+test('peers', () => {
+  assert.equal(line(checkPeer(B)), 'ok vr-b: up, at 192.0.2.2:7700');
+  assert.equal(
+    line(checkPeer({ ...B, state: 'refused', reason: 'x' })),
+    'error vr-b: it or this router refuses: x',
+  );
+  assert.equal(
+    line(checkPeer({ ...B, state: 'down', reason: 'no answer' })),
+    'error vr-b: not reachable: no answer',
+  );
+  assert.equal(line(checkPeer({ ...C, reason: 'has no endpoint' })), 'warning vr-c: has no endpoint');
+  assert.equal(checkSameFiles({ ...B, sameGndt: false }).level, 'warning');
+  assert.deepEqual(checkStrangers({}).map(line), ['ok callers: nobody calls with a wrong key']);
+  assert.equal(checkStrangers({ handshake_drop_unknown_key: 1, handshake_drop_bad_mac1: 2 }).length, 2);
+});
+
+test('the machine', () => {
+  const lan = { interface: 'lan0', vnet: 'blue' };
+  const up = { name: 'lan0', up: true, carrier: true, mtuBytes: 1500 };
+  const lans = (link: object | undefined): string[] =>
+    checkLans([lan], new Map(link === undefined ? [] : [['lan0', { ...up, ...link }]]), 1436).map(line);
+  assert.deepEqual(lans({}), ['ok lan0: up, vnet blue, MTU 1500']);
+  assert.deepEqual(lans(undefined), ['error lan0: this machine has no such interface']);
+  assert.deepEqual(lans({ up: false }), ['error lan0: the interface is down']);
+  assert.deepEqual(lans({ carrier: false }), ['error lan0: the interface has no carrier']);
+  assert.deepEqual(lans({ mtuBytes: 1279 }), ['error lan0: its MTU is 1279, IPv6 needs 1280']);
+  assert.match(lans({ mtuBytes: 1435 })[0] ?? '', /^warning lan0: its MTU is 1435, /);
+  assert.deepEqual(checkLans([lan], 'no ip', 0).map(line), ['error ip: no ip']);
+  assert.equal(checkCapabilities([]).level, 'ok');
+  assert.match(
+    line(checkCapabilities(['CAP_NET_ADMIN', 'CAP_NET_RAW'])),
+    /^error vined: CAP_NET_ADMIN and CAP_NET_RAW are missing: /,
+  );
+  const levels = ([true, false, undefined] as const).map((guarded) => [
+    checkForwarding([], guarded).level,
+    checkForwarding(['lan0'], guarded).level,
+  ]);
+  assert.deepEqual(levels, [
+    ['ok', 'ok'],
+    ['warning', 'error'],
+    ['ok', 'error'],
+  ]);
+});

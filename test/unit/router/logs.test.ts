@@ -1,0 +1,83 @@
+/** docs/logs.md against the code: every event that the sources name is listed with its level, no other is. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import type { EventView } from '../../../src/control/api.js';
+import type { MobilityEvent } from '../../../src/mobility/ports.js';
+import { Ip } from '../../../src/net/ip.js';
+import { mac } from '../../../src/net/mac.js';
+import { EventHub } from '../../../src/router/event-hub.js';
+import { emitMobilityEvent } from '../../../src/router/mobility-events.js';
+import { emitTunnelEvent } from '../../../src/router/tunnel-events.js';
+import { Gndt } from '../../../src/tables/gndt.js';
+import type { TunnelEvent } from '../../../src/tunnel/peer.js';
+import { SimClock } from '../../support/sim-clock.js';
+import { BLUE, gndtConfig } from '../tables/fixtures.js';
+import { documentedEvents } from './log-list.js';
+
+const ROUTER = new URL('../../../../src/router/', import.meta.url);
+
+/** `event level` as the sources have them: calls of the hub and of the log, and the two tables of messages. */
+function eventsInSources(): string[] {
+  const found: string[] = [];
+  for (const file of readdirSync(ROUTER).filter((name) => name.endsWith('.ts'))) {
+    const text = readFileSync(new URL(file, ROUTER), 'utf8');
+    for (const [, level, event] of text.matchAll(/\bemit\(\s*'(\w+)',\s*'(\w+)'/g))
+      found.push(`${event} ${level}`);
+    for (const [, event, level] of text.matchAll(/^ {2}(\w+): \['(info|warn|error)', /gm))
+      found.push(`${event} ${level}`);
+    for (const [, level, event] of text.matchAll(
+      /\b(trace|debug|info|warn|error|fatal)\(\s*\{\s*event: '(\w+)'/g,
+    ))
+      found.push(`${event} ${level}`);
+    const spoken = [...text.matchAll(/\bevent: '(\w+)'/g)].length;
+    const matched = [...text.matchAll(/\b(?:trace|debug|info|warn|error|fatal)\(\s*\{\s*event: '/g)].length;
+    assert.equal(matched, spoken, `${file}: an event is logged in a way that this test does not see`);
+  }
+  return [...new Set(found)].sort();
+}
+
+test('the events and their levels', () => {
+  const documented = [...documentedEvents()].map(([event, { level }]) => `${event} ${level}`);
+  assert.deepEqual(documented.sort(), eventsInSources());
+});
+
+const node = { vnet: BLUE, ip: Ip.of('10.1.0.9'), mac: mac('52:54:00:00:00:09') };
+const move = { ...node, ips: [node.ip], from: 'vr-a', to: 'vr-b', seq: 2, trigger: 'rarp' } as const;
+const MOBILITY: { readonly [Event in MobilityEvent['event']]: MobilityEvent } = {
+  move_claimed: { event: 'move_claimed', ...move },
+  move_learned: { event: 'move_learned', ...move },
+  claim_refused: { event: 'claim_refused', ...node, by: 'vr-b', reason: 'stale', seq: 2 },
+  move_undone: { event: 'move_undone', ...node, other: 'vr-b' },
+  duplicate_address: { event: 'duplicate_address', ...node, other: node.mac },
+  node_frozen: { event: 'node_frozen', ...node, other: 'vr-b' },
+  node_released: { event: 'node_released', ...node },
+  node_learned: { event: 'node_learned', ...node },
+  node_rebound: { event: 'node_rebound', ...node },
+  node_withdrawn: { event: 'node_withdrawn', ...node },
+  unauthorised_seen: { event: 'unauthorised_seen', ...node },
+};
+const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
+  peer_up: { event: 'peer_up', router: 'vr-b', endpoint: 'x', version: '1', rttMs: 1 },
+  peer_down: { event: 'peer_down', router: 'vr-b', reason: 'x' },
+  peer_refused: { event: 'peer_refused', router: 'vr-b', reason: 'x' },
+  peer_unanswered: { event: 'peer_unanswered', router: 'vr-b', reason: 'x' },
+  peer_path: { event: 'peer_path', router: 'vr-b', path: 'relay vr-c', reason: 'x' },
+  peer_gndt_differs: { event: 'peer_gndt_differs', router: 'vr-b' },
+};
+
+test('the fields of what mobility and the tunnel tell; both go to the stream', () => {
+  const hub = new EventHub(pino({ enabled: false }), new SimClock());
+  const gndt = new Gndt(gndtConfig([]), 'vr-a');
+  const seen: EventView[] = [];
+  hub.subscribe((event) => seen.push(event));
+  for (const event of Object.values(MOBILITY)) emitMobilityEvent(hub, gndt, event);
+  for (const event of Object.values(TUNNEL)) emitTunnelEvent(hub, event);
+  const documented = documentedEvents();
+  for (const { at: _, event, ...fields } of seen) {
+    const listed = documented.get(event);
+    assert.deepEqual(Object.keys(fields).sort(), [...(listed?.fields ?? [])].sort(), event);
+    assert.equal(listed?.stream, true, event);
+  }
+});
