@@ -82,12 +82,13 @@ test('a WireGuard client joins: ping and TCP both ways with both sites, roaming,
   }),
 );
 
-test('keys of a WireGuard client are renewed in both roles', { skip }, (t) =>
+test('a WireGuard client comes with a reload; its keys are renewed in both roles', { skip }, (t) =>
   withLab(t, { topology: 'two-site', daemons: false }, async (lab) => {
-    const phone = new WireguardClient(lab, 'phone', `${lab.name}p`, await addClient(lab, 'a', PHONE));
-    lab.addToWan('phone', ['192.0.2.100/24']);
     for (const site of ['a', 'b'] as const) lab.daemon(site).start([], SHORT);
     await lab.waitConnected();
+    const phone = new WireguardClient(lab, 'phone', `${lab.name}p`, await addClient(lab, 'a', PHONE));
+    for (const site of ['b', 'a'] as const) await lab.vinectl(site, ['reload']);
+    lab.addToWan('phone', ['192.0.2.100/24']);
     try {
       await phone.start();
       const stream = await TcpStream.open(lab, 'phone', 'b1', '10.2.0.11');
