@@ -84,6 +84,8 @@ enum : uint32_t {
   tunnelTrainsRefused,
   lanPacketsCoalesced,
   lanBundlesRefused,
+  lanQueueDrops,
+  tunnelQueueDrops,
   count,
 };
 }

@@ -126,7 +126,10 @@ export const EngineCounter = {
   lanPacketsCoalesced: 22,
   /** Super-packets made here that the kernel refused; their packets were sent one by one. */
   lanBundlesRefused: 23,
-  count: 24,
+  /** What the kernel threw away because a socket's queue was full; looked at every half second. */
+  lanQueueDrops: 24,
+  tunnelQueueDrops: 25,
+  count: 26,
 } as const;
 
 export interface LanSocket {
