@@ -100,7 +100,7 @@ function measure(routes: number, family: 4 | 6): Figures {
   const global = gndt(family);
   const lndt = new Lndt([], global, directory);
   const table = ForwardingTable.create();
-  const inputs = { gndt: global, lndt, hwdt: new Hwdt(clock), directory, table, lans: [] };
+  const inputs = { gndt: global, lndt, hwdt: new Hwdt(clock), directory, table, clock, lans: [] };
   directory.load(Array.from({ length: routes }, (_, n) => away(family, n, 0)));
   const rebuildStart = process.hrtime.bigint();
   const compiler = new ForwardingCompiler(inputs);

@@ -209,7 +209,11 @@ async function finish(streams: readonly TcpStream[]): Promise<string[]> {
 export interface BurstResult {
   readonly delayMs: number;
   readonly nodes: number;
-  /** From the first announcement on the wire until the last router forwards to the last node. */
+  /** From the first announcement on the wire until the last node's first announcement. */
+  readonly announcedMs: number;
+  /** Until the destination, the source, and the last of all routers forward to the last node. */
+  readonly destinationMs: number;
+  readonly sourceMs: number;
   readonly allMs: number;
 }
 
@@ -226,12 +230,24 @@ export async function burst(lab: Lab, delayMs: number, names: readonly string[])
     const moved = new Set(moves.flatMap(({ ips }) => ips));
     return addresses.every((ip) => moved.has(ip)) && moves;
   };
-  let lastMs = 0;
+  const lastMs: Record<string, number> = {};
   for (const { letter } of lab.plan.sites) {
     const moves = await waitFor(`router of site ${letter} knows all moves`, () => knows(letter), 20_000);
-    lastMs = Math.max(lastMs, ...moves.map((move) => timesOf(move).forwardingAtMs));
+    lastMs[letter] = Math.max(...moves.map((move) => timesOf(move).forwardingAtMs));
   }
   const firstMs = wire.first(announceAtMs - 1, ({ isRarp }) => isRarp)?.atMs ?? Number.NaN;
   wire.close();
-  return { delayMs, nodes: names.length, allMs: lastMs - firstMs };
+  const macs = names.map((name) => lab.mover(name).mac);
+  const announced = macs.map(
+    (mac) => wire.first(firstMs, (frame) => frame.source === mac)?.atMs ?? Number.NaN,
+  );
+  const since = (atMs: number | undefined): number => (atMs ?? Number.NaN) - firstMs;
+  return {
+    delayMs,
+    nodes: names.length,
+    announcedMs: since(Math.max(...announced)),
+    destinationMs: since(lastMs.b),
+    sourceMs: since(lastMs.a),
+    allMs: since(Math.max(...Object.values(lastMs))),
+  };
 }

@@ -232,7 +232,7 @@ export class Acceptance {
 
   #nodeLeft({ before, record }: Change, origin: Origin): void {
     if (before?.router !== this.#context.self) return;
-    this.#context.hwdt.forget(record.vnet, record.ip);
+    this.#forgetBindings(before);
     if (before.state !== 'here') return;
     if (origin.isObjection) {
       this.#parts.hold(before.vnet, before.mac);
@@ -240,6 +240,13 @@ export class Acceptance {
     } else if (origin.trigger === 'records' || !this.#parts.verification.isAskedFirst(before, record)) {
       this.#parts.verification.nodeLeft(before, origin.from);
     }
+  }
+
+  /** Its link-local addresses, which have no records, have gone with it. */
+  #forgetBindings({ vnet, ip, mac }: NodeRecord): void {
+    const { hwdt } = this.#context;
+    hwdt.forget(vnet, ip);
+    for (const binding of hwdt.byMac(vnet, mac)) if (binding.ip.isLinkLocal) hwdt.forget(vnet, binding.ip);
   }
 
   #noteMove(

@@ -12,9 +12,10 @@ import {
   neighboursOf,
   nodesOnLan,
 } from './neighbours.js';
+import type { Pacer } from './pacer.js';
 import type { Lan } from './ports.js';
 import type { Queries } from './queries.js';
-import { type Rounds, sendPaced } from './rounds.js';
+import type { Rounds } from './rounds.js';
 
 export interface Arrived {
   readonly lan: Lan;
@@ -26,12 +27,14 @@ export class Arrival {
   readonly #context: Context;
   readonly #nodes: NetworkNodes;
   readonly #rounds: Rounds;
+  readonly #pacer: Pacer;
   readonly #queries: Queries;
 
-  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds, queries: Queries) {
+  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds, pacer: Pacer, queries: Queries) {
     this.#context = context;
     this.#nodes = nodes;
     this.#rounds = rounds;
+    this.#pacer = pacer;
     this.#queries = queries;
   }
 
@@ -40,13 +43,7 @@ export class Arrival {
    * @param firstSent called when the very first one has left
    */
   redirect(arrived: Arrived, firstSent: () => void): void {
-    let sent = firstSent;
-    const send = (frame: Uint8Array): void => {
-      this.#context.ports.sendFrame(arrived.lan.index, frame);
-      sent();
-      sent = () => {};
-    };
-    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }), send);
+    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }), firstSent);
     this.#askForUnknownNeighbours(arrived);
   }
 
@@ -54,12 +51,12 @@ export class Arrival {
     key: string,
     arrived: Arrived,
     frames: (ips: readonly Ip[]) => Iterable<Uint8Array>,
-    send: (frame: Uint8Array) => void,
+    firstSent: () => void,
   ): void {
-    this.#rounds.repeat(key, () => {
+    this.#rounds.repeat(key, (round) => {
       const ips = arrived.ips.filter((ip) => this.#isHere(arrived, ip));
       if (ips.length === 0) return false;
-      sendPaced(this.#context.timers, frames(ips), send);
+      this.#pacer.send(arrived.lan.index, frames(ips), round === 0, round === 0 ? firstSent : undefined);
       return true;
     });
   }
@@ -118,9 +115,7 @@ export class Arrival {
         const key = `${arrivalKey(arrived)}|${network.prefix.key}`;
         const frames = (ips: readonly Ip[]): Iterable<Uint8Array> =>
           this.#toNode({ ...arrived, ips }, this.#stillRemote(arrived, neighbours));
-        this.#repeat(key, arrived, frames, (frame) =>
-          this.#context.ports.sendFrame(arrived.lan.index, frame),
-        );
+        this.#repeat(key, arrived, frames, () => {});
       });
     }
   }

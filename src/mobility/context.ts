@@ -21,6 +21,8 @@ export interface MobilityDependencies {
   readonly lans: readonly Lan[];
   readonly ports: MobilityPorts;
   readonly config: MobilityConfig;
+  /** Frames cannot be sent or seen before `Mobility.start`. */
+  readonly startsLater?: true;
 }
 
 export class Context {

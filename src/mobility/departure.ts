@@ -6,8 +6,9 @@ import type { NodeRecord, VnetId } from '../tables/model.js';
 import { BoundedMap } from './bounded.js';
 import type { Context } from './context.js';
 import { homeNetworks, isGateway, type NetworkNodes, nodesOnLan } from './neighbours.js';
+import type { Pacer } from './pacer.js';
 import type { Lan } from './ports.js';
-import { type Rounds, sendPaced } from './rounds.js';
+import type { Rounds } from './rounds.js';
 
 /** Hosts that are told one by one, besides the broadcast. */
 const MOST_UNICAST = 64;
@@ -23,26 +24,27 @@ export class Departure {
   readonly #context: Context;
   readonly #nodes: NetworkNodes;
   readonly #rounds: Rounds;
+  readonly #pacer: Pacer;
   /** When nodes left, by MAC; milliseconds of the monotonic clock. */
   readonly #leftMs = new BoundedMap<string, number>(REMEMBERED);
 
-  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds) {
+  constructor(context: Context, nodes: NetworkNodes, rounds: Rounds, pacer: Pacer) {
     this.#context = context;
     this.#nodes = nodes;
     this.#rounds = rounds;
+    this.#pacer = pacer;
   }
 
   /** "It is at my MAC", now and for 3 s, as long as the node is elsewhere. */
   redirect(departed: Departed): void {
-    const { timers, ports, clock } = this.#context;
     const key = departureKey(departed.vnet, departed.mac);
-    this.#leftMs.set(key, clock.nowMs());
+    this.#leftMs.set(key, this.#context.clock.nowMs());
     this.#rounds.repeat(key, (round) => {
       const ips = departed.ips.filter((ip) => this.#isAway(departed.vnet, ip));
       if (ips.length === 0) return false;
       for (const lan of this.#context.lansOf(departed.vnet)) {
-        const send = (frame: Uint8Array): void => ports.sendFrame(lan.index, frame);
-        sendPaced(timers, this.#frames(lan, { ...departed, ips }, round), send);
+        this.#pacer.send(lan.index, this.#toAll(lan, ips), true);
+        this.#pacer.send(lan.index, this.#toHosts(lan, { ...departed, ips }, round), false);
       }
       return true;
     });
@@ -58,12 +60,17 @@ export class Departure {
     this.#rounds.cancel(departureKey(vnet, mac));
   }
 
-  *#frames(lan: Lan, departed: Departed, round: number): Generator<Uint8Array> {
+  *#toAll(lan: Lan, ips: readonly Ip[]): Generator<Uint8Array> {
+    for (const ip of ips) {
+      const router = isGateway(this.#context, lan.vnet, ip);
+      if (this.#concernsWholeLan(lan.vnet, ip)) yield* announcementBroadcast(ip, lan.mac, lan.mac, router);
+    }
+  }
+
+  *#toHosts(lan: Lan, departed: Departed, round: number): Generator<Uint8Array> {
     for (const ip of departed.ips) {
       const router = isGateway(this.#context, lan.vnet, ip);
-      const toAll = this.#concernsWholeLan(lan.vnet, ip);
-      if (toAll) yield* announcementBroadcast(ip, lan.mac, lan.mac, router);
-      if (toAll && round > 0) continue;
+      if (round > 0 && this.#concernsWholeLan(lan.vnet, ip)) continue;
       for (const host of this.#hostsToTell(lan, ip, departed)) {
         yield* announcementTo(ip, lan.mac, lan.mac, host.mac, host.ip, router);
       }

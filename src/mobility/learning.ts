@@ -4,6 +4,7 @@ import type { NeighbourFrame } from '../arp/frame.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { NodeRecord, VnetId } from '../tables/model.js';
+import type { Arrival } from './arrival.js';
 import { RateLimit } from './bounded.js';
 import { type Context, nodeKey } from './context.js';
 import type { Departure } from './departure.js';
@@ -17,12 +18,15 @@ import type { Queries } from './queries.js';
 
 const REPORT_INTERVAL_MS = 60_000;
 const PROBE_INTERVAL_MS = 1_000;
+/** A burst of announcements lasts about a second. */
+const REDIRECT_INTERVAL_MS = 5_000;
 /** Addresses asked after one ambiguous RARP. */
 const MOST_PROBES = 8;
 
 export interface LearningParts {
   readonly migration: Migration;
   readonly departure: Departure;
+  readonly arrival: Arrival;
   readonly presence: Presence;
   readonly queries: Queries;
   readonly outbox: Outbox;
@@ -33,12 +37,14 @@ export class Learning {
   readonly #parts: LearningParts;
   readonly #reports: RateLimit;
   readonly #probes: RateLimit;
+  readonly #redirections: RateLimit;
 
   constructor(context: Context, parts: LearningParts) {
     this.#context = context;
     this.#parts = parts;
     this.#reports = new RateLimit(context.clock, REPORT_INTERVAL_MS);
     this.#probes = new RateLimit(context.clock, PROBE_INTERVAL_MS);
+    this.#redirections = new RateLimit(context.clock, REDIRECT_INTERVAL_MS);
   }
 
   /** A frame was captured on a LAN. */
@@ -72,6 +78,7 @@ export class Learning {
     const { lan, mac } = evidence;
     this.#context.hwdt.seenMac(lan.index, mac);
     if (verdict.verdict === 'move') this.#move(evidence, verdict.records);
+    else if (verdict.verdict === 'local') this.#redirectAgain(evidence);
     else if (verdict.verdict === 'ambiguous') this.#askAddresses(lan, mac, verdict.records);
     else if (verdict.verdict === 'unknown-mac') {
       this.#parts.queries.whoHasMac(lan.vnet, mac, () => this.consider(evidence));
@@ -82,6 +89,9 @@ export class Learning {
     const { lan, mac } = evidence;
     switch (verdict.verdict) {
       case 'local':
+        this.#learn(evidence, ip);
+        if (evidence.source === 'gratuitous' && this.#isPeerDown()) this.#redirectAgain(evidence);
+        return;
       case 'link-local':
         this.#learn(evidence, ip);
         return;
@@ -113,6 +123,26 @@ export class Learning {
     }
   }
 
+  /**
+   * A node that is where the directory has it announces itself as after a move. It may have been elsewhere while the WAN
+   * was cut, so that nobody here knows of it; its neighbour cache then leads to another VR.
+   */
+  #redirectAgain({ lan, mac }: Evidence): void {
+    if (!this.#redirections.allow(`${lan.index}|${mac}`)) return;
+    const ips = this.#context.directory
+      .byMac(lan.vnet, mac)
+      .filter(
+        ({ vnet, ip, router }) => router === this.#context.self && !this.#context.isOwnAddress(vnet, ip),
+      )
+      .map(({ ip }) => ip);
+    if (ips.length > 0) this.#parts.arrival.redirect({ lan, mac, ips }, () => {});
+  }
+
+  #isPeerDown(): boolean {
+    const { gndt, ports } = this.#context;
+    return ports.messenger.upPeers().length < gndt.otherRouters().length;
+  }
+
   #learn({ lan, mac, source }: Evidence, ip: Ip): void {
     this.#context.hwdt.learn(lan.index, lan.vnet, mac, ip, source);
   }
@@ -125,6 +155,7 @@ export class Learning {
   #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): void {
     const { lan, mac, trigger, source, atMs } = evidence;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
+    this.#redirections.begin(`${lan.index}|${mac}`);
     const claimed = this.#parts.migration.claim(isObjection ? { ...candidate, objection: true } : candidate);
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
   }

@@ -7,6 +7,7 @@ import type { TableMessage } from '../tables/message.js';
 import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { Acceptance } from './acceptance.js';
 import { Arrival } from './arrival.js';
+import { ClientAddresses } from './client-addresses.js';
 import { Context, type MobilityDependencies } from './context.js';
 import { Departure } from './departure.js';
 import type { Evidence } from './evidence.js';
@@ -16,9 +17,11 @@ import { Migration } from './migration.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
 import { Outbox } from './outbox.js';
 import { OwnAddresses } from './own-addresses.js';
+import { Pacer } from './pacer.js';
 import type { Lan, MoveView } from './ports.js';
 import { Presence } from './presence.js';
 import { Queries } from './queries.js';
+import { Restart } from './restart.js';
 import { Rounds } from './rounds.js';
 import { Standby } from './standby.js';
 import { Sync } from './sync.js';
@@ -43,6 +46,7 @@ export class Mobility {
   readonly #outbox: Outbox;
   readonly #freeze: Freeze;
   readonly #sync: Sync;
+  readonly #restart: Restart;
   readonly #nodes: NetworkNodes;
 
   constructor(dependencies: MobilityDependencies) {
@@ -52,8 +56,9 @@ export class Mobility {
     this.#context = context;
     this.#nodes = nodes;
     this.#outbox = new Outbox(context);
-    this.#presence = new Presence(context);
-    const departure = new Departure(context, nodes, rounds);
+    this.#presence = new Presence(context, dependencies.startsLater === true);
+    const pacer = new Pacer(context);
+    const departure = new Departure(context, nodes, rounds, pacer);
     const { presence, outbox } = { presence: this.#presence, outbox: this.#outbox };
     const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
     this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
@@ -63,12 +68,14 @@ export class Mobility {
     const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
     this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });
     this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
-    const arrival = new Arrival(context, nodes, rounds, this.#queries);
+    const arrival = new Arrival(context, nodes, rounds, pacer, this.#queries);
     this.#migration = new Migration(context, { arrival, departure, presence, outbox, freeze, standby });
+    this.#restart = new Restart(context, { departure, arrival, presence, outbox });
     this.#sync = new Sync(context, this.#outbox, this.#migration);
     this.#learning = new Learning(context, {
       migration: this.#migration,
       departure,
+      arrival,
       presence: this.#presence,
       queries: this.#queries,
       outbox: this.#outbox,
@@ -78,6 +85,9 @@ export class Mobility {
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
     new OwnAddresses(this.#context, this.#outbox).publish();
+    this.#presence.start();
+    this.#restart.redirectAll();
+    new ClientAddresses(this.#context, this.#outbox).publish();
     this.#sync.start();
   }
 
@@ -91,6 +101,7 @@ export class Mobility {
   reconfigure(config: MobilityConfig): void {
     this.#context.config = config;
     this.#nodes.rebuild();
+    new ClientAddresses(this.#context, this.#outbox).publish();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */
@@ -114,11 +125,17 @@ export class Mobility {
       case 'stale':
         this.#sync.stale(message);
         break;
+      case 'recall':
+        this.#sync.recall(from);
+        break;
+      case 'returned':
+        this.#restart.returned(message);
+        break;
       case 'whoHas':
         this.#queries.whoHas(from, message);
         break;
       case 'has':
-        if (!this.#sync.recalled(message)) this.#queries.has(from, message);
+        this.#queries.has(from, message);
         break;
       case 'claim':
         this.#acceptance.claim(from, message);
@@ -155,6 +172,7 @@ export class Mobility {
   nodeGone(vnet: VnetId, ip: Ip): void {
     const { directory, hwdt, gndt, ports } = this.#context;
     if (!gndt.isHome(vnet, ip) || this.#context.isOwnAddress(vnet, ip)) return;
+    if (gndt.clientAt(vnet, ip) !== undefined) return;
     hwdt.forget(vnet, ip);
     const tombstone = directory.withdraw(vnet, ip);
     if (tombstone === undefined) return;

@@ -47,15 +47,22 @@ export class Presence {
   readonly #running = new Map<string, Running>();
   readonly #found: RateLimit;
   #stopped = false;
+  /** Checks that wait for the LANs to be open; undefined when they are. */
+  #waiting: PresenceCheck[] | undefined;
 
-  constructor(context: Context) {
+  constructor(context: Context, startsLater = false) {
     this.#context = context;
+    if (startsLater) this.#waiting = [];
     this.#found = new RateLimit(context.clock, CONTRADICTION_INTERVAL_MS);
   }
 
   /** Begins a check. One that runs for the same node and ends no later takes it along. */
   check(check: PresenceCheck): void {
     if (this.#stopped) return;
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(check);
+      return;
+    }
     const key = checkKey(check);
     const running = this.#running.get(key);
     const { probes } = check;
@@ -91,6 +98,13 @@ export class Presence {
     this.#found.begin(key);
     for (const { found } of running.checks) found(evidence);
     return true;
+  }
+
+  /** The LANs are open. */
+  start(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const check of waiting) this.check(check);
   }
 
   stop(): void {

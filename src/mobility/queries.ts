@@ -109,10 +109,6 @@ export class Queries {
   whoHas(from: RouterId, message: WhoHasMessage): void {
     const { vnet, mac, ip } = message;
     const { directory, self } = this.#context;
-    if (mac === undefined && ip === undefined) {
-      this.#remind(from, message);
-      return;
-    }
     const found = mac === undefined ? [ip && directory.here(vnet, ip)] : directory.byMac(vnet, mac);
     const records = found.filter((record) => record !== undefined && record.router === self);
     this.#context.ports.messenger.send(from, {
@@ -120,15 +116,6 @@ export class Queries {
       queryId: message.queryId,
       records: records.filter((record) => record !== undefined).slice(0, RECORDS_PER_MESSAGE),
     });
-  }
-
-  /** "Which are mine?": a router that has lost its state. Its own records, and nobody else's. */
-  #remind(from: RouterId, { queryId }: WhoHasMessage): void {
-    const { directory, ports } = this.#context;
-    const own = directory.of(from).filter(({ state }) => state === 'here');
-    for (const records of chunks(own, RECORDS_PER_MESSAGE)) {
-      ports.messenger.send(from, { type: 'has', queryId, records });
-    }
   }
 
   /** The nodes in a network here, gateway first. */

@@ -5,10 +5,6 @@ import type { TimerGroup } from './timer-group.js';
 /** When announcements are made, milliseconds after the first. For 3 s: a host that probes its old entry ends within that. */
 export const ANNOUNCEMENT_TIMES_MS = [0, 100, 300, 700, 1500, 3000] as const;
 
-/** Frames put on a LAN at once; more wait a tick, so that a large network does not hold up a move behind it. */
-const FRAMES_PER_TICK = 64;
-const TICK_MS = 1;
-
 /** Repeats an action at the announcement times; a new series under a key ends the old one. */
 export class Rounds {
   readonly #timers: TimerGroup;
@@ -38,22 +34,4 @@ export class Rounds {
     const timer = this.#timers.after('announce', next - now, () => this.#run(key, round + 1, action));
     this.#next.set(key, timer);
   }
-}
-
-/** Sends frames a tick's worth at a time: the first ones now. */
-export function sendPaced(
-  timers: TimerGroup,
-  frames: Iterable<Uint8Array>,
-  send: (frame: Uint8Array) => void,
-): void {
-  const iterator = frames[Symbol.iterator]();
-  const tick = (): void => {
-    for (let sent = 0; sent < FRAMES_PER_TICK; sent++) {
-      const next = iterator.next();
-      if (next.done === true) return;
-      send(next.value);
-    }
-    timers.after('announce', TICK_MS, tick);
-  };
-  tick();
 }

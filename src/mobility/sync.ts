@@ -1,10 +1,9 @@
 /** Keeping directories alike: digests when a peer comes up and every 30 s, the missing records in answer. */
-import type { DigestMessage, HasMessage, StaleMessage } from '../tables/message.js';
+import type { DigestMessage, StaleMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Migration } from './migration.js';
-import type { Outbox } from './outbox.js';
-import { Recall } from './recall.js';
+import { chunks, type Outbox, RECORDS_PER_MESSAGE } from './outbox.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
 
@@ -12,13 +11,13 @@ export class Sync {
   readonly #context: Context;
   readonly #outbox: Outbox;
   readonly #migration: Migration;
-  readonly #recall: Recall;
+  /** Routers whose digest differs, the state in which it does, and how often that was seen. */
+  readonly #unequal = new Map<RouterId, { readonly state: string; readonly times: number }>();
 
   constructor(context: Context, outbox: Outbox, migration: Migration) {
     this.#context = context;
     this.#outbox = outbox;
     this.#migration = migration;
-    this.#recall = new Recall(context, outbox);
   }
 
   start(): void {
@@ -36,13 +35,36 @@ export class Sync {
   }
 
   digest(from: RouterId, message: DigestMessage): void {
-    this.#recall.compare(from, message.highestStamp);
-    this.#outbox.sendTo(from, this.#context.directory.missing(message));
+    const { directory, self, ports } = this.#context;
+    const own = directory.digest(self);
+    if (own.hash === message.hash && own.count === message.count) {
+      this.#unequal.delete(from);
+      return;
+    }
+    if (this.#isRepeated(from, `${own.hash} ${own.count} ${message.hash} ${message.count}`)) return;
+    // Asked first: what comes back may beat what is sent.
+    if (message.count > 0 && !directory.explains(message)) ports.messenger.send(from, { type: 'recall' });
+    this.#outbox.sendTo(from, directory.missing(message));
   }
 
-  /** Some of this router's own records, which it has forgotten; false if the message is no answer to that question. */
-  recalled(message: HasMessage): boolean {
-    return this.#recall.answered(message);
+  /** What is known here of the records of a router that has lost them. */
+  recall(from: RouterId): void {
+    const { directory, ports, counters } = this.#context;
+    for (const records of chunks(directory.of(from), RECORDS_PER_MESSAGE)) {
+      ports.messenger.send(from, { type: 'returned', records });
+      counters.count('records_returned', records.length);
+    }
+  }
+
+  /**
+   * Nothing has changed since it was told the last time: it refuses something (its gndt.json is another one). It is told
+   * again at twice the distance each time.
+   */
+  #isRepeated(from: RouterId, state: string): boolean {
+    const known = this.#unequal.get(from);
+    const times = known?.state === state ? known.times + 1 : 1;
+    this.#unequal.set(from, { state, times });
+    return !Number.isInteger(Math.log2(times));
   }
 
   /** Own records are beaten at `from`. Those that are the router's own, from before it lost its state, too. */

@@ -3,7 +3,7 @@
  * to its networks, wherever they are. Kept in step record by record: of a directory of 100,000 these may be a hundred,
  * and the state is written at every move.
  */
-import type { Directory } from '../tables/directory.js';
+import type { Directory, SavedRecord } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { GndtConfig, NodeRecord } from '../tables/model.js';
 import { VnetMap } from '../tables/vnet-map.js';
@@ -29,12 +29,13 @@ export class LocalRecords {
   }
 
   /** Tombstones included. */
-  all(): NodeRecord[] {
+  all(): SavedRecord[] {
     if (this.#config !== this.#gndt.config) this.#rebuild();
     // Tombstones expire in the directory without anybody's being told.
-    return [...this.#records.values()].filter(
+    const current = [...this.#records.values()].filter(
       (record) => this.#directory.get(record.vnet, record.ip) === record,
     );
+    return current.map((record) => this.#directory.saved(record));
   }
 
   #rebuild(): void {

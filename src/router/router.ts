@@ -19,6 +19,7 @@ import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { RouterId } from '../tables/model.js';
+import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -34,7 +35,7 @@ import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
-import { innerMtu, ownInnerMtu } from './mtu.js';
+import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
 import { Reloader } from './reloader.js';
 import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
@@ -54,6 +55,8 @@ export interface RouterOptions {
   /** Reads the configuration again, for a reload. */
   readonly load: () => LoadOutcome;
   readonly log: Logger;
+  /** For labs: what differs from the tunnel's own times. */
+  readonly times?: Partial<TunnelTimes>;
   /** Something without which the router cannot go on (a packet worker) has ended. */
   readonly onFailure: (error: Error) => void;
 }
@@ -106,6 +109,7 @@ export class Router {
       hwdt,
       directory,
       table: this.#forwarding,
+      clock: this.#clock,
       lans,
       tuns,
     });
@@ -293,6 +297,7 @@ export class Router {
       table: this.#forwarding.memory,
       macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
+      clients: gndt.ownClients,
       // What the message is for is made after the plane.
       onMessage: (message) =>
         takeWorkerMessage(message, {
@@ -313,6 +318,7 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      startsLater: true,
       ports: {
         clock: this.#clock,
         messenger: {
@@ -335,6 +341,9 @@ export class Router {
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
+      presharedKeys: config.presharedKeys,
+      clients: this.#tables.gndt.ownClients,
+      times: this.#options.times ?? {},
       description: {
         version,
         capabilities: [],
@@ -347,6 +356,7 @@ export class Router {
         up: (router) => this.#peerUp(router),
         down: (router) => this.#mobility.peerDown(router),
         event: (event) => emitTunnelEvent(this.#hub, event),
+        client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
     });
   }

@@ -9,9 +9,9 @@
  */
 import { z } from 'zod';
 import { formatMac } from '../net/mac.js';
+import type { SavedRecord } from '../tables/directory.js';
 import { readIp, readMac, readName } from '../tables/files/read.js';
 import { text } from '../tables/files/schema.js';
-import type { NodeRecord } from '../tables/model.js';
 
 /** Rises when an older program could not read the file. */
 const VERSION = 1;
@@ -27,19 +27,20 @@ const recordSchema = z.strictObject({
   state: z.enum(['here', 'withdrawn']),
   stamp: count,
   frozen: z.literal(true).optional(),
+  previous: text(readName, { description: 'the VR where it was before' }).optional(),
 });
 
 const envelopeSchema = z.object({ version: z.number(), records: z.array(z.unknown()) });
 
 export interface DecodedState {
-  readonly records: readonly NodeRecord[];
+  readonly records: readonly SavedRecord[];
   /** What is wrong with the text; undefined when nothing is. */
   readonly damage: string | undefined;
 }
 
-export function encodeState(records: Iterable<NodeRecord>): string {
-  const lines = Array.from(records, ({ vnet, ip, mac, router, seq, state, stamp, frozen }) =>
-    JSON.stringify({ vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp, frozen }),
+export function encodeState(records: Iterable<SavedRecord>): string {
+  const lines = Array.from(records, ({ vnet, ip, mac, router, seq, state, stamp, frozen, previous }) =>
+    JSON.stringify({ vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp, frozen, previous }),
   );
   return `{ "version": ${VERSION}, "records": [\n${lines.join(',\n')}\n] }\n`;
 }
@@ -56,7 +57,7 @@ export function decodeState(source: string): DecodedState {
   if (!envelope.success) return lost('not of the form {"version", "records"}');
   const { version, records: entries } = envelope.data;
   if (version !== VERSION) return lost(`version ${version}, expected ${VERSION}`);
-  const records: NodeRecord[] = [];
+  const records: SavedRecord[] = [];
   let firstBad: string | undefined;
   for (const [index, entry] of entries.entries()) {
     const record = recordSchema.safeParse(entry);
@@ -70,6 +71,6 @@ export function decodeState(source: string): DecodedState {
   };
 }
 
-function recordOf({ frozen, ...record }: z.infer<typeof recordSchema>): NodeRecord {
-  return frozen === undefined ? record : { ...record, frozen };
+function recordOf({ frozen, previous, ...record }: z.infer<typeof recordSchema>): SavedRecord {
+  return { ...record, ...(frozen && { frozen }), ...(previous !== undefined && { previous }) };
 }

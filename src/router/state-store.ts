@@ -15,7 +15,7 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../config/system-error.js';
 import type { Clock, Timer } from '../net/clock.js';
-import type { NodeRecord } from '../tables/model.js';
+import type { SavedRecord } from '../tables/directory.js';
 import { decodeState, encodeState } from './state-file.js';
 
 const FILE = 'directory.json';
@@ -27,12 +27,12 @@ const RETRY_DELAY_MS = 5000;
 
 export interface LoadedState {
   /** All that could be read. */
-  readonly records: readonly NodeRecord[];
+  readonly records: readonly SavedRecord[];
   /** One sentence for the operator when something was wrong; the file as it was is then kept under another name. */
   readonly problem?: string;
 }
 
-type Snapshot = () => Iterable<NodeRecord>;
+type Snapshot = () => Iterable<SavedRecord>;
 
 interface Pending {
   readonly timer: Timer;
@@ -84,7 +84,7 @@ export class StateStore {
   }
 
   /** Writes at once, and blocks; for start and stop. A write that was scheduled is thereby done. */
-  save(records: Iterable<NodeRecord>): void {
+  save(records: Iterable<SavedRecord>): void {
     const kept = [...records];
     this.#cancel();
     this.#lastWrite++;
@@ -156,7 +156,7 @@ export class StateStore {
   }
 
   /** Keeps the damaged file under a second name and puts what is good of it in its place. Says what it did. */
-  #putAside(good: readonly NodeRecord[]): string {
+  #putAside(good: readonly SavedRecord[]): string {
     const aside = unusedName(`${this.path}.corrupt-${this.#clock.wallMs()}`);
     try {
       if (good.length === 0) renameSync(this.path, aside);

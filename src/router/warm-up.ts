@@ -82,7 +82,7 @@ class ScratchSite {
     const lndt = new Lndt([{ vnet: VNET, prefix: networkOf(number), mac: undefined }], gndt, directory);
     const lans = [this.#lan];
     const table = ForwardingTable.create({ slots: 64 });
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
     const others = IDS.filter((other) => other !== id);
     this.mobility = new Mobility({
       gndt,

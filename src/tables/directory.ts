@@ -23,6 +23,9 @@ export interface RecordDigest {
   readonly hash: number;
 }
 
+/** A record, and where its node was before. */
+export type SavedRecord = NodeRecord & { readonly previous?: RouterId };
+
 interface Entry {
   readonly record: NodeRecord;
   readonly hash: number;
@@ -128,8 +131,18 @@ export class Directory {
   }
 
   /** Applies records from disk. Own stamps go on above theirs. */
-  load(records: Iterable<NodeRecord>): void {
-    for (const record of records) this.apply(record);
+  load(records: Iterable<SavedRecord>): void {
+    for (const { previous, ...record } of records) {
+      if (this.apply(record) !== 'applied' || previous === undefined || record.state !== 'here') continue;
+      const entry = this.#entries.get(record.vnet, record.ip.key);
+      if (entry !== undefined) this.#entries.set(record.vnet, record.ip.key, { ...entry, previous });
+    }
+  }
+
+  /** A record as it is to be kept on disk. */
+  saved(record: NodeRecord): SavedRecord {
+    const previous = this.previous(record.vnet, record.ip);
+    return previous === undefined ? record : { ...record, previous };
   }
 
   /** The VR where the winning record's node was before it came to where it is; undefined if it has not moved. */
@@ -152,16 +165,22 @@ export class Directory {
     const own = this.digest(this.#self);
     if (own.hash === peer.hash && own.count === peer.count) return [];
     const records = this.of(this.#self);
+    const lacking = this.explains(peer)
+      ? records.filter((record) => record.stamp > peer.highestStamp)
+      : [...records];
+    return lacking.sort((a, b) => a.stamp - b.stamp);
+  }
+
+  /** Does the peer hold own records as they are here, though perhaps not all? If not, it may have some that are not here. */
+  explains(peer: RecordDigest): boolean {
     let count = 0;
     let hash = 0;
-    for (const record of records) {
+    for (const record of this.#shelves.get(this.#self)?.records ?? []) {
       if (record.stamp > peer.highestStamp) continue;
       count++;
       hash = addHash(hash, hashRecord(record), 1);
     }
-    const explained = count === peer.count && hash === peer.hash;
-    const lacking = explained ? records.filter((record) => record.stamp > peer.highestStamp) : [...records];
-    return lacking.sort((a, b) => a.stamp - b.stamp);
+    return count === peer.count && hash === peer.hash;
   }
 
   /**

@@ -1,6 +1,8 @@
+import type { Clock, Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
-import type { Directory } from './directory.js';
+import type { OwnClient } from './clients.js';
+import type { Directory, DirectoryChange } from './directory.js';
 import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
@@ -13,6 +15,9 @@ import { VnetMap } from './vnet-map.js';
 
 export type { CompilerLan };
 
+/** Packets that a node has sent from where it was arrive within this time after its move is known. */
+const IN_FLIGHT_MS = 2_000;
+
 export interface CompilerInputs {
   readonly gndt: Gndt;
   readonly lndt: Lndt;
@@ -20,6 +25,7 @@ export interface CompilerInputs {
   readonly directory: Directory;
   /** Written by this compiler alone. */
   readonly table: ForwardingTable;
+  readonly clock: Clock;
   readonly lans: readonly CompilerLan[];
   readonly tuns?: readonly CompilerLan[];
 }
@@ -35,6 +41,7 @@ export class ForwardingCompiler {
   #fixedPrefixes = new VnetMap<string, FixedRoute>();
   #fixedHosts = new VnetMap<string, FixedRoute>();
   #unplaced = new VnetMap<string, true>();
+  readonly #justMoved = new VnetMap<string, Timer>();
   readonly #unsubscribe: readonly (() => void)[];
 
   /** Subscribes; the table is complete after the first `rebuild`. */
@@ -42,7 +49,7 @@ export class ForwardingCompiler {
     this.#inputs = inputs;
     this.#readConfiguration();
     this.#unsubscribe = [
-      inputs.directory.subscribe(({ after }) => this.#update(after.vnet, Prefix.host(after.ip))),
+      inputs.directory.subscribe((change) => this.#changed(change)),
       inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
     ];
   }
@@ -68,6 +75,7 @@ export class ForwardingCompiler {
     this.#unplaced = new VnetMap();
     for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
     for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
+    for (const { vnet, ip } of gndt.ownClients) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of hwdt.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, prefix } of before) {
@@ -80,9 +88,24 @@ export class ForwardingCompiler {
     }
   }
 
+  /** A node that has changed its VR is in between for as long as packets may be under way. */
+  #changed({ before, after }: DirectoryChange): void {
+    const { vnet, ip } = after;
+    if (before !== undefined && before.router !== after.router && after.state === 'here') {
+      this.#justMoved.get(vnet, ip.key)?.cancel();
+      const settle = (): void => {
+        this.#justMoved.delete(vnet, ip.key);
+        this.#update(vnet, Prefix.host(ip));
+      };
+      this.#justMoved.set(vnet, ip.key, this.#inputs.clock.after('in flight', IN_FLIGHT_MS, settle));
+    }
+    this.#update(vnet, Prefix.host(ip));
+  }
+
   /** Stops listening; the table stays as it is. */
   dispose(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const timer of this.#justMoved.values()) timer.cancel();
   }
 
   #readConfiguration(): void {
@@ -109,12 +132,28 @@ export class ForwardingCompiler {
     const fixed = this.#fixedHosts.get(vnet, prefix.address.key)?.route;
     if (fixed?.kind === RouteKind.own) return fixed;
     const network = this.#inputs.gndt.networkOf(vnet, prefix.address);
+    const client = this.#inputs.gndt.ownClientAt(vnet, prefix.address);
+    if (client !== undefined) return this.#client(network, client);
     // An address that is native nowhere is nobody's to announce.
     if (network === undefined) return fixed;
     const record = this.#inputs.directory.here(vnet, prefix.address);
     const isAway = record !== undefined && record.router !== this.#inputs.gndt.self;
     const route = isAway ? this.#remote(network, record) : this.#local(network, prefix.address, record);
     return route ?? fixed;
+  }
+
+  /** A WireGuard client is where the configuration has it, whatever is said on a LAN. */
+  #client(network: NetworkConfig | undefined, { vnet, ip, peer }: OwnClient): Route {
+    const { gndt, directory } = this.#inputs;
+    const base = baseRoute(gndt, network);
+    const visiting = network !== undefined && network.router !== gndt.self ? RouteFlag.visiting : 0;
+    return {
+      ...base,
+      kind: RouteKind.client,
+      peer,
+      previousPeer: this.#peerOf(directory.previous(vnet, ip)),
+      flags: base.flags | RouteFlag.authorised | visiting,
+    };
   }
 
   /** A node at another VR. One that is at home is served by its network's route, unless it came from elsewhere. */
@@ -125,7 +164,8 @@ export class ForwardingCompiler {
     if (peer < 0 || (record.router === network.router && previousPeer < 0)) return undefined;
     const departed = network.router === gndt.self ? RouteFlag.departed : 0;
     const base = baseRoute(gndt, network);
-    const flags = base.flags | departed | this.#authorised(record.vnet, record.ip);
+    const moved = this.#moved(record.vnet, record.ip);
+    const flags = base.flags | departed | moved | this.#authorised(record.vnet, record.ip);
     return { ...base, kind: RouteKind.peer, peer, previousPeer, flags };
   }
 
@@ -148,7 +188,8 @@ export class ForwardingCompiler {
       // Whoever else says that it has a pinned address does not get its traffic.
       mac: pinnedMac ?? seenMac,
       previousPeer: record === undefined ? -1 : this.#peerOf(directory.previous(vnet, ip)),
-      flags: base.flags | this.#authorised(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),
+      flags:
+        base.flags | this.#authorised(vnet, ip) | this.#moved(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),
       pinnedMac,
     };
   }
@@ -157,9 +198,11 @@ export class ForwardingCompiler {
     return this.#inputs.lndt.authorises(vnet, ip, undefined) ? RouteFlag.authorised : 0;
   }
 
-  /** Peer index of another router; −1 for this one, and for none. */
+  #moved(vnet: VnetId, ip: Ip): number {
+    return this.#justMoved.get(vnet, ip.key) === undefined ? 0 : RouteFlag.justMoved;
+  }
+
   #peerOf(router: RouterId | undefined): number {
-    const { gndt } = this.#inputs;
-    return router === undefined || router === gndt.self ? -1 : gndt.peerIndex(router);
+    return router === undefined ? -1 : this.#inputs.gndt.peerIndex(router);
   }
 }

@@ -30,6 +30,17 @@ export interface StaleMessage {
   }[];
 }
 
+/** "You hold records of mine that I do not know (any more): give them back." */
+export interface RecallMessage {
+  readonly type: 'recall';
+}
+
+/** The answer: records that name the *receiver*, as the sender has them. */
+export interface ReturnedMessage {
+  readonly type: 'returned';
+  readonly records: readonly NodeRecord[];
+}
+
 /** Fallback look-up by MAC or by IP (one of the two). */
 export interface WhoHasMessage {
   readonly type: 'whoHas';
@@ -118,6 +129,8 @@ export type TableMessage =
   | RecordsMessage
   | DigestMessage
   | StaleMessage
+  | RecallMessage
+  | ReturnedMessage
   | WhoHasMessage
   | HasMessage
   | ClaimMessage

@@ -14,6 +14,8 @@ export const RouteKind = {
   onLink: 3,
   /** One of the gateway machine's own addresses. */
   own: 4,
+  /** A WireGuard client that connects to this VR: `peer`. */
+  client: 5,
 } as const;
 export type RouteKind = (typeof RouteKind)[keyof typeof RouteKind];
 
@@ -30,6 +32,8 @@ export const RouteFlag = {
   inSubnet: 16,
   /** The node's VR is down or the node is silent; for display only. */
   silent: 32,
+  /** It came from `previousPeer` a moment ago: packets that it sent there may still be under way. */
+  justMoved: 64,
 } as const;
 
 /** Word offsets of a route, as `lookup` copies it out. */
@@ -43,7 +47,7 @@ export const R = {
   network: 5,
   /** Peer index of the home VR when that is not this router, −1 when it is, −2 when there is none. */
   homePeer: 6,
-  /** Peer index of the VR where the node was before, −1 if none: it may still forward packets for it. */
+  /** Index of the VR where the node was before (this router's own too), −1 if none: it may still forward packets for it. */
   previousPeer: 7,
   flags: 8,
   pinnedMacHigh: 9,
@@ -55,7 +59,7 @@ export const ROUTE_WORDS = 11;
 /** The words by name. */
 export interface Route {
   readonly kind: RouteKind;
-  /** Peer index; −1 unless kind = peer. */
+  /** Peer index; −1 unless kind = peer or client. */
   readonly peer: number;
   /** −1 unless kind = host, onLink or own. */
   readonly lan: LanIndex;

@@ -1,4 +1,4 @@
-/** The real thing: a QEMU guest with open TCP connections is live-migrated between sites. */
+/** The real thing: a QEMU guest with open TCP connections is live-migrated from site a to b, on to c, and home. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Guest } from '../lab/qemu/guest.js';
@@ -14,7 +14,7 @@ for (const guestAnnounce of [true, false]) {
     `a live-migrated guest keeps its connections: ${how}`,
     { skip: cannotRun || (Guest.missing() ?? false) },
     (t) =>
-      withLab(t, { topology: 'two-site', wanDelayMs }, async (lab) => {
+      withLab(t, { topology: 'three-site', wanDelayMs }, async (lab) => {
         const task = Guest.task(lab);
         const address = lab.plan.guest.ipv4;
         const guest = await Guest.boot(lab, 'a', { ...task, guestAnnounce });
@@ -23,8 +23,8 @@ for (const guestAnnounce of [true, false]) {
           await EchoStream.open(lab, 'b1', address, task.echoPort),
           await EchoStream.open(lab, 'outside', address, task.echoPort),
         ];
-        await untilKnownAt(lab, 'b', address, 'a');
-        for (const to of ['b', 'a'] as const) {
+        for (const { letter } of lab.plan.sites) await untilKnownAt(lab, letter, address, 'a');
+        for (const to of ['b', 'c', 'a'] as const) {
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const stream of streams) await stream.mark();
           const { downtimeMs, totalMs } = await guest.migrate(to);

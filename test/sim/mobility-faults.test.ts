@@ -53,6 +53,24 @@ describe('what can go wrong', () => {
     assert.equal(world.site(1).mobility.moves()[0]?.trigger, 'records');
   });
 
+  for (const announcement of ['rarp', 'gratuitous'] as const) {
+    test(`there and home again while the WAN is cut, ${announcement}: its own VR repairs its cache`, () => {
+      const world = new SimWorld({ sites: 2, hostsPerSite: 3 });
+      world.fillCaches();
+      const node = world.host('h1-1');
+      world.wan.cut('vr-a', 'vr-b');
+      for (const site of [2, 1]) {
+        world.move(node, world.site(site), announcement);
+        world.settle();
+      }
+      const gateway = world.host('gw1');
+      assert.equal(node.cache.get(gateway.ip.key)?.mac, gateway.mac, 'before the WAN is back');
+      world.wan.heal('vr-a', 'vr-b');
+      world.settle();
+      world.checkAll();
+    });
+  }
+
   test('half of the WAN fails while nodes move both ways, then heals', () => {
     const world = new SimWorld({ sites: 4, hostsPerSite: 3 });
     world.fillCaches();
@@ -146,6 +164,25 @@ describe('the time budget, where nothing but the WAN takes time', () => {
     const steps = new Map(move?.steps.map(({ step, atUs }) => [step, atUs]));
     assert.equal(steps.get('first_arp'), 0);
     assert.equal(steps.get('accepted:vr-a'), 50_000);
+  });
+
+  test('50 nodes at one moment: forwarding everywhere one delay and a few milliseconds later, two claims a peer', () => {
+    const world = new SimWorld({ sites: 3, hostsPerSite: [50, 2, 2], wan: { delayMs: 25 } });
+    world.fillCaches();
+    const before = world.wan.sent;
+    for (let n = 1; n <= 50; n++) world.move(world.host(`h1-${n}`), world.site(2), 'gratuitous', 30);
+    world.settle(30 + 25 + 5);
+    world.checkDirectories();
+    world.checkForwarding();
+    world.settle(45);
+    const told = world
+      .nodes()
+      .filter((host) => host.cache.get('10.1.0.254')?.mac === world.site(2).options.mac);
+    assert.equal(told.length, 50, 'every node has its gateway at the VR');
+    world.settle(300);
+    assert.equal(world.wan.sent - before, 2 * (2 + 2), 'claims and answers');
+    world.settle();
+    world.checkAll();
   });
 
   test('a move costs one claim and one answer a peer, whatever the number of nodes', () => {

@@ -47,6 +47,8 @@ const READERS: {
       router: record.routerId('router'),
     })),
   }),
+  recall: () => ({ type: 'recall' }),
+  returned: (fields) => ({ type: 'returned', records: fields.list('records', readRecord) }),
   whoHas: (fields) => ({
     type: 'whoHas',
     queryId: fields.uint('queryId'),

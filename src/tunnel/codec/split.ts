@@ -26,6 +26,7 @@ export function split(message: TableMessage, codec: ControlCodec): TableMessage[
   ): TableMessage[] => parts(elements, (part) => bytesOf(build(part))).map(build);
   switch (message.type) {
     case 'records':
+    case 'returned':
     case 'has':
       return cut(message.records, (records) => ({ ...message, records }));
     case 'stale':
@@ -39,6 +40,7 @@ export function split(message: TableMessage, codec: ControlCodec): TableMessage[
       const moves = message.moves.flatMap((move) => splitMove(move, (part) => bytesOf(withMoves([part]))));
       return cut(moves, withMoves);
     }
+    case 'recall':
     case 'digest':
     case 'whoHas':
     case 'nodesOf':

@@ -30,7 +30,10 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'bye':
     case 'digest':
       return { ...message };
+    case 'recall':
+      return {};
     case 'records':
+    case 'returned':
       return { records: message.records.map(recordToWire) };
     case 'stale':
       return { records: message.records.map((record) => ({ ...record, ip: record.ip.toBytes() })) };

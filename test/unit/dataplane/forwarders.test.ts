@@ -118,7 +118,8 @@ class Bench {
     );
     const table = ForwardingTable.create();
     const lans = [{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }];
-    new ForwardingCompiler({ gndt, lndt, hwdt: this.hwdt, directory: this.directory, table, lans }).rebuild();
+    const { clock, directory, hwdt } = this;
+    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
     const macs = MacTable.create(16);
     new Rescue(gndt, this.directory, macs, () => {});
     this.#populate(site);
@@ -156,6 +157,7 @@ class Bench {
       table: table.memory,
       macs: macs.memory,
       selfPeer: B,
+      clientVnets: new SharedArrayBuffer(64),
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
@@ -465,6 +467,26 @@ for (const [family, site] of Object.entries(SITES)) {
       bench.overlay(C_, ipPacket({ source: site.remote, destination: site.host }), { hops: 3 });
       assert.equal(bench.counted('drop_source_not_peers'), 4);
       assert.equal(bench.engine.sent.length, 0);
+    });
+
+    test('a node that was at the peer a moment ago: its packets may still be under way', () => {
+      bench.overlay(A, ipPacket({ source: site.visitor, destination: site.host }));
+      assert.equal(bench.engine.sent.length, 1, 'it has come here from vr-a just now');
+      bench.overlay(C_, ipPacket({ source: site.visitor, destination: site.host }));
+      assert.equal(bench.engine.sent.length, 0, 'it never was at vr-c');
+      bench.clock.advance(2_000);
+      bench.overlay(A, ipPacket({ source: site.visitor, destination: site.host }));
+      assert.equal(bench.engine.sent.length, 0);
+      assert.equal(bench.counted('drop_source_not_peers'), 2);
+    });
+
+    test('a visitor that has moved on: its packets go on to where it is', () => {
+      const record = { vnet: 1, ip: Ip.of(site.visitor), mac: VM_MAC, state: 'here', stamp: 20 } as const;
+      bench.directory.apply({ ...record, router: 'vr-c', seq: 3 });
+      bench.overlay(A, ipPacket({ source: site.remote, destination: site.visitor }));
+      const [sent] = bench.engine.sent;
+      assert.deepEqual([sent?.kind, sent?.kind === 'tunnel' && [sent.peer, sent.hops]], ['tunnel', [C_, 3]]);
+      assert.equal(bench.counted('forwarded_on'), 1);
     });
 
     test('from outside to a visiting node: only through its home VR', () => {

@@ -64,7 +64,7 @@ class Bench {
     const away = { vnet: 1, ip: Ip.of('10.2.0.9'), mac: VM_MAC, router: 'vr-a', seq: 2, stamp: 1 };
     directory.apply({ ...away, state: 'here' });
     hwdt.learn(LAN, 1, VM_MAC, Ip.of('10.2.0.11'), 'arp-request');
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans, tuns }).rebuild();
+    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans, tuns }).rebuild();
     const control = new Int32Array(new SharedArrayBuffer(4 * ControlWord.count));
     Atomics.store(control, ControlWord.serving, 1);
     const input: WorkerInput = {
@@ -85,6 +85,7 @@ class Bench {
       table: table.memory,
       macs: MacTable.create(16).memory,
       selfPeer: VR_B,
+      clientVnets: new SharedArrayBuffer(4 * 4096),
       peerMtu: new Int32Array(new SharedArrayBuffer(64)).fill(1420).buffer as SharedArrayBuffer,
       counters: this.#counters.buffer as SharedArrayBuffer,
       control: control.buffer as SharedArrayBuffer,

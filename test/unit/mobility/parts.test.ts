@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BoundedMap, RateLimit } from '../../../src/mobility/bounded.js';
+import { Context } from '../../../src/mobility/context.js';
 import { Journal } from '../../../src/mobility/journal.js';
-import { ANNOUNCEMENT_TIMES_MS, Rounds, sendPaced } from '../../../src/mobility/rounds.js';
+import { Pacer } from '../../../src/mobility/pacer.js';
+import { ANNOUNCEMENT_TIMES_MS, Rounds } from '../../../src/mobility/rounds.js';
 import { TimerGroup } from '../../../src/mobility/timer-group.js';
 import { SimClock } from '../../support/sim-clock.js';
-import { BLUE, ip, NODE_MAC } from './harness.js';
+import { BLUE, Harness, ip, NODE_MAC } from './harness.js';
 
 describe('rounds', () => {
   test('at 0, 100, 300, 700, 1500 and 3000 ms, and then no more', () => {
@@ -32,19 +34,44 @@ describe('rounds', () => {
     clock.advance(60_000);
     assert.deepEqual(said.slice(6), ['C2', 'C3', 'C4', 'C5']);
   });
+});
 
-  test('a large set of frames is spread over ticks, in order', () => {
-    const clock = new SimClock();
-    const sent: [number, number][] = [];
-    const frames = Array.from({ length: 150 }, (_, i) => Uint8Array.of(i));
-    sendPaced(new TimerGroup(clock), frames, (frame) => sent.push([frame[0] ?? -1, clock.nowMs()]));
-    assert.equal(sent.length, 64);
+describe('frames on their way to the LANs', () => {
+  const bench = () => {
+    const { clock, dependencies } = new Harness();
+    const sent: [string, number][] = [];
+    const sendFrame = (_lan: number, frame: Uint8Array): void =>
+      void sent.push([`${frame[0]}-${frame[1]}`, clock.nowMs()]);
+    const context = new Context({ ...dependencies, ports: { ...dependencies.ports, sendFrame } });
+    return { clock, sent, pacer: new Pacer(context) };
+  };
+  const framesOf = (batch: number, count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, i) => Uint8Array.of(batch, i));
+
+  test('many are spread over ticks, in order', () => {
+    const { clock, sent, pacer } = bench();
+    let first = 0;
+    pacer.send(0, framesOf(1, 150), false, () => first++);
+    assert.deepEqual([sent.length, first], [64, 1]);
     clock.advance(10);
     assert.deepEqual(
-      sent.map(([i]) => i),
-      frames.map((_, i) => i),
+      sent.map(([name]) => name),
+      framesOf(1, 150).map(([batch, i]) => `${batch}-${i}`),
     );
     assert.deepEqual(new Set(sent.map(([, atMs]) => atMs)), new Set([0, 1, 2]));
+    assert.equal(first, 1);
+  });
+
+  test('what is urgent goes first, and of that every set in turn', () => {
+    const { clock, sent, pacer } = bench();
+    pacer.send(0, framesOf(1, 100), false);
+    for (const batch of [2, 3, 4]) pacer.send(0, framesOf(batch, 40), true);
+    clock.advance(1);
+    const tick = sent.filter(([, atMs]) => atMs === 1).map(([name]) => name);
+    assert.deepEqual(tick.slice(0, 4), ['2-0', '3-0', '4-0', '2-1']);
+    clock.advance(10);
+    assert.equal(sent.length, 220);
+    assert.equal(sent.at(-1)?.[0], '1-99');
   });
 });
 

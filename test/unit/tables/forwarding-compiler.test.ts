@@ -15,6 +15,7 @@ import { BLUE, gndtConfig, network, RED, record } from './fixtures.js';
 const { authorised, visiting, departed, pinned, inSubnet } = RouteFlag;
 const M9 = mac('52:54:00:00:00:09');
 const M8 = mac('52:54:00:00:00:08');
+const A = 0;
 const B = 1;
 const C = 2;
 
@@ -46,11 +47,11 @@ function setUp(entries: [prefix: string, mac?: Mac][] = [['10.1.0.0/25']]) {
     { index: 1, vnet: BLUE, addresses: [Ip.of('172.16.3.2')] },
     { index: 2, vnet: RED, addresses: [Ip.of('192.0.2.2')] },
   ];
-  const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans });
+  const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans });
   compiler.rebuild();
   const route = (ip: string, vnet = BLUE) => table.matched(vnet, Ip.of(ip))?.route;
   const matched = (ip: string, vnet = BLUE) => table.matched(vnet, Ip.of(ip))?.prefix.key;
-  return { directory, hwdt, table, compiler, route, matched };
+  return { clock, directory, hwdt, table, compiler, route, matched };
 }
 
 /** The fields of a route that follow from its network; the rest as given. */
@@ -189,9 +190,10 @@ describe('nodes here', () => {
   });
 
   test('a visitor is authorised, and knows its home and where it came from', () => {
-    const { route, directory } = setUp();
+    const { clock, route, directory } = setUp();
     directory.apply(record('10.2.0.9', 'vr-c', 1, 1));
     directory.originate(BLUE, Ip.of('10.2.0.9'), M9, 2);
+    clock.advance(2_000);
     assert.deepEqual(
       route('10.2.0.9'),
       expected(2, B, { ...native, flags: inSubnet | authorised | visiting, previousPeer: C }),
@@ -211,29 +213,33 @@ describe('nodes here', () => {
 
 describe('nodes at other VRs', () => {
   test('one of ours that is away goes to its VR, and is departed', () => {
-    const { route, directory, hwdt } = setUp([['10.1.0.0/24'], ['10.1.0.9', M9]]);
+    const { clock, route, directory, hwdt } = setUp([['10.1.0.0/24'], ['10.1.0.9', M9]]);
     hwdt.learn(0, BLUE, M9, Ip.of('10.1.0.9'), 'arp-request');
     directory.originate(BLUE, Ip.of('10.1.0.9'), M9, 1);
     directory.apply(record('10.1.0.9', 'vr-b', 2, 1));
+    clock.advance(2_000);
     const away = { kind: RouteKind.peer, peer: B, flags: inSubnet | departed };
-    assert.deepEqual(route('10.1.0.9'), expected(1, -1, away));
+    assert.deepEqual(route('10.1.0.9'), expected(1, -1, { ...away, previousPeer: A }), 'it was here itself');
     directory.apply(record('10.1.0.9', 'vr-c', 3, 1));
+    clock.advance(2_000);
     assert.deepEqual(route('10.1.0.9'), expected(1, -1, { ...away, peer: C, previousPeer: B }));
     directory.apply(record('10.1.0.9', 'vr-c', 3, 2, { state: 'withdrawn' }));
     assert.equal(route('10.1.0.9')?.kind, RouteKind.host, 'the binding is still there');
   });
 
   test('one that is away from another home has a host route; one at home does not need it', () => {
-    const { route, matched, directory } = setUp();
+    const { clock, route, matched, directory } = setUp();
     directory.apply(record('10.2.0.9', 'vr-b', 1, 1));
     assert.equal(matched('10.2.0.9'), '10.2.0.0/24');
     directory.apply(record('10.2.0.9', 'vr-c', 2, 1));
+    clock.advance(2_000);
     assert.equal(matched('10.2.0.9'), '10.2.0.9/32');
     assert.deepEqual(
       route('10.2.0.9'),
       expected(2, B, { kind: RouteKind.peer, peer: C, flags: inSubnet, previousPeer: B }),
     );
     directory.apply(record('10.2.0.9', 'vr-b', 3, 2));
+    clock.advance(2_000);
     assert.deepEqual(
       route('10.2.0.9'),
       expected(2, B, { kind: RouteKind.peer, peer: B, flags: inSubnet, previousPeer: C }),
@@ -241,6 +247,23 @@ describe('nodes at other VRs', () => {
     );
     directory.apply(record('10.2.0.9', 'vr-b', 3, 3, { state: 'withdrawn' }));
     assert.equal(matched('10.2.0.9'), '10.2.0.0/24');
+  });
+
+  test('one that has just moved: for 2 s its route says so, wherever it is now', () => {
+    const { clock, route, directory } = setUp();
+    const flagsOf = (ip: string): number => (route(ip)?.flags ?? 0) & RouteFlag.justMoved;
+    directory.apply(record('10.2.0.9', 'vr-b', 1, 1));
+    directory.apply(record('10.2.0.9', 'vr-c', 2, 1));
+    assert.equal(flagsOf('10.2.0.9'), RouteFlag.justMoved);
+    clock.advance(1_000);
+    directory.originate(BLUE, Ip.of('10.2.0.9'), M9, 3);
+    assert.deepEqual([route('10.2.0.9')?.previousPeer, flagsOf('10.2.0.9')], [C, RouteFlag.justMoved]);
+    clock.advance(1_999);
+    assert.equal(flagsOf('10.2.0.9'), RouteFlag.justMoved);
+    clock.advance(1);
+    assert.deepEqual([route('10.2.0.9')?.previousPeer, flagsOf('10.2.0.9')], [C, 0]);
+    directory.originate(BLUE, Ip.of('10.2.0.9'), M9, 3);
+    assert.equal(flagsOf('10.2.0.9'), 0, 'the same again is no move');
   });
 
   test('a VR that gndt.json does not know attracts nothing', () => {
@@ -251,14 +274,14 @@ describe('nodes at other VRs', () => {
 });
 
 test('after dispose nothing changes; a compiler with other configuration takes the table over', () => {
-  const { table, compiler, directory, hwdt, matched } = setUp();
+  const { clock, table, compiler, directory, hwdt, matched } = setUp();
   directory.apply(record('10.1.0.9', 'vr-b', 2, 1));
   compiler.dispose();
   directory.apply(record('10.1.0.8', 'vr-b', 2, 1));
   assert.equal(matched('10.1.0.8'), '10.1.0.0/25');
   const gndt = new Gndt(gndtConfig([network(BLUE, '10.1.0.0/16', 'vr-b')]), 'vr-a');
   const lndt = new Lndt([], gndt, directory);
-  new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans: [] }).rebuild();
+  new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans: [] }).rebuild();
   assert.deepEqual(
     [...table.routes()].map((each) => `${each.vnet} ${each.prefix.key}`),
     ['1 10.1.0.0/16'],
@@ -270,7 +293,14 @@ test('routes that have no room are counted, and placed when there is room again'
   const gndt = new Gndt(gndtConfig([network(BLUE, '10.2.0.0/24', 'vr-b')]), 'vr-a');
   const clock = new SimClock();
   const directory = new Directory('vr-a', clock);
-  const inputs = { gndt, directory, hwdt: new Hwdt(clock), lndt: new Lndt([], gndt, directory), lans: [] };
+  const inputs = {
+    gndt,
+    directory,
+    hwdt: new Hwdt(clock),
+    lndt: new Lndt([], gndt, directory),
+    clock,
+    lans: [],
+  };
   const compiler = new ForwardingCompiler({ ...inputs, table: ForwardingTable.create({ slots: 4 }) });
   compiler.rebuild();
   for (let n = 1; n <= 4; n++) directory.apply(record(`10.2.0.${n}`, 'vr-c', 2, n));
