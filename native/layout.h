@@ -86,6 +86,8 @@ enum : uint32_t {
   tunnelTrainsRefused,
   lanPacketsCoalesced,
   lanBundlesRefused,
+  lanQueueDrops,
+  tunnelQueueDrops,
   handshakesBadMac1,
   cookieRepliesSent,
   count,
