@@ -88,6 +88,7 @@ function contextOf(site: SimSite): WorkerContext {
     table: site.table.memory,
     macs: macs.memory,
     selfPeer: site.gndt.peerIndex(site.id),
+    clientVnets: new SharedArrayBuffer(4 * 4096),
     peerMtu,
     counters,
     control,
