@@ -53,6 +53,7 @@ export class History {
   readonly #isFaulty: boolean;
   /** A router without its disk that has not heard the others yet. */
   #lost: SimSite | undefined;
+  #hasFailed = false;
   readonly #lastMoveMs = new Map<SimHost, number>();
 
   constructor(seed: number) {
@@ -126,7 +127,8 @@ export class History {
 
   #pause(): void {
     this.world.settle(this.#pick([1, 15, 45, 100, 400, 2_500, 9_000]));
-    if (this.#isFaulty) return;
+    // Without verification a claim that crosses a return holds until the node speaks again.
+    if (this.#isFaulty || this.world.sites[0]?.options.mobility.verify === 'off') return;
     for (const node of this.world.nodes()) {
       const lastMs = this.#lastMoveMs.get(node) ?? 0;
       if (this.world.clock.nowMs() - lastMs > BUDGET_MS && !this.#isFrozen(node)) this.#checkReachable(node);
@@ -139,10 +141,14 @@ export class History {
     statistics.crashes++;
     const site = this.#pick(this.world.sites);
     site.crash();
+    const isFirst = !this.#hasFailed;
+    this.#hasFailed = true;
     if (
+      isFirst &&
       this.world.sites.every((other) => other === site || this.#isConnected(other)) &&
       this.#random() < 0.5
     ) {
+      // Only the first to fail: what others learned since is on no disk but theirs.
       site.loseDisk();
       statistics.disksLost++;
       this.#lost = site;
@@ -174,6 +180,7 @@ export class History {
 
   #cutOrHeal(): void {
     if (this.#isStateLost()) return;
+    this.#hasFailed = true;
     statistics.cuts++;
     const [a, b] = this.#pick([
       ['vr-a', 'vr-b'],
@@ -213,7 +220,7 @@ export class History {
         fate = found;
       };
       sendPacket(this.world.sites, { host: gateway, site }, node.ip.key, (action) => action(), done);
-      this.#checkPath(fate?.path ?? [], fate?.deliveredTo);
+      this.#checkPath(fate?.path ?? []);
       assert.equal(fate?.deliveredTo, at.id, `${site.id} to ${node.name} by ${fate?.path.join(' ')}`);
     }
   }
@@ -227,13 +234,13 @@ export class History {
       this.world.clock.after('packet', DELAY_MS + this.#random() * JITTER_MS, action);
     };
     sendPacket(this.world.sites, { host: gateway, site }, this.#node().ip.key, hop, (fate) =>
-      this.#checkPath(fate.path, fate.deliveredTo),
+      this.#checkPath(fate.path),
     );
   }
 
-  /** Only the router where its node has just arrived may have sent it on before. */
-  #checkPath(all: readonly string[], deliveredTo: string | undefined): void {
-    const path = all.at(-1) === deliveredTo ? all.slice(0, -1) : all;
+  /** Only the router where it ends may have sent it on before: its node has arrived there meanwhile. */
+  #checkPath(all: readonly string[]): void {
+    const path = all.slice(0, -1);
     statistics.packets++;
     statistics.worstHops = Math.max(statistics.worstHops, path.length);
     assert.equal(
