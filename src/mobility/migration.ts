@@ -18,6 +18,7 @@ import type { Standby } from './standby.js';
 
 /** After a refusal the node's further announcements are not claimed for this long. */
 const HOLD_MS = 5_000;
+const STALE_WAIT_MS = 300;
 const REPORT_INTERVAL_MS = 60_000;
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
@@ -214,13 +215,15 @@ export class Migration {
     const { vnet, ip, seq, reason } = result;
     move.judge('refused', reason);
     this.#reportRefusal(by, result, candidate.mac);
-    this.hold(vnet, candidate.mac);
+    // What beats it is under way; then the node is asked whether it is here.
+    const waitMs = reason === 'stale' ? STALE_WAIT_MS : HOLD_MS;
     if (reason === 'stale') this.#heard(vnet, ip, seq);
+    else this.hold(vnet, candidate.mac);
     for (const record of candidate.records) {
       const { router, mac } = record;
       if (mac !== candidate.mac) {
         this.#duplicate(record, candidate.mac, router);
-      } else this.#parts.standby.rememberFor(seenAs(candidate, record), HOLD_MS);
+      } else this.#parts.standby.rememberFor(seenAs(candidate, record), waitMs);
     }
   }
 
