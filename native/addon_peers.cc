@@ -8,6 +8,7 @@
 #include "addon.h"
 #include "batch_io.h"
 #include "clock.h"
+#include "handshake_guard.h"
 #include "layout.h"
 #include "napi_util.h"
 #include "session_table.h"
@@ -154,6 +155,17 @@ napi_value removeSession(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
+napi_value setHandshakeGuard(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  GuardKeys keys{};
+  const bool read = readKey(env, call.arguments[0], "mac1Key", &keys.mac1Key) &&
+                    readKey(env, call.arguments[0], "cookieKey", &keys.cookieKey) &&
+                    readKey(env, call.arguments[0], "cookieSecret", &keys.cookieSecret);
+  if (read) GuardRegistry::instance().set(keys);
+  OPENSSL_cleanse(&keys, sizeof keys);
+  return read ? undefinedValue(env) : nullptr;
+}
+
 /** Seals outside any engine. False: no usable session, or no endpoint. */
 bool sealAlone(uint32_t peer, const Bytes& payload, std::vector<uint8_t>* message, Endpoint* endpoint) {
   SessionTable& table = SessionTable::instance();
@@ -193,6 +205,7 @@ void definePeers(napi_env env, napi_value exports) {
   setFunction(env, exports, "installSession", installSession);
   setFunction(env, exports, "setCurrentSession", setCurrentSession);
   setFunction(env, exports, "removeSession", removeSession);
+  setFunction(env, exports, "setHandshakeGuard", setHandshakeGuard);
   setFunction(env, exports, "sealAndSend", sealAndSend);
 }
 

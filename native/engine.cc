@@ -33,7 +33,8 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
       counters_(options.counters),
       lanSender_(*memory_, counters_, options.lans),
       tunSender_(*memory_, counters_, options.tuns),
-      tunnelSender_(*memory_, counters_, lane, options.udp) {
+      tunnelSender_(*memory_, counters_, lane, options.udp),
+      cookieSender_(*memory_, counters_) {
   if (options.role == Role::lan) {
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
     if (!options.tuns.empty()) tunReceiver_ = std::make_unique<TunReceiver>(*memory_, counters_, options.tuns);
@@ -87,11 +88,12 @@ void Engine::send(uint32_t first, uint32_t count) {
   // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
-    if (d[word::action] == action::tunnel) tunnelSender_.send(d);
+    if (d[word::action] == action::tunnel || d[word::action] == action::bare) tunnelSender_.send(d);
   }
   tunnelSender_.flush();
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
+    if (d[word::action] == action::cookie) cookieSender_.send(d);
     if (d[word::action] != action::lan) continue;
     if (tunSender_.has(d[word::to])) {
       tunSender_.send(d);
@@ -100,6 +102,7 @@ void Engine::send(uint32_t first, uint32_t count) {
     }
   }
   lanSender_.flush();
+  cookieSender_.flush();
 }
 
 }  // namespace vine

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cookie_sender.h"
 #include "counters.h"
 #include "lan_sender.h"
 #include "lan_socket.h"
@@ -62,6 +63,7 @@ class Engine {
   LanSender lanSender_;
   TunSender tunSender_;
   TunnelSender tunnelSender_;
+  CookieSender cookieSender_;
   std::unique_ptr<Receiver> receiver_;
   /** Only with role `lan` and TUN devices. */
   std::unique_ptr<Receiver> tunReceiver_;

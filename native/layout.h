@@ -42,6 +42,7 @@ enum : uint32_t {
   sourceWord3,
   session,
   sessionFlags,
+  socket,
 };
 }
 
@@ -50,12 +51,13 @@ enum : int32_t { frame, message, handshake };
 }
 
 namespace action {
-enum : int32_t { drop, tunnel, lan };
+enum : int32_t { drop, tunnel, lan, bare, cookie };
 }
 
 namespace session_flag {
 constexpr int32_t first = 1;
 constexpr int32_t roamed = 2;
+constexpr int32_t proven = 4;
 }
 
 namespace counter {
@@ -84,6 +86,8 @@ enum : uint32_t {
   tunnelTrainsRefused,
   lanPacketsCoalesced,
   lanBundlesRefused,
+  handshakesBadMac1,
+  cookieRepliesSent,
   count,
 };
 }

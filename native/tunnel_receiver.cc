@@ -132,19 +132,24 @@ bool TunnelReceiver::describe(const Datagram& datagram, Held* held, int32_t* d) 
     if (type == kTransportData && datagram.length >= kTransportHeaderBytes + kTagBytes) {
       return describeMessage(datagram, held, d);
     }
-    if (datagram.length == handshakeLength(type)) {
-      describeHandshake(datagram, d);
-      return true;
-    }
+    if (datagram.length == handshakeLength(type)) return describeHandshake(datagram, d);
   }
   counters_.add(counter::messagesMalformed);
   return false;
 }
 
-void TunnelReceiver::describeHandshake(const Datagram& datagram, int32_t* d) {
+bool TunnelReceiver::describeHandshake(const Datagram& datagram, int32_t* d) {
+  const auto verdict = guard_.check(datagram.data, datagram.length, *datagram.source);
+  if (verdict == HandshakeGuard::Verdict::badMac1) {
+    counters_.add(counter::handshakesBadMac1);
+    return false;
+  }
   describePayload(d, kind::handshake, static_cast<size_t>(datagram.data - memory_.packets()), datagram.length);
   d[word::from] = -1;
+  d[word::socket] = datagram.source->fd;
+  d[word::sessionFlags] = verdict == HandshakeGuard::Verdict::proven ? session_flag::proven : 0;
   writeSource(d, *datagram.source);
+  return true;
 }
 
 bool TunnelReceiver::describeMessage(const Datagram& datagram, Held* held, int32_t* d) {

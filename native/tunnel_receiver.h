@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "counters.h"
+#include "handshake_guard.h"
 #include "receiver.h"
 #include "session_table.h"
 
@@ -40,7 +41,7 @@ class TunnelReceiver final : public Receiver {
   bool describeSlot(Held* held, Batch* batch);
   /** False when the datagram was dealt with here, counted where it has to be. */
   bool describe(const Datagram& datagram, Held* held, int32_t* d);
-  void describeHandshake(const Datagram& datagram, int32_t* d);
+  bool describeHandshake(const Datagram& datagram, int32_t* d);
   bool describeMessage(const Datagram& datagram, Held* held, int32_t* d);
   /** Null, and counted, when the message is not a new and genuine one of a live session. */
   Session* authenticate(uint8_t* message, size_t length, Held* held);
@@ -53,6 +54,7 @@ class TunnelReceiver final : public Receiver {
   const uint32_t lane_;
   std::vector<int> sockets_;
   ReceiveRing ring_;
+  HandshakeGuard guard_;
   /** By slot: which socket filled it. */
   std::vector<int> filledBy_;
   /** Slots that hold messages, the one that is next, and how far that one has been read. */

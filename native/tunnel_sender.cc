@@ -23,9 +23,12 @@ constexpr uint32_t kTrainBytes = 65'000;
 // What every IPv4 host must be able to take (RFC 791 §3.2). A smaller MTU is a mistake, not a network.
 constexpr int32_t kSmallestMtu = 576;
 
-size_t paddedLength(size_t plain, size_t mtu) {
+/** What precedes the packet inside the seal: nothing for a WireGuard client. */
+size_t innerHeaderBytes(const int32_t* d) { return d[word::action] == action::bare ? 0 : kOverlayHeaderBytes; }
+
+size_t paddedLength(size_t plain, size_t most) {
   const size_t rounded = (plain + kPaddingMultiple - 1) / kPaddingMultiple * kPaddingMultiple;
-  return std::max(plain, std::min(rounded, mtu + kOverlayHeaderBytes));
+  return std::max(plain, std::min(rounded, most));
 }
 
 bool overlayWordsValid(const int32_t* d) {
@@ -74,8 +77,9 @@ void TunnelSender::send(const int32_t* d) {
 }
 
 bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
-  const size_t plain = kOverlayHeaderBytes + plan.lengthOf(segment);
-  const size_t padded = paddedLength(plain, mtu);
+  const size_t header = innerHeaderBytes(d);
+  const size_t plain = header + plan.lengthOf(segment);
+  const size_t padded = paddedLength(plain, header + mtu);
   const size_t total = kTransportHeaderBytes + padded + kTagBytes;
   if (total > kMaxDatagramBytes) {
     counters_.add(counter::tunnelSendErrors);
@@ -91,12 +95,14 @@ bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const in
     counters_.add(counter::noSession);
     return false;
   }
-  uint8_t* overlay = out + kTransportHeaderBytes;
-  overlay[0] = kOverlayType;
-  overlay[1] = static_cast<uint8_t>(d[word::hops]);
-  storeBe16(overlay + 2, static_cast<uint16_t>(d[word::vnet]));
-  plan.write(segment, overlay + kOverlayHeaderBytes);
-  std::memset(overlay + plain, 0, padded - plain);
+  uint8_t* inner = out + kTransportHeaderBytes;
+  if (header != 0) {
+    inner[0] = kOverlayType;
+    inner[1] = static_cast<uint8_t>(d[word::hops]);
+    storeBe16(inner + 2, static_cast<uint16_t>(d[word::vnet]));
+  }
+  plan.write(segment, inner + header);
+  std::memset(inner + plain, 0, padded - plain);
   if (!sealMessage(session, lane_, out, padded)) {
     counters_.add(counter::noSession);
     return false;

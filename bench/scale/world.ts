@@ -164,7 +164,7 @@ export class ScaleSite {
     const mac = 0x020000000001 as Mac;
     const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet: VNET, mac, addresses: [] }];
     const { directory } = this;
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, lans, tuns: [], clock }).rebuild();
+    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans, tuns: [] }).rebuild();
     const others = world.ids.filter((other) => other !== id);
     this.mobility = new Mobility({
       gndt,

@@ -3,14 +3,22 @@
  *
  * Never: announcements and probes; a node's question about itself; for a node that is on this LAN; for the gateway
  * machine's own addresses (its kernel answers); to an asker who may not take part here. Otherwise yes when
- *   1. the target is native here and away at another VR, or
+ *   1. the target is native here and away at another VR, or a WireGuard client, or
  *   2. the asker is visiting here and the target lies in the asker's home network (known or not: it reaches all of
  *      its home network through the VR), or
  *   3. asker and target share the vnet's one large subnet and the target's network is another VR's.
  */
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import type { LanIndex, NetworkConfig, NodeRecord, RouterId, VnetConfig, VnetId } from '../tables/model.js';
+import type {
+  LanIndex,
+  NetworkConfig,
+  NodeRecord,
+  RouterId,
+  VnetConfig,
+  VnetId,
+  WireguardClient,
+} from '../tables/model.js';
 import { ArpOperation } from './arp.js';
 import { isGratuitous, isProbe, type NeighbourFrame } from './frame.js';
 
@@ -20,6 +28,7 @@ export interface ProxyView {
     readonly self: RouterId;
     vnet(id: VnetId): VnetConfig | undefined;
     networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined;
+    clientAt(vnet: VnetId, ip: Ip): WireguardClient | undefined;
   };
   readonly directory: {
     here(vnet: VnetId, ip: Ip): NodeRecord | undefined;
@@ -76,6 +85,7 @@ function isAboutItself(question: Question, lan: ProxyLan, view: ProxyView): bool
 
 /** The directory decides where it knows; a binding may outlive a node that has moved on. */
 function isOnLan(ip: Ip, lan: ProxyLan, view: ProxyView): boolean {
+  if (view.gndt.clientAt(lan.vnet, ip) !== undefined) return false;
   const record = view.directory.here(lan.vnet, ip);
   if (record !== undefined && record.router !== view.gndt.self) return false;
   const binding = view.hwdt.get(lan.vnet, ip);
@@ -100,9 +110,10 @@ function mayAsk(asker: Ip, question: Question, lan: ProxyLan, view: ProxyView): 
   return gateway?.equals(asker) === true || view.lndt.authorises(lan.vnet, asker, question.askerMac);
 }
 
-/** Native to one of this VR's networks, and at another VR. */
+/** Native to one of this VR's networks, and at another VR or behind WireGuard. */
 function isAway(target: Ip, lan: ProxyLan, view: ProxyView): boolean {
   if (view.gndt.networkOf(lan.vnet, target)?.router !== view.gndt.self) return false;
+  if (view.gndt.clientAt(lan.vnet, target) !== undefined) return true;
   const record = view.directory.here(lan.vnet, target);
   return record !== undefined && record.router !== view.gndt.self;
 }

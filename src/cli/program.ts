@@ -8,6 +8,7 @@ import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
 import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
+import { addNodeVerbs } from './verbs/node.js';
 import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { packageVersion } from './version.js';
@@ -44,6 +45,7 @@ export function createProgram(io: Io): Command {
   addGraph(program, io);
   addDoctor(program, io);
   addConfigVerbs(program, io);
+  addNodeVerbs(program, io);
   addShellVerbs(program, io);
   return program;
 }
@@ -59,5 +61,6 @@ Exit status:
 function verbTerm(command: Command): string {
   const operands = command.registeredArguments.map((operand) => operand.name());
   if (command.name() === 'route') return 'route get IP [from IP]';
+  if (command.name() === 'node') return 'node add';
   return [command.name(), ...operands].join(' ');
 }

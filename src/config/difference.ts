@@ -42,6 +42,7 @@ export function configDifference(before: VineConfig, after: VineConfig): ConfigD
       ...vnetChanges(before.gndt, after.gndt),
       ...routerChanges(before.gndt, after.gndt),
       ...networkChanges(before.gndt, after.gndt),
+      ...clientChanges(before.gndt, after.gndt),
       ...nodeChanges(before, after),
     ],
     refused: [...fixedSettings(before, after), ...fixedTables(before, after)],
@@ -144,6 +145,17 @@ function networkChanges(before: GndtConfig, after: GndtConfig): ConfigChange[] {
   return compare(GNDT_FILE, 'network', byPrefix(before), byPrefix(after));
 }
 
+function clientChanges(before: GndtConfig, after: GndtConfig): ConfigChange[] {
+  const byAddress = (gndt: GndtConfig): Map<string, Fields> =>
+    new Map(
+      gndt.nodes.map(({ vnet, ip, publicKey, via }) => [
+        `${vnetNames(gndt).get(vnet) ?? vnet} ${ip.key}`,
+        { publicKey: encodeKey(publicKey), via },
+      ]),
+    );
+  return compare(GNDT_FILE, 'node', byAddress(before), byAddress(after));
+}
+
 function nodeChanges(before: VineConfig, after: VineConfig): ConfigChange[] {
   const byNode = ({ gndt, lndt }: VineConfig): Map<string, Fields> => {
     const names = vnetNames(gndt);
@@ -171,6 +183,7 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
   const fixed: readonly (readonly [path: string, same: boolean, what: string])[] = [
     ['id', old.id === now.id, "the router's id"],
     ['privateKeyFile', isDeepStrictEqual(before.privateKey, after.privateKey), "the router's own key"],
+    ['presharedKeys', isDeepStrictEqual(before.presharedKeys, after.presharedKeys), 'a preshared key'],
     ['listen', sameTexts(old.listen.map(formatEndpoint), now.listen.map(formatEndpoint)), 'where it listens'],
     ['lans', isDeepStrictEqual(old.lans, now.lans), 'its LAN interfaces'],
     ['tun', isDeepStrictEqual(old.tun, now.tun), 'its TUN ports'],
@@ -196,7 +209,6 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
       refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN or TUN port here carries,`);
   }
   if (before.gndt.cipher !== after.gndt.cipher) refuse('cipher', "the sessions' cipher");
-  if (!sameTexts(clients(before.gndt), clients(after.gndt))) refuse('nodes', 'the list of WireGuard clients');
   for (const { interface: name, vnet } of before.router.tun) {
     if (before.router.lans.some((lan) => lan.vnet === vnet)) continue; // it carries the LAN's own addresses
     if (sameTexts(ownSingles(before, vnet), ownSingles(after, vnet))) continue;
@@ -215,12 +227,6 @@ function ownSingles({ router, gndt, lndt }: VineConfig, vnetName: string): strin
       (entry) => entry.vnet === vnet && entry.prefix.isHost && table.isHome(entry.vnet, entry.prefix.address),
     )
     .map(({ prefix }) => prefix.address.key)
-    .sort();
-}
-
-function clients({ nodes }: GndtConfig): string[] {
-  return nodes
-    .map(({ vnet, ip, publicKey, via }) => `${vnet} ${ip.key} ${encodeKey(publicKey)} ${via}`)
     .sort();
 }
 

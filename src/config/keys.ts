@@ -33,19 +33,46 @@ export function derivePublicKey(privateKey: Uint8Array): Uint8Array {
   return new Uint8Array(der.subarray(der.length - KEY_BYTES));
 }
 
+/** A fresh preshared key: 32 random bytes, in base64. */
+export function generatePresharedKey(): string {
+  const key = randomBytes(KEY_BYTES);
+  const text = encodeKey(key);
+  key.fill(0);
+  return text;
+}
+
+/** What a file's key is called in messages, and the command that prints one. */
+interface KeyKind {
+  readonly name: string;
+  readonly command: string;
+}
+
+const PRIVATE: KeyKind = { name: 'private key', command: 'vinectl genkey' };
+const PRESHARED: KeyKind = { name: 'preshared key', command: 'vinectl genpsk' };
+
 /**
  * Reads a private key: a regular file that only its owner can read, 44 characters of base64 in it.
  * Returns 32 bytes, clamped. Symbolic links are followed; what is checked is the file that was opened.
  */
 export function readPrivateKey(path: string): Read<Uint8Array> {
+  const key = readKeyFile(path, PRIVATE);
+  return 'value' in key ? { value: clamp(key.value) } : key;
+}
+
+/** Reads a preshared key from a file as a private one's. Returns its 32 bytes as they are. */
+export function readPresharedKey(path: string): Read<Uint8Array> {
+  return readKeyFile(path, PRESHARED);
+}
+
+function readKeyFile(path: string, kind: KeyKind): Read<Uint8Array> {
   let file: number;
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO must not make us wait
   } catch (error) {
-    return { problem: openProblem(path, error) };
+    return { problem: openProblem(path, kind, error) };
   }
   try {
-    return readOpenKey(path, file);
+    return readOpenKey(path, kind, file);
   } catch (error) {
     return { problem: `cannot read ${path}: ${messageOf(error)}` };
   } finally {
@@ -53,9 +80,9 @@ export function readPrivateKey(path: string): Read<Uint8Array> {
   }
 }
 
-function readOpenKey(path: string, file: number): Read<Uint8Array> {
+function readOpenKey(path: string, { name, command }: KeyKind, file: number): Read<Uint8Array> {
   const status = fstatSync(file);
-  if (!status.isFile()) return { problem: `${path} is not a regular file; expected one with a private key` };
+  if (!status.isFile()) return { problem: `${path} is not a regular file; expected one with a ${name}` };
   const mode = status.mode & 0o777;
   if ((mode & 0o077) !== 0) {
     const octal = mode.toString(8).padStart(4, '0');
@@ -66,16 +93,16 @@ function readOpenKey(path: string, file: number): Read<Uint8Array> {
   bytes.fill(0);
   if (key === undefined || key.every((byte) => byte === 0)) {
     return {
-      problem: `${path} holds no private key; expected the 44 characters of base64 that "vinectl genkey" prints`,
+      problem: `${path} holds no ${name}; expected the 44 characters of base64 that "${command}" prints`,
     };
   }
-  return { value: clamp(key) };
+  return { value: key };
 }
 
-function openProblem(path: string, error: unknown): string {
+function openProblem(path: string, { command }: KeyKind, error: unknown): string {
   const code = codeOf(error);
   if (code === 'ENOENT') {
-    return `there is no ${path}; make one: (umask 077; vinectl genkey > ${path})`;
+    return `there is no ${path}; make one: (umask 077; ${command} > ${path})`;
   }
   if (code === 'EACCES')
     return `${path} may not be read by this user; it must belong to the user that runs vined`;

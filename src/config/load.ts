@@ -8,7 +8,8 @@ import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { parseFiles, type TableConfig } from '../tables/files/parse.js';
 import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
-import { derivePublicKey, readPrivateKey } from './keys.js';
+import type { RouterId } from '../tables/model.js';
+import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
 import { notYet } from './not-yet.js';
 import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
@@ -17,6 +18,8 @@ import { unusedNetworks } from './unused-networks.js';
 export interface VineConfig extends TableConfig {
   /** X25519, 32 bytes. */
   readonly privateKey: Uint8Array;
+  /** 32 bytes each. */
+  readonly presharedKeys: ReadonlyMap<RouterId, Uint8Array>;
 }
 
 export type LoadOutcome =
@@ -47,8 +50,16 @@ export function loadConfigDirectory(directory: string): LoadOutcome {
   if ('problem' in privateKey) return keyError(privateKey.problem);
   const mismatch = keyMismatch(tables, privateKey.value);
   if (mismatch !== undefined) return keyError(mismatch);
+  const presharedKeys = new Map<RouterId, Uint8Array>();
+  const errors: ConfigError[] = [];
+  for (const [id, path] of tables.router.presharedKeyFiles) {
+    const key = readPresharedKey(path);
+    if ('value' in key) presharedKeys.set(id, key.value);
+    else errors.push({ file: ROUTER_FILE, path: `presharedKeys.${id}`, message: key.problem });
+  }
+  if (errors.length > 0) return { errors };
   return {
-    config: { ...tables, privateKey: privateKey.value },
+    config: { ...tables, privateKey: privateKey.value, presharedKeys },
     warnings: [...notYet(tables), ...unusedNetworks(tables)],
   };
 }

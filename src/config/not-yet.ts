@@ -35,11 +35,6 @@ const NOT_YET: readonly NotYet[] = [
     asked: ({ gndt }) => named(gndt.routers.filter(({ relay }) => relay).map(({ id }) => id)),
     instead: "it does not carry others' messages; routers that cannot reach each other directly stay apart",
   },
-  {
-    setting: 'gndt.json: nodes',
-    asked: ({ gndt }) => gndt.nodes.length > 0,
-    instead: 'WireGuard clients cannot connect',
-  },
 ];
 
 /** One sentence for each setting that is asked for in vain. */

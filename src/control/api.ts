@@ -58,6 +58,20 @@ export interface PeerView {
   readonly sameGndt: boolean | null;
 }
 
+/** An ordinary WireGuard client that connects to this router. */
+export interface ClientView {
+  readonly vnet: string;
+  readonly ip: string;
+  readonly publicKey: string;
+  /** `connected`: there is a session; `away`: there is none, because it has been silent or has never called. */
+  readonly state: 'connected' | 'away';
+  /** Where it was heard last. */
+  readonly endpoint: string | null;
+  readonly lastHandshakeAt: string | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
 export interface GndtView {
   readonly vnet: string;
   readonly prefix: string;
@@ -75,7 +89,7 @@ export interface LndtView {
   /** Address or prefix. */
   readonly node: string;
   readonly mac: string | null;
-  readonly state: 'static' | 'visiting' | 'departed' | 'unauthorised';
+  readonly state: 'static' | 'visiting' | 'departed' | 'client' | 'unauthorised';
   /** Where a departed node is; where a visiting node is at home. */
   readonly router: string | null;
   /** A visiting or departed node that stays where it is for now: announcements elsewhere are not believed. */
@@ -111,7 +125,7 @@ export interface RouteView {
   readonly ip: string;
   readonly from: string | null;
   /** One word for programs. */
-  readonly action: 'peer' | 'local' | 'own' | 'gateway' | 'drop';
+  readonly action: 'peer' | 'local' | 'client' | 'own' | 'gateway' | 'drop';
   /** Peer's id, or LAN interface. */
   readonly to: string | null;
   readonly mac: string | null;
@@ -217,6 +231,7 @@ export interface FindingView {
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
+  clients(): readonly ClientView[];
   gndt(): readonly GndtView[];
   lndt(): readonly LndtView[];
   hwdt(): readonly HwdtView[];

@@ -2,6 +2,7 @@
 import { MAX_CONFIRM_SECONDS, type MigrationView, type ReloadRequest, type RouterView } from './api.js';
 import { type EventLog, MAX_FOLLOWERS } from './events.js';
 import {
+  CLIENT_FILTERS,
   DIRECTORY_FILTERS,
   filtered,
   GNDT_FILTERS,
@@ -24,6 +25,7 @@ export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<
     ['/v1/route', get(['vnet', 'ip', 'from'], (fields) => route(router, fields))],
     ['/v1/events', get(['follow'], (fields) => eventsCall(events, fields))],
     ['/v1/peers', table((query) => filtered(query, PEER_FILTERS, () => router.peers()))],
+    ['/v1/clients', table((query) => filtered(query, CLIENT_FILTERS, () => router.clients()))],
     ['/v1/gndt', table((query) => filtered(query, GNDT_FILTERS, () => router.gndt()))],
     ['/v1/lndt', table((query) => filtered(query, LNDT_FILTERS, () => router.lndt()))],
     ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],

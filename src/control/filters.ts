@@ -2,7 +2,15 @@
 import { Ip } from '../net/ip.js';
 import { formatMac, parseMac } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
-import type { DirectoryView, GndtView, HwdtView, LndtView, MigrationView, PeerView } from './api.js';
+import type {
+  ClientView,
+  DirectoryView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MigrationView,
+  PeerView,
+} from './api.js';
 import { readQuery } from './parameters.js';
 import { type Reply, refusal, rows } from './reply.js';
 
@@ -16,6 +24,12 @@ export const PEER_FILTERS: Filters<PeerView> = {
   state: oneOf(['up', 'connecting', 'down', 'refused'], (row) => row.state),
 };
 
+export const CLIENT_FILTERS: Filters<ClientView> = {
+  vnet: equal((row) => row.vnet),
+  ip: amongIps((row) => [row.ip]),
+  state: oneOf(['connected', 'away'], (row) => row.state),
+};
+
 export const GNDT_FILTERS: Filters<GndtView> = {
   vnet: equal((row) => row.vnet),
   ip: inPrefix((row) => row.prefix),
@@ -27,7 +41,7 @@ export const LNDT_FILTERS: Filters<LndtView> = {
   ip: inPrefix((row) => row.node),
   mac: sameMac((row) => row.mac),
   router: equal((row) => row.router),
-  state: oneOf(['static', 'visiting', 'departed', 'unauthorised'], (row) => row.state),
+  state: oneOf(['static', 'visiting', 'departed', 'client', 'unauthorised'], (row) => row.state),
 };
 
 export const HWDT_FILTERS: Filters<HwdtView> = {

@@ -59,8 +59,13 @@ export const D = {
   sourceWord3: 26,
   /** For authenticated messages: local index of the session. */
   session: 27,
-  /** Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed. */
+  /**
+   * Bit 0: first authenticated message on this session (the responder may now use it). Bit 1: the peer has roamed.
+   * Bit 2, for `Kind.handshake`: its mac2 proves that the sender receives at its source address.
+   */
   sessionFlags: 28,
+  /** For `Kind.handshake`: the socket that it came by. */
+  socket: 29,
 } as const;
 
 export const Kind = {
@@ -84,6 +89,10 @@ export const Action = {
    * to the machine itself. GSO fields go along.
    */
   lan: 2,
+  /** As `tunnel`, without an overlay header: `to` is an ordinary WireGuard client. */
+  bare: 3,
+  /** Answer the handshake message in this slot with a cookie reply (`setHandshakeGuard`). */
+  cookie: 4,
 } as const;
 
 export const VIRTIO_NEEDS_CSUM = 1;
@@ -126,7 +135,10 @@ export const EngineCounter = {
   lanPacketsCoalesced: 22,
   /** Super-packets made here that the kernel refused; their packets were sent one by one. */
   lanBundlesRefused: 23,
-  count: 24,
+  /** Initiations and responses from someone who does not know our public key. */
+  handshakesBadMac1: 24,
+  cookieRepliesSent: 25,
+  count: 26,
 } as const;
 
 export interface LanSocket {
@@ -256,6 +268,15 @@ export interface NativeAddon {
 
   /** Whether ChaCha20-Poly1305 runs on OpenSSL's raw primitives (else on its EVP, at half the speed). */
   rawChaCha(): boolean;
+  /**
+   * What initiations and responses are checked with from now on, and cookies made with; 32 bytes each, copied. A wrong
+   * mac1 is counted and dropped, a right mac2 marked in the descriptor. Until the first call every message comes up.
+   */
+  setHandshakeGuard(keys: {
+    readonly mac1Key: Uint8Array;
+    readonly cookieKey: Uint8Array;
+    readonly cookieSecret: Uint8Array;
+  }): void;
 
   /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
   sealAndSend(peer: number, payload: Uint8Array): boolean;

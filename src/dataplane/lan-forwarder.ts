@@ -96,7 +96,10 @@ export class LanForwarder {
         this.#reportSourceElsewhere(i, vnet);
         return false;
       case RouteKind.none: {
-        const departed = ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
+        // Neither a departed node nor a WireGuard client is on this LAN: the gateway sends for them to this router.
+        const departed =
+          ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0 ||
+          ctx.destination[R.kind] === RouteKind.client;
         if (departed && ctx.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
         ctx.count(C.drop_source_unauthorised);
         return false;
@@ -136,6 +139,9 @@ export class LanForwarder {
       case RouteKind.onLink:
         if (this.#countHop(i)) ctx.deliver(i, vnet, destination);
         return;
+      case RouteKind.client:
+        if (this.#countHop(i)) this.#client(i, destination[R.peer] ?? 0);
+        return;
       default:
         // The outside world: a visiting node reaches it through its home network's gateway, as if on its link.
         if (((source[R.flags] ?? 0) & RouteFlag.visiting) !== 0 && (source[R.homePeer] ?? -1) >= 0) {
@@ -162,16 +168,20 @@ export class LanForwarder {
   }
 
   #tunnel(i: number, peer: number, vnet: number): void {
+    this.#clampMss(i, peer);
+    this.#ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
+  }
+
+  #client(i: number, peer: number): void {
+    this.#clampMss(i, peer);
+    this.#ctx.toClient(i, peer);
+  }
+
+  #clampMss(i: number, peer: number): void {
     const ctx = this.#ctx;
     const partial = (ctx.word(i, D.flags) & VIRTIO_NEEDS_CSUM) !== 0;
-    clampMss(
-      ctx.engine.packets,
-      ctx.word(i, D.offset),
-      ctx.word(i, D.length),
-      ctx.packet,
-      ctx.peerMtu[peer] ?? 0,
-      partial,
-    );
-    ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
+    const mtu = ctx.peerMtu[peer] ?? 0;
+    if (mtu > 0)
+      clampMss(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length), ctx.packet, mtu, partial);
   }
 }

@@ -18,6 +18,11 @@ const SLOT_BYTES = 66_560;
 const YOUNG_GENERATION_MB = 4;
 const STOP_LIMIT_MS = 700;
 
+export interface PlaneClient {
+  readonly peer: number;
+  readonly vnet: number;
+}
+
 export interface PlaneOptions {
   readonly clock: Clock;
   readonly native: NativeAddon;
@@ -31,6 +36,7 @@ export interface PlaneOptions {
   readonly table: SharedArrayBuffer;
   readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
+  readonly clients: readonly PlaneClient[];
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
@@ -60,12 +66,15 @@ export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
+  /** By peer: a WireGuard client's vnet, 0 for routers. */
+  readonly #clientVnets = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
   readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
   readonly #workers: Running[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
     this.setVnets(options.vnets);
+    this.setClients(options.clients);
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */
@@ -83,6 +92,17 @@ export class DataPlane {
   setVnets(ids: readonly number[]): void {
     const known = new Set(ids);
     for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+  }
+
+  /** Peers that are WireGuard clients from now on; all others are routers. A new one has no session yet. */
+  setClients(clients: readonly PlaneClient[]): void {
+    const vnets = new Map(clients.map(({ peer, vnet }) => [peer, vnet]));
+    for (let peer = 0; peer < MAX_PEERS; peer++) {
+      const vnet = vnets.get(peer) ?? 0;
+      if (this.#clientVnets[peer] === vnet) continue;
+      this.#peerMtu[peer] = vnet === 0 ? MIN_MTU_BYTES : 0;
+      this.#clientVnets[peer] = vnet;
+    }
   }
 
   /** The number is another router's now, or nobody's: what its path carries has to be learned again. */
@@ -194,6 +214,7 @@ export class DataPlane {
       table,
       macs,
       selfPeer,
+      clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,
       vnetCounters: vnets.buffer as SharedArrayBuffer,
@@ -236,6 +257,7 @@ export class DataPlane {
         running.state = 'stopped';
       } else {
         this.#options.onMessage(message);
+        if (message.type === 'handshake') Atomics.add(this.#control, ControlWord.handshakesDone, 1);
       }
     });
     running.worker.on('error', fail);

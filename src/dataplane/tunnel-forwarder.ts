@@ -1,20 +1,27 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { forwardFromClient } from './client-forwarder.js';
 import { C } from './counters.js';
-import { D, Kind } from './engine.js';
+import { Action, D, Kind } from './engine.js';
+import { HandshakeGate } from './handshake-gate.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
-import { ControlWord } from './worker-message.js';
+import { type AddressWords, ControlWord } from './worker-message.js';
 
 const OVERLAY_HEADER_BYTES = 4;
 const FIRST_BYTE_OVERLAY = 0x10;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
+const ADDRESS_PROVEN = 4;
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
+  readonly #gate: HandshakeGate;
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
+    this.#gate = new HandshakeGate(context.nowMs, () =>
+      Atomics.load(context.control, ControlWord.handshakesDone),
+    );
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -34,6 +41,11 @@ export class TunnelForwarder {
     }
     const length = ctx.word(i, D.length);
     if (length === 0) return;
+    const clientVnet = ctx.clientVnets[ctx.word(i, D.from)] ?? 0;
+    if (clientVnet !== 0) {
+      forwardFromClient(ctx, i, clientVnet);
+      return;
+    }
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
@@ -43,20 +55,35 @@ export class TunnelForwarder {
   #handshake(i: number): void {
     const ctx = this.#ctx;
     ctx.count(C.handshake_received);
-    ctx.post({
-      type: 'handshake',
-      bytes: this.#copy(i),
-      address: {
-        family: ctx.word(i, D.sourceFamily) === 6 ? 6 : 4,
-        words: [
-          ctx.word(i, D.sourceWord0),
-          ctx.word(i, D.sourceWord1),
-          ctx.word(i, D.sourceWord2),
-          ctx.word(i, D.sourceWord3),
-        ],
-      },
-      port: ctx.word(i, D.sourcePort),
-    });
+    const source: AddressWords = {
+      family: ctx.word(i, D.sourceFamily) === 6 ? 6 : 4,
+      words: [
+        ctx.word(i, D.sourceWord0),
+        ctx.word(i, D.sourceWord1),
+        ctx.word(i, D.sourceWord2),
+        ctx.word(i, D.sourceWord3),
+      ],
+    };
+    const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
+    switch (this.#gate.judge(type, (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0, source)) {
+      case 'pass':
+        ctx.post({
+          type: 'handshake',
+          bytes: this.#copy(i),
+          address: source,
+          port: ctx.word(i, D.sourcePort),
+        });
+        return;
+      case 'cookie':
+        ctx.setWord(i, D.action, Action.cookie);
+        ctx.count(C.handshake_answered_with_cookie);
+        return;
+      case 'limited':
+        ctx.count(C.drop_handshake_limited);
+        return;
+      case 'full':
+        ctx.count(C.drop_handshake_queue_full);
+    }
   }
 
   #control(i: number): void {
@@ -133,6 +160,9 @@ export class TunnelForwarder {
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);
+        return;
+      case RouteKind.client:
+        ctx.toClient(i, destination[R.peer] ?? 0);
         return;
       default:
         this.#outside(i, vnet);

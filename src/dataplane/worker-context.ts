@@ -13,6 +13,8 @@ import type { AddressWords, WorkerInput, WorkerMessage } from './worker-message.
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
+const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
+
 export class WorkerContext {
   readonly engine: Engine;
   readonly input: WorkerInput;
@@ -22,6 +24,7 @@ export class WorkerContext {
   readonly counters: Float64Array;
   readonly vnetCounters: Float64Array;
   readonly peerMtu: Int32Array;
+  readonly clientVnets: Int32Array;
   readonly control: Int32Array;
   /** By vnet id: 1 for those that exist. */
   readonly vnets: Uint8Array;
@@ -51,6 +54,7 @@ export class WorkerContext {
     this.counters = new Float64Array(input.counters);
     this.vnetCounters = new Float64Array(input.vnetCounters);
     this.peerMtu = new Int32Array(input.peerMtu);
+    this.clientVnets = new Int32Array(input.clientVnets);
     this.control = new Int32Array(input.control);
     this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
@@ -184,6 +188,21 @@ export class WorkerContext {
     this.setWord(slot, D.outMacLow, macLow);
     this.setWord(slot, D.action, Action.lan);
     this.engine.send(slot, 1);
+  }
+
+  /** To a WireGuard client that connects here. */
+  toClient(descriptor: number, peer: number): void {
+    const mtu = this.peerMtu[peer] ?? 0;
+    if (mtu === 0) {
+      this.count(C.drop_client_away);
+      if (this.mayReport(-3, peer, NOBODY)) this.post({ type: 'clientWanted', peer });
+      return;
+    }
+    this.setWord(descriptor, D.to, peer);
+    this.setWord(descriptor, D.mtu, mtu);
+    this.setWord(descriptor, D.action, Action.bare);
+    this.count(C.to_client);
+    this.#countVnet(descriptor, this.clientVnets[peer] ?? 0, V.packetsToTunnel);
   }
 
   toTunnel(descriptor: number, peer: number, vnet: number, hops: number): void {

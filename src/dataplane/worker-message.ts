@@ -23,6 +23,8 @@ export type WorkerMessage =
   | { readonly type: 'control'; readonly peer: number; readonly payload: Uint8Array }
   /** The first authenticated message has come on a session. */
   | { readonly type: 'sessionConfirmed'; readonly peer: number; readonly session: number }
+  /** There is a packet for a WireGuard client that has no session. */
+  | { readonly type: 'clientWanted'; readonly peer: number }
   /** A local node's MAC is needed. */
   | { readonly type: 'want'; readonly vnet: number; readonly address: AddressWords }
   /** A packet from `peer` was for a node that is elsewhere: tell that router. */
@@ -60,7 +62,9 @@ export interface WorkerInput {
   readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
-  /** Int32Array: inner MTU by peer index. */
+  /** Int32Array by peer index: the vnet of a WireGuard client, 0 for a router. */
+  readonly clientVnets: SharedArrayBuffer;
+  /** Int32Array: inner MTU by peer index; 0 for a WireGuard client without a session. */
   readonly peerMtu: SharedArrayBuffer;
   /** Float64Array of PACKET_COUNTERS. */
   readonly counters: SharedArrayBuffer;
@@ -77,5 +81,7 @@ export const ControlWord = {
   stop: 0,
   /** 1: tables are complete, data packets may be forwarded. */
   serving: 1,
-  count: 2,
+  /** Handshake messages that the main thread has worked on since the start. */
+  handshakesDone: 2,
+  count: 3,
 } as const;

@@ -323,7 +323,8 @@ export class Migration {
     this.#heard(vnet, ip, seq);
     move?.judge('refused', 'stale');
     if (!this.#context.isHere(vnet, ip)) return;
-    if (this.#context.isOwnAddress(vnet, ip)) {
+    // These are where the configuration has them: nobody needs to be asked.
+    if (this.#context.isOwnAddress(vnet, ip) || this.#context.gndt.ownClientAt(vnet, ip) !== undefined) {
       this.#parts.outbox.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
       return;
     }

@@ -7,6 +7,7 @@ import type { TableMessage } from '../tables/message.js';
 import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { Acceptance } from './acceptance.js';
 import { Arrival } from './arrival.js';
+import { ClientAddresses } from './client-addresses.js';
 import { Context, type MobilityDependencies } from './context.js';
 import { Departure } from './departure.js';
 import type { Evidence } from './evidence.js';
@@ -86,6 +87,7 @@ export class Mobility {
     new OwnAddresses(this.#context, this.#outbox).publish();
     this.#presence.start();
     this.#restart.redirectAll();
+    new ClientAddresses(this.#context, this.#outbox).publish();
     this.#sync.start();
   }
 
@@ -99,6 +101,7 @@ export class Mobility {
   reconfigure(config: MobilityConfig): void {
     this.#context.config = config;
     this.#nodes.rebuild();
+    new ClientAddresses(this.#context, this.#outbox).publish();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */
@@ -169,6 +172,7 @@ export class Mobility {
   nodeGone(vnet: VnetId, ip: Ip): void {
     const { directory, hwdt, gndt, ports } = this.#context;
     if (!gndt.isHome(vnet, ip) || this.#context.isOwnAddress(vnet, ip)) return;
+    if (gndt.clientAt(vnet, ip) !== undefined) return;
     hwdt.forget(vnet, ip);
     const tombstone = directory.withdraw(vnet, ip);
     if (tombstone === undefined) return;

@@ -124,6 +124,7 @@ function* boundOn(context: Context, lan: Lan, network: NetworkConfig): Generator
 
 /** Where a host on `lan` has to send what is for `ip`; undefined: on this LAN at a MAC that is not known. */
 function locate(context: Context, lan: Lan, ip: Ip): Mac | undefined {
+  if (context.gndt.clientAt(lan.vnet, ip) !== undefined) return lan.mac;
   const record = context.directory.here(lan.vnet, ip);
   if (record !== undefined && record.router !== context.self) return lan.mac;
   const binding = context.hwdt.get(lan.vnet, ip);
@@ -150,6 +151,7 @@ export function nodesOnLan(
     for (const record of nodes.of(network)) {
       if (record.router !== context.self || skip.has(nodeKey(record.vnet, record.ip))) continue;
       if (context.isOwnAddress(record.vnet, record.ip)) continue;
+      if (context.gndt.clientAt(record.vnet, record.ip) !== undefined) continue;
       const binding = context.hwdt.get(record.vnet, record.ip);
       if (binding === undefined || binding.lan === lan.index) found.push(record);
     }

@@ -45,7 +45,10 @@ export async function prepareConfig(
 ): Promise<Prepared | string> {
   const gndt = parts.tables.gndt.plan(after.gndt, parts.clock.nowMs());
   if (typeof gndt === 'string') return gndt;
-  const peers = parts.tunnel.planPeers(after.gndt.routers.filter(({ id }) => id !== after.router.id));
+  const peers = parts.tunnel.planPeers(
+    after.gndt.routers.filter(({ id }) => id !== after.router.id),
+    gndt.ownClients,
+  );
   if (typeof peers === 'string') return peers;
   const guard = await parts.guards.prepare(after.gndt.networks, lenient);
   if (typeof guard === 'string') return guard;
@@ -73,6 +76,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   lndt.adopt(after.lndt);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
+  plane.setClients(gndt.ownClients);
   for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);
   // Routes first: the packets that come now are not for peers that are going.
   compiler.reconfigure();

@@ -1,12 +1,13 @@
 /** `vined`: reads its command line and configuration, starts the router, and stops it on a signal. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
+import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
 import { checkPrivileges } from './capabilities.js';
 import { createLog, type Log } from './log.js';
 import { Router } from './router.js';
@@ -20,6 +21,24 @@ const EX_FAILURE = 1;
 interface Arguments {
   readonly config: string;
   readonly check: boolean;
+  readonly testTimes?: Partial<TunnelTimes>;
+}
+
+/** `{"rekeyAfterMs":3000}`: times of src/tunnel/times.ts, as a lab that must not wait for two minutes wants them. */
+function readTimes(text: string): Partial<TunnelTimes> {
+  let times: unknown;
+  try {
+    times = JSON.parse(text);
+  } catch {
+    throw new InvalidArgumentError('not JSON');
+  }
+  if (typeof times !== 'object' || times === null) throw new InvalidArgumentError('not a JSON object');
+  for (const [name, value] of Object.entries(times)) {
+    const known = Object.entries(DEFAULT_TIMES).find(([key]) => key === name)?.[1];
+    if (typeof known !== 'number') throw new InvalidArgumentError(`there is no time ${name}`);
+    if (typeof value !== 'number' || !(value > 0)) throw new InvalidArgumentError(`${name}: expected ms > 0`);
+  }
+  return times;
 }
 
 function readVersion(): string {
@@ -38,6 +57,8 @@ function parseArguments(version: string): Arguments {
       'validate the configuration and exit: status 0 when it is good, 78 when it is not',
       false,
     )
+    // Shorter times make a router chatty, longer ones weaken its keys: for labs, and so in no help text.
+    .addOption(new Option('--test-times <json>').argParser(readTimes).hideHelp())
     .addHelpText('after', '\nExamples:\n  vined --check --config /etc/vine\n  vined --config /etc/vine')
     .exitOverride();
   try {
@@ -84,7 +105,11 @@ function supervise({ logger }: Log): Supervision {
   );
 }
 
-async function run(directory: string, { config, warnings }: Loaded, version: string): Promise<void> {
+async function run(
+  { config: directory, testTimes: times }: Arguments,
+  { config, warnings }: Loaded,
+  version: string,
+): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
   let router: Router | undefined;
@@ -122,7 +147,9 @@ async function run(directory: string, { config, warnings }: Loaded, version: str
     void router?.reload({ dryRun: false, confirmSeconds: undefined }).finally(() => supervision.reloaded());
   });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
-  router = new Router({ config, warnings, version, load, log: log.logger, onFailure: fail });
+  if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
+  const forLabs = times ?? {};
+  router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (!stopping) supervision.ready(router);
 }
@@ -139,5 +166,5 @@ if (options.check) {
     complain([problem]);
     process.exit(EX_NOPERM);
   }
-  await run(options.config, { ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
+  await run(options, { ...loaded, warnings: [...loaded.warnings, ...warnings] }, version);
 }

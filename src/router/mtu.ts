@@ -19,6 +19,12 @@ export function innerMtu(endpoint: Ip | undefined, peerMtuBytes: number): number
   return peerMtuBytes > 0 ? Math.min(own, peerMtuBytes) : own;
 }
 
+/**
+ * What goes to a WireGuard client: the MTU that its own tools give its interface (1,500 less IPv6 and WireGuard's
+ * header and tag), on whatever path.
+ */
+export const CLIENT_MTU_BYTES = 1420;
+
 /** The outer IP packet that an inner one of this size makes. */
 export function outerBytes(innerBytes: number, family: 4 | 6): number {
   return innerBytes + (family === 6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);

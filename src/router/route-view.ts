@@ -83,6 +83,8 @@ export class RouteExplainer {
     const { kind, flags, peer, lan } = source.route;
     if (kind === RouteKind.peer)
       return drop(`${from} is at ${this.#router(peer)}, so it cannot send from a LAN here`);
+    // From a client it comes through its own tunnel, and goes on as a node's of this LAN.
+    if (kind === RouteKind.client) return undefined;
     if (kind === RouteKind.own && lan >= this.#tunsFrom) return undefined;
     if (kind === RouteKind.own)
       return drop(`${from} is the gateway machine's own address; that needs a TUN port`);
@@ -96,6 +98,13 @@ export class RouteExplainer {
     switch (route.kind) {
       case RouteKind.peer:
         return { action: 'peer', to: this.#router(route.peer), mac: null, why: this.#whyPeer(route, prefix) };
+      case RouteKind.client:
+        return {
+          action: 'client',
+          to: prefix.address.key,
+          mac: null,
+          why: 'a WireGuard client of this router',
+        };
       case RouteKind.own:
         return {
           action: 'own',

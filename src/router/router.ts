@@ -19,6 +19,7 @@ import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { RouterId } from '../tables/model.js';
+import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
@@ -34,7 +35,7 @@ import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
-import { innerMtu, ownInnerMtu } from './mtu.js';
+import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
 import { Reloader } from './reloader.js';
 import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
@@ -54,6 +55,8 @@ export interface RouterOptions {
   /** Reads the configuration again, for a reload. */
   readonly load: () => LoadOutcome;
   readonly log: Logger;
+  /** For labs: what differs from the tunnel's own times. */
+  readonly times?: Partial<TunnelTimes>;
   /** Something without which the router cannot go on (a packet worker) has ended. */
   readonly onFailure: (error: Error) => void;
 }
@@ -100,16 +103,8 @@ export class Router {
     this.#sockets = openSockets(native, config.router, gndt, config.lndt);
     const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
-    const compiler = new ForwardingCompiler({
-      gndt,
-      lndt,
-      hwdt,
-      directory,
-      table: this.#forwarding,
-      clock: this.#clock,
-      lans,
-      tuns,
-    });
+    const table = this.#forwarding;
+    const compiler = new ForwardingCompiler({ ...this.#tables, clock: this.#clock, table, lans, tuns });
     compiler.rebuild();
     this.#rescue = this.#createRescue(native);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
@@ -133,7 +128,7 @@ export class Router {
       () => this.#counters(),
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
-    this.#guards = new Guards(lans, gndt.self, () => this.#guardLost());
+    this.#guards = new Guards(lans, gndt.self, this.#hub);
     this.#metrics = new Metrics(
       metricsSource({
         view: () => this.#view,
@@ -144,8 +139,7 @@ export class Router {
     );
     this.#metricsHost = new MetricsHost({
       collect: () => this.#metrics.collect(),
-      onFault: (fault) =>
-        log.error({ event: 'metrics_fault', err: fault }, 'the metrics listener has a fault'),
+      onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
     });
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
@@ -294,6 +288,7 @@ export class Router {
       table: this.#forwarding.memory,
       macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
+      clients: gndt.ownClients,
       // What the message is for is made after the plane.
       onMessage: (message) =>
         takeWorkerMessage(message, {
@@ -337,6 +332,9 @@ export class Router {
       self: config.router.id,
       peerNumber: (router) => this.#tables.gndt.peerIndex(router),
       privateKey: config.privateKey,
+      presharedKeys: config.presharedKeys,
+      clients: this.#tables.gndt.ownClients,
+      times: this.#options.times ?? {},
       description: {
         version,
         capabilities: [],
@@ -349,6 +347,7 @@ export class Router {
         up: (router) => this.#peerUp(router),
         down: (router) => this.#mobility.peerDown(router),
         event: (event) => emitTunnelEvent(this.#hub, event),
+        client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
     });
   }
@@ -397,14 +396,6 @@ export class Router {
       ...this.#mobility.counters(),
       hwdt_evicted: this.#tables.hwdt.evicted,
     };
-  }
-
-  #guardLost(): void {
-    this.#hub.emit(
-      'error',
-      'kernel_guard_lost',
-      'the nftables rules that keep the kernel off are gone: restart the router',
-    );
   }
 
   /** After the packet workers: what the machine sends would only be lost before. */

@@ -85,6 +85,7 @@ export function lndtView(tables: Tables): LndtView[] {
       .map(({ vnet, ip, mac, frozen }) =>
         view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null, frozen),
       ),
+    ...lndt.clients().map(({ vnet, ip }) => view('client', vnet, ip.key, null, null)),
     ...lndt
       .departed()
       .map(({ vnet, ip, mac, router, frozen }) =>

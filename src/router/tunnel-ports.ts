@@ -32,6 +32,7 @@ export function tunnelPorts(native: NativeAddon, sockets: readonly UdpSocket[]):
         currentCounter: stats[PeerStat.currentCounter] ?? 0,
       };
     },
+    setHandshakeGuard: (guard) => native.setHandshakeGuard(guard),
     sealAndSend: (peer, payload) => native.sealAndSend(peer, payload),
     sendDatagram: (address, port, bytes) => {
       const socket = socketFor(address);

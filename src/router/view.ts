@@ -2,6 +2,7 @@
 
 import { pingWhole } from '../config/machine.js';
 import type {
+  ClientView,
   ConfirmView,
   CountersView,
   DirectoryView,
@@ -28,6 +29,7 @@ import type { Clock } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
 import { formatMac } from '../net/mac.js';
 import { formatEndpoint } from '../tables/files/endpoint-text.js';
+import { encodeKey } from '../tables/files/read.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { GndtConfig, RouterConfig } from '../tables/model.js';
 import type { PeerState } from '../tunnel/peer.js';
@@ -168,6 +170,20 @@ export class LiveView implements RouterView {
       clockOffsetMs: state.clockOffsetMs ?? null,
       sameGndt: state.sameGndt ?? null,
     };
+  }
+
+  clients(): ClientView[] {
+    const { tunnel, tables } = this.#parts;
+    return tunnel.clients().map(({ client, connected, endpoint, lastHandshakeWallMs, counts }) => ({
+      vnet: vnetName(tables.gndt, client.vnet),
+      ip: client.ip.key,
+      publicKey: encodeKey(client.publicKey),
+      state: connected ? 'connected' : 'away',
+      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      bytesSent: counts?.bytesSent ?? 0,
+      bytesReceived: counts?.bytesReceived ?? 0,
+    }));
   }
 
   gndt(): GndtView[] {

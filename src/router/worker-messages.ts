@@ -28,6 +28,9 @@ export function takeWorkerMessage(message: WorkerMessage, listeners: WorkerListe
     case 'sessionConfirmed':
       tunnel.sessionConfirmed(message.peer, message.session);
       break;
+    case 'clientWanted':
+      tunnel.clientWanted(message.peer);
+      break;
     case 'want':
       lanSide.want(message.vnet, toIp(message.address));
       break;

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
+import type { OwnClient } from './clients.js';
 import type { Directory, DirectoryChange } from './directory.js';
 import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
@@ -74,6 +75,7 @@ export class ForwardingCompiler {
     this.#unplaced = new VnetMap();
     for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
     for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
+    for (const { vnet, ip } of gndt.ownClients) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of hwdt.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, prefix } of before) {
@@ -130,12 +132,28 @@ export class ForwardingCompiler {
     const fixed = this.#fixedHosts.get(vnet, prefix.address.key)?.route;
     if (fixed?.kind === RouteKind.own) return fixed;
     const network = this.#inputs.gndt.networkOf(vnet, prefix.address);
+    const client = this.#inputs.gndt.ownClientAt(vnet, prefix.address);
+    if (client !== undefined) return this.#client(network, client);
     // An address that is native nowhere is nobody's to announce.
     if (network === undefined) return fixed;
     const record = this.#inputs.directory.here(vnet, prefix.address);
     const isAway = record !== undefined && record.router !== this.#inputs.gndt.self;
     const route = isAway ? this.#remote(network, record) : this.#local(network, prefix.address, record);
     return route ?? fixed;
+  }
+
+  /** A WireGuard client is where the configuration has it, whatever is said on a LAN. */
+  #client(network: NetworkConfig | undefined, { vnet, ip, peer }: OwnClient): Route {
+    const { gndt, directory } = this.#inputs;
+    const base = baseRoute(gndt, network);
+    const visiting = network !== undefined && network.router !== gndt.self ? RouteFlag.visiting : 0;
+    return {
+      ...base,
+      kind: RouteKind.client,
+      peer,
+      previousPeer: this.#peerOf(directory.previous(vnet, ip)),
+      flags: base.flags | RouteFlag.authorised | visiting,
+    };
   }
 
   /** A node at another VR. One that is at home is served by its network's route, unless it came from elsewhere. */

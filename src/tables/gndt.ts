@@ -1,9 +1,19 @@
 import type { Ip } from '../net/ip.js';
 import type { Prefix } from '../net/prefix.js';
+import { clientKey, clientsVia, type OwnClient, ownClients } from './clients.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
-import type { GndtConfig, NetworkConfig, RouterEntry, RouterId, VnetConfig, VnetId } from './model.js';
+import type {
+  GndtConfig,
+  NetworkConfig,
+  RouterEntry,
+  RouterId,
+  VnetConfig,
+  VnetId,
+  WireguardClient,
+} from './model.js';
 import { PrefixIndex } from './prefix-index.js';
 import { type IndexPlan, StableIndexes } from './stable-indexes.js';
+import { VnetMap } from './vnet-map.js';
 
 /** As many peers as the packet engine knows; as many networks as the forwarding table has gateways for. */
 export const MAX_PEERS = 4096;
@@ -14,6 +24,8 @@ interface Lookups {
   readonly vnetsByName: ReadonlyMap<string, VnetConfig>;
   readonly networks: PrefixIndex<NetworkConfig>;
   readonly others: readonly RouterEntry[];
+  readonly ownClients: readonly OwnClient[];
+  readonly clients: VnetMap<string, WireguardClient>;
 }
 
 /** A configuration that can be adopted: numbers are found for all that is in it. */
@@ -21,6 +33,8 @@ export interface GndtPlan {
   readonly config: GndtConfig;
   readonly peers: IndexPlan;
   readonly networks: IndexPlan;
+  /** The WireGuard clients that connect to this router. */
+  readonly ownClients: readonly OwnClient[];
 }
 
 /**
@@ -41,7 +55,7 @@ export class Gndt {
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, self: RouterId) {
     this.self = self;
-    this.#lookups = lookupsOf(config, self);
+    this.#lookups = lookupsOf(config, self, []);
     const plan = this.plan(config, 0);
     if (typeof plan === 'string') throw new RangeError(plan);
     this.adopt(plan, 0);
@@ -54,21 +68,22 @@ export class Gndt {
   /** Looks for numbers for all that is in the new configuration. Changes nothing; a string says why it cannot be. */
   plan(config: GndtConfig, nowMs: number): GndtPlan | string {
     const peers = this.#peerIndexes.plan(
-      config.routers.map(({ id }) => id),
+      [...config.routers.map(({ id }) => id), ...clientsVia(config, this.self).map(clientKey)],
       nowMs,
     );
-    if (peers === undefined) return tooMany('routers', MAX_PEERS);
+    if (peers === undefined) return tooMany('routers and WireGuard clients of this one', MAX_PEERS);
     const networks = this.#networkIndexes.plan(config.networks.map(networkKey), nowMs);
     if (networks === undefined) return tooMany('networks', MAX_NETWORKS);
-    return { config, peers, networks };
+    const numbered = ownClients(config, this.self, (key) => peers.taken.get(key) ?? -1);
+    return { config, peers, networks, ownClients: numbered };
   }
 
   /** Takes the new configuration. @param plan made by `plan` since the last `adopt` */
-  adopt({ config, peers, networks }: GndtPlan, nowMs: number): void {
+  adopt({ config, peers, networks, ownClients }: GndtPlan, nowMs: number): void {
     this.#peerIndexes.adopt(peers, nowMs);
     this.#networkIndexes.adopt(networks, nowMs);
-    this.#routersByPeer = new Map([...peers.taken].map(([router, index]) => [index, router]));
-    this.#lookups = lookupsOf(config, this.self);
+    this.#routersByPeer = new Map(config.routers.map(({ id }) => [peers.taken.get(id) ?? -1, id]));
+    this.#lookups = lookupsOf(config, this.self, ownClients);
   }
 
   vnet(id: VnetId): VnetConfig | undefined {
@@ -103,10 +118,31 @@ export class Gndt {
     return this.homeOf(vnet, ip) === this.self;
   }
 
-  /** May router `by` take the node with this address? Only networks' addresses can be claimed; the home VR always may. */
+  /** The WireGuard clients that connect to this router. */
+  get ownClients(): readonly OwnClient[] {
+    return this.#lookups.ownClients;
+  }
+
+  /** The WireGuard client that has this address. */
+  clientAt(vnet: VnetId, ip: Ip): WireguardClient | undefined {
+    return this.#lookups.clients.get(vnet, ip.key);
+  }
+
+  /** The same, when it connects to this router. */
+  ownClientAt(vnet: VnetId, ip: Ip): OwnClient | undefined {
+    const client = this.clientAt(vnet, ip);
+    return client !== undefined && 'peer' in client ? (client as OwnClient) : undefined;
+  }
+
+  /**
+   * May router `by` take the node with this address? Only networks' addresses can be claimed; the home VR always may.
+   * A WireGuard client is where the file says.
+   */
   mayClaim(vnet: VnetId, ip: Ip, by: RouterId): boolean {
     const network = this.networkOf(vnet, ip);
     if (network === undefined) return false;
+    const client = this.clientAt(vnet, ip);
+    if (client !== undefined) return client.via === by;
     return network.router === by || network.allow === undefined || network.allow.includes(by);
   }
 
@@ -133,15 +169,19 @@ export class Gndt {
   }
 }
 
-function lookupsOf(config: GndtConfig, self: RouterId): Lookups {
+function lookupsOf(config: GndtConfig, self: RouterId, own: readonly OwnClient[]): Lookups {
   const networks = new PrefixIndex<NetworkConfig>();
   for (const network of config.networks) networks.set(network.vnet, network.prefix, network);
+  const clients = new VnetMap<string, WireguardClient>();
+  for (const client of [...config.nodes, ...own]) clients.set(client.vnet, client.ip.key, client);
   return {
     config,
     vnets: new Map(config.vnets.map((vnet) => [vnet.id, vnet])),
     vnetsByName: new Map(config.vnets.map((vnet) => [vnet.name, vnet])),
     networks,
     others: config.routers.filter((router) => router.id !== self),
+    ownClients: own,
+    clients,
   };
 }
 

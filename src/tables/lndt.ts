@@ -1,6 +1,7 @@
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
+import type { OwnClient } from './clients.js';
 import type { Directory } from './directory.js';
 import type { Gndt } from './gndt.js';
 import type { LndtEntry, NetworkConfig, NodeRecord, VnetId } from './model.js';
@@ -42,6 +43,8 @@ export class Lndt {
    * @param mac who uses it: must be the pinned one, if there is a pin; undefined leaves the pin out of account
    */
   authorises(vnet: VnetId, ip: Ip, mac: Mac | undefined): boolean {
+    // Its address is no LAN host's to use, here or elsewhere.
+    if (this.#gndt.clientAt(vnet, ip) !== undefined) return false;
     const record = this.#directory.here(vnet, ip);
     const network = this.#gndt.networkOf(vnet, ip);
     if (network === undefined) return false;
@@ -62,8 +65,14 @@ export class Lndt {
   visiting(): readonly NodeRecord[] {
     return this.#directory.of(this.#gndt.self).filter((record) => {
       const home = this.#gndt.homeOf(record.vnet, record.ip);
+      if (this.#gndt.clientAt(record.vnet, record.ip) !== undefined) return false;
       return record.state === 'here' && home !== undefined && home !== this.#gndt.self;
     });
+  }
+
+  /** The WireGuard clients that connect to this VR. */
+  clients(): readonly OwnClient[] {
+    return this.#gndt.ownClients;
   }
 
   /** Nodes native to this VR that are at another. Looks through the whole directory. */

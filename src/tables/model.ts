@@ -22,6 +22,8 @@ export interface Endpoint {
 export interface RouterConfig {
   readonly id: RouterId;
   readonly privateKeyFile: string;
+  /** Where the secrets are that this router has with others, besides the keys. */
+  readonly presharedKeyFiles: ReadonlyMap<RouterId, string>;
   readonly listen: readonly Endpoint[];
   readonly lans: readonly { readonly interface: string; readonly vnet: string }[];
   readonly control: { readonly socket: string; readonly group: string };

@@ -14,6 +14,8 @@ export const RouteKind = {
   onLink: 3,
   /** One of the gateway machine's own addresses. */
   own: 4,
+  /** A WireGuard client that connects to this VR: `peer`. */
+  client: 5,
 } as const;
 export type RouteKind = (typeof RouteKind)[keyof typeof RouteKind];
 
@@ -57,7 +59,7 @@ export const ROUTE_WORDS = 11;
 /** The words by name. */
 export interface Route {
   readonly kind: RouteKind;
-  /** Peer index; −1 unless kind = peer. */
+  /** Peer index; −1 unless kind = peer or client. */
   readonly peer: number;
   /** −1 unless kind = host, onLink or own. */
   readonly lan: LanIndex;

@@ -27,10 +27,16 @@ export const REJECT_AFTER_TIME_MS = 180_000;
 export const REKEY_ATTEMPT_TIME_MS = 90_000;
 export const REKEY_TIMEOUT_MS = 5_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** §5.4.7: the secret behind the cookies is new, and a cookie that was received is old, after this long. */
+export const COOKIE_SECRET_MS = 120_000;
 
-/** Not in the paper, but what its implementations do: random spread of retries, and one initiation a peer per 20 ms. */
+/**
+ * Not in the paper, but what its implementations do: random spread of retries, one initiation a peer per 20 ms, and a
+ * cookie given up a little before its maker forgets it.
+ */
 export const REKEY_TIMEOUT_JITTER_MS = 333;
 export const MIN_INITIATION_INTERVAL_MS = 20;
+export const COOKIE_LATENCY_MS = 5_000;
 
 /** Ours: first byte of a decrypted payload that is a control message, version 0 (wire.md). */
 export const CONTROL_TYPE = 0x2;

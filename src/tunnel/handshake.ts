@@ -8,14 +8,13 @@
  *   openResponse     ◀────────────── type 2 ── createResponse
  */
 import type { KeyObject } from 'node:crypto';
-import { copyOf } from './bytes.js';
-import { KEY_BYTES, LABEL_MAC1 } from './constants.js';
+import { concat, copyOf } from './bytes.js';
+import { KEY_BYTES, LABEL_COOKIE, LABEL_MAC1, MAC_BYTES } from './constants.js';
 import {
   encodeHandshakeHead,
   type InitiationMessage,
   MessageType,
   type ResponseMessage,
-  withMacs,
 } from './messages.js';
 import { Transcript } from './noise.js';
 import { type CipherName, dh, equalSecrets, hash, importPrivateKey, mac, publicKeyOf } from './primitives.js';
@@ -27,12 +26,15 @@ export interface Identity {
   readonly publicKey: Uint8Array;
   /** Hash(Label-Mac1 ‖ our public key): what mac1 of messages to us is keyed with. */
   readonly mac1Key: Uint8Array;
+  /** Hash(Label-Cookie ‖ our public key): what cookies that we give are sealed with. */
+  readonly cookieKey: Uint8Array;
 }
 
 /** What is known of the other side before the handshake, prepared once per peer. */
 export interface RemoteIdentity {
   readonly publicKey: Uint8Array;
   readonly mac1Key: Uint8Array;
+  readonly cookieKey: Uint8Array;
   /** DH(our static, their static). */
   readonly staticShared: Uint8Array;
   /** 32 bytes; zeros when none is configured. */
@@ -74,15 +76,24 @@ export type HandshakeDropReason = 'bad-mac1' | 'zero-dh' | 'not-authentic' | 'un
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 
-function mac1KeyOf(publicKey: Uint8Array): Uint8Array {
-  return hash(encoder.encode(LABEL_MAC1), publicKey);
+function labelledKeys(publicKey: Uint8Array): { mac1Key: Uint8Array; cookieKey: Uint8Array } {
+  return {
+    mac1Key: hash(encoder.encode(LABEL_MAC1), publicKey),
+    cookieKey: hash(encoder.encode(LABEL_COOKIE), publicKey),
+  };
+}
+
+/** Appends mac1, and mac2 with the cookie that the receiver has given; without one mac2 is zero (§5.4.4). */
+function withMacs(head: Uint8Array, mac1Key: Uint8Array, cookie: Uint8Array | undefined): Uint8Array {
+  const beforeMac2 = concat(head, mac(mac1Key, head));
+  return concat(beforeMac2, cookie === undefined ? new Uint8Array(MAC_BYTES) : mac(cookie, beforeMac2));
 }
 
 /** @param privateKey 32 bytes; the caller may wipe them afterwards. */
 export function createIdentity(cipher: CipherName, privateKey: Uint8Array): Identity {
   const key = importPrivateKey(privateKey);
   const publicKey = publicKeyOf(key);
-  return { cipher, privateKey: key, publicKey, mac1Key: mac1KeyOf(publicKey) };
+  return { cipher, privateKey: key, publicKey, ...labelledKeys(publicKey) };
 }
 
 /** Undefined when the public key is of low order: no session with it can be secret. */
@@ -93,7 +104,7 @@ export function createRemoteIdentity(
 ): RemoteIdentity | undefined {
   const staticShared = dh(identity.privateKey, publicKey);
   if (staticShared === undefined) return undefined;
-  return { publicKey, mac1Key: mac1KeyOf(publicKey), staticShared, presharedKey };
+  return { publicKey, ...labelledKeys(publicKey), staticShared, presharedKey };
 }
 
 /** First check on any handshake message: does the sender know our public key? Costs no DH. */
@@ -101,11 +112,19 @@ export function hasValidMac1(identity: Identity, message: InitiationMessage | Re
   return equalSecrets(mac(identity.mac1Key, message.beforeMac1), message.mac1);
 }
 
-/** @param input.ephemeral 32 random bytes, used for this message only; wiped here. */
+/**
+ * @param input.ephemeral 32 random bytes, used for this message only; wiped here.
+ * @param input.cookie what the peer has given under load, if it has
+ */
 export function createInitiation(
   identity: Identity,
   remote: RemoteIdentity,
-  input: { readonly ephemeral: Uint8Array; readonly localIndex: number; readonly timestamp: Uint8Array },
+  input: {
+    readonly ephemeral: Uint8Array;
+    readonly localIndex: number;
+    readonly timestamp: Uint8Array;
+    readonly cookie?: Uint8Array | undefined;
+  },
 ): { bytes: Uint8Array; state: InitiatorState } | HandshakeDropReason {
   const ephemeral = importPrivateKey(input.ephemeral);
   input.ephemeral.fill(0);
@@ -124,7 +143,7 @@ export function createInitiation(
     [ephemeralPublic, sealedStatic, sealedTimestamp],
   );
   const state = { localIndex: input.localIndex, ephemeral, transcript };
-  return { bytes: withMacs(head, mac(remote.mac1Key, head)), state };
+  return { bytes: withMacs(head, remote.mac1Key, input.cookie), state };
 }
 
 /**
@@ -163,7 +182,11 @@ export function openInitiation<Peer extends { readonly remote: RemoteIdentity }>
 export function createResponse(
   state: ResponderState,
   remote: RemoteIdentity,
-  input: { readonly ephemeral: Uint8Array; readonly localIndex: number },
+  input: {
+    readonly ephemeral: Uint8Array;
+    readonly localIndex: number;
+    readonly cookie?: Uint8Array | undefined;
+  },
 ): { bytes: Uint8Array; keys: HandshakeKeys } | HandshakeDropReason {
   const { transcript } = state;
   const ephemeral = importPrivateKey(input.ephemeral);
@@ -192,7 +215,7 @@ export function createResponse(
     receiveKey: initiatorKey,
     cipher: transcript.cipher,
   };
-  return { bytes: withMacs(head, mac(remote.mac1Key, head)), keys };
+  return { bytes: withMacs(head, remote.mac1Key, input.cookie), keys };
 }
 
 /** Reads the answer to our initiation, mac1 checked. The state stays usable unless keys are returned. */

@@ -162,7 +162,7 @@ export function encodeTransportHeader(receiver: number, counter: bigint): Uint8A
   return bytes;
 }
 
-/** A handshake message without its macs: the caller appends them with `withMacs`. */
+/** A handshake message without its macs, which come last. */
 export function encodeHandshakeHead(
   type: typeof MessageType.initiation | typeof MessageType.response,
   indexes: readonly number[],
@@ -175,7 +175,15 @@ export function encodeHandshakeHead(
   return concat(head, ...fields);
 }
 
-/** mac2 stays zero until the peer asks for a cookie (cookies: a later issue). */
-export function withMacs(head: Uint8Array, mac1: Uint8Array): Uint8Array {
-  return concat(head, mac1, new Uint8Array(MAC_BYTES));
+/** A cookie reply; its fields as long as the picture above says. */
+export function encodeCookie(receiver: number, nonce: Uint8Array, sealedCookie: Uint8Array): Uint8Array {
+  const head = new Uint8Array(8);
+  head[0] = MessageType.cookie;
+  new DataView(head.buffer).setUint32(4, receiver, true);
+  return concat(head, nonce, sealedCookie);
+}
+
+/** The mac1 of a complete initiation or response. */
+export function mac1Of(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(bytes.length - 2 * MAC_BYTES, bytes.length - MAC_BYTES);
 }

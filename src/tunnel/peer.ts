@@ -168,6 +168,10 @@ export class Peer implements LinkListener, SessionsListener {
     this.link.sessionReady(rttMs);
   }
 
+  rekeyDue(): void {
+    this.sessions.connect('now');
+  }
+
   sessionLost(reason: string): void {
     this.link.lost(reason);
   }

@@ -26,6 +26,14 @@ export interface PeerCounts {
   readonly currentCounter: number;
 }
 
+/** 32 bytes each. */
+export interface HandshakeGuardKeys {
+  readonly mac1Key: Uint8Array;
+  readonly cookieKey: Uint8Array;
+  /** Behind the cookies that are given; new every two minutes. */
+  readonly cookieSecret: Uint8Array;
+}
+
 export interface TunnelPorts {
   readonly clock: Clock;
   /** Fresh bytes of a cryptographic quality; the tunnel may overwrite them. */
@@ -44,6 +52,9 @@ export interface TunnelPorts {
   /** Removes all sessions and the endpoint. */
   removePeer(peer: number): void;
   peerStats?(peer: number): PeerCounts;
+
+  /** What handshake messages are to be checked with before they come up, and cookies made with (cookie.ts). */
+  setHandshakeGuard?(guard: HandshakeGuardKeys): void;
 
   /** Seals a payload (empty: keep-alive) in the current session. False: there is none, or the socket said no. */
   sealAndSend(peer: number, payload: Uint8Array): boolean;

@@ -10,6 +10,7 @@
  */
 import type { Timer } from '../net/clock.js';
 import { KEY_BYTES, MIN_INITIATION_INTERVAL_MS, REKEY_AFTER_MESSAGES, TIMESTAMP_BYTES } from './constants.js';
+import { CookieJar } from './cookie.js';
 import {
   createInitiation,
   createResponse,
@@ -21,7 +22,7 @@ import {
   openResponse,
   type RemoteIdentity,
 } from './handshake.js';
-import type { ResponseMessage } from './messages.js';
+import type { CookieMessage, ResponseMessage } from './messages.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import type { SessionIndexes } from './session-index.js';
 import { isLater, type TimestampSource } from './tai64n.js';
@@ -39,8 +40,10 @@ export interface SessionsContext {
 }
 
 export interface SessionsListener {
-  /** A session has become current; the round trip of its handshake, when it was measured. */
-  sessionReady(rttMs: number): void;
+  /** A session has become current; the round trip of its handshake, and who began it. */
+  sessionReady(rttMs: number, role: Session['role']): void;
+  /** The current session should be replaced by now. */
+  rekeyDue(): void;
   /** The current session is gone, and there is no other. */
   sessionLost(reason: string): void;
   /** Nobody has answered for `rekeyAttemptMs`. */
@@ -77,6 +80,7 @@ export class PeerSessions {
   private greatestTimestamp = new Uint8Array(TIMESTAMP_BYTES);
   private lastInitiationMs = Number.NEGATIVE_INFINITY;
   private handshakeWallMs: number | undefined;
+  private readonly jar: CookieJar;
 
   constructor(
     private readonly peer: number,
@@ -84,7 +88,9 @@ export class PeerSessions {
     private configured: readonly DatagramAddress[],
     private readonly context: SessionsContext,
     private readonly listener: SessionsListener,
-  ) {}
+  ) {
+    this.jar = new CookieJar(remote.cookieKey);
+  }
 
   get hasCurrent(): boolean {
     return this.current !== undefined;
@@ -141,11 +147,13 @@ export class PeerSessions {
     const response = createResponse(opened.state, this.remote, {
       ephemeral: ports.random(KEY_BYTES),
       localIndex,
+      cookie: this.jar.fresh(nowMs),
     });
     if (typeof response === 'string') {
       indexes.free(localIndex);
       return response;
     }
+    this.jar.sent(localIndex, response.bytes);
     this.remove(this.next);
     this.next = this.install(response.keys, 'responder', nowMs);
     this.learn(source);
@@ -171,6 +179,11 @@ export class PeerSessions {
     return undefined;
   }
 
+  /** The peer is under load. Its cookie goes into the next message: the retry, or the answer to the peer's. */
+  cookieReceived(message: CookieMessage): SessionDropReason | undefined {
+    return this.jar.received(message, this.context.ports.clock.nowMs());
+  }
+
   /** The peer has sent an authenticated message in this session. Harmless when it is not `next`. */
   confirmed(localIndex: number): void {
     if (this.next?.localIndex !== localIndex) return;
@@ -182,6 +195,11 @@ export class PeerSessions {
   /** @param sealed messages sealed in the current session */
   checkCounter(sealed: number): void {
     if (sealed >= REKEY_AFTER_MESSAGES) this.connect('now');
+  }
+
+  /** Ends the attempt to initiate, if there is one; sessions stay. */
+  giveUp(): void {
+    this.endAttempt();
   }
 
   /** Removes all sessions and gives up any attempt. */
@@ -213,10 +231,10 @@ export class PeerSessions {
     const rekeyMs = session.role === 'initiator' ? times.rekeyAfterMs : responderRekeyMs(times);
     this.rekeyTimer?.cancel();
     this.rekeyTimer = ports.clock.after('session-rekey', rekeyMs + chance() * times.retryJitterMs, () =>
-      this.connect('now'),
+      this.listener.rekeyDue(),
     );
     this.context.count('sessions_established');
-    this.listener.sessionReady(rttMs);
+    this.listener.sessionReady(rttMs, session.role);
   }
 
   private expire(localIndex: number): void {
@@ -251,11 +269,13 @@ export class PeerSessions {
       ephemeral: ports.random(KEY_BYTES),
       localIndex,
       timestamp: timestamps.next(),
+      cookie: this.jar.fresh(ports.clock.nowMs()),
     });
     if (typeof initiation === 'string') {
       indexes.free(localIndex);
       this.context.count(`handshake_failed_${initiation}`);
     } else {
+      this.jar.sent(localIndex, initiation.bytes);
       attempt.state = initiation.state;
       attempt.sentMs = ports.clock.nowMs();
       const sent = ports.sendDatagram(endpoint.address, endpoint.port, initiation.bytes);
@@ -263,6 +283,7 @@ export class PeerSessions {
     }
     attempt.tries++;
     this.tellWhenUnanswered(attempt);
+    if (this.attempt !== attempt) return; // given up
     this.retryIn(attempt, this.retryDelayMs(attempt));
   }
 

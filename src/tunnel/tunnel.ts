@@ -5,23 +5,31 @@
  * on the clock that is handed in. Outputs are the ports and the listeners. Nothing here throws for what a peer sends.
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
+import type { Timer } from '../net/clock.js';
+import type { OwnClient } from '../tables/clients.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
+import { Client, type ClientListener, type ClientState } from './client.js';
 import { ControlCodec } from './codec/control-codec.js';
 import { split } from './codec/split.js';
-import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
+import { COOKIE_SECRET_MS, KEY_BYTES, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
 import type { HelloMessage } from './control-message.js';
 import { Counters } from './counters.js';
 import {
   createIdentity,
   createRemoteIdentity,
-  type HandshakeDropReason,
   hasValidMac1,
   type Identity,
   openInitiation,
   type RemoteIdentity,
 } from './handshake.js';
-import { decodeMessage, type InitiationMessage, MessageType, type ResponseMessage } from './messages.js';
+import {
+  type CookieMessage,
+  decodeMessage,
+  type InitiationMessage,
+  MessageType,
+  type ResponseMessage,
+} from './messages.js';
 import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { CIPHERS } from './primitives.js';
@@ -47,6 +55,8 @@ export interface TunnelListeners {
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
+  /** A WireGuard client has a session, or has none any more. */
+  client?(client: OwnClient, isConnected: boolean): void;
 }
 
 export interface TunnelOptions {
@@ -54,6 +64,10 @@ export interface TunnelOptions {
   readonly self: RouterId;
   /** 32 bytes; the caller may wipe them when the constructor has returned. */
   readonly privateKey: Uint8Array;
+  /** 32 bytes each, for the routers with which one is agreed. */
+  readonly presharedKeys?: ReadonlyMap<RouterId, Uint8Array>;
+  /** The WireGuard clients that connect to this router. */
+  readonly clients?: readonly OwnClient[];
   readonly description: SelfDescription;
   readonly ports: TunnelPorts;
   readonly listeners: TunnelListeners;
@@ -69,51 +83,76 @@ export interface PeerPlan {
   readonly fresh: readonly { readonly entry: RouterEntry; readonly remote: RemoteIdentity }[];
   readonly kept: readonly RouterEntry[];
   readonly removed: readonly RouterId[];
+  readonly clients: ClientPlan;
 }
+
+type ClientPlan = readonly { readonly client: OwnClient; readonly remote: RemoteIdentity }[];
 
 export class Tunnel {
   private readonly identity: Identity;
+  /** WireGuard clients know one cipher only. */
+  private readonly clientIdentity: Identity;
+  private readonly ports: TunnelPorts;
   private readonly indexes: SessionIndexes<PeerSessions>;
   private readonly counts = new Counters();
   private readonly codec = new ControlCodec();
   private readonly byId = new Map<RouterId, Peer>();
   private readonly byNumber = new Map<number, Peer>();
   private readonly byKey = new Map<string, Peer>();
+  private readonly clientsByNumber = new Map<number, Client>();
+  private readonly clientsByKey = new Map<string, Client>();
+  private readonly presharedKeys: ReadonlyMap<RouterId, Uint8Array>;
   private readonly listener: PeerListener;
+  private readonly clientListener: ClientListener;
   private readonly context: PeerContext;
   private hello: HelloMessage;
   private running = false;
+  private cookieTimer: Timer | undefined;
 
-  /** Throws when `self` is not in the GNDT, or a router's public key can give no secret. */
+  /** Throws when `self` is not in the GNDT, or a router's or client's public key can give no secret. */
   constructor(options: TunnelOptions) {
+    this.ports = options.ports;
     this.identity = createIdentity(options.gndt.cipher, options.privateKey);
+    this.clientIdentity = createIdentity('chacha20-poly1305', options.privateKey);
+    this.presharedKeys = options.presharedKeys ?? new Map();
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
     this.listener = listenerOf(options.listeners);
+    this.clientListener = {
+      connected: (client, isConnected) => options.listeners.client?.(client, isConnected),
+    };
     this.hello = helloOf(options.self, options.description);
     this.context = this.contextOf(options);
     for (const [position, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
-      const remote = createRemoteIdentity(this.identity, entry.publicKey);
+      const remote = this.remoteOf(entry);
       if (remote === undefined) throw new Error(lowOrder(entry.id));
       this.insert(options.peerNumber?.(entry.id) ?? position, entry, remote);
     }
+    const clients = this.planClients(options.clients ?? []);
+    if (typeof clients === 'string') throw new Error(clients);
+    this.setClients(clients);
   }
 
   /** Calls every peer that has an endpoint. */
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.renewCookieSecret();
     for (const peer of this.byId.values()) peer.start();
   }
 
   /** Says Bye to all that hear it and forgets all keys. It cannot be started again. */
   stop(reason: string): void {
     this.running = false;
+    this.cookieTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
+    for (const client of this.clientsByNumber.values()) client.stop();
   }
 
   /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
-  planPeers(others: readonly RouterEntry[]): PeerPlan | string {
+  planPeers(others: readonly RouterEntry[], ownClients: readonly OwnClient[] = []): PeerPlan | string {
+    const clients = this.planClients(ownClients);
+    if (typeof clients === 'string') return clients;
     const wanted = new Set(others.map(({ id }) => id));
     const fresh: { entry: RouterEntry; remote: RemoteIdentity }[] = [];
     const kept: RouterEntry[] = [];
@@ -123,11 +162,12 @@ export class Tunnel {
         kept.push(entry);
         continue;
       }
-      const remote = createRemoteIdentity(this.identity, entry.publicKey);
+      const remote = this.remoteOf(entry);
       if (remote === undefined) return lowOrder(entry.id);
       fresh.push({ entry, remote });
     }
-    return { fresh, kept, removed: [...this.byId.keys()].filter((id) => !wanted.has(id)) };
+    const removed = [...this.byId.keys()].filter((id) => !wanted.has(id));
+    return { fresh, kept, removed, clients };
   }
 
   /**
@@ -144,6 +184,7 @@ export class Tunnel {
       const peer = this.insert(peerNumber(entry.id), entry, remote);
       if (this.running) peer.start();
     }
+    this.setClients(plan.clients);
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -155,7 +196,13 @@ export class Tunnel {
 
   /** The first authenticated message has come in a session. */
   sessionConfirmed(peer: number, localIndex: number): void {
-    if (this.running) this.byNumber.get(peer)?.sessions.confirmed(localIndex);
+    if (!this.running) return;
+    (this.byNumber.get(peer) ?? this.clientsByNumber.get(peer))?.sessions.confirmed(localIndex);
+  }
+
+  /** A packet for a WireGuard client that has no session. */
+  clientWanted(peer: number): void {
+    if (this.running) this.clientsByNumber.get(peer)?.wanted();
   }
 
   /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
@@ -189,8 +236,57 @@ export class Tunnel {
     return [...this.byId.values()].map(({ state }) => state);
   }
 
+  clients(): ClientState[] {
+    return [...this.clientsByNumber.values()].map(({ state }) => state);
+  }
+
   counters(): Record<string, number> {
     return this.counts.toObject();
+  }
+
+  private remoteOf({ id, publicKey }: RouterEntry): RemoteIdentity | undefined {
+    return createRemoteIdentity(this.identity, publicKey, this.presharedKeys.get(id));
+  }
+
+  /** A string says why it cannot be done. */
+  private planClients(clients: readonly OwnClient[]): ClientPlan | string {
+    const plan: { client: OwnClient; remote: RemoteIdentity }[] = [];
+    for (const client of clients) {
+      const remote = createRemoteIdentity(this.clientIdentity, client.publicKey);
+      if (remote === undefined)
+        return `the public key of node ${client.ip} is of low order: no secret comes of it`;
+      plan.push({ client, remote });
+    }
+    return plan;
+  }
+
+  /** Clients that stay as they are keep their sessions. */
+  private setClients(plan: ClientPlan): void {
+    const wanted = new Map(plan.map((entry) => [entry.client.peer, entry]));
+    for (const [number, known] of this.clientsByNumber) {
+      if (sameClient(known.client, wanted.get(number)?.client)) {
+        wanted.delete(number);
+        continue;
+      }
+      known.stop();
+      this.clientsByNumber.delete(number);
+      this.clientsByKey.delete(keyText(known.remote.publicKey));
+    }
+    const context = { ...this.context, identity: this.clientIdentity };
+    for (const { client, remote } of wanted.values()) {
+      const made = new Client(client, remote, context, this.clientListener);
+      this.clientsByNumber.set(client.peer, made);
+      this.clientsByKey.set(keyText(client.publicKey), made);
+    }
+  }
+
+  /** Cookies that were given before are worth nothing any more (§5.4.7). */
+  private renewCookieSecret(): void {
+    const { mac1Key, cookieKey } = this.identity;
+    this.ports.setHandshakeGuard?.({ mac1Key, cookieKey, cookieSecret: this.ports.random(KEY_BYTES) });
+    this.cookieTimer = this.ports.clock.after('cookie-secret', COOKIE_SECRET_MS, () =>
+      this.renewCookieSecret(),
+    );
   }
 
   private insert(number: number, entry: RouterEntry, remote: RemoteIdentity): Peer {
@@ -231,8 +327,7 @@ export class Tunnel {
     const message = decodeMessage(bytes);
     if (typeof message === 'string') return message;
     if (message.type === MessageType.transport) return 'unknown-type';
-    // Cookies are asked for and answered in a later issue; nobody has been asked yet.
-    if (message.type === MessageType.cookie) return 'cookie-not-expected';
+    if (message.type === MessageType.cookie) return this.handleCookie(message);
     if (!hasValidMac1(this.identity, message)) return 'bad-mac1';
     return message.type === MessageType.initiation
       ? this.handleInitiation(message, source)
@@ -240,20 +335,31 @@ export class Tunnel {
   }
 
   private handleInitiation(message: InitiationMessage, source: DatagramAddress): string | undefined {
-    const opened = openInitiation(this.identity, message, (key) => this.byKey.get(keyText(key)));
+    const one = this.identity.cipher === this.clientIdentity.cipher;
+    const opened = openInitiation<Peer | Client>(this.identity, message, (key) => {
+      const text = keyText(key);
+      return this.byKey.get(text) ?? (one ? this.clientsByKey.get(text) : undefined);
+    });
     if (typeof opened !== 'string') return opened.peer.sessions.initiationOpened(opened, source);
-    return opened === 'not-authentic' ? this.judgeOtherCipher(message) : opened;
+    return opened === 'not-authentic' ? this.tryOtherCipher(message, source) : opened;
   }
 
-  /** A message that cannot be read with our cipher may be a peer's whose file says another: that is worth a word. */
-  private judgeOtherCipher(message: InitiationMessage): HandshakeDropReason | 'other-cipher' {
+  /**
+   * A message that cannot be read with the routers' cipher may be a WireGuard client's, which know one only, or a peer's
+   * whose file says another: that is worth a word.
+   */
+  private tryOtherCipher(message: InitiationMessage, source: DatagramAddress): string | undefined {
     for (const cipher of CIPHERS) {
       if (cipher === this.identity.cipher) continue;
-      const opened = openInitiation({ ...this.identity, cipher }, message, (key) =>
-        this.byKey.get(keyText(key)),
-      );
+      const clients = cipher === this.clientIdentity.cipher ? this.clientsByKey : undefined;
+      const opened = openInitiation<Peer | Client>({ ...this.identity, cipher }, message, (key) => {
+        const text = keyText(key);
+        return clients?.get(text) ?? this.byKey.get(text);
+      });
       if (typeof opened === 'string') continue;
-      opened.peer.cipherDiffers(cipher);
+      const { peer, timestamp, state } = opened;
+      if (peer instanceof Client) return peer.sessions.initiationOpened({ peer, timestamp, state }, source);
+      peer.cipherDiffers(cipher);
       return 'other-cipher';
     }
     return 'not-authentic';
@@ -262,6 +368,13 @@ export class Tunnel {
   private handleResponse(message: ResponseMessage, source: DatagramAddress): string | undefined {
     const owner = this.indexes.ownerOf(message.receiver);
     return owner === undefined ? 'no-handshake' : owner.responseReceived(message, source);
+  }
+
+  private handleCookie(message: CookieMessage): string | undefined {
+    const owner = this.indexes.ownerOf(message.receiver);
+    const dropReason = owner === undefined ? 'no-handshake' : owner.cookieReceived(message);
+    if (dropReason === undefined) this.counts.add('handshake_cookies_received');
+    return dropReason;
   }
 }
 
@@ -297,4 +410,8 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64');
+}
+
+function sameClient(a: OwnClient, b: OwnClient | undefined): boolean {
+  return b !== undefined && a.vnet === b.vnet && a.ip.equals(b.ip) && sameBytes(a.publicKey, b.publicKey);
 }

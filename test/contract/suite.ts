@@ -2,6 +2,7 @@
 import { describe } from 'node:test';
 import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
+import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { splitSuite } from './split-suite.js';
 import { tunSuite } from './tun-suite.js';
@@ -15,4 +16,5 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: TUN`, () => tunSuite(world));
   describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
+  describe(`${name}: handshakes`, () => guardSuite(world));
 }

@@ -29,8 +29,13 @@ export async function ping(lab: Lab, from: string, address: string): Promise<voi
   await lab.exec(from, ['ping', '-q', '-n', '-c', '5', '-i', '0.2', '-W', '2', address]);
 }
 
-/** True when none of five pings is answered. */
-export async function isUnreachable(lab: Lab, from: string, address: string): Promise<boolean> {
+/** True when none of five pings is answered. @param source address that they come from */
+export async function isUnreachable(
+  lab: Lab,
+  from: string,
+  address: string,
+  source?: string,
+): Promise<boolean> {
   const { status } = await lab.attempt(from, [
     'ping',
     '-q',
@@ -41,6 +46,7 @@ export async function isUnreachable(lab: Lab, from: string, address: string): Pr
     '0.2',
     '-W',
     '1',
+    ...(source === undefined ? [] : ['-I', source]),
     address,
   ]);
   return status === 1; // 2 would be an error of another kind

@@ -1,6 +1,6 @@
 /** Makes a plan real: namespaces, bridges, veth pairs, addresses, routes; and takes them away. */
 import { existsSync, readdirSync } from 'node:fs';
-import type { LinkEnd, NodePlan, Plan } from './plan.js';
+import { type LinkEnd, lanBridge, type NodePlan, type Plan } from './plan.js';
 import { inNamespace, ipBatch, runSync, sleepSync } from './shell.js';
 
 const namespaceDirectory = '/var/run/netns';
@@ -40,6 +40,18 @@ function addNamespace(name: string, node: NodePlan): void {
   runSync(['ip', 'netns', 'add', name]);
   runSync(inNamespace(name, ['sysctl', '-q', '-w', ...sysctlsOf(node)]));
   if (node.layer === 'switch') runSync(inNamespace(name, ['sysctl', '-q', '-e', '-w', ...optionalSysctls]));
+}
+
+/** One more host on the WAN's bridge. It goes with the lab. */
+export function addHost(lab: string, end: LinkEnd): void {
+  const namespace = namespaceOf(lab, end.node);
+  addNamespace(namespace, { name: end.node, layer: 'host', forwards: false, routes: [] });
+  const port = { node: 'wan', interface: `w-${end.node}`, bridge: lanBridge };
+  ipBatch(undefined, [
+    `link add ${end.interface} netns ${namespace} type veth peer name ${port.interface} netns ${namespaceOf(lab, 'wan')}`,
+  ]);
+  ipBatch(namespace, ['link set lo up', ...endCommands(end)]);
+  ipBatch(namespaceOf(lab, 'wan'), endCommands(port));
 }
 
 function endCommands(end: LinkEnd): string[] {

@@ -61,10 +61,13 @@ export class Daemon {
     return this.process !== undefined && isAlive(this.process);
   }
 
-  /** @param prefix a program that runs another one in its own place (setpriv, env), with its arguments */
-  start(prefix: readonly string[] = []): void {
+  /**
+   * @param prefix a program that runs another one in its own place (setpriv, env), with its arguments
+   * @param more command-line arguments besides `--config`
+   */
+  start(prefix: readonly string[] = [], more: readonly string[] = []): void {
     if (this.running) throw new Error(`vined of site ${this.site} is running`);
-    const command = [...prefix, `${projectRoot}bin/vined`, '--config', this.directory];
+    const command = [...prefix, `${projectRoot}bin/vined`, '--config', this.directory, ...more];
     const log = logFile(this.labDirectory, this.site);
     this.process = startLogged(`vined-${this.site}`, this.namespace, command, log);
     this.onStart(this.process);

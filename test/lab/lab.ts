@@ -4,7 +4,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { construct, demolish, namespaceOf, namespacesOf } from './build.js';
+import { addHost, construct, demolish, namespaceOf, namespacesOf } from './build.js';
 import { type ConfigurationOptions, writeConfigurations } from './configuration.js';
 import { Daemon } from './daemon.js';
 import {
@@ -48,6 +48,7 @@ let labsOfThisProcess = 0;
 
 export class Lab {
   readonly plan: Plan;
+  private readonly added = new Set<string>();
   private readonly daemons: ReadonlyMap<SiteLetter, Daemon>;
   private readonly takeDown = (): void => this.downSync();
   private readonly interrupted = (): void => process.exit(130); // the exit handler takes it down
@@ -158,9 +159,15 @@ export class Lab {
     this.update({ processes: [...others, entry] });
   }
 
+  /** Plugs another machine into the WAN, as long as that is a bridge (unshaped). `addresses` with mask. */
+  addToWan(node: string, addresses: readonly string[]): void {
+    addHost(this.name, { node, interface: 'eth0', addresses });
+    this.added.add(node);
+  }
+
   /** The namespace of a node; throws for one that the lab has not. */
   namespace(node: string): string {
-    if (!this.plan.nodes.some(({ name }) => name === node))
+    if (!this.added.has(node) && !this.plan.nodes.some(({ name }) => name === node))
       throw new Error(`no node "${node}"; there are: ${this.plan.nodes.map(({ name }) => name).join(' ')}`);
     return namespaceOf(this.name, node);
   }

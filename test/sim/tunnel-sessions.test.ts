@@ -103,6 +103,35 @@ describe('two tunnels come up', () => {
   });
 });
 
+describe('a preshared key', () => {
+  const key = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+  const start = (world: World, ours: Uint8Array | undefined, theirs: Uint8Array | undefined) => [
+    world.start('vr-a', ours === undefined ? {} : { presharedKeys: new Map([['vr-b', ours]]) }),
+    world.start('vr-b', theirs === undefined ? {} : { presharedKeys: new Map([['vr-a', theirs]]) }),
+  ];
+
+  it('that both have is no hindrance', (test) => {
+    const world = worldOf(test);
+    const [a, b] = start(world, key(1), key(1));
+    assert.ok(a !== undefined && b !== undefined);
+    world.until('up', () => bothUp(a, b), 500);
+  });
+
+  for (const [what, theirs] of [
+    ['another', key(2)],
+    ['none', undefined],
+  ] as const) {
+    it(`that meets ${what} keeps the two apart`, (test) => {
+      const world = worldOf(test);
+      const [a, b] = start(world, key(1), theirs);
+      assert.ok(a !== undefined && b !== undefined);
+      world.clock.advance(30_000);
+      assert.deepEqual([a.changes, b.changes], [[], []]);
+      assert.ok(a.count('handshake_drop_not_authentic') + b.count('handshake_drop_not_authentic') > 0);
+    });
+  }
+});
+
 describe('a session is renewed', () => {
   it('without a loss of packets or of the link, and keys do not pile up', (test) => {
     const world = worldOf(test);

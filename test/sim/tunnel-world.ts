@@ -298,6 +298,11 @@ export class World {
     return router;
   }
 
+  /** For tests that speak as a router themselves. */
+  privateKey(id: RouterId): Uint8Array {
+    return privateKeyOf(id);
+  }
+
   /** As `kill -9`: it is gone, and says nothing. */
   kill(router: SimRouter): void {
     router.muted = true;

@@ -15,6 +15,7 @@ import {
   SCRATCH_SLOTS,
 } from '../../src/dataplane/engine.js';
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
+import { FakeGuard } from './fake-guard.js';
 import { type Datagram, FakeNetwork, type FrameOffload, type LanFrame } from './fake-network.js';
 import { packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
 import { FakeSessions } from './fake-sessions.js';
@@ -32,6 +33,7 @@ type Word = keyof typeof D;
 interface Registry {
   readonly network: FakeNetwork;
   readonly sessions: FakeSessions;
+  readonly guard: FakeGuard;
 }
 
 class FakeEngine implements Engine {
@@ -72,7 +74,9 @@ class FakeEngine implements Engine {
     if (first < 0 || count < 0 || first + count > this.slots + SCRATCH_SLOTS)
       throw new RangeError('first, count');
     for (let i = first; i < first + count; i++) {
-      if (this.#word(i, 'action') === Action.tunnel) this.#sendToPeer(i);
+      if (this.#word(i, 'action') === Action.tunnel) this.#sendToPeer(i, true);
+      if (this.#word(i, 'action') === Action.bare) this.#sendToPeer(i, false);
+      if (this.#word(i, 'action') === Action.cookie) this.#sendCookie(i);
       if (this.#word(i, 'action') === Action.lan) this.#sendToLan(i);
     }
   }
@@ -179,7 +183,13 @@ class FakeEngine implements Engine {
       if (type === 4 && bytes.length >= TRANSPORT_MIN_BYTES)
         return this.#describeMessage(descriptor, fd, datagram);
       if (bytes.length === HANDSHAKE_BYTES[type]) {
-        const words = { kind: Kind.handshake, from: -1, ...sourceWords(datagram) };
+        const verdict = this.#registry.guard.check(bytes, datagram.from);
+        if (verdict === 'badMac1') {
+          this.#count('handshakesBadMac1');
+          return false;
+        }
+        const sessionFlags = verdict === 'proven' ? 4 : 0;
+        const words = { kind: Kind.handshake, from: -1, socket: fd, sessionFlags, ...sourceWords(datagram) };
         this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, bytes, words);
         return true;
       }
@@ -224,7 +234,7 @@ class FakeEngine implements Engine {
     return { gsoType, gsoSize, flags, checksumStart, checksumOffset: this.#word(i, 'checksumOffset') };
   }
 
-  #sendToPeer(i: number): void {
+  #sendToPeer(i: number, overlay: boolean): void {
     const packet = this.#packet(i);
     const [vnet, hops, mtu] = [this.#word(i, 'vnet'), this.#word(i, 'hops'), this.#word(i, 'mtu')];
     const valid = vnet >= 0 && vnet <= 0xffff && hops >= 0 && hops <= 0xff && mtu >= SMALLEST_MTU;
@@ -235,10 +245,12 @@ class FakeEngine implements Engine {
     }
     const to = this.#word(i, 'to');
     for (const segment of segments) {
-      const plain = 4 + segment.length;
-      const payload = new Uint8Array(Math.max(plain, Math.min(Math.ceil(plain / 16) * 16, mtu + 4)));
-      payload.set([0x10, hops, vnet >>> 8, vnet & 0xff]);
-      payload.set(segment, 4);
+      const header = overlay ? [0x10, hops, vnet >>> 8, vnet & 0xff] : [];
+      const plain = header.length + segment.length;
+      const most = mtu + header.length;
+      const payload = new Uint8Array(Math.max(plain, Math.min(Math.ceil(plain / 16) * 16, most)));
+      payload.set(header);
+      payload.set(segment, header.length);
       const sealed = this.#registry.sessions.seal(to, payload);
       if (sealed === undefined) {
         this.#count('noSession');
@@ -250,6 +262,18 @@ class FakeEngine implements Engine {
       this.#count('tunnelBytesSent', sealed.message.length);
       this.#registry.sessions.noteSent(to, sealed.message.length);
     }
+  }
+
+  #sendCookie(i: number): void {
+    const message = this.#packet(i);
+    const words = [0, 1, 2, 3].map((n) => this.#word(i, `sourceWord${n}` as Word));
+    const all = Buffer.alloc(16);
+    for (const [n, word] of words.entries()) all.writeInt32BE(word, 4 * n);
+    const address = new Uint8Array(this.#word(i, 'sourceFamily') === 4 ? all.subarray(12) : all);
+    const to = { address, port: this.#word(i, 'sourcePort') };
+    const reply = message === undefined ? undefined : this.#registry.guard.reply(message, to);
+    const sent = reply !== undefined && this.#registry.network.sendUdp(this.#word(i, 'socket'), to, reply);
+    this.#count(sent ? 'cookieRepliesSent' : 'tunnelSendErrors');
   }
 
   #sendToLan(i: number): void {
@@ -304,7 +328,7 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
   const network = options.network ?? new FakeNetwork();
   const nowMs = options.nowMs ?? (() => Number(process.hrtime.bigint() / 1_000_000n));
   const sessions = new FakeSessions(nowMs);
-  const registry: Registry = { network, sessions };
+  const registry: Registry = { network, sessions, guard: new FakeGuard() };
   return { ...socketFunctions(registry), ...peerFunctions(registry) };
 }
 
@@ -337,7 +361,7 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   };
 }
 
-function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, SocketFunction> {
+function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon, SocketFunction> {
   return {
     setPeerEndpoint: (peer, fd, address, port) => {
       if (address.length !== 4 && address.length !== 16)
@@ -354,6 +378,7 @@ function peerFunctions({ network, sessions }: Registry): Omit<NativeAddon, Socke
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
     rawChaCha: () => false,
+    setHandshakeGuard: (keys) => guard.set(keys),
     removePeer: (peer) => sessions.removePeer(peer),
     installSession: (peer, keys) => sessions.install(peer, keys),
     setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),

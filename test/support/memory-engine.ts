@@ -21,13 +21,26 @@ export interface SentLan {
   readonly packet: Buffer;
 }
 
+/** To a WireGuard client. */
+export interface SentBare {
+  readonly kind: 'bare';
+  readonly peer: number;
+  readonly mtu: number;
+  readonly packet: Buffer;
+}
+/** In answer to this handshake message. */
+export interface SentCookie {
+  readonly kind: 'cookie';
+  readonly packet: Buffer;
+}
+
 export class MemoryEngine implements Engine {
   readonly slots = SLOTS;
   readonly slotBytes = SLOT_BYTES;
   readonly capacity = SLOTS;
   readonly packets = new Uint8Array((SLOTS + SCRATCH_SLOTS) * SLOT_BYTES);
   readonly descriptors = new Int32Array((SLOTS + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
-  readonly sent: (SentTunnel | SentLan)[] = [];
+  readonly sent: (SentTunnel | SentLan | SentBare | SentCookie)[] = [];
 
   scratchOffset(i: number): number {
     return (SLOTS + i) * SLOT_BYTES + HEADROOM;
@@ -55,8 +68,9 @@ export class MemoryEngine implements Engine {
     this.descriptors[D.session] = session;
   }
 
-  putHandshake(bytes: Uint8Array, address: number, port: number): void {
+  putHandshake(bytes: Uint8Array, address: number, port: number, isProven = false): void {
     this.#put(Kind.handshake, -1, bytes);
+    this.descriptors[D.sessionFlags] = isProven ? 4 : 0;
     this.descriptors[D.sourceFamily] = 4;
     this.descriptors[D.sourceWord3] = address;
     this.descriptors[D.sourcePort] = port;
@@ -82,6 +96,10 @@ export class MemoryEngine implements Engine {
     if (word(D.action) === Action.tunnel) {
       const [peer, vnet, hops, mtu] = [word(D.to), word(D.vnet), word(D.hops), word(D.mtu)];
       this.sent.push({ kind: 'tunnel', peer, vnet, hops, mtu, packet });
+    } else if (word(D.action) === Action.bare) {
+      this.sent.push({ kind: 'bare', peer: word(D.to), mtu: word(D.mtu), packet });
+    } else if (word(D.action) === Action.cookie) {
+      this.sent.push({ kind: 'cookie', packet });
     } else if (word(D.action) === Action.lan) {
       const to = macFromHalves(word(D.outMacHigh), word(D.outMacLow));
       this.sent.push({ kind: 'lan', lan: word(D.to), to, packet });

@@ -12,6 +12,7 @@ import type { Clock } from '../../src/net/clock.js';
 import type { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
 import type { Prefix } from '../../src/net/prefix.js';
+import { decodeState, encodeState } from '../../src/router/state-file.js';
 import { Directory } from '../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
@@ -21,7 +22,15 @@ import { Lndt } from '../../src/tables/lndt.js';
 import type { TableMessage } from '../../src/tables/message.js';
 import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
 import { type LanPort, SimLan } from './sim-lan.js';
-import type { SimWan, WanEnd } from './sim-lan-wan.js';
+import type { WanEnd } from './sim-lan-wan.js';
+
+/** What a site needs of the WAN; `SimWan` and `SimLinkWan` fit. */
+export interface Wan {
+  join(id: RouterId, end: WanEnd): void;
+  leave?(id: RouterId): void;
+  send(from: RouterId, to: RouterId, message: TableMessage): void;
+  upPeers(of: RouterId): readonly RouterId[];
+}
 
 export interface SiteOptions {
   readonly id: RouterId;
@@ -37,32 +46,61 @@ export class SimSite implements LanPort, WanEnd {
   readonly id: RouterId;
   readonly name: string;
   readonly lan: SimLan;
-  readonly directory: Directory;
-  readonly gndt: Gndt;
-  readonly lndt: Lndt;
-  readonly hwdt: Hwdt;
-  readonly table: ForwardingTable;
-  readonly mobility: Mobility;
+  /** Those of the router that runs now; new ones after `boot`. */
+  directory!: Directory;
+  gndt!: Gndt;
+  lndt!: Lndt;
+  hwdt!: Hwdt;
+  table!: ForwardingTable;
+  mobility!: Mobility;
   readonly events: MobilityEvent[] = [];
   readonly options: SiteOptions;
   readonly #clock: Clock;
+  readonly #wan: Wan;
   saves = 0;
+  isUp = false;
+  #saving = false;
+  /** directory.json */
+  disk = encodeState([]);
 
-  constructor(clock: Clock, wan: SimWan, options: SiteOptions) {
-    const { id, vnet, address } = options;
+  constructor(clock: Clock, wan: Wan, options: SiteOptions) {
+    const { id } = options;
+    this.#wan = wan;
     this.#clock = clock;
     this.options = options;
     this.id = id;
     this.name = id;
     this.lan = new SimLan(`lan of ${id}`, clock);
+    this.boot();
+  }
+
+  /** `kill -9`: nothing is said any more, on either side. */
+  crash(): void {
+    if (!this.isUp) return;
+    this.isUp = false;
+    this.mobility.stop();
+    this.lan.detach(this);
+    this.#wan.leave?.(this.id);
+  }
+
+  loseDisk(): void {
+    this.disk = encodeState([]);
+  }
+
+  /** The router begins, with what is on its disk. `Mobility.start` follows when it has heard its peers. */
+  boot(startsLater = false): void {
+    const { id, vnet, address } = this.options;
+    const [clock, wan] = [this.#clock, this.#wan];
+    this.isUp = true;
     this.lan.attach(this);
     this.directory = new Directory(id, clock);
-    this.gndt = new Gndt(options.gndt, id);
-    const entries = options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
+    this.directory.load(decodeState(this.disk).records);
+    this.gndt = new Gndt(this.options.gndt, id);
+    const entries = this.options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
     this.table = ForwardingTable.create({ slots: 2048 });
-    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: options.mac, addresses: [address] }];
+    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses: [address] }];
     const { gndt, lndt, hwdt, directory, table } = this;
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
     const ports = {
@@ -77,13 +115,34 @@ export class SimSite implements LanPort, WanEnd {
       },
       saveState: (): void => {
         this.saves++;
+        this.#save();
       },
     };
-    this.mobility = new Mobility({ gndt, lndt, hwdt, directory, lans, ports, config: options.mobility });
+    const config = this.options.mobility;
+    const later = startsLater ? { startsLater } : {};
+    this.mobility = new Mobility({ gndt, lndt, hwdt, directory, lans, ports, config, ...later });
+    const { mobility } = this;
+    directory.subscribe(() => {
+      if (this.#saving) return;
+      this.#saving = true;
+      clock.after('save', 500, () => {
+        this.#saving = false;
+        if (this.mobility === mobility) this.#save();
+      });
+    });
     wan.join(id, this);
   }
 
+  #save(): void {
+    const { directory, gndt } = this;
+    const kept = [...directory.all()].filter(
+      ({ vnet, ip, router }) => router === this.id || gndt.isHome(vnet, ip),
+    );
+    this.disk = encodeState(kept.map((record) => directory.saved(record)));
+  }
+
   frame(bytes: Uint8Array): void {
+    if (!this.isUp) return;
     const frame = decodeNeighbourFrame(bytes);
     if (typeof frame === 'string') return;
     this.#kernel(frame);

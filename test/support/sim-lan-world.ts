@@ -8,8 +8,9 @@ import type { GndtConfig, MobilityConfig, RouterId } from '../../src/tables/mode
 import { RouteKind } from '../../src/tables/route.js';
 import { SimClock } from './sim-clock.js';
 import { SimHost } from './sim-lan-host.js';
-import { SimSite } from './sim-lan-site.js';
+import { SimSite, type Wan } from './sim-lan-site.js';
 import { randomOf, SimWan, type WanOptions } from './sim-lan-wan.js';
+import { SimLinkWan } from './sim-link-wan.js';
 
 export const BLUE = 1;
 export type Announcement = 'rarp' | 'gratuitous' | 'both' | 'none';
@@ -23,6 +24,9 @@ export interface WorldOptions {
   readonly wan?: Partial<WanOptions>;
   readonly seed?: number;
   readonly verify?: MobilityConfig['verify'];
+  readonly maxMoves?: number;
+  /** Messages go through the tunnel's links and channels, as bytes. */
+  readonly links?: boolean;
   /** Which routers may claim nodes of site 1, as the file of site `number` says; default all. */
   readonly allow?: (number: number) => readonly RouterId[] | undefined;
 }
@@ -31,7 +35,7 @@ const QUIET_MS = 8_000;
 
 export class SimWorld {
   readonly clock = new SimClock();
-  readonly wan: SimWan;
+  readonly wan: SimWan | SimLinkWan;
   readonly sites: readonly SimSite[];
   readonly hosts: SimHost[] = [];
   readonly random: () => number;
@@ -41,8 +45,9 @@ export class SimWorld {
   constructor(options: WorldOptions) {
     this.random = randomOf(options.seed ?? 1);
     const wan = { delayMs: 10, jitterMs: 0, loss: 0, retryMs: 30, duplicate: 0, ...options.wan };
-    this.wan = new SimWan(this.clock, wan, this.random);
-    const mobility = { verify: options.verify ?? 'optimistic', maxMoves: 5, moveWindowSeconds: 180 };
+    this.wan = new (options.links === true ? SimLinkWan : SimWan)(this.clock, wan, this.random);
+    const { verify = 'optimistic', maxMoves = 5 } = options;
+    const mobility = { verify, maxMoves, moveWindowSeconds: 180 };
     this.sites = Array.from({ length: options.sites }, (_, i) =>
       siteOf(this.clock, this.wan, configOf(options, i + 1), i + 1, mobility),
     );
@@ -234,13 +239,7 @@ function configOf(options: WorldOptions, number: number): GndtConfig {
   };
 }
 
-function siteOf(
-  clock: Clock,
-  wan: SimWan,
-  gndt: GndtConfig,
-  number: number,
-  mobility: MobilityConfig,
-): SimSite {
+function siteOf(clock: Clock, wan: Wan, gndt: GndtConfig, number: number, mobility: MobilityConfig): SimSite {
   return new SimSite(clock, wan, {
     id: idOf(number),
     vnet: BLUE,

@@ -4,6 +4,7 @@ import { clean, type Look } from './text.js';
 
 const SAYS = {
   peer: 'via peer',
+  client: 'to the WireGuard client',
   local: 'local on',
   own: "is this router's own on",
   gateway: 'to the gateway on',

@@ -1,5 +1,5 @@
 /** `vinectl peers`, `gndt`, `lndt`, `hwdt`, `directory`. */
-import type { DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
+import type { ClientView, DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
 import { type Column, type Look, table } from './text.js';
 import { age, bytes } from './units.js';
 
@@ -27,6 +27,24 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
   return table(peers, explained ? columns : columns.slice(0, -1), paint, 'no peers');
 }
 
+export function showClients(clients: readonly ClientView[], { paint, nowMs }: Look): string {
+  const columns: Column<ClientView>[] = [
+    { title: 'VNET', text: (client) => client.vnet },
+    { title: 'IP', text: (client) => client.ip },
+    {
+      title: 'STATE',
+      text: (client) => client.state,
+      style: (client) => (client.state === 'connected' ? 'green' : 'dim'),
+    },
+    { title: 'ENDPOINT', text: (client) => client.endpoint },
+    { title: 'HANDSHAKE', text: (client) => age(client.lastHandshakeAt, nowMs) },
+    { title: 'RECEIVED', text: (client) => bytes(client.bytesReceived), right: true },
+    { title: 'SENT', text: (client) => bytes(client.bytesSent), right: true },
+    { title: 'KEY', text: (client) => client.publicKey },
+  ];
+  return table(clients, columns, paint, 'no clients');
+}
+
 export function showGndt(rows: readonly GndtView[], { paint }: Look): string {
   const columns: Column<GndtView>[] = [
     { title: 'VNET', text: (row) => row.vnet },
@@ -40,7 +58,13 @@ export function showGndt(rows: readonly GndtView[], { paint }: Look): string {
   return table(rows, columns, paint, 'no networks');
 }
 
-const LNDT_STYLES = { static: undefined, visiting: 'cyan', departed: 'yellow', unauthorised: 'red' } as const;
+const LNDT_STYLES = {
+  static: undefined,
+  visiting: 'cyan',
+  departed: 'yellow',
+  client: 'green',
+  unauthorised: 'red',
+} as const;
 
 export function showLndt(rows: readonly LndtView[], { paint }: Look): string {
   const columns: Column<LndtView>[] = [

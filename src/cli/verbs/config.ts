@@ -12,6 +12,7 @@ const MAX_KEY_CHARACTERS = 4096;
 
 export function addConfigVerbs(program: Command, io: Io): void {
   addGenkey(program, io);
+  addGenpsk(program, io);
   addPubkey(program, io);
   addCheck(program, io);
 }
@@ -21,16 +22,28 @@ function addGenkey(program: Command, io: Io): void {
   const command = program.command('genkey').summary(summary).description(summary);
   examples(command, ['(umask 077; vinectl genkey > /etc/vine/router.key)']);
   command.action(async (_options: object, self: Command) => {
-    const context = contextOf(io, self);
     const { generatePrivateKey } = await import('../../config/keys.js');
-    const privateKey = generatePrivateKey();
-    context.print(context.json ? `${JSON.stringify({ privateKey })}\n` : `${privateKey}\n`);
-    if (io.isReadableByOthers) {
-      io.stderr.write(
-        'vinectl: warning: others may read this file, and vined will refuse it: chmod 600 it\n',
-      );
-    }
+    printSecret(contextOf(io, self), 'privateKey', generatePrivateKey());
   });
+}
+
+function addGenpsk(program: Command, io: Io): void {
+  const summary = 'make a preshared key for two routers';
+  const command = program.command('genpsk').summary(summary).description(summary);
+  examples(command, ['(umask 077; vinectl genpsk > /etc/vine/psk-vr-b.key)']);
+  command.action(async (_options: object, self: Command) => {
+    const { generatePresharedKey } = await import('../../config/keys.js');
+    printSecret(contextOf(io, self), 'presharedKey', generatePresharedKey());
+  });
+}
+
+function printSecret(context: Context, name: string, secret: string): void {
+  context.print(context.json ? `${JSON.stringify({ [name]: secret })}\n` : `${secret}\n`);
+  if (context.io.isReadableByOthers) {
+    context.io.stderr.write(
+      'vinectl: warning: others may read this file, and vined will refuse it: chmod 600 it\n',
+    );
+  }
 }
 
 function addPubkey(program: Command, io: Io): void {

@@ -48,6 +48,13 @@ export function addLookVerbs(program: Command, io: Io): void {
     show: async () => (await import('../show/tables.js')).showPeers,
   });
   addTable(program, io, {
+    name: 'clients',
+    summary: 'ordinary WireGuard clients that connect to this router: state, endpoint, traffic',
+    filters: ['vnet', 'ip', 'state'],
+    examples: ['vinectl clients', 'vinectl clients --state connected'],
+    show: async () => (await import('../show/tables.js')).showClients,
+  });
+  addTable(program, io, {
     name: 'gndt',
     summary: 'Global Network Description Table: which router has which prefix, with host routes',
     filters: ['vnet', 'ip', 'router'],

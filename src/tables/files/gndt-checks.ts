@@ -124,13 +124,15 @@ function checkSubnets({ vnets, networks }: GndtFile, list: ErrorList): void {
   }
 }
 
-function checkClients({ vnets, routers, nodes }: GndtFile, list: ErrorList): void {
+function checkClients(file: GndtFile, list: ErrorList): void {
+  const { vnets, routers, nodes } = file;
   const vnetNames = vnets.map(({ name }) => name);
   const routerIds = routers.map(({ id }) => id);
   const routerKeys = new Map(routers.map(({ publicKey }, i) => [publicKey.join(), i]));
   for (const [index, { vnet, via, publicKey }] of nodes.entries()) {
     list.reference(`nodes[${index}].vnet`, vnet, 'vnet', vnetNames, '"vnets"');
     list.reference(`nodes[${index}].via`, via, 'router', routerIds, '"routers"');
+    if (vnetNames.includes(vnet) && routerIds.includes(via)) checkClientAddress(file, index, list);
     const router = routerKeys.get(publicKey.join());
     if (router !== undefined)
       list.add(`nodes[${index}].publicKey`, `this is the key of routers[${router}] already`);
@@ -145,6 +147,28 @@ function checkClients({ vnets, routers, nodes }: GndtFile, list: ErrorList): voi
     list.add(
       `nodes[${index}].ip`,
       `${item.ip} is the address of nodes[${first}] in vnet "${item.vnet}" already`,
+    );
+  }
+}
+
+/** The other sites must know where to send what is for it: its address lies in a network, as a node's. */
+function checkClientAddress({ nodes, networks }: GndtFile, index: number, list: ErrorList): void {
+  const node = nodes[index];
+  if (node === undefined) return;
+  const { vnet, ip, via } = node;
+  const own = networks.filter((network) => network.vnet === vnet && network.prefix.contains(ip));
+  const [network] = own.sort((a, b) => b.prefix.length - a.prefix.length);
+  if (network === undefined) {
+    list.add(`nodes[${index}].ip`, `${ip} is in no network of vnet "${vnet}"; add one to "networks"`);
+  } else if (network.gateway?.equals(ip)) {
+    list.add(
+      `nodes[${index}].ip`,
+      `${ip} is the gateway of ${network.prefix}; expected an address of its own`,
+    );
+  } else if (network.router !== via && network.mobility?.allow?.includes(via) === false) {
+    list.add(
+      `nodes[${index}].via`,
+      `"${via}" is not in mobility.allow of ${network.prefix}, the network of ${ip}; add it there, or let the client connect to "${network.router}"`,
     );
   }
 }

@@ -30,6 +30,11 @@ export function checkRouterAgainstGndt(file: RouterFile, gndt: GndtFile): Config
   const vnetNames = gndt.vnets.map(({ name }) => name);
   const routerIds = gndt.routers.map(({ id }) => id);
   list.reference('id', file.id, 'router', routerIds, GNDT_FILE);
+  for (const id of Object.keys(file.presharedKeys)) {
+    const path = `presharedKeys.${id}`;
+    if (id === file.id) list.add(path, 'this is the router itself; expected the id of another one');
+    else list.reference(path, id, 'router', routerIds, GNDT_FILE);
+  }
   for (const { path, port } of [...placed('lans', file.lans), ...placed('tun', file.tun)]) {
     list.reference(`${path}.vnet`, port.vnet, 'vnet', vnetNames, GNDT_FILE);
   }

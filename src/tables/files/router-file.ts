@@ -73,6 +73,13 @@ export const routerSchema = strict(
     $schema: schemaReference,
     id: routerId("this router's id, one of gndt.json's routers"),
     privateKeyFile: filePath('file with the private key that "vinectl genkey" prints, mode 0600'),
+    presharedKeys: z
+      .record(
+        z.string(),
+        filePath('file with the key that "vinectl genpsk" prints, the same at both routers, mode 0600'),
+      )
+      .default({})
+      .meta({ description: 'additional secrets that this router has with others, by router id' }),
     listen: z
       .array(listenUrl('address and port to listen on'))
       .min(1)
@@ -112,6 +119,9 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
   return {
     id: file.id,
     privateKeyFile: resolve(directory, file.privateKeyFile),
+    presharedKeyFiles: new Map(
+      Object.entries(file.presharedKeys).map(([id, path]) => [id, resolve(directory, path)]),
+    ),
     listen: file.listen,
     lans: file.lans,
     control: { socket: resolve(directory, file.control.socket), group: file.control.group },

@@ -11,7 +11,7 @@ import { type ProxyView, shouldAnswer } from '../../../src/arp/proxy.js';
 import { Ip } from '../../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac, mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import type { NetworkConfig, NodeRecord } from '../../../src/tables/model.js';
+import type { NetworkConfig, NodeRecord, WireguardClient } from '../../../src/tables/model.js';
 
 const ASKER = mac('02:00:00:00:00:02');
 const CLASSIC = 1;
@@ -38,6 +38,11 @@ const NETWORKS: readonly (readonly [string, string, string])[] = [
   ['fd01::/64', 'vr-a', 'fd01::fe'],
   ['fd02::/64', 'vr-b', 'fd02::fe'],
 ];
+
+/** Native to vr-a's network, and on no LAN. */
+const clients = ['10.1.0.5', 'fd01::5'].map(
+  (ip): WireguardClient => ({ vnet: CLASSIC, ip: Ip.of(ip), publicKey: new Uint8Array(32), via: 'vr-a' }),
+);
 
 function viewOf(nodes: readonly Node[], unauthorised: readonly string[]): ProxyView {
   const records = nodes.map(
@@ -69,6 +74,7 @@ function viewOf(nodes: readonly Node[], unauthorised: readonly string[]): ProxyV
       self: 'vr-a',
       vnet: (id) => ({ name: `vnet${id}`, id, subnet: subnets.get(id) }),
       networkOf: (_vnet, ip) => networks.find((network) => network.prefix.contains(ip)),
+      clientAt: (_vnet, ip) => clients.find((client) => client.ip.equals(ip)),
     },
     directory: {
       here: (_vnet, ip) => records.find((record) => record.state === 'here' && record.ip.equals(ip)),
@@ -135,6 +141,19 @@ const CASES: readonly Case[] = [
     target: '10.1.0.9',
     nodes: [{ ip: '10.1.0.9', router: 'vr-a' }],
     expected: false,
+  },
+  {
+    what: 'a WireGuard client of this router with a native address',
+    asker: '10.1.0.2',
+    target: '10.1.0.5',
+    nodes: [{ ip: '10.1.0.5', router: 'vr-a' }],
+    expected: true,
+  },
+  {
+    what: 'a WireGuard client with a native address whose record has not been made',
+    asker: '10.1.0.2',
+    target: '10.1.0.5',
+    expected: true,
   },
   { what: 'a native address that nobody has', asker: '10.1.0.2', target: '10.1.0.9', expected: false },
   {

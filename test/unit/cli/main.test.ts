@@ -15,6 +15,7 @@ test('--json prints the answer as the router sends it, wherever it stands', asyn
   const paths: Readonly<Record<string, string>> = {
     status: '/v1/status',
     peers: '/v1/peers',
+    'clients --state away': '/v1/clients?state=away',
     'gndt --vnet red': '/v1/gndt?vnet=red',
     lndt: '/v1/lndt',
     hwdt: '/v1/hwdt',
@@ -188,10 +189,13 @@ test('help is there for every verb, with examples', async () => {
   const { status, out } = await vinectl(['--help']);
   assert.equal(status, 0);
   const verbs = [
-    ...out.matchAll(/^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|move|log-level|check|ping|completion) /gm),
+    ...out.matchAll(
+      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|move|log-level|check|ping|completion) /gm,
+    ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
     'check',
+    'clients',
     'completion',
     'confirm',
     'counters',
@@ -199,6 +203,7 @@ test('help is there for every verb, with examples', async () => {
     'doctor',
     'events',
     'genkey',
+    'genpsk',
     'gndt',
     'graph',
     'hwdt',
@@ -207,6 +212,7 @@ test('help is there for every verb, with examples', async () => {
     'man',
     'migrations',
     'move',
+    'node add',
     'peers',
     'ping',
     'pubkey',

@@ -41,6 +41,11 @@ vr-c  down   -    -               never            -       0 B      0 B  1280  -
 PEER  STATE  VIA  ENDPOINT        HANDSHAKE      RTT  RECEIVED     SENT   MTU  VERSION
 vr-b  up     udp  192.0.2.2:7700  12 s ago   40.3 ms  12.0 GiB  1.5 KiB  1420  0.1.0
 `,
+  clients: `\
+VNET  IP           STATE      ENDPOINT                  HANDSHAKE  RECEIVED     SENT  KEY
+blue  10.1.0.201   connected  udp://198.51.100.7:51820  12 s ago     1000 B  1.9 MiB  AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=
+blue  fd00:1::201  away       -                         never           0 B      0 B  BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=
+`,
   'gndt --ip 10.1.0.9 --vnet blue': `\
 VNET  PREFIX       ROUTER  KIND     GATEWAY     HOME  SEQ
 blue  10.1.0.0/24  vr-a    network  10.1.0.254  -       -

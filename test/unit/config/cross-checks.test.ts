@@ -63,20 +63,44 @@ const CASES: readonly Case[] = [
   [
     'the router of a WireGuard client unknown',
     ['gndt', 'nodes'],
-    [{ vnet: 'blue', ip: '10.9.0.1', publicKey: KEY_C, via: 'athens' }],
+    [{ vnet: 'blue', ip: '10.1.0.201', publicKey: KEY_C, via: 'athens' }],
     'gndt.json: nodes[0].via: "athens" is not a router in "routers"; there are vr-a, vr-b',
   ],
   [
     'the vnet of a WireGuard client unknown',
     ['gndt', 'nodes'],
-    [{ vnet: 'red', ip: '10.9.0.1', publicKey: KEY_C, via: 'vr-a' }],
+    [{ vnet: 'red', ip: '10.1.0.201', publicKey: KEY_C, via: 'vr-a' }],
     'gndt.json: nodes[0].vnet: "red" is not a vnet in "vnets"; there are blue, green',
   ],
   [
     "a WireGuard client with a router's key",
     ['gndt', 'nodes'],
-    [{ vnet: 'blue', ip: '10.9.0.1', publicKey: KEY_B, via: 'vr-a' }],
+    [{ vnet: 'blue', ip: '10.1.0.201', publicKey: KEY_B, via: 'vr-a' }],
     'gndt.json: nodes[0].publicKey: this is the key of routers[1] already',
+  ],
+  [
+    'a WireGuard client with an address that is in no network',
+    ['gndt', 'nodes'],
+    [{ vnet: 'blue', ip: '10.9.0.1', publicKey: KEY_C, via: 'vr-a' }],
+    'gndt.json: nodes[0].ip: 10.9.0.1 is in no network of vnet "blue"; add one to "networks"',
+  ],
+  [
+    "a WireGuard client with a gateway's address",
+    ['gndt', 'nodes'],
+    [{ vnet: 'blue', ip: '10.1.0.254', publicKey: KEY_C, via: 'vr-a' }],
+    'gndt.json: nodes[0].ip: 10.1.0.254 is the gateway of 10.1.0.0/24; expected an address of its own',
+  ],
+  [
+    'a preshared key with a router that is unknown',
+    ['router', 'presharedKeys'],
+    { athens: 'psk.key' },
+    'router.json: presharedKeys.athens: "athens" is not a router in gndt.json; there are vr-a, vr-b',
+  ],
+  [
+    'a preshared key with the router itself',
+    ['router', 'presharedKeys'],
+    { 'vr-a': 'psk.key' },
+    'router.json: presharedKeys.vr-a: this is the router itself; expected the id of another one',
   ],
   [
     'the same network twice',

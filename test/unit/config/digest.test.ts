@@ -57,7 +57,7 @@ const CHANGES: readonly (readonly [path: readonly (string | number)[], change: J
     [
       {
         vnet: 'blue',
-        ip: '10.9.0.1',
+        ip: '10.1.0.201',
         publicKey: 'BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=',
         via: 'vr-a',
       },

@@ -17,6 +17,7 @@ test('router.json: what is left out has its default', () => {
   assert.deepEqual(good(sample()).router, {
     id: 'vr-a',
     privateKeyFile: '/etc/vine/router.key',
+    presharedKeyFiles: new Map(),
     listen: [{ transport: 'udp', address: Ip.of('0.0.0.0'), port: 7700 }],
     lans: [{ interface: 'lan0', vnet: 'blue' }],
     control: { socket: '/run/vine/control.sock', group: 'vine' },

@@ -10,6 +10,7 @@ test('every table and view is served as the router gives it', async (t) => {
   const expected = {
     '/v1/status': VIEWS.status(),
     '/v1/peers': VIEWS.peers(),
+    '/v1/clients': VIEWS.clients(),
     '/v1/gndt': VIEWS.gndt(),
     '/v1/lndt': VIEWS.lndt(),
     '/v1/hwdt': VIEWS.hwdt(),
@@ -30,6 +31,8 @@ test('filters let through the rows that they name', async (t) => {
   const cases: readonly (readonly [path: string, field: string, values: readonly string[]])[] = [
     ['/v1/peers?state=down', 'id', ['vr-c']],
     ['/v1/peers?router=vr-b&state=up', 'id', ['vr-b']],
+    ['/v1/clients?state=away', 'ip', ['fd00:1::201']],
+    ['/v1/clients?ip=10.1.0.201&vnet=blue', 'ip', ['10.1.0.201']],
     ['/v1/gndt?vnet=red', 'prefix', ['10.1.0.0/16']],
     ['/v1/gndt?ip=10.1.0.9', 'prefix', ['10.1.0.0/24', '10.1.0.9/32', '10.1.0.0/16']],
     ['/v1/gndt?ip=10.1.0.9&vnet=blue&router=vr-b', 'prefix', ['10.1.0.9/32']],

@@ -1,5 +1,6 @@
 /** A router with fixed tables, for tests of the control API and of vinectl. */
 import type {
+  ClientView,
   ConfirmView,
   CountersView,
   DirectoryView,
@@ -44,6 +45,29 @@ const STATUS: StatusView = {
   nodesDeparted: 2,
   warnings: ['group "vine" does not exist'],
 };
+
+const CLIENTS: readonly ClientView[] = [
+  {
+    vnet: 'blue',
+    ip: '10.1.0.201',
+    publicKey: 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=',
+    state: 'connected',
+    endpoint: 'udp://198.51.100.7:51820',
+    lastHandshakeAt: '2026-03-01T11:59:48.000Z',
+    bytesSent: 2_000_000,
+    bytesReceived: 1_000,
+  },
+  {
+    vnet: 'blue',
+    ip: 'fd00:1::201',
+    publicKey: 'BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=',
+    state: 'away',
+    endpoint: null,
+    lastHandshakeAt: null,
+    bytesSent: 0,
+    bytesReceived: 0,
+  },
+];
 
 const PEERS: readonly PeerView[] = [
   {
@@ -299,6 +323,10 @@ export class FakeRouter implements RouterView {
   peers(): readonly PeerView[] {
     if (this.fault !== undefined) throw this.fault;
     return PEERS;
+  }
+
+  clients(): readonly ClientView[] {
+    return CLIENTS;
   }
 
   gndt(): readonly GndtView[] {

@@ -157,6 +157,7 @@ class Bench {
       table: table.memory,
       macs: macs.memory,
       selfPeer: B,
+      clientVnets: new SharedArrayBuffer(64),
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,

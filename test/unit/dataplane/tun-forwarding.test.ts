@@ -85,6 +85,7 @@ class Bench {
       table: table.memory,
       macs: MacTable.create(16).memory,
       selfPeer: VR_B,
+      clientVnets: new SharedArrayBuffer(4 * 4096),
       peerMtu: new Int32Array(new SharedArrayBuffer(64)).fill(1420).buffer as SharedArrayBuffer,
       counters: this.#counters.buffer as SharedArrayBuffer,
       control: control.buffer as SharedArrayBuffer,

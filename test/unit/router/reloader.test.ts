@@ -14,7 +14,7 @@ function configOf(level: Level): VineConfig {
   files.router.log = { level };
   const parsed = parse(files);
   if ('errors' in parsed) throw new Error(JSON.stringify(parsed.errors));
-  return { ...parsed.value, privateKey: new Uint8Array(32) };
+  return { ...parsed.value, privateKey: new Uint8Array(32), presharedKeys: new Map() };
 }
 
 /** A router that runs with `info`, and whose files say what `files` is set to. */

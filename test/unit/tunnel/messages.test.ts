@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   decodeMessage,
+  encodeCookie,
   encodeHandshakeHead,
   encodeTransportHeader,
   MessageType,
-  withMacs,
+  mac1Of,
 } from '../../../src/tunnel/messages.js';
 
 /** `length` bytes that count up from `first`. */
@@ -58,13 +59,12 @@ describe('message codec', () => {
     assert.equal(transport.sealedPacket.length, 16);
   });
 
-  it('writes heads and macs', () => {
+  it('writes heads and cookie replies, and finds mac1', () => {
     const head = encodeHandshakeHead(MessageType.response, [1, 0x01020304], [Uint8Array.of(0xaa)]);
     assert.equal(hex(head), '020000000100000004030201aa');
-    assert.equal(
-      hex(withMacs(head, counting(1, 16))),
-      `${hex(head)}${hex(counting(1, 16))}${'00'.repeat(16)}`,
-    );
+    const reply = encodeCookie(0x01020304, counting(8, 24), counting(32, 32));
+    assert.equal(hex(reply), `0300000004030201${hex(counting(8, 56))}`);
+    assert.equal(hex(mac1Of(counting(0, 148))), hex(counting(116, 16)));
   });
 
   for (const [what, wire, reason] of [

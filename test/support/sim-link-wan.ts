@@ -1,0 +1,170 @@
+/**
+ * The WAN as the tunnel's own control channel makes it: links, envelopes and their codec are the daemon's, over sessions
+ * that are there whenever a path is (the handshake is tested elsewhere). Payloads are lost, late and doubled.
+ */
+import type { Clock } from '../../src/net/clock.js';
+import type { TableMessage } from '../../src/tables/message.js';
+import type { RouterId } from '../../src/tables/model.js';
+import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
+import { split } from '../../src/tunnel/codec/split.js';
+import type { HelloMessage } from '../../src/tunnel/control-message.js';
+import { Link, type LinkContext } from '../../src/tunnel/link.js';
+import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
+import type { WanEnd, WanOptions } from './sim-lan-wan.js';
+
+/** Pings are rarer than in life: a history is minutes long, and they are most of its messages. */
+const TIMES = { ...DEFAULT_TIMES, pingIntervalMs: 5_000, deadAfterMs: 15_000, keepaliveMs: 30_000 };
+const SESSION_MS = 60;
+const RETRY_MS = 2_000;
+
+const codec = new ControlCodec();
+
+/** One router's end of its link with another. */
+interface End {
+  readonly owner: RouterId;
+  readonly peer: RouterId;
+  readonly link: Link;
+}
+
+export class SimLinkWan {
+  readonly #clock: Clock;
+  readonly #options: WanOptions;
+  readonly #random: () => number;
+  readonly #routers = new Map<RouterId, WanEnd>();
+  readonly #up = new Set<RouterId>();
+  /** By `owner peer`. */
+  readonly #ends = new Map<string, End>();
+  readonly #cut = new Set<string>();
+  sent = 0;
+
+  constructor(clock: Clock, options: WanOptions, random: () => number) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#random = random;
+  }
+
+  /** A router is there, for the first time or again. It knows nothing of its former links. */
+  join(id: RouterId, router: WanEnd): void {
+    this.#routers.set(id, router);
+    this.#up.add(id);
+  }
+
+  /** A router is gone in mid-sentence. */
+  leave(id: RouterId): void {
+    this.#up.delete(id);
+    for (const [key, { owner, link }] of this.#ends) {
+      if (owner !== id) continue;
+      this.#ends.delete(key);
+      link.stop('gone');
+    }
+  }
+
+  /** Routers that are there begin to talk to each other. */
+  connectAll(): void {
+    for (const a of this.#up) for (const b of this.#up) if (a < b) this.#connect(a, b);
+  }
+
+  upPeers(of: RouterId): readonly RouterId[] {
+    return [...this.#routers.keys()].filter((id) => this.#ends.get(`${of} ${id}`)?.link.state === 'up');
+  }
+
+  send(from: RouterId, to: RouterId, message: TableMessage): void {
+    const link = this.#ends.get(`${from} ${to}`)?.link;
+    for (const part of split(message, codec)) if (link?.send(part) === true) this.sent++;
+  }
+
+  cut(a: RouterId, b: RouterId): void {
+    this.#cut.add(pairKey(a, b));
+  }
+
+  heal(a: RouterId, b: RouterId): void {
+    if (this.#cut.delete(pairKey(a, b))) this.#connect(a, b);
+  }
+
+  isWhole(a: RouterId, b: RouterId): boolean {
+    return this.#up.has(a) && this.#up.has(b) && !this.#cut.has(pairKey(a, b));
+  }
+
+  /** A session comes to be, if there is a path; else it is tried again as long as one end wants it. */
+  #connect(a: RouterId, b: RouterId): void {
+    this.#clock.after('handshake', SESSION_MS, () => {
+      if (!this.isWhole(a, b)) return;
+      for (const [owner, peer] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        this.#end(owner, peer).link.sessionReady(this.#options.delayMs * 2);
+      }
+    });
+  }
+
+  #end(owner: RouterId, peer: RouterId): End {
+    const key = `${owner} ${peer}`;
+    const known = this.#ends.get(key);
+    if (known !== undefined) return known;
+    const router = (): WanEnd | undefined => (this.#up.has(owner) ? this.#routers.get(owner) : undefined);
+    const link = new Link(0, peer, this.#contextOf(owner, peer), {
+      up: () => router()?.peerUp(peer),
+      down: () => router()?.peerDown(peer),
+      ended: () => this.#retry(owner, peer),
+      changed: () => {},
+      counted: () => {},
+      message: (message) => router()?.message(peer, message),
+    });
+    const end = { owner, peer, link };
+    this.#ends.set(key, end);
+    return end;
+  }
+
+  #retry(owner: RouterId, peer: RouterId): void {
+    this.#clock.after('handshake', RETRY_MS, () => {
+      if (this.#ends.get(`${owner} ${peer}`)?.link.state !== 'idle') return;
+      if (this.isWhole(owner, peer)) this.#connect(owner, peer);
+      else if (this.#up.has(owner)) this.#retry(owner, peer);
+    });
+  }
+
+  #contextOf(owner: RouterId, peer: RouterId): LinkContext {
+    const unused = (): never => {
+      throw new Error('a link does not do that');
+    };
+    const hello: HelloMessage = {
+      type: 'hello',
+      routerId: owner,
+      version: '0',
+      protocolMajor: 1,
+      protocolMinor: 0,
+      capabilities: [],
+      gndtDigest: new Uint8Array(32),
+      innerMtuBytes: 1400,
+    };
+    const ports: LinkContext['ports'] = {
+      clock: this.#clock,
+      random: unused,
+      installSession: unused,
+      setCurrentSession: unused,
+      removeSession: unused,
+      setPeerEndpoint: unused,
+      removePeer: unused,
+      sendDatagram: unused,
+      sealAndSend: (_peer, payload) => this.#transmit(owner, peer, payload.slice()),
+    };
+    return { codec, ports, times: TIMES, hello: () => hello, count: () => {} };
+  }
+
+  #transmit(from: RouterId, to: RouterId, payload: Uint8Array): boolean {
+    const { delayMs, jitterMs, loss, duplicate } = this.#options;
+    if (payload.length === 0 || this.#random() < loss) return true;
+    const copies = this.#random() < duplicate ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      this.#clock.after('payload', delayMs + this.#random() * jitterMs, () => {
+        if (this.isWhole(from, to)) this.#ends.get(`${to} ${from}`)?.link.received(payload);
+      });
+    }
+    return true;
+  }
+}
+
+function pairKey(a: RouterId, b: RouterId): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
+}

@@ -1,0 +1,104 @@
+/** Packets that travel through the simulated routers by the decisions of the packet workers' own code. */
+import assert from 'node:assert/strict';
+import { createPacketCounters } from '../../src/dataplane/counters.js';
+import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
+import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
+import { WorkerContext } from '../../src/dataplane/worker-context.js';
+import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
+import { macHigh, macLow } from '../../src/net/mac.js';
+import { MacTable } from '../../src/tables/mac-table.js';
+import { ipPacket } from './ip-packets.js';
+import { MemoryEngine } from './memory-engine.js';
+import type { SimHost } from './sim-lan-host.js';
+import type { SimSite } from './sim-lan-site.js';
+
+const engine = new MemoryEngine();
+const macs = MacTable.create(4);
+const peerMtu = new SharedArrayBuffer(64);
+new Int32Array(peerMtu).fill(1_400);
+const counters = createPacketCounters().buffer as SharedArrayBuffer;
+const control = new SharedArrayBuffer(ControlWord.count * 4);
+Atomics.store(new Int32Array(control), ControlWord.serving, 1);
+const vnets = new SharedArrayBuffer(65_536);
+new Uint8Array(vnets).fill(1, 1, 2);
+
+export type Fate = { readonly path: readonly string[]; readonly deliveredTo: string | undefined };
+
+/**
+ * One packet from a host that is on `site`'s LAN and takes the VR for its gateway. Each hop takes `hopMs` of the clock;
+ * `done` is told the routers that it came through, and where it was put on a LAN.
+ */
+export function sendPacket(
+  sites: readonly SimSite[],
+  from: { readonly host: SimHost; readonly site: SimSite },
+  to: string,
+  hop: (action: () => void) => void,
+  done: (fate: Fate) => void,
+): void {
+  const packet = ipPacket({ source: from.host.ip.key, destination: to });
+  const path: string[] = [];
+  const step = (site: SimSite, put: (context: WorkerContext) => void): void => {
+    if (!site.isUp) {
+      done({ path, deliveredTo: undefined });
+      return;
+    }
+    path.push(site.id);
+    engine.sent.length = 0;
+    put(contextOf(site));
+    engine.send(0, 1);
+    const [sent] = engine.sent;
+    if (sent?.kind === 'tunnel') {
+      const next = sites[sent.peer];
+      assert(next);
+      const payload = Buffer.concat([Buffer.from([0x10, sent.hops, 0, 1]), sent.packet]);
+      const sender = site.gndt.peerIndex(site.id);
+      hop(() =>
+        step(next, (context) => {
+          engine.putMessage(sender, payload);
+          new TunnelForwarder(context).decide(0);
+        }),
+      );
+    } else done({ path, deliveredTo: sent?.kind === 'lan' ? site.id : undefined });
+  };
+  step(from.site, (context) => {
+    engine.putFrame(0, from.host.mac, packet, from.site.options.mac);
+    new LanForwarder(context).decide(0);
+  });
+}
+
+function contextOf(site: SimSite): WorkerContext {
+  const own = site.options.mac;
+  const input: WorkerInput = {
+    engine: {
+      role: 'lan',
+      lans: [
+        { fd: 3, index: 0, macHigh: macHigh(own), macLow: macLow(own), mtuBytes: 1_500, vnetHeader: true },
+      ],
+      tuns: [],
+      udp: [],
+      wakeupFd: -1,
+      slots: 0,
+      slotBytes: 0,
+      counters: new SharedArrayBuffer(8),
+    },
+    lanVnets: [1],
+    tunsFrom: 1,
+    lanAddresses: [{ v4: undefined, v6: undefined }],
+    vnets,
+    table: site.table.memory,
+    macs: macs.memory,
+    selfPeer: site.gndt.peerIndex(site.id),
+    clientVnets: new SharedArrayBuffer(4 * 4096),
+    peerMtu,
+    counters,
+    control,
+    vnetCounters: new SharedArrayBuffer(4_096),
+    turns: new SharedArrayBuffer(8),
+  };
+  return new WorkerContext(
+    engine,
+    input,
+    () => {},
+    () => 0,
+  );
+}
