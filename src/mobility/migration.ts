@@ -205,8 +205,9 @@ export class Migration {
       // It cannot be asked any more, and nothing reaches the node there.
       unanswered: () => void (close() && this.#take(candidate, records, move)),
     });
+    // Further announcements may ask again; an answer that is only late counts all the same.
     timers.after('proposal', PROPOSAL_KEPT_MS, () => {
-      if (close()) move.judge('refused', 'no answer');
+      if (isOpen) this.#proposed.delete(key);
     });
     return move;
   }
