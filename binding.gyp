@@ -23,6 +23,7 @@
         "native/lan_socket.cc",
         "native/napi_util.cc",
         "native/packet_shape.cc",
+        "native/queue_drops.cc",
         "native/segment.cc",
         "native/session_table.cc",
         "native/socket_util.cc",

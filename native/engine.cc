@@ -45,6 +45,9 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
     tunnelReceiver_ = receiver.get();
     receiver_ = std::move(receiver);
   }
+  queueDrops_ = std::make_unique<QueueDrops>(
+      counters_, options.role == Role::lan ? counter::lanQueueDrops : counter::tunnelQueueDrops,
+      receiver_->descriptors());
   waiting_.push_back({wakeupFd_, POLLIN, 0});
   for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
   if (tunReceiver_ == nullptr) return;
@@ -63,6 +66,7 @@ Batch Engine::drain() {
 }
 
 int Engine::receive(int timeoutMs, int* error) {
+  queueDrops_->sample(monotonicMs());
   // Under load there is always something: the wait costs a system call only when there is not.
   Batch batch = drain();
   if (batch.taken == 0 && batch.broken == 0) {

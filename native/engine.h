@@ -12,6 +12,7 @@
 #include "lan_sender.h"
 #include "lan_socket.h"
 #include "packet_memory.h"
+#include "queue_drops.h"
 #include "receiver.h"
 #include "tun_sender.h"
 #include "tunnel_receiver.h"
@@ -76,6 +77,7 @@ class Engine {
   /** Only with role `lan` and TUN devices. */
   std::unique_ptr<Receiver> tunReceiver_;
   bool tunFirst_ = false;
+  std::unique_ptr<QueueDrops> queueDrops_;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

@@ -88,6 +88,8 @@ enum : uint32_t {
   tunnelTrainsRefused,
   lanPacketsCoalesced,
   lanBundlesRefused,
+  lanQueueDrops,
+  tunnelQueueDrops,
   handshakesBadMac1,
   cookieRepliesSent,
   count,

@@ -16,7 +16,7 @@ bool fail(Failure* failure, int fd, std::string what);
 /** "EADDRINUSE" */
 const char* errorName(int error);
 
-/** 16 MB each way; past the system's limit where the process may, else up to it. */
+/** 4 MB for receiving, 16 MB for sending; past the system's limit where the process may, else up to it. */
 void enlargeBuffers(int fd);
 
 /** Remembers `fd` as opened by this addon. */

@@ -204,20 +204,20 @@ export class ScaleSite {
   }
 
   receive(from: RouterId, codec: ControlCodec, payload: Uint8Array): void {
-    const started = performance.now();
+    const started = processorMs();
     const decoded = codec.decode(payload);
     if (typeof decoded === 'string') throw new Error(decoded);
     const message = decoded.envelope.body as TableMessage;
     this.mobility.message(from, message);
     const kind = message.type === 'claim' ? 'claims' : 'others';
-    this.spent[kind] += performance.now() - started;
+    this.spent[kind] += processorMs() - started;
     this.count[kind]++;
   }
 
   #timed(kind: keyof ScaleSite['spent'], action: () => void): void {
-    const started = performance.now();
+    const started = processorMs();
     action();
-    this.spent[kind] += performance.now() - started;
+    this.spent[kind] += processorMs() - started;
     this.count[kind]++;
   }
 
@@ -244,4 +244,10 @@ function acceptAll({ claimId, moves }: ClaimMessage): TableMessage {
     reason: '' as const,
   }));
   return { type: 'claimResult', claimId, results };
+}
+
+/** Of this process, all its threads: on a busy machine the clock on the wall would measure the others' work too. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

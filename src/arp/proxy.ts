@@ -6,7 +6,9 @@
  *   1. the target is native here and away at another VR, or a WireGuard client, or
  *   2. the asker is visiting here and the target lies in the asker's home network (known or not: it reaches all of
  *      its home network through the VR), or
- *   3. asker and target share the vnet's one large subnet and the target's network is another VR's.
+ *   3. asker and target share the vnet's one large subnet and the target's network is another VR's, or
+ *   4. the asker is visiting here and the target is a link-local address that nobody is known to have on this LAN: its
+ *      default router of before, by the name that router advertisements gave it (RFC 4861 §6.3.4).
  */
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
@@ -64,6 +66,7 @@ export function shouldAnswer(frame: NeighbourFrame, lan: ProxyLan, view: ProxyVi
   return (
     isAway(target, lan, view) ||
     askers.some((asker) => isVisitorOf(asker, target, lan, view)) ||
+    (target.isLinkLocal && askers.some((asker) => isVisiting(asker, lan, view))) ||
     askers.some((asker) => sharesLargeSubnet(asker, target, lan, view))
   );
 }
@@ -120,9 +123,13 @@ function isAway(target: Ip, lan: ProxyLan, view: ProxyView): boolean {
 
 function isVisitorOf(asker: Ip, target: Ip, lan: ProxyLan, view: ProxyView): boolean {
   const home = view.gndt.networkOf(lan.vnet, asker);
+  return isVisiting(asker, lan, view) && home?.prefix.contains(target) === true;
+}
+
+function isVisiting(asker: Ip, lan: ProxyLan, view: ProxyView): boolean {
+  const home = view.gndt.networkOf(lan.vnet, asker);
   if (home === undefined || home.router === view.gndt.self) return false;
-  if (view.directory.here(lan.vnet, asker)?.router !== view.gndt.self) return false;
-  return home.prefix.contains(target);
+  return view.directory.here(lan.vnet, asker)?.router === view.gndt.self;
 }
 
 function sharesLargeSubnet(asker: Ip, target: Ip, lan: ProxyLan, view: ProxyView): boolean {

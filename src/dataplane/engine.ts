@@ -147,10 +147,13 @@ export const EngineCounter = {
   lanPacketsCoalesced: 22,
   /** Super-packets made here that the kernel refused; their packets were sent one by one. */
   lanBundlesRefused: 23,
+  /** What the kernel threw away because a socket's queue was full; looked at every half second. */
+  lanQueueDrops: 24,
+  tunnelQueueDrops: 25,
   /** Initiations and responses from someone who does not know our public key. */
-  handshakesBadMac1: 24,
-  cookieRepliesSent: 25,
-  count: 26,
+  handshakesBadMac1: 26,
+  cookieRepliesSent: 27,
+  count: 28,
 } as const;
 
 export interface LanSocket {

@@ -181,6 +181,8 @@ export class Acceptance {
     }
     // The claim that froze it may be the one that is undone.
     if (isObjection && directory.previous(vnet, ip) === from) return undefined;
+    // Two that froze it at once: the order of records decides, or they would refuse each other for ever.
+    if (record.frozen === true && compareRecords(record, own) > 0) return undefined;
     return this.#parts.freeze.isFrozen(own) ? 'frozen' : undefined;
   }
 

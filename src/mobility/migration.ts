@@ -18,6 +18,7 @@ import type { Standby } from './standby.js';
 
 /** After a refusal the node's further announcements are not claimed for this long. */
 const HOLD_MS = 5_000;
+const STALE_WAIT_MS = 300;
 const REPORT_INTERVAL_MS = 60_000;
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
@@ -204,8 +205,9 @@ export class Migration {
       // It cannot be asked any more, and nothing reaches the node there.
       unanswered: () => void (close() && this.#take(candidate, records, move)),
     });
+    // Further announcements may ask again; an answer that is only late counts all the same.
     timers.after('proposal', PROPOSAL_KEPT_MS, () => {
-      if (close()) move.judge('refused', 'no answer');
+      if (isOpen) this.#proposed.delete(key);
     });
     return move;
   }
@@ -214,13 +216,15 @@ export class Migration {
     const { vnet, ip, seq, reason } = result;
     move.judge('refused', reason);
     this.#reportRefusal(by, result, candidate.mac);
-    this.hold(vnet, candidate.mac);
+    // What beats it is under way; then the node is asked whether it is here.
+    const waitMs = reason === 'stale' ? STALE_WAIT_MS : HOLD_MS;
     if (reason === 'stale') this.#heard(vnet, ip, seq);
+    else this.hold(vnet, candidate.mac);
     for (const record of candidate.records) {
       const { router, mac } = record;
       if (mac !== candidate.mac) {
         this.#duplicate(record, candidate.mac, router);
-      } else this.#parts.standby.rememberFor(seenAs(candidate, record), HOLD_MS);
+      } else this.#parts.standby.rememberFor(seenAs(candidate, record), waitMs);
     }
   }
 

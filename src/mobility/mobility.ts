@@ -223,7 +223,8 @@ export class Mobility {
     if (frame.kind === 'na' || frame.kind === 'rarp' || this.#context.isOwnMac(frame.ethernetSource)) return;
     if (!shouldAnswer(frame, lan, this.#context)) return;
     const target = frame.kind === 'ns' ? frame.target : frame.targetIp;
-    const router = isGateway(this.#context, lan.vnet, target);
+    // A default router that says it is none is given up by the host (RFC 4861 §7.2.5).
+    const router = target.isLinkLocal || isGateway(this.#context, lan.vnet, target);
     this.#context.ports.sendFrame(lan.index, answer(frame, lan.mac, lan.mac, router));
     this.#context.counters.count('proxy_answers');
   }

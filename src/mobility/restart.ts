@@ -44,6 +44,8 @@ export class Restart {
       if (record.router !== self || (known !== undefined && compareRecords(record, known) <= 0)) continue;
       directory.apply(record);
       counters.count('records_recovered');
+      // A claim that was agreed to when its answer no longer counted is known to one router only.
+      this.#parts.outbox.publish(record);
       if (record.state === 'here') this.#check(record);
     }
   }

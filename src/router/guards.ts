@@ -2,6 +2,7 @@
 import { kernelForwards } from '../config/machine.js';
 import type { Lan } from '../mobility/ports.js';
 import type { NetworkConfig, RouterId } from '../tables/model.js';
+import type { EventHub } from './event-hub.js';
 import { guardRules, KernelGuard } from './kernel-guard.js';
 import type { Prepared } from './reloader.js';
 
@@ -10,15 +11,15 @@ const NOTHING: Prepared = { commit: () => {}, abandon: () => {} };
 export class Guards {
   readonly #lans: readonly Lan[];
   readonly #self: RouterId;
-  readonly #onLost: () => void;
+  readonly #hub: EventHub;
   #guard: KernelGuard | undefined;
   #rules = '';
   #generation = 0;
 
-  constructor(lans: readonly Lan[], self: RouterId, onLost: () => void) {
+  constructor(lans: readonly Lan[], self: RouterId, hub: EventHub) {
     this.#lans = lans;
     this.#self = self;
-    this.#onLost = onLost;
+    this.#hub = hub;
   }
 
   /** Are the rules in place? */
@@ -63,7 +64,11 @@ export class Guards {
     const lost = (): void => {
       if (made !== this.#guard) return;
       this.#guard = undefined;
-      this.#onLost();
+      this.#hub.emit(
+        'error',
+        'kernel_guard_lost',
+        'the nftables rules that keep the kernel off are gone: restart the router',
+      );
     };
     made = await KernelGuard.start(this.#lans, { self: this.#self, networks }, this.#generation++, lost);
     return made;

@@ -105,16 +105,8 @@ export class Router {
     this.#sockets = openSockets(native, config.router, gndt, config.lndt);
     const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
-    const compiler = new ForwardingCompiler({
-      gndt,
-      lndt,
-      hwdt,
-      directory,
-      table: this.#forwarding,
-      clock: this.#clock,
-      lans,
-      tuns,
-    });
+    const table = this.#forwarding;
+    const compiler = new ForwardingCompiler({ ...this.#tables, clock: this.#clock, table, lans, tuns });
     compiler.rebuild();
     this.#rescue = this.#createRescue(native);
     this.#relays = new Relays(native, gndt);
@@ -139,7 +131,7 @@ export class Router {
       () => this.#counters(),
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
-    this.#guards = new Guards(lans, gndt.self, () => this.#guardLost());
+    this.#guards = new Guards(lans, gndt.self, this.#hub);
     this.#metrics = new Metrics(
       metricsSource({
         view: () => this.#view,
@@ -150,8 +142,7 @@ export class Router {
     );
     this.#metricsHost = new MetricsHost({
       collect: () => this.#metrics.collect(),
-      onFault: (fault) =>
-        log.error({ event: 'metrics_fault', err: fault }, 'the metrics listener has a fault'),
+      onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
     });
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
@@ -409,14 +400,6 @@ export class Router {
       ...this.#mobility.counters(),
       hwdt_evicted: this.#tables.hwdt.evicted,
     };
-  }
-
-  #guardLost(): void {
-    this.#hub.emit(
-      'error',
-      'kernel_guard_lost',
-      'the nftables rules that keep the kernel off are gone: restart the router',
-    );
   }
 
   /** After the packet workers: what the machine sends would only be lost before. */

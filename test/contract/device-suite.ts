@@ -56,6 +56,27 @@ export function deviceSuite(world: World): void {
     for (const { fd } of [udp, sender]) addon.closeSocket(fd);
   });
 
+  it('counts what did not fit its socket’s queue', {
+    skip: world.coalesces ? false : 'memory has no limit',
+  }, () => {
+    const udp = addon.openUdp(LOOPBACK[4], 0);
+    const rig = new Rig(addon, { role: 'tunnel', udp: [udp] });
+    const sender = addon.openUdp(LOOPBACK[4], 0);
+    const message = new Uint8Array(60_000);
+    for (let i = 0; i < 500; i++) addon.sendDatagram(sender.fd, LOOPBACK[4], udp.port, message);
+    const startMs = performance.now();
+    while (rig.counter('tunnelQueueDrops') === 0 && performance.now() - startMs < 5000) rig.receiveOnce(50);
+    let taken = -1;
+    while (taken !== rig.counter('tunnelDatagramsReceived')) {
+      taken = rig.counter('tunnelDatagramsReceived');
+      rig.receiveOnce(20);
+    }
+    assert.equal(taken + rig.counter('tunnelQueueDrops'), 500);
+    assert.ok(taken > 20);
+    rig.close();
+    for (const { fd } of [udp, sender]) addon.closeSocket(fd);
+  });
+
   it('refuses to bind what is taken', () => {
     const udp = addon.openUdp(LOOPBACK[4], 0);
     assert.equal(udp.family, 4);

@@ -3,7 +3,10 @@ import type { Clock, Timer } from '../../src/net/clock.js';
 interface Pending {
   readonly name: string;
   readonly dueMs: number;
+  /** Timers of one instant fire in this order. */
+  readonly order: number;
   readonly action: () => void;
+  cancelled: boolean;
 }
 
 /**
@@ -14,8 +17,9 @@ export class SimClock implements Clock {
   #nowMs: number;
   /** Wall minus monotonic time; `stepWall` changes it, as NTP would. */
   #wallOffsetMs: number;
-  /** Sorted by due time; equal ones in the order they were set. */
-  readonly #pending: Pending[] = [];
+  /** A binary heap, the next one first: a simulation of a thousand routers has 100,000 timers waiting. */
+  readonly #heap: Pending[] = [];
+  #order = 0;
 
   /** @param wallMs Unix time at the start; the default is 2026-01-01T00:00:00Z */
   constructor(wallMs = 1_767_225_600_000, nowMs = 0) {
@@ -32,12 +36,12 @@ export class SimClock implements Clock {
   }
 
   after(name: string, delayMs: number, action: () => void): Timer {
-    const timer = { name, dueMs: this.#nowMs + Math.max(0, delayMs), action };
-    this.#pending.splice(this.#slotFor(timer.dueMs), 0, timer);
+    const dueMs = this.#nowMs + Math.max(0, delayMs);
+    const timer = { name, dueMs, order: this.#order++, action, cancelled: false };
+    this.#push(timer);
     return {
       cancel: () => {
-        const index = this.#pending.indexOf(timer);
-        if (index >= 0) this.#pending.splice(index, 1);
+        timer.cancelled = true;
       },
     };
   }
@@ -48,8 +52,8 @@ export class SimClock implements Clock {
   }
 
   #advanceTo(endMs: number): void {
-    for (let next = this.#pending[0]; next !== undefined && next.dueMs <= endMs; next = this.#pending[0]) {
-      this.#pending.shift();
+    for (let next = this.#next(); next !== undefined && next.dueMs <= endMs; next = this.#next()) {
+      this.#pop();
       this.#nowMs = next.dueMs;
       next.action();
     }
@@ -58,7 +62,7 @@ export class SimClock implements Clock {
 
   /** Advances to the next timer and fires it (and all others of that instant). False when there is none. */
   advanceToNext(): boolean {
-    const next = this.#pending[0];
+    const next = this.#next();
     if (next === undefined) return false;
     this.#advanceTo(next.dueMs);
     return true;
@@ -71,18 +75,51 @@ export class SimClock implements Clock {
 
   /** Names of the timers that wait, next first. */
   get waiting(): readonly string[] {
-    return this.#pending.map((timer) => timer.name);
+    return this.#heap
+      .filter((timer) => !timer.cancelled)
+      .sort((a, b) => (isBefore(a, b) ? -1 : 1))
+      .map((timer) => timer.name);
   }
 
-  /** First position whose timer is due later. */
-  #slotFor(dueMs: number): number {
-    let low = 0;
-    let high = this.#pending.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#pending[middle]?.dueMs ?? Number.POSITIVE_INFINITY) <= dueMs) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The next that has not been cancelled. */
+  #next(): Pending | undefined {
+    for (let first = this.#heap[0]; first?.cancelled === true; first = this.#heap[0]) this.#pop();
+    return this.#heap[0];
   }
+
+  #push(timer: Pending): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(timer);
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      const above = heap[parent];
+      if (above === undefined || isBefore(above, timer)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      const [left, right] = [heap[child], heap[child + 1]];
+      if (left === undefined) break;
+      if (right !== undefined && isBefore(right, left)) child++;
+      const lower = heap[child];
+      if (lower === undefined || isBefore(last, lower)) break;
+      heap[at] = lower;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Pending, b: Pending): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
 }

@@ -396,3 +396,16 @@ test('an IPv6 asker with a link-local address is the node here that has its MAC'
   assert.equal(shouldAnswer(frame, LAN, viewOf([{ ...visitor, router: 'vr-b' }], [])), false, 'not here');
   assert.equal(shouldAnswer(frame, LAN, viewOf([], [])), false, 'unknown');
 });
+
+test('IPv6: a visitor asks for its default router of before by its link-local address', () => {
+  const old = 'fe80::a';
+  const visitor: Node = { ip: 'fd02::9', router: 'vr-b', lan: 0, mac: ASKER };
+  const here: Node = { ...visitor, router: 'vr-a' };
+  for (const from of [linkLocalOf(ASKER), Ip.of('fd02::9')]) {
+    const frame = decodeNeighbourFrame(probe(Ip.of(old), ASKER, BROADCAST_MAC, from));
+    assert(typeof frame !== 'string');
+    assert.equal(shouldAnswer(frame, LAN, viewOf([here], [])), true, 'nobody here has it');
+    assert.equal(shouldAnswer(frame, LAN, viewOf([visitor], [])), false, 'it is not here');
+    assert.equal(shouldAnswer(frame, LAN, viewOf([{ ...here, ip: 'fd01::9' }], [])), false, 'it is at home');
+  }
+});
