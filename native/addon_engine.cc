@@ -125,6 +125,12 @@ bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
     throwRange(env, "slots × slotBytes must not exceed 1 GiB");
     return false;
   }
+  bool hasStreams = false;
+  if (napi_has_named_property(env, object, "streams", &hasStreams) != napi_ok) return false;
+  if (hasStreams && (!readProperty(env, object, "streams", &value) ||
+                     !readBoolean(env, value, "streams", &options->streams))) {
+    return false;
+  }
   options->wakeupFd = static_cast<int>(fd);
   options->slots = static_cast<uint32_t>(slots);
   options->slotBytes = static_cast<uint32_t>(slotBytes);
@@ -241,6 +247,19 @@ napi_value send(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
+napi_value openRelayed(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  Handle* handle = openHandle(env, call.self);
+  if (handle == nullptr) return nullptr;
+  uint32_t descriptor = 0;
+  uint32_t skip = 0;
+  if (!readUint32(env, call.arguments[0], "descriptor", handle->engine->memory()->capacity() - 1, &descriptor) ||
+      !readUint32(env, call.arguments[1], "skip", INT32_MAX, &skip)) {
+    return nullptr;
+  }
+  return booleanValue(env, handle->engine->openRelayed(descriptor, skip));
+}
+
 napi_value scratchOffset(napi_env env, napi_callback_info info) {
   Call call(env, info);
   Handle* handle = openHandle(env, call.self);
@@ -268,6 +287,7 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
   setProperty(env, self, "capacity", numberValue(env, memory->capacity()));
   setFunction(env, self, "receive", receive);
   setFunction(env, self, "send", send);
+  setFunction(env, self, "openRelayed", openRelayed);
   setFunction(env, self, "scratchOffset", scratchOffset);
   setFunction(env, self, "close", closeEngine);
   return napi_create_reference(env, counters, 1, &handle->counters) == napi_ok &&

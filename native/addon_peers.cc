@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "napi_util.h"
 #include "session_table.h"
+#include "stream_table.h"
 #include "tunnel_sender.h"
 #include "wire.h"
 
@@ -41,6 +42,59 @@ napi_value setPeerEndpoint(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
+/** A path as JavaScript writes it: `{fd, address, port}`, `{stream}` or `{relay}`. Thrown when it is none. */
+bool readPath(napi_env env, napi_value value, Endpoint* endpoint) {
+  bool relayed = false;
+  napi_value field = nullptr;
+  if (napi_has_named_property(env, value, "relay", &relayed) != napi_ok) {
+    throwRange(env, "a path must be an object");
+    return false;
+  }
+  uint32_t number = 0;
+  if (relayed) {
+    if (!readProperty(env, value, "relay", &field) || !readPeer(env, field, &number)) return false;
+    *endpoint = relayEndpoint(number);
+    return true;
+  }
+  bool streamed = false;
+  if (napi_has_named_property(env, value, "stream", &streamed) == napi_ok && streamed) {
+    if (!readProperty(env, value, "stream", &field) || !readUint32(env, field, "stream", kMaxStreamId, &number)) {
+      return false;
+    }
+    const auto stream = StreamTable::instance().find(number);
+    *endpoint = stream == nullptr ? streamEndpoint(number, relayEndpoint(0)) : stream->far;
+    return true;
+  }
+  Bytes address;
+  uint16_t port = 0;
+  napi_value portValue = nullptr;
+  if (!readProperty(env, value, "fd", &field) || !readUint32(env, field, "fd", INT32_MAX, &number) ||
+      !readProperty(env, value, "address", &field) || !readProperty(env, value, "port", &portValue) ||
+      !readAddress(env, field, portValue, 1, &address, &port)) {
+    return false;
+  }
+  return makeEndpoint(address.data, address.length, port, static_cast<int>(number), endpoint);
+}
+
+napi_value setPeerPath(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  Endpoint endpoint;
+  if (!readPeer(env, call.arguments[0], &peer) || !readPath(env, call.arguments[1], &endpoint)) return nullptr;
+  SessionTable::instance().peer(peer).endpoint.store(endpoint);
+  return undefinedValue(env);
+}
+
+napi_value setRelayTag(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t peer = 0;
+  Bytes tag;
+  if (!readPeer(env, call.arguments[0], &peer) || !readBytes(env, call.arguments[1], "tag", &tag)) return nullptr;
+  if (tag.length != kRelayTagBytes) return throwRange(env, "a relay tag has 8 bytes");
+  std::memcpy(SessionTable::instance().peer(peer).relayTag.data(), tag.data, tag.length);
+  return undefinedValue(env);
+}
+
 napi_value peerEndpoint(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t peer = 0;
@@ -51,6 +105,11 @@ napi_value peerEndpoint(napi_env env, napi_callback_info info) {
   const uint8_t* bytes = endpointBytes(endpoint, &length);
   napi_value result = nullptr;
   napi_create_object(env, &result);
+  if (endpoint.isRelay()) {
+    setProperty(env, result, "relay", numberValue(env, endpoint.relayPeer()));
+    length = 0;
+  }
+  if (endpoint.isStream()) setProperty(env, result, "stream", numberValue(env, endpoint.stream()));
   setProperty(env, result, "address", bytesValue(env, bytes, length));
   setProperty(env, result, "port", numberValue(env, endpointPort(endpoint)));
   return result;
@@ -166,30 +225,58 @@ napi_value setHandshakeGuard(napi_env env, napi_callback_info info) {
   return read ? undefinedValue(env) : nullptr;
 }
 
-/** Seals outside any engine. False: no usable session, or no endpoint. */
-bool sealAlone(uint32_t peer, const Bytes& payload, std::vector<uint8_t>* message, Endpoint* endpoint) {
-  SessionTable& table = SessionTable::instance();
-  message->resize(kTransportHeaderBytes + payload.length + kTagBytes);
-  if (payload.length != 0) std::memcpy(message->data() + kTransportHeaderBytes, payload.data, payload.length);
-  const std::lock_guard<std::mutex> lane(table.sharedLane);
-  const std::shared_lock<FairLock> sessions(table.lock);
-  Session* session = table.usable(peer, monotonicMs());
-  return session != nullptr && table.peer(peer).endpoint.load(endpoint) &&
-         sealMessage(session, kSharedLane, message->data(), payload.length);
-}
+/** Seals outside any engine, for `endpoint`, or for the one in use when it is null. */
+class LoneMessage {
+ public:
+  LoneMessage(uint32_t peer, const Bytes& payload) : peer_(peer), payload_(payload) {}
+
+  /** False: no usable session, or no way to the peer. */
+  bool sealFor(const Endpoint* endpoint) {
+    SessionTable& table = SessionTable::instance();
+    const std::lock_guard<std::mutex> lane(table.sharedLane);
+    const std::shared_lock<FairLock> sessions(table.lock);
+    const uint64_t nowMs = monotonicMs();
+    Session* session = table.usable(peer_, nowMs);
+    if (endpoint != nullptr) endpoint_ = *endpoint;
+    if (session == nullptr || (endpoint == nullptr && !table.peer(peer_).endpoint.load(&endpoint_))) return false;
+    const size_t lead = endpoint_.isRelay() ? kRelayLead : 0;
+    const size_t total = kTransportHeaderBytes + payload_.length + kTagBytes;
+    bytes_.resize(total + (lead == 0 ? 0 : kRelayOverhead));
+    uint8_t* message = bytes_.data() + lead;
+    if (payload_.length != 0) std::memcpy(message + kTransportHeaderBytes, payload_.data, payload_.length);
+    if (!sealMessage(session, kSharedLane, message, payload_.length)) return false;
+    return lead == 0 || wrapForRelay(peer_, kSharedLane, nowMs, bytes_.data(), total, &endpoint_);
+  }
+
+  bool send() const {
+    if (!sendOne(endpoint_, bytes_.data(), bytes_.size())) return false;
+    SessionTable::instance().peer(peer_).countSent(1, bytes_.size(), monotonicMs());
+    return true;
+  }
+
+ private:
+  const uint32_t peer_;
+  const Bytes& payload_;
+  std::vector<uint8_t> bytes_;
+  Endpoint endpoint_{};
+};
 
 napi_value sealAndSend(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t peer = 0;
   Bytes payload;
+  Endpoint endpoint;
+  napi_valuetype pathType = napi_undefined;
   if (!readPeer(env, call.arguments[0], &peer)) return nullptr;
   if (!readBytes(env, call.arguments[1], "payload", &payload)) return nullptr;
-  if (payload.length > kMaxDatagramBytes - kTransportHeaderBytes - kTagBytes) return booleanValue(env, false);
-  std::vector<uint8_t> message;
-  Endpoint endpoint;
-  const bool sent = sealAlone(peer, payload, &message, &endpoint) && sendOne(endpoint, message.data(), message.size());
-  if (sent) SessionTable::instance().peer(peer).countSent(1, message.size(), monotonicMs());
-  return booleanValue(env, sent);
+  const bool hasPath =
+      napi_typeof(env, call.arguments[2], &pathType) == napi_ok && pathType != napi_undefined;
+  if (hasPath && !readPath(env, call.arguments[2], &endpoint)) return nullptr;
+  if (payload.length > kMaxDatagramBytes - kTransportHeaderBytes - kTagBytes - kRelayOverhead) {
+    return booleanValue(env, false);
+  }
+  LoneMessage message(peer, payload);
+  return booleanValue(env, message.sealFor(hasPath ? &endpoint : nullptr) && message.send());
 }
 
 napi_value rawChaCha(napi_env env, napi_callback_info) { return booleanValue(env, ChaChaPoly::available()); }
@@ -199,6 +286,8 @@ napi_value rawChaCha(napi_env env, napi_callback_info) { return booleanValue(env
 void definePeers(napi_env env, napi_value exports) {
   setFunction(env, exports, "rawChaCha", rawChaCha);
   setFunction(env, exports, "setPeerEndpoint", setPeerEndpoint);
+  setFunction(env, exports, "setPeerPath", setPeerPath);
+  setFunction(env, exports, "setRelayTag", setRelayTag);
   setFunction(env, exports, "peerEndpoint", peerEndpoint);
   setFunction(env, exports, "peerStats", peerStats);
   setFunction(env, exports, "removePeer", removePeer);

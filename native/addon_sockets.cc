@@ -10,6 +10,7 @@
 #include "lan_socket.h"
 #include "napi_util.h"
 #include "session_table.h"
+#include "stream_table.h"
 #include "tun_socket.h"
 #include "udp_socket.h"
 
@@ -84,6 +85,67 @@ napi_value openUdpSocket(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value listenTcp(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  Bytes address;
+  uint16_t port = 0;
+  if (!readAddress(env, call.arguments[0], call.arguments[1], 0, &address, &port)) return nullptr;
+  TcpListener listener{};
+  Failure failure;
+  if (!StreamTable::instance().listen(address.data, address.length, port, &listener, &failure)) {
+    return throwErrno(env, failure.error, failure.what);
+  }
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setProperty(env, result, "fd", numberValue(env, listener.fd));
+  setProperty(env, result, "port", numberValue(env, listener.port));
+  setProperty(env, result, "family", numberValue(env, listener.family));
+  return result;
+}
+
+napi_value connectTcp(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  Bytes address;
+  uint16_t port = 0;
+  if (!readAddress(env, call.arguments[0], call.arguments[1], 1, &address, &port)) return nullptr;
+  uint32_t stream = 0;
+  Failure failure;
+  if (!StreamTable::instance().connect(address.data, address.length, port, &stream, &failure)) {
+    return throwErrno(env, failure.error, failure.what);
+  }
+  return numberValue(env, stream);
+}
+
+bool readStream(napi_env env, napi_value value, uint32_t* stream) {
+  return readUint32(env, value, "stream", kMaxStreamId, stream);
+}
+
+napi_value closeStream(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t stream = 0;
+  if (!readStream(env, call.arguments[0], &stream)) return nullptr;
+  StreamTable::instance().close(stream);
+  return undefinedValue(env);
+}
+
+napi_value trustStream(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t number = 0;
+  if (!readStream(env, call.arguments[0], &number)) return nullptr;
+  const auto stream = StreamTable::instance().find(number);
+  if (stream != nullptr) stream->trust();
+  return undefinedValue(env);
+}
+
+napi_value sendByStream(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t number = 0;
+  Bytes bytes;
+  if (!readStream(env, call.arguments[0], &number) || !readBytes(env, call.arguments[1], "bytes", &bytes)) return nullptr;
+  const auto stream = StreamTable::instance().find(number);
+  return booleanValue(env, stream != nullptr && sendOne(stream->far, bytes.data, bytes.length));
+}
+
 napi_value closeSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t fd = 0;
@@ -133,6 +195,11 @@ void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "setRescue", setLanRescue);
   setFunction(env, exports, "openTun", openTunSocket);
   setFunction(env, exports, "openUdp", openUdpSocket);
+  setFunction(env, exports, "listenTcp", listenTcp);
+  setFunction(env, exports, "connectTcp", connectTcp);
+  setFunction(env, exports, "closeStream", closeStream);
+  setFunction(env, exports, "trustStream", trustStream);
+  setFunction(env, exports, "sendByStream", sendByStream);
   setFunction(env, exports, "closeSocket", closeSocket);
   setFunction(env, exports, "createWakeup", createWakeup);
   setFunction(env, exports, "wake", wake);

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <time.h>
 
+#include "stream_table.h"
+
 namespace vine {
 namespace {
 
@@ -47,6 +49,12 @@ void sendAll(int fd, mmsghdr* messages, uint32_t count, int* errors) {
 }
 
 bool sendOne(const Endpoint& to, const uint8_t* data, size_t length) {
+  if (to.isStream()) {
+    const auto stream = StreamTable::instance().find(to.stream());
+    const iovec message = {const_cast<uint8_t*>(data), length};
+    return stream != nullptr && length <= kLongestStreamMessage && stream->send(&message, 1) == 1;
+  }
+  if (!to.isUdp()) return false;
   const ssize_t sent =
       sendto(to.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL, &to.address.any, to.addressLength());
   return sent == static_cast<ssize_t>(length);

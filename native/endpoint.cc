@@ -27,6 +27,19 @@ bool makeEndpoint(const uint8_t* bytes, size_t length, uint16_t port, int fd, En
   return false;
 }
 
+Endpoint relayEndpoint(uint32_t peer) {
+  Endpoint endpoint;
+  const uint8_t nowhere[4] = {};
+  makeEndpoint(nowhere, sizeof nowhere, 0, Endpoint::kRelayBase + static_cast<int32_t>(peer), &endpoint);
+  return endpoint;
+}
+
+Endpoint streamEndpoint(uint32_t stream, const Endpoint& far) {
+  Endpoint endpoint = far;
+  endpoint.fd = -1 - static_cast<int32_t>(stream);
+  return endpoint;
+}
+
 bool receivedEndpoint(const sockaddr_storage& from, int fd, Endpoint* endpoint) {
   if (from.ss_family == AF_INET) {
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(from);

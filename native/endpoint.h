@@ -11,7 +11,11 @@
 
 namespace vine {
 
-/** Compared byte by byte, so every byte is set: see `normalise`. */
+/**
+ * A UDP address and the socket to it; or a TCP connection, with its far end as address; or another router that passes
+ * messages on. `fd` tells which: a descriptor, or one of two ranges below 0. Compared byte by byte, so every byte is
+ * set.
+ */
 struct Endpoint {
   union Address {
     sockaddr any;
@@ -24,11 +28,26 @@ struct Endpoint {
     return address.any.sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
   }
   bool operator==(const Endpoint& other) const;
+
+  bool isUdp() const { return fd >= 0; }
+  bool isRelay() const { return fd < kRelayBase + kRelayCount; }
+  bool isStream() const { return fd < 0 && !isRelay(); }
+  uint32_t relayPeer() const { return static_cast<uint32_t>(fd - kRelayBase); }
+  uint32_t stream() const { return static_cast<uint32_t>(-1 - fd); }
+
+  static constexpr int32_t kRelayBase = INT32_MIN;
+  static constexpr int32_t kRelayCount = 4096;
 };
 static_assert(sizeof(Endpoint) == 32, "copied as four words");
 
 /** From 4 or 16 address bytes in network order. False for any other length. */
 bool makeEndpoint(const uint8_t* bytes, size_t length, uint16_t port, int fd, Endpoint* endpoint);
+
+/** By way of another router, a peer of ours. */
+Endpoint relayEndpoint(uint32_t peer);
+
+/** By a TCP connection whose far end is `far`. */
+Endpoint streamEndpoint(uint32_t stream, const Endpoint& far);
 
 /** From what recvmmsg wrote. Clears what does not belong to the address (padding, flow label). */
 bool receivedEndpoint(const sockaddr_storage& from, int fd, Endpoint* endpoint);

@@ -41,7 +41,9 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
   } else {
     std::vector<int> sockets;
     for (const UdpLink& udp : options.udp) sockets.push_back(udp.fd);
-    receiver_ = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets);
+    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets, options.streams);
+    tunnelReceiver_ = receiver.get();
+    receiver_ = std::move(receiver);
   }
   queueDrops_ = std::make_unique<QueueDrops>(
       counters_, options.role == Role::lan ? counter::lanQueueDrops : counter::tunnelQueueDrops,
@@ -79,6 +81,19 @@ int Engine::receive(int timeoutMs, int* error) {
   return static_cast<int>(batch.filled);
 }
 
+bool Engine::openRelayed(uint32_t descriptor, uint32_t skip) {
+  int32_t* d = memory_->descriptor(descriptor);
+  size_t length = 0;
+  const uint8_t* payload = memory_->packetOf(d, &length);
+  const int32_t relay = d[word::from];
+  if (tunnelReceiver_ == nullptr || payload == nullptr || length < skip || relay < 0 ||
+      relay >= static_cast<int32_t>(kMaxPeers)) {
+    return false;
+  }
+  const auto offset = static_cast<size_t>(payload - memory_->packets()) + skip;
+  return tunnelReceiver_->openRelayed(offset, length - skip, static_cast<uint32_t>(relay), d);
+}
+
 /** One wake-up is one early return: the next `receive` waits again. */
 void Engine::clearWakeup() {
   if (!(waiting_[0].revents & POLLIN)) return;
@@ -92,7 +107,8 @@ void Engine::send(uint32_t first, uint32_t count) {
   // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
   for (uint32_t i = first; i < first + count; i++) {
     const int32_t* d = memory_->descriptor(i);
-    if (d[word::action] == action::tunnel || d[word::action] == action::bare) tunnelSender_.send(d);
+    const int32_t kind = d[word::action];
+    if (kind == action::tunnel || kind == action::bare || kind == action::message) tunnelSender_.send(d);
   }
   tunnelSender_.flush();
   for (uint32_t i = first; i < first + count; i++) {

@@ -15,6 +15,7 @@
 #include "queue_drops.h"
 #include "receiver.h"
 #include "tun_sender.h"
+#include "tunnel_receiver.h"
 #include "tunnel_sender.h"
 #include "udp_socket.h"
 
@@ -28,6 +29,8 @@ struct EngineOptions {
   std::vector<TunSocket> tuns;
   std::vector<UdpLink> udp;
   int wakeupFd = -1;
+  /** This one receives by TCP. */
+  bool streams = false;
   uint32_t slots = 0;
   uint32_t slotBytes = 0;
   uint64_t* counters = nullptr;
@@ -49,6 +52,9 @@ class Engine {
    */
   int receive(int timeoutMs, int* error);
 
+  /** See TunnelReceiver::openRelayed; `d` is one of the engine's descriptors. False for an engine of role `lan`. */
+  bool openRelayed(uint32_t descriptor, uint32_t skip);
+
   /** The range must lie within the descriptors. */
   void send(uint32_t first, uint32_t count);
 
@@ -66,6 +72,8 @@ class Engine {
   TunnelSender tunnelSender_;
   CookieSender cookieSender_;
   std::unique_ptr<Receiver> receiver_;
+  /** The same, when it is one. */
+  TunnelReceiver* tunnelReceiver_ = nullptr;
   /** Only with role `lan` and TUN devices. */
   std::unique_ptr<Receiver> tunReceiver_;
   bool tunFirst_ = false;

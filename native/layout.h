@@ -43,15 +43,17 @@ enum : uint32_t {
   session,
   sessionFlags,
   socket,
+  sourceStream,
+  sourceRelay,
 };
 }
 
 namespace kind {
-enum : int32_t { frame, message, handshake };
+enum : int32_t { frame, message, handshake, stream };
 }
 
 namespace action {
-enum : int32_t { drop, tunnel, lan, bare, cookie };
+enum : int32_t { drop, tunnel, lan, bare, cookie, message };
 }
 
 namespace session_flag {

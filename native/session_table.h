@@ -66,6 +66,8 @@ class Session {
 
 struct Peer {
   EndpointCell endpoint;
+  /** How a relay knows this router: set once, before its first message. */
+  std::array<uint8_t, kRelayTagBytes> relayTag{};
   /** Guarded by the table's lock. */
   Session* current = nullptr;
   std::atomic<uint64_t> bytesSent{0};

@@ -34,6 +34,8 @@ void writeSource(int32_t* d, const Endpoint& source) {
   const uint8_t* bytes = endpointBytes(source, &length);
   d[word::sourceFamily] = length == 4 ? 4 : 6;
   d[word::sourcePort] = endpointPort(source);
+  if (source.isStream()) d[word::sourceStream] = static_cast<int32_t>(source.stream()) + 1;
+  if (source.isRelay()) d[word::sourceRelay] = static_cast<int32_t>(source.relayPeer()) + 1;
   for (size_t i = 0; i < length; i += 4) {
     d[word::sourceWord3 - (length - 4 - i) / 4] = static_cast<int32_t>(loadBe32(bytes + i));
   }
@@ -49,14 +51,19 @@ void describePayload(int32_t* d, int32_t kind, size_t offset, size_t length) {
 }  // namespace
 
 TunnelReceiver::TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane,
-                               const std::vector<int>& sockets)
+                               const std::vector<int>& sockets, bool streams)
     : memory_(memory),
       counters_(counters),
       table_(SessionTable::instance()),
       lane_(lane),
       sockets_(sockets),
+      polled_(sockets),
+      streams_(streams),
+      fromStream_(memory.slots()),
       ring_(memory, true),
-      filledBy_(memory.slots()) {}
+      filledBy_(memory.slots()) {
+  if (streams_) polled_.push_back(StreamTable::instance().pollFd());
+}
 
 void TunnelReceiver::Held::take(Session* session) {
   if (session_ == session) return;
@@ -70,8 +77,9 @@ Batch TunnelReceiver::drain() {
   Batch batch;
   nowMs_ = monotonicMs();
   if (slot_ == taken_) refill(&batch);
-  batch.taken = taken_ - slot_;
+  batch.taken = taken_ - slot_ + static_cast<uint32_t>(events_.size());
   if (batch.taken == 0) return batch;
+  describeEvents(&batch);
   const std::shared_lock<FairLock> sessions(table_.lock);
   Held held;
   while (slot_ < taken_ && describeSlot(&held, &batch)) {
@@ -89,6 +97,55 @@ void TunnelReceiver::refill(Batch* batch) {
     if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], batch)) break;
   }
   turn_++;
+  if (streams_) receiveFromStreams();
+}
+
+void TunnelReceiver::describeEvents(Batch* batch) {
+  size_t told = 0;
+  while (told < events_.size() && batch->filled < memory_.capacity()) {
+    const StreamEvent& event = events_[told++];
+    int32_t* d = memory_.descriptor(batch->filled++);
+    describePayload(d, kind::stream, 0, static_cast<size_t>(event.error));
+    d[word::from] = -1;
+    d[word::session] = static_cast<int32_t>(event.stream);
+    d[word::sessionFlags] = event.kind;
+    writeSource(d, event.far);
+  }
+  events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(told));
+}
+
+void TunnelReceiver::receiveFromStreams() {
+  // Those that had more than there was room for come first; nobody else tells of them again.
+  if (ready_.empty()) StreamTable::instance().poll(&ready_, &events_);
+  size_t done = 0;
+  while (done < ready_.size() && taken_ < memory_.slots() && receiveFrom(ready_[done].get())) done++;
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<ptrdiff_t>(done));
+}
+
+bool TunnelReceiver::receiveFrom(Stream* stream) {
+  // Whole messages that are left from the last time first: only then may the buffer be moved.
+  for (bool filled = false;;) {
+    const uint8_t* message = nullptr;
+    int length = 0;
+    while (taken_ < memory_.slots() && (length = stream->next(&message)) > 0) {
+      const uint32_t slot = taken_++;
+      filledBy_[slot] = -1;
+      fromStream_[slot] = {static_cast<size_t>(length), stream->far};
+      std::memcpy(memory_.slot(slot) + kHeadroom - kLead, message, static_cast<size_t>(length));
+    }
+    if (length < 0) {
+      StreamTable::instance().end(*stream, EPROTO, &events_);
+      return true;
+    }
+    if (taken_ == memory_.slots()) return false;
+    int error = 0;
+    if (filled) return true;
+    filled = true;
+    if (!stream->fill(&error)) {
+      StreamTable::instance().end(*stream, error, &events_);
+      return true;
+    }
+  }
 }
 
 bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
@@ -102,6 +159,13 @@ bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
 }
 
 bool TunnelReceiver::describeSlot(Held* held, Batch* batch) {
+  if (filledBy_[slot_] < 0) {
+    if (batch->filled == memory_.capacity()) return false;
+    const FromStream& from = fromStream_[slot_];
+    const Datagram datagram = {memory_.slot(slot_) + kHeadroom - kLead, from.length, &from.source};
+    if (describe(datagram, held, memory_.descriptor(batch->filled))) batch->filled++;
+    return true;
+  }
   const size_t length = ring_.length(slot_);
   const size_t train = ring_.segmentBytes(slot_);
   const size_t each = train == 0 || train > length ? length : train;
@@ -164,12 +228,24 @@ bool TunnelReceiver::describeMessage(const Datagram& datagram, Held* held, int32
     if (flags == 0) return false;
   }
   const auto offset = static_cast<size_t>(datagram.data + kTransportHeaderBytes - memory_.packets());
+  const bool isPacket = payload != 0 && datagram.data[kTransportHeaderBytes] == kOverlayType;
   describePayload(d, kind::message, offset, payload);
   d[word::from] = static_cast<int32_t>(session->peer);
   d[word::session] = static_cast<int32_t>(session->localIndex);
   d[word::sessionFlags] = flags;
-  if (flags & session_flag::roamed) writeSource(d, *datagram.source);
+  if (flags != 0 || !isPacket) writeSource(d, *datagram.source);
   return true;
+}
+
+bool TunnelReceiver::openRelayed(size_t offset, size_t length, uint32_t relay, int32_t* d) {
+  if (length < kTransportHeaderBytes + kTagBytes || length > kMaxDatagramBytes) {
+    counters_.add(counter::messagesMalformed);
+    return false;
+  }
+  const std::shared_lock<FairLock> sessions(table_.lock);
+  Held held;
+  const Endpoint source = relayEndpoint(relay);
+  return describeMessage({memory_.packets() + offset, length, &source}, &held, d);
 }
 
 Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* held) {
@@ -197,11 +273,15 @@ Session* TunnelReceiver::authenticate(uint8_t* message, size_t length, Held* hel
 }
 
 int32_t TunnelReceiver::noteAuthentic(Session* session, const Endpoint& source) {
-  int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
+  const int32_t flags = session->authenticatedOnce ? 0 : session_flag::first;
   session->authenticatedOnce = true;
   Endpoint known;
   EndpointCell& endpoint = table_.peer(session->peer).endpoint;
-  if (endpoint.load(&known) && known == source) return flags;
+  if (endpoint.load(&known)) {
+    if (known == source) return flags;
+    // A peer roams from address to address. Whether another kind of path is better than the present one is not decided here.
+    if (known.isUdp() != source.isUdp() || known.isRelay() || source.isRelay()) return flags;
+  }
   endpoint.store(source);
   return flags | session_flag::roamed;
 }

@@ -6,16 +6,25 @@
 #include "handshake_guard.h"
 #include "receiver.h"
 #include "session_table.h"
+#include "stream_table.h"
 
 namespace vine {
 
 class TunnelReceiver final : public Receiver {
  public:
-  TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<int>& sockets);
+  /** `streams`: this engine receives by the process's TCP connections, and tells what becomes of them. */
+  TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<int>& sockets,
+                 bool streams);
 
   /** What did not fit the descriptors stays in the slots for the next call. */
   Batch drain() override;
-  const std::vector<int>& descriptors() const override { return sockets_; }
+  const std::vector<int>& descriptors() const override { return polled_; }
+
+  /**
+   * Opens the transport message that lies in the packet memory at `offset` and came by way of peer `relay`; fills `d`
+   * as for any other. False, and counted, when it is not a new and genuine one.
+   */
+  bool openRelayed(size_t offset, size_t length, uint32_t relay, int32_t* d);
 
  private:
   /** The session whose mutex is held; messages of one session mostly come in runs. */
@@ -35,7 +44,11 @@ class TunnelReceiver final : public Receiver {
     const Endpoint* source;
   };
 
+  void describeEvents(Batch* batch);
   void refill(Batch* batch);
+  void receiveFromStreams();
+  /** False when the slots have run out before its messages. */
+  bool receiveFrom(Stream* stream);
   bool receiveFrom(int fd, Batch* batch);
   /** Describes the datagrams of slot `slot_` from `at_` on; false when the descriptors have run out before its end. */
   bool describeSlot(Held* held, Batch* batch);
@@ -53,6 +66,17 @@ class TunnelReceiver final : public Receiver {
   SessionTable& table_;
   const uint32_t lane_;
   std::vector<int> sockets_;
+  std::vector<int> polled_;
+  const bool streams_;
+  /** Connections with something to read, and those that have more whole messages than there were slots. */
+  std::vector<std::shared_ptr<Stream>> ready_;
+  std::vector<StreamEvent> events_;
+  /** For slots that were filled from a connection: the message's length and where it came from. */
+  struct FromStream {
+    size_t length;
+    Endpoint source;
+  };
+  std::vector<FromStream> fromStream_;
   ReceiveRing ring_;
   HandshakeGuard guard_;
   /** By slot: which socket filled it. */

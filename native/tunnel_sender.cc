@@ -9,6 +9,8 @@
 #include "batch_io.h"
 #include "byte_order.h"
 #include "descriptor_offload.h"
+#include "fragment.h"
+#include "stream_table.h"
 #include "wire.h"
 
 namespace vine {
@@ -47,6 +49,19 @@ bool sealMessage(Session* session, uint32_t lane, uint8_t* out, size_t length) {
   return session->seal(lane, count, out + kTransportHeaderBytes, length);
 }
 
+bool wrapForRelay(uint32_t peer, uint32_t lane, uint64_t nowMs, uint8_t* out, size_t length, Endpoint* endpoint) {
+  SessionTable& table = SessionTable::instance();
+  const uint32_t relay = endpoint->relayPeer();
+  Session* session = relay == peer ? nullptr : table.usable(relay, nowMs);
+  if (session == nullptr || !table.peer(relay).endpoint.load(endpoint) || endpoint->isRelay()) return false;
+  uint8_t* header = out + kTransportHeaderBytes;
+  header[0] = kRelayType;
+  header[1] = kRelayForward;
+  header[2] = header[3] = 0;
+  std::memcpy(header + 4, table.peer(peer).relayTag.data(), kRelayTagBytes);
+  return sealMessage(session, lane, out, kRelayHeaderBytes + length);
+}
+
 TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint32_t lane,
                            const std::vector<UdpLink>& sockets)
     : memory_(memory),
@@ -62,6 +77,10 @@ TunnelSender::TunnelSender(const PacketMemory& memory, Counters& counters, uint3
       controls_(kBatch) {}
 
 void TunnelSender::send(const int32_t* d) {
+  if (d[word::action] == action::message) {
+    sealWhole(d);
+    return;
+  }
   size_t length = 0;
   const uint8_t* packet = memory_.packetOf(d, &length);
   Offload offload;
@@ -77,37 +96,89 @@ void TunnelSender::send(const int32_t* d) {
 }
 
 bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
+  const size_t length = plan.lengthOf(segment);
+  bool sealed = false;
+  if (length > mtu && sealFragments(plan, segment, d, mtu, &sealed)) return sealed;
+  return sealPacket(d, mtu, length, [&](uint8_t* out) { plan.write(segment, out); });
+}
+
+/** False when the packet must stay whole. */
+bool TunnelSender::sealFragments(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu, bool* sealed) {
+  whole_.resize(plan.lengthOf(segment));
+  plan.write(segment, whole_.data());
+  FragmentPlan fragments;
+  if (!fragments.make(whole_.data(), whole_.size(), mtu)) return false;
+  *sealed = true;
+  for (uint32_t i = 0; *sealed && i < fragments.count(); i++) {
+    *sealed = sealPacket(d, mtu, fragments.lengthOf(i), [&](uint8_t* out) { fragments.write(i, out); });
+  }
+  return true;
+}
+
+template <typename Write>
+bool TunnelSender::sealPacket(const int32_t* d, size_t mtu, size_t length, Write write) {
   const size_t header = innerHeaderBytes(d);
-  const size_t plain = header + plan.lengthOf(segment);
+  const size_t plain = header + length;
   const size_t padded = paddedLength(plain, header + mtu);
-  const size_t total = kTransportHeaderBytes + padded + kTagBytes;
-  if (total > kMaxDatagramBytes) {
-    counters_.add(counter::tunnelSendErrors);
-    return false;
-  }
-  uint8_t* out = reserve(total);
   const auto peer = static_cast<uint32_t>(d[word::to]);
-  Endpoint endpoint;
-  // Looked up for each segment: while a full batch was being sent the session may have gone.
-  if (!sessions_.owns_lock()) sessions_.lock();
-  Session* session = peer < kMaxPeers ? table_.usable(peer, nowMs_) : nullptr;
-  if (session == nullptr || !table_.peer(peer).endpoint.load(&endpoint)) {
-    counters_.add(counter::noSession);
-    return false;
-  }
-  uint8_t* inner = out + kTransportHeaderBytes;
+  Place place{};
+  // Nobody probes the path to a WireGuard client.
+  place.fragmented = length > mtu || d[word::action] == action::bare;
+  if (!open(peer, padded, &place)) return false;
+  uint8_t* inner = place.out + kTransportHeaderBytes;
   if (header != 0) {
     inner[0] = kOverlayType;
     inner[1] = static_cast<uint8_t>(d[word::hops]);
     storeBe16(inner + 2, static_cast<uint16_t>(d[word::vnet]));
   }
-  plan.write(segment, inner + header);
+  write(inner + header);
   std::memset(inner + plain, 0, padded - plain);
-  if (!sealMessage(session, lane_, out, padded)) {
+  return close(peer, padded, &place);
+}
+
+void TunnelSender::sealWhole(const int32_t* d) {
+  size_t length = 0;
+  const uint8_t* payload = memory_.packetOf(d, &length);
+  const auto peer = static_cast<uint32_t>(d[word::to]);
+  Place place{};
+  if (payload == nullptr) {
+    counters_.add(counter::splitErrors);
+  } else if (open(peer, length, &place)) {
+    std::memcpy(place.out + kTransportHeaderBytes, payload, length);
+    close(peer, length, &place);
+  }
+}
+
+bool TunnelSender::open(uint32_t peer, size_t payload, Place* place) {
+  const size_t total = kTransportHeaderBytes + payload + kTagBytes;
+  if (total + kRelayOverhead > kMaxDatagramBytes) {
+    counters_.add(counter::tunnelSendErrors);
+    return false;
+  }
+  uint8_t* room = reserve(total + kRelayOverhead);
+  // Looked up for each message: while a full batch was being sent the session may have gone.
+  if (!sessions_.owns_lock()) sessions_.lock();
+  place->session = peer < kMaxPeers ? table_.usable(peer, nowMs_) : nullptr;
+  if (place->session == nullptr || !table_.peer(peer).endpoint.load(&place->endpoint)) {
     counters_.add(counter::noSession);
     return false;
   }
-  commit(peer, endpoint, total);
+  place->out = room + (place->endpoint.isRelay() ? kRelayLead : 0);
+  return true;
+}
+
+bool TunnelSender::close(uint32_t peer, size_t payload, Place* place) {
+  size_t total = kTransportHeaderBytes + payload + kTagBytes;
+  bool sealed = sealMessage(place->session, lane_, place->out, payload);
+  if (sealed && place->endpoint.isRelay()) {
+    sealed = wrapForRelay(peer, lane_, nowMs_, place->out - kRelayLead, total, &place->endpoint);
+    total += kRelayOverhead;
+  }
+  if (!sealed) {
+    counters_.add(counter::noSession);
+    return false;
+  }
+  commit(peer, *place, total);
   return true;
 }
 
@@ -124,12 +195,13 @@ bool TunnelSender::segments(int fd) const {
 }
 
 /** The datagram that was sealed at the end of the arena joins the last train, or begins a new one. */
-void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length) {
+void TunnelSender::commit(uint32_t peer, const Place& place, size_t length) {
+  const Endpoint& endpoint = place.endpoint;
   const auto bytes = static_cast<uint32_t>(length);
   used_ += length;
   if (count_ != 0) {
     Train& last = trains_[count_ - 1];
-    if (last.open && last.peer == peer && bytes <= last.each && last.count < kTrainDatagrams &&
+    if (last.open && last.peer == peer && last.fragmented == place.fragmented && bytes <= last.each && last.count < kTrainDatagrams &&
         last.bytes + bytes <= kTrainBytes && last.endpoint == endpoint) {
       last.count++;
       last.bytes += bytes;
@@ -138,7 +210,7 @@ void TunnelSender::commit(uint32_t peer, const Endpoint& endpoint, size_t length
     }
   }
   const bool segmentation = segments(endpoint.fd);
-  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, endpoint};
+  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, place.fragmented, endpoint};
 }
 
 void TunnelSender::flush() {
@@ -151,7 +223,10 @@ void TunnelSender::flush() {
   }
   uint32_t first = 0;
   for (uint32_t i = 1; i <= count_; i++) {
-    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd) continue;
+    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd &&
+        trains_[i].fragmented == trains_[first].fragmented) {
+      continue;
+    }
     sendRun(first, i);
     first = i;
   }
@@ -180,9 +255,23 @@ void TunnelSender::prepare(uint32_t i, uint8_t* at) {
 
 /** Sends what shares one socket. */
 void TunnelSender::sendRun(uint32_t first, uint32_t end) {
+  if (trains_[first].endpoint.isStream()) {
+    sendByStream(first, end);
+    return;
+  }
   int errors[kBatch];
-  sendAll(trains_[first].endpoint.fd, &messages_[first], end - first, errors);
+  const Train& leader = trains_[first];
+  const bool v6 = leader.endpoint.address.any.sa_family == AF_INET6;
+  if (leader.fragmented) setFragmenting(leader.endpoint.fd, v6, true);
+  sendAll(leader.endpoint.fd, &messages_[first], end - first, errors);
   for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
+  if (trains_[first].fragmented) setFragmenting(trains_[first].endpoint.fd, v6, false);
+}
+
+void TunnelSender::sendByStream(uint32_t first, uint32_t end) {
+  const auto stream = StreamTable::instance().find(trains_[first].endpoint.stream());
+  const uint32_t taken = stream == nullptr ? 0 : stream->send(&vectors_[first], end - first);
+  for (uint32_t i = first; i < end; i++) account(trains_[i], i - first < taken ? 0 : EAGAIN, vectors_[i]);
 }
 
 void TunnelSender::account(const Train& train, int error, const iovec& part) {
@@ -219,7 +308,7 @@ void TunnelSender::sendSingly(const Train& train, const iovec& part) {
   sendAll(train.endpoint.fd, messages, train.count, errors);
   for (uint32_t i = 0; i < train.count; i++) {
     const auto bytes = static_cast<uint32_t>(vectors[i].iov_len);
-    account({train.peer, 1, bytes, bytes, false, false, train.endpoint}, errors[i], vectors[i]);
+    account({train.peer, 1, bytes, bytes, false, false, train.fragmented, train.endpoint}, errors[i], vectors[i]);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "segment.h"
 #include "session_table.h"
 #include "udp_socket.h"
+#include "wire.h"
 
 namespace vine {
 
@@ -38,6 +39,15 @@ class TunnelSender {
     uint32_t bytes;
     bool open;
     bool segmentation;
+    /** Larger than the path carries, and not ours to divide: fragmented outside. */
+    bool fragmented;
+    Endpoint endpoint;
+  };
+  /** Where a message is to be built, and what it needs around it. */
+  struct Place {
+    uint8_t* out;
+    Session* session;
+    bool fragmented;
     Endpoint endpoint;
   };
   union Control {
@@ -47,12 +57,22 @@ class TunnelSender {
 
   /** False when the rest of the packet need not be tried. */
   bool sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu);
+  bool sealFragments(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu, bool* sealed);
+  /** Seals an IP packet of `length` bytes that `write` puts where it belongs. */
+  template <typename Write>
+  bool sealPacket(const int32_t* d, size_t mtu, size_t length, Write write);
+  void sealWhole(const int32_t* d);
+  /** Room for a message of `total` bytes to the peer, `out` being where it starts. False, and counted: there is no way. */
+  bool open(uint32_t peer, size_t total, Place* place);
+  /** Seals `payload` bytes at `out + kTransportHeaderBytes`, wraps them for a relay if need be, and takes them in. */
+  bool close(uint32_t peer, size_t payload, Place* place);
   uint8_t* reserve(size_t length);
   /** Whether the kernel may cut trains on this socket. */
   bool segments(int fd) const;
-  void commit(uint32_t peer, const Endpoint& endpoint, size_t length);
+  void commit(uint32_t peer, const Place& place, size_t length);
   void prepare(uint32_t i, uint8_t* at);
   void sendRun(uint32_t first, uint32_t end);
+  void sendByStream(uint32_t first, uint32_t end);
   void account(const Train& train, int error, const iovec& part);
   /** Sends the datagrams of a train that was refused as such. */
   void sendSingly(const Train& train, const iovec& part);
@@ -67,6 +87,8 @@ class TunnelSender {
   std::shared_lock<FairLock> sessions_;
   /** Sealed datagrams lie one behind the other, as UDP_SEGMENT wants them. */
   std::unique_ptr<uint8_t[]> arena_;
+  /** A packet that is to be fragmented. */
+  std::vector<uint8_t> whole_;
   size_t used_ = 0;
   uint32_t count_ = 0;
   std::vector<Train> trains_;
@@ -80,5 +102,16 @@ class TunnelSender {
  * for the tag behind them. False when the session has no counter left.
  */
 bool sealMessage(Session* session, uint32_t lane, uint8_t* out, size_t length);
+
+/** What a relay's session adds before a message, and behind it. */
+constexpr size_t kRelayLead = kTransportHeaderBytes + kRelayHeaderBytes;
+constexpr size_t kRelayOverhead = kRelayLead + kTagBytes;
+
+/**
+ * Wraps the message of `length` bytes at `out + kRelayLead` for the relay that `endpoint` names, and makes `endpoint`
+ * the relay's own. False when the relay cannot be used now: no session, or it would need a relay itself. With the
+ * table's lock held shared.
+ */
+bool wrapForRelay(uint32_t peer, uint32_t lane, uint64_t nowMs, uint8_t* out, size_t length, Endpoint* endpoint);
 
 }  // namespace vine

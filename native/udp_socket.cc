@@ -7,21 +7,16 @@
 #include "endpoint.h"
 
 namespace vine {
+
 namespace {
 
 void setOptions(int fd, bool v6) {
   enlargeBuffers(fd);
   const int on = 1;
-  // Without path MTU discovery of our own, the kernel must be free to fragment: no DF on the outside.
-  if (v6) {
-    // A v6 socket that also takes IPv4 would hide the v4 socket of the same port.
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    const int mode = IPV6_PMTUDISC_DONT;
-    setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
-  } else {
-    const int mode = IP_PMTUDISC_DONT;
-    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
-  }
+  // A v6 socket that also takes IPv4 would hide the v4 socket of the same port.
+  if (v6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  // What a path carries is found out by probes (RFC 8899): nothing is to be fragmented unawares.
+  setFragmenting(fd, v6, false);
 }
 
 /** A size of 0 changes nothing; a kernel that does not know the option refuses it. */
@@ -36,6 +31,16 @@ bool coalesce(int fd) {
 }
 
 }  // namespace
+
+void setFragmenting(int fd, bool v6, bool allowed) {
+  if (v6) {
+    const int mode = allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
+  } else {
+    const int mode = allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
+    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
+  }
+}
 
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* result, Failure* failure) {
   const bool v6 = length == 16;

@@ -22,6 +22,12 @@ struct UdpLink {
   bool segmentation;
 };
 
+/**
+ * Whether the kernel and routers may fragment what leaves by the socket. Without DF only for the moment of a send that
+ * needs it: another thread's datagrams of that moment go without DF too, which does no harm.
+ */
+void setFragmenting(int fd, bool v6, bool allowed);
+
 /** Binds to 4 or 16 address bytes. */
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* socket, Failure* failure);
 

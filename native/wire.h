@@ -28,6 +28,12 @@ constexpr uint64_t kRejectAfterMessages = UINT64_MAX - (1u << 13);
 constexpr size_t kOverlayHeaderBytes = 4;
 constexpr uint8_t kOverlayType = 0x10;
 
+// Relay header, before a whole WireGuard message: type/version, direction, 2 zero bytes, tag of the other router.
+constexpr size_t kRelayHeaderBytes = 12;
+constexpr uint8_t kRelayType = 0x30;
+constexpr uint8_t kRelayForward = 0;
+constexpr size_t kRelayTagBytes = 8;
+
 // The largest UDP payload over IPv6 without extension headers; over IPv4 it is 20 less, which the kernel enforces.
 constexpr size_t kMaxDatagramBytes = 65'527;
 

@@ -79,9 +79,9 @@ class Churn {
         version: 'churn',
         capabilities: [],
         gndtDigest: gndtDigest(config.gndt),
-        innerMtuBytes: ownInnerMtu(listen),
+        innerMtuBytes: ownInnerMtu([]),
       },
-      ports: tunnelPorts(native, udp),
+      ports: tunnelPorts(native, udp, () => new Uint8Array(8)),
       listeners: { message: () => {}, up: () => {}, down: (router) => console.error(`${router} is down`) },
     });
     this.#tunnel.start();

@@ -10,7 +10,6 @@ import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
 import type { RouterId } from '../tables/model.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
-import { notYet } from './not-yet.js';
 import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
 
@@ -60,7 +59,7 @@ export function loadConfigDirectory(directory: string): LoadOutcome {
   if (errors.length > 0) return { errors };
   return {
     config: { ...tables, privateKey: privateKey.value, presharedKeys },
-    warnings: [...notYet(tables), ...unusedNetworks(tables)],
+    warnings: unusedNetworks(tables),
   };
 }
 

@@ -42,10 +42,17 @@ export interface PeerView {
   readonly state: 'up' | 'connecting' | 'down' | 'refused';
   /** Why it is not up; empty when it is. */
   readonly reason: string;
-  readonly transport: 'udp' | 'tcp' | 'none';
+  /** `relay`: by way of the router `relay`. */
+  readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
+  /** Null also for a relayed peer. */
   readonly endpoint: string | null;
+  readonly relay: string | null;
   readonly lastHandshakeAt: string | null;
   readonly rttMs: number | null;
+  /** Share of the last hundred Pings that were not answered, 0 … 100. */
+  readonly lossPercent: number | null;
+  /** The largest IP packet that the path between the routers is known to carry. */
+  readonly pathMtuBytes: number | null;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly packetsSent: number;

@@ -50,7 +50,7 @@ export const D = {
   /** With NEEDS_CSUM: where summing starts, from the IP header; and where the sum goes, from there. */
   checksumStart: 19,
   checksumOffset: 20,
-  /** For `Kind.handshake`: the sender's address. Family 4 or 6, port, address words (IPv4 in word 3). */
+  /** For `Kind.handshake`, and messages that are no overlay packets: the sender's address. Family 4 or 6, port, address words (IPv4 in word 3). */
   sourceFamily: 21,
   sourcePort: 22,
   sourceWord0: 23,
@@ -66,6 +66,9 @@ export const D = {
   sessionFlags: 28,
   /** For `Kind.handshake`: the socket that it came by. */
   socket: 29,
+  /** With a source: 1 + the TCP connection that it came by, 1 + the peer that relayed it; 0 = not so. */
+  sourceStream: 30,
+  sourceRelay: 31,
 } as const;
 
 export const Kind = {
@@ -78,7 +81,14 @@ export const Kind = {
   message: 1,
   /** A WireGuard message of type 1, 2 or 3, as it came. */
   handshake: 2,
+  /**
+   * Something has become of a TCP connection: its number in `session`, a `StreamEvent` in `sessionFlags`, an errno in
+   * `length` (0: orderly end; EPROTO: what came was no message), its far end as source.
+   */
+  stream: 3,
 } as const;
+
+export const StreamEvent = { connected: 1, accepted: 2, closed: 3 } as const;
 
 export const Action = {
   drop: 0,
@@ -93,6 +103,8 @@ export const Action = {
   bare: 3,
   /** Answer the handshake message in this slot with a cookie reply (`setHandshakeGuard`). */
   cookie: 4,
+  /** Seal the bytes as they are in the current session of peer `to`, without an overlay header, and send. */
+  message: 5,
 } as const;
 
 export const VIRTIO_NEEDS_CSUM = 1;
@@ -181,6 +193,8 @@ export interface EngineOptions {
   readonly udp: readonly UdpSocket[];
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
+  /** With role `tunnel`: it serves the process's TCP connections. One engine at most. */
+  readonly streams?: boolean;
   /** Receive slots (SCRATCH_SLOTS are added). */
   readonly slots: number;
   /** Bytes per slot, ≥ 66,000 where super-packets can come. */
@@ -204,6 +218,12 @@ export interface Engine {
    * Throws when a socket is broken beyond use (interface deleted).
    */
   receive(timeoutMs: number): number;
+  /**
+   * The message that `receive` described in descriptor `i` holds, from byte `skip` on, a transport message of another
+   * session, which peer `from` has passed on: opens it and describes it in the same descriptor, with `sourceRelay`.
+   * False, and counted, when it is not a new and genuine one, or nothing is in it; the descriptor is then undefined.
+   */
+  openRelayed(i: number, skip: number): boolean;
   /** Carries out the actions of descriptors `first … first + count − 1`, in order within a flow. Never throws for a peer's or a LAN's fault: counts. */
   send(first: number, count: number): void;
   /** Frees the memory; no call may follow. Sockets are closed by who opened them. */
@@ -235,6 +255,22 @@ export const PeerStat = {
   count: 7,
 } as const;
 
+export interface TcpListener {
+  readonly fd: number;
+  /** The port really bound (listen port 0 = any). */
+  readonly port: number;
+  readonly family: 4 | 6;
+}
+
+/** How messages go to a peer: by a UDP socket, by a TCP connection, or by way of another peer. */
+export type PeerPath =
+  | { readonly fd: number; readonly address: Uint8Array; readonly port: number }
+  | { readonly stream: number }
+  | { readonly relay: number };
+
+/** What a relay message carries before the WireGuard message (docs/wire-notes.md); written by the addon when it seals. */
+export const RELAY_HEADER_BYTES = 12;
+
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
@@ -248,6 +284,23 @@ export interface NativeAddon {
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
   closeSocket(fd: number): void;
+
+  /**
+   * TCP connections carry the same messages, each behind its length (2 bytes, big-endian), 16 KB at most. They have
+   * numbers; the engine with `streams` tells what becomes of them, and receives. What a slow one does not take waits, up
+   * to 256 KB; what comes then is dropped. At most 1,024; more are turned away. A length that no message can have ends
+   * the connection.
+   */
+  listenTcp(address: Uint8Array, port: number): TcpListener;
+  /** Begins to connect; the number of the connection. Throws with the reason (ENETUNREACH, EMFILE …). */
+  connectTcp(address: Uint8Array, port: number): number;
+  /** No event follows. Harmless when it is gone. */
+  closeStream(stream: number): void;
+  /** The far end is a peer: until then it gets room for messages of 2,000 bytes. */
+  trustStream(stream: number): void;
+  /** Sends bytes as they are. False: it is gone, not there yet, or full. */
+  sendByStream(stream: number, bytes: Uint8Array): boolean;
+
   createWakeup(): number;
   wake(fd: number): void;
 
@@ -255,8 +308,17 @@ export interface NativeAddon {
 
   /** Peers are small integers 0 … 4095, given out by the caller. */
   setPeerEndpoint(peer: number, udpFd: number, address: Uint8Array, port: number): void;
-  /** The endpoint in use (it follows authenticated messages: roaming), or undefined when never set. */
-  peerEndpoint(peer: number): { address: Uint8Array; port: number } | undefined;
+  /** The same for any kind of path. */
+  setPeerPath(peer: number, path: PeerPath): void;
+  /** 8 bytes by which relays know the peer. */
+  setRelayTag(peer: number, tag: Uint8Array): void;
+  /**
+   * The endpoint in use, or undefined when never set. It follows authenticated messages (roaming) from one UDP address
+   * to another, or from one TCP connection to another, never to another kind of path. A relayed peer has `relay` and an empty address.
+   */
+  peerEndpoint(
+    peer: number,
+  ): { address: Uint8Array; port: number; stream?: number; relay?: number } | undefined;
   /** Fills `out` (PeerStat.count long). */
   peerStats(peer: number, out: Float64Array): void;
   /** Removes all sessions and the endpoint. */
@@ -281,8 +343,8 @@ export interface NativeAddon {
     readonly cookieSecret: Uint8Array;
   }): void;
 
-  /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it. False: no session, or the socket said no. */
-  sealAndSend(peer: number, payload: Uint8Array): boolean;
+  /** Seals `payload` (may be empty: keep-alive) as a transport message and sends it, by `path` if given. False: no session, or the socket said no. */
+  sealAndSend(peer: number, payload: Uint8Array, path?: PeerPath): boolean;
   /**
    * One datagram to a service manager's socket (sd_notify(3)); a path that begins with "@" is an abstract name. Never
    * waits. Throws with the reason (ECONNREFUSED, EAGAIN …).

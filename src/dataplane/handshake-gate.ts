@@ -69,9 +69,14 @@ export class HandshakeGate {
   judge(type: number, isProven: boolean, source: AddressWords): GateVerdict {
     const verdict = this.allowed(type, isProven, source);
     if (verdict !== 'pass') return verdict;
-    if (((this.passed - this.done()) | 0) >= MAX_WAITING) return 'full';
+    return this.admit() ? 'pass' : 'full';
+  }
+
+  /** For a message whose sender is known: false only when too many wait already. */
+  admit(): boolean {
+    if (((this.passed - this.done()) | 0) >= MAX_WAITING) return false;
     this.passed = (this.passed + 1) | 0;
-    return 'pass';
+    return true;
   }
 
   private allowed(type: number, isProven: boolean, source: AddressWords): GateVerdict {

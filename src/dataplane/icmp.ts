@@ -37,19 +37,37 @@ export class IcmpBudget {
  * for ICMP errors (RFC 1122 §3.2.2), or over the rate limit.
  */
 export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
+  const v6 = ctx.packet.family === 6;
+  if (sendError(ctx, i, v6 ? 3 : 11, 0, 0)) ctx.count(C.icmp_time_exceeded_sent);
+}
+
+/**
+ * Answers likewise that the packet must not be larger than `mtuBytes`: "fragmentation needed" (RFC 792, RFC 1191) or
+ * "packet too big" (RFC 4443 §3.2).
+ */
+export function sendTooBig(ctx: WorkerContext, i: number, mtuBytes: number): void {
+  const sent =
+    ctx.packet.family === 6 ? sendError(ctx, i, 2, 0, mtuBytes) : sendError(ctx, i, 3, 4, mtuBytes & 0xffff);
+  if (sent) ctx.count(C.icmp_too_big_sent);
+}
+
+/** @param value the 32-bit word behind type, code and checksum */
+function sendError(ctx: WorkerContext, i: number, type: number, code: number, value: number): boolean {
   const lan = ctx.word(i, D.from);
   const own = ctx.input.lanAddresses[lan];
   const { family } = ctx.packet;
   const from = family === 4 ? own?.v4 : own?.v6;
-  if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return;
+  if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return false;
   const offset = ctx.engine.scratchOffset(SCRATCH);
-  const length = family === 4 ? buildV4(ctx, i, offset, from) : buildV6(ctx, i, offset, from);
+  const head = (type << 24) | (code << 16);
+  const build = family === 4 ? buildV4 : buildV6;
+  const length = build(ctx, i, offset, from, head, value);
   const slot = ctx.engine.capacity + SCRATCH;
   ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
   ctx.setWord(slot, D.offset, offset);
   ctx.setWord(slot, D.length, length);
   ctx.replyToLan(slot, lan, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
-  ctx.count(C.icmp_time_exceeded_sent);
+  return true;
 }
 
 function isIcmpError(ctx: WorkerContext, i: number): boolean {
@@ -59,7 +77,15 @@ function isIcmpError(ctx: WorkerContext, i: number): boolean {
   return protocol === ICMP && type !== 8 && type !== 0;
 }
 
-function buildV4(ctx: WorkerContext, i: number, at: number, from: AddressWords): number {
+/** @param head type and code, the upper half of a word; the checksum comes into the lower one */
+function buildV4(
+  ctx: WorkerContext,
+  i: number,
+  at: number,
+  from: AddressWords,
+  head: number,
+  value: number,
+): number {
   const bytes = ctx.engine.packets;
   const quote = Math.min(V4_QUOTE_BYTES, ctx.word(i, D.length));
   const source = ctx.word(i, D.offset);
@@ -73,13 +99,21 @@ function buildV4(ctx: WorkerContext, i: number, at: number, from: AddressWords):
   put32(bytes, at + 12, from.words[3]);
   bytes.copyWithin(at + 16, source + 12, source + 16);
   put16(bytes, at + 10, finishSum(addToSum(bytes, at, 20, 0)));
-  bytes[at + 20] = 11; // Time exceeded, code 0: in transit.
+  put32(bytes, at + 20, head);
+  put32(bytes, at + 24, value);
   bytes.copyWithin(at + 28, source, source + quote);
   put16(bytes, at + 22, finishSum(addToSum(bytes, at + 20, 8 + quote, 0)));
   return length;
 }
 
-function buildV6(ctx: WorkerContext, i: number, at: number, from: AddressWords): number {
+function buildV6(
+  ctx: WorkerContext,
+  i: number,
+  at: number,
+  from: AddressWords,
+  head: number,
+  value: number,
+): number {
   const bytes = ctx.engine.packets;
   const quote = Math.min(V6_QUOTE_BYTES, ctx.word(i, D.length));
   const source = ctx.word(i, D.offset);
@@ -90,7 +124,8 @@ function buildV6(ctx: WorkerContext, i: number, at: number, from: AddressWords):
   bytes[at + 7] = 64;
   for (let word = 0; word < 4; word++) put32(bytes, at + 8 + 4 * word, from.words[word] ?? 0);
   bytes.copyWithin(at + 24, source + 8, source + 24);
-  bytes[at + 40] = 3; // Time exceeded, code 0: hop limit exceeded in transit.
+  put32(bytes, at + 40, head);
+  put32(bytes, at + 44, value);
   bytes.copyWithin(at + 48, source, source + quote);
   // Pseudo-header (RFC 8200 §8.1): both addresses, the length, the next header.
   const pseudo = addToSum(bytes, at + 8, 32, 8 + quote + ICMPV6);

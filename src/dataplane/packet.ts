@@ -20,6 +20,10 @@ export class PacketView {
   protocol = 0;
   /** True for a fragment that is not the first: it has no upper-layer header. */
   laterFragment = false;
+  /** True for any fragment, the first one included. */
+  fragment = false;
+  /** Nobody but its sender may fragment it: IPv4 with DF, and IPv6. */
+  dontFragment = false;
   source0 = 0;
   source1 = 0;
   source2 = 0;
@@ -44,7 +48,10 @@ export class PacketView {
     this.family = 4;
     this.headerLength = headerLength;
     this.statedLength = u16(bytes, offset + 2);
-    this.laterFragment = (u16(bytes, offset + 6) & 0x1fff) !== 0;
+    const fragmentation = u16(bytes, offset + 6);
+    this.laterFragment = (fragmentation & 0x1fff) !== 0;
+    this.fragment = (fragmentation & 0x3fff) !== 0;
+    this.dontFragment = (fragmentation & 0x4000) !== 0;
     this.ttl = byte(bytes, offset + 8);
     this.protocol = byte(bytes, offset + 9);
     this.source0 = this.source1 = this.source2 = 0;
@@ -60,7 +67,8 @@ export class PacketView {
     this.headerLength = 40;
     const payload = u16(bytes, offset + 4);
     this.statedLength = payload === 0 ? 0 : payload + 40;
-    this.laterFragment = false;
+    this.laterFragment = this.fragment = false;
+    this.dontFragment = true;
     this.ttl = byte(bytes, offset + 7);
     this.protocol = byte(bytes, offset + 6);
     this.source0 = i32(bytes, offset + 8);

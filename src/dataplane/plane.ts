@@ -36,6 +36,7 @@ export interface PlaneOptions {
   readonly table: SharedArrayBuffer;
   readonly macs: SharedArrayBuffer;
   readonly selfPeer: number;
+  readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
   readonly onMessage: (message: WorkerMessage) => void;
   /** A worker died: the daemon must not go on half-working. */
@@ -190,7 +191,7 @@ export class DataPlane {
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer } = this.#options;
+    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
     const turns = new Int32Array(new SharedArrayBuffer(4));
@@ -203,6 +204,7 @@ export class DataPlane {
         tuns,
         udp,
         wakeupFd,
+        streams: role === 'tunnel',
         slots,
         slotBytes: SLOT_BYTES,
         counters: engine.buffer as SharedArrayBuffer,
@@ -214,6 +216,7 @@ export class DataPlane {
       table,
       macs,
       selfPeer,
+      relays,
       clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
       counters: packets.buffer as SharedArrayBuffer,

@@ -2,19 +2,26 @@
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { forwardFromClient } from './client-forwarder.js';
 import { C } from './counters.js';
-import { Action, D, Kind } from './engine.js';
+import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from './engine.js';
 import { HandshakeGate } from './handshake-gate.js';
+import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
-import { type AddressWords, ControlWord } from './worker-message.js';
+import { ControlWord } from './worker-message.js';
 
 const OVERLAY_HEADER_BYTES = 4;
 const FIRST_BYTE_OVERLAY = 0x10;
+const FIRST_BYTE_RELAY = 0x30;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
 const ADDRESS_PROVEN = 4;
+const STREAM_EVENTS = [undefined, 'connected', 'accepted', 'closed'] as const satisfies readonly (
+  | keyof typeof StreamEvent
+  | undefined
+)[];
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
+  readonly #relay: RelayForwarder;
   readonly #gate: HandshakeGate;
 
   constructor(context: WorkerContext) {
@@ -22,6 +29,7 @@ export class TunnelForwarder {
     this.#gate = new HandshakeGate(context.nowMs, () =>
       Atomics.load(context.control, ControlWord.handshakesDone),
     );
+    this.#relay = new RelayForwarder(context);
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -32,6 +40,13 @@ export class TunnelForwarder {
       this.#handshake(i);
       return;
     }
+    if (kind === Kind.stream) this.#stream(i);
+    else this.#message(i, true);
+  }
+
+  /** A relayed message is not itself for or from a relay. */
+  #message(i: number, mayBeRelayed: boolean): void {
+    const ctx = this.#ctx;
     if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) {
       ctx.post({
         type: 'sessionConfirmed',
@@ -49,30 +64,39 @@ export class TunnelForwarder {
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
     else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
+    else if (first === FIRST_BYTE_RELAY && mayBeRelayed) this.#relayed(i);
     else ctx.count(C.drop_payload_unknown);
+  }
+
+  #stream(i: number): void {
+    const ctx = this.#ctx;
+    const event = STREAM_EVENTS[ctx.word(i, D.sessionFlags)];
+    if (event === undefined) return;
+    const [stream, errno] = [ctx.word(i, D.session), ctx.word(i, D.length)];
+    ctx.post({ type: 'stream', event, stream, source: ctx.messageSource(i), errno });
+  }
+
+  #relayed(i: number): void {
+    const ctx = this.#ctx;
+    const what = this.#relay.decide(i);
+    if (what === 'message') this.#message(i, false);
+    if (what !== 'handshake') return;
+    // It came in a session with a router that we trust to carry it: no stranger's flood.
+    ctx.count(C.handshake_received);
+    if (this.#gate.admit()) ctx.postHandshake(i, RELAY_HEADER_BYTES);
+    else ctx.count(C.drop_handshake_queue_full);
   }
 
   #handshake(i: number): void {
     const ctx = this.#ctx;
     ctx.count(C.handshake_received);
-    const source: AddressWords = {
-      family: ctx.word(i, D.sourceFamily) === 6 ? 6 : 4,
-      words: [
-        ctx.word(i, D.sourceWord0),
-        ctx.word(i, D.sourceWord1),
-        ctx.word(i, D.sourceWord2),
-        ctx.word(i, D.sourceWord3),
-      ],
-    };
+    const { address, stream } = ctx.messageSource(i);
+    // Who has a connection receives where it says.
+    const isProven = stream !== undefined || (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0;
     const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
-    switch (this.#gate.judge(type, (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0, source)) {
+    switch (this.#gate.judge(type, isProven, address)) {
       case 'pass':
-        ctx.post({
-          type: 'handshake',
-          bytes: this.#copy(i),
-          address: source,
-          port: ctx.word(i, D.sourcePort),
-        });
+        ctx.postHandshake(i);
         return;
       case 'cookie':
         ctx.setWord(i, D.action, Action.cookie);
@@ -87,13 +111,14 @@ export class TunnelForwarder {
   }
 
   #control(i: number): void {
-    this.#ctx.count(C.control_received);
-    this.#ctx.post({ type: 'control', peer: this.#ctx.word(i, D.from), payload: this.#copy(i) });
-  }
-
-  #copy(i: number): Uint8Array {
-    const offset = this.#ctx.word(i, D.offset);
-    return this.#ctx.engine.packets.slice(offset, offset + this.#ctx.word(i, D.length));
+    const ctx = this.#ctx;
+    ctx.count(C.control_received);
+    ctx.post({
+      type: 'control',
+      peer: ctx.word(i, D.from),
+      payload: ctx.copy(i),
+      source: ctx.messageSource(i),
+    });
   }
 
   #overlay(i: number, length: number): void {

@@ -8,7 +8,7 @@ import { HoldQueue } from './hold-queue.js';
 import { IcmpBudget } from './icmp.js';
 import { PacketView } from './packet.js';
 import { RateLimit } from './rate-limit.js';
-import type { AddressWords, WorkerInput, WorkerMessage } from './worker-message.js';
+import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './worker-message.js';
 
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
@@ -213,6 +213,35 @@ export class WorkerContext {
     this.setWord(descriptor, D.action, Action.tunnel);
     this.count(C.to_tunnel);
     this.#countVnet(descriptor, vnet, V.packetsToTunnel);
+  }
+
+  /** Passes the handshake message of descriptor `i` up; it starts `skip` bytes into what is described. */
+  postHandshake(i: number, skip = 0): void {
+    this.post({ type: 'handshake', bytes: this.copy(i, skip), source: this.messageSource(i) });
+  }
+
+  /** A copy of what descriptor `i` describes: its slot is the engine's again soon. */
+  copy(i: number, skip = 0): Uint8Array {
+    const offset = this.word(i, D.offset);
+    return this.engine.packets.slice(offset + skip, offset + this.word(i, D.length));
+  }
+
+  messageSource(i: number): MessageSource {
+    const [stream, relay] = [this.word(i, D.sourceStream), this.word(i, D.sourceRelay)];
+    return {
+      address: {
+        family: this.word(i, D.sourceFamily) === 6 ? 6 : 4,
+        words: [
+          this.word(i, D.sourceWord0),
+          this.word(i, D.sourceWord1),
+          this.word(i, D.sourceWord2),
+          this.word(i, D.sourceWord3),
+        ],
+      },
+      port: this.word(i, D.sourcePort),
+      stream: stream === 0 ? undefined : stream - 1,
+      relay: relay === 0 ? undefined : relay - 1,
+    };
   }
 
   /** At most once a second for one (subject, address): `subject` keeps the kinds of report apart. */

@@ -7,6 +7,14 @@ export interface AddressWords {
   readonly words: readonly [number, number, number, number];
 }
 
+/** Where a message of the tunnel came from: a UDP address; a TCP connection (its far end); or a peer that passed it on. */
+export interface MessageSource {
+  readonly address: AddressWords;
+  readonly port: number;
+  readonly stream: number | undefined;
+  readonly relay: number | undefined;
+}
+
 export type WorkerMessage =
   /** The worker is in its loop. `thread` is the kernel's number for it (gettid), 0 when it cannot be told. */
   | { readonly type: 'running'; readonly thread: number }
@@ -16,11 +24,23 @@ export type WorkerMessage =
   | {
       readonly type: 'handshake';
       readonly bytes: Uint8Array;
-      readonly address: AddressWords;
-      readonly port: number;
+      readonly source: MessageSource;
+    }
+  /** Something has become of a TCP connection; `errno` when it has ended (0: orderly). */
+  | {
+      readonly type: 'stream';
+      readonly event: 'connected' | 'accepted' | 'closed';
+      readonly stream: number;
+      readonly source: MessageSource;
+      readonly errno: number;
     }
   /** A decrypted control message, first byte 0x2v. */
-  | { readonly type: 'control'; readonly peer: number; readonly payload: Uint8Array }
+  | {
+      readonly type: 'control';
+      readonly peer: number;
+      readonly payload: Uint8Array;
+      readonly source: MessageSource;
+    }
   /** The first authenticated message has come on a session. */
   | { readonly type: 'sessionConfirmed'; readonly peer: number; readonly session: number }
   /** There is a packet for a WireGuard client that has no session. */
@@ -62,6 +82,8 @@ export interface WorkerInput {
   readonly macs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
+  /** The `RelayTable`. */
+  readonly relays: SharedArrayBuffer;
   /** Int32Array by peer index: the vnet of a WireGuard client, 0 for a router. */
   readonly clientVnets: SharedArrayBuffer;
   /** Int32Array: inner MTU by peer index; 0 for a WireGuard client without a session. */

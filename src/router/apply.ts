@@ -12,6 +12,7 @@ import type { Guards } from './guards.js';
 import type { LanRescue } from './lan-rescue.js';
 import type { LanSide } from './lan-side.js';
 import type { MetricsHost } from './metrics-host.js';
+import type { Relays } from './relays.js';
 import type { Prepared } from './reloader.js';
 import type { Tables } from './table-views.js';
 import type { TunRoutes } from './tun-ports.js';
@@ -26,6 +27,7 @@ export interface ApplyParts {
   readonly lanSide: LanSide;
   readonly tunRoutes: TunRoutes;
   readonly rescue: LanRescue;
+  readonly relays: Relays;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
   readonly setLogLevel: (level: LogLevel) => void;
@@ -81,6 +83,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   // Routes first: the packets that come now are not for peers that are going.
   compiler.reconfigure();
   parts.rescue.rebuild();
+  parts.relays.rebuild();
   mobility.reconfigure(after.router.mobility);
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
   lanSide.rescan();

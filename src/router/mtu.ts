@@ -1,23 +1,19 @@
-/** Inner MTU: what fits into one outer datagram (wire.md). The path is taken to carry 1,500 bytes until it is probed. */
-import type { Ip } from '../net/ip.js';
-import type { Endpoint } from '../tables/model.js';
+/** Inner MTUs: of the IP packets that nodes send (wire.md). */
 
-const WAN_MTU_BYTES = 1500;
+const ETHERNET_MTU_BYTES = 1500;
+/** Of a jumbo frame's path. */
+const LARGEST_INNER_BYTES = 9000;
 /** IP 20 or 40, UDP 8, WireGuard header 16, overlay header 4, tag 16. */
 const OVERHEAD_V4_BYTES = 64;
 const OVERHEAD_V6_BYTES = 84;
 
-/** What this router says that it takes: the larger overhead if it listens on IPv6. */
-export function ownInnerMtu(listen: readonly Endpoint[]): number {
-  const v6 = listen.some(({ address }) => address.family === 6);
-  return WAN_MTU_BYTES - (v6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);
+/** What this router says that it takes: what the LAN that takes least takes. What the path carries is found by probes. */
+export function ownInnerMtu(lanMtuBytes: readonly number[]): number {
+  return Math.min(LARGEST_INNER_BYTES, ...(lanMtuBytes.length > 0 ? lanMtuBytes : [ETHERNET_MTU_BYTES]));
 }
 
-/** What goes to a peer at that endpoint, which itself takes `peerMtuBytes` (0 = it has not said). */
-export function innerMtu(endpoint: Ip | undefined, peerMtuBytes: number): number {
-  const own = WAN_MTU_BYTES - (endpoint?.family === 6 ? OVERHEAD_V6_BYTES : OVERHEAD_V4_BYTES);
-  return peerMtuBytes > 0 ? Math.min(own, peerMtuBytes) : own;
-}
+/** Of a TUN port: what an Ethernet path carries to any peer, so that the machine's own packets mostly fit. */
+export const TUN_MTU_BYTES = ETHERNET_MTU_BYTES - OVERHEAD_V6_BYTES;
 
 /**
  * What goes to a WireGuard client: the MTU that its own tools give its interface (1,500 less IPv6 and WireGuard's

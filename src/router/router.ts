@@ -35,7 +35,8 @@ import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
-import { CLIENT_MTU_BYTES, innerMtu, ownInnerMtu } from './mtu.js';
+import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
+import { Relays } from './relays.js';
 import { Reloader } from './reloader.js';
 import { lostPorts, openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
@@ -71,6 +72,7 @@ export class Router {
   readonly #local: LocalRecords;
   readonly #sockets: Sockets;
   readonly #rescue: LanRescue;
+  readonly #relays: Relays;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
   readonly #mobility: Mobility;
@@ -107,6 +109,7 @@ export class Router {
     const compiler = new ForwardingCompiler({ ...this.#tables, clock: this.#clock, table, lans, tuns });
     compiler.rebuild();
     this.#rescue = this.#createRescue(native);
+    this.#relays = new Relays(native, gndt);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
@@ -233,6 +236,7 @@ export class Router {
       lanSide: this.#lanSide,
       tunRoutes: this.#tunRoutes,
       rescue: this.#rescue,
+      relays: this.#relays,
       guards: this.#guards,
       metrics: this.#metricsHost,
       setLogLevel: (level) => {
@@ -285,6 +289,7 @@ export class Router {
         v6: sourceAddress(addresses, 6),
       })),
       vnets: gndt.config.vnets.map(({ id }) => id),
+      relays: this.#relays.memory,
       table: this.#forwarding.memory,
       macs: this.#rescue.macs.memory,
       selfPeer: gndt.peerIndex(gndt.self),
@@ -339,13 +344,14 @@ export class Router {
         version,
         capabilities: [],
         gndtDigest: gndtDigest(config.gndt),
-        innerMtuBytes: ownInnerMtu(config.router.listen),
+        innerMtuBytes: ownInnerMtu(this.#sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
       },
-      ports: tunnelPorts(native, this.#sockets.udp),
+      ports: tunnelPorts(native, this.#sockets.udp, (peer) => this.#relays.tagOf(peer)),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => this.#peerUp(router),
         down: (router) => this.#mobility.peerDown(router),
+        mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),
         event: (event) => emitTunnelEvent(this.#hub, event),
         client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
@@ -353,9 +359,6 @@ export class Router {
   }
 
   #peerUp(router: RouterId): void {
-    const state = this.#tunnel.peers().find(({ id }) => id === router);
-    if (state !== undefined)
-      this.#plane.setPeerMtu(state.peer, innerMtu(state.endpoint?.address, state.innerMtuBytes));
     this.#mobility.peerUp(router);
     this.#hearing.peerUp();
   }
@@ -371,6 +374,7 @@ export class Router {
       lanSockets: this.#sockets.lanSockets,
       tuns: this.#sockets.tuns,
       udp: this.#sockets.udp,
+      tcp: this.#sockets.tcp,
       cipher: this.#options.config.gndt.cipher,
       rawChaCha: loadNative().rawChaCha(),
       plane: this.#plane,
@@ -400,7 +404,7 @@ export class Router {
 
   /** After the packet workers: what the machine sends would only be lost before. */
   async #startTuns(): Promise<void> {
-    const warnings = await this.#tunRoutes.start(ownInnerMtu(this.#options.config.router.listen));
+    const warnings = await this.#tunRoutes.start(TUN_MTU_BYTES);
     for (const warning of warnings) this.#options.log.warn({ event: 'warning' }, warning);
     this.#warnings.push(...warnings);
   }

@@ -1,6 +1,6 @@
 /** The router's sockets and LANs: opened together, closed together. */
 import { listInterfaces } from '../config/interfaces.js';
-import type { LanSocket, NativeAddon, UdpSocket } from '../dataplane/engine.js';
+import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../dataplane/engine.js';
 import type { Lan } from '../mobility/ports.js';
 import { macFromHalves } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
@@ -10,6 +10,7 @@ import { openTunPorts, type TunPort } from './tun-ports.js';
 
 export interface Sockets {
   readonly udp: readonly UdpSocket[];
+  readonly tcp: readonly TcpListener[];
   readonly lanSockets: readonly LanSocket[];
   readonly lans: readonly Lan[];
   /** Numbered behind the LANs. */
@@ -41,6 +42,11 @@ export function openSockets(
     .map(({ address, port }) =>
       keep(`udp://${address}:${port}`, () => native.openUdp(address.toBytes(), port)),
     );
+  const tcp = config.listen
+    .filter(({ transport }) => transport === 'tcp')
+    .map(({ address, port }) =>
+      keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
+    );
   const lanSockets = config.lans.map((lan, index) =>
     keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
   );
@@ -67,6 +73,7 @@ export function openSockets(
   open.push(...tuns.map(({ socket }) => socket.fd));
   return {
     udp,
+    tcp,
     lanSockets,
     lans,
     tuns,

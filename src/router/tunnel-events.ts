@@ -7,6 +7,7 @@ const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, stri
   peer_down: ['warn', 'a peer is down'],
   peer_refused: ['error', 'a peer cannot be talked to'],
   peer_unanswered: ['warn', 'a peer does not answer'],
+  peer_path: ['info', 'messages to a peer take another path'],
   peer_gndt_differs: ['warn', "a peer's gndt.json is not the same as this router's"],
 };
 
@@ -24,6 +25,8 @@ function fieldsOf(event: TunnelEvent): EventFields {
         version: event.version,
         rttMs: event.rttMs ?? null,
       };
+    case 'peer_path':
+      return { peer: event.router, path: event.path, reason: event.reason };
     case 'peer_gndt_differs':
       return { peer: event.router };
     default:

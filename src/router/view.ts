@@ -21,7 +21,7 @@ import type {
   RouteView,
   StatusView,
 } from '../control/api.js';
-import type { LanSocket, UdpSocket } from '../dataplane/engine.js';
+import type { LanSocket, TcpListener, UdpSocket } from '../dataplane/engine.js';
 import type { DataPlane } from '../dataplane/plane.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Lan } from '../mobility/ports.js';
@@ -64,6 +64,7 @@ export interface LiveParts {
   readonly lanSockets: readonly LanSocket[];
   readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
+  readonly tcp: readonly TcpListener[];
   readonly cipher: GndtConfig['cipher'];
   /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
   readonly rawChaCha: boolean;
@@ -129,10 +130,10 @@ export class LiveView implements RouterView {
   }
 
   #listen(): string[] {
-    const { listen, udp } = this.#parts;
-    const endpoints = listen.filter(({ transport }) => transport === 'udp');
-    return endpoints.map((endpoint, i) =>
-      formatEndpoint({ ...endpoint, port: udp[i]?.port ?? endpoint.port }),
+    const { listen, udp, tcp } = this.#parts;
+    const bound = { udp: [...udp], tcp: [...tcp] };
+    return listen.map((endpoint) =>
+      formatEndpoint({ ...endpoint, port: bound[endpoint.transport].shift()?.port ?? endpoint.port }),
     );
   }
 
@@ -152,15 +153,21 @@ export class LiveView implements RouterView {
   }
 
   #peer(state: PeerState): PeerView {
-    const { id, reason, transport, endpoint, lastHandshakeWallMs, rttMs, version, counts } = state;
+    const { id, reason, transport, endpoint, relay, lastHandshakeWallMs, rttMs, version, counts } = state;
     return {
       id,
       state: state.state,
       reason,
       transport,
-      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      endpoint:
+        endpoint === undefined
+          ? null
+          : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
+      relay: relay ?? null,
       lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
       rttMs: rttMs ?? null,
+      lossPercent: state.lossPercent ?? null,
+      pathMtuBytes: state.pathMtuBytes ?? null,
       bytesSent: counts?.bytesSent ?? 0,
       bytesReceived: counts?.bytesReceived ?? 0,
       packetsSent: counts?.packetsSent ?? 0,

@@ -4,7 +4,7 @@ import type { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
-import { toIp } from './address-words.js';
+import { datagramAddress, streamEnd, toIp } from './address-words.js';
 import type { LanSide } from './lan-side.js';
 
 export interface WorkerListeners {
@@ -17,13 +17,16 @@ export interface WorkerListeners {
 export function takeWorkerMessage(message: WorkerMessage, listeners: WorkerListeners): void {
   const { gndt, tunnel, lanSide, mobility } = listeners;
   switch (message.type) {
-    case 'handshake': {
-      const source = { address: toIp(message.address).toBytes(), port: message.port };
-      tunnel.handshakeReceived(message.bytes, source);
+    case 'handshake':
+      tunnel.handshakeReceived(message.bytes, datagramAddress(message.source));
+      break;
+    case 'stream': {
+      const far = { ...datagramAddress(message.source), stream: message.stream };
+      tunnel.streamChanged(message.event, far, streamEnd(message.errno));
       break;
     }
     case 'control':
-      tunnel.controlReceived(message.peer, message.payload);
+      tunnel.controlReceived(message.peer, message.payload, datagramAddress(message.source));
       break;
     case 'sessionConfirmed':
       tunnel.sessionConfirmed(message.peer, message.session);

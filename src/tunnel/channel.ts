@@ -14,6 +14,7 @@ import type { Clock, Timer } from '../net/clock.js';
 import type { Envelope } from './codec/envelope.js';
 import { MAX_ACKS_PER_ENVELOPE } from './constants.js';
 import type { ControlMessage } from './control-message.js';
+import type { DatagramAddress } from './ports.js';
 import type { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
 
@@ -30,11 +31,18 @@ interface InFlight {
   intervalMs: number;
 }
 
+/** How one message differs from the others: it goes by a path of its own, or is filled up with zeros to a length. */
+export interface Way {
+  readonly to?: DatagramAddress | undefined;
+  readonly lengthBytes?: number | undefined;
+}
+
 export interface ChannelPorts {
   readonly clock: Clock;
   readonly times: TunnelTimes;
   readonly rtt: RttEstimator;
-  transmit(envelope: Envelope): void;
+  /** False: the socket said no. */
+  transmit(envelope: Envelope, way?: Way): boolean;
   count(name: string): void;
 }
 
@@ -99,8 +107,8 @@ export class Channel {
   }
 
   /** Once, without an acknowledgement. */
-  sendOnce(body: ControlMessage): void {
-    this.transmit(0, body);
+  sendOnce(body: ControlMessage, way?: Way): boolean {
+    return this.transmit(0, body, way);
   }
 
   /** Takes the envelope's acknowledgements. */
@@ -168,16 +176,14 @@ export class Channel {
     this.arm(dueMs);
   }
 
-  private transmit(id: number, body: ControlMessage | undefined): void {
+  private transmit(id: number, body: ControlMessage | undefined, way?: Way): boolean {
     const [oldest = this.nextId] = this.inFlight.keys();
-    this.ports.transmit({
-      id,
-      acks: this.owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE),
-      epoch: this.ownEpoch,
-      ackEpoch: this.peerEpoch,
-      oldest,
-      body,
-    });
+    // What tries a way out may be lost: it carries no acknowledgements.
+    const acks = way === undefined ? this.owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE) : [];
+    return this.ports.transmit(
+      { id, acks, epoch: this.ownEpoch, ackEpoch: this.peerEpoch, oldest, body },
+      way,
+    );
   }
 
   private retransmitDue(): void {

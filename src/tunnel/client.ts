@@ -16,6 +16,7 @@ import type { Ip } from '../net/ip.js';
 import type { OwnClient } from '../tables/clients.js';
 import { TAG_BYTES } from './constants.js';
 import { ipOf } from './endpoint.js';
+import { FollowedPath } from './followed-path.js';
 import type { RemoteIdentity } from './handshake.js';
 import { TRANSPORT_HEADER_BYTES } from './messages.js';
 import type { PeerCounts } from './ports.js';
@@ -62,7 +63,13 @@ export class Client implements SessionsListener {
     private readonly context: SessionsContext,
     private readonly listener: ClientListener,
   ) {
-    this.sessions = new PeerSessions(client.peer, remote, [], context, this);
+    this.sessions = new PeerSessions(
+      client.peer,
+      remote,
+      new FollowedPath(client.peer, context.ports),
+      context,
+      this,
+    );
   }
 
   get state(): ClientState {

@@ -1,4 +1,5 @@
 /** Everything that a control message can say: what concerns the link itself, and what concerns the tables. */
+import type { Ip } from '../net/ip.js';
 import type { TableMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
 
@@ -30,6 +31,21 @@ export interface PongMessage {
   readonly wallUs: number;
 }
 
+/** "Can you see this router?" */
+export interface SeekMessage {
+  readonly type: 'seek';
+  readonly router: RouterId;
+}
+
+/** "I am in direct contact with it." The answer, and at the same time told to the one that is sought. */
+export interface SeenMessage {
+  readonly type: 'seen';
+  readonly router: RouterId;
+  /** Where its UDP messages come from; undefined when it comes by TCP. */
+  readonly ip: Ip | undefined;
+  readonly port: number;
+}
+
 /** Orderly stop, or refusal: `reason` is for people. */
 export interface ByeMessage {
   readonly type: 'bye';
@@ -38,6 +54,9 @@ export interface ByeMessage {
   readonly refusal: boolean;
 }
 
-export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage;
+/** What one router asks and tells another about a third, so that the two find a way to each other. */
+export type IntroductionMessage = SeekMessage | SeenMessage;
+
+export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
 export type ControlMessage = LinkMessage | TableMessage;

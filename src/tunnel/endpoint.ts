@@ -3,18 +3,18 @@ import { Ip } from '../net/ip.js';
 import type { Endpoint } from '../tables/model.js';
 import type { DatagramAddress } from './ports.js';
 
-/** Those that can be used now; TCP is a later issue. */
-export function udpEndpoints(endpoints: readonly Endpoint[]): DatagramAddress[] {
+export function endpointsOf(
+  endpoints: readonly Endpoint[],
+  wanted: Endpoint['transport'],
+): DatagramAddress[] {
   return endpoints
-    .filter(({ transport }) => transport === 'udp')
+    .filter(({ transport }) => transport === wanted)
     .map(({ address, port }) => ({ address: address.toBytes(), port }));
 }
 
 /** Why there is nothing to call; empty when there is. */
 export function withoutEndpointReason(endpoints: readonly Endpoint[]): string {
-  if (endpoints.some(({ transport }) => transport === 'udp')) return '';
-  if (endpoints.length > 0) return 'tcp transport is not available yet';
-  return 'has no endpoint: waiting for it to call';
+  return endpoints.length > 0 ? '' : 'has no endpoint: waiting for it to call';
 }
 
 /** The parts of an address; undefined when it is neither 4 nor 16 bytes. */

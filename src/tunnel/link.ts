@@ -12,11 +12,13 @@
 import type { Timer } from '../net/clock.js';
 import type { TableMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
-import { Channel } from './channel.js';
+import { Channel, type Way } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
-import type { ByeMessage, HelloMessage, PongMessage } from './control-message.js';
-import type { PeerCounts, TunnelPorts } from './ports.js';
+import type { ByeMessage, HelloMessage, IntroductionMessage, PongMessage } from './control-message.js';
+import { samePath } from './path.js';
+import { type Ping, Pings } from './pings.js';
+import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
 import { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
 
@@ -35,6 +37,15 @@ export interface LinkListener {
   /** Every tick, when the packet engine counts. */
   counted(counts: PeerCounts): void;
   message(message: TableMessage): void;
+  introduction(message: IntroductionMessage): void;
+  /** The path in use. */
+  readonly path: DatagramAddress | undefined;
+  /** An authenticated message of the peer's present self has come by it. */
+  heard(source: DatagramAddress): void;
+  /** A regular Ping was sent. */
+  pinged(): void;
+  /** By the path that it was sent by. */
+  answered(ping: Ping): void;
 }
 
 export interface LinkContext {
@@ -44,15 +55,6 @@ export interface LinkContext {
   /** What we greet with now. */
   hello(): HelloMessage;
   count(name: string): void;
-}
-
-/** Pings remembered: an answer to an older one says nothing new. */
-const MAX_PINGS = 16;
-
-interface SentPing {
-  readonly atMs: number;
-  /** Who asked for it, if not the link itself. */
-  readonly answered: ((rttMs: number) => void) | undefined;
 }
 
 export class Link {
@@ -66,9 +68,8 @@ export class Link {
   private lastSentMs = 0;
   private lastPingMs = 0;
   private lastEngineReceivedMs = 0;
-  private nextToken = 1;
   private refusal = '';
-  private readonly pings = new Map<number, SentPing>();
+  private readonly pings = new Pings();
   private offsetMs: number | undefined;
 
   constructor(
@@ -78,7 +79,7 @@ export class Link {
     private readonly listener: LinkListener,
   ) {
     const { ports, times, count } = context;
-    const transmit = (envelope: Envelope): void => this.transmit(envelope);
+    const transmit = (envelope: Envelope, way?: Way): boolean => this.transmit(envelope, way);
     this.channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
   }
 
@@ -95,6 +96,11 @@ export class Link {
     return this.channel.pending;
   }
 
+  /** See `Pings`. */
+  get lossPercent(): number | undefined {
+    return this.pings.lossPercent;
+  }
+
   /** A session is current, the first or a new one. */
   sessionReady(rttMs: number): void {
     this.rtt.seed(rttMs);
@@ -109,7 +115,7 @@ export class Link {
   }
 
   /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
-  pingNow(answered: (rttMs: number) => void): boolean {
+  pingNow(answered?: (rttMs: number) => void): boolean {
     if (this.currentState !== 'up') return false;
     this.ping(this.context.ports.clock.nowMs(), answered);
     return true;
@@ -120,8 +126,8 @@ export class Link {
     if (this.currentState === 'up') this.channel.send(this.context.hello());
   }
 
-  /** The payload of an authenticated control message. */
-  received(payload: Uint8Array): void {
+  /** The payload of an authenticated control message, and where it came from. */
+  received(payload: Uint8Array, source?: DatagramAddress): void {
     const decoded = this.context.codec.decode(payload);
     if (typeof decoded === 'string') {
       this.context.count(`control_drop_${decoded}`);
@@ -132,7 +138,7 @@ export class Link {
     this.context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
     if (this.currentState === 'refused') this.remindOfRefusal(envelope);
     else if (this.currentState === 'idle') this.context.count('control_drop_no_link');
-    else this.take(envelope);
+    else this.take(envelope, source);
   }
 
   /** False when the link is not up: the tables are compared when it is. */
@@ -140,6 +146,20 @@ export class Link {
     if (this.currentState !== 'up') return false;
     this.channel.send(message);
     return true;
+  }
+
+  /** Once, unacknowledged. Ignored when the link is not up. */
+  say(message: IntroductionMessage): void {
+    if (this.currentState === 'up') this.channel.sendOnce(message);
+  }
+
+  /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
+  probe(purpose: 'path' | 'size', way: Way): boolean {
+    if (this.currentState !== 'up' && this.currentState !== 'greeting') return false;
+    const { to: path = this.listener.path, lengthBytes = 0 } = way;
+    const sentMs = this.context.ports.clock.nowMs();
+    const token = this.pings.asked({ purpose, sentMs, path, lengthBytes });
+    return this.channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
   }
 
   /** Says Bye, as far as the session carries it, and ends in silence. */
@@ -167,24 +187,26 @@ export class Link {
     this.tick = ports.clock.after('link-tick', everyMs, again);
   }
 
-  private take(envelope: Envelope): void {
+  private take(envelope: Envelope, source: DatagramAddress | undefined): void {
     this.channel.acknowledged(envelope);
     const { body } = envelope;
     if (body?.type === 'hello') this.greeted(body, envelope);
     else if (body?.type === 'bye') this.farewell(body, envelope);
     else if (envelope.epoch !== this.channel.remoteEpoch) this.context.count('control_drop_other_epoch');
-    else this.deliver(envelope);
+    else this.deliver(envelope, source);
   }
 
-  private deliver(envelope: Envelope): void {
+  private deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
     this.lastHeardMs = this.context.ports.clock.nowMs();
+    if (source !== undefined) this.listener.heard(source);
     if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
     else if (body === undefined)
       this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
     else if (body.type === 'ping')
-      this.channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.wallUs() });
-    else if (body.type === 'pong') this.answered(body);
+      this.channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.wallUs() }, { to: source });
+    else if (body.type === 'pong') this.answered(body, source);
+    else if (body.type === 'seek' || body.type === 'seen') this.listener.introduction(body);
     else if (body.type !== 'hello' && body.type !== 'bye') this.listener.message(body);
     this.channel.flushAcks();
   }
@@ -268,17 +290,19 @@ export class Link {
     this.currentState = state;
     this.tick?.cancel();
     this.tick = undefined;
-    this.pings.clear();
+    this.pings.reset();
     this.offsetMs = undefined;
     this.rtt.reset();
     this.channel.restart();
   }
 
-  private transmit(envelope: Envelope): void {
+  private transmit(envelope: Envelope, way: Way = {}): boolean {
     this.lastSentMs = this.context.ports.clock.nowMs();
     this.context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
-    const sent = this.context.ports.sealAndSend(this.peer, this.context.codec.encode(envelope));
+    const payload = filledUp(this.context.codec.encode(envelope), way.lengthBytes ?? 0);
+    const sent = this.context.ports.sealAndSend(this.peer, payload, way.to);
     if (!sent) this.context.count('control_send_failed');
+    return sent;
   }
 
   /** Every tick: is the peer alive, and does it know that we are? */
@@ -308,29 +332,38 @@ export class Link {
     this.listener.counted(counts);
   }
 
-  private ping(nowMs: number, answered?: (rttMs: number) => void): void {
-    const token = this.nextToken++;
+  private ping(nowMs: number, asker?: (rttMs: number) => void): void {
     this.lastPingMs = nowMs;
-    this.pings.set(token, { atMs: nowMs, answered });
-    this.pings.delete(token - MAX_PINGS);
+    const { path } = this.listener;
+    const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
     this.channel.sendOnce({ type: 'ping', token });
+    this.listener.pinged();
   }
 
-  private answered({ token, wallUs }: PongMessage): void {
-    const ping = this.pings.get(token);
+  private answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
+    const ping = this.pings.answered(token);
     if (ping === undefined) return;
     const { clock } = this.context.ports;
-    this.pings.delete(token);
-    const rttMs = clock.nowMs() - ping.atMs;
-    this.rtt.sample(rttMs);
+    const rttMs = clock.nowMs() - ping.sentMs;
+    if (ping.purpose === 'alive') this.rtt.sample(rttMs);
     // Its clock was read about half a round trip ago.
     if (wallUs > 0) this.offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
-    ping.answered?.(rttMs);
+    // Where nobody says which way a message has come (tests), it has come the right one.
+    if (source === undefined || samePath(source, ping.path)) this.listener.answered(ping);
+    ping.asker?.(rttMs);
   }
 
   private wallUs(): number {
     return Math.max(0, Math.floor(this.context.ports.clock.wallMs() * 1000));
   }
+}
+
+/** Zero bytes behind an envelope mean nothing (ControlCodec). */
+function filledUp(payload: Uint8Array, lengthBytes: number): Uint8Array {
+  if (payload.length >= lengthBytes) return payload;
+  const filled = new Uint8Array(lengthBytes);
+  filled.set(payload);
+  return filled;
 }
 
 function seconds(durationMs: number): string {

@@ -3,13 +3,23 @@ import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { TableMessage } from '../tables/message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
-import type { HelloMessage } from './control-message.js';
-import { formatAddress, ipOf, udpEndpoints, withoutEndpointReason } from './endpoint.js';
+import type { HelloMessage, IntroductionMessage } from './control-message.js';
+import { endpointsOf, formatAddress, ipOf, withoutEndpointReason } from './endpoint.js';
 import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
-import type { PeerCounts } from './ports.js';
+import { kindOf, relayPath } from './path.js';
+import { PathMtu, type PathMtuOwner } from './path-mtu.js';
+import { canIntroduce, Paths, type PathsContext, type PathsOwner } from './paths.js';
+import type { Ping } from './pings.js';
+import type { DatagramAddress, PeerCounts } from './ports.js';
 import type { CipherName } from './primitives.js';
-import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
+import {
+  type HandshakePaths,
+  PeerSessions,
+  type SessionsContext,
+  type SessionsListener,
+} from './sessions.js';
+import type { StreamUser } from './streams.js';
 
 /** What `vinectl peers` shows. */
 export interface PeerState {
@@ -19,8 +29,13 @@ export interface PeerState {
   readonly state: 'up' | 'connecting' | 'down' | 'refused';
   /** Why it is not up; empty when it is. */
   readonly reason: string;
-  readonly transport: 'udp' | 'tcp' | 'none';
+  readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
+  /** Undefined for a relayed peer. */
   readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
+  /** The router that passes messages on, for transport `relay`. */
+  readonly relay: RouterId | undefined;
+  /** Of the last hundred Pings; undefined before the first. */
+  readonly lossPercent: number | undefined;
   readonly lastHandshakeWallMs: number | undefined;
   readonly rttMs: number | undefined;
   /** What its last Hello said; undefined before the first. */
@@ -32,6 +47,8 @@ export interface PeerState {
   readonly sameGndt: boolean | undefined;
   /** By how much its clock is ahead of ours; undefined before the first answer. */
   readonly clockOffsetMs: number | undefined;
+  /** The outer packet that its path is known to carry; undefined for TCP, and while it is down. */
+  readonly pathMtuBytes: number | undefined;
   /** Control messages that it has not acknowledged. */
   readonly pendingMessages: number;
   readonly counts: PeerCounts | undefined;
@@ -50,23 +67,51 @@ export type TunnelEvent =
       readonly router: RouterId;
       readonly reason: string;
     }
+  /** Messages to it take another way from now on. */
+  | {
+      readonly event: 'peer_path';
+      readonly router: RouterId;
+      readonly path: string;
+      readonly reason: string;
+    }
   /** Its gndt.json is not ours. */
   | { readonly event: 'peer_gndt_differs'; readonly router: RouterId };
+
+/** Calls by UDP that go unanswered before TCP is tried too. */
+const TRIES_BEFORE_TCP = 2;
+/** Messages between two looks at the counts that need not be data. */
+const QUIET_PACKETS = 6;
+/** For a peer that does not say what it takes. */
+const DEFAULT_INNER_BYTES = 1_436;
 
 export interface PeerListener {
   up(peer: Peer): void;
   down(peer: Peer, reason: string): void;
   message(peer: Peer, message: TableMessage): void;
+  introduction(peer: Peer, message: IntroductionMessage): void;
+  /** An authentic message of it has come by that connection. */
+  heardByStream(peer: Peer, stream: number): void;
+  /** Packets up to this size can be sent to it. */
+  mtuFound(peer: Peer, innerBytes: number): void;
+  /** Name of the router with that number. */
+  nameOf(peer: number): RouterId;
   event(event: TunnelEvent): void;
 }
 
-export type PeerContext = SessionsContext & LinkContext;
+export type PeerContext = SessionsContext & LinkContext & PathsContext;
 
-export class Peer implements LinkListener, SessionsListener {
+export class Peer implements LinkListener, SessionsListener, PathMtuOwner, PathsOwner, StreamUser {
   readonly id: RouterId;
+  /** It carries others' messages. */
+  isRelay = false;
+  tcpEndpoints: readonly DatagramAddress[] = [];
+  private hasUdpEndpoint = false;
   readonly sessions: PeerSessions;
+  private readonly paths: Paths;
   private readonly link: Link;
-  private noEndpoint: string;
+  private readonly mtu: PathMtu;
+  private packetsSent = 0;
+  private noEndpoint = '';
   /** Why it is not up, when that is more than "not yet". */
   private trouble = '';
   private refused = false;
@@ -80,9 +125,28 @@ export class Peer implements LinkListener, SessionsListener {
     private readonly owner: PeerListener,
   ) {
     this.id = entry.id;
-    this.noEndpoint = withoutEndpointReason(entry.endpoints);
-    this.sessions = new PeerSessions(number, remote, udpEndpoints(entry.endpoints), context, this);
+    this.adoptEntry(entry);
+    this.paths = new Paths(number, endpointsOf(entry.endpoints, 'udp'), context, this);
+    this.sessions = new PeerSessions(number, remote, this.handshakePaths(), context, this);
     this.link = new Link(number, entry.id, context, this);
+    this.mtu = new PathMtu(context.ports, context.times, this);
+  }
+
+  private adoptEntry(entry: RouterEntry): void {
+    this.noEndpoint = withoutEndpointReason(entry.endpoints);
+    this.isRelay = entry.relay;
+    this.tcpEndpoints = endpointsOf(entry.endpoints, 'tcp');
+    this.hasUdpEndpoint = entry.endpoints.some(({ transport }) => transport === 'udp');
+  }
+
+  private handshakePaths(): HandshakePaths {
+    return {
+      candidates: () => this.paths.candidates(),
+      adopt: (source) => {
+        if (source.stream !== undefined) this.owner.heardByStream(this, source.stream);
+        this.paths.adopt(source);
+      },
+    };
   }
 
   get isUp(): boolean {
@@ -93,14 +157,71 @@ export class Peer implements LinkListener, SessionsListener {
     return this.link.rtt.rttMs;
   }
 
+  /** The path in use. */
+  get path(): DatagramAddress | undefined {
+    return this.paths.current;
+  }
+
+  get hasSession(): boolean {
+    return this.sessions.hasCurrent;
+  }
+
+  /** We are in direct contact with it: it can say where it sees others, and pass messages on if it is a relay. */
+  get canIntroduce(): boolean {
+    return this.isUp && canIntroduce(this.path);
+  }
+
   start(): void {
     this.sessions.connect('now');
   }
 
+  /**
+   * Looks after the paths; `relays`: the peers by way of which messages can go now. What is wanted of others: nothing,
+   * to be asked once where this peer is, or to be asked until it is reached.
+   */
+  seeToPaths(relays: readonly number[]): 'no' | 'once' | 'search' {
+    const asks = this.paths.tick(relays);
+    if (this.refused || this.paths.isBest) return 'no';
+    if (!this.isUp || this.paths.suspect) return 'search';
+    return asks ? 'once' : 'no';
+  }
+
+  /** Another router is in direct contact with it, and sees it at that UDP address (undefined: it comes by TCP). */
+  seenBy(other: Peer, address: DatagramAddress | undefined): void {
+    let isNew = address !== undefined && this.paths.seen(address);
+    if (other.isRelay) isNew = this.paths.seen(relayPath(other.number)) || isNew;
+    if (this.refused || this.hasSession) return;
+    this.sessions.connect('now');
+    if (isNew) this.sessions.hasten();
+  }
+
+  /** UDP does not do, or there is none to try. */
+  get wantsStream(): boolean {
+    if (this.refused) return false;
+    if (!this.hasSession) return !this.hasUdpEndpoint || this.sessions.tries >= TRIES_BEFORE_TCP;
+    return this.paths.suspect || this.path?.relay !== undefined;
+  }
+
+  streamOpened(path: DatagramAddress): void {
+    this.paths.opened(path);
+    if (this.refused || this.hasSession) return;
+    this.sessions.connect('now');
+    this.sessions.hasten();
+  }
+
+  streamClosed(path: DatagramAddress, reason: string): void {
+    this.trouble = this.isUp || reason === 'idle' ? this.trouble : `tcp ${formatAddress(path)}: ${reason}`;
+    this.paths.lost(path);
+  }
+
+  say(message: IntroductionMessage): void {
+    this.link.say(message);
+  }
+
   /** Its entry in the GNDT is another one, with the same key. Sessions go on; a vain attempt starts afresh. */
   configure(entry: RouterEntry): void {
-    this.noEndpoint = withoutEndpointReason(entry.endpoints);
-    this.sessions.configure(udpEndpoints(entry.endpoints));
+    this.adoptEntry(entry);
+    if (this.paths.configure(endpointsOf(entry.endpoints, 'udp'))) this.sessions.restart();
   }
 
   /** See `Link.pingNow`. */
@@ -124,14 +245,15 @@ export class Peer implements LinkListener, SessionsListener {
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.timer?.cancel();
+    this.mtu.stop();
     this.link.stop(reason);
     this.sessions.drop();
     this.context.ports.removePeer(this.number);
   }
 
   /** An authenticated control message from it. */
-  controlReceived(payload: Uint8Array): void {
-    this.link.received(payload);
+  controlReceived(payload: Uint8Array, source?: DatagramAddress): void {
+    this.link.received(payload, source);
   }
 
   send(message: TableMessage): boolean {
@@ -142,13 +264,17 @@ export class Peer implements LinkListener, SessionsListener {
     const { hello } = this.link;
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
+    const relay = endpoint?.relay;
     const ours = this.context.hello().gndtDigest;
     return {
       id: this.id,
       peer: this.number,
       ...this.verdict(),
-      transport: endpoint === undefined ? 'none' : 'udp',
+      transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
+      relay: relay === undefined ? undefined : this.owner.nameOf(relay),
+      pathMtuBytes: this.isUp ? this.mtu.pathBytes : undefined,
+      lossPercent: this.isUp ? this.link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
       version: hello?.version,
@@ -165,6 +291,7 @@ export class Peer implements LinkListener, SessionsListener {
 
   sessionReady(rttMs: number): void {
     this.timer?.cancel();
+    if (!this.isUp) this.paths.begun();
     this.link.sessionReady(rttMs);
   }
 
@@ -183,6 +310,7 @@ export class Peer implements LinkListener, SessionsListener {
   // What the link tells.
 
   up(hello: HelloMessage): void {
+    this.probeMtu();
     this.trouble = '';
     this.refused = false;
     this.owner.event({
@@ -201,16 +329,70 @@ export class Peer implements LinkListener, SessionsListener {
   }
 
   down(reason: string): void {
+    this.mtu.stop();
     this.owner.event({ event: 'peer_down', router: this.id, reason });
     this.owner.down(this, reason);
   }
 
   counted(counts: PeerCounts): void {
+    // Pings and their answers are a few messages a second; more is data.
+    this.mtu.tick(counts.packetsSent - this.packetsSent > QUIET_PACKETS);
+    this.packetsSent = counts.packetsSent;
     this.sessions.checkCounter(counts.currentCounter);
   }
 
   message(message: TableMessage): void {
     this.owner.message(this, message);
+  }
+
+  introduction(message: IntroductionMessage): void {
+    this.owner.introduction(this, message);
+  }
+
+  heard(source: DatagramAddress): void {
+    if (source.stream !== undefined) this.owner.heardByStream(this, source.stream);
+    this.paths.heard(source);
+  }
+
+  pinged(): void {
+    this.paths.pinged();
+  }
+
+  answered(ping: Ping): void {
+    if (ping.purpose === 'size') this.mtu.answered(ping);
+    else this.paths.answered(ping);
+  }
+
+  // What the path MTU wants and tells.
+
+  probe(lengthBytes: number): boolean {
+    return this.link.probe('size', { lengthBytes });
+  }
+
+  mtuFound(innerBytes: number): void {
+    this.owner.mtuFound(this, innerBytes);
+  }
+
+  private probeMtu(): void {
+    const { path } = this;
+    const limit = this.link.hello?.innerMtuBytes ?? 0;
+    if (path !== undefined) this.mtu.begin(path, limit > 0 ? limit : DEFAULT_INNER_BYTES);
+  }
+
+  // What the paths want and tell.
+
+  tryPath(path: DatagramAddress): void {
+    this.link.probe('path', { to: path });
+  }
+
+  pingEarly(): void {
+    this.link.pingNow();
+  }
+
+  pathChanged(path: DatagramAddress, reason: string): void {
+    if (!this.isUp) return;
+    this.probeMtu();
+    this.owner.event({ event: 'peer_path', router: this.id, path: this.textOf(path), reason });
   }
 
   ended(how: LinkEnd, reason: string): void {
@@ -262,6 +444,11 @@ export class Peer implements LinkListener, SessionsListener {
 
   private get endpointText(): string {
     const endpoint = this.sessions.endpoint;
-    return endpoint === undefined ? 'nowhere' : formatAddress(endpoint);
+    return endpoint === undefined ? 'nowhere' : this.textOf(endpoint);
+  }
+
+  private textOf(path: DatagramAddress): string {
+    if (path.relay !== undefined) return `relay ${this.owner.nameOf(path.relay)}`;
+    return `${path.stream === undefined ? '' : 'tcp '}${formatAddress(path)}`;
   }
 }

@@ -5,11 +5,15 @@
 import type { Clock } from '../net/clock.js';
 import type { HandshakeKeys } from './handshake.js';
 
-/** Where a datagram came from or goes to. */
+/** Where a message came from or goes to: a UDP address, unless one of the last two says otherwise. */
 export interface DatagramAddress {
-  /** 4 or 16 bytes, network order. */
+  /** 4 or 16 bytes, network order; empty for a relay. */
   readonly address: Uint8Array;
   readonly port: number;
+  /** The TCP connection that carries it; `address` and `port` are its far end's. */
+  readonly stream?: number | undefined;
+  /** Number of the peer that passes it on. */
+  readonly relay?: number | undefined;
 }
 
 /** Counts since the start, of transport messages in all sessions of a peer. */
@@ -45,10 +49,15 @@ export interface TunnelPorts {
   setCurrentSession(peer: number, localIndex: number): void;
   /** Forgets it and wipes its keys; harmless if it is gone. */
   removeSession(localIndex: number): void;
-  /** Where transport messages to the peer go, until an authenticated one comes from elsewhere. */
-  setPeerEndpoint(peer: number, address: Uint8Array, port: number): void;
+  /** Where transport messages to the peer go, until an authenticated one comes from another UDP address. */
+  setPeerEndpoint(peer: number, to: DatagramAddress): void;
   /** The endpoint in use, which follows the peer when it roams. */
   peerEndpoint?(peer: number): DatagramAddress | undefined;
+  /** Begins to connect by TCP; the connection's number. Undefined: it cannot even begin. */
+  connectStream?(address: Uint8Array, port: number): number | undefined;
+  closeStream?(stream: number): void;
+  /** Its far end is a peer. */
+  trustStream?(stream: number): void;
   /** Removes all sessions and the endpoint. */
   removePeer(peer: number): void;
   peerStats?(peer: number): PeerCounts;
@@ -56,8 +65,14 @@ export interface TunnelPorts {
   /** What handshake messages are to be checked with before they come up, and cookies made with (cookie.ts). */
   setHandshakeGuard?(guard: HandshakeGuardKeys): void;
 
-  /** Seals a payload (empty: keep-alive) in the current session. False: there is none, or the socket said no. */
-  sealAndSend(peer: number, payload: Uint8Array): boolean;
-  /** Sends bytes as they are (handshake messages). False: no socket of that family, or it said no. */
-  sendDatagram(address: Uint8Array, port: number, bytes: Uint8Array): boolean;
+  /**
+   * Seals a payload (empty: keep-alive) in the current session, and sends it by the path in use or another.
+   * False: there is no session, or the socket said no (also: too long for the link).
+   */
+  sealAndSend(peer: number, payload: Uint8Array, to?: DatagramAddress): boolean;
+  /**
+   * Sends bytes as they are (handshake messages). `peer`: whom they are for, which a relay must know.
+   * False: no socket of that family, or it said no.
+   */
+  sendDatagram(to: DatagramAddress, bytes: Uint8Array, peer?: number): boolean;
 }

@@ -52,6 +52,16 @@ export interface SessionsListener {
 
 export type SessionDropReason = HandshakeDropReason | 'replayed' | 'too-frequent' | 'no-handshake';
 
+/** Where handshake messages go, and who is told where they come from. */
+export interface HandshakePaths {
+  /** The one to try first comes first. */
+  candidates(): readonly DatagramAddress[];
+  adopt(source: DatagramAddress): void;
+}
+
+/** Not sooner after the last call than this: an answer may be on its way. */
+const HASTE_MS = 100;
+
 interface Session {
   readonly localIndex: number;
   readonly role: 'initiator' | 'responder';
@@ -76,7 +86,6 @@ export class PeerSessions {
   private next: Session | undefined;
   private attempt: Attempt | undefined;
   private rekeyTimer: Timer | undefined;
-  private learnedEndpoint: DatagramAddress | undefined;
   private greatestTimestamp = new Uint8Array(TIMESTAMP_BYTES);
   private lastInitiationMs = Number.NEGATIVE_INFINITY;
   private handshakeWallMs: number | undefined;
@@ -85,7 +94,7 @@ export class PeerSessions {
   constructor(
     private readonly peer: number,
     readonly remote: RemoteIdentity,
-    private configured: readonly DatagramAddress[],
+    private readonly paths: HandshakePaths,
     private readonly context: SessionsContext,
     private readonly listener: SessionsListener,
   ) {
@@ -107,25 +116,27 @@ export class PeerSessions {
 
   /** The endpoint in use, or the one that is tried first. */
   get endpoint(): DatagramAddress | undefined {
-    return this.candidates()[0];
+    return this.paths.candidates()[0];
   }
 
   /** Initiates, and goes on until a session is current. `later`: the peer has just stopped, so give it time. */
   connect(pace: 'now' | 'later'): void {
-    if (this.attempt !== undefined || this.candidates().length === 0) return;
+    if (this.attempt !== undefined || this.paths.candidates().length === 0) return;
     const startedMs = this.context.ports.clock.nowMs();
     this.attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
     if (pace === 'now') this.initiate(this.attempt);
     else this.retryIn(this.attempt, this.context.times.rekeyTimeoutMs);
   }
 
-  /** Other endpoints to try. What is established stays; an attempt without a session begins anew with them. */
-  configure(endpoints: readonly DatagramAddress[]): void {
-    const same =
-      endpoints.length === this.configured.length &&
-      endpoints.every((endpoint, i) => sameAddress(endpoint, this.configured[i] ?? endpoint));
-    if (same) return;
-    this.configured = endpoints;
+  /** A new way to it is known: calls now, if it is being called in vain. */
+  hasten(): void {
+    const { attempt } = this;
+    if (attempt === undefined || this.current !== undefined) return;
+    if (this.context.ports.clock.nowMs() - attempt.sentMs >= HASTE_MS) this.initiate(attempt);
+  }
+
+  /** There are other ways to it: what is established stays, an attempt without a session begins anew. */
+  restart(): void {
     if (this.current !== undefined) return;
     this.endAttempt();
     this.connect('now');
@@ -156,8 +167,8 @@ export class PeerSessions {
     this.jar.sent(localIndex, response.bytes);
     this.remove(this.next);
     this.next = this.install(response.keys, 'responder', nowMs);
-    this.learn(source);
-    if (!ports.sendDatagram(source.address, source.port, response.bytes)) {
+    this.paths.adopt(source);
+    if (!ports.sendDatagram(source, response.bytes, this.peer)) {
       this.context.count('handshake_send_failed');
     }
     this.context.count('handshake_responses_sent');
@@ -174,7 +185,7 @@ export class PeerSessions {
     // The index passes from the handshake to the session.
     attempt.state = undefined;
     const session = this.install(keys, 'initiator', attempt.sentMs);
-    this.learn(source);
+    this.paths.adopt(source);
     this.promote(session, ports.clock.nowMs() - attempt.sentMs);
     return undefined;
   }
@@ -261,7 +272,7 @@ export class PeerSessions {
   private initiate(attempt: Attempt): void {
     const { identity, ports, indexes, timestamps } = this.context;
     this.forgetState(attempt);
-    const endpoints = this.candidates();
+    const endpoints = this.paths.candidates();
     const endpoint = endpoints[attempt.tries % endpoints.length];
     if (endpoint === undefined) return;
     const localIndex = indexes.allocate(this);
@@ -278,7 +289,7 @@ export class PeerSessions {
       this.jar.sent(localIndex, initiation.bytes);
       attempt.state = initiation.state;
       attempt.sentMs = ports.clock.nowMs();
-      const sent = ports.sendDatagram(endpoint.address, endpoint.port, initiation.bytes);
+      const sent = ports.sendDatagram(endpoint, initiation.bytes, this.peer);
       this.context.count(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
     }
     attempt.tries++;
@@ -330,20 +341,4 @@ export class PeerSessions {
     this.context.indexes.free(attempt.state.localIndex);
     attempt.state = undefined;
   }
-
-  private learn(source: DatagramAddress): void {
-    this.learnedEndpoint = { address: Uint8Array.from(source.address), port: source.port };
-    this.context.ports.setPeerEndpoint(this.peer, this.learnedEndpoint.address, source.port);
-  }
-
-  /** Where it was heard last comes first, then the configured ones in their order. */
-  private candidates(): DatagramAddress[] {
-    const heard = this.context.ports.peerEndpoint?.(this.peer) ?? this.learnedEndpoint;
-    if (heard === undefined) return [...this.configured];
-    return [heard, ...this.configured.filter((endpoint) => !sameAddress(endpoint, heard))];
-  }
-}
-
-function sameAddress(a: DatagramAddress, b: DatagramAddress): boolean {
-  return a.port === b.port && Buffer.compare(a.address, b.address) === 0;
 }

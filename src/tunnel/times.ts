@@ -33,6 +33,16 @@ export interface TunnelTimes {
   readonly minRetransmitMs: number;
   readonly maxRetransmitMs: number;
   readonly initialRetransmitMs: number;
+  /** How often better paths are tried while the one in use is not straight UDP. */
+  readonly pathProbeMs: number;
+  /** An accepted TCP connection, or one that is being dialled, must prove itself within this. */
+  readonly streamProofMs: number;
+  /** A TCP connection on which nothing authentic was heard for so long is closed. */
+  readonly streamIdleMs: number;
+  /** How often a path is asked whether it carries more than was found (RFC 8899: PMTU_RAISE_TIMER). */
+  readonly mtuRaiseMs: number;
+  /** How often paths are looked after. */
+  readonly pathTickMs: number;
   /** How long a refused peer's session is kept, so that it surely hears why. */
   readonly refusalLingerMs: number;
   /** How often a refused peer is tried again: it may have been upgraded. */
@@ -52,6 +62,11 @@ export const DEFAULT_TIMES: TunnelTimes = {
   minRetransmitMs: 20,
   maxRetransmitMs: 1_000,
   initialRetransmitMs: 200,
+  pathProbeMs: 60_000,
+  streamProofMs: 10_000,
+  streamIdleMs: 60_000,
+  mtuRaiseMs: 600_000,
+  pathTickMs: 500,
   refusalLingerMs: 1_000,
   refusedRetryMs: 60_000,
 };

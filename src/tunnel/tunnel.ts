@@ -5,7 +5,7 @@
  * on the clock that is handed in. Outputs are the ports and the listeners. Nothing here throws for what a peer sends.
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
-import type { Timer } from '../net/clock.js';
+import type { Clock, Timer } from '../net/clock.js';
 import type { OwnClient } from '../tables/clients.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
@@ -23,6 +23,7 @@ import {
   openInitiation,
   type RemoteIdentity,
 } from './handshake.js';
+import { Introductions } from './introductions.js';
 import {
   type CookieMessage,
   decodeMessage,
@@ -35,6 +36,7 @@ import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { CIPHERS } from './primitives.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
+import { Streams } from './streams.js';
 import { TimestampSource } from './tai64n.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
 
@@ -55,6 +57,8 @@ export interface TunnelListeners {
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
+  /** The largest inner packet that can be sent to the peer is another one; also just before `up`. */
+  mtu?(peer: number, innerBytes: number): void;
   /** A WireGuard client has a session, or has none any more. */
   client?(client: OwnClient, isConnected: boolean): void;
 }
@@ -101,6 +105,11 @@ export class Tunnel {
   private readonly byKey = new Map<string, Peer>();
   private readonly clientsByNumber = new Map<number, Client>();
   private readonly clientsByKey = new Map<string, Client>();
+  private readonly introductions: Introductions;
+  private readonly streams: Streams;
+  private readonly clock: Clock;
+  private readonly pathTickMs: number;
+  private pathTimer: Timer | undefined;
   private readonly presharedKeys: ReadonlyMap<RouterId, Uint8Array>;
   private readonly listener: PeerListener;
   private readonly clientListener: ClientListener;
@@ -116,12 +125,26 @@ export class Tunnel {
     this.clientIdentity = createIdentity('chacha20-poly1305', options.privateKey);
     this.presharedKeys = options.presharedKeys ?? new Map();
     this.indexes = new SessionIndexes((length) => options.ports.random(length));
-    this.listener = listenerOf(options.listeners);
+    this.listener = listenerOf(
+      options.listeners,
+      (number) => this.byNumber.get(number)?.id ?? '',
+      (peer, message) => this.introductions.received(peer, message),
+      (peer, stream) => this.streams.heard(stream, peer),
+    );
     this.clientListener = {
       connected: (client, isConnected) => options.listeners.client?.(client, isConnected),
     };
     this.hello = helloOf(options.self, options.description);
     this.context = this.contextOf(options);
+    this.clock = options.ports.clock;
+    this.pathTickMs = this.context.times.pathTickMs;
+    this.streams = new Streams(this.context);
+    this.introductions = new Introductions({
+      nowMs: () => this.clock.nowMs(),
+      peer: (router) => this.byId.get(router),
+      peers: () => this.byId.values(),
+      count: (name) => this.counts.add(name),
+    });
     for (const [position, entry] of options.gndt.routers.entries()) {
       if (entry.id === options.self) continue;
       const remote = this.remoteOf(entry);
@@ -139,11 +162,19 @@ export class Tunnel {
     this.running = true;
     this.renewCookieSecret();
     for (const peer of this.byId.values()) peer.start();
+    const again = (): void => {
+      this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
+      this.introductions.tick();
+      this.streams.tick(this.byId.values());
+    };
+    this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
   }
 
   /** Says Bye to all that hear it and forgets all keys. It cannot be started again. */
   stop(reason: string): void {
     this.running = false;
+    this.pathTimer?.cancel();
+    this.streams.stop();
     this.cookieTimer?.cancel();
     for (const peer of this.byId.values()) peer.stop(reason);
     for (const client of this.clientsByNumber.values()) client.stop();
@@ -194,6 +225,15 @@ export class Tunnel {
     if (dropReason !== undefined) this.counts.add(`handshake_drop_${dropReason}`);
   }
 
+  /** Something has become of a TCP connection; `far` names it by `stream`. */
+  streamChanged(event: 'connected' | 'accepted' | 'closed', far: DatagramAddress, reason: string): void {
+    const { stream } = far;
+    if (!this.running || stream === undefined) return;
+    if (event === 'connected') this.streams.connected(stream);
+    else if (event === 'accepted') this.streams.accepted(far);
+    else this.streams.closed(stream, reason);
+  }
+
   /** The first authenticated message has come in a session. */
   sessionConfirmed(peer: number, localIndex: number): void {
     if (!this.running) return;
@@ -206,8 +246,8 @@ export class Tunnel {
   }
 
   /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
-  controlReceived(peer: number, payload: Uint8Array): void {
-    if (this.running) this.byNumber.get(peer)?.controlReceived(payload);
+  controlReceived(peer: number, payload: Uint8Array, source?: DatagramAddress): void {
+    if (this.running) this.byNumber.get(peer)?.controlReceived(payload, source);
   }
 
   /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
@@ -305,6 +345,8 @@ export class Tunnel {
     this.byNumber.delete(peer.number);
     this.byKey.delete(keyText(peer.remote.publicKey));
     peer.stop(reason);
+    this.streams.forgetUser(peer);
+    this.introductions.forget(id);
     if (wasUp) this.listener.down(peer, reason);
   }
 
@@ -378,8 +420,17 @@ export class Tunnel {
   }
 }
 
-function listenerOf(listeners: TunnelListeners): PeerListener {
+function listenerOf(
+  listeners: TunnelListeners,
+  nameOf: PeerListener['nameOf'],
+  introduction: PeerListener['introduction'],
+  heardByStream: PeerListener['heardByStream'],
+): PeerListener {
   return {
+    nameOf,
+    heardByStream,
+    mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
+    introduction,
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),
     message: (peer, message) => listeners.message(peer.id, message),

@@ -6,7 +6,7 @@ import { type Datagram, FakeNetwork, NO_OFFLOAD } from '../support/fake-network.
 import { Inbox } from '../support/inbox.js';
 import { udpPacket, udpPayload } from '../support/ip-packet.js';
 import { contractSuite } from './suite.js';
-import { type LanLink, LOOPBACK, type RawSocket, type TunLink, type World } from './world.js';
+import { type LanLink, LOOPBACK, type RawSocket, type RawStream, type TunLink, type World } from './world.js';
 
 const NEAR_MAC = mac('02:00:00:00:00:0a');
 const FAR_MAC = mac('02:00:00:00:00:0b');
@@ -36,7 +36,16 @@ function fakeWorld(): World {
     return openTunLink(addon, network, `tun-test${tuns}`);
   };
   const raw = async (family: 4 | 6) => openRaw(network, family);
-  return { addon, openRaw: raw, openLink, openTun, coalesces: false, withoutLan: undefined };
+  const rawStream = async (family: 4 | 6, port: number) => connectRaw(network, family, port);
+  return {
+    addon,
+    openRaw: raw,
+    connectRaw: rawStream,
+    openLink,
+    openTun,
+    coalesces: false,
+    withoutLan: undefined,
+  };
 }
 
 function openTunLink(addon: NativeAddon, network: FakeNetwork, name: string): TunLink {
@@ -79,6 +88,25 @@ function openRaw(network: FakeNetwork, family: 4 | 6): RawSocket {
       return { bytes, port: from.port };
     },
     close: () => network.close(socket.fd),
+  };
+}
+
+function connectRaw(network: FakeNetwork, family: 4 | 6, port: number): RawStream {
+  const stream = network.streams.connectRaw(LOOPBACK[family], port);
+  const closed = new Promise<void>((resolve) => {
+    stream.onData(() => {
+      if (stream.isClosed) resolve();
+    });
+  });
+  return {
+    send: async (bytes) => stream.send(bytes),
+    read: async (length) => {
+      const bytes = stream.read();
+      if (bytes.length !== length) throw new Error(`${bytes.length} bytes instead of ${length}`);
+      return bytes;
+    },
+    closed,
+    close: () => stream.close(),
   };
 }
 

@@ -4,10 +4,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
 import { Inbox } from '../support/inbox.js';
-import type { LanLink, RawSocket, Received, Station, TunLink, World } from './world.js';
+import type { LanLink, RawSocket, RawStream, Received, Station, TunLink, World } from './world.js';
 
 const NEAR_MAC = parse('02:00:00:00:00:0a');
 const FAR_MAC = parse('02:00:00:00:00:0b');
@@ -37,7 +38,7 @@ export function nativeWorld(addon: NativeAddon, withoutLan: string | undefined):
     tuns += 1;
     return openTunLink(addon, `tun-test${tuns}`);
   };
-  return { addon, openRaw, openLink, openTun, coalesces: true, withoutLan };
+  return { addon, openRaw, connectRaw, openLink, openTun, coalesces: true, withoutLan };
 }
 
 async function openRaw(family: 4 | 6): Promise<RawSocket> {
@@ -55,6 +56,31 @@ async function openRaw(family: 4 | 6): Promise<RawSocket> {
       }),
     next: () => inbox.next(),
     close: () => socket.close(),
+  };
+}
+
+async function connectRaw(family: 4 | 6, port: number): Promise<RawStream> {
+  const socket = connect({ host: family === 4 ? '127.0.0.1' : '::1', port, noDelay: true });
+  let received: Buffer = Buffer.alloc(0);
+  socket.on('data', (bytes: Buffer) => {
+    received = Buffer.concat([received, bytes]);
+  });
+  socket.on('error', () => undefined); // "closed" tells.
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  await once(socket, 'connect');
+  return {
+    send: (bytes) => new Promise((resolve) => void socket.write(bytes, () => resolve())),
+    read: async (length) => {
+      const deadline = performance.now() + 1_000;
+      while (received.length < length && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      if (received.length < length) throw new Error(`${received.length} bytes instead of ${length}`);
+      const head = received.subarray(0, length);
+      received = received.subarray(length);
+      return head;
+    },
+    closed,
+    close: () => socket.destroy(),
   };
 }
 

@@ -39,6 +39,7 @@ export interface RigOptions {
   readonly lans?: readonly LanSocket[];
   readonly tuns?: readonly TunSocket[];
   readonly udp?: readonly UdpSocket[];
+  readonly streams?: boolean;
   readonly slots?: number;
   readonly slotBytes?: number;
 }
@@ -59,6 +60,7 @@ export class Rig {
       tuns: options.tuns ?? [],
       udp: options.udp ?? [],
       wakeupFd: this.wakeupFd,
+      streams: options.streams ?? false,
       slots: options.slots ?? 32,
       slotBytes: options.slotBytes ?? 66_000,
       counters: this.#counters,
@@ -103,7 +105,7 @@ export class Rig {
 
   receiveOnce(timeoutMs: number): Described[] {
     const filled = this.engine.receive(timeoutMs);
-    return Array.from({ length: filled }, (_, i) => this.#read(i));
+    return Array.from({ length: filled }, (_, i) => this.read(i));
   }
 
   /** Receives until a counter has reached a value: for what leaves no descriptor. Returns all that came meanwhile. */
@@ -113,7 +115,8 @@ export class Rig {
     return all;
   }
 
-  #read(index: number): Described {
+  /** What a descriptor says now. */
+  read(index: number): Described {
     const base = index * DESCRIPTOR_WORDS;
     const word = (name: keyof typeof D) => this.engine.descriptors[base + D[name]] ?? 0;
     const names = Object.keys(D) as (keyof typeof D)[];

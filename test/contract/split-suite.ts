@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import { Action, VIRTIO_NEEDS_CSUM } from '../../src/dataplane/engine.js';
 import {
   faultsOf,
+  internetChecksum,
   pattern,
   statedLength,
   TcpFlag,
@@ -138,10 +139,38 @@ export function splitSuite(world: World): void {
 
   it('leaves alone what is not its to divide', () => {
     const large = udpPacket({ family: 4, payload: pattern(2000) });
+    large[6] = 0x40;
     assert.deepEqual(through(large, {}, 1)[0], large);
+    const large6 = udpPacket({ family: 6, payload: pattern(2000) });
+    assert.deepEqual(through(large6, {}, 1)[0], large6);
     const fragment = tcpPacket({ family: 4, payload: pattern(1448), sequence: 1, flags: TcpFlag.ack });
-    fragment[6] = 0x20;
+    fragment[6] = 0x60;
     assert.deepEqual(through(fragment, {}, 1)[0], fragment);
+  });
+
+  it('fragments IPv4 that may be, so that it can be put together again', () => {
+    for (const payload of [1393, 1400, 4000, 9000]) {
+      const whole = udpPacket({ family: 4, payload: pattern(payload) });
+      whole[6] = 0;
+      const expected = Math.ceil((payload + 8) / 1400);
+      assert.deepEqual(reassembled(through(whole, {}, expected)), whole.subarray(20));
+    }
+  });
+
+  it('fragments a fragment further, and copies only the options that all fragments have', () => {
+    const options = [0x94, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 1]; // router alert (copied), record route (not), padding
+    const bytes = pattern(2400);
+    const whole = udpPacket({ family: 4, payload: pattern(2392) });
+    const packet = Buffer.concat([whole.subarray(0, 20), Buffer.from(options), bytes]);
+    packet[0] = 0x48;
+    packet.writeUInt16BE(packet.length, 2);
+    packet.writeUInt16BE(0x2000 | 100, 6);
+    const [first, second] = through(packet, {}, 2);
+    const fieldOf = (part: Uint8Array | undefined): number => ((part?.[6] ?? 0) << 8) | (part?.[7] ?? 0);
+    assert.equal(fieldOf(first), 0x2000 | 100);
+    assert.equal(fieldOf(second), 0x2000 | (100 + 1384 / 8));
+    assert.deepEqual([...(first?.subarray(20, 32) ?? [])], options);
+    assert.deepEqual([...(second?.subarray(20, 32) ?? [])], [0x94, 4, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
   it('refuses super-packets whose headers are not what they claim', () => {
@@ -196,4 +225,18 @@ function zeroSumDatagram(): Uint8Array {
     if (packet[26] === 0xff && packet[27] === 0xff) return packet;
   }
   throw new Error('no payload makes the checksum 0');
+}
+
+/** What the receiver's kernel makes of fragments: the payload behind the IP header. */
+function reassembled(parts: readonly Uint8Array[]): Uint8Array {
+  const payload: number[] = [];
+  for (const [i, part] of parts.entries()) {
+    const field = ((part[6] ?? 0) << 8) | (part[7] ?? 0);
+    assert.equal((field & 0x1fff) * 8, payload.length, 'a hole between fragments');
+    assert.equal((field & 0x2000) !== 0, i < parts.length - 1, 'the wrong one is the last');
+    assert.ok(part.length <= MTU);
+    assert.equal(internetChecksum(part.subarray(0, 20)), 0);
+    payload.push(...part.subarray(20));
+  }
+  return Uint8Array.from(payload);
 }

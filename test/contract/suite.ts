@@ -4,13 +4,17 @@ import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
 import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
+import { relaySuite } from './relay-suite.js';
 import { splitSuite } from './split-suite.js';
+import { streamSuite } from './stream-suite.js';
 import { tunSuite } from './tun-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
 import type { World } from './world.js';
 
 export function contractSuite(name: string, world: World): void {
   describe(`${name}: tunnel`, () => tunnelSuite(world));
+  describe(`${name}: TCP`, () => streamSuite(world));
+  describe(`${name}: relays`, () => relaySuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
   describe(`${name}: TUN`, () => tunSuite(world));

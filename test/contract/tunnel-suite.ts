@@ -153,6 +153,14 @@ export function tunnelSuite(world: World): void {
       assert.equal(b.rig.receive(1)[0]?.length, 1421 + 4);
     }));
 
+  it('seals a message of the worker’s own as it is', () =>
+    withPair(async ({ a, b }) => {
+      const payload = Uint8Array.of(0x30, 1, 2, 3, 4, 5, 6);
+      a.rig.send(payload, { action: Action.message, to: a.peer });
+      assert.deepEqual(b.rig.receive(1)[0]?.bytes, payload);
+      assert.equal(a.rig.counter('tunnelDatagramsSent'), 1);
+    }));
+
   it('counts packets for peers without a session', () => {
     const rig = new Rig(world.addon, { role: 'tunnel' });
     const packet = udpPacket({ family: 4, payload: pattern(10) });

@@ -16,6 +16,16 @@ export interface RawSocket {
   close(): void;
 }
 
+/** A plain TCP client of the test's own, connected. */
+export interface RawStream {
+  send(bytes: Uint8Array): Promise<void>;
+  /** Exactly so many bytes; rejects when they do not come within a second. */
+  read(length: number): Promise<Buffer>;
+  /** Settles when the other end has closed it. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
 /** A machine on the LAN that sends and sees bare frames. */
 export interface Station {
   send(frame: Uint8Array): void;
@@ -52,6 +62,7 @@ export interface TunLink {
 export interface World {
   readonly addon: NativeAddon;
   openRaw(family: 4 | 6): Promise<RawSocket>;
+  connectRaw(family: 4 | 6, port: number): Promise<RawStream>;
   openLink(): LanLink;
   openTun(): Promise<TunLink>;
   /** Packets of one flow leave for a LAN together. */

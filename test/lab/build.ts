@@ -84,6 +84,21 @@ function settled(namespace: string): boolean {
   return !/state (LOWERLAYERDOWN|DOWN)/.test(runSync(['ip', '-n', namespace, '-o', 'link', 'show', 'up']));
 }
 
+/**
+ * `easy`: a port is kept towards everyone, as most home routers do, so that two sites can find each other; `hard`:
+ * another one for each destination.
+ */
+export type NatKind = 'easy' | 'hard';
+
+function natRules(kind: NatKind): string {
+  return `table ip vine-nat {
+  chain out { type nat hook postrouting priority 100; oifname "out0" masquerade ${kind === 'hard' ? 'fully-random' : ''}; }
+  chain input { type filter hook input priority 0; iifname "out0" ct state != { established, related } drop; }
+  chain forward { type filter hook forward priority 0; iifname "out0" ct state != { established, related } drop; }
+}
+`;
+}
+
 function waitUntilSettled(lab: string, plan: Plan): void {
   let waiting = plan.nodes.map((node) => namespaceOf(lab, node.name));
   const deadline = performance.now() + settleMs;
@@ -95,7 +110,7 @@ function waitUntilSettled(lab: string, plan: Plan): void {
 }
 
 /** Throws `CommandError`; what was made until then is taken away by `demolish`. */
-export function construct(lab: string, plan: Plan): void {
+export function construct(lab: string, plan: Plan, nat: NatKind): void {
   for (const node of plan.nodes) addNamespace(namespaceOf(lab, node.name), node);
   ipBatch(
     undefined,
@@ -117,6 +132,9 @@ export function construct(lab: string, plan: Plan): void {
       namespaceOf(lab, name),
       routes.map((route) => `route add ${route}`),
     );
+  for (const node of plan.nodes)
+    if (node.nat === true)
+      runSync(inNamespace(namespaceOf(lab, node.name), ['nft', '-f', '-']), natRules(nat));
   waitUntilSettled(lab, plan);
 }
 

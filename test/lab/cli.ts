@@ -1,6 +1,7 @@
 /** The command `scripts/lab`. */
 import { spawnSync } from 'node:child_process';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { NatKind } from './build.js';
 import { Lab } from './lab.js';
 import { knownLabs, readState } from './ledger.js';
 import { type Announcement, announcements } from './mover.js';
@@ -32,6 +33,7 @@ interface UpOptions {
   readonly delay: number;
   readonly vms: number;
   readonly daemons: boolean;
+  readonly nat: NatKind;
 }
 
 async function up(topology: Topology, options: UpOptions): Promise<void> {
@@ -41,6 +43,7 @@ async function up(topology: Topology, options: UpOptions): Promise<void> {
     wanDelayMs: options.delay,
     moreVms: options.vms,
     daemons: options.daemons,
+    nat: options.nat,
     keep: true,
   });
   console.log(`Lab "${lab.name}" is up. Nodes: ${lab.plan.nodes.map(({ name }) => name).join(' ')}`);
@@ -130,6 +133,11 @@ function program(): Command {
     .addOption(nameOption())
     .option('--delay <ms>', 'one-way delay of the WAN', numberArgument, 0)
     .option('--vms <n>', 'nodes that can move besides vm', numberArgument, 0)
+    .addOption(
+      new Option('--nat <kind>', 'what the NAT boxes of topology nat are like')
+        .choices(['easy', 'hard'])
+        .default('hard'),
+    )
     .option('--no-daemons', 'do not start the routers')
     .action(up);
   lab

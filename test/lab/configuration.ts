@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  isBehindNat,
   type Plan,
   routerName,
   type Site,
@@ -19,6 +20,8 @@ export const tunnelPort = 7700;
 export interface ConfigurationOptions {
   /** Sites whose router has a key of which the others do not know. */
   readonly wrongKey?: readonly SiteLetter[];
+  /** The routers listen on TCP too, and say so. */
+  readonly tcp?: boolean;
   readonly logLevel?: string;
   readonly cipher?: 'chacha20-poly1305' | 'aes-256-gcm';
   /** Sites whose gateway machine itself takes part, through TUN port `vine0`. */
@@ -55,7 +58,7 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
   return {
     id: routerName(site.letter),
     privateKeyFile: 'router.key',
-    listen: [`udp://0.0.0.0:${tunnelPort}`],
+    listen: [`udp://0.0.0.0:${tunnelPort}`, ...(options.tcp === true ? [`tcp://0.0.0.0:${tunnelPort}`] : [])],
     lans: options.withoutLan?.includes(site.letter) ? [] : [{ interface: 'lan0', vnet }],
     ...(hasTun(site, options) ? { tun: [{ interface: 'vine0', vnet }] } : {}),
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
@@ -93,6 +96,11 @@ function networksOf(site: Site): object[] {
   ];
 }
 
+function endpointsOf({ number }: Site, options: ConfigurationOptions): string[] {
+  const transports = options.tcp === true ? ['udp', 'tcp'] : ['udp'];
+  return transports.map((transport) => `${transport}://192.0.2.${number}:${tunnelPort}`);
+}
+
 function gndtJson(
   plan: Plan,
   publicKeys: ReadonlyMap<SiteLetter, string>,
@@ -101,10 +109,11 @@ function gndtJson(
   const subnet = subnetOf(plan.topology);
   return {
     vnets: [{ name: vnet, id: 1, ...(subnet === undefined ? {} : { subnet }) }],
-    routers: plan.sites.map(({ letter, number }) => ({
-      id: routerName(letter),
-      publicKey: publicKeys.get(letter),
-      endpoints: [`udp://192.0.2.${number}:${tunnelPort}`],
+    routers: plan.sites.map((site) => ({
+      id: routerName(site.letter),
+      publicKey: publicKeys.get(site.letter),
+      endpoints: isBehindNat(plan.topology, site) ? [] : endpointsOf(site, options),
+      ...(plan.topology === 'nat' && site.letter === 'c' ? { relay: true } : {}),
     })),
     networks: plan.sites.flatMap(networksOf),
     ...(options.cipher === undefined ? {} : { cipher: options.cipher }),

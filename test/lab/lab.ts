@@ -4,7 +4,7 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { addHost, construct, demolish, namespaceOf, namespacesOf } from './build.js';
+import { addHost, construct, demolish, type NatKind, namespaceOf, namespacesOf } from './build.js';
 import { type ConfigurationOptions, writeConfigurations } from './configuration.js';
 import { Daemon } from './daemon.js';
 import {
@@ -34,6 +34,8 @@ export interface LabOptions extends ConfigurationOptions {
   readonly name?: string;
   /** Nodes that can move besides `vm`: `vm20`, `vm21` … */
   readonly moreVms?: number;
+  /** What the NAT boxes of topology `nat` are like; default: hard. */
+  readonly nat?: NatKind;
   /** One-way. */
   readonly wanDelayMs?: number;
   /** False: topology and configuration only. */
@@ -129,7 +131,7 @@ export class Lab {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     const places = Object.fromEntries(this.plan.movers.map((mover) => [mover.name, mover.home]));
     this.update({ places });
-    construct(this.name, this.plan);
+    construct(this.name, this.plan, options.nat ?? 'hard');
     writeConfigurations(this.directory, this.plan, options);
     if (options.wanDelayMs !== undefined && options.wanDelayMs > 0)
       await this.wan({ delayMs: options.wanDelayMs });

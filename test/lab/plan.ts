@@ -7,6 +7,9 @@
  * (198.51.100.10 and 2001:db8::10) behind it, and the nodes that move: `vm` (10.1.0.9), `vm20`, `vm21` … (10.1.0.20 …).
  * `vmb` (10.2.0.9) moves too; its home is site b.
  *
+ * In topology `nat` the gateways of sites a and b are behind NAT boxes `nat-a`, `nat-b` (192.0.2.1 and .2 outside,
+ * 172.16.N.1 inside) and have no address of their own in the WAN; site c's is in the open, and a relay.
+ *
  * A node that moves must see what a migrated guest sees: its link stays up, its ARP cache stays as it is. So its veth
  * ends in a hub of its own (in namespace `cable`) with one uplink to every site's switch; exactly one of these uplinks
  * is a port of its switch. Moving it is unplugging it there (the switch forgets its MAC, as when a port goes down) and
@@ -23,6 +26,7 @@ export const topologies = [
   'large-subnet',
   'large-subnet-three',
   'large-subnet-6',
+  'nat',
 ] as const;
 export type Topology = (typeof topologies)[number];
 export type SiteLetter = 'a' | 'b' | 'c';
@@ -44,6 +48,8 @@ export interface NodePlan {
   /** Switches and the WAN carry frames only: no address of their own, not even a link-local one. */
   readonly layer: 'host' | 'switch';
   readonly forwards: boolean;
+  /** Masquerades what goes out by `out0`, and lets nothing in there that was not asked for. */
+  readonly nat?: boolean;
   /** Arguments after `ip route add` / `ip -6 route add`. */
   readonly routes: readonly string[];
 }
@@ -102,10 +108,15 @@ export const outsideAddress = '198.51.100.10';
 export const outsideAddress6 = '2001:db8::10';
 export const unlistedAddress = '10.1.0.66';
 
+/** Is the site's gateway behind NAT? */
+export const isBehindNat = (topology: Topology, site: Site): boolean =>
+  topology === 'nat' && site.letter !== 'c';
+
 export const siteAddress = (site: Site, host: number): string => `10.${site.number}.0.${host}`;
 /** The interface identifier is the host's number in decimal digits: 10.1.0.11 is also fd00:1::11. */
 export const siteAddress6 = (site: Site, host: number): string => `fd00:${site.number}::${host}`;
 export const switchName = (letter: SiteLetter): string => `sw-${letter}`;
+export const natName = (letter: SiteLetter): string => `nat-${letter}`;
 export const routerName = (letter: SiteLetter): string => `vr-${letter}`;
 
 const allSites: readonly Site[] = [
@@ -140,7 +151,7 @@ class PlanBuilder {
   private readonly large4: boolean;
   private readonly large6: boolean;
 
-  constructor(topology: Topology) {
+  constructor(private readonly topology: Topology) {
     const subnet = subnetOf(topology);
     this.large6 = subnet?.includes(':') === true;
     this.large4 = subnet !== undefined && !this.large6;
@@ -194,12 +205,30 @@ class PlanBuilder {
 
   router(site: Site): void {
     const name = routerName(site.letter);
-    this.nodes.push({ name, layer: 'host', forwards: false, routes: [] });
+    const nat = isBehindNat(this.topology, site);
+    const inside = `172.16.${site.number}`;
+    this.nodes.push({
+      name,
+      layer: 'host',
+      forwards: false,
+      routes: nat ? [`192.0.2.0/24 via ${inside}.1`] : [],
+    });
     this.onLan(site, name, 1, 'lan0');
-    this.links.push([
-      { node: name, interface: 'wan0', mac: wanMac(site), addresses: [`192.0.2.${site.number}/24`] },
-      { node: 'wan', interface: wanPort(site.letter), bridge: lanBridge },
-    ]);
+    const open = { mac: wanMac(site), addresses: [`192.0.2.${site.number}/24`] };
+    const port = { node: 'wan', interface: wanPort(site.letter), bridge: lanBridge };
+    if (!nat) {
+      this.links.push([{ node: name, interface: 'wan0', ...open }, port]);
+      return;
+    }
+    const box = natName(site.letter);
+    this.nodes.push({ name: box, layer: 'host', forwards: true, nat: true, routes: [] });
+    this.links.push(
+      [
+        { node: name, interface: 'wan0', addresses: [`${inside}.2/24`] },
+        { node: box, interface: 'in0', addresses: [`${inside}.1/24`] },
+      ],
+      [{ node: box, interface: 'out0', ...open }, port],
+    );
   }
 
   site(site: Site): void {

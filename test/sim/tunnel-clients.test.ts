@@ -88,7 +88,7 @@ class Scene {
           this.count('sent', EMPTY_MESSAGE);
           return true;
         },
-        sendDatagram: (_address, port, bytes) => this.sent.push({ bytes, port }) > 0,
+        sendDatagram: ({ port }, bytes) => this.sent.push({ bytes, port }) > 0,
       },
       listeners: {
         message: () => assert.fail(),

@@ -11,8 +11,10 @@ import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.j
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
 import type { TunnelEvent } from '../../src/tunnel/peer.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
+import { relayTag, wrapForRelay } from '../../src/tunnel/relay-message.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
 import { SimClock } from '../support/sim-clock.js';
+import { Nat, type NatKind } from './nat.js';
 
 /** mulberry32 by Tommy Ettinger (public domain): small, and good enough to scatter faults. */
 export class Random {
@@ -84,6 +86,8 @@ export class SimRouter {
   packets = 0;
   /** A process that is gone: nothing leaves it, nothing reaches it. */
   muted = false;
+  /** Of others' messages passed on. */
+  relayedBytes = 0;
   engineReplays = 0;
   engineUnknown = 0;
   private readonly sessions = new Map<number, ModelSession>();
@@ -165,8 +169,8 @@ export class SimRouter {
           this.peer(session.peer).current = undefined;
         }
       },
-      setPeerEndpoint: (peer, address, port) => {
-        this.peer(peer).endpoint = { address: address.slice(), port };
+      setPeerEndpoint: (peer, to) => {
+        this.peer(peer).endpoint = { ...to, address: to.address.slice() };
       },
       peerEndpoint: (peer) => this.peer(peer).endpoint,
       removePeer: (peer) => {
@@ -174,12 +178,19 @@ export class SimRouter {
         this.peers.delete(peer);
       },
       peerStats: (peer) => this.peer(peer).counts,
-      sealAndSend: (peer, payload) => this.seal(peer, payload),
-      sendDatagram: (address, port, bytes) => {
-        if (!this.muted) world.send({ from: this.address, to: { address, port }, bytes });
-        return true;
-      },
+      sealAndSend: (peer, payload, to) => this.seal(peer, payload, to),
+      sendDatagram: (to, bytes, peer) => this.dispatch(to, bytes, peer),
     };
+  }
+
+  /** Sends a whole WireGuard message, by way of a relay if need be. */
+  private dispatch(to: DatagramAddress, bytes: Uint8Array, peer: number | undefined): boolean {
+    if (to.relay !== undefined) {
+      const nested = this.peer(to.relay).endpoint?.relay !== undefined;
+      return !nested && peer !== undefined && this.seal(to.relay, wrapForRelay(this.world.tag(peer), bytes));
+    }
+    if (!this.muted) this.world.send({ from: this.address, to, bytes });
+    return true;
   }
 
   private peer(number: number): ModelPeer {
@@ -190,25 +201,27 @@ export class SimRouter {
     return made;
   }
 
-  private seal(number: number, payload: Uint8Array): boolean {
+  private seal(number: number, payload: Uint8Array, path?: DatagramAddress): boolean {
     const peer = this.peer(number);
     const session = peer.current;
-    if (session === undefined || peer.endpoint === undefined) return false;
-    const padded = new Uint8Array(Math.ceil(payload.length / 16) * 16);
-    padded.set(payload);
+    const to = path ?? peer.endpoint;
+    if (session === undefined || to === undefined) return false;
+    // Only packets are padded by the engine.
+    const padded = Uint8Array.from(payload);
     const { sendKey, remoteIndex } = session.keys;
     const box = createCipheriv('chacha20-poly1305', sendKey, nonceOf(session.sent), { authTagLength: 16 });
     const sealed = [box.update(padded), box.final(), box.getAuthTag()];
     const bytes = Buffer.concat([encodeTransportHeader(remoteIndex, session.sent), ...sealed]);
     session.sent++;
-    peer.counts = { ...peer.counts, currentCounter: Number(session.sent) };
-    if (!this.muted) {
-      this.world.send({ from: this.address, to: peer.endpoint, bytes: Uint8Array.from(bytes) });
-    }
-    return true;
+    peer.counts = {
+      ...peer.counts,
+      currentCounter: Number(session.sent),
+      packetsSent: peer.counts.packetsSent + 1,
+    };
+    return this.dispatch(to, Uint8Array.from(bytes), number);
   }
 
-  private open({ bytes, from }: Datagram): void {
+  private open({ bytes, from }: Pick<Datagram, 'bytes' | 'from'>): void {
     const message = decodeMessage(bytes);
     if (typeof message === 'string' || message.type !== MessageType.transport) return;
     const session = this.sessions.get(message.receiver);
@@ -225,12 +238,38 @@ export class SimRouter {
     const first = session.received.size === 0;
     session.received.add(message.counter);
     const peer = this.peer(session.peer);
-    peer.endpoint = from;
+    const mayRoam = peer.endpoint === undefined || (isUdp(peer.endpoint) && isUdp(from));
+    if (mayRoam) peer.endpoint = from;
     peer.counts = { ...peer.counts, lastReceivedMs: this.world.clock.nowMs() };
     if (first) this.tunnel.sessionConfirmed(session.peer, session.keys.localIndex);
-    if ((payload[0] ?? 0) >> 4 === 2) this.tunnel.controlReceived(session.peer, payload);
+    const kind = (payload[0] ?? 0) >> 4;
+    if (kind === 2) this.tunnel.controlReceived(session.peer, payload, from);
+    else if (kind === 3) this.relay(session.peer, payload);
     else if (payload.length > 0) this.packets++;
   }
+
+  /** As src/dataplane/relay-forwarder.ts does it. */
+  private relay(from: number, payload: Uint8Array): void {
+    const other = this.world.tagged(payload.subarray(4, 12));
+    const bytes = payload.slice(12);
+    if (other === undefined) return;
+    if (payload[1] === 1) {
+      if (this.world.gndt.routers[from]?.relay !== true) return;
+      const source = { address: new Uint8Array(0), port: 0, relay: from };
+      if (bytes[0] === MessageType.transport) this.open({ bytes, from: source });
+      else this.tunnel.handshakeReceived(bytes, source);
+    } else if (this.world.gndt.routers.find(({ id }) => id === this.id)?.relay === true) {
+      this.relayedBytes += bytes.length;
+      const forwarded = payload.slice();
+      forwarded[1] = 1;
+      forwarded.set(this.world.tag(from), 4);
+      if (this.peer(other).endpoint?.relay === undefined) this.seal(other, forwarded);
+    }
+  }
+}
+
+function isUdp({ relay, stream }: DatagramAddress): boolean {
+  return relay === undefined && stream === undefined;
 }
 
 function openTransport(session: ModelSession, counter: bigint, sealed: Uint8Array): Uint8Array | undefined {
@@ -252,6 +291,10 @@ export interface WorldOptions {
   readonly wrongKeys?: readonly RouterId[];
   readonly withoutEndpoint?: readonly RouterId[];
   readonly ipv6?: boolean;
+  /** Routers that carry others' messages. */
+  readonly relays?: readonly RouterId[];
+  /** Routers behind a NAT box of their own; each is also without endpoint. */
+  readonly nat?: Readonly<Record<RouterId, NatKind>>;
 }
 
 export class World {
@@ -264,6 +307,8 @@ export class World {
   readonly sent: Datagram[] = [];
   /** True: the datagram is lost. */
   cut: (datagram: Datagram) => boolean = () => false;
+  /** By the address inside. */
+  private readonly nats = new Map<string, Nat>();
   private readonly routers = new Map<string, SimRouter>();
   private readonly ipv6: boolean;
 
@@ -279,11 +324,16 @@ export class World {
         privateKeyOf(options.wrongKeys?.includes(id) === true ? `not ${id}` : id),
       ).publicKey,
       endpoints:
-        options.withoutEndpoint?.includes(id) === true
+        options.withoutEndpoint?.includes(id) === true || options.nat?.[id] !== undefined
           ? []
           : [{ transport: 'udp' as const, address: this.ipOf(number), port: 7700 }],
-      relay: false,
+      relay: options.relays?.includes(id) === true,
     }));
+    for (const [number, { id }] of entries.entries()) {
+      const kind = options.nat?.[id];
+      if (kind === undefined) continue;
+      this.nats.set(hostKey(this.ipOf(number).toBytes()), new Nat(kind, this.publicOf(number)));
+    }
     this.gndt = { vnets: [], routers: entries, networks: [], cipher: 'chacha20-poly1305', nodes: [] };
   }
 
@@ -309,7 +359,9 @@ export class World {
     this.routers.delete(addressKey(router.address));
   }
 
-  send(datagram: Datagram): void {
+  send(inside: Datagram): void {
+    const nat = this.nats.get(hostKey(inside.from.address));
+    const datagram = nat === undefined ? inside : { ...inside, from: nat.outward(inside.from, inside.to) };
     this.sent.push(datagram);
     if (this.cut(datagram) || this.random.next() < this.weather.loss) return;
     this.deliver(datagram);
@@ -335,7 +387,36 @@ export class World {
   private deliver(datagram: Datagram): void {
     const delayMs = this.weather.delayMs + this.random.next() * this.weather.jitterMs;
     const copy = { ...datagram, bytes: datagram.bytes.slice() };
-    this.clock.after('datagram', delayMs, () => this.routers.get(addressKey(datagram.to))?.receive(copy));
+    this.clock.after('datagram', delayMs, () => {
+      const to = this.inside(datagram);
+      if (to !== undefined) this.routers.get(addressKey(to))?.receive(copy);
+    });
+  }
+
+  /** Past the NAT box, if the destination is behind one; nobody reaches an inside address from outside. */
+  private inside({ from, to }: Datagram): DatagramAddress | undefined {
+    for (const nat of this.nats.values())
+      if (hostKey(nat.publicAddress) === hostKey(to.address)) return nat.inward(from, to.port);
+    return this.nats.has(hostKey(to.address)) ? undefined : to;
+  }
+
+  nat(number: number): Nat | undefined {
+    return this.nats.get(hostKey(this.ipOf(number).toBytes()));
+  }
+
+  /** How relays know a router. */
+  tag(number: number): Uint8Array {
+    return relayTag(this.gndt.routers[number]?.publicKey ?? new Uint8Array(0));
+  }
+
+  tagged(tag: Uint8Array): number | undefined {
+    const number = this.gndt.routers.findIndex((_, i) => Buffer.compare(this.tag(i), tag) === 0);
+    return number < 0 ? undefined : number;
+  }
+
+  private publicOf(number: number): Uint8Array {
+    const ip = this.ipv6 ? Ip.v6(0x20010db8, 1, 0, number + 1) : Ip.v4(0xcb007100 + number + 1);
+    return ip.toBytes();
   }
 
   private ipOf(number: number): Ip {
@@ -345,6 +426,10 @@ export class World {
 
 function privateKeyOf(name: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', name, '', 'test key', 32));
+}
+
+function hostKey(address: Uint8Array): string {
+  return Buffer.from(address).toString('hex');
 }
 
 function addressKey({ address, port }: DatagramAddress): string {

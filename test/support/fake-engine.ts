@@ -11,20 +11,22 @@ import {
   type EngineOptions,
   Kind,
   type NativeAddon,
+  type PeerPath,
   PeerStat,
   SCRATCH_SLOTS,
 } from '../../src/dataplane/engine.js';
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
 import { FakeGuard } from './fake-guard.js';
 import { type Datagram, FakeNetwork, type FrameOffload, type LanFrame } from './fake-network.js';
-import { packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
-import { FakeSessions } from './fake-sessions.js';
+import { fragmentPacket, packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
+import { type FakeEndpoint, FakeSessions } from './fake-sessions.js';
 import { familyOf } from './ip-packet.js';
 
 const HEADROOM = 64;
 const SMALLEST_MTU = 576;
 const HANDSHAKE_BYTES: Readonly<Record<number, number>> = { 1: 148, 2: 92, 3: 64 };
 const TRANSPORT_MIN_BYTES = 32;
+const OVERLAY = 0x10;
 
 type CounterName = Exclude<keyof typeof EngineCounter, 'count'>;
 type Word = keyof typeof D;
@@ -78,7 +80,22 @@ class FakeEngine implements Engine {
       if (this.#word(i, 'action') === Action.bare) this.#sendToPeer(i, false);
       if (this.#word(i, 'action') === Action.cookie) this.#sendCookie(i);
       if (this.#word(i, 'action') === Action.lan) this.#sendToLan(i);
+      if (this.#word(i, 'action') === Action.message) this.#sendWhole(i);
     }
+  }
+
+  openRelayed(i: number, skip: number): boolean {
+    this.#mustBeOpen();
+    if (i < 0 || i >= this.slots || skip < 0) throw new RangeError('i, skip');
+    const [message, relay] = [this.#packet(i), this.#word(i, 'from')];
+    if (this.#options.role === 'lan' || message === undefined || message.length < skip || relay < 0)
+      return false;
+    if (message.length - skip < TRANSPORT_MIN_BYTES) {
+      this.#count('messagesMalformed');
+      return false;
+    }
+    const from = { address: new Uint8Array(4), port: 0 };
+    return this.#describeMessage(i, { fd: -1, ...from, relay }, { bytes: message.slice(skip), from });
   }
 
   close(): void {
@@ -168,20 +185,39 @@ class FakeEngine implements Engine {
       while (filled < this.slots) {
         const datagram = queue.shift();
         if (datagram === undefined) break;
-        if (this.#describeDatagram(filled, fd, datagram)) filled++;
+        if (this.#describeDatagram(filled, { fd, ...datagram.from }, datagram)) filled++;
       }
+    }
+    return this.#options.streams === true ? this.#receiveFromStreams(filled) : filled;
+  }
+
+  #receiveFromStreams(before: number): number {
+    const { streams } = this.#registry.network;
+    let filled = before;
+    while (filled < this.slots) {
+      const event = streams.events.shift();
+      const message = event === undefined ? streams.next() : undefined;
+      if (event !== undefined) {
+        const { far: from, stream, errno: length } = event;
+        const words = { kind: Kind.stream, from: -1, session: stream, sessionFlags: event.event };
+        const source = sourceWords({ bytes: new Uint8Array(0), from }, { stream });
+        this.#describe(filled++, 0, new Uint8Array(0), { ...words, ...source, length });
+      } else if (message !== undefined) {
+        const source = { fd: -1, ...message.from, stream: message.stream };
+        if (this.#describeDatagram(filled, source, message)) filled++;
+      } else if (streams.events.length === 0) break;
     }
     return filled;
   }
 
-  #describeDatagram(descriptor: number, fd: number, datagram: Datagram): boolean {
+  #describeDatagram(descriptor: number, source: FakeEndpoint, datagram: Datagram): boolean {
     const { bytes } = datagram;
     this.#count('tunnelDatagramsReceived');
     this.#count('tunnelBytesReceived', bytes.length);
     const [type = 0, ...reserved] = bytes.subarray(0, 4);
     if (reserved.length === 3 && reserved.every((byte) => byte === 0)) {
       if (type === 4 && bytes.length >= TRANSPORT_MIN_BYTES)
-        return this.#describeMessage(descriptor, fd, datagram);
+        return this.#describeMessage(descriptor, source, datagram);
       if (bytes.length === HANDSHAKE_BYTES[type]) {
         const verdict = this.#registry.guard.check(bytes, datagram.from);
         if (verdict === 'badMac1') {
@@ -189,7 +225,8 @@ class FakeEngine implements Engine {
           return false;
         }
         const sessionFlags = verdict === 'proven' ? 4 : 0;
-        const words = { kind: Kind.handshake, from: -1, socket: fd, sessionFlags, ...sourceWords(datagram) };
+        const flags = { kind: Kind.handshake, from: -1, socket: source.fd, sessionFlags };
+        const words = { ...flags, ...sourceWords(datagram, source) };
         this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, bytes, words);
         return true;
       }
@@ -198,7 +235,7 @@ class FakeEngine implements Engine {
     return false;
   }
 
-  #describeMessage(descriptor: number, fd: number, datagram: Datagram): boolean {
+  #describeMessage(descriptor: number, source: FakeEndpoint, datagram: Datagram): boolean {
     const opened = this.#registry.sessions.open(datagram.bytes);
     if (typeof opened === 'string') {
       this.#count(opened);
@@ -206,18 +243,23 @@ class FakeEngine implements Engine {
     }
     const { session, payload } = opened;
     const peer = this.#registry.sessions.peer(session.peer);
-    const roamed = peer.endpoint?.port !== datagram.from.port || peer.endpoint.fd !== fd;
+    const known = peer.endpoint;
+    const mayRoam = known === undefined || (known.relay ?? source.relay) === undefined;
+    const sameKind = (known?.stream === undefined) === (source.stream === undefined);
+    const same = known?.port === source.port && known.fd === source.fd && known.stream === source.stream;
+    const roamed = mayRoam && (known === undefined || sameKind) && !same;
     const sessionFlags = (session.authenticatedOnce ? 0 : 1) | (roamed ? 2 : 0);
     session.authenticatedOnce = true;
-    peer.endpoint = { ...datagram.from, fd };
+    if (roamed) peer.endpoint = source;
     if (payload.length === 0) this.#count('keepalivesReceived');
     if (payload.length === 0 && sessionFlags === 0) return false;
+    const isPacket = payload[0] === OVERLAY;
     this.#describe(descriptor, descriptor * this.slotBytes + HEADROOM, payload, {
       kind: Kind.message,
       from: session.peer,
       session: session.keys.localIndex,
       sessionFlags,
-      ...(roamed ? sourceWords(datagram) : {}),
+      ...(sessionFlags !== 0 || !isPacket ? sourceWords(datagram, source) : {}),
     });
     return true;
   }
@@ -244,24 +286,34 @@ class FakeEngine implements Engine {
       return;
     }
     const to = this.#word(i, 'to');
-    for (const segment of segments) {
+    for (const segment of segments.flatMap((whole) => fragmentPacket(whole, mtu))) {
       const header = overlay ? [0x10, hops, vnet >>> 8, vnet & 0xff] : [];
       const plain = header.length + segment.length;
       const most = mtu + header.length;
       const payload = new Uint8Array(Math.max(plain, Math.min(Math.ceil(plain / 16) * 16, most)));
       payload.set(header);
       payload.set(segment, header.length);
-      const sealed = this.#registry.sessions.seal(to, payload);
-      if (sealed === undefined) {
-        this.#count('noSession');
-        return;
-      }
-      if (!this.#registry.network.sendUdp(sealed.to.fd, sealed.to, sealed.message))
-        this.#count('tunnelSendErrors');
-      this.#count('tunnelDatagramsSent');
-      this.#count('tunnelBytesSent', sealed.message.length);
-      this.#registry.sessions.noteSent(to, sealed.message.length);
+      if (!this.#seal(to, payload)) return;
     }
+  }
+
+  #sendWhole(i: number): void {
+    const payload = this.#packet(i);
+    if (payload === undefined) this.#count('splitErrors');
+    else this.#seal(this.#word(i, 'to'), payload.slice());
+  }
+
+  #seal(to: number, payload: Uint8Array): boolean {
+    const sealed = this.#registry.sessions.seal(to, payload);
+    if (sealed === undefined) {
+      this.#count('noSession');
+      return false;
+    }
+    if (!transmit(this.#registry.network, sealed.to, sealed.message)) this.#count('tunnelSendErrors');
+    this.#count('tunnelDatagramsSent');
+    this.#count('tunnelBytesSent', sealed.message.length);
+    this.#registry.sessions.noteSent(to, sealed.message.length);
+    return true;
   }
 
   #sendCookie(i: number): void {
@@ -309,13 +361,25 @@ class FakeEngine implements Engine {
   }
 }
 
-function sourceWords({ from }: Datagram): Partial<Record<Word, number>> {
+function sourceWords(
+  { from }: Datagram,
+  { stream = -1, relay = -1 }: { readonly stream?: number; readonly relay?: number },
+): Partial<Record<Word, number>> {
   const bytes = Buffer.alloc(16);
   bytes.set(from.address, 16 - from.address.length);
   const [sourceWord0, sourceWord1] = [bytes.readInt32BE(0), bytes.readInt32BE(4)];
   const [sourceWord2, sourceWord3] = [bytes.readInt32BE(8), bytes.readInt32BE(12)];
   const sourceFamily = from.address.length === 4 ? 4 : 6;
-  return { sourceFamily, sourcePort: from.port, sourceWord0, sourceWord1, sourceWord2, sourceWord3 };
+  return {
+    sourceStream: stream + 1,
+    sourceRelay: relay + 1,
+    sourceFamily,
+    sourcePort: from.port,
+    sourceWord0,
+    sourceWord1,
+    sourceWord2,
+    sourceWord3,
+  };
 }
 
 export interface FakeAddonOptions {
@@ -341,6 +405,11 @@ type SocketFunction =
   | 'createWakeup'
   | 'wake'
   | 'createEngine'
+  | 'listenTcp'
+  | 'connectTcp'
+  | 'closeStream'
+  | 'trustStream'
+  | 'sendByStream'
   | 'sendDatagram';
 
 function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
@@ -357,23 +426,56 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
     createWakeup: () => network.newFd(),
     wake: () => {},
     createEngine: (options) => new FakeEngine(options, registry),
+    listenTcp: (address, port) => network.streams.listen(address, port),
+    connectTcp: (address, port) => network.streams.connect(address, port),
+    closeStream: (stream) => network.streams.close(stream),
+    trustStream: (stream) => network.streams.trust(stream),
+    sendByStream: (stream, bytes) => network.streams.send(stream, bytes),
     sendDatagram: (udpFd, address, port, bytes) => network.sendUdp(udpFd, { address, port }, bytes),
   };
+}
+
+function transmit(network: FakeNetwork, to: FakeEndpoint, message: Uint8Array): boolean {
+  if (to.stream !== undefined) return network.streams.send(to.stream, message);
+  return network.sendUdp(to.fd, to, message);
+}
+
+function endpointOf(path: PeerPath, network: FakeNetwork): FakeEndpoint {
+  if ('relay' in path) {
+    if (path.relay < 0 || path.relay >= 4096) throw new RangeError('relay');
+    return { fd: -1, address: new Uint8Array(4), port: 0, relay: path.relay };
+  }
+  if ('stream' in path) {
+    const far = network.streams.farOf(path.stream);
+    return { fd: -1, address: far?.address ?? new Uint8Array(4), port: far?.port ?? 0, stream: path.stream };
+  }
+  if (path.address.length !== 4 && path.address.length !== 16)
+    throw new RangeError('address must be 4 or 16 bytes');
+  return { ...path, address: path.address.slice() };
 }
 
 function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon, SocketFunction> {
   return {
     setPeerEndpoint: (peer, fd, address, port) => {
-      if (address.length !== 4 && address.length !== 16)
-        throw new RangeError('address must be 4 or 16 bytes');
-      sessions.peer(peer).endpoint = { fd, address: address.slice(), port };
+      sessions.peer(peer).endpoint = endpointOf({ fd, address, port }, network);
+    },
+    setPeerPath: (peer, path) => {
+      sessions.peer(peer).endpoint = endpointOf(path, network);
+    },
+    setRelayTag: (peer, tag) => {
+      if (tag.length !== 8) throw new RangeError('a relay tag has 8 bytes');
+      sessions.peer(peer).relayTag = tag.slice();
     },
     peerEndpoint: (peer) => {
       const endpoint = sessions.peer(peer).endpoint;
-      return endpoint === undefined ? undefined : { address: endpoint.address.slice(), port: endpoint.port };
+      if (endpoint === undefined) return undefined;
+      const { port, relay, stream } = endpoint;
+      if (relay !== undefined) return { address: new Uint8Array(0), port, relay };
+      const address = endpoint.address.slice();
+      return stream === undefined ? { address, port } : { address, port, stream };
     },
     peerStats: (index, out) => {
-      const { current, endpoint: _, ...stats } = sessions.peer(index);
+      const { current, endpoint: _endpoint, relayTag: _tag, ...stats } = sessions.peer(index);
       for (const [name, value] of Object.entries(stats)) out[PeerStat[name as keyof typeof stats]] = value;
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
@@ -383,9 +485,9 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     installSession: (peer, keys) => sessions.install(peer, keys),
     setCurrentSession: (peer, localIndex) => sessions.setCurrent(peer, localIndex),
     removeSession: (localIndex) => sessions.remove(localIndex),
-    sealAndSend: (peer, payload) => {
-      const sealed = sessions.seal(peer, payload);
-      if (sealed === undefined || !network.sendUdp(sealed.to.fd, sealed.to, sealed.message)) return false;
+    sealAndSend: (peer, payload, path) => {
+      const sealed = sessions.seal(peer, payload, path === undefined ? undefined : endpointOf(path, network));
+      if (sealed === undefined || !transmit(network, sealed.to, sealed.message)) return false;
       sessions.noteSent(peer, sealed.message.length);
       return true;
     },

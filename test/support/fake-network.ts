@@ -1,6 +1,7 @@
 /** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
 import type { LanSocket, TunSocket, UdpSocket } from '../../src/dataplane/engine.js';
 import { isGroupMac, type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
+import { FakeStreams } from './fake-streams.js';
 
 export interface Address {
   readonly address: Uint8Array;
@@ -62,6 +63,7 @@ const FIRST_EPHEMERAL_PORT = 40_000;
 const LAN_MTU_BYTES = 1500;
 
 export class FakeNetwork {
+  readonly streams = new FakeStreams(() => this.newFd());
   readonly #sockets = new Map<number, FakeUdpSocket | FakeLanSocket | FakeTunSocket>();
   readonly #ports = new Map<string, Port>();
   readonly #watchers = new Map<string, (frame: Uint8Array) => void>();
@@ -206,6 +208,7 @@ export class FakeNetwork {
 
   close(fd: number): void {
     this.#sockets.delete(fd);
+    this.streams.closeListener(fd);
   }
 
   #boundTo(family: number, port: number): FakeUdpSocket | undefined {

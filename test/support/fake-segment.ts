@@ -112,3 +112,36 @@ export function packetOfFrame(bytes: Uint8Array, gsoType: number): Uint8Array | 
   const length = statedLength(packet);
   return length < 20 || length > packet.length ? undefined : packet.subarray(0, length);
 }
+
+/** The packet as fragments where it is larger than the MTU and may be cut (RFC 791 §3.2); else as it is. */
+export function fragmentPacket(packet: Uint8Array, mtu: number): Uint8Array[] {
+  const view = Buffer.from(packet);
+  if (packet.length <= mtu || familyOf(packet) !== 4 || (view.readUInt16BE(6) & 0x4000) !== 0)
+    return [packet];
+  const header = (view.readUInt8(0) & 0x0f) * 4;
+  const each = Math.floor((mtu - header) / 8) * 8;
+  const field = view.readUInt16BE(6);
+  const fragments: Uint8Array[] = [];
+  for (let at = 0; header + at < packet.length; at += each) {
+    const last = header + at + each >= packet.length;
+    const part = Buffer.concat([view.subarray(0, header), view.subarray(header + at, header + at + each)]);
+    part.writeUInt16BE(part.length, 2);
+    part.writeUInt16BE(((field & 0x1fff) + at / 8) | (last ? field & 0x2000 : 0x2000), 6);
+    if (at > 0) dropUncopied(part, header);
+    part.writeUInt16BE(0, 10);
+    part.writeUInt16BE(internetChecksum(part.subarray(0, header)), 10);
+    fragments.push(new Uint8Array(part));
+  }
+  return fragments;
+}
+
+function dropUncopied(header: Buffer, length: number): void {
+  for (let at = 20; at < length; ) {
+    const kind = header[at] ?? 0;
+    if (kind === 0) return;
+    const size = kind === 1 ? 1 : (header[at + 1] ?? 0);
+    if (size < 1 || at + size > length) return;
+    if ((kind & 0x80) === 0) header.fill(1, at, at + size);
+    at += size;
+  }
+}

@@ -9,7 +9,13 @@ const WINDOW = 8128n;
 
 export interface FakeEndpoint extends Address {
   readonly fd: number;
+  /** Then there is no address. */
+  readonly relay?: number;
+  /** Then `fd` means nothing. */
+  readonly stream?: number;
 }
+
+const RELAY_FORWARD = [0x30, 0, 0, 0];
 
 export interface FakeSession {
   readonly peer: number;
@@ -23,6 +29,7 @@ export interface FakeSession {
 
 export class FakePeer {
   endpoint: FakeEndpoint | undefined;
+  relayTag: Uint8Array = new Uint8Array(8);
   current: FakeSession | undefined;
   bytesSent = 0;
   bytesReceived = 0;
@@ -90,15 +97,23 @@ export class FakeSessions {
   }
 
   /** Undefined: nothing to seal with, or nowhere to send. */
-  seal(index: number, payload: Uint8Array): { message: Uint8Array; to: FakeEndpoint } | undefined {
+  seal(
+    index: number,
+    payload: Uint8Array,
+    path?: FakeEndpoint,
+  ): { message: Uint8Array; to: FakeEndpoint } | undefined {
     const peer = index >= 0 && index < MAX_PEERS ? this.#peers.get(index) : undefined;
     const session = peer?.current;
-    if (session === undefined || peer?.endpoint === undefined || this.#refuses(session, session.sent))
-      return undefined;
+    const to = path ?? peer?.endpoint;
+    if (peer === undefined || session === undefined || to === undefined) return undefined;
+    if (this.#refuses(session, session.sent)) return undefined;
     const { cipher, sendKey, remoteIndex } = session.keys;
     const message = sealMessage(cipher, sendKey, remoteIndex, session.sent, payload);
     session.sent += 1n;
-    return { message, to: peer.endpoint };
+    if (to.relay === undefined) return { message, to };
+    const relay = this.#peers.get(to.relay);
+    if (relay === undefined || relay === peer || relay.endpoint?.relay !== undefined) return undefined;
+    return this.seal(to.relay, Buffer.concat([Uint8Array.from(RELAY_FORWARD), peer.relayTag, message]));
   }
 
   noteSent(index: number, bytes: number): void {

@@ -21,6 +21,11 @@ export interface SentLan {
   readonly packet: Buffer;
 }
 
+export interface SentMessage {
+  readonly kind: 'message';
+  readonly peer: number;
+  readonly packet: Buffer;
+}
 /** To a WireGuard client. */
 export interface SentBare {
   readonly kind: 'bare';
@@ -40,10 +45,21 @@ export class MemoryEngine implements Engine {
   readonly capacity = SLOTS;
   readonly packets = new Uint8Array((SLOTS + SCRATCH_SLOTS) * SLOT_BYTES);
   readonly descriptors = new Int32Array((SLOTS + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
-  readonly sent: (SentTunnel | SentLan | SentBare | SentCookie)[] = [];
+  readonly sent: (SentTunnel | SentLan | SentBare | SentCookie | SentMessage)[] = [];
 
   scratchOffset(i: number): number {
     return (SLOTS + i) * SLOT_BYTES + HEADROOM;
+  }
+
+  /** What a relayed transport message opens to, and for which peer; undefined: it is not genuine. */
+  relayed: { readonly peer: number; readonly payload: Uint8Array } | undefined;
+
+  openRelayed(_i: number, _skip: number): boolean {
+    const relay = this.descriptors[D.from] ?? 0;
+    if (this.relayed === undefined) return false;
+    this.#put(Kind.message, this.relayed.peer, this.relayed.payload);
+    this.descriptors[D.sourceRelay] = relay + 1;
+    return true;
   }
 
   receive(): number {
@@ -96,6 +112,8 @@ export class MemoryEngine implements Engine {
     if (word(D.action) === Action.tunnel) {
       const [peer, vnet, hops, mtu] = [word(D.to), word(D.vnet), word(D.hops), word(D.mtu)];
       this.sent.push({ kind: 'tunnel', peer, vnet, hops, mtu, packet });
+    } else if (word(D.action) === Action.message) {
+      this.sent.push({ kind: 'message', peer: word(D.to), packet });
     } else if (word(D.action) === Action.bare) {
       this.sent.push({ kind: 'bare', peer: word(D.to), mtu: word(D.mtu), packet });
     } else if (word(D.action) === Action.cookie) {

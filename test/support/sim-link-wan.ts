@@ -110,6 +110,12 @@ export class SimLinkWan {
       changed: () => {},
       counted: () => {},
       message: (message) => router()?.message(peer, message),
+      // One path only, and nobody to be introduced to.
+      path: undefined,
+      introduction: () => {},
+      heard: () => {},
+      pinged: () => {},
+      answered: () => {},
     });
     const end = { owner, peer, link };
     this.#ends.set(key, end);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createPacketCounters } from '../../src/dataplane/counters.js';
 import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
+import { RelayTable } from '../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
@@ -88,6 +89,7 @@ function contextOf(site: SimSite): WorkerContext {
     table: site.table.memory,
     macs: macs.memory,
     selfPeer: site.gndt.peerIndex(site.id),
+    relays: RelayTable.create(4).memory,
     clientVnets: new SharedArrayBuffer(4 * 4096),
     peerMtu,
     counters,

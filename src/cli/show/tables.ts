@@ -9,7 +9,7 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
   const columns: Column<PeerView>[] = [
     { title: 'PEER', text: (peer) => peer.id },
     { title: 'STATE', text: (peer) => peer.state, style: (peer) => PEER_STYLES[peer.state] },
-    { title: 'VIA', text: (peer) => (peer.transport === 'none' ? null : peer.transport) },
+    { title: 'PATH', text: peerPath, style: (peer) => PATH_STYLES[peer.transport] },
     { title: 'ENDPOINT', text: (peer) => peer.endpoint },
     { title: 'HANDSHAKE', text: (peer) => age(peer.lastHandshakeAt, nowMs) },
     {
@@ -17,14 +17,33 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
       text: (peer) => (peer.rttMs === null ? null : `${peer.rttMs.toFixed(1)} ms`),
       right: true,
     },
+    {
+      title: 'LOSS',
+      text: (peer) => (peer.lossPercent === null ? null : `${Math.round(peer.lossPercent)} %`),
+      right: true,
+    },
     { title: 'RECEIVED', text: (peer) => bytes(peer.bytesReceived), right: true },
     { title: 'SENT', text: (peer) => bytes(peer.bytesSent), right: true },
     { title: 'MTU', text: (peer) => String(peer.innerMtuBytes), right: true },
+    {
+      title: 'PATH MTU',
+      text: (peer) => (peer.pathMtuBytes === null ? null : String(peer.pathMtuBytes)),
+      right: true,
+    },
     { title: 'VERSION', text: (peer) => peer.version },
     { title: 'REASON', text: (peer) => peer.reason || null },
   ];
   const explained = peers.some((peer) => peer.reason !== '');
   return table(peers, explained ? columns : columns.slice(0, -1), paint, 'no peers');
+}
+
+const PATH_STYLES = { udp: undefined, tcp: 'yellow', relay: 'yellow', none: undefined } as const;
+
+/** `direct`, `tcp`, or `via` the router that relays; null when there is none. */
+function peerPath({ transport, relay }: PeerView): string | null {
+  if (transport === 'none') return null;
+  if (transport === 'relay') return `via ${relay}`;
+  return transport === 'udp' ? 'direct' : 'tcp';
 }
 
 export function showClients(clients: readonly ClientView[], { paint, nowMs }: Look): string {

@@ -6,6 +6,7 @@ import type { FieldReader } from './field-reader.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
+const MAX_PORT = 0xffff;
 const MAX_REASON = 1_000;
 const MAX_WORD = 255;
 
@@ -30,6 +31,13 @@ const READERS: {
     type: 'bye',
     reason: fields.text('reason', MAX_REASON),
     refusal: fields.flag('refusal'),
+  }),
+  seek: (fields) => ({ type: 'seek', router: fields.routerId('router') }),
+  seen: (fields) => ({
+    type: 'seen',
+    router: fields.routerId('router'),
+    ip: fields.optionalIp('ip'),
+    port: fields.uint('port', MAX_PORT),
   }),
   records: (fields) => ({ type: 'records', records: fields.list('records', readRecord) }),
   digest: (fields) => ({

@@ -28,8 +28,11 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'ping':
     case 'pong':
     case 'bye':
+    case 'seek':
     case 'digest':
       return { ...message };
+    case 'seen':
+      return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
     case 'recall':
       return {};
     case 'records':

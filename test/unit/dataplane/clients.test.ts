@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
+import { RelayTable } from '../../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
@@ -155,6 +156,7 @@ class Bench {
       table: table.memory,
       macs: MacTable.create(16).memory,
       selfPeer: 0,
+      relays: RelayTable.create(16).memory,
       clientVnets: clientVnets.buffer as SharedArrayBuffer,
       turns: new SharedArrayBuffer(4),
       peerMtu: this.peerMtu.buffer as SharedArrayBuffer,

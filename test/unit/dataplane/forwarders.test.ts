@@ -7,6 +7,7 @@ import {
   type PacketCounter,
 } from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
+import { RelayTable } from '../../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
@@ -157,6 +158,7 @@ class Bench {
       table: table.memory,
       macs: macs.memory,
       selfPeer: B,
+      relays: RelayTable.create(16).memory,
       clientVnets: new SharedArrayBuffer(64),
       peerMtu: peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
@@ -431,6 +433,56 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('icmp_time_exceeded_sent'), 100);
     });
 
+    test('what is too big and must not be cut is answered with the size that fits', () => {
+      const v6 = family === 'IPv6';
+      const packet = ipPacket({
+        source: site.host,
+        destination: site.remote,
+        payload: new Uint8Array(MTU + 1 - (v6 ? 40 : 20)),
+      });
+      if (!v6) packet[6] = 0x40;
+      bench.frame(HOST_MAC, packet);
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const [sent] = bench.engine.sent;
+      assert.ok(sent?.kind === 'lan' && bench.engine.sent.length === 1);
+      assert.equal(sent.to, HOST_MAC);
+      assert.equal(checksumsHold(sent.packet), true);
+      assert.deepEqual([...sent.packet.subarray(v6 ? 40 : 20, v6 ? 42 : 22)], v6 ? [2, 0] : [3, 4]);
+      assert.equal(sent.packet.readUInt32BE(v6 ? 44 : 24), MTU);
+      const fits = packet.subarray(0, MTU);
+      bench.frame(HOST_MAC, fits);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+    });
+
+    test('what may be cut goes into the tunnel, however large: TCP, and IPv4 without DF', () => {
+      const segment = new Uint8Array(2900);
+      segment[12] = 0x50;
+      const tcp = ipPacket({ source: site.host, destination: site.remote, protocol: 6, payload: segment });
+      if (family === 'IPv4') tcp[6] = 0x40;
+      bench.frame(HOST_MAC, tcp);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+      if (family === 'IPv6') return;
+      const udp = ipPacket({ source: site.host, destination: site.remote, payload: new Uint8Array(2900) });
+      udp[6] = 0;
+      bench.frame(HOST_MAC, udp);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+      assert.equal(bench.counted('drop_too_big'), 0);
+    });
+
+    test('IPv6 of 1,280 bytes passes, whatever the path carries', () => {
+      new Int32Array(bench.context.input.peerMtu).fill(1216);
+      const v6 = family === 'IPv6';
+      const packet = ipPacket({
+        source: site.host,
+        destination: site.remote,
+        payload: new Uint8Array(1280 - (v6 ? 40 : 20)),
+      });
+      if (!v6) packet[6] = 0x40;
+      bench.frame(HOST_MAC, packet);
+      assert.equal(bench.engine.sent[0]?.kind, v6 ? 'tunnel' : 'lan');
+      if (!v6) assert.equal(bench.engine.sent[0]?.packet.readUInt32BE(24), 1216);
+    });
+
     test('a SYN’s MSS is clamped on its way into the tunnel', () => {
       const packet = tcpPacket({
         source: site.host,
@@ -583,12 +635,13 @@ describe('messages that are not overlay packets', () => {
     const [message] = bench.posted;
     assert.ok(message?.type === 'handshake');
     assert.equal(message.bytes.length, 148);
-    assert.equal(message.port, 7700);
-    assert.equal(Ip.fromWords(message.address.family, message.address.words).key, '192.0.2.1');
+    const { address, port, relay } = message.source;
+    assert.deepEqual([port, relay], [7700, undefined]);
+    assert.equal(Ip.fromWords(address.family, address.words).key, '192.0.2.1');
   });
 
   test('any other first byte is counted', () => {
-    for (const first of [0x00, 0x11, 0x45, 0x60, 0x30, 0xff]) {
+    for (const first of [0x00, 0x11, 0x45, 0x60, 0x31, 0xff]) {
       bench.engine.putMessage(A, Buffer.from([first, 0, 0, 0, 0]));
       new TunnelForwarder(bench.context).decide(0);
     }

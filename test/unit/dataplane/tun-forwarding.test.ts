@@ -8,6 +8,7 @@ import {
   type PacketCounter,
 } from '../../../src/dataplane/counters.js';
 import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
+import { RelayTable } from '../../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput } from '../../../src/dataplane/worker-message.js';
@@ -85,6 +86,7 @@ class Bench {
       table: table.memory,
       macs: MacTable.create(16).memory,
       selfPeer: VR_B,
+      relays: RelayTable.create(4).memory,
       clientVnets: new SharedArrayBuffer(4 * 4096),
       peerMtu: new Int32Array(new SharedArrayBuffer(64)).fill(1420).buffer as SharedArrayBuffer,
       counters: this.#counters.buffer as SharedArrayBuffer,

@@ -63,6 +63,7 @@ const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_down: { event: 'peer_down', router: 'vr-b', reason: 'x' },
   peer_refused: { event: 'peer_refused', router: 'vr-b', reason: 'x' },
   peer_unanswered: { event: 'peer_unanswered', router: 'vr-b', reason: 'x' },
+  peer_path: { event: 'peer_path', router: 'vr-b', path: 'relay vr-c', reason: 'x' },
   peer_gndt_differs: { event: 'peer_gndt_differs', router: 'vr-b' },
 };
 

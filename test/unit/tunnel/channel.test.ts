@@ -22,7 +22,7 @@ function setUp() {
     clock,
     times: DEFAULT_TIMES,
     rtt,
-    transmit: (envelope) => sent.push(envelope),
+    transmit: (envelope) => sent.push(envelope) > 0,
     count: (name) => counts.push(name),
   });
   channel.peerBegan(77);

@@ -190,7 +190,7 @@ describe('split', () => {
 
   it('leaves a message alone that fits', () => {
     for (const message of SAMPLES) {
-      if (['hello', 'ping', 'pong', 'bye'].includes(message.type)) continue;
+      if (['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type)) continue;
       assert.deepEqual(split(message as TableMessage, codec), [message]);
     }
   });

@@ -35,8 +35,8 @@ function setUp(endpoints: readonly Endpoint[], peerKey = publicKey(PEER_KEY)) {
     setPeerEndpoint: () => undefined,
     removePeer: () => undefined,
     sealAndSend: () => false,
-    sendDatagram: (address, port) => {
-      sent.push({ atMs: clock.nowMs(), to: formatAddress({ address, port }) });
+    sendDatagram: (to) => {
+      sent.push({ atMs: clock.nowMs(), to: formatAddress(to) });
       return true;
     },
   };
@@ -110,7 +110,6 @@ describe('calling a peer that does not answer', () => {
       assert.equal(sent.length, 0);
       return tunnel.peers()[0]?.reason;
     };
-    assert.equal(reasonWith([endpoint('tcp', '192.0.2.2')]), 'tcp transport is not available yet');
     assert.equal(reasonWith([]), 'has no endpoint: waiting for it to call');
   });
 

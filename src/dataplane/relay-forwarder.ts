@@ -1,0 +1,108 @@
+/**
+ * Relay messages (docs/wire-notes.md): what one peer wants passed on to another, and what a relay has passed on to us.
+ * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
+ * bounded size and at a bounded rate for each sender; it cannot read them.
+ */
+import { C } from './counters.js';
+import { Action, D, RELAY_HEADER_BYTES } from './engine.js';
+import { RelayTable } from './relay-table.js';
+import type { WorkerContext } from './worker-context.js';
+
+const FORWARD = 0;
+const FORWARDED = 1;
+/** From the shortest WireGuard message (a keep-alive) to what a path of 9,000 bytes carries. */
+const SHORTEST_BYTES = 32;
+const LONGEST_BYTES = 9_000;
+const TRANSPORT = 4;
+/** For each sender: 1 Gbit/s, and a tenth of a second's worth at once. */
+const BYTES_PER_MS = 125_000;
+const BURST_BYTES = 12_500_000;
+
+/** A token bucket for each peer. */
+class RelayBudget {
+  readonly #tokens = new Map<number, { bytes: number; atMs: number }>();
+
+  take(peer: number, bytes: number, nowMs: number): boolean {
+    const bucket = this.#tokens.get(peer) ?? { bytes: BURST_BYTES, atMs: nowMs };
+    bucket.bytes = Math.min(BURST_BYTES, bucket.bytes + (nowMs - bucket.atMs) * BYTES_PER_MS);
+    bucket.atMs = nowMs;
+    this.#tokens.set(peer, bucket);
+    if (bucket.bytes < bytes) return false;
+    bucket.bytes -= bytes;
+    return true;
+  }
+}
+
+export class RelayForwarder {
+  readonly #ctx: WorkerContext;
+  readonly #table: RelayTable;
+  readonly #budget = new RelayBudget();
+
+  constructor(context: WorkerContext) {
+    this.#ctx = context;
+    this.#table = RelayTable.attach(context.input.relays);
+  }
+
+  /**
+   * What descriptor `i` holds now: a `message` of another peer, to be decided over like any other; a `handshake`
+   * message of another peer, behind the relay header; or nothing more to be done.
+   */
+  decide(i: number): 'message' | 'handshake' | 'done' {
+    const ctx = this.#ctx;
+    const at = ctx.word(i, D.offset);
+    const length = ctx.word(i, D.length) - RELAY_HEADER_BYTES;
+    const bytes = ctx.engine.packets;
+    const other =
+      length < SHORTEST_BYTES || length > LONGEST_BYTES ? undefined : this.#table.numberOf(bytes, at + 4);
+    const type = bytes[at + RELAY_HEADER_BYTES] ?? 0;
+    if (other === undefined || type < 1 || type > TRANSPORT) {
+      ctx.count(C.drop_relay_malformed);
+      return 'done';
+    }
+    if (bytes[at + 1] === FORWARDED) return this.#take(i, other, type);
+    if (bytes[at + 1] === FORWARD) this.#passOn(i, other, length);
+    else ctx.count(C.drop_relay_malformed);
+    return 'done';
+  }
+
+  #passOn(i: number, to: number, length: number): void {
+    const ctx = this.#ctx;
+    const from = ctx.word(i, D.from);
+    const mayPass = this.#table.isRelay(ctx.input.selfPeer) && this.#table.isRouter(from);
+    if (!mayPass || to === from || to === ctx.input.selfPeer) {
+      ctx.count(C.drop_relay_refused);
+      return;
+    }
+    if (!this.#budget.take(from, length, ctx.nowMs())) {
+      ctx.count(C.drop_relay_rate);
+      return;
+    }
+    const bytes = ctx.engine.packets;
+    const at = ctx.word(i, D.offset);
+    bytes[at + 1] = FORWARDED;
+    this.#table.writeTag(from, bytes, at + 4);
+    ctx.setWord(i, D.length, RELAY_HEADER_BYTES + length);
+    ctx.setWord(i, D.to, to);
+    ctx.setWord(i, D.action, Action.message);
+    ctx.count(C.relayed);
+  }
+
+  /** A message that came by way of `from`, said to be of peer `sender`: only what its own session proves is believed. */
+  #take(i: number, sender: number, type: number): 'message' | 'handshake' | 'done' {
+    const ctx = this.#ctx;
+    const relay = ctx.word(i, D.from);
+    if (!this.#table.isRelay(relay) || sender === relay) {
+      ctx.count(C.drop_relay_refused);
+      return 'done';
+    }
+    ctx.count(C.relayed_received);
+    if (type !== TRANSPORT) {
+      ctx.setWord(i, D.sourceRelay, relay + 1);
+      return 'handshake';
+    }
+    if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return 'done';
+    if (ctx.word(i, D.from) === sender) return 'message';
+    ctx.count(C.drop_relay_refused);
+    return 'done';
+  }
+}

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
+import { RelayTable } from '../../../src/dataplane/relay-table.js';
+import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
+import { WorkerContext } from '../../../src/dataplane/worker-context.js';
+import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
+import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
+import { MacTable } from '../../../src/tables/mac-table.js';
+import { MemoryEngine } from '../../support/memory-engine.js';
+import { SimClock } from '../../support/sim-clock.js';
+
+const [A, B, RELAY] = [0, 1, 2];
+const tagOf = (peer: number): number[] => [peer, 1, 2, 3, 4, 5, 6, 7];
+
+/** The packet worker of router `self`; router 2 is a relay. */
+class Bench {
+  readonly engine = new MemoryEngine();
+  readonly posted: WorkerMessage[] = [];
+  readonly clock = new SimClock();
+  readonly counters = createPacketCounters();
+  readonly forwarder: TunnelForwarder;
+
+  constructor(self: number) {
+    const relays = RelayTable.create(8);
+    relays.set(
+      [A, B, RELAY].map((peer) => ({ peer, tag: Uint8Array.from(tagOf(peer)), isRelay: peer === RELAY })),
+    );
+    const input: WorkerInput = {
+      engine: {
+        role: 'tunnel',
+        lans: [],
+        tuns: [],
+        udp: [],
+        wakeupFd: -1,
+        slots: 0,
+        slotBytes: 0,
+        counters: new SharedArrayBuffer(8),
+      },
+      lanVnets: [1],
+      lanAddresses: [],
+      vnets: new SharedArrayBuffer(2),
+      table: ForwardingTable.create().memory,
+      selfPeer: self,
+      tunsFrom: 1,
+      vnetCounters: new SharedArrayBuffer(16 * V.count * 8),
+      macs: MacTable.create(16).memory,
+      relays: relays.memory,
+      clientVnets: new SharedArrayBuffer(64),
+      peerMtu: new SharedArrayBuffer(64),
+      counters: this.counters.buffer as SharedArrayBuffer,
+      turns: new SharedArrayBuffer(4),
+      control: new SharedArrayBuffer(ControlWord.count * 4),
+    };
+    const post = (message: WorkerMessage): void => void this.posted.push(message);
+    this.forwarder = new TunnelForwarder(
+      new WorkerContext(this.engine, input, post, () => this.clock.nowMs()),
+    );
+  }
+
+  take(from: number, direction: number, tag: number[], message: Uint8Array): void {
+    this.engine.sent.length = 0;
+    this.engine.putMessage(from, Buffer.concat([Buffer.from([0x30, direction, 0, 0, ...tag]), message]));
+    this.forwarder.decide(0);
+    this.engine.send(0, 1);
+  }
+
+  counted(name: PacketCounter): number {
+    return this.counters[C[name]] ?? 0;
+  }
+}
+
+const transport = Buffer.alloc(64, 9);
+transport.writeUInt32LE(4, 0);
+const initiation = Buffer.alloc(148, 9);
+initiation.writeUInt32LE(1, 0);
+
+describe('a relay', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = new Bench(RELAY);
+  });
+
+  it('passes a message on, unread, and says whose it is', () => {
+    for (const message of [transport, initiation]) {
+      bench.take(A, 0, tagOf(B), message);
+      const packet = Buffer.concat([Buffer.from([0x30, 1, 0, 0, ...tagOf(A)]), message]);
+      assert.deepEqual(bench.engine.sent, [{ kind: 'message', peer: B, packet }]);
+    }
+    assert.equal(bench.counted('relayed'), 2);
+    assert.deepEqual(bench.posted, []);
+  });
+
+  it('passes nothing on to strangers, to itself, or back', () => {
+    for (const tag of [tagOf(9), tagOf(RELAY), tagOf(A), [...tagOf(B).slice(0, 7), 8]]) {
+      bench.take(A, 0, tag, transport);
+      assert.deepEqual(bench.engine.sent, []);
+    }
+    bench.take(3, 0, tagOf(B), transport); // a WireGuard client: a peer, but no router
+    assert.deepEqual(bench.engine.sent, []);
+    assert.equal(bench.counted('drop_relay_refused') + bench.counted('drop_relay_malformed'), 5);
+  });
+
+  it('passes on only what can be a WireGuard message, and of a bounded size', () => {
+    const wrongType = Buffer.alloc(64);
+    for (const message of [transport.subarray(0, 31), wrongType, Buffer.alloc(0), Buffer.alloc(100, 5)])
+      bench.take(A, 0, tagOf(B), message);
+    bench.take(A, 2, tagOf(B), transport);
+    assert.deepEqual(bench.engine.sent, []);
+    assert.equal(bench.counted('relayed'), 0);
+    assert.equal(bench.counted('drop_relay_malformed'), 5);
+  });
+
+  it('bounds what one router sends through it, and not the others', () => {
+    const large = Buffer.alloc(3_900, 1);
+    large.writeUInt32LE(4, 0);
+    for (let i = 0; i < 4_000; i++) bench.take(A, 0, tagOf(B), large);
+    assert.equal(bench.counted('relayed'), Math.floor(12_500_000 / 3_900));
+    bench.take(B, 0, tagOf(A), large);
+    assert.equal(bench.engine.sent.length, 1);
+    bench.clock.advance(1);
+    const before = bench.counted('relayed');
+    for (let i = 0; i < 100; i++) bench.take(A, 0, tagOf(B), large);
+    assert.ok(bench.counted('relayed') - before <= Math.ceil(125_000 / 3_900) + 1);
+  });
+});
+
+describe('a router with relayed peers', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = new Bench(A);
+  });
+
+  it('takes handshakes by way of a relay, and knows which', () => {
+    bench.take(RELAY, 1, tagOf(B), initiation);
+    const [message] = bench.posted;
+    assert.ok(message?.type === 'handshake');
+    assert.deepEqual(Buffer.from(message.bytes), initiation);
+    assert.deepEqual([message.source.relay, message.source.stream], [RELAY, undefined]);
+  });
+
+  it('takes control messages by way of a relay', () => {
+    bench.engine.relayed = { peer: B, payload: Uint8Array.of(0x20, 1, 2) };
+    bench.take(RELAY, 1, tagOf(B), transport);
+    const [message] = bench.posted;
+    assert.ok(message?.type === 'control');
+    assert.deepEqual([message.peer, message.source.relay], [B, RELAY]);
+  });
+
+  it('refuses what no relay sends, what is not genuine, and what is not of whom it says', () => {
+    bench.engine.relayed = { peer: B, payload: Uint8Array.of(0x20, 1, 2) };
+    bench.take(B, 1, tagOf(RELAY), transport);
+    bench.take(RELAY, 1, tagOf(RELAY), transport);
+    bench.engine.relayed = { peer: RELAY, payload: Uint8Array.of(0x20, 1, 2) };
+    bench.take(RELAY, 1, tagOf(B), transport);
+    bench.engine.relayed = undefined;
+    bench.take(RELAY, 1, tagOf(B), transport);
+    assert.deepEqual(bench.posted, []);
+    assert.equal(bench.counted('drop_relay_refused'), 3);
+  });
+
+  it('passes nothing on, and opens no relay message within one', () => {
+    bench.take(RELAY, 0, tagOf(B), transport);
+    assert.equal(bench.counted('drop_relay_refused'), 1);
+    const nested = Buffer.concat([Buffer.from([0x30, 1, 0, 0, ...tagOf(RELAY)]), transport]);
+    bench.engine.relayed = { peer: B, payload: nested };
+    bench.take(RELAY, 1, tagOf(B), transport);
+    assert.equal(bench.counted('drop_payload_unknown'), 1);
+    assert.deepEqual(bench.engine.sent, []);
+  });
+});
