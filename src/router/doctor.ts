@@ -140,7 +140,8 @@ export function checkStrangers(counters: CountersView): Finding[] {
         'compare "vinectl pubkey" of each router with its publicKey in gndt.json',
       ),
     );
-  const wrong = counters.handshake_drop_bad_mac1 ?? 0;
+  // The packet engine drops most of them before the tunnel sees them.
+  const wrong = (counters.handshake_drop_bad_mac1 ?? 0) + (counters.handshakes_bad_mac1 ?? 0);
   if (wrong > 0)
     findings.push(
       warning(
