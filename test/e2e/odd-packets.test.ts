@@ -363,7 +363,7 @@ test(
       const before = await dropped();
       // The first is dropped, and its sender told; then the sender's kernel fragments.
       const { stdout } = await lab.attempt('a1', 'ping -n -c 3 -i 0.2 -W 1 -s 4000'.split(' ').concat(hostB));
-      assert.match(stdout, /[Ff]rag needed.*mtu = 14\d\d[^]* 2 received/);
+      assert.match(stdout, /[Ff]rag needed.*mtu = 14\d\d[\s\S]* 2 received/);
       assert.ok((await dropped()) > before);
       await ping(lab, 'a1', hostB);
     }),
