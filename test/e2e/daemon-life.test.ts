@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Lab } from '../lab/lab.js';
+import { waitFor } from '../lab/wait.js';
 import { cannotRun, ping, untilKnownAt, withLab } from './support.js';
 
 const vm = '10.1.0.9';
@@ -59,6 +60,10 @@ test('SIGKILL: nothing harmful is left in the kernel, and it comes back', { skip
     await lab.waitConnected();
     await ping(lab, 'a1', '10.2.0.11');
     await lab.daemon('a').kill('SIGKILL');
+    // The process that holds the rules ends when it sees that the router has.
+    await waitFor('the rules have gone with the router', async () => {
+      return (await lab.exec('vr-a', ['nft', 'list', 'ruleset'])) === before.filters;
+    });
     assert.deepEqual(await kernelState(lab, 'vr-a'), before);
     await lanIsUsable(lab);
     await backAgain(lab);
