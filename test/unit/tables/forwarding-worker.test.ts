@@ -90,9 +90,9 @@ if (isMainThread) {
     const tally = await answer;
     assert.equal(tally.torn, 0);
     assert.equal(tally.lost, 0);
-    assert.ok(tally.lookups > 10_000, `${tally.lookups} look-ups`);
-    assert.ok(tally.generations > 100, `${tally.generations} different routes were seen`);
-    assert.ok(n > 10_000, `${n} updates`);
+    assert.ok(tally.lookups > 1_000, `${tally.lookups} look-ups`);
+    assert.ok(tally.generations > 10, `${tally.generations} different routes were seen`);
+    assert.ok(n > 1_000, `${n} updates`);
   });
 } else {
   const { memory, stop } = workerData as { memory: SharedArrayBuffer; stop: Int32Array };

@@ -33,8 +33,10 @@ function payloadOf(wire: Record<string, unknown>): Uint8Array {
 }
 
 describe('the control codec', () => {
-  it('is ready quickly', () => {
-    assert.ok(startupMs < 50, `${startupMs} ms`);
+  it('is ready quickly', (test) => {
+    test.diagnostic(`${startupMs.toFixed(1)} ms`);
+    // 13 ms on a quiet machine; the limit is for a mistake, not for a busy one.
+    assert.ok(startupMs < 1_000, `${startupMs} ms`);
   });
 
   for (const [index, body] of SAMPLES.entries()) {
