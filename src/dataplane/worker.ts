@@ -9,6 +9,7 @@ import type { Engine } from './engine.js';
 import { LanForwarder } from './lan-forwarder.js';
 import { loadNative } from './native.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
+import { decideAll, type Forwarder, warmUp } from './warm-up.js';
 import { WorkerContext } from './worker-context.js';
 import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
 
@@ -21,18 +22,18 @@ function main(input: WorkerInput): void {
   const engine = loadNative().createEngine(input.engine);
   const context = new WorkerContext(engine, input, post, systemClock.nowMs);
   const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
+  warmUp(engine, input, systemClock.nowMs);
   post({ type: 'running', thread: threadNumber() });
-  loop(engine, context, forwarder);
+  loop(engine, context, forwarder, new Int32Array(input.turns));
   engine.close();
   post({ type: 'stopped' });
 }
 
-function loop(engine: Engine, context: WorkerContext, forwarder: { decide(i: number): void }): void {
-  const turns = new Int32Array(context.input.turns);
+function loop(engine: Engine, context: WorkerContext, forwarder: Forwarder, turns: Int32Array): void {
   while (Atomics.load(context.control, ControlWord.stop) === 0) {
     Atomics.add(turns, 0, 1);
     const received = engine.receive(context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS);
-    for (let i = 0; i < received; i++) forwarder.decide(i);
+    decideAll(forwarder, received);
     if (received > 0) engine.send(0, received);
     context.releaseHeld();
   }
