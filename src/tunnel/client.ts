@@ -16,9 +16,9 @@ import type { Ip } from '../net/ip.js';
 import type { OwnClient } from '../tables/clients.js';
 import { TAG_BYTES } from './constants.js';
 import { ipOf } from './endpoint.js';
-import { FollowedPath } from './followed-path.js';
 import type { RemoteIdentity } from './handshake.js';
 import { TRANSPORT_HEADER_BYTES } from './messages.js';
+import { FollowedPath } from './paths/followed-path.js';
 import type { PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 

@@ -16,7 +16,7 @@ import { Channel, type Way } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
 import type { ByeMessage, HelloMessage, IntroductionMessage, PongMessage } from './control-message.js';
-import { samePath } from './path.js';
+import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
 import { RttEstimator } from './rtt.js';
@@ -38,7 +38,11 @@ export interface LinkListener {
   counted(counts: PeerCounts): void;
   message(message: TableMessage): void;
   introduction(message: IntroductionMessage): void;
-  /** The path in use. */
+}
+
+/** The paths that a link's messages take. */
+export interface LinkPath {
+  /** The one in use. */
   readonly path: DatagramAddress | undefined;
   /** An authenticated message of the peer's present self has come by it. */
   heard(source: DatagramAddress): void;
@@ -77,6 +81,7 @@ export class Link {
     private readonly expectedId: RouterId,
     private readonly context: LinkContext,
     private readonly listener: LinkListener,
+    private readonly paths: LinkPath,
   ) {
     const { ports, times, count } = context;
     const transmit = (envelope: Envelope, way?: Way): boolean => this.transmit(envelope, way);
@@ -156,7 +161,7 @@ export class Link {
   /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
   probe(purpose: 'path' | 'size', way: Way): boolean {
     if (this.currentState !== 'up' && this.currentState !== 'greeting') return false;
-    const { to: path = this.listener.path, lengthBytes = 0 } = way;
+    const { to: path = this.paths.path, lengthBytes = 0 } = way;
     const sentMs = this.context.ports.clock.nowMs();
     const token = this.pings.asked({ purpose, sentMs, path, lengthBytes });
     return this.channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
@@ -199,7 +204,7 @@ export class Link {
   private deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
     this.lastHeardMs = this.context.ports.clock.nowMs();
-    if (source !== undefined) this.listener.heard(source);
+    if (source !== undefined) this.paths.heard(source);
     if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
     else if (body === undefined)
       this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
@@ -334,10 +339,10 @@ export class Link {
 
   private ping(nowMs: number, asker?: (rttMs: number) => void): void {
     this.lastPingMs = nowMs;
-    const { path } = this.listener;
+    const { path } = this.paths;
     const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
     this.channel.sendOnce({ type: 'ping', token });
-    this.listener.pinged();
+    this.paths.pinged();
   }
 
   private answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
@@ -349,7 +354,7 @@ export class Link {
     // Its clock was read about half a round trip ago.
     if (wallUs > 0) this.offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
     // Where nobody says which way a message has come (tests), it has come the right one.
-    if (source === undefined || samePath(source, ping.path)) this.listener.answered(ping);
+    if (source === undefined || samePath(source, ping.path)) this.paths.answered(ping);
     ping.asker?.(rttMs);
   }
 

@@ -23,7 +23,6 @@ import {
   openInitiation,
   type RemoteIdentity,
 } from './handshake.js';
-import { Introductions } from './introductions.js';
 import {
   type CookieMessage,
   decodeMessage,
@@ -31,12 +30,14 @@ import {
   MessageType,
   type ResponseMessage,
 } from './messages.js';
-import { Peer, type PeerContext, type PeerListener, type PeerState, type TunnelEvent } from './peer.js';
+import { Introductions } from './paths/introductions.js';
+import { Streams } from './paths/streams.js';
+import { Peer, type PeerContext, type PeerListener } from './peer.js';
+import type { PeerState, TunnelEvent } from './peer-state.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { CIPHERS } from './primitives.js';
 import { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
-import { Streams } from './streams.js';
 import { TimestampSource } from './tai64n.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
 
@@ -129,7 +130,7 @@ export class Tunnel {
       options.listeners,
       (number) => this.byNumber.get(number)?.id ?? '',
       (peer, message) => this.introductions.received(peer, message),
-      (peer, stream) => this.streams.heard(stream, peer),
+      (peer, stream) => this.streams.heard(stream, peer.reach),
     );
     this.clientListener = {
       connected: (client, isConnected) => options.listeners.client?.(client, isConnected),
@@ -165,7 +166,7 @@ export class Tunnel {
     const again = (): void => {
       this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
       this.introductions.tick();
-      this.streams.tick(this.byId.values());
+      this.streams.tick([...this.byId.values()].map(({ reach }) => reach));
     };
     this.pathTimer = this.clock.after('paths', this.pathTickMs, again);
   }
@@ -345,7 +346,7 @@ export class Tunnel {
     this.byNumber.delete(peer.number);
     this.byKey.delete(keyText(peer.remote.publicKey));
     peer.stop(reason);
-    this.streams.forgetUser(peer);
+    this.streams.forgetUser(peer.reach);
     this.introductions.forget(id);
     if (wasUp) this.listener.down(peer, reason);
   }

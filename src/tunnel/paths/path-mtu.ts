@@ -8,11 +8,11 @@
  *
  * While data is sent, the size found is probed once a second, so that a path that shrinks is noticed in seconds.
  */
-import type { Timer } from '../net/clock.js';
+import type { Timer } from '../../net/clock.js';
+import type { Ping } from '../pings.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
 import { kindOf } from './path.js';
-import type { Ping } from './pings.js';
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
 
 /** RFC 8200 §5: what every path carries (RFC 8899's BASE_PLPMTU for those that we speak of). */
 const BASE_OUTER_BYTES = 1_280;

@@ -9,9 +9,9 @@
  * 0.5 s that double to 30 s. A connection on which nothing authentic was heard for `streamIdleMs` is closed: that is
  * what becomes of it when UDP works again. Accepted connections without a proof are few; a new one drives out the oldest.
  */
-import type { Clock } from '../net/clock.js';
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
+import type { Clock } from '../../net/clock.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
 
 /** Accepted connections that have not proven whose they are. */
 const MAX_STRANGERS = 64;

@@ -1,6 +1,6 @@
 /** The path to a peer that is only where it was heard last: a WireGuard client, which roams and is never looked for. */
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { HandshakePaths } from './sessions.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { HandshakePaths } from '../sessions.js';
 
 export class FollowedPath implements HandshakePaths {
   private heard: DatagramAddress | undefined;

@@ -7,10 +7,11 @@
  * session begins or a third router has told where the peer is, then every `pathProbeMs`.
  * Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
  */
-import { isDirect, kindOf, pathKey, rankOf, relayPath, samePath } from './path.js';
-import type { Ping } from './pings.js';
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
+
+import type { Ping } from '../pings.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
+import { kindOf, pathKey, rankOf, relayPath, samePath } from './path.js';
 
 const SUSPECT_AFTER = 4;
 const PROOF = 3;
@@ -262,9 +263,4 @@ export class Paths {
   private get nowMs(): number {
     return this.context.ports.clock.nowMs();
   }
-}
-
-/** Can a router that is reached like this carry messages for others, or say where it sees them? */
-export function canIntroduce(path: DatagramAddress | undefined): boolean {
-  return path !== undefined && isDirect(path);
 }

@@ -4,10 +4,10 @@
  *
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
-import type { RouterId } from '../tables/model.js';
-import type { IntroductionMessage, SeenMessage } from './control-message.js';
-import { ipOf } from './endpoint.js';
-import type { Peer } from './peer.js';
+import type { RouterId } from '../../tables/model.js';
+import type { IntroductionMessage, SeenMessage } from '../control-message.js';
+import { ipOf } from '../endpoint.js';
+import type { Peer } from '../peer.js';
 
 /** How many are asked at once. */
 const HELPERS = 3;
@@ -38,9 +38,9 @@ export class Introductions {
   /** Every now and then: lets peers see to their paths, and asks for those that want it. */
   tick(): void {
     const helpers = this.helpers();
-    const relays = helpers.filter(({ isRelay }) => isRelay).map(({ number }) => number);
+    const relays = helpers.filter(({ reach }) => reach.isRelay).map(({ number }) => number);
     for (const peer of this.context.peers()) {
-      const wanted = peer.seeToPaths(relays);
+      const wanted = peer.reach.tick(relays);
       if (wanted === 'no') this.searches.delete(peer.id);
       else if (wanted === 'once') this.ask(peer, helpers);
       else this.search(peer, helpers);
@@ -62,7 +62,7 @@ export class Introductions {
       .filter((peer) => peer.canIntroduce)
       .sort(
         (a, b) =>
-          Number(b.isRelay) - Number(a.isRelay) ||
+          Number(b.reach.isRelay) - Number(a.reach.isRelay) ||
           (a.rttMs ?? Number.MAX_VALUE) - (b.rttMs ?? Number.MAX_VALUE),
       );
   }
@@ -109,12 +109,12 @@ export class Introductions {
     const peer = this.context.peer(router);
     if (peer === undefined || peer === from) return;
     const address = ip === undefined || port === 0 ? undefined : { address: ip.toBytes(), port };
-    peer.seenBy(from, address);
+    peer.reach.seenAt(address, from.reach.isRelay ? from.number : undefined);
   }
 }
 
 function sighting(peer: Peer): SeenMessage {
-  const path = peer.path;
+  const { path } = peer.reach;
   const byUdp = path !== undefined && path.stream === undefined;
   return {
     type: 'seen',
