@@ -3,20 +3,22 @@ import type { DatagramAddress, TunnelPorts } from '../ports.js';
 import type { HandshakePaths } from '../sessions.js';
 
 export class FollowedPath implements HandshakePaths {
-  private heard: DatagramAddress | undefined;
+  readonly #peer: number;
+  readonly #ports: TunnelPorts;
+  #heard: DatagramAddress | undefined;
 
-  constructor(
-    private readonly peer: number,
-    private readonly ports: TunnelPorts,
-  ) {}
+  constructor(peer: number, ports: TunnelPorts) {
+    this.#peer = peer;
+    this.#ports = ports;
+  }
 
   candidates(): readonly DatagramAddress[] {
-    const path = this.ports.peerEndpoint?.(this.peer) ?? this.heard;
+    const path = this.#ports.peerEndpoint?.(this.#peer) ?? this.#heard;
     return path === undefined ? [] : [path];
   }
 
   adopt(source: DatagramAddress): void {
-    this.heard = { ...source, address: Uint8Array.from(source.address) };
-    this.ports.setPeerEndpoint(this.peer, this.heard);
+    this.#heard = { ...source, address: Uint8Array.from(source.address) };
+    this.#ports.setPeerEndpoint(this.#peer, this.#heard);
   }
 }

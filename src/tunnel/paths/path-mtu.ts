@@ -42,26 +42,29 @@ export interface PathMtuOwner {
 }
 
 export class PathMtu {
-  private overhead = 0;
+  readonly #ports: TunnelPorts;
+  readonly #times: TunnelTimes;
+  readonly #owner: PathMtuOwner;
+  #overhead = 0;
   /** Answered; not answered; asked how often. */
-  private low = 0;
-  private high = 0;
-  private limit = 0;
-  private readonly asked = new Map<number, number>();
-  private timer: Timer | undefined;
-  private raiseTimer: Timer | undefined;
-  private state: 'off' | 'searching' | 'found' = 'off';
-  private missed = 0;
+  #low = 0;
+  #high = 0;
+  #limit = 0;
+  readonly #asked = new Map<number, number>();
+  #timer: Timer | undefined;
+  #raiseTimer: Timer | undefined;
+  #state: 'off' | 'searching' | 'found' = 'off';
+  #missed = 0;
 
-  constructor(
-    private readonly ports: TunnelPorts,
-    private readonly times: TunnelTimes,
-    private readonly owner: PathMtuOwner,
-  ) {}
+  constructor(ports: TunnelPorts, times: TunnelTimes, owner: PathMtuOwner) {
+    this.#ports = ports;
+    this.#times = times;
+    this.#owner = owner;
+  }
 
   /** The outer packet that the path is known to carry; undefined when there is nothing to find out (TCP, no path). */
   get pathBytes(): number | undefined {
-    return this.state === 'off' || this.overhead === 0 ? undefined : this.low + this.overhead;
+    return this.#state === 'off' || this.#overhead === 0 ? undefined : this.#low + this.#overhead;
   }
 
   /** @param limitBytes largest inner packet that the peer takes */
@@ -69,101 +72,101 @@ export class PathMtu {
     this.stop();
     const kind = kindOf(path);
     if (kind === 'tcp') {
-      this.overhead = 0;
-      this.owner.mtuFound(limitBytes);
+      this.#overhead = 0;
+      this.#owner.mtuFound(limitBytes);
       return;
     }
     const family = kind === 'udp' && path.address.length === 4 ? 4 : 6;
-    this.overhead = UDP_BYTES[family] + SEALED_BYTES + OVERLAY_BYTES + (kind === 'relay' ? RELAY_BYTES : 0);
-    this.limit = limitBytes;
-    this.restart(limitBytes);
+    this.#overhead = UDP_BYTES[family] + SEALED_BYTES + OVERLAY_BYTES + (kind === 'relay' ? RELAY_BYTES : 0);
+    this.#limit = limitBytes;
+    this.#restart(limitBytes);
   }
 
   stop(): void {
-    this.timer?.cancel();
-    this.raiseTimer?.cancel();
-    this.state = 'off';
+    this.#timer?.cancel();
+    this.#raiseTimer?.cancel();
+    this.#state = 'off';
   }
 
   /** A probe has come back. */
   answered({ lengthBytes }: Ping): void {
     const inner = lengthBytes - OVERLAY_BYTES;
-    if (this.state === 'off' || inner < this.low) return;
-    this.missed = 0;
-    if (inner === this.low) return;
-    this.low = Math.min(inner, this.limit);
-    if (this.high <= this.low) this.high = this.limit + 1;
-    this.owner.mtuFound(this.low);
+    if (this.#state === 'off' || inner < this.#low) return;
+    this.#missed = 0;
+    if (inner === this.#low) return;
+    this.#low = Math.min(inner, this.#limit);
+    if (this.#high <= this.#low) this.#high = this.#limit + 1;
+    this.#owner.mtuFound(this.#low);
   }
 
   /** Once a second, `inUse`: data has been sent since the last time. */
   tick(inUse: boolean): void {
-    if (this.state === 'off' || !inUse || this.low <= this.base) return;
-    if (this.missed >= TRIES) {
+    if (this.#state === 'off' || !inUse || this.#low <= this.#base) return;
+    if (this.#missed >= TRIES) {
       // What was found is no more; what the path carries now is less.
-      this.restart(this.low - 1);
+      this.#restart(this.#low - 1);
       return;
     }
-    this.missed++;
-    this.owner.probe(this.low + OVERLAY_BYTES);
+    this.#missed++;
+    this.#owner.probe(this.#low + OVERLAY_BYTES);
   }
 
-  private get base(): number {
-    return Math.min(BASE_OUTER_BYTES - this.overhead, this.limit);
+  get #base(): number {
+    return Math.min(BASE_OUTER_BYTES - this.#overhead, this.#limit);
   }
 
-  private restart(limit: number): void {
-    this.timer?.cancel();
-    this.low = this.base;
-    this.high = Math.max(this.low, limit) + 1;
-    this.missed = 0;
-    this.owner.mtuFound(this.low);
-    this.search();
+  #restart(limit: number): void {
+    this.#timer?.cancel();
+    this.#low = this.#base;
+    this.#high = Math.max(this.#low, limit) + 1;
+    this.#missed = 0;
+    this.#owner.mtuFound(this.#low);
+    this.#search();
   }
 
-  private search(): void {
-    this.state = 'searching';
-    this.raiseTimer?.cancel();
-    this.asked.clear();
-    this.round();
+  #search(): void {
+    this.#state = 'searching';
+    this.#raiseTimer?.cancel();
+    this.#asked.clear();
+    this.#round();
   }
 
-  private round(): void {
-    for (const [size, tries] of this.asked) {
-      if (size <= this.low) this.asked.delete(size);
-      else if (tries >= TRIES) this.high = Math.min(this.high, size);
+  #round(): void {
+    for (const [size, tries] of this.#asked) {
+      if (size <= this.#low) this.#asked.delete(size);
+      else if (tries >= TRIES) this.#high = Math.min(this.#high, size);
     }
-    for (const size of this.asked.keys()) if (size >= this.high) this.asked.delete(size);
-    const sizes = this.sizes();
+    for (const size of this.#asked.keys()) if (size >= this.#high) this.#asked.delete(size);
+    const sizes = this.#sizes();
     if (sizes.length === 0) {
-      this.finish();
+      this.#finish();
       return;
     }
     for (const size of sizes) {
-      if (this.owner.probe(size + OVERLAY_BYTES)) this.asked.set(size, (this.asked.get(size) ?? 0) + 1);
-      else this.high = Math.min(this.high, size);
+      if (this.#owner.probe(size + OVERLAY_BYTES)) this.#asked.set(size, (this.#asked.get(size) ?? 0) + 1);
+      else this.#high = Math.min(this.#high, size);
     }
-    const waitMs = Math.max(SHORTEST_WAIT_MS, 3 * (this.owner.rttMs ?? 0));
-    this.timer = this.ports.clock.after('mtu-probe', waitMs, () => this.round());
+    const waitMs = Math.max(SHORTEST_WAIT_MS, 3 * (this.#owner.rttMs ?? 0));
+    this.#timer = this.#ports.clock.after('mtu-probe', waitMs, () => this.#round());
   }
 
   /** What to ask now: common sizes in between, the largest that the peer takes, else some in between. */
-  private sizes(): number[] {
-    if (this.high - this.low <= GRAIN_BYTES && this.high <= this.limit) return [];
-    const open = [...COMMON_OUTER_BYTES.map((outer) => outer - this.overhead), this.limit]
-      .filter((size) => size > this.low && size < this.high && size <= this.limit)
+  #sizes(): number[] {
+    if (this.#high - this.#low <= GRAIN_BYTES && this.#high <= this.#limit) return [];
+    const open = [...COMMON_OUTER_BYTES.map((outer) => outer - this.#overhead), this.#limit]
+      .filter((size) => size > this.#low && size < this.#high && size <= this.#limit)
       .sort((a, b) => a - b);
     if (open.length > 0) return [...new Set(open)].slice(0, PROBES_AT_ONCE);
-    const step = (this.high - this.low) / (POINTS + 1);
-    const points = Array.from({ length: POINTS }, (_, i) => Math.floor(this.low + (i + 1) * step));
-    return [...new Set(points)].filter((size) => size > this.low && size < this.high);
+    const step = (this.#high - this.#low) / (POINTS + 1);
+    const points = Array.from({ length: POINTS }, (_, i) => Math.floor(this.#low + (i + 1) * step));
+    return [...new Set(points)].filter((size) => size > this.#low && size < this.#high);
   }
 
-  private finish(): void {
-    this.state = 'found';
-    this.raiseTimer = this.ports.clock.after('mtu-raise', this.times.mtuRaiseMs, () => {
-      this.high = this.limit + 1;
-      this.search();
+  #finish(): void {
+    this.#state = 'found';
+    this.#raiseTimer = this.#ports.clock.after('mtu-raise', this.#times.mtuRaiseMs, () => {
+      this.#high = this.#limit + 1;
+      this.#search();
     });
   }
 }
