@@ -13,7 +13,7 @@ import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import type { GndtConfig } from '../../../src/tables/model.js';
-import { ipPacket } from '../../support/ip-packets.js';
+import { ipPacket } from '../../support/ip-packet.js';
 import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ControlWord } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
-import { ipPacket } from '../../support/ip-packets.js';
+import { ipPacket } from '../../support/ip-packet.js';
 import { A, C, GATEWAY_MAC, HOST_MAC, SITES, SiteWorker, VM_MAC } from './site-worker.js';
 
 for (const [family, site] of Object.entries(SITES)) {
