@@ -10,7 +10,7 @@ import { nativeWorld } from '../../contract/native-world.js';
 import { runSync } from '../../lab/shell.js';
 import { CallFuzzer } from './calls.js';
 import { PacketFuzzer } from './packets.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
