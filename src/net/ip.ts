@@ -107,9 +107,7 @@ export class Ip {
 
   /** 169.254.0.0/16 or fe80::/10. */
   get isLinkLocal(): boolean {
-    return this.family === 4
-      ? this.#w3 >>> 16 === 0xa9fe
-      : (this.#w0 & 0xffc00000) >>> 0 === 0xfe800000;
+    return this.family === 4 ? this.#w3 >>> 16 === 0xa9fe : (this.#w0 & 0xffc00000) >>> 0 === 0xfe800000;
   }
 
   toString(): string {
