@@ -8,7 +8,7 @@ import { WorkerContext } from '../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
 import { macHigh, macLow } from '../../src/net/mac.js';
 import { MacTable } from '../../src/tables/mac-table.js';
-import { ipPacket } from './ip-packets.js';
+import { ipPacket } from './ip-packet.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimHost } from './sim-lan-host.js';
 import type { SimSite } from './sim-lan-site.js';
