@@ -54,7 +54,7 @@ export function sendTooBig(ctx: WorkerContext, i: number, mtuBytes: number): voi
 /** @param value the 32-bit word behind type, code and checksum */
 function sendError(ctx: WorkerContext, i: number, type: number, code: number, value: number): boolean {
   const lan = ctx.word(i, D.from);
-  const own = ctx.input.lanAddresses[lan];
+  const own = ctx.lanAddresses[lan];
   const { family } = ctx.packet;
   const from = family === 4 ? own?.v4 : own?.v6;
   if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return false;

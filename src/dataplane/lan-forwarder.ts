@@ -26,7 +26,7 @@ export class LanForwarder {
   decide(i: number): void {
     const ctx = this.#ctx;
     const lan = ctx.word(i, D.from);
-    const vnet = ctx.input.lanVnets[lan];
+    const vnet = ctx.portVnets[lan];
     if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
       ctx.count(C.frames_to_others);
       return;
@@ -63,22 +63,14 @@ export class LanForwarder {
     const ctx = this.#ctx;
     const high = ctx.word(i, D.dstMacHigh);
     const low = ctx.word(i, D.dstMacLow);
-    if (lan >= ctx.input.tunsFrom || this.#isOwn(lan, high, low)) return true;
+    if (ctx.isTun(lan) || (high === ctx.ownMacHigh[lan] && low === ctx.ownMacLow[lan])) return true;
     if (!ctx.macsElsewhere.has(vnet, high, low)) return false;
     const sourceHigh = ctx.word(i, D.srcMacHigh);
     const sourceLow = ctx.word(i, D.srcMacLow);
     if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
-    if (
-      ctx.input.engine.lans.some((own) => own.macHigh === sourceHigh && own.macLow >>> 0 === sourceLow >>> 0)
-    )
-      return false;
+    if (ctx.isOwnMac(sourceHigh, sourceLow)) return false;
     ctx.count(C.rescued);
     return true;
-  }
-
-  #isOwn(lan: number, high: number, low: number): boolean {
-    const own = this.#ctx.input.engine.lans[lan];
-    return own !== undefined && own.macHigh === high && own.macLow >>> 0 === low >>> 0;
   }
 
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */
