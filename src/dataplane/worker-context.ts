@@ -212,6 +212,14 @@ export class WorkerContext {
     this.engine.send(slot, 1);
   }
 
+  /** The same to a WireGuard client that has just sent something. */
+  replyToClient(slot: number, peer: number): void {
+    this.setWord(slot, D.to, peer);
+    this.setWord(slot, D.mtu, this.peerMtu[peer] ?? 0);
+    this.setWord(slot, D.action, Action.bare);
+    this.engine.send(slot, 1);
+  }
+
   /** To a WireGuard client that connects here. */
   toClient(descriptor: number, peer: number): void {
     const mtu = this.peerMtu[peer] ?? 0;
