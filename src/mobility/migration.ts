@@ -377,7 +377,7 @@ export class Migration {
       found: () => {
         this.#duplicate(record, mac, by);
         this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
-        this.#parts.freeze.freeze(record, by);
+        this.#parts.freeze.freeze(vnet, ip, by);
       },
       gone: () => this.#withdraw(record),
     });
