@@ -199,7 +199,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { destination } = ctx;
     const from = ctx.word(i, D.from);
-    const wasHere = destination[R.previousPeer] === ctx.input.selfPeer;
+    const wasHere = destination[R.previousPeer] === ctx.selfPeer;
     const departed = ((destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
     if ((!wasHere && !departed) || destination[R.peer] === from) {
       ctx.count(C.drop_not_for_us);

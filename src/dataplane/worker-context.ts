@@ -17,7 +17,15 @@ const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
 
 export class WorkerContext {
   readonly engine: Engine;
-  readonly input: WorkerInput;
+  /** By LAN index and behind the LANs by TUN port: its vnet. */
+  readonly portVnets: Int32Array;
+  /** By LAN index: the gateway machine's own MAC there, as a descriptor has it. */
+  readonly ownMacHigh: Int32Array;
+  readonly ownMacLow: Int32Array;
+  readonly lanAddresses: WorkerInput['lanAddresses'];
+  readonly tunsFrom: number;
+  readonly selfPeer: number;
+  readonly relays: SharedArrayBuffer;
   readonly table: ForwardingTable;
   /** MACs that the directory places at other VRs. */
   readonly macsElsewhere: MacTable;
@@ -48,7 +56,13 @@ export class WorkerContext {
     nowMs: () => number,
   ) {
     this.engine = engine;
-    this.input = input;
+    this.portVnets = Int32Array.from(input.lanVnets);
+    this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
+    this.ownMacLow = Int32Array.from(input.engine.lans, ({ macLow }) => macLow);
+    this.lanAddresses = input.lanAddresses;
+    this.tunsFrom = input.tunsFrom;
+    this.selfPeer = input.selfPeer;
+    this.relays = input.relays;
     this.table = ForwardingTable.attach(input.table);
     this.macsElsewhere = MacTable.attach(input.macs);
     this.counters = new Float64Array(input.counters);
@@ -157,7 +171,15 @@ export class WorkerContext {
   }
 
   isTun(port: number): boolean {
-    return port >= this.input.tunsFrom;
+    return port >= this.tunsFrom;
+  }
+
+  /** Whether the MAC is the gateway machine's own on any LAN. */
+  isOwnMac(high: number, low: number): boolean {
+    for (let lan = 0; lan < this.ownMacHigh.length; lan++) {
+      if (this.ownMacHigh[lan] === high && this.ownMacLow[lan] === low) return true;
+    }
+    return false;
   }
 
   /** Hands a packet for one of the machine's own addresses to its kernel, through the vnet's TUN port if it has one. */
@@ -187,6 +209,14 @@ export class WorkerContext {
     this.setWord(slot, D.outMacHigh, macHigh);
     this.setWord(slot, D.outMacLow, macLow);
     this.setWord(slot, D.action, Action.lan);
+    this.engine.send(slot, 1);
+  }
+
+  /** The same to a WireGuard client that has just sent something. */
+  replyToClient(slot: number, peer: number): void {
+    this.setWord(slot, D.to, peer);
+    this.setWord(slot, D.mtu, this.peerMtu[peer] ?? 0);
+    this.setWord(slot, D.action, Action.bare);
     this.engine.send(slot, 1);
   }
 

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { Lab } from '../lab/lab.js';
 import { TcpStream } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
-import { internetChecksum, ipPacket, udpDatagram } from '../support/ip-packets.js';
+import { internetChecksum, ipPacket, udpDatagram } from '../support/ip-packet.js';
 import { cannotRun, ping, withLab } from './support.js';
 
 const routerMac = '020000000101';

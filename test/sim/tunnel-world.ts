@@ -9,7 +9,7 @@ import type { TableMessage } from '../../src/tables/message.js';
 import type { GndtConfig, RouterId } from '../../src/tables/model.js';
 import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.js';
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
-import type { TunnelEvent } from '../../src/tunnel/peer.js';
+import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
 import { relayTag, wrapForRelay } from '../../src/tunnel/relay-message.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';

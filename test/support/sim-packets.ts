@@ -10,7 +10,7 @@ import type { Ip } from '../../src/net/ip.js';
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
 import type { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { MacTable } from '../../src/tables/mac-table.js';
-import { ipPacket } from './ip-packets.js';
+import { ipPacket } from './ip-packet.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimHost } from './sim-lan-host.js';
 import type { SimSite } from './sim-lan-site.js';
