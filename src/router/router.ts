@@ -28,8 +28,8 @@ import { Hearing } from './hearing.js';
 import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { lanWarnings } from './lans.js';
+import { LazyMetrics } from './lazy-metrics.js';
 import { LocalRecords } from './local-records.js';
-import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
@@ -81,7 +81,7 @@ export class Router {
   readonly #view: LiveView;
   readonly #warnings: string[];
   readonly #guards: Guards;
-  readonly #metrics: Metrics;
+  readonly #metrics: LazyMetrics;
   readonly #metricsHost: MetricsHost;
   readonly #reloader: Reloader;
   #control: ControlServer | undefined;
@@ -131,7 +131,7 @@ export class Router {
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
     this.#guards = new Guards(lans, gndt.self, this.#hub);
-    this.#metrics = new Metrics(
+    this.#metrics = new LazyMetrics(
       metricsSource({
         view: () => this.#view,
         tables: this.#tables,
@@ -140,6 +140,7 @@ export class Router {
       }),
     );
     this.#metricsHost = new MetricsHost({
+      load: () => this.#metrics.load(),
       collect: () => this.#metrics.collect(),
       onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
     });
@@ -166,7 +167,6 @@ export class Router {
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
-    this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
     const tunnelStarted = this.#plane.startTunnel();
     warmUp(this.#clock.wallMs());
@@ -341,7 +341,7 @@ export class Router {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => {
           this.#mobility.peerUp(router);
-          this.#hearing.peerUp();
+          this.#hearing.peerUp(router);
         },
         down: (router) => this.#mobility.peerDown(router),
         mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),

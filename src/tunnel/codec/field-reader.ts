@@ -31,6 +31,19 @@ export class Faults {
 const UNSPECIFIED = Ip.v4(0);
 const NO_BYTES = new Uint8Array(0);
 
+/** A vnet has a thousand routers at most; what a peer makes up is forgotten with the rest. */
+const MAX_IDS = 4096;
+const ids = new Map<string, string>();
+
+/** One string for each id: 100,000 records must not each keep the copy that came in its message. */
+function theOne(id: string): string {
+  const known = ids.get(id);
+  if (known !== undefined) return known;
+  if (ids.size >= MAX_IDS) ids.clear();
+  ids.set(id, id);
+  return id;
+}
+
 export class FieldReader {
   readonly #faults: Faults;
   readonly #fields: Readonly<Record<string, unknown>>;
@@ -79,7 +92,7 @@ export class FieldReader {
   routerId(name: string): string {
     const value = this.text(name, 255);
     if (value === '') this.#faults.report('bad-text');
-    return value;
+    return theOne(value);
   }
 
   texts(name: string, maxLength: number): string[] {
