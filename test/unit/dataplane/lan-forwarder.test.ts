@@ -244,6 +244,15 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('icmp_time_exceeded_sent'), 100);
     });
 
+    if (family === 'IPv4')
+      test('nor about a fragment that is not the first, which has no ports to tell whom it concerns', () => {
+        const fragment = ipPacket({ source: site.host, destination: site.remote, ttl: 1 });
+        fragment[7] = 100;
+        bench.frame(HOST_MAC, fragment);
+        assert.equal(bench.counted('drop_ttl_expired'), 1);
+        assert.deepEqual(bench.engine.sent, []);
+      });
+
     test('what is too big and must not be cut is answered with the size that fits', () => {
       const v6 = family === 'IPv6';
       const packet = ipPacket({
