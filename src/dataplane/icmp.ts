@@ -38,7 +38,7 @@ export class IcmpBudget {
 /**
  * Answers the packet of descriptor `i`, whose TTL ran out at this VR, with "time exceeded", straight to the MAC that it
  * came from, or to the WireGuard client, and from the LAN interface's own address. Nothing is sent when there is no address
- * of that family, or for ICMP errors (RFC 1122 §3.2.2), or over the rate limit.
+ * of that family, or for ICMP errors and later fragments (RFC 1122 §3.2.2), or over the rate limit.
  */
 export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
   const v6 = ctx.packet.family === 6;
@@ -74,7 +74,8 @@ function largestPart(ctx: WorkerContext, i: number): number {
 function sendError(ctx: WorkerContext, i: number, type: number, code: number, value: number): boolean {
   const { family } = ctx.packet;
   const from = ownAddress(ctx, i, family);
-  if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return false;
+  if (from === undefined || ctx.packet.laterFragment || isIcmpError(ctx, i)) return false;
+  if (!ctx.icmpBudget.take(ctx.nowMs())) return false;
   const offset = ctx.engine.scratchOffset(SCRATCH);
   const head = (type << 24) | (code << 16);
   const build = family === 4 ? buildV4 : buildV6;

@@ -115,7 +115,7 @@ export class LanForwarder {
     const ctx = this.#ctx;
     ctx.count(C.drop_source_elsewhere);
     const address = ctx.sourceWords();
-    if (!ctx.mayReport(-2, vnet, address)) return;
+    if (!ctx.mayReport('sourceElsewhere', 0, vnet, address)) return;
     const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
     ctx.post({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
   }
