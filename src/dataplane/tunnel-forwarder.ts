@@ -212,7 +212,8 @@ export class TunnelForwarder {
     ctx.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
     ctx.count(C.forwarded_on);
     const address = ctx.destinationWords();
-    if (ctx.mayReport(from, vnet, address)) ctx.post({ type: 'redirect', peer: from, vnet, address });
+    if (ctx.mayReport('redirect', from, vnet, address))
+      ctx.post({ type: 'redirect', peer: from, vnet, address });
   }
 
   /** A departed node's traffic with the outside world leaves through its home network's gateway. */

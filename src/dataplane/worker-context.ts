@@ -13,6 +13,9 @@ import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
+/** What the control thread is told of packets. */
+type ReportKind = 'want' | 'clientWanted' | 'redirect' | 'sourceElsewhere';
+
 const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
 
 export class WorkerContext {
@@ -46,7 +49,7 @@ export class WorkerContext {
   readonly #gateway = new Int32Array(5);
   readonly #gatewayRoute = new Int32Array(ROUTE_WORDS);
   readonly #post: (message: WorkerMessage) => void;
-  readonly #limit: RateLimit;
+  readonly #limits: Readonly<Record<ReportKind, RateLimit>>;
   readonly #flows: FlowCache;
 
   constructor(
@@ -72,7 +75,12 @@ export class WorkerContext {
     this.control = new Int32Array(input.control);
     this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
-    this.#limit = new RateLimit(nowMs);
+    this.#limits = {
+      want: new RateLimit(nowMs),
+      clientWanted: new RateLimit(nowMs),
+      redirect: new RateLimit(nowMs),
+      sourceElsewhere: new RateLimit(nowMs),
+    };
     this.#flows = new FlowCache(this.table);
     this.nowMs = nowMs;
     this.#post = post;
@@ -212,12 +220,20 @@ export class WorkerContext {
     this.engine.send(slot, 1);
   }
 
+  /** The same to a WireGuard client that has just sent something. */
+  replyToClient(slot: number, peer: number): void {
+    this.setWord(slot, D.to, peer);
+    this.setWord(slot, D.mtu, this.peerMtu[peer] ?? 0);
+    this.setWord(slot, D.action, Action.bare);
+    this.engine.send(slot, 1);
+  }
+
   /** To a WireGuard client that connects here. */
   toClient(descriptor: number, peer: number): void {
     const mtu = this.peerMtu[peer] ?? 0;
     if (mtu === 0) {
       this.count(C.drop_client_away);
-      if (this.mayReport(-3, peer, NOBODY)) this.post({ type: 'clientWanted', peer });
+      if (this.mayReport('clientWanted', peer, 0, NOBODY)) this.post({ type: 'clientWanted', peer });
       return;
     }
     this.setWord(descriptor, D.to, peer);
@@ -266,9 +282,9 @@ export class WorkerContext {
     };
   }
 
-  /** At most once a second for one (subject, address): `subject` keeps the kinds of report apart. */
-  mayReport(subject: number, vnet: number, address: AddressWords): boolean {
-    return this.#limit.allow(`${subject} ${vnet} ${address.words.join()}`);
+  /** At most once a second for one (peer, vnet, address); a flood of one kind of report does not keep others back. */
+  mayReport(kind: ReportKind, peer: number, vnet: number, address: AddressWords): boolean {
+    return this.#limits[kind].allow(`${peer} ${vnet} ${address.words.join()}`);
   }
 
   sourceWords(): AddressWords {
@@ -287,7 +303,7 @@ export class WorkerContext {
       return;
     }
     this.count(C.held);
-    if (this.mayReport(-1, vnet, next)) this.post({ type: 'want', vnet, address: next });
+    if (this.mayReport('want', 0, vnet, next)) this.post({ type: 'want', vnet, address: next });
   }
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */

@@ -63,7 +63,7 @@ export class Mobility {
     const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
     this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
     const freeze = this.#freeze;
-    const claimBack = (evidence: Evidence): void => this.#learning.object(evidence);
+    const claimBack = (evidence: Evidence): boolean => this.#learning.object(evidence);
     const verification = new Verification(context, presence, standby, claimBack);
     const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
     this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });

@@ -341,7 +341,7 @@ export class Router {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => {
           this.#mobility.peerUp(router);
-          this.#hearing.peerUp();
+          this.#hearing.peerUp(router);
         },
         down: (router) => this.#mobility.peerDown(router),
         mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),

@@ -278,11 +278,15 @@ export class PeerSessions {
   }
 
   #initiate(attempt: Attempt): void {
-    const { identity, ports, indexes, timestamps } = this.#context;
+    const { identity, ports, times, indexes, timestamps } = this.#context;
     this.#forgetState(attempt);
     const endpoints = this.#paths.candidates();
     const endpoint = endpoints[attempt.tries % endpoints.length];
-    if (endpoint === undefined) return;
+    if (endpoint === undefined) {
+      // A relay may come up, an address be told: the attempt must still be there then.
+      this.#retryIn(attempt, times.rekeyTimeoutMs);
+      return;
+    }
     const localIndex = indexes.allocate(this);
     const initiation = createInitiation(identity, this.remote, {
       ephemeral: ports.random(KEY_BYTES),

@@ -87,7 +87,8 @@ export class FakeEngine implements Engine {
     const [message, relay] = [this.#packet(i), this.#word(i, 'from')];
     if (this.#options.role === 'lan' || message === undefined || message.length < skip || relay < 0)
       return false;
-    if (message.length - skip < TRANSPORT_MIN_BYTES) {
+    const isTransport = message.subarray(skip, skip + 4).every((byte, at) => byte === (at === 0 ? 4 : 0));
+    if (message.length - skip < TRANSPORT_MIN_BYTES || !isTransport) {
       this.#count('messagesMalformed');
       return false;
     }

@@ -5,6 +5,7 @@ import { ControlWord } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
+import { sourceAddress } from '../../../src/router/address-words.js';
 import { clientMac } from '../../../src/tables/clients.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
@@ -13,7 +14,7 @@ import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import type { GndtConfig } from '../../../src/tables/model.js';
-import { ipPacket } from '../../support/ip-packet.js';
+import { faultsOf, ipPacket } from '../../support/ip-packet.js';
 import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 
@@ -106,7 +107,11 @@ class Bench extends PacketWorker {
       self: 0,
       mac: VR_MAC,
       mtuBytes: MTU,
-      given: { table: table.memory, clientVnets: clientVnets.buffer as SharedArrayBuffer },
+      given: {
+        table: table.memory,
+        clientVnets: clientVnets.buffer as SharedArrayBuffer,
+        lanAddresses: [{ v4: sourceAddress([Ip.of(site.own)], 4), v6: sourceAddress([Ip.of(site.own)], 6) }],
+      },
     });
   }
 }
@@ -118,8 +123,23 @@ for (const [family, site] of Object.entries(SITES)) {
     beforeEach(() => {
       bench = new Bench(site);
     });
-    const from = (peer: number, source: string, destination: string, ttl = 64): void =>
-      bench.message(peer, Buffer.concat([ipPacket({ source, destination, ttl }), Buffer.alloc(12)]));
+    const header = family === 'IPv4' ? 20 : 40;
+    /** A packet of `bytes` in all that nobody may fragment. */
+    const sized = (source: string, destination: string, bytes: number, ttl = 64): Buffer =>
+      ipPacket({ source, destination, ttl, payload: new Uint8Array(bytes - header) });
+    const from = (peer: number, source: string, destination: string, ttl = 64, bytes = header + 8): void =>
+      bench.message(peer, Buffer.concat([sized(source, destination, bytes, ttl), Buffer.alloc(12)]));
+    /** The ICMP message that is the only thing sent: to client `peer`, from the router. */
+    const onlyError = (peer: number): Buffer => {
+      const [error] = bench.engine.sent;
+      assert.equal(bench.engine.sent.length, 1);
+      assert.ok(error?.kind === 'bare');
+      assert.equal(error.peer, peer);
+      const v6 = family === 'IPv6';
+      assert.equal(Ip.read(v6 ? 6 : 4, error.packet, v6 ? 8 : 12).key, site.own);
+      assert.deepEqual(faultsOf(error.packet), []);
+      return error.packet.subarray(header);
+    };
 
     test('from one to a node of the LAN, of another site, and to another client', () => {
       from(VISITING, site.visiting, site.host);
@@ -220,9 +240,34 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('drop_group_destination'), 1);
       from(NATIVE, site.native, site.own);
       assert.equal(bench.counted('drop_own_address_without_tun'), 1);
+      assert.equal(bench.engine.sent.length, 0);
+    });
+
+    test('one whose TTL has run out is told so by the router’s own address', () => {
       from(NATIVE, site.native, site.remote, 1);
       assert.equal(bench.counted('drop_ttl_expired'), 1);
-      assert.equal(bench.engine.sent.length, 0);
+      const error = onlyError(NATIVE);
+      assert.deepEqual([error[0], error[1]], family === 'IPv4' ? [11, 0] : [3, 0]);
+    });
+
+    test('one whose packet no path carries whole is told what it carries', () => {
+      bench.peerMtu[B] = 1300;
+      from(NATIVE, site.native, site.remote, 64, 1301);
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const error = onlyError(NATIVE);
+      assert.deepEqual([error[0], error[1]], family === 'IPv4' ? [3, 4] : [2, 0]);
+      assert.equal(error.readUInt32BE(4), 1300);
+      from(NATIVE, site.native, site.remote, 64, 1300);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+    });
+
+    test('a host of the LAN is told what a client takes', () => {
+      bench.frame(HOST_MAC, sized(site.host, site.native, MTU + 1));
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const [error] = bench.engine.sent;
+      assert.equal(error?.kind === 'lan' && error.to, HOST_MAC);
+      bench.frame(HOST_MAC, sized(site.host, site.native, MTU));
+      assert.equal(bench.engine.sent[0]?.kind, 'bare');
     });
 
     test('one without a session: dropped, counted, and called once a second', () => {

@@ -169,6 +169,23 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.posted.filter(({ type }) => type === 'sourceElsewhere').length, 2);
     });
 
+    test('a flood of sources that are elsewhere is reported in part, and keeps nothing else from being reported', () => {
+      const prefix = site.remote.slice(0, family === 'IPv4' ? 7 : 8);
+      for (let i = 2; i < 2_000; i++) {
+        const host = family === 'IPv4' ? `${(i % 250) + 2}` : i.toString(16);
+        send(`${prefix}${host}`, site.away, AWAY_MAC);
+      }
+      const reports = bench.posted.filter(({ type }) => type === 'sourceElsewhere').length;
+      // Of 250 IPv4 addresses one is the visitor's, who is here.
+      assert.equal(reports, family === 'IPv4' ? 249 : 1_024);
+      bench.posted.length = 0;
+      send(site.host, family === 'IPv4' ? '10.2.0.77' : 'fd00:2::77');
+      assert.deepEqual(
+        bench.posted.map(({ type }) => type),
+        ['want'],
+      );
+    });
+
     test('an unknown local MAC: the packet waits, the MAC is asked for, then it goes', () => {
       const unknown = family === 'IPv4' ? '10.2.0.77' : 'fd00:2::77';
       bench.overlay(A, ipPacket({ source: site.remote, destination: unknown }));
@@ -226,6 +243,15 @@ for (const [family, site] of Object.entries(SITES)) {
       bench.frame(HOST_MAC, error);
       assert.equal(bench.counted('icmp_time_exceeded_sent'), 100);
     });
+
+    if (family === 'IPv4')
+      test('nor about a fragment that is not the first, which has no ports to tell whom it concerns', () => {
+        const fragment = ipPacket({ source: site.host, destination: site.remote, ttl: 1 });
+        fragment[7] = 100;
+        bench.frame(HOST_MAC, fragment);
+        assert.equal(bench.counted('drop_ttl_expired'), 1);
+        assert.deepEqual(bench.engine.sent, []);
+      });
 
     test('what is too big and must not be cut is answered with the size that fits', () => {
       const v6 = family === 'IPv6';
