@@ -176,7 +176,8 @@ export function streamSuite(world: World): void {
       for (let tries = 0; tries < 200 && order.at(-1) !== 'closed'; tries++) {
         for (const one of bench.rig.receiveOnce(20)) {
           if (one.kind === Kind.handshake) order.push(one.length);
-          else if (one.session === stream) order.push(one.sessionFlags === StreamEvent.closed ? 'closed' : 'open');
+          else if (one.session === stream)
+            order.push(one.sessionFlags === StreamEvent.closed ? 'closed' : 'open');
         }
         await new Promise((resolve) => setImmediate(resolve));
       }

@@ -31,13 +31,18 @@ const jobs: Job[] = [
     name: `native-${name}`,
     command: [`${projectRoot}scripts/fuzz-native`, '--target', name, ...limit],
   })),
-  ...TARGETS.map(({ name }) => ({ name, command: [process.execPath, '--enable-source-maps', script, name, ...limit] })),
+  ...TARGETS.map(({ name }) => ({
+    name,
+    command: [process.execPath, '--enable-source-maps', script, name, ...limit],
+  })),
 ].filter(({ name }) => name.includes(positionals[0] ?? ''));
 
 function run({ name, command }: Job): Promise<boolean> {
   const child = spawn('nice', command, { stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr])
-    createInterface(stream).on('line', (line) => console.log(line.startsWith(`${name}:`) ? line : `${name}: ${line}`));
+    createInterface(stream).on('line', (line) =>
+      console.log(line.startsWith(`${name}:`) ? line : `${name}: ${line}`),
+    );
   return new Promise((resolve) => {
     child.on('error', () => resolve(false));
     child.on('close', (status) => resolve(status === 0));
@@ -47,9 +52,9 @@ function run({ name, command }: Job): Promise<boolean> {
 const waiting = [...jobs];
 const failed: string[] = [];
 async function work(): Promise<void> {
-  for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) if (!(await run(job))) failed.push(job.name);
+  for (let job = waiting.shift(); job !== undefined; job = waiting.shift())
+    if (!(await run(job))) failed.push(job.name);
 }
-// The first alone until it has built the addon, which all of the addon's share.
 await Promise.all(Array.from({ length: AT_A_TIME }, work));
 for (const name of failed) console.log(`${name}: a finding, or it could not run`);
 console.log(`${jobs.length - failed.length} passed, ${failed.length} failed, 0 skipped`);

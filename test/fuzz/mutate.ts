@@ -13,7 +13,11 @@ export function mutated(original: Uint8Array, random: Random): Uint8Array {
 function changed(bytes: Uint8Array, random: Random): Uint8Array {
   const at = random.below(bytes.length + 1);
   const length = random.below(1 + Math.min(32, bytes.length - at));
-  const [before, piece, after] = [bytes.subarray(0, at), bytes.subarray(at, at + length), bytes.subarray(at + length)];
+  const [before, piece, after] = [
+    bytes.subarray(0, at),
+    bytes.subarray(at, at + length),
+    bytes.subarray(at + length),
+  ];
   switch (random.below(8)) {
     case 0:
       if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
@@ -31,7 +35,10 @@ function changed(bytes: Uint8Array, random: Random): Uint8Array {
     case 6:
       return before.slice();
     default:
-      return joined(bytes, random.chance(50) ? new Uint8Array(random.below(40)) : random.bytes(random.below(40)));
+      return joined(
+        bytes,
+        random.chance(50) ? new Uint8Array(random.below(40)) : random.bytes(random.below(40)),
+      );
   }
 }
 

@@ -15,7 +15,9 @@ const { values, positionals } = parseArgs({
 });
 const target = TARGETS.find(({ name }) => name === positionals[0]);
 if (target === undefined)
-  throw new Error(`usage: run.js TARGET [--seconds N] [--seed N] [--case N]; targets: ${TARGETS.map(({ name }) => name).join(' ')}`);
+  throw new Error(
+    `usage: run.js TARGET [--seconds N] [--seed N] [--case N]; targets: ${TARGETS.map(({ name }) => name).join(' ')}`,
+  );
 const seed = Number(values.seed ?? Math.floor(Math.random() * 0x7fffffff) + 1);
 const work = target.open();
 if (values.case !== undefined) {

@@ -20,10 +20,17 @@ export function randomOf(seed: number, number: number): Random {
 }
 
 /** Works on one case. A finding says how to come back to it. */
-export function runCase(target: Target, work: (random: Random) => string, seed: number, number: number): string {
+export function runCase(
+  target: Target,
+  work: (random: Random) => string,
+  seed: number,
+  number: number,
+): string {
   try {
     return work(randomOf(seed, number));
   } catch (cause) {
-    throw new Error(`finding: node dist/test/fuzz/run.js ${target.name} --seed ${seed} --case ${number}`, { cause });
+    throw new Error(`finding: node dist/test/fuzz/run.js ${target.name} --seed ${seed} --case ${number}`, {
+      cause,
+    });
   }
 }

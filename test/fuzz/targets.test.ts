@@ -16,7 +16,11 @@ for (const target of TARGETS)
     const work = target.open();
     const startMs = performance.now();
     let cases = 0;
-    for (let passedMs = 0; passedMs < (missing.size > 0 ? LIMIT_MS : ENOUGH_MS); passedMs = performance.now() - startMs)
+    for (
+      let passedMs = 0;
+      passedMs < (missing.size > 0 ? LIMIT_MS : ENOUGH_MS);
+      passedMs = performance.now() - startMs
+    )
       missing.delete(runCase(target, work, seed, cases++));
     t.diagnostic(`seed ${seed}, ${cases} cases`);
     assert.deepEqual([...missing], [], 'never came out');
@@ -27,7 +31,10 @@ test('control payloads: padding of any length is no part of a message', () => {
   for (const body of SAMPLES) {
     const payload = codec.encode({ id: 7, acks: [1, 2], epoch: 3, ackEpoch: 4, oldest: 1, body });
     for (let zeros = 0; zeros < 16; zeros++)
-      assert.deepEqual(codec.decode(Uint8Array.from([...payload, ...new Uint8Array(zeros)])), codec.decode(payload));
+      assert.deepEqual(
+        codec.decode(Uint8Array.from([...payload, ...new Uint8Array(zeros)])),
+        codec.decode(payload),
+      );
     assert.equal(codec.decode(Uint8Array.from([...payload, 0, 1, 0])), 'not-protobuf');
   }
 });

@@ -143,7 +143,13 @@ export class FakeStreams {
 
   #make(far: Address, numbered: boolean): End {
     const id = numbered ? this.#nextId++ : undefined;
-    const blank = { other: undefined, received: Buffer.alloc(0), isTrusted: false, isClosed: false, isEnding: false };
+    const blank = {
+      other: undefined,
+      received: Buffer.alloc(0),
+      isTrusted: false,
+      isClosed: false,
+      isEnding: false,
+    };
     const end: End = { id, far, ...blank, onData: undefined };
     if (id !== undefined) this.#ends.set(id, end);
     return end;

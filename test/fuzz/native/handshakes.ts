@@ -1,6 +1,6 @@
 /** Handshake messages at the addon's guard, and its cookie replies, compared with the tunnel's own functions. */
 import assert from 'node:assert/strict';
-import { Action, DESCRIPTOR_WORDS, D, Kind, type UdpSocket } from '../../../src/dataplane/engine.js';
+import { Action, D, DESCRIPTOR_WORDS, Kind, type UdpSocket } from '../../../src/dataplane/engine.js';
 import { cookieFor, openCookieReply } from '../../../src/tunnel/cookie.js';
 import { decodeMessage, MessageType, mac1Of } from '../../../src/tunnel/messages.js';
 import { mac } from '../../../src/tunnel/primitives.js';
@@ -27,8 +27,12 @@ export class HandshakeFuzzer implements NativeFuzzer {
   readonly #ends: readonly End[];
   readonly #rig: Rig;
   readonly #guard = new FakeGuard();
-  #keys: Record<'mac1Key' | 'cookieKey' | 'cookieSecret', Uint8Array> = { mac1Key: new Uint8Array(32), cookieKey: new Uint8Array(32), cookieSecret: new Uint8Array(32) };
-  readonly #tally = { sent: 0, badMac1: 0, plain: 0, proven: 0, cookies: 0 };
+  #keys: Record<'mac1Key' | 'cookieKey' | 'cookieSecret', Uint8Array> = {
+    mac1Key: new Uint8Array(32),
+    cookieKey: new Uint8Array(32),
+    cookieSecret: new Uint8Array(32),
+  };
+  readonly #tally = { sent: 0, plain: 0, proven: 0, cookies: 0 };
 
   static async open(world: World, random: Random): Promise<HandshakeFuzzer> {
     const ends: End[] = [];
@@ -56,7 +60,8 @@ export class HandshakeFuzzer implements NativeFuzzer {
     for (let i = 0; i < count; i++) {
       const bytes = this.#message(end);
       if (bytes.length === 0) continue;
-      if (isHandshake(bytes)) waiting.set(keyOf(bytes), this.#guard.check(bytes, { address: end.address, port: end.raw.port }));
+      if (isHandshake(bytes))
+        waiting.set(keyOf(bytes), this.#guard.check(bytes, { address: end.address, port: end.raw.port }));
       await end.raw.send(bytes, end.udp.port);
       this.#tally.sent++;
     }
@@ -66,12 +71,16 @@ export class HandshakeFuzzer implements NativeFuzzer {
       if (this.#count('tunnelDatagramsReceived') - before >= count) break;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    assert.deepEqual([...waiting.values()].filter((verdict) => verdict !== 'badMac1'), [], 'a good message does not come up');
+    assert.deepEqual(
+      [...waiting.values()].filter((verdict) => verdict !== 'badMac1'),
+      [],
+      'a good message does not come up',
+    );
     for (const message of cookies) await this.#assertCookie(end, message);
   }
 
   report(): string {
-    return JSON.stringify(this.#tally);
+    return JSON.stringify({ ...this.#tally, badMac1: this.#count('handshakesBadMac1') });
   }
 
   close(): void {
@@ -121,7 +130,11 @@ export class HandshakeFuzzer implements NativeFuzzer {
     for (const [i, one] of all.entries()) {
       assert.equal(one.kind, Kind.handshake);
       const verdict = waiting.get(keyOf(one.bytes));
-      assert.equal((one.sessionFlags & PROVEN) !== 0, verdict === 'proven', `the guard's verdict is not "${verdict}"`);
+      assert.equal(
+        (one.sessionFlags & PROVEN) !== 0,
+        verdict === 'proven',
+        `the guard's verdict is not "${verdict}"`,
+      );
       assert.notEqual(verdict, 'badMac1');
       assert.ok(verdict !== undefined, 'a message comes up that was not sent');
       this.#tally[verdict === 'proven' ? 'proven' : 'plain']++;
@@ -143,7 +156,8 @@ export class HandshakeFuzzer implements NativeFuzzer {
     words[D.action] = Action.cookie;
     // Another port of this machine: nobody there waits for a reply.
     words[D.sourcePort] = random.pick([0, -1, 65_536, 9]);
-    if (random.chance(50)) words[random.pick([D.socket, D.offset, D.length, D.sourceFamily])] = random.oddWord();
+    if (random.chance(50))
+      words[random.pick([D.socket, D.offset, D.length, D.sourceFamily])] = random.oddWord();
   }
 
   async #assertCookie({ raw, address }: End, message: Uint8Array): Promise<void> {

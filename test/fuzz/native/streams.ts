@@ -68,7 +68,8 @@ class Line {
     this.reader = new Reader(longest);
     socket.on('error', () => undefined);
     socket.on('data', (bytes: Buffer) => {
-      if (Buffer.compare(this.promised.subarray(0, bytes.length), bytes) !== 0) this.wrong = 'reads what was not sent';
+      if (Buffer.compare(this.promised.subarray(0, bytes.length), bytes) !== 0)
+        this.wrong = 'reads what was not sent';
       this.promised = this.promised.subarray(bytes.length);
     });
   }
@@ -202,8 +203,11 @@ export class StreamFuzzer implements NativeFuzzer {
       return joined(Uint8Array.of(lie >>> 8, lie & 0xff), random.bytes(random.below(100)));
     }
     const type = 1 + random.below(4);
-    const length = HANDSHAKE_BYTES[type] ?? SHORTEST + random.below(random.pick([100, line.longest - SHORTEST + 1]));
-    const message = random.bytes(random.chance(90) ? length : SHORTEST + random.below(line.longest - SHORTEST + 1));
+    const length =
+      HANDSHAKE_BYTES[type] ?? SHORTEST + random.below(random.pick([100, line.longest - SHORTEST + 1]));
+    const message = random.bytes(
+      random.chance(90) ? length : SHORTEST + random.below(line.longest - SHORTEST + 1),
+    );
     message.set(random.chance(95) ? [type, 0, 0, 0] : random.bytes(4));
     return framed(message);
   }

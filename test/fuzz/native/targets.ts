@@ -33,7 +33,12 @@ const OPEN: Readonly<Record<string, Open>> = {
 export const NATIVE_TARGETS: readonly string[] = Object.keys(OPEN);
 
 /** Throws for a name that none has. */
-export function openNative(name: string, addon: NativeAddon, world: World, random: Random): Promise<NativeFuzzer> {
+export function openNative(
+  name: string,
+  addon: NativeAddon,
+  world: World,
+  random: Random,
+): Promise<NativeFuzzer> {
   const open = OPEN[name];
   if (open === undefined) throw new Error(`no target "${name}"; there are ${NATIVE_TARGETS.join(', ')}`);
   return open(addon, world, random);

@@ -20,14 +20,27 @@ function varint(value: bigint): Uint8Array {
 }
 
 function oddNumber(random: Random): bigint {
-  const odd = [0n, 1n, 127n, 128n, 65_535n, 65_536n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n];
+  const odd = [
+    0n,
+    1n,
+    127n,
+    128n,
+    65_535n,
+    65_536n,
+    2n ** 31n,
+    2n ** 32n - 1n,
+    2n ** 53n - 1n,
+    2n ** 53n,
+    2n ** 64n - 1n,
+  ];
   return random.chance(60) ? random.pick(odd) : BigInt(random.word() >>> random.below(32));
 }
 
 /** What may stand in a field of bytes: a number of bytes that means something, a text, or a message. */
 function content(random: Random, depth: number): Uint8Array {
   if (depth < DEEPEST && random.chance(60)) return fields(random, depth + 1);
-  if (random.chance(30)) return Buffer.from(random.pick(['vr-a', 'vr-b', 'rarp', 'x'.repeat(300), 'größe', '\u0000']));
+  if (random.chance(30))
+    return Buffer.from(random.pick(['vr-a', 'vr-b', 'rarp', 'x'.repeat(300), 'größe', '\u0000']));
   return random.bytes(random.pick([0, 4, 6, 16, 32, 1, 5, 17]));
 }
 
@@ -41,7 +54,8 @@ function field(random: Random, depth: number): Uint8Array {
   const number = isBody ? 16 + random.below(20) : 1 + random.below(9);
   const wire = isBody || random.chance(40) ? 2 : random.pick([0, 0, 0, 0, 1, 5, 3, 4, 6, 7]);
   const tag = varint(BigInt((number << 3) | wire));
-  if (wire === 0) return joined(tag, random.chance(90) ? varint(oddNumber(random)) : random.bytes(random.below(12)));
+  if (wire === 0)
+    return joined(tag, random.chance(90) ? varint(oddNumber(random)) : random.bytes(random.below(12)));
   if (wire === 1) return joined(tag, random.bytes(8));
   if (wire === 5) return joined(tag, random.bytes(4));
   if (wire !== 2) return tag;
@@ -72,7 +86,10 @@ class Control {
   #payload(random: Random): Uint8Array {
     switch (random.below(4)) {
       case 0:
-        return joined(random.chance(90) ? Uint8Array.of(FIRST_BYTE) : random.bytes(random.below(2)), random.bytes(random.below(200)));
+        return joined(
+          random.chance(90) ? Uint8Array.of(FIRST_BYTE) : random.bytes(random.below(2)),
+          random.bytes(random.below(200)),
+        );
       case 1:
         return joined(Uint8Array.of(FIRST_BYTE), fields(random, 0));
       default:
@@ -89,7 +106,9 @@ export const control: Target = {
     'unsupported-version',
     'not-protobuf',
     'taken, with unknown fields',
-    ...['ack', 'hello', 'ping', 'pong', 'bye', 'records', 'digest', 'claim', 'seek', 'seen'].map((type) => `taken: ${type}`),
+    ...['ack', 'hello', 'ping', 'pong', 'bye', 'records', 'digest', 'claim', 'seek', 'seen'].map(
+      (type) => `taken: ${type}`,
+    ),
   ],
   open: () => {
     const state = new Control();

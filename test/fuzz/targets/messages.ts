@@ -92,9 +92,25 @@ function bytesOf(message: WireMessage): Uint8Array {
   const head = Uint8Array.of(message.type, 0, 0, 0);
   switch (message.type) {
     case MessageType.initiation:
-      return joined(head, index(message.sender), message.ephemeral, message.sealedStatic, message.sealedTimestamp, message.mac1, message.mac2);
+      return joined(
+        head,
+        index(message.sender),
+        message.ephemeral,
+        message.sealedStatic,
+        message.sealedTimestamp,
+        message.mac1,
+        message.mac2,
+      );
     case MessageType.response:
-      return joined(head, index(message.sender), index(message.receiver), message.ephemeral, message.sealedEmpty, message.mac1, message.mac2);
+      return joined(
+        head,
+        index(message.sender),
+        index(message.receiver),
+        message.ephemeral,
+        message.sealedEmpty,
+        message.mac1,
+        message.mac2,
+      );
     case MessageType.cookie:
       return joined(head, index(message.receiver), message.nonce, message.sealedCookie);
     default:
@@ -106,7 +122,9 @@ const isEqual = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) 
 
 class Messages {
   readonly #two = twoRouters();
-  readonly #handshakes = Array.from({ length: HANDSHAKES }, (_, i) => handshakeOf(this.#two, new Random(i + 1)));
+  readonly #handshakes = Array.from({ length: HANDSHAKES }, (_, i) =>
+    handshakeOf(this.#two, new Random(i + 1)),
+  );
 
   work(random: Random): string {
     const { first, second } = random.pick(this.#handshakes);
@@ -133,11 +151,19 @@ class Messages {
     const opened = opensInitiation(called, callerByCalled, message);
     // The sender's index in front of the ephemeral key is nobody's secret.
     const isGenuine = isEqual(bytes.subarray(8, 116), genuine.subarray(8, 116));
-    assert.equal(opened !== undefined, isGenuine, 'an initiation that is not genuine is taken, or a genuine one is not');
+    assert.equal(
+      opened !== undefined,
+      isGenuine,
+      'an initiation that is not genuine is taken, or a genuine one is not',
+    );
     return isGenuine ? 'initiation taken' : 'initiation not authentic';
   }
 
-  #response(state: Parameters<typeof openResponse>[2], answer: { bytes: Uint8Array; keys: HandshakeKeys }, random: Random): string {
+  #response(
+    state: Parameters<typeof openResponse>[2],
+    answer: { bytes: Uint8Array; keys: HandshakeKeys },
+    random: Random,
+  ): string {
     const { caller, calledByCaller } = this.#two;
     const bytes = this.#mutant(answer.bytes, caller, random);
     const message = this.#decoded(bytes);
@@ -146,7 +172,11 @@ class Messages {
     if (!hasValidMac1(caller, message)) return 'response bad mac1';
     const opened = openResponse(caller, calledByCaller, state, message);
     const isGenuine = isEqual(bytes.subarray(12, 60), answer.bytes.subarray(12, 60));
-    assert.equal(typeof opened !== 'string', isGenuine, 'a response that is not genuine is taken, or a genuine one is not');
+    assert.equal(
+      typeof opened !== 'string',
+      isGenuine,
+      'a response that is not genuine is taken, or a genuine one is not',
+    );
     if (typeof opened === 'string') {
       // A forged one must not spoil the true one.
       const genuine = decodeMessage(answer.bytes) as ResponseMessage;
@@ -160,7 +190,10 @@ class Messages {
   #cookie(initiation: Uint8Array, random: Random): string {
     const { calledByCaller } = this.#two;
     const { mac1, sender } = decodeMessage(initiation) as InitiationMessage;
-    const cookie = cookieFor(random.bytes(32), { address: random.bytes(random.pick([4, 16])), port: random.below(65_536) });
+    const cookie = cookieFor(random.bytes(32), {
+      address: random.bytes(random.pick([4, 16])),
+      port: random.below(65_536),
+    });
     const { cookieKey } = calledByCaller;
     const genuine = createCookieReply({ receiver: sender, mac1, cookie, cookieKey, nonce: random.bytes(24) });
     const bytes = random.chance(10) ? genuine : mutated(genuine, random);
@@ -169,14 +202,20 @@ class Messages {
     if (message.type !== MessageType.cookie) return 'another type';
     const opened = openCookieReply(cookieKey, mac1, message as CookieMessage);
     const isGenuine = isEqual(bytes.subarray(8), genuine.subarray(8));
-    assert.equal(opened !== undefined, isGenuine, 'a cookie that is not genuine is taken, or a genuine one is not');
+    assert.equal(
+      opened !== undefined,
+      isGenuine,
+      'a cookie that is not genuine is taken, or a genuine one is not',
+    );
     if (opened !== undefined) assert.deepEqual(opened, cookie);
     return isGenuine ? 'cookie taken' : 'cookie not authentic';
   }
 
   /** Any bytes, with the length and the first bytes of a message often right. */
   #anything(random: Random): string {
-    const length = random.chance(50) ? random.pick([148, 92, 64, 32, 16, 4]) + random.below(3) - 1 : random.below(2_000);
+    const length = random.chance(50)
+      ? random.pick([148, 92, 64, 32, 16, 4]) + random.below(3) - 1
+      : random.below(2_000);
     const bytes = random.bytes(length);
     if (random.chance(80)) bytes.set([1 + random.below(4), 0, 0, 0].slice(0, length));
     const message = this.#decoded(bytes);

@@ -28,8 +28,30 @@ const HEADROOM = 64;
 const HOST_MAC = mac('52:54:00:00:01:11');
 const CLIENT_KEY = new Uint8Array(32).fill(1);
 const ADDRESSES = [
-  ['10.1.0.11', '10.1.0.254', '10.1.0.201', '10.1.0.1', '10.1.0.77', '10.2.0.11', '10.3.0.11', '198.51.100.10', '224.0.0.5', '0.0.0.0'],
-  ['fd00:1::11', 'fd00:1::fe', 'fd00:1::1', 'fd00:1::77', 'fd00:2::11', 'fd00:3::11', '2001:db8::10', 'ff02::5', 'fe80::1', '::'],
+  [
+    '10.1.0.11',
+    '10.1.0.254',
+    '10.1.0.201',
+    '10.1.0.1',
+    '10.1.0.77',
+    '10.2.0.11',
+    '10.3.0.11',
+    '198.51.100.10',
+    '224.0.0.5',
+    '0.0.0.0',
+  ],
+  [
+    'fd00:1::11',
+    'fd00:1::fe',
+    'fd00:1::1',
+    'fd00:1::77',
+    'fd00:2::11',
+    'fd00:3::11',
+    '2001:db8::10',
+    'ff02::5',
+    'fe80::1',
+    '::',
+  ],
 ];
 const OF_B = ['10.2.0.11', 'fd00:2::11'];
 
@@ -57,7 +79,11 @@ class Bench extends PacketWorker {
     const gndt = new Gndt(config, 'vr-a');
     const directory = new Directory('vr-a', clock);
     const hwdt = new Hwdt(clock);
-    const listed = ['10.1.0.0/24', 'fd00:1::/64'].map((prefix) => ({ vnet: 1, prefix: Prefix.of(prefix), mac: undefined }));
+    const listed = ['10.1.0.0/24', 'fd00:1::/64'].map((prefix) => ({
+      vnet: 1,
+      prefix: Prefix.of(prefix),
+      mac: undefined,
+    }));
     const lndt = new Lndt(listed, gndt, directory);
     const table = ForwardingTable.create();
     const lans = [{ index: 0, vnet: 1, addresses: [Ip.of('10.1.0.1'), Ip.of('fd00:1::1')] }];
@@ -69,7 +95,11 @@ class Bench extends PacketWorker {
     directory.originate(1, Ip.of('10.1.0.201'), clientMac(CLIENT_KEY), 1);
     const relays = RelayTable.create(8);
     relays.set(
-      [A, B, RELAY].map((peer) => ({ peer, tag: Uint8Array.of(peer, 1, 2, 3, 4, 5, 6, 7), isRelay: peer === RELAY })),
+      [A, B, RELAY].map((peer) => ({
+        peer,
+        tag: Uint8Array.of(peer, 1, 2, 3, 4, 5, 6, 7),
+        isRelay: peer === RELAY,
+      })),
     );
     const clientVnets = new Int32Array(new SharedArrayBuffer(64));
     clientVnets[CLIENT] = 1;
@@ -78,7 +108,11 @@ class Bench extends PacketWorker {
       self,
       mac: mac('02:00:00:00:01:01'),
       mtuBytes: 1_420,
-      given: { table: table.memory, relays: relays.memory, clientVnets: clientVnets.buffer as SharedArrayBuffer },
+      given: {
+        table: table.memory,
+        relays: relays.memory,
+        clientVnets: clientVnets.buffer as SharedArrayBuffer,
+      },
     });
   }
 
@@ -104,25 +138,45 @@ class Bench extends PacketWorker {
   #assertInside(length: number): void {
     const { descriptors } = this.engine;
     const [offset, stated] = [descriptors[0] ?? 0, descriptors[1] ?? 0];
-    assert.ok(offset >= HEADROOM && stated >= 0 && offset + stated <= HEADROOM + length, `sends ${stated} bytes at ${offset} of ${length}`);
+    assert.ok(
+      offset >= HEADROOM && stated >= 0 && offset + stated <= HEADROOM + length,
+      `sends ${stated} bytes at ${offset} of ${length}`,
+    );
   }
 }
 
 /** Packets between the addresses that mean something here; rarely whole, rarely true. */
-function packet(random: Random): { readonly bytes: Uint8Array; readonly isWhole: boolean; readonly source: string } {
+function packet(random: Random): {
+  readonly bytes: Uint8Array;
+  readonly isWhole: boolean;
+  readonly source: string;
+} {
   const family = random.pick(ADDRESSES);
   const [source, destination] = [random.pick(family), random.pick(family)];
   const payload = random.bytes(random.chance(90) ? random.below(80) : random.below(1_400));
-  const whole = ipPacket({ source, destination, ttl: random.pick([64, 1, 0, 2, 255]), protocol: random.pick([17, 6, 1, 58]), payload });
+  const whole = ipPacket({
+    source,
+    destination,
+    ttl: random.pick([64, 1, 0, 2, 255]),
+    protocol: random.pick([17, 6, 1, 58]),
+    payload,
+  });
   const isWhole = random.chance(50);
-  const bytes = isWhole ? joined(whole, new Uint8Array(random.below(16))) : mutated(whole, random).subarray(0, LONGEST);
+  const bytes = isWhole
+    ? joined(whole, new Uint8Array(random.below(16)))
+    : mutated(whole, random).subarray(0, LONGEST);
   return { bytes, isWhole, source };
 }
 
 function overlayHeader(random: Random): Uint8Array {
   if (random.chance(10)) return random.bytes(random.below(6));
   const vnet = random.chance(85) ? 1 : random.below(65_536);
-  return Uint8Array.of(random.chance(95) ? 0x10 : random.word(), random.pick([4, 4, 3, 1, 0, 255]), vnet >>> 8, vnet & 0xff);
+  return Uint8Array.of(
+    random.chance(95) ? 0x10 : random.word(),
+    random.pick([4, 4, 3, 1, 0, 255]),
+    vnet >>> 8,
+    vnet & 0xff,
+  );
 }
 
 class Overlay {
@@ -136,8 +190,15 @@ class Overlay {
     const isOverlay = header.length === 4 && header[0] === 0x10;
     // With all hops left it has come from where it began: the source must be that site's.
     if (inside.isWhole && isOverlay && header[1] === 4 && outcome.startsWith('sent')) {
-      assert.equal(from, OF_B.includes(inside.source) ? B : RELAY, `${inside.source} from peer ${from}: ${outcome}`);
-      assert.ok([...OF_B, '10.3.0.11', 'fd00:3::11'].includes(inside.source), `${inside.source} from peer ${from}`);
+      assert.equal(
+        from,
+        OF_B.includes(inside.source) ? B : RELAY,
+        `${inside.source} from peer ${from}: ${outcome}`,
+      );
+      assert.ok(
+        [...OF_B, '10.3.0.11', 'fd00:3::11'].includes(inside.source),
+        `${inside.source} from peer ${from}`,
+      );
     }
     return outcome;
   }
@@ -162,7 +223,10 @@ class Relays {
     const inside = packet(random);
     const opens = random.chance(50);
     bench.engine.relayed = opens
-      ? { peer: random.pick([to, A, B, RELAY]), payload: random.chance(20) ? whole.subarray(0, 900) : joined(overlayHeader(random), inside.bytes) }
+      ? {
+          peer: random.pick([to, A, B, RELAY]),
+          payload: random.chance(20) ? whole.subarray(0, 900) : joined(overlayHeader(random), inside.bytes),
+        }
       : undefined;
     const given = Uint8Array.from(payload);
     // What a relayed message opens to may be longer here than the message was.
@@ -177,7 +241,10 @@ class Relays {
     const [sent] = bench.engine.sent;
     if (sent?.kind !== 'message') return;
     assert.ok(bench === this.#relay && payload[1] === 0 && [A, B].includes(from), 'passed on');
-    assert.ok(sent.peer !== from && [A, B].includes(sent.peer) && payload[4] === sent.peer, 'passed on to another');
+    assert.ok(
+      sent.peer !== from && [A, B].includes(sent.peer) && payload[4] === sent.peer,
+      'passed on to another',
+    );
     assert.deepEqual([...sent.packet.subarray(0, 2)], [0x30, 1]);
     assert.deepEqual([...sent.packet.subarray(4, 12)], [...bench.relayTag(from)]);
     assert.deepEqual([...sent.packet.subarray(12)], [...payload.subarray(12)]);
@@ -197,7 +264,11 @@ class Clients {
   }
 }
 
-function target(name: string, make: () => { work(random: Random): string }, outcomes: readonly string[]): Target {
+function target(
+  name: string,
+  make: () => { work(random: Random): string },
+  outcomes: readonly string[],
+): Target {
   return {
     name,
     outcomes,
@@ -216,5 +287,14 @@ export const overlay = target('overlay', () => new Overlay(), [
   'drop_group_destination',
   'drop_payload_unknown',
 ]);
-export const relay = target('relay', () => new Relays(), ['sent message', 'drop_relay_malformed', 'drop_relay_refused']);
-export const clients = target('clients', () => new Clients(), ['sent lan', 'sent tunnel', 'drop_malformed', 'drop_source_not_peers']);
+export const relay = target('relay', () => new Relays(), [
+  'sent message',
+  'drop_relay_malformed',
+  'drop_relay_refused',
+]);
+export const clients = target('clients', () => new Clients(), [
+  'sent lan',
+  'sent tunnel',
+  'drop_malformed',
+  'drop_source_not_peers',
+]);

@@ -31,7 +31,11 @@ class Scene {
 
   constructor(random: Random) {
     this.#random = random;
-    this.#world = new World({ routers: ['vr-a', 'vr-b', 'vr-c'], relays: ['vr-c'], seed: random.word() >>> 0 });
+    this.#world = new World({
+      routers: ['vr-a', 'vr-b', 'vr-c'],
+      relays: ['vr-c'],
+      seed: random.word() >>> 0,
+    });
     this.#a = this.#world.start('vr-a');
     this.#b = this.#world.start('vr-b');
     this.#world.start('vr-c');
@@ -78,10 +82,18 @@ class Scene {
         return;
       }
       case 1:
-        tunnel.controlReceived(random.pick([1, 1, 2, 9]), this.#mutatedPayload(), random.chance(90) ? source : undefined);
+        tunnel.controlReceived(
+          random.pick([1, 1, 2, 9]),
+          this.#mutatedPayload(),
+          random.chance(90) ? source : undefined,
+        );
         return;
       case 2:
-        tunnel.streamChanged(random.pick(['connected', 'accepted', 'closed']), source, random.pick(['idle', 'ECONNRESET']));
+        tunnel.streamChanged(
+          random.pick(['connected', 'accepted', 'closed']),
+          source,
+          random.pick(['idle', 'ECONNRESET']),
+        );
         return;
       default:
         // Authentic: a peer may be mad.
@@ -113,9 +125,18 @@ class Scene {
       case 1:
         return { type: 'ping', token: random.below(2 ** 31) };
       case 2:
-        return { type: 'pong', token: random.chance(80) ? 1 + random.below(60) : random.below(2 ** 31), wallUs: random.pick([0, 2 ** 52, 1]) };
+        return {
+          type: 'pong',
+          token: random.chance(80) ? 1 + random.below(60) : random.below(2 ** 31),
+          wallUs: random.pick([0, 2 ** 52, 1]),
+        };
       case 3:
-        return { type: 'seen', router: random.pick(['vr-c', 'vr-b', 'vr-a', 'x']), ip: this.#ip(), port: random.below(65_536) };
+        return {
+          type: 'seen',
+          router: random.pick(['vr-c', 'vr-b', 'vr-a', 'x']),
+          ip: this.#ip(),
+          port: random.below(65_536),
+        };
       case 4:
         return { type: 'seek', router: random.pick(['vr-c', 'vr-b', 'vr-a', 'x']) };
       default:
@@ -135,7 +156,10 @@ class Scene {
   /** A way that a message could have come. */
   #source(): DatagramAddress {
     const random = this.#random;
-    const udp = { address: Uint8Array.of(192, 0, 2, 1 + random.below(5)), port: random.chance(80) ? 7_700 : random.below(65_536) };
+    const udp = {
+      address: Uint8Array.of(192, 0, 2, 1 + random.below(5)),
+      port: random.chance(80) ? 7_700 : random.below(65_536),
+    };
     if (random.chance(20)) return { ...udp, stream: random.below(20) };
     if (random.chance(10)) return { address: new Uint8Array(0), port: 0, relay: random.below(4) };
     return random.chance(10) ? { address: random.bytes(16), port: random.below(65_536) } : udp;
