@@ -95,7 +95,8 @@ function alignmentCentres(version: number): number[] {
 function isFunction(row: number, column: number, version: number): boolean {
   const size = version * 4 + 17;
   const inCorner = (y: number, x: number): boolean => y < 9 && x < 9;
-  if (inCorner(row, column) || (row < 9 && column >= size - 8) || (row >= size - 8 && column < 9)) return true;
+  if (inCorner(row, column) || (row < 9 && column >= size - 8) || (row >= size - 8 && column < 9))
+    return true;
   if (row === 6 || column === 6) return true;
   if (version >= 7 && ((row < 6 && column >= size - 11) || (column < 6 && row >= size - 11))) return true;
   const centres = alignmentCentres(version);
@@ -117,7 +118,8 @@ function codewordsOf(code: Modules, version: number, mask: (typeof MASKS)[number
     for (let step = 0; step < size; step++) {
       const row = up ? size - 1 - step : step;
       for (const column of [right, right - 1])
-        if (!isFunction(row, column, version)) bits.push((code[row]?.[column] === true) !== mask(row, column));
+        if (!isFunction(row, column, version))
+          bits.push((code[row]?.[column] === true) !== mask(row, column));
     }
     up = !up;
   }
