@@ -10,7 +10,7 @@ import { LanForwarder } from './lan-forwarder.js';
 import { loadNative } from './native.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { WorkerContext } from './worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
+import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from './worker-message.js';
 
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
@@ -28,13 +28,16 @@ function main(input: WorkerInput): void {
 }
 
 function loop(engine: Engine, context: WorkerContext, forwarder: { decide(i: number): void }): void {
-  const turns = new Int32Array(context.input.turns);
+  const words = new Int32Array(context.input.words);
   while (Atomics.load(context.control, ControlWord.stop) === 0) {
-    Atomics.add(turns, 0, 1);
+    Atomics.add(words, WorkerWord.turns, 1);
     const received = engine.receive(context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS);
     for (let i = 0; i < received; i++) forwarder.decide(i);
     if (received > 0) engine.send(0, received);
+    // Said before the table is looked at: what is learned after that look is followed by a wake-up.
+    if (context.hold.size > 0) Atomics.store(words, WorkerWord.holding, 1);
     context.releaseHeld();
+    if (context.hold.size === 0) Atomics.store(words, WorkerWord.holding, 0);
   }
 }
 

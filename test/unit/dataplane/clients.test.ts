@@ -158,7 +158,7 @@ class Bench {
       selfPeer: 0,
       relays: RelayTable.create(16).memory,
       clientVnets: clientVnets.buffer as SharedArrayBuffer,
-      turns: new SharedArrayBuffer(4),
+      words: new SharedArrayBuffer(8),
       peerMtu: this.peerMtu.buffer as SharedArrayBuffer,
       counters: this.counters.buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,

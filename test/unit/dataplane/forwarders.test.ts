@@ -164,7 +164,7 @@ class Bench {
       counters: this.counters.buffer as SharedArrayBuffer,
       vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
       control: this.control.buffer as SharedArrayBuffer,
-      turns: new SharedArrayBuffer(4),
+      words: new SharedArrayBuffer(8),
     };
     this.context = new WorkerContext(
       this.engine,

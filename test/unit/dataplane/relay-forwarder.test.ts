@@ -49,7 +49,7 @@ class Bench {
       clientVnets: new SharedArrayBuffer(64),
       peerMtu: new SharedArrayBuffer(64),
       counters: this.counters.buffer as SharedArrayBuffer,
-      turns: new SharedArrayBuffer(4),
+      words: new SharedArrayBuffer(8),
       control: new SharedArrayBuffer(ControlWord.count * 4),
     };
     const post = (message: WorkerMessage): void => void this.posted.push(message);

@@ -92,7 +92,7 @@ class Bench {
       counters: this.#counters.buffer as SharedArrayBuffer,
       control: control.buffer as SharedArrayBuffer,
       vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
-      turns: new SharedArrayBuffer(4),
+      words: new SharedArrayBuffer(8),
     };
     const context = new WorkerContext(
       this.engine,
