@@ -223,7 +223,8 @@ export async function burst(lab: Lab, delayMs: number, names: readonly string[])
   for (const { letter } of lab.plan.sites)
     for (const ip of addresses) await lab.daemon(letter).waitKnows(ip, routerName('a'));
   const wire = await Wire.open(lab, 'b');
-  const announceAtMs = Date.now() + 1_500;
+  // Time for all to be plugged in elsewhere: one after the other, since the kernel changes one bridge at a time.
+  const announceAtMs = Date.now() + 4_000;
   await Promise.all(names.map((name) => lab.move(name, 'b', { announceAtMs })));
   const knows = async (letter: SiteLetter): Promise<readonly MigrationView[] | false> => {
     const moves = await lab.daemon(letter).get<readonly MigrationView[]>('/v1/migrations');
