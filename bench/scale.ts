@@ -3,7 +3,7 @@
  *   scripts/bench scale [--routers 2,10,…] [--nodes 1000,…] [--per-network 100] [--seconds 4] [--json FILE]
  * The tables, mobility and the control codec are the real ones; sealing and the network are not there. Convergence is
  * in simulated time (delays of 5 to 50 ms, processors take no time); the processor's time is measured, and is what a
- * real router would add.
+ * real router would add. What the cost of a move may be is in bench/scale/judge.ts; exit code 1 if it is more.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -14,6 +14,7 @@ import { projectRoot } from '../test/lab/daemon.js';
 import { type Distribution, distributionOf } from './lib/distribution.js';
 import { describeMachine, machineLine } from './lib/machine.js';
 import { table } from './lib/table.js';
+import { type Cost, type Judgement, judge } from './scale/judge.js';
 import { MOST_PER_NETWORK, type ScaleSite, ScaleWorld, type WorldSize } from './scale/world.js';
 
 const MOVES_PER_SECOND = 50;
@@ -31,7 +32,7 @@ interface Options {
   readonly json?: string;
 }
 
-interface Result extends WorldSize {
+interface Result extends WorldSize, Cost {
   readonly moves: number;
   /** Simulated milliseconds from the announcement until the last router forwards; the longest WAN delay included. */
   readonly convergenceMs: Distribution;
@@ -109,10 +110,12 @@ function measure(size: WorldSize, seconds: number): Result {
   const [messages, bytes] = [world.messages, world.bytes];
   const frames = sum(world, ({ framesSent }) => framesSent);
   const started = makeMoves(world, 7919 * WARM_UP_MOVES, moves);
-  const convergence = started.map(({ key, atMs }) => {
+  const beyond: number[] = [];
+  const convergence = started.map(({ key, atMs, farthestMs }) => {
     const seen = arrivals.get(key);
     if (seen?.count !== size.full)
       throw new Error(`${key}: ${seen?.count} of ${size.full} routers know of it`);
+    beyond.push(seen.lastMs - atMs - farthestMs);
     return seen.lastMs - atMs;
   });
   const atDestination = sum(world, ({ spent }) => spent.frames + spent.timers + spent.others);
@@ -121,6 +124,7 @@ function measure(size: WorldSize, seconds: number): Result {
     ...size,
     moves,
     convergenceMs: distributionOf(convergence),
+    beyondDelayMs: distributionOf(beyond),
     delayMs: distributionOf(started.map(({ farthestMs }) => farthestMs)),
     messagesPerMove: (world.messages - messages) / moves,
     bytesPerMove: (world.bytes - bytes) / moves,
@@ -153,6 +157,13 @@ function row(result: Result): string[] {
   ];
 }
 
+const judgedRow = ({ what, worst, atMost, holds }: Judgement): string[] => [
+  what,
+  worst.toFixed(2),
+  String(atMost),
+  holds ? 'yes' : 'NO',
+];
+
 const head = [
   'size',
   'with tables',
@@ -183,9 +194,12 @@ function main(options: Options): void {
     }
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   console.log(table(head, results.map(row)));
+  const judgements = judge(results);
+  console.log(`\n${table(['judged', 'worst', 'at most', 'holds'], judgements.map(judgedRow))}`);
+  if (!judgements.every(({ holds }) => holds)) process.exitCode = 1;
   const file = options.json ?? `${projectRoot}bench/results/scale.json`;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ startedAt, machine, results }, undefined, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify({ startedAt, machine, results, judgements }, undefined, 1)}\n`);
   console.log(`\nwritten: ${file}`);
 }
 

@@ -4,24 +4,23 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { getJson, projectRoot } from '../test/lab/daemon.js';
-import { isAlive } from '../test/lab/ledger.js';
 import { pause, waitFor } from '../test/lab/wait.js';
-import type { ChurnReport } from './lib/churn.js';
+import { churnReport, counters, startChurn } from './lib/load.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { cpuSeconds, mean, percentile, prepare, residentMb } from './lib/measure.js';
+import { cpuSeconds, mean, median, percentile, prepare, residentMb } from './lib/measure.js';
 import { outputFile, progressLine } from './lib/run.js';
 import { HOST_A, HOST_B, Topology } from './lib/topology.js';
-import { configDirectory, controlSocket, startRouters } from './lib/vine.js';
-
-type Counters = Readonly<Record<string, number>>;
+import { startRouters } from './lib/vine.js';
 
 interface Sample {
   readonly second: number;
   readonly rssMb: readonly number[];
 }
 
+/** Of any later minute's peak over the peak of the first minute after settling. */
 const MAX_GROWTH = 0.05;
+const SETTLING_SECONDS = 60;
+const WINDOW_SECONDS = 60;
 /** Packets a second to addresses whose routes come and go. */
 const PROBES_PER_SECOND = 1000;
 
@@ -73,15 +72,6 @@ async function astrayAt(topology: Topology, place: 'ha' | 'hb'): Promise<number>
   return Number(packets);
 }
 
-const counters = (topology: Topology, place: 'ra' | 'rb'): Promise<Counters> =>
-  getJson<Counters>(controlSocket(topology, place), '/v1/counters');
-
-function churnReport(topology: Topology): ChurnReport | undefined {
-  const lines = readFileSync(topology.logFile('churn'), 'utf8').trimEnd().split('\n');
-  const last = lines.findLast((line) => line.startsWith('{'));
-  return last === undefined ? undefined : (JSON.parse(last) as ChurnReport);
-}
-
 /** Sends UDP packets to random ones of the addresses that come and go. */
 const prober = (routes: number): string => `
   const socket = require('node:dgram').createSocket('udp4');
@@ -125,17 +115,30 @@ function isAliveAt(pid: number): boolean {
   }
 }
 
+interface Memory {
+  /** MB, by router and then by minute after settling (shorter windows in a run of less than three minutes). */
+  readonly peaks: readonly (readonly number[])[];
+  readonly medians: readonly (readonly number[])[];
+  /** By router: the highest peak of a later minute, against the first one's. This is judged. */
+  readonly growth: readonly number[];
+}
+
 /**
- * Growth of each router's memory: the last third of the time after settling against its first third. A garbage
- * collector's memory is a sawtooth with a period of a minute or two, so single samples say nothing.
+ * A garbage collector's memory is a sawtooth, so single samples say nothing; but no tooth may be higher than those of
+ * the beginning by more than is allowed, whatever comes after it.
  */
-function growths(samples: readonly Sample[], settledAfter: number): number[] {
-  const settled = samples.slice(settledAfter);
-  const third = Math.ceil(settled.length / 3);
-  return [0, 1].map((router) => {
-    const of = (part: readonly Sample[]): number => mean(part.map(({ rssMb }) => rssMb[router] ?? 0));
-    return of(settled.slice(-third)) / of(settled.slice(0, third)) - 1;
-  });
+function memory(samples: readonly Sample[]): Memory {
+  const isShort = samples.length < SETTLING_SECONDS + 2 * WINDOW_SECONDS;
+  const settled = samples.slice(isShort ? Math.floor(samples.length / 4) : SETTLING_SECONDS);
+  const size = isShort ? Math.ceil(settled.length / 3) : WINDOW_SECONDS;
+  const windows = Array.from({ length: Math.floor(settled.length / size) }, (_, n) =>
+    settled.slice(n * size, (n + 1) * size),
+  );
+  const each = (summary: (rssMb: number[]) => number): number[][] =>
+    [0, 1].map((router) => windows.map((window) => summary(window.map(({ rssMb }) => rssMb[router] ?? 0))));
+  const peaks = each((rssMb) => Math.max(...rssMb));
+  const growth = peaks.map(([first = 0, ...later]) => Math.max(...later) / first - 1);
+  return { peaks, medians: each(median), growth };
 }
 
 interface Traffic {
@@ -173,22 +176,8 @@ async function main(): Promise<void> {
   });
   const pids = routers.map(({ pid }) => pid);
   const idleRssMb = pids.map(residentMb);
-  const churnProgram = `${projectRoot}dist/bench/lib/churn.js`;
-  const churn = topology.start('rc', 'churn', [
-    ...[process.execPath, '--enable-source-maps', churnProgram],
-    ...[configDirectory(topology, 'rc'), String(routes), String(updates)],
-  ]);
   progressLine(`loading ${routes} host routes`);
-  const accepted = async (place: 'ra' | 'rb'): Promise<number> =>
-    (await counters(topology, place)).mobility_records_accepted ?? 0;
-  await waitFor(
-    'all host routes at both routers',
-    async () => {
-      if (!isAlive(churn)) throw new Error(topology.logs());
-      return (await accepted('ra')) >= routes && (await accepted('rb')) >= routes;
-    },
-    60_000 + routes * 2,
-  );
+  await startChurn(topology, routes, updates);
   const loadedRssMb = pids.map(residentMb);
   await prepare(topology);
   await watchHost(topology, 'ha', HOST_A);
@@ -201,7 +190,7 @@ async function main(): Promise<void> {
   const cores = (cpuSeconds(pids) - cpuBefore) / seconds;
   const after = { churn: churnReport(topology), counters: await counters(topology, 'ra') };
   await waitFor('iperf3 has ended', () => traffic(topology).mbit.length > 0, 20_000);
-  const growth = growths(samples, seconds > 120 ? 60 : Math.floor(seconds / 4));
+  const { peaks, medians, growth } = memory(samples);
   const astray = {
     hostA: await astrayAt(topology, 'ha'),
     hostB: await astrayAt(topology, 'hb'),
@@ -227,6 +216,8 @@ async function main(): Promise<void> {
     loadedRssMb,
     endRssMb: samples.at(-1)?.rssMb ?? [],
     peakRssMb: [0, 1].map((router) => Math.max(...samples.map(({ rssMb }) => rssMb[router] ?? 0))),
+    peakByMinuteMb: peaks,
+    medianByMinuteMb: medians,
     growth,
     astray,
     drops: Object.fromEntries(drops),

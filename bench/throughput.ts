@@ -3,11 +3,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { run } from '../test/lab/shell.js';
 import type { Carrier } from './lib/carrier.js';
+import { accepted, startChurn } from './lib/load.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { type Figures, measure, prepare } from './lib/measure.js';
+import { type BusyLoad, type Figures, measure, measureBusy, prepare } from './lib/measure.js';
 import { KERNEL, PEERS } from './lib/peers.js';
 import { medians, type Row, ratiosOf, type ThroughputReport, table } from './lib/report.js';
 import { outputFile, progressLine, restoreSysctls, writeSysctl } from './lib/run.js';
+import { judge, verdictTable } from './lib/targets.js';
 import { Topology } from './lib/topology.js';
 import { notSupported, OURS } from './lib/vine.js';
 
@@ -18,15 +20,25 @@ interface Options {
   readonly install: boolean;
   readonly seconds: number;
   readonly repeat: number;
+  readonly routes: number;
   readonly json?: string;
 }
 
+/** What the table of figures to reach asks for. */
+const ROUTES = 100_000;
+const UPDATES_PER_SECOND = 1000;
 const SOCKET_LIMITS = ['net.core.rmem_max', 'net.core.wmem_max'];
 const SOCKET_LIMIT_BYTES = 8_388_608;
 
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number from 0');
   return value;
 }
 
@@ -44,6 +56,7 @@ function parseOptions(): Options {
     .option('--install', 'install the missing peers with apt-get, one by one', false)
     .option('--seconds <n>', 'length of each transfer', positive, 4)
     .option('--repeat <n>', 'repetitions of everything; the median counts', positive, 3)
+    .option('--routes <n>', 'host routes for the last measurements; 0 leaves these out', count, ROUTES)
     .option('--json <file>', 'where to write the figures (default: bench/results/throughput-TIME.json)')
     .parse()
     .opts<Options>();
@@ -101,13 +114,25 @@ async function versionOf(carrier: Carrier): Promise<string> {
   return /^Version: (.*)$/m.exec(stdout)?.[1] ?? 'unknown';
 }
 
-async function measureOnce(carrier: Carrier, label: string, seconds: number): Promise<Figures> {
-  const topology = new Topology({ forwarding: carrier.kernelForwards, third: false });
+async function measureOnce(
+  carrier: Carrier,
+  label: string,
+  { seconds, routes }: Pick<Options, 'seconds' | 'routes'>,
+): Promise<Figures> {
+  const churns = carrier.churns === true && routes > 0;
+  const topology = new Topology({ forwarding: carrier.kernelForwards, third: churns });
+  const progress = (what: string): void => progressLine(`${label}: ${what}`);
   try {
-    progressLine(`${label}: setting up`);
+    progress('setting up');
     const pids = await carrier.up(topology);
     await prepare(topology);
-    return await measure(topology, pids, seconds, (what) => progressLine(`${label}: ${what}`));
+    const figures = await measure(topology, pids, seconds, progress);
+    if (!churns) return figures;
+    const load: BusyLoad = {
+      start: () => startChurn(topology, routes, UPDATES_PER_SECOND),
+      updates: () => accepted(topology, 'ra'),
+    };
+    return { ...figures, ...(await measureBusy(topology, pids, seconds, load, progress)) };
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : error}\n${topology.logs()}`, {
       cause: error,
@@ -142,7 +167,7 @@ async function main(): Promise<void> {
     for (const carrier of carriers) {
       const label = `[${round}/${options.repeat}] ${carrier.name}`;
       try {
-        const figures = await measureOnce(carrier, label, options.seconds);
+        const figures = await measureOnce(carrier, label, options);
         runs.set(carrier.name, [...(runs.get(carrier.name) ?? []), figures]);
         progressLine('');
         console.log(
@@ -168,14 +193,18 @@ async function main(): Promise<void> {
     at: new Date().toISOString(),
     seconds: options.seconds,
     repeat: options.repeat,
+    routes: options.routes,
     machine,
     rows,
     ratios: ratiosOf(rows),
+    verdicts: judge(rows),
     missing,
   };
   const file = outputFile(options.json, 'throughput');
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  console.log(`\n${table(report)}\n\nwritten to ${file}`);
+  console.log(
+    `\n${table(report)}\n\nFigures to reach (medians)\n${verdictTable(report.verdicts)}\n\nwritten to ${file}`,
+  );
   if (rows.every(({ kind }) => kind !== 'ours') && options.ours !== 'none') process.exitCode = 1;
 }
 

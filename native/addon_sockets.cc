@@ -1,4 +1,4 @@
-// openLan, openTun, openUdp, closeSocket, createWakeup, wake, sendDatagram.
+// Sockets and TCP connections: opening, closing, waking, and sending outside of any engine.
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,24 +17,28 @@
 namespace vine {
 namespace {
 
+/** What `openLan` and `openTun` are called with. */
+bool readInterface(napi_env env, const Call& call, std::string* name, uint32_t* index) {
+  return readText(env, call.arguments[0], "interfaceName", name) &&
+         readUint32(env, call.arguments[1], "index", INT32_MAX, index);
+}
+
 napi_value openLanSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   std::string name;
   uint32_t index = 0;
-  if (!readText(env, call.arguments[0], "interfaceName", &name)) return nullptr;
-  if (!readUint32(env, call.arguments[1], "index", INT32_MAX, &index)) return nullptr;
+  if (!readInterface(env, call, &name, &index)) return nullptr;
   LanSocket lan{};
   Failure failure;
   if (!openLan(name.c_str(), index, &lan, &failure)) return throwErrno(env, failure.error, failure.what);
-  napi_value result = nullptr;
-  napi_create_object(env, &result);
-  setProperty(env, result, "fd", numberValue(env, lan.fd));
-  setProperty(env, result, "index", numberValue(env, lan.index));
-  setProperty(env, result, "macHigh", numberValue(env, loadBe16(lan.mac.data())));
-  setProperty(env, result, "macLow", numberValue(env, loadBe32(lan.mac.data() + 2)));
-  setProperty(env, result, "mtuBytes", numberValue(env, lan.mtuBytes));
-  setProperty(env, result, "vnetHeader", booleanValue(env, lan.vnetHeader));
-  return result;
+  return objectValue(env, {
+      {"fd", numberValue(env, lan.fd)},
+      {"index", numberValue(env, lan.index)},
+      {"macHigh", numberValue(env, loadBe16(lan.mac.data()))},
+      {"macLow", numberValue(env, loadBe32(lan.mac.data() + 2))},
+      {"mtuBytes", numberValue(env, lan.mtuBytes)},
+      {"vnetHeader", booleanValue(env, lan.vnetHeader)},
+  });
 }
 
 napi_value setLanRescue(napi_env env, napi_callback_info info) {
@@ -53,16 +57,11 @@ napi_value openTunSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   std::string name;
   uint32_t index = 0;
-  if (!readText(env, call.arguments[0], "interfaceName", &name)) return nullptr;
-  if (!readUint32(env, call.arguments[1], "index", INT32_MAX, &index)) return nullptr;
+  if (!readInterface(env, call, &name, &index)) return nullptr;
   TunSocket tun{};
   Failure failure;
   if (!openTun(name.c_str(), index, &tun, &failure)) return throwErrno(env, failure.error, failure.what);
-  napi_value result = nullptr;
-  napi_create_object(env, &result);
-  setProperty(env, result, "fd", numberValue(env, tun.fd));
-  setProperty(env, result, "index", numberValue(env, tun.index));
-  return result;
+  return objectValue(env, {{"fd", numberValue(env, tun.fd)}, {"index", numberValue(env, tun.index)}});
 }
 
 napi_value openUdpSocket(napi_env env, napi_callback_info info) {
@@ -75,14 +74,13 @@ napi_value openUdpSocket(napi_env env, napi_callback_info info) {
   if (!openUdp(address.data, address.length, port, &udp, &failure)) {
     return throwErrno(env, failure.error, failure.what);
   }
-  napi_value result = nullptr;
-  napi_create_object(env, &result);
-  setProperty(env, result, "fd", numberValue(env, udp.fd));
-  setProperty(env, result, "port", numberValue(env, udp.port));
-  setProperty(env, result, "family", numberValue(env, udp.family));
-  setProperty(env, result, "segmentation", booleanValue(env, udp.segmentation));
-  setProperty(env, result, "coalescing", booleanValue(env, udp.coalescing));
-  return result;
+  return objectValue(env, {
+      {"fd", numberValue(env, udp.fd)},
+      {"port", numberValue(env, udp.port)},
+      {"family", numberValue(env, udp.family)},
+      {"segmentation", booleanValue(env, udp.segmentation)},
+      {"coalescing", booleanValue(env, udp.coalescing)},
+  });
 }
 
 napi_value listenTcp(napi_env env, napi_callback_info info) {
@@ -95,12 +93,11 @@ napi_value listenTcp(napi_env env, napi_callback_info info) {
   if (!StreamTable::instance().listen(address.data, address.length, port, &listener, &failure)) {
     return throwErrno(env, failure.error, failure.what);
   }
-  napi_value result = nullptr;
-  napi_create_object(env, &result);
-  setProperty(env, result, "fd", numberValue(env, listener.fd));
-  setProperty(env, result, "port", numberValue(env, listener.port));
-  setProperty(env, result, "family", numberValue(env, listener.family));
-  return result;
+  return objectValue(env, {
+      {"fd", numberValue(env, listener.fd)},
+      {"port", numberValue(env, listener.port)},
+      {"family", numberValue(env, listener.family)},
+  });
 }
 
 napi_value connectTcp(napi_env env, napi_callback_info info) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "byte_order.h"
+#include "open_checksum.h"
 #include "packet_shape.h"
 #include "virtio.h"
 
@@ -30,6 +31,14 @@ void writeOffload(int32_t* d, const VirtioHeader& header) {
   // The kernel counts from the Ethernet header. A start inside it makes a negative word, refused when it is used.
   d[word::checksumStart] = static_cast<int32_t>(header.checksumStart) - static_cast<int32_t>(kEthernetBytes);
   d[word::checksumOffset] = header.checksumOffset;
+}
+
+void writeOpenChecksum(int32_t* d, const uint8_t* packet, size_t length, const PacketShape& shape) {
+  const size_t field = openChecksumField(packet, length, shape);
+  if (field == 0) return;
+  d[word::flags] = kVirtioNeedsChecksum;
+  d[word::checksumStart] = static_cast<int32_t>(shape.layer4);
+  d[word::checksumOffset] = static_cast<int32_t>(field - shape.layer4);
 }
 
 void writeMacs(int32_t* d, const uint8_t* ethernet) {
@@ -115,6 +124,7 @@ bool LanReceiver::describe(const LanSocket& lan, uint32_t slot, int32_t* d) {
   d[word::etherType] = etherType;
   writeMacs(d, ethernet);
   writeOffload(d, offload);
+  if (!lan.vnetHeader) writeOpenChecksum(d, packet, length, shape);
   return true;
 }
 

@@ -123,6 +123,13 @@ napi_value bytesValue(napi_env env, const uint8_t* data, size_t length) {
   return array;
 }
 
+napi_value objectValue(napi_env env, std::initializer_list<Property> properties) {
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  for (const Property& property : properties) setProperty(env, object, property.name, property.value);
+  return object;
+}
+
 void setProperty(napi_env env, napi_value object, const char* name, napi_value value) {
   napi_set_named_property(env, object, name, value);
 }

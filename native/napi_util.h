@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 
 namespace vine {
@@ -40,6 +41,13 @@ napi_value numberValue(napi_env env, double value);
 napi_value booleanValue(napi_env env, bool value);
 /** A new Uint8Array with a copy of the bytes. */
 napi_value bytesValue(napi_env env, const uint8_t* data, size_t length);
+struct Property {
+  const char* name;
+  napi_value value;
+};
+
+/** A new object with these properties. */
+napi_value objectValue(napi_env env, std::initializer_list<Property> properties);
 void setProperty(napi_env env, napi_value object, const char* name, napi_value value);
 void setFunction(napi_env env, napi_value object, const char* name, napi_callback function);
 

@@ -44,6 +44,7 @@ class ReceiveRing {
         vectors_(memory.slots()),
         addresses_(withAddresses ? memory.slots() : 0),
         controls_(withAddresses ? memory.slots() : 0),
+        preparedFor_(memory.slots(), kUnprepared),
         appetite_(memory.slots()) {}
 
   /**
@@ -52,9 +53,13 @@ class ReceiveRing {
    */
   int receive(int fd, uint32_t first, uint32_t lead) {
     const uint32_t end = std::min(memory_.slots(), first + appetite_);
-    for (uint32_t i = first; i < end; i++) prepare(i, lead);
+    for (uint32_t i = first; i < end; i++) {
+      if (preparedFor_[i] != lead) prepare(i, lead);
+    }
     const int received = recvmmsg(fd, &messages_[first], end - first, MSG_DONTWAIT, nullptr);
-    if (received > 0) adapt(first, static_cast<uint32_t>(received));
+    if (received <= 0) return received;
+    std::fill_n(preparedFor_.begin() + first, received, kUnprepared);
+    adapt(first, static_cast<uint32_t>(received));
     return received;
   }
 
@@ -78,6 +83,7 @@ class ReceiveRing {
  private:
   static constexpr size_t kBatchBytes = 512 * 1024;
   static constexpr uint32_t kLeastAppetite = 8;
+  static constexpr uint16_t kUnprepared = 0xffff;
 
   union Control {
     cmsghdr alignment;
@@ -85,6 +91,7 @@ class ReceiveRing {
   };
 
   void prepare(uint32_t i, uint32_t lead) {
+    preparedFor_[i] = static_cast<uint16_t>(lead);
     vectors_[i] = {memory_.slot(i) + kHeadroom - lead, memory_.slotBytes() - kHeadroom + lead};
     msghdr& header = messages_[i].msg_hdr;
     header = {};
@@ -109,6 +116,11 @@ class ReceiveRing {
   std::vector<iovec> vectors_;
   std::vector<sockaddr_storage> addresses_;
   std::vector<Control> controls_;
+  /**
+   * By slot, the lead that its entry is ready for. The kernel writes into the entries that it fills and into no others:
+   * a packet that comes alone, after a pause, must not wait for a whole array to be fetched into the cache.
+   */
+  std::vector<uint16_t> preparedFor_;
   uint32_t appetite_;
 };
 

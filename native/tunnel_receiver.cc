@@ -79,13 +79,15 @@ Batch TunnelReceiver::drain() {
   if (slot_ == taken_) refill(&batch);
   batch.taken = taken_ - slot_ + static_cast<uint32_t>(events_.size());
   if (batch.taken == 0) return batch;
-  describeEvents(&batch);
+  describeEvents(&batch, false);
   const std::shared_lock<FairLock> sessions(table_.lock);
   Held held;
   while (slot_ < taken_ && describeSlot(&held, &batch)) {
     slot_++;
     at_ = 0;
   }
+  // What came before a connection's end is told before its end: later, it would be of a connection that is no more.
+  if (slot_ == taken_) describeEvents(&batch, true);
   return batch;
 }
 
@@ -100,10 +102,14 @@ void TunnelReceiver::refill(Batch* batch) {
   if (streams_) receiveFromStreams();
 }
 
-void TunnelReceiver::describeEvents(Batch* batch) {
-  size_t told = 0;
-  while (told < events_.size() && batch->filled < memory_.capacity()) {
-    const StreamEvent& event = events_[told++];
+/** Those of ends, or the others. */
+void TunnelReceiver::describeEvents(Batch* batch, bool ends) {
+  std::vector<StreamEvent> left;
+  for (const StreamEvent& event : events_) {
+    if ((event.kind == StreamEvent::closed) != ends || batch->filled == memory_.capacity()) {
+      left.push_back(event);
+      continue;
+    }
     int32_t* d = memory_.descriptor(batch->filled++);
     describePayload(d, kind::stream, 0, static_cast<size_t>(event.error));
     d[word::from] = -1;
@@ -111,7 +117,7 @@ void TunnelReceiver::describeEvents(Batch* batch) {
     d[word::sessionFlags] = event.kind;
     writeSource(d, event.far);
   }
-  events_.erase(events_.begin(), events_.begin() + static_cast<ptrdiff_t>(told));
+  events_.swap(left);
 }
 
 void TunnelReceiver::receiveFromStreams() {
@@ -238,7 +244,8 @@ bool TunnelReceiver::describeMessage(const Datagram& datagram, Held* held, int32
 }
 
 bool TunnelReceiver::openRelayed(size_t offset, size_t length, uint32_t relay, int32_t* d) {
-  if (length < kTransportHeaderBytes + kTagBytes || length > kMaxDatagramBytes) {
+  if (length < kTransportHeaderBytes + kTagBytes || length > kMaxDatagramBytes ||
+      loadLe32(memory_.packets() + offset) != kTransportData) {
     counters_.add(counter::messagesMalformed);
     return false;
   }

@@ -44,7 +44,7 @@ class TunnelReceiver final : public Receiver {
     const Endpoint* source;
   };
 
-  void describeEvents(Batch* batch);
+  void describeEvents(Batch* batch, bool ends);
   void refill(Batch* batch);
   void receiveFromStreams();
   /** False when the slots have run out before its messages. */

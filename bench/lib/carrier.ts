@@ -12,4 +12,6 @@ export interface Carrier {
   readonly kernelForwards: boolean;
   /** Sets it up; settles when it is worth trying to ping. Answers the pids of the two routers' programs. */
   up(topology: Topology): Promise<readonly number[]>;
+  /** Routers that know a third one, which can give them host routes (`startChurn`). */
+  readonly churns?: boolean;
 }

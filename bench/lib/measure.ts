@@ -7,6 +7,7 @@ import { HOST_B, type Topology } from './topology.js';
 const TICKS_PER_SECOND = 100;
 const IPERF_PORT = '5201';
 const IDLE_MS = 2_000;
+const MEMORY_LOOK_MS = 200;
 
 /** One repetition; undefined where a figure makes no sense (the kernel has no process). */
 export interface Figures {
@@ -25,6 +26,27 @@ export interface Figures {
   readonly rssMb: number | undefined;
   /** Of one core, per router, with no traffic. */
   readonly idlePercent: number | undefined;
+  /** Only of ours over UDP, and measured last: what `measureBusy` finds. */
+  readonly rttBusyMaxMs?: number | undefined;
+  readonly rssRoutesMb?: number | undefined;
+  readonly updatesPerSecond?: number | undefined;
+}
+
+/** Of a router that holds many host routes and is told of changes all the time. */
+export interface BusyFigures {
+  /** The longest ping while one TCP stream floods the path and the routes change. */
+  readonly rttBusyMaxMs: number;
+  /** Resident memory of the larger of the two: the most that was seen from when the routes were there. */
+  readonly rssRoutesMb: number;
+  /** Changes of host routes that the first router has taken over, a second. */
+  readonly updatesPerSecond: number;
+}
+
+export interface BusyLoad {
+  /** Settles when both routers have the host routes; from then on these change. */
+  start(): Promise<void>;
+  /** Changes taken over so far. */
+  updates(): Promise<number>;
 }
 
 export const FIGURES = [
@@ -38,6 +60,9 @@ export const FIGURES = [
   'cpuPerGb',
   'rssMb',
   'idlePercent',
+  'rttBusyMaxMs',
+  'rssRoutesMb',
+  'updatesPerSecond',
 ] as const satisfies readonly (keyof Figures)[];
 
 interface IperfReport {
@@ -92,6 +117,35 @@ export async function measure(
     rssMb: hasProcess ? Math.max(...pids.map(residentMb)) : undefined,
     idlePercent,
   };
+}
+
+/** The last measurement with these routers: their tables are full afterwards. */
+export async function measureBusy(
+  topology: Topology,
+  pids: readonly number[],
+  seconds: number,
+  load: BusyLoad,
+  progress: (what: string) => void,
+): Promise<BusyFigures> {
+  progress('loading host routes');
+  await load.start();
+  let rssRoutesMb = 0;
+  const look = (): void => {
+    rssRoutesMb = Math.max(rssRoutesMb, ...pids.map(residentMb));
+  };
+  look();
+  const watch = setInterval(look, MEMORY_LOOK_MS);
+  try {
+    progress('ping under a TCP flood and table updates');
+    const before = { updates: await load.updates(), ms: performance.now() };
+    const rttBusyMaxMs = await pingUnderFlood(topology, seconds);
+    const updates = (await load.updates()) - before.updates;
+    const updatesPerSecond = updates / ((performance.now() - before.ms) / 1000);
+    look();
+    return { rttBusyMaxMs, rssRoutesMb, updatesPerSecond };
+  } finally {
+    clearInterval(watch);
+  }
 }
 
 async function iperf(topology: Topology, seconds: number, more: readonly string[]): Promise<IperfReport> {

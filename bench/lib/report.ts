@@ -2,6 +2,7 @@
 import type { Carrier } from './carrier.js';
 import type { Machine } from './machine.js';
 import { FIGURES, type Figures, median } from './measure.js';
+import type { Verdict } from './targets.js';
 
 export interface Row {
   readonly name: string;
@@ -26,9 +27,12 @@ export interface ThroughputReport {
   readonly at: string;
   readonly seconds: number;
   readonly repeat: number;
+  /** Host routes for the figures that a carrier's `churns` says; 0 when they were left out. */
+  readonly routes: number;
   readonly machine: Machine;
   readonly rows: readonly Row[];
   readonly ratios: readonly Ratios[];
+  readonly verdicts: readonly Verdict[];
   /** What could not be measured, and why. */
   readonly missing: readonly { readonly name: string; readonly why: string }[];
 }
@@ -38,7 +42,7 @@ export function medians(runs: readonly Figures[]): Figures {
     const values = runs.flatMap((run) => run[figure] ?? []);
     return [figure, values.length === 0 ? undefined : median(values)];
   });
-  return Object.fromEntries(entries) as Figures;
+  return Object.fromEntries(entries) as unknown as Figures;
 }
 
 interface Column {
@@ -49,7 +53,7 @@ interface Column {
   readonly better: 'more' | 'less';
 }
 
-const COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly Column[] = [
   { figure: 'tcp1Mbit', title: 'TCP 1 Mbit/s', digits: 0, better: 'more' },
   { figure: 'tcp4Mbit', title: 'TCP 4 Mbit/s', digits: 0, better: 'more' },
   { figure: 'udpKpps', title: 'UDP 64 k/s', digits: 1, better: 'more' },
@@ -60,6 +64,8 @@ const COLUMNS: readonly Column[] = [
   { figure: 'cpuPerGb', title: 'CPU s/GB', digits: 2, better: 'less' },
   { figure: 'rssMb', title: 'RSS MB', digits: 0, better: 'less' },
   { figure: 'idlePercent', title: 'idle %', digits: 1, better: 'less' },
+  { figure: 'rttBusyMaxMs', title: 'busy max ms', digits: 2, better: 'less' },
+  { figure: 'rssRoutesMb', title: 'routes MB', digits: 0, better: 'less' },
 ];
 
 /**

@@ -129,12 +129,16 @@ export interface OwnCarrier extends Carrier {
   readonly settings: VineSettings;
 }
 
-function own(name: string, detail: string, settings: VineSettings): OwnCarrier {
+function own(name: string, detail: string, chosen: VineSettings): OwnCarrier {
+  // The third router speaks UDP.
+  const churns = chosen.transport === 'udp';
+  const settings = { ...chosen, churn: churns };
   return {
     name,
     kind: 'ours',
     detail,
     settings,
+    churns,
     kernelForwards: false,
     up: async (topology) => (await startRouters(topology, settings)).map(({ pid }) => pid),
   };

@@ -236,9 +236,12 @@ export async function burst(lab: Lab, delayMs: number, names: readonly string[])
     const moves = await waitFor(`router of site ${letter} knows all moves`, () => knows(letter), 20_000);
     lastMs[letter] = Math.max(...moves.map((move) => timesOf(move).forwardingAtMs));
   }
+  const macs = names.map((name) => lab.mover(name).mac);
+  const isOnWire = (mac: string): boolean =>
+    wire.first(announceAtMs - 1, (frame) => frame.source === mac) !== undefined;
+  await waitFor('all announcements are read from the wire', () => macs.every(isOnWire), 10_000);
   const firstMs = wire.first(announceAtMs - 1, ({ isRarp }) => isRarp)?.atMs ?? Number.NaN;
   wire.close();
-  const macs = names.map((name) => lab.mover(name).mac);
   const announced = macs.map(
     (mac) => wire.first(firstMs, (frame) => frame.source === mac)?.atMs ?? Number.NaN,
   );

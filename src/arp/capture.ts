@@ -15,8 +15,11 @@ import { formatMac, type Mac } from '../net/mac.js';
 // `cap` is a CommonJS module whose exports come from its addon, which an `import` by name does not see.
 const { Cap } = createRequire(import.meta.url)('cap') as typeof CapModule;
 
-/** libpcap may take 64 KB of it for a frame, so this is some hundred frames: more than one burst of announcements. */
-const RING_BYTES = 8 * 1024 * 1024;
+/**
+ * libpcap makes a slot of 64 KB for each frame, and where the interface has offloads on, each slot takes 128 KB of
+ * memory: 64 frames and 8.4 MB a LAN. More than one burst of announcements; all of it counts as this process's.
+ */
+const RING_BYTES = 4 * 1024 * 1024;
 /** Larger than any frame of an Ethernet LAN that neighbour discovery fits in. */
 const FRAME_BYTES = 2048;
 const WATCH_EVERY_MS = 250;

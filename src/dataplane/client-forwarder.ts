@@ -5,6 +5,7 @@
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { C } from './counters.js';
 import { D } from './engine.js';
+import { fitsPath, sendTimeExceeded } from './icmp.js';
 import { clampMss, decrementTtl } from './packet.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
@@ -74,14 +75,15 @@ function outside(ctx: WorkerContext, i: number, vnet: number): void {
 
 function toPeer(ctx: WorkerContext, i: number, peer: number, vnet: number): void {
   const mtu = ctx.peerMtu[peer] ?? 0;
+  if (!fitsPath(ctx, i, mtu)) return;
   clampMss(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length), ctx.packet, mtu, false);
   ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
 }
 
-/** There is no ICMP error toward a client: traceroute shows this hop as silent. */
 function countHop(ctx: WorkerContext, i: number): boolean {
   if (ctx.packet.ttl <= 1) {
     ctx.count(C.drop_ttl_expired);
+    sendTimeExceeded(ctx, i);
     return false;
   }
   decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);

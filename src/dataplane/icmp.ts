@@ -1,6 +1,6 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
 import { C } from './counters.js';
-import { D, DESCRIPTOR_WORDS } from './engine.js';
+import { D, DESCRIPTOR_WORDS, Kind } from './engine.js';
 import { addToSum, finishSum } from './packet.js';
 import type { WorkerContext } from './worker-context.js';
 import type { AddressWords } from './worker-message.js';
@@ -8,6 +8,10 @@ import type { AddressWords } from './worker-message.js';
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
 const SCRATCH = 0;
 const ERRORS_PER_SECOND = 100;
+const TCP = 6;
+const UDP_HEADER_BYTES = 8;
+/** RFC 8200 §5. */
+const MIN_IPV6_MTU_BYTES = 1280;
 const ICMP = 1;
 const ICMPV6 = 58;
 /** RFC 1812 §4.3.2.3 allows more than the 8 bytes of RFC 792; 576 in all is what every host accepts. */
@@ -33,8 +37,8 @@ export class IcmpBudget {
 
 /**
  * Answers the packet of descriptor `i`, whose TTL ran out at this VR, with "time exceeded", straight to the MAC that it
- * came from and from the LAN interface's own address. Nothing is sent when the LAN has no address of that family, or
- * for ICMP errors (RFC 1122 §3.2.2), or over the rate limit.
+ * came from, or to the WireGuard client, and from the LAN interface's own address. Nothing is sent when there is no address
+ * of that family, or for ICMP errors and later fragments (RFC 1122 §3.2.2), or over the rate limit.
  */
 export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
   const v6 = ctx.packet.family === 6;
@@ -42,22 +46,36 @@ export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
 }
 
 /**
- * Answers likewise that the packet must not be larger than `mtuBytes`: "fragmentation needed" (RFC 792, RFC 1191) or
- * "packet too big" (RFC 4443 §3.2).
+ * False when the packet is larger than the path carries and nobody but its sender may cut it: the sender is told, by
+ * "fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443 §3.2). TCP is cut by the engine, and IPv4
+ * without DF is fragmented there. IPv6 up to 1,280 bytes passes always (RFC 8200 §5): where it does not fit it is
+ * fragmented outside.
  */
-export function sendTooBig(ctx: WorkerContext, i: number, mtuBytes: number): void {
-  const sent =
-    ctx.packet.family === 6 ? sendError(ctx, i, 2, 0, mtuBytes) : sendError(ctx, i, 3, 4, mtuBytes & 0xffff);
+export function fitsPath(ctx: WorkerContext, i: number, mtuBytes: number): boolean {
+  const { packet } = ctx;
+  if (!packet.dontFragment || (packet.protocol === TCP && !packet.fragment)) return true;
+  const v6 = packet.family === 6;
+  const limit = v6 ? Math.max(mtuBytes, MIN_IPV6_MTU_BYTES) : mtuBytes;
+  if (largestPart(ctx, i) <= limit) return true;
+  ctx.count(C.drop_too_big);
+  const sent = v6 ? sendError(ctx, i, 2, 0, limit) : sendError(ctx, i, 3, 4, limit & 0xffff);
   if (sent) ctx.count(C.icmp_too_big_sent);
+  return false;
+}
+
+/** A UDP super-packet leaves as datagrams of its GSO size. */
+function largestPart(ctx: WorkerContext, i: number): number {
+  const length = ctx.word(i, D.length);
+  if (ctx.word(i, D.gsoType) === 0) return length;
+  return Math.min(length, ctx.packet.headerLength + UDP_HEADER_BYTES + ctx.word(i, D.gsoSize));
 }
 
 /** @param value the 32-bit word behind type, code and checksum */
 function sendError(ctx: WorkerContext, i: number, type: number, code: number, value: number): boolean {
-  const lan = ctx.word(i, D.from);
-  const own = ctx.input.lanAddresses[lan];
   const { family } = ctx.packet;
-  const from = family === 4 ? own?.v4 : own?.v6;
-  if (from === undefined || isIcmpError(ctx, i) || !ctx.icmpBudget.take(ctx.nowMs())) return false;
+  const from = ownAddress(ctx, i, family);
+  if (from === undefined || ctx.packet.laterFragment || isIcmpError(ctx, i)) return false;
+  if (!ctx.icmpBudget.take(ctx.nowMs())) return false;
   const offset = ctx.engine.scratchOffset(SCRATCH);
   const head = (type << 24) | (code << 16);
   const build = family === 4 ? buildV4 : buildV6;
@@ -66,8 +84,30 @@ function sendError(ctx: WorkerContext, i: number, type: number, code: number, va
   ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
   ctx.setWord(slot, D.offset, offset);
   ctx.setWord(slot, D.length, length);
-  ctx.replyToLan(slot, lan, ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
+  if (isOfClient(ctx, i)) ctx.replyToClient(slot, ctx.word(i, D.from));
+  else ctx.replyToLan(slot, ctx.word(i, D.from), ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
   return true;
+}
+
+/** What comes from a WireGuard client is a message; errors about other routers' packets are those routers' affair. */
+function isOfClient(ctx: WorkerContext, i: number): boolean {
+  return ctx.word(i, D.kind) === Kind.message;
+}
+
+/** That of the LAN which the packet came from; toward a client that of any LAN of its vnet. */
+function ownAddress(ctx: WorkerContext, i: number, family: 4 | 6): AddressWords | undefined {
+  const of = (lan: number): AddressWords | undefined => {
+    const own = ctx.lanAddresses[lan];
+    return family === 4 ? own?.v4 : own?.v6;
+  };
+  const from = ctx.word(i, D.from);
+  if (!isOfClient(ctx, i)) return of(from);
+  const vnet = ctx.clientVnets[from];
+  for (let lan = 0; lan < ctx.tunsFrom; lan++) {
+    const address = ctx.portVnets[lan] === vnet ? of(lan) : undefined;
+    if (address !== undefined) return address;
+  }
+  return undefined;
 }
 
 function isIcmpError(ctx: WorkerContext, i: number): boolean {

@@ -6,14 +6,9 @@ import { macFromHalves } from '../net/mac.js';
 import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { C } from './counters.js';
 import { D, VIRTIO_NEEDS_CSUM } from './engine.js';
-import { sendTimeExceeded, sendTooBig } from './icmp.js';
+import { fitsPath, sendTimeExceeded } from './icmp.js';
 import { clampMss, decrementTtl } from './packet.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
-
-const TCP = 6;
-const UDP_HEADER_BYTES = 8;
-/** RFC 8200 §5. */
-const MIN_IPV6_MTU_BYTES = 1280;
 
 export class LanForwarder {
   readonly #ctx: WorkerContext;
@@ -26,7 +21,7 @@ export class LanForwarder {
   decide(i: number): void {
     const ctx = this.#ctx;
     const lan = ctx.word(i, D.from);
-    const vnet = ctx.input.lanVnets[lan];
+    const vnet = ctx.portVnets[lan];
     if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
       ctx.count(C.frames_to_others);
       return;
@@ -63,22 +58,14 @@ export class LanForwarder {
     const ctx = this.#ctx;
     const high = ctx.word(i, D.dstMacHigh);
     const low = ctx.word(i, D.dstMacLow);
-    if (lan >= ctx.input.tunsFrom || this.#isOwn(lan, high, low)) return true;
+    if (ctx.isTun(lan) || (high === ctx.ownMacHigh[lan] && low === ctx.ownMacLow[lan])) return true;
     if (!ctx.macsElsewhere.has(vnet, high, low)) return false;
     const sourceHigh = ctx.word(i, D.srcMacHigh);
     const sourceLow = ctx.word(i, D.srcMacLow);
     if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
-    if (
-      ctx.input.engine.lans.some((own) => own.macHigh === sourceHigh && own.macLow >>> 0 === sourceLow >>> 0)
-    )
-      return false;
+    if (ctx.isOwnMac(sourceHigh, sourceLow)) return false;
     ctx.count(C.rescued);
     return true;
-  }
-
-  #isOwn(lan: number, high: number, low: number): boolean {
-    const own = this.#ctx.input.engine.lans[lan];
-    return own !== undefined && own.macHigh === high && own.macLow >>> 0 === low >>> 0;
   }
 
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */
@@ -128,7 +115,7 @@ export class LanForwarder {
     const ctx = this.#ctx;
     ctx.count(C.drop_source_elsewhere);
     const address = ctx.sourceWords();
-    if (!ctx.mayReport(-2, vnet, address)) return;
+    if (!ctx.mayReport('sourceElsewhere', 0, vnet, address)) return;
     const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
     ctx.post({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
   }
@@ -173,36 +160,14 @@ export class LanForwarder {
   }
 
   #tunnel(i: number, peer: number, vnet: number): void {
-    if (!this.#fits(i, this.#ctx.peerMtu[peer] ?? 0)) return;
+    if (!fitsPath(this.#ctx, i, this.#ctx.peerMtu[peer] ?? 0)) return;
     this.#clampMss(i, peer);
     this.#ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
   }
 
-  /**
-   * False when the packet is larger than the path carries and nobody but its sender may cut it: the sender is told. TCP
-   * is cut by the engine, and IPv4 without DF is fragmented there. IPv6 up to 1,280 bytes passes always (RFC 8200 §5):
-   * where it does not fit it is fragmented outside.
-   */
-  #fits(i: number, mtuBytes: number): boolean {
-    const ctx = this.#ctx;
-    const { packet } = ctx;
-    if (!packet.dontFragment || (packet.protocol === TCP && !packet.fragment)) return true;
-    const limit = packet.family === 6 ? Math.max(mtuBytes, MIN_IPV6_MTU_BYTES) : mtuBytes;
-    if (this.#largestPart(i) <= limit) return true;
-    ctx.count(C.drop_too_big);
-    sendTooBig(ctx, i, limit);
-    return false;
-  }
-
-  /** A UDP super-packet leaves as datagrams of its GSO size. */
-  #largestPart(i: number): number {
-    const ctx = this.#ctx;
-    const length = ctx.word(i, D.length);
-    if (ctx.word(i, D.gsoType) === 0) return length;
-    return Math.min(length, ctx.packet.headerLength + UDP_HEADER_BYTES + ctx.word(i, D.gsoSize));
-  }
-
   #client(i: number, peer: number): void {
+    const mtu = this.#ctx.peerMtu[peer] ?? 0;
+    if (mtu > 0 && !fitsPath(this.#ctx, i, mtu)) return;
     this.#clampMss(i, peer);
     this.#ctx.toClient(i, peer);
   }

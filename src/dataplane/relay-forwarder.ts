@@ -40,7 +40,7 @@ export class RelayForwarder {
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
-    this.#table = RelayTable.attach(context.input.relays);
+    this.#table = RelayTable.attach(context.relays);
   }
 
   /**
@@ -68,8 +68,8 @@ export class RelayForwarder {
   #passOn(i: number, to: number, length: number): void {
     const ctx = this.#ctx;
     const from = ctx.word(i, D.from);
-    const mayPass = this.#table.isRelay(ctx.input.selfPeer) && this.#table.isRouter(from);
-    if (!mayPass || to === from || to === ctx.input.selfPeer) {
+    const mayPass = this.#table.isRelay(ctx.selfPeer) && this.#table.isRouter(from);
+    if (!mayPass || to === from || to === ctx.selfPeer) {
       ctx.count(C.drop_relay_refused);
       return;
     }

@@ -199,7 +199,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { destination } = ctx;
     const from = ctx.word(i, D.from);
-    const wasHere = destination[R.previousPeer] === ctx.input.selfPeer;
+    const wasHere = destination[R.previousPeer] === ctx.selfPeer;
     const departed = ((destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
     if ((!wasHere && !departed) || destination[R.peer] === from) {
       ctx.count(C.drop_not_for_us);
@@ -212,7 +212,8 @@ export class TunnelForwarder {
     ctx.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
     ctx.count(C.forwarded_on);
     const address = ctx.destinationWords();
-    if (ctx.mayReport(from, vnet, address)) ctx.post({ type: 'redirect', peer: from, vnet, address });
+    if (ctx.mayReport('redirect', from, vnet, address))
+      ctx.post({ type: 'redirect', peer: from, vnet, address });
   }
 
   /** A departed node's traffic with the outside world leaves through its home network's gateway. */

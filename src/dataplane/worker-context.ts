@@ -13,11 +13,22 @@ import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
+/** What the control thread is told of packets. */
+type ReportKind = 'want' | 'clientWanted' | 'redirect' | 'sourceElsewhere';
+
 const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
 
 export class WorkerContext {
   readonly engine: Engine;
-  readonly input: WorkerInput;
+  /** By LAN index and behind the LANs by TUN port: its vnet. */
+  readonly portVnets: Int32Array;
+  /** By LAN index: the gateway machine's own MAC there, as a descriptor has it. */
+  readonly ownMacHigh: Int32Array;
+  readonly ownMacLow: Int32Array;
+  readonly lanAddresses: WorkerInput['lanAddresses'];
+  readonly tunsFrom: number;
+  readonly selfPeer: number;
+  readonly relays: SharedArrayBuffer;
   readonly table: ForwardingTable;
   /** MACs that the directory places at other VRs. */
   readonly macsElsewhere: MacTable;
@@ -38,7 +49,7 @@ export class WorkerContext {
   readonly #gateway = new Int32Array(5);
   readonly #gatewayRoute = new Int32Array(ROUTE_WORDS);
   readonly #post: (message: WorkerMessage) => void;
-  readonly #limit: RateLimit;
+  readonly #limits: Readonly<Record<ReportKind, RateLimit>>;
   readonly #flows: FlowCache;
 
   constructor(
@@ -48,7 +59,13 @@ export class WorkerContext {
     nowMs: () => number,
   ) {
     this.engine = engine;
-    this.input = input;
+    this.portVnets = Int32Array.from(input.lanVnets);
+    this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
+    this.ownMacLow = Int32Array.from(input.engine.lans, ({ macLow }) => macLow);
+    this.lanAddresses = input.lanAddresses;
+    this.tunsFrom = input.tunsFrom;
+    this.selfPeer = input.selfPeer;
+    this.relays = input.relays;
     this.table = ForwardingTable.attach(input.table);
     this.macsElsewhere = MacTable.attach(input.macs);
     this.counters = new Float64Array(input.counters);
@@ -58,7 +75,12 @@ export class WorkerContext {
     this.control = new Int32Array(input.control);
     this.vnets = new Uint8Array(input.vnets);
     this.hold = new HoldQueue(engine, nowMs);
-    this.#limit = new RateLimit(nowMs);
+    this.#limits = {
+      want: new RateLimit(nowMs),
+      clientWanted: new RateLimit(nowMs),
+      redirect: new RateLimit(nowMs),
+      sourceElsewhere: new RateLimit(nowMs),
+    };
     this.#flows = new FlowCache(this.table);
     this.nowMs = nowMs;
     this.#post = post;
@@ -157,7 +179,15 @@ export class WorkerContext {
   }
 
   isTun(port: number): boolean {
-    return port >= this.input.tunsFrom;
+    return port >= this.tunsFrom;
+  }
+
+  /** Whether the MAC is the gateway machine's own on any LAN. */
+  isOwnMac(high: number, low: number): boolean {
+    for (let lan = 0; lan < this.ownMacHigh.length; lan++) {
+      if (this.ownMacHigh[lan] === high && this.ownMacLow[lan] === low) return true;
+    }
+    return false;
   }
 
   /** Hands a packet for one of the machine's own addresses to its kernel, through the vnet's TUN port if it has one. */
@@ -190,12 +220,20 @@ export class WorkerContext {
     this.engine.send(slot, 1);
   }
 
+  /** The same to a WireGuard client that has just sent something. */
+  replyToClient(slot: number, peer: number): void {
+    this.setWord(slot, D.to, peer);
+    this.setWord(slot, D.mtu, this.peerMtu[peer] ?? 0);
+    this.setWord(slot, D.action, Action.bare);
+    this.engine.send(slot, 1);
+  }
+
   /** To a WireGuard client that connects here. */
   toClient(descriptor: number, peer: number): void {
     const mtu = this.peerMtu[peer] ?? 0;
     if (mtu === 0) {
       this.count(C.drop_client_away);
-      if (this.mayReport(-3, peer, NOBODY)) this.post({ type: 'clientWanted', peer });
+      if (this.mayReport('clientWanted', peer, 0, NOBODY)) this.post({ type: 'clientWanted', peer });
       return;
     }
     this.setWord(descriptor, D.to, peer);
@@ -244,9 +282,9 @@ export class WorkerContext {
     };
   }
 
-  /** At most once a second for one (subject, address): `subject` keeps the kinds of report apart. */
-  mayReport(subject: number, vnet: number, address: AddressWords): boolean {
-    return this.#limit.allow(`${subject} ${vnet} ${address.words.join()}`);
+  /** At most once a second for one (peer, vnet, address); a flood of one kind of report does not keep others back. */
+  mayReport(kind: ReportKind, peer: number, vnet: number, address: AddressWords): boolean {
+    return this.#limits[kind].allow(`${peer} ${vnet} ${address.words.join()}`);
   }
 
   sourceWords(): AddressWords {
@@ -265,7 +303,7 @@ export class WorkerContext {
       return;
     }
     this.count(C.held);
-    if (this.mayReport(-1, vnet, next)) this.post({ type: 'want', vnet, address: next });
+    if (this.mayReport('want', 0, vnet, next)) this.post({ type: 'want', vnet, address: next });
   }
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */

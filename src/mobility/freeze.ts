@@ -45,14 +45,13 @@ export class Freeze {
     return this.#recent(nodeKey(vnet, ip)).length + 1 >= this.#context.config.maxMoves;
   }
 
-  /** Freezes a node that is here. @param other who else says that it has it */
-  freeze(record: NodeRecord, other: RouterId): void {
-    const { vnet, ip, mac, seq } = record;
+  /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
+  freeze(vnet: VnetId, ip: Ip, other: RouterId): void {
     const { directory, self, ports } = this.#context;
     const current = directory.here(vnet, ip);
     if (current?.router !== self || current.frozen === true) return;
-    this.#outbox.publish(directory.originate(vnet, ip, mac, seq, true));
-    this.alarm(record, other);
+    this.#outbox.publish(directory.originate(vnet, ip, current.mac, current.seq, true));
+    this.alarm(current, other);
     ports.saveState();
   }
 

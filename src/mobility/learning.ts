@@ -67,11 +67,12 @@ export class Learning {
     else this.#ofBinding(evidence, evidence.ip, verdict);
   }
 
-  /** The node has answered here after another router had claimed it: that claim is undone. */
-  object(evidence: Evidence): void {
+  /** The node has answered here after another router had claimed it: that claim is undone. False: it cannot be. */
+  object(evidence: Evidence): boolean {
     const verdict = classify(evidence, this.#context);
-    if (verdict.verdict === 'move') this.#move(evidence, verdict.records, true);
-    else this.consider(evidence);
+    if (verdict.verdict === 'move') return this.#move(evidence, verdict.records, true);
+    this.consider(evidence);
+    return true;
   }
 
   #ofMac(evidence: Evidence, verdict: Verdict): void {
@@ -81,6 +82,8 @@ export class Learning {
     else if (verdict.verdict === 'local') this.#redirectAgain(evidence);
     else if (verdict.verdict === 'ambiguous') this.#askAddresses(lan, mac, verdict.records);
     else if (verdict.verdict === 'unknown-mac') {
+      // A node that was given up (its record withdrawn) is learned again by its answer: it may not say more than this.
+      this.#askAddresses(lan, mac, this.#context.hwdt.byMac(lan.vnet, mac));
       this.#parts.queries.whoHasMac(lan.vnet, mac, () => this.consider(evidence));
     }
   }
@@ -152,12 +155,13 @@ export class Learning {
     this.#context.ports.event({ event, vnet, ip, mac });
   }
 
-  #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): void {
+  #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): boolean {
     const { lan, mac, trigger, source, atMs } = evidence;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
     this.#redirections.begin(`${lan.index}|${mac}`);
     const claimed = this.#parts.migration.claim(isObjection ? { ...candidate, objection: true } : candidate);
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
+    return typeof claimed !== 'string';
   }
 
   #duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: string | Mac): void {
@@ -173,8 +177,8 @@ export class Learning {
     this.#context.ports.event({ event: 'unauthorised_seen', vnet: lan.vnet, ip, mac });
   }
 
-  #askAddresses(lan: Lan, mac: Mac, records: readonly NodeRecord[]): void {
-    if (!this.#probes.allow(`${lan.index}|${mac}`)) return;
+  #askAddresses(lan: Lan, mac: Mac, records: readonly { readonly ip: Ip }[]): void {
+    if (records.length === 0 || !this.#probes.allow(`${lan.index}|${mac}`)) return;
     for (const { ip } of records.slice(0, MOST_PROBES)) {
       this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
     }

@@ -4,13 +4,13 @@ import type { Mac } from '../net/mac.js';
 import type { ClaimResultMessage } from '../tables/message.js';
 import type { BindingSource, MoveTrigger, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Arrival } from './arrival.js';
-import { BoundedMap, RateLimit } from './bounded.js';
+import { BoundedMap } from './bounded.js';
 import { type ClaimResult, Claims, type SentClaim } from './claims.js';
 import { type Context, nodeKey } from './context.js';
 import type { Departure } from './departure.js';
-import type { Evidence } from './evidence.js';
 import type { Freeze } from './freeze.js';
 import type { Move } from './journal.js';
+import { HOLD_MS, Obstacles, STALE_WAIT_MS, seenAs } from './obstacles.js';
 import { once } from './once.js';
 import type { Outbox } from './outbox.js';
 import type { Lan } from './ports.js';
@@ -18,9 +18,6 @@ import { PATIENT, type Presence, QUICK } from './presence.js';
 import { Reports } from './reports.js';
 import type { Standby } from './standby.js';
 
-/** After a refusal the node's further announcements are not claimed for this long. */
-const HOLD_MS = 5_000;
-const STALE_WAIT_MS = 300;
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
 const PROPOSAL_KEPT_MS = 2_000;
@@ -33,7 +30,7 @@ export interface Candidate {
   readonly trigger: MoveTrigger;
   readonly source: BindingSource;
   readonly detectedMs: number;
-  /** It has answered here after another's claim: neither holds nor freezes count against that. */
+  /** It has answered here after another's claim: holds do not count against that, nor the freeze by that very claim. */
   readonly objection?: true;
 }
 
@@ -50,18 +47,16 @@ export class Migration {
   readonly #context: Context;
   readonly #parts: MigrationParts;
   readonly #claims: Claims;
-  /** Nodes that are proposed to the VR that has them. */
-  readonly #proposed = new Set<string>();
+  readonly #obstacles: Obstacles;
   /** Sequence numbers heard of without a record. */
   readonly #heardSeq = new BoundedMap<string, number>(KNOWN_SEQUENCES);
-  readonly #holds: RateLimit;
   readonly #reports: Reports;
 
   constructor(context: Context, parts: MigrationParts) {
     this.#context = context;
     this.#parts = parts;
     this.#claims = new Claims(context);
-    this.#holds = new RateLimit(context.clock, HOLD_MS);
+    this.#obstacles = new Obstacles(context, parts);
     this.#reports = new Reports(context);
   }
 
@@ -70,10 +65,8 @@ export class Migration {
    * the address, the VR that has it is asked first, and nothing changes until it agrees. A string says why not.
    */
   claim(candidate: Candidate): Move | string {
-    if (candidate.objection === undefined) {
-      const obstacle = this.#obstacleTo(candidate);
-      if (obstacle !== undefined) return obstacle;
-    }
+    const obstacle = this.#obstacles.to(candidate);
+    if (obstacle !== undefined) return obstacle;
     let reason = 'it has no address that could move';
     const records = candidate.records.filter((record) => {
       const objection = this.#objectionTo(candidate, record);
@@ -101,7 +94,7 @@ export class Migration {
 
   /** The node's announcements here are not to be believed for a moment. */
   hold(vnet: VnetId, mac: Mac): void {
-    this.#holds.begin(holdKey(vnet, mac));
+    this.#obstacles.hold(vnet, mac);
   }
 
   /** An own record is beaten at another router by one that is not known here: is the node really on this LAN? */
@@ -109,23 +102,6 @@ export class Migration {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self || record.seq > seq) return;
     this.#beaten(record, seq, undefined);
-  }
-
-  #obstacleTo(candidate: Candidate): string | undefined {
-    const { lan, mac, records } = candidate;
-    const key = holdKey(lan.vnet, mac);
-    const heldMs = this.#holds.remainingMs(key);
-    const frozen = records.find((record) => this.#parts.freeze.isFrozen(record));
-    if (frozen !== undefined) {
-      this.#context.counters.count('moves_frozen');
-      for (const record of records) this.#parts.standby.remember(seenAs(candidate, record));
-      return `it is frozen at ${frozen.router}`;
-    }
-    if (heldMs > 0) {
-      for (const record of records) this.#parts.standby.rememberFor(seenAs(candidate, record), heldMs);
-      return 'a claim for it was refused a moment ago';
-    }
-    return this.#proposed.has(key) ? 'the router that has it is being asked' : undefined;
   }
 
   #objectionTo(candidate: Candidate, record: NodeRecord): string | undefined {
@@ -176,15 +152,14 @@ export class Migration {
 
   #propose(candidate: Candidate, records: readonly NodeRecord[], holder: RouterId): Move {
     const { directory, counters, timers } = this.#context;
-    const key = holdKey(candidate.lan.vnet, candidate.mac);
-    this.#proposed.add(key);
+    const closed = this.#obstacles.proposed(candidate.lan.vnet, candidate.mac);
     counters.count('moves_proposed');
     const move = this.#begin(candidate, records);
     let isOpen = true;
     const close = (): boolean => {
       if (!isOpen) return false;
       isOpen = false;
-      this.#proposed.delete(key);
+      closed();
       return true;
     };
     const drafts = records.map(({ vnet, ip }) =>
@@ -197,17 +172,26 @@ export class Migration {
         if (!close()) return;
         const refusal = results.find((result) => !isAccepted(result));
         move.step(`${refusal === undefined ? 'agreed' : 'refused'}:${by}`);
-        if (refusal === undefined) this.#take(candidate, records, move);
+        if (refusal === undefined) this.#agreed(candidate, records, move);
         else this.#proposalRefused(by, candidate, refusal, move);
       },
       // It cannot be asked any more, and nothing reaches the node there.
-      unanswered: () => void (close() && this.#take(candidate, records, move)),
+      unanswered: () => {
+        if (close()) this.#agreed(candidate, records, move);
+      },
     });
     // Further announcements may ask again; an answer that is only late counts all the same.
     timers.after('proposal', PROPOSAL_KEPT_MS, () => {
-      if (isOpen) this.#proposed.delete(key);
+      if (isOpen) closed();
     });
     return move;
+  }
+
+  /** What an earlier proposal, answered late, has brought here meanwhile is not taken again. */
+  #agreed(candidate: Candidate, records: readonly NodeRecord[], move: Move): void {
+    const left = records.filter(({ vnet, ip }) => !this.#context.isHere(vnet, ip));
+    if (left.length > 0) this.#take(candidate, left, move);
+    else move.judge('accepted');
   }
 
   #proposalRefused(by: RouterId, candidate: Candidate, result: ClaimResult, move: Move): void {
@@ -291,7 +275,7 @@ export class Migration {
       sent: () => move.stepOnce('claim_sent'),
       answered: (by, results) => {
         move.step(`${results.every(isAccepted) ? 'accepted' : 'refused'}:${by}`);
-        this.#answered(by, records, results, move);
+        this.#answered(by, candidate, records, results, move);
         settle(by);
       },
       unanswered: settle,
@@ -309,12 +293,18 @@ export class Migration {
     return { vnet: lan.vnet, mac, records, trigger, detectedMs, objection: objection === true };
   }
 
-  #answered(by: RouterId, records: readonly NodeRecord[], results: readonly ClaimResult[], move: Move): void {
+  #answered(
+    by: RouterId,
+    candidate: Candidate,
+    records: readonly NodeRecord[],
+    results: readonly ClaimResult[],
+    move: Move,
+  ): void {
     for (const result of results) {
       const record = records.find(({ vnet, ip }) => vnet === result.vnet && ip.equals(result.ip));
       if (record === undefined || isAccepted(result)) continue;
       if (result.reason === 'stale') this.#beaten(record, result.seq, move);
-      else this.#refused(by, record, result, move);
+      else this.#refused(by, candidate, record, result, move);
     }
   }
 
@@ -342,13 +332,15 @@ export class Migration {
   }
 
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
-  #refused(by: RouterId, record: NodeRecord, result: ClaimResult, move: Move): void {
+  #refused(by: RouterId, candidate: Candidate, record: NodeRecord, result: ClaimResult, move: Move): void {
     const { vnet, ip, mac } = record;
     this.#reports.refusal(by, result, mac);
     if (by !== move.start.from && by !== this.#context.gndt.homeOf(vnet, ip)) return;
     move.judge('refused', result.reason);
     this.hold(vnet, mac);
     this.#withdraw(record);
+    // It was frozen without this router's knowing. When that ends it may have nothing more to say.
+    if (result.reason === 'frozen') this.#parts.standby.remember(seenAs(candidate, record));
   }
 
   /**
@@ -368,7 +360,7 @@ export class Migration {
       found: () => {
         this.#reports.duplicate(vnet, ip, mac, by);
         this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
-        this.#parts.freeze.freeze(record, by);
+        this.#parts.freeze.freeze(vnet, ip, by);
       },
       gone: () => this.#withdraw(record),
     });
@@ -380,15 +372,6 @@ export class Migration {
     const tombstone = this.#context.directory.withdraw(vnet, ip);
     if (tombstone !== undefined) this.#parts.outbox.publish(tombstone);
   }
-}
-
-function seenAs(candidate: Candidate, { ip }: NodeRecord): Evidence & { readonly ip: Ip } {
-  const { lan, mac, trigger, source, detectedMs: atMs } = candidate;
-  return { lan, mac, ip, trigger, source, atMs };
-}
-
-function holdKey(vnet: VnetId, mac: Mac): string {
-  return `${vnet}|${mac}`;
 }
 
 function isAccepted(result: ClaimResult): boolean {

@@ -34,7 +34,7 @@ import { Verification } from './verification.js';
  * what a peer or a LAN says.
  *
  * The forwarding table must follow the directory and the HWDT by subscriptions made *before* this is constructed:
- * tables come before messages, messages before ARP.
+ * tables come before anything that is said about them.
  */
 export class Mobility {
   readonly #context: Context;
@@ -63,7 +63,7 @@ export class Mobility {
     const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
     this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
     const freeze = this.#freeze;
-    const claimBack = (evidence: Evidence): void => this.#learning.object(evidence);
+    const claimBack = (evidence: Evidence): boolean => this.#learning.object(evidence);
     const verification = new Verification(context, presence, standby, claimBack);
     const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
     this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });

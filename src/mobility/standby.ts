@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../net/ip.js';
 import type { DirectoryChange } from '../tables/directory.js';
-import type { VnetId } from '../tables/model.js';
+import type { NodeRecord, VnetId } from '../tables/model.js';
 import { BoundedMap } from './bounded.js';
 import { type Context, nodeKey } from './context.js';
 import type { Evidence } from './evidence.js';
@@ -54,10 +54,16 @@ export class Standby {
     this.#presence.check({ vnet, ip, mac, probes: QUICK, found: this.#consider, gone: () => {} });
   }
 
+  /** By the router that contested it: withdrawn, or taken by a third one, which has not heard this one. */
+  #isLetGo(before: NodeRecord, after: NodeRecord): boolean {
+    if (after.state === 'withdrawn') return true;
+    return after.router !== before.router && before.router !== this.#context.self && after.frozen !== true;
+  }
+
   #changed({ before, after }: DirectoryChange): void {
     if (after.router === this.#context.self) {
       if (after.state === 'here') this.#waiting.delete(nodeKey(after.vnet, after.ip));
-    } else if (after.state === 'withdrawn' && before?.state === 'here') {
+    } else if (before?.state === 'here' && this.#isLetGo(before, after)) {
       this.release(after.vnet, after.ip);
     }
   }

@@ -13,8 +13,8 @@ import type { Evidence } from './evidence.js';
 import { ATTENTIVE, type Presence, QUICK } from './presence.js';
 import type { Standby } from './standby.js';
 
-/** The node has spoken here after it was claimed elsewhere. */
-export type ClaimBack = (evidence: Evidence) => void;
+/** The node has spoken here after it was claimed elsewhere. False: it is not to be had (frozen there meanwhile). */
+export type ClaimBack = (evidence: Evidence) => boolean;
 
 export class Verification {
   readonly #context: Context;
@@ -78,10 +78,11 @@ export class Verification {
         if (this.#context.isHere(vnet, ip)) return;
         this.#context.counters.count('claims_contradicted');
         const move = this.#context.journal.latest(vnet, mac);
+        const isAtClaimer = this.#context.directory.get(vnet, ip)?.router === to;
         move?.step('contradicted');
-        if (this.#context.directory.get(vnet, ip)?.router === to) move?.judge('undone', 'it answers here');
+        if (!this.#claimBack(evidence)) return;
+        if (isAtClaimer) move?.judge('undone', 'it answers here');
         this.#context.ports.event({ event: 'move_undone', vnet, ip, mac, other: to });
-        this.#claimBack(evidence);
       },
       gone: () => {
         this.#context.journal.latest(vnet, mac)?.stepOnce('verified');

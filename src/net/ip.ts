@@ -11,13 +11,25 @@ export type IpWords = readonly [number, number, number, number];
  */
 export class Ip {
   readonly family: Family;
-  readonly words: IpWords;
   readonly key: string;
+  /** Signed, because V8 keeps small signed integers in the object itself: there may be 100,000 addresses and more. */
+  readonly #w0: number;
+  readonly #w1: number;
+  readonly #w2: number;
+  readonly #w3: number;
 
   private constructor(family: Family, words: IpWords) {
     this.family = family;
-    this.words = words;
     this.key = family === 4 ? formatV4(words[3]) : formatV6(words);
+    this.#w0 = words[0] | 0;
+    this.#w1 = words[1] | 0;
+    this.#w2 = words[2] | 0;
+    this.#w3 = words[3] | 0;
+  }
+
+  /** A new array at each call. */
+  get words(): IpWords {
+    return [this.#w0 >>> 0, this.#w1 >>> 0, this.#w2 >>> 0, this.#w3 >>> 0];
   }
 
   /** @param address 32 bits, host order */
@@ -69,10 +81,10 @@ export class Ip {
 
   write(bytes: Uint8Array, offset: number): void {
     if (this.family === 4) {
-      writeU32(bytes, offset, this.words[3]);
+      writeU32(bytes, offset, this.#w3);
       return;
     }
-    for (let i = 0; i < 4; i++) writeU32(bytes, offset + 4 * i, this.words[i] ?? 0);
+    for (const [i, word] of this.words.entries()) writeU32(bytes, offset + 4 * i, word);
   }
 
   equals(other: Ip): boolean {
@@ -80,25 +92,22 @@ export class Ip {
   }
 
   get isUnspecified(): boolean {
-    const [a, b, c, d] = this.words;
-    return (a | b | c | d) === 0;
+    return (this.#w0 | this.#w1 | this.#w2 | this.#w3) === 0;
   }
 
   /** 224.0.0.0/4, 255.255.255.255 or ff00::/8: never a node's address. */
   get isGroup(): boolean {
-    return this.family === 4 ? this.words[3] >>> 28 >= 0xe : this.words[0] >>> 24 === 0xff;
+    return this.family === 4 ? this.#w3 >>> 28 >= 0xe : this.#w0 >>> 24 === 0xff;
   }
 
   /** 127.0.0.0/8 or ::1. */
   get isLoopback(): boolean {
-    return this.family === 4 ? this.words[3] >>> 24 === 127 : this.key === '::1';
+    return this.family === 4 ? this.#w3 >>> 24 === 127 : this.key === '::1';
   }
 
   /** 169.254.0.0/16 or fe80::/10. */
   get isLinkLocal(): boolean {
-    return this.family === 4
-      ? this.words[3] >>> 16 === 0xa9fe
-      : (this.words[0] & 0xffc00000) >>> 0 === 0xfe800000;
+    return this.family === 4 ? this.#w3 >>> 16 === 0xa9fe : (this.#w0 & 0xffc00000) >>> 0 === 0xfe800000;
   }
 
   toString(): string {

@@ -5,12 +5,17 @@ import { type Family, Ip, type IpWords } from './ip.js';
 export class Prefix {
   readonly address: Ip;
   readonly length: number;
-  readonly key: string;
+  #key: string | undefined;
 
   private constructor(address: Ip, length: number) {
     this.address = address;
     this.length = length;
-    this.key = `${address.key}/${length}`;
+  }
+
+  /** Made when it is first asked for: each change of a host route makes a prefix, and hardly any needs its key. */
+  get key(): string {
+    this.#key ??= `${this.address.key}/${this.length}`;
+    return this.#key;
   }
 
   get family(): Family {
@@ -62,8 +67,8 @@ export class Prefix {
 
   contains(address: Ip): boolean {
     if (address.family !== this.family) return false;
-    const masked = maskWords(address, this.length);
-    return masked.every((word, i) => word === this.address.words[i]);
+    const own = this.address.words;
+    return maskWords(address, this.length).every((word, i) => word === own[i]);
   }
 
   /** True when every address of `other` is in this prefix; a prefix covers itself. */
@@ -92,10 +97,11 @@ export class Prefix {
 /** The address with all bits after `length` cleared. */
 function maskWords(address: Ip, length: number): IpWords {
   const skip = address.family === 4 ? 96 : 0;
+  const words = address.words;
   const word = (i: number): number => {
     const kept = Math.min(32, Math.max(0, skip + length - 32 * i));
     const mask = kept === 0 ? 0 : (0xffffffff << (32 - kept)) >>> 0;
-    return ((address.words[i] ?? 0) & mask) >>> 0;
+    return ((words[i] ?? 0) & mask) >>> 0;
   };
   return [word(0), word(1), word(2), word(3)];
 }

@@ -2,7 +2,7 @@
 import { getSystemErrorName } from 'node:util';
 import type { AddressWords, MessageSource } from '../dataplane/worker-message.js';
 import { type Family, Ip } from '../net/ip.js';
-import { relayPath } from '../tunnel/path.js';
+import { relayPath } from '../tunnel/paths/path.js';
 import type { DatagramAddress } from '../tunnel/ports.js';
 
 export function toIp({ family, words }: AddressWords): Ip {

@@ -3,6 +3,7 @@
  * records, but 2 s at most, so that a site is not down because another one is.
  */
 import type { Clock, Timer } from '../net/clock.js';
+import type { RouterId } from '../tables/model.js';
 
 const LIMIT_MS = 2000;
 /** For the records that follow a session's first messages: a few round trips on most WANs. */
@@ -11,7 +12,8 @@ const QUIET_MS = 300;
 export class Hearing {
   readonly done: Promise<void>;
   readonly #clock: Clock;
-  #awaited: number;
+  readonly #awaited: number;
+  readonly #heard = new Set<RouterId>();
   #settle: () => void = () => {};
   #timers: Timer[] = [];
 
@@ -25,9 +27,10 @@ export class Hearing {
     else this.#timers.push(clock.after('hearing-limit', LIMIT_MS, () => this.stop()));
   }
 
-  peerUp(): void {
-    this.#awaited--;
-    if (this.#awaited === 0)
+  peerUp(router: RouterId): void {
+    if (this.#heard.has(router)) return; // again, after it was down
+    this.#heard.add(router);
+    if (this.#heard.size === this.#awaited)
       this.#timers.push(this.#clock.after('hearing-quiet', QUIET_MS, () => this.stop()));
   }
 

@@ -7,6 +7,8 @@ import type { Prepared } from './reloader.js';
 type Address = RouterConfig['metrics'];
 
 export interface MetricsHostOptions {
+  /** Awaited before it listens for the first time. */
+  readonly load: () => Promise<void>;
   readonly collect: () => Promise<{ readonly text: string; readonly type: string }>;
   readonly onFault: (fault: unknown) => void;
 }
@@ -78,8 +80,10 @@ export class MetricsHost {
     readonly code: string | undefined;
     readonly problem: string;
   }> {
+    const { load, ...rest } = this.#options;
     try {
-      const server = await startMetricsServer({ address: address.key, port, ...this.#options });
+      await load();
+      const server = await startMetricsServer({ address: address.key, port, ...rest });
       return { server, code: undefined, problem: '' };
     } catch (error) {
       const problem = `router.json: metrics.listen: cannot listen there: ${messageOf(error)}`;

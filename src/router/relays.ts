@@ -5,12 +5,13 @@ import { type Gndt, MAX_PEERS } from '../tables/gndt.js';
 import { RELAY_TAG_BYTES, relayTag } from '../tunnel/relay-message.js';
 
 export class Relays {
+  readonly #native: NativeAddon;
+  readonly #gndt: Gndt;
   readonly #table = RelayTable.create(MAX_PEERS);
 
-  constructor(
-    private readonly native: NativeAddon,
-    private readonly gndt: Gndt,
-  ) {
+  constructor(native: NativeAddon, gndt: Gndt) {
+    this.#native = native;
+    this.#gndt = gndt;
     this.rebuild();
   }
 
@@ -28,12 +29,12 @@ export class Relays {
 
   /** The GNDT is another one. */
   rebuild(): void {
-    const entries = this.gndt.config.routers.map(({ id, publicKey, relay }) => ({
-      peer: this.gndt.peerIndex(id),
+    const entries = this.#gndt.config.routers.map(({ id, publicKey, relay }) => ({
+      peer: this.#gndt.peerIndex(id),
       tag: relayTag(publicKey),
       isRelay: relay,
     }));
     this.#table.set(entries);
-    for (const { peer, tag } of entries) this.native.setRelayTag(peer, tag);
+    for (const { peer, tag } of entries) this.#native.setRelayTag(peer, tag);
   }
 }

@@ -18,10 +18,8 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import type { RouterId } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { sourceAddress } from './address-words.js';
 import { type ApplyParts, prepareConfig } from './apply.js';
 import { DropSummary } from './drop-summary.js';
 import { EventHub } from './event-hub.js';
@@ -30,15 +28,16 @@ import { Hearing } from './hearing.js';
 import { LanRescue } from './lan-rescue.js';
 import { LanSide } from './lan-side.js';
 import { lanWarnings } from './lans.js';
+import { LazyMetrics } from './lazy-metrics.js';
 import { LocalRecords } from './local-records.js';
-import { Metrics } from './metrics.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
 import { emitMobilityEvent } from './mobility-events.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
+import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { Reloader } from './reloader.js';
-import { lostPorts, openSockets, type Sockets } from './sockets.js';
+import { openSockets, type Sockets } from './sockets.js';
 import { StateStore } from './state-store.js';
 import type { Tables } from './table-views.js';
 import { TunRoutes } from './tun-ports.js';
@@ -82,7 +81,7 @@ export class Router {
   readonly #view: LiveView;
   readonly #warnings: string[];
   readonly #guards: Guards;
-  readonly #metrics: Metrics;
+  readonly #metrics: LazyMetrics;
   readonly #metricsHost: MetricsHost;
   readonly #reloader: Reloader;
   #control: ControlServer | undefined;
@@ -115,7 +114,7 @@ export class Router {
         reason: problem,
       }),
     );
-    this.#plane = this.#createPlane();
+    this.#plane = this.#createPlane(native);
     this.#lanSide = new LanSide({
       lans,
       clock: this.#clock,
@@ -132,7 +131,7 @@ export class Router {
       (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
     this.#guards = new Guards(lans, gndt.self, this.#hub);
-    this.#metrics = new Metrics(
+    this.#metrics = new LazyMetrics(
       metricsSource({
         view: () => this.#view,
         tables: this.#tables,
@@ -141,6 +140,7 @@ export class Router {
       }),
     );
     this.#metricsHost = new MetricsHost({
+      load: () => this.#metrics.load(),
       collect: () => this.#metrics.collect(),
       onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
     });
@@ -167,7 +167,6 @@ export class Router {
     );
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
-    this.#metrics.start();
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
     const tunnelStarted = this.#plane.startTunnel();
     warmUp(this.#clock.wallMs());
@@ -220,12 +219,16 @@ export class Router {
     return this.#reloader.reload(request);
   }
 
+  #setLogLevel(level: string): void {
+    this.#options.log.level = level;
+  }
+
   #allWarnings(): string[] {
     return [...this.#reloader.warnings(), ...this.#warnings];
   }
 
   #createReloader(compiler: ForwardingCompiler): Reloader {
-    const { config, warnings, load, log } = this.#options;
+    const { config, warnings, load } = this.#options;
     const parts: ApplyParts = {
       clock: this.#clock,
       tables: this.#tables,
@@ -239,9 +242,7 @@ export class Router {
       relays: this.#relays,
       guards: this.#guards,
       metrics: this.#metricsHost,
-      setLogLevel: (level) => {
-        log.level = level;
-      },
+      setLogLevel: (level) => this.#setLogLevel(level),
     };
     return new Reloader({
       clock: this.#clock,
@@ -274,39 +275,28 @@ export class Router {
     return new LanRescue({ native, clock: this.#clock, gndt, directory, lans, lanSockets, onError });
   }
 
-  #createPlane(): DataPlane {
+  #createPlane(native: NativeAddon): DataPlane {
     const { gndt } = this.#tables;
-    const { lans, lanSockets, tuns, udp } = this.#sockets;
-    return new DataPlane({
-      clock: this.#clock,
-      native: loadNative(),
-      lans: lanSockets,
-      tuns: tuns.map(({ socket }) => socket),
-      udp,
-      lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
-      lanAddresses: lans.map(({ addresses }) => ({
-        v4: sourceAddress(addresses, 4),
-        v6: sourceAddress(addresses, 6),
-      })),
-      vnets: gndt.config.vnets.map(({ id }) => id),
-      relays: this.#relays.memory,
-      table: this.#forwarding.memory,
-      macs: this.#rescue.macs.memory,
-      selfPeer: gndt.peerIndex(gndt.self),
-      clients: gndt.ownClients,
-      // What the message is for is made after the plane.
-      onMessage: (message) =>
-        takeWorkerMessage(message, {
-          gndt,
-          tunnel: this.#tunnel,
-          lanSide: this.#lanSide,
-          mobility: this.#mobility,
-        }),
-      onFailure: (worker, error) =>
-        this.#options.onFailure(
-          new Error(`${worker}: ${error.message}${lostPorts(this.#sockets)}`, { cause: error }),
-        ),
-    });
+    return new DataPlane(
+      planeOptions({
+        clock: this.#clock,
+        native,
+        gndt,
+        sockets: this.#sockets,
+        forwarding: this.#forwarding,
+        relays: this.#relays,
+        rescue: this.#rescue,
+        // What the message is for is made after the plane.
+        onMessage: (message) =>
+          takeWorkerMessage(message, {
+            gndt,
+            tunnel: this.#tunnel,
+            lanSide: this.#lanSide,
+            mobility: this.#mobility,
+          }),
+        onFailure: this.#options.onFailure,
+      }),
+    );
   }
 
   #createMobility(): Mobility {
@@ -330,7 +320,7 @@ export class Router {
     });
   }
 
-  #createTunnel(native: ReturnType<typeof loadNative>): Tunnel {
+  #createTunnel(native: NativeAddon): Tunnel {
     const { config, version } = this.#options;
     return new Tunnel({
       gndt: config.gndt,
@@ -349,18 +339,16 @@ export class Router {
       ports: tunnelPorts(native, this.#sockets.udp, (peer) => this.#relays.tagOf(peer)),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),
-        up: (router) => this.#peerUp(router),
+        up: (router) => {
+          this.#mobility.peerUp(router);
+          this.#hearing.peerUp(router);
+        },
         down: (router) => this.#mobility.peerDown(router),
         mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),
         event: (event) => emitTunnelEvent(this.#hub, event),
         client: ({ peer }, isConnected) => this.#plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
       },
     });
-  }
-
-  #peerUp(router: RouterId): void {
-    this.#mobility.peerUp(router);
-    this.#hearing.peerUp();
   }
 
   #createView(): LiveView {
@@ -386,9 +374,7 @@ export class Router {
       guarded: () => this.#guards.standing,
       counters: () => this.#counters(),
       isReady: () => this.#serving,
-      setLogLevel: (level) => {
-        this.#options.log.level = level;
-      },
+      setLogLevel: (level) => this.#setLogLevel(level),
     });
   }
 

@@ -1,5 +1,5 @@
 /** The tunnel's events as operators see them. */
-import type { TunnelEvent } from '../tunnel/peer.js';
+import type { TunnelEvent } from '../tunnel/peer-state.js';
 import type { EventFields, EventHub, EventLevel } from './event-hub.js';
 
 const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, string]>> = {

@@ -32,7 +32,7 @@ import { formatEndpoint } from '../tables/files/endpoint-text.js';
 import { encodeKey } from '../tables/files/read.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { GndtConfig, RouterConfig } from '../tables/model.js';
-import type { PeerState } from '../tunnel/peer.js';
+import type { PeerState } from '../tunnel/peer-state.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { examine } from './doctor.js';
 import type { EventHub } from './event-hub.js';

@@ -26,15 +26,6 @@ export interface RecordDigest {
 /** A record, and where its node was before. */
 export type SavedRecord = NodeRecord & { readonly previous?: RouterId };
 
-interface Entry {
-  readonly record: NodeRecord;
-  readonly hash: number;
-  /** The VR where the node was before `record.router`. */
-  readonly previous: RouterId | undefined;
-  /** Unix time from which a tombstone counts its 24 h; unused while the node is here. */
-  readonly withdrawnMs: number;
-}
-
 /** The records that name one router, and their digest, kept up to date record by record. */
 interface Shelf {
   readonly records: Set<NodeRecord>;
@@ -42,19 +33,28 @@ interface Shelf {
   hash: number;
 }
 
+/** A MAC's records. Nearly every MAC has one address: then no list is kept for it. */
+type OfMac = NodeRecord | readonly NodeRecord[];
+
 /**
  * The replicated map node address → record. `apply` is idempotent and commutative: any two directories that have seen
  * the same records, in whatever order and however often, hold the same ones. All calls but `all`, `of`, `missing`,
  * `load` and `expire` take constant time.
+ *
+ * There may be 100,000 records in it that never change, so what only some of them have (a VR before, a time of
+ * withdrawal) is kept beside them, and what can be computed again (the hash) is not kept.
  */
 export class Directory {
   readonly #self: RouterId;
   readonly #clock: Clock;
-  readonly #entries = new VnetMap<string, Entry>();
+  readonly #records = new VnetMap<string, NodeRecord>();
+  /** The VR where the node was before its record's `router`, for those that have moved. */
+  readonly #previous = new VnetMap<string, RouterId>();
   readonly #shelves = new Map<RouterId, Shelf>();
   /** Records in state `here`. */
-  readonly #byMac = new VnetMap<Mac, readonly NodeRecord[]>();
-  readonly #tombstones = new Set<Entry>();
+  readonly #byMac = new VnetMap<Mac, OfMac>();
+  /** Tombstones, and the Unix time from which each counts its 24 h. */
+  readonly #tombstones = new Map<NodeRecord, number>();
   readonly #subscribers = new Subscribers<[DirectoryChange]>();
 
   constructor(self: RouterId, clock: Clock) {
@@ -63,12 +63,12 @@ export class Directory {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#records.size;
   }
 
   /** The winning record, tombstones included. */
   get(vnet: VnetId, ip: Ip): NodeRecord | undefined {
-    return this.#entries.get(vnet, ip.key)?.record;
+    return this.#records.get(vnet, ip.key);
   }
 
   /** The winning record unless it is a tombstone. */
@@ -79,7 +79,7 @@ export class Directory {
 
   /** All addresses of a MAC, wherever they are; no tombstones. */
   byMac(vnet: VnetId, mac: Mac): readonly NodeRecord[] {
-    return this.#byMac.get(vnet, mac) ?? [];
+    return listOf(this.#byMac.get(vnet, mac));
   }
 
   /** All records that name the router, tombstones included. */
@@ -87,8 +87,8 @@ export class Directory {
     return [...(this.#shelves.get(router)?.records ?? [])];
   }
 
-  *all(): IterableIterator<NodeRecord> {
-    for (const entry of this.#entries.values()) yield entry.record;
+  all(): IterableIterator<NodeRecord> {
+    return this.#records.values();
   }
 
   /**
@@ -119,14 +119,14 @@ export class Directory {
   apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
     const shelf = this.#shelf(record.router);
     shelf.highestStamp = Math.max(shelf.highestStamp, record.stamp);
-    const displaced = this.#entries.get(record.vnet, record.ip.key);
+    const displaced = this.#records.get(record.vnet, record.ip.key);
     if (displaced !== undefined) {
-      const order = compareRecords(record, displaced.record);
+      const order = compareRecords(record, displaced);
       if (order <= 0) return order === 0 ? 'known' : 'stale';
       this.#remove(displaced);
     }
     this.#insert(record, displaced);
-    this.#subscribers.notify({ before: displaced?.record, after: record });
+    this.#subscribers.notify({ before: displaced, after: record });
     return 'applied';
   }
 
@@ -134,8 +134,7 @@ export class Directory {
   load(records: Iterable<SavedRecord>): void {
     for (const { previous, ...record } of records) {
       if (this.apply(record) !== 'applied' || previous === undefined || record.state !== 'here') continue;
-      const entry = this.#entries.get(record.vnet, record.ip.key);
-      if (entry !== undefined) this.#entries.set(record.vnet, record.ip.key, { ...entry, previous });
+      this.#previous.set(record.vnet, record.ip.key, previous);
     }
   }
 
@@ -147,7 +146,7 @@ export class Directory {
 
   /** The VR where the winning record's node was before it came to where it is; undefined if it has not moved. */
   previous(vnet: VnetId, ip: Ip): RouterId | undefined {
-    return this.#entries.get(vnet, ip.key)?.previous;
+    return this.#previous.get(vnet, ip.key);
   }
 
   /** What this directory knows of the router's records. */
@@ -195,10 +194,11 @@ export class Directory {
   /** Forgets tombstones that are older than 24 h. Nobody is notified: a tombstone has no effect but its seq. */
   expire(): void {
     const limitMs = this.#clock.wallMs() - TOMBSTONE_MS;
-    for (const entry of this.#tombstones) {
-      if (entry.withdrawnMs >= limitMs) continue;
-      this.#remove(entry);
-      this.#entries.delete(entry.record.vnet, entry.record.ip.key);
+    for (const [record, withdrawnMs] of this.#tombstones) {
+      if (withdrawnMs >= limitMs) continue;
+      this.#remove(record);
+      this.#records.delete(record.vnet, record.ip.key);
+      this.#previous.delete(record.vnet, record.ip.key);
     }
   }
 
@@ -227,42 +227,41 @@ export class Directory {
     return shelf;
   }
 
-  #insert(record: NodeRecord, displaced: Entry | undefined): void {
-    const cameFrom = displaced?.record.router;
-    const entry: Entry = {
-      record,
-      hash: hashRecord(record),
-      previous: cameFrom === record.router ? displaced?.previous : cameFrom,
-      withdrawnMs: this.#withdrawnMs(record),
-    };
-    this.#entries.set(record.vnet, record.ip.key, entry);
+  #insert(record: NodeRecord, displaced: NodeRecord | undefined): void {
+    const { vnet, ip } = record;
+    this.#records.set(vnet, ip.key, record);
+    if (displaced !== undefined && displaced.router !== record.router) {
+      this.#previous.set(vnet, ip.key, displaced.router);
+    }
     const shelf = this.#shelf(record.router);
     shelf.records.add(record);
-    shelf.hash = addHash(shelf.hash, entry.hash, 1);
-    if (record.state === 'withdrawn') this.#tombstones.add(entry);
+    shelf.hash = addHash(shelf.hash, hashRecord(record), 1);
+    if (record.state === 'withdrawn') this.#tombstones.set(record, this.#withdrawnMs(record));
     else this.#indexMac(record);
   }
 
-  /** Takes it out of all indexes; its place in `#entries` is the caller's. */
-  #remove(entry: Entry): void {
-    const shelf = this.#shelf(entry.record.router);
-    shelf.records.delete(entry.record);
-    shelf.hash = addHash(shelf.hash, entry.hash, -1);
-    if (entry.record.state === 'withdrawn') this.#tombstones.delete(entry);
-    else this.#unindexMac(entry.record);
+  /** Takes it out of all indexes; its places in `#records` and `#previous` are the caller's. */
+  #remove(record: NodeRecord): void {
+    const shelf = this.#shelf(record.router);
+    shelf.records.delete(record);
+    shelf.hash = addHash(shelf.hash, hashRecord(record), -1);
+    if (record.state === 'withdrawn') this.#tombstones.delete(record);
+    else this.#unindexMac(record);
   }
 
   /** The lists are replaced, not changed: callers of `byMac` may hold them. */
   #indexMac(record: NodeRecord): void {
     const { vnet, mac } = record;
-    this.#byMac.set(vnet, mac, [...(this.#byMac.get(vnet, mac) ?? []), record]);
+    const others = this.#byMac.get(vnet, mac);
+    this.#byMac.set(vnet, mac, others === undefined ? record : [...listOf(others), record]);
   }
 
   #unindexMac(record: NodeRecord): void {
     const { vnet, mac } = record;
-    const rest = (this.#byMac.get(vnet, mac) ?? []).filter((other) => other !== record);
-    if (rest.length === 0) this.#byMac.delete(vnet, mac);
-    else this.#byMac.set(vnet, mac, rest);
+    const rest = this.byMac(vnet, mac).filter((other) => other !== record);
+    const [only] = rest;
+    if (only === undefined) this.#byMac.delete(vnet, mac);
+    else this.#byMac.set(vnet, mac, rest.length === 1 ? only : rest);
   }
 
   /**
@@ -274,4 +273,9 @@ export class Directory {
     const stampMs = record.stamp / 1000;
     return stampMs > nowMs || stampMs < nowMs - TOMBSTONE_MS ? nowMs : stampMs;
   }
+}
+
+function listOf(records: OfMac | undefined): readonly NodeRecord[] {
+  if (records === undefined) return [];
+  return 'ip' in records ? [records] : records;
 }

@@ -73,6 +73,7 @@ function levelsKey(vnet: VnetId, family: Family): number {
 
 /** The address under the mask: a number for IPv4, text for IPv6. */
 function maskedKey(ip: Ip, length: number): AddressKey {
-  const masked = (word: 0 | 1 | 2 | 3): number => ip.words[word] & wordMask(ip.family, length, word);
+  const words = ip.words;
+  const masked = (word: 0 | 1 | 2 | 3): number => words[word] & wordMask(ip.family, length, word);
   return ip.family === 4 ? masked(3) : `${masked(0)},${masked(1)},${masked(2)},${masked(3)}`;
 }

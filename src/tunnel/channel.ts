@@ -47,175 +47,177 @@ export interface ChannelPorts {
 }
 
 export class Channel {
-  private readonly inFlight = new Map<number, InFlight>();
-  private waiting: ControlMessage[] = [];
-  private nextId = 1;
-  private ownEpoch: number;
-  private peerEpoch = 0;
-  private readonly seen = new Set<number>();
-  private forgottenBelow = 0;
-  private owedAcks: number[] = [];
-  private timer: Timer | undefined;
-  private timerDueMs = Number.POSITIVE_INFINITY;
+  readonly #ports: ChannelPorts;
+  readonly #inFlight = new Map<number, InFlight>();
+  #waiting: ControlMessage[] = [];
+  #nextId = 1;
+  #ownEpoch: number;
+  #peerEpoch = 0;
+  readonly #seen = new Set<number>();
+  #forgottenBelow = 0;
+  #owedAcks: number[] = [];
+  #timer: Timer | undefined;
+  #timerDueMs = Number.POSITIVE_INFINITY;
 
-  constructor(private readonly ports: ChannelPorts) {
-    this.ownEpoch = Math.floor(ports.clock.wallMs());
+  constructor(ports: ChannelPorts) {
+    this.#ports = ports;
+    this.#ownEpoch = Math.floor(ports.clock.wallMs());
   }
 
   get epoch(): number {
-    return this.ownEpoch;
+    return this.#ownEpoch;
   }
 
   /** 0 while the peer's epoch is not known. */
   get remoteEpoch(): number {
-    return this.peerEpoch;
+    return this.#peerEpoch;
   }
 
   /** Messages that are not acknowledged yet. */
   get pending(): number {
-    return this.inFlight.size + this.waiting.length;
+    return this.#inFlight.size + this.#waiting.length;
   }
 
   /** Begins anew on our side: forgets everything, both ways. */
   restart(): void {
-    this.clear();
-    this.peerEpoch = 0;
-    this.nextId = 1;
-    this.ownEpoch = Math.max(this.ownEpoch + 1, Math.floor(this.ports.clock.wallMs()));
+    this.#clear();
+    this.#peerEpoch = 0;
+    this.#nextId = 1;
+    this.#ownEpoch = Math.max(this.#ownEpoch + 1, Math.floor(this.#ports.clock.wallMs()));
   }
 
   /** The peer is heard for the first time. */
   peerBegan(epoch: number): void {
-    this.peerEpoch = epoch;
+    this.#peerEpoch = epoch;
   }
 
   /** The peer has begun anew: it knows nothing of what was sent before. */
   peerRestarted(epoch: number): void {
-    this.clear();
-    this.peerEpoch = epoch;
+    this.#clear();
+    this.#peerEpoch = epoch;
   }
 
   /** Until acknowledged. */
   send(body: ControlMessage): void {
-    if (this.pending >= LIMIT && !this.makeRoom()) {
-      this.ports.count('control_dropped_queue_full');
+    if (this.pending >= LIMIT && !this.#makeRoom()) {
+      this.#ports.count('control_dropped_queue_full');
       return;
     }
-    if (URGENT.has(body.type) || (this.inFlight.size < WINDOW && this.waiting.length === 0))
-      this.launch(body);
-    else this.waiting.push(body);
+    if (URGENT.has(body.type) || (this.#inFlight.size < WINDOW && this.#waiting.length === 0))
+      this.#launch(body);
+    else this.#waiting.push(body);
   }
 
   /** Once, without an acknowledgement. */
   sendOnce(body: ControlMessage, way?: Way): boolean {
-    return this.transmit(0, body, way);
+    return this.#transmit(0, body, way);
   }
 
   /** Takes the envelope's acknowledgements. */
   acknowledged(envelope: Envelope): void {
-    if (envelope.ackEpoch !== this.ownEpoch) return;
-    for (const id of envelope.acks) this.inFlight.delete(id);
-    while (this.waiting.length > 0 && this.inFlight.size < WINDOW) {
-      const body = this.waiting.shift();
-      if (body !== undefined) this.launch(body);
+    if (envelope.ackEpoch !== this.#ownEpoch) return;
+    for (const id of envelope.acks) this.#inFlight.delete(id);
+    while (this.#waiting.length > 0 && this.#inFlight.size < WINDOW) {
+      const body = this.#waiting.shift();
+      if (body !== undefined) this.#launch(body);
     }
-    if (this.inFlight.size === 0) this.disarm();
+    if (this.#inFlight.size === 0) this.#disarm();
   }
 
   /** Takes an envelope of the peer's current epoch; false when its body has been delivered before. */
   isNew(envelope: Envelope): boolean {
     const { id, oldest } = envelope;
-    if (oldest > this.forgottenBelow) this.forgottenBelow = oldest;
+    if (oldest > this.#forgottenBelow) this.#forgottenBelow = oldest;
     if (id === 0) return true;
-    this.owedAcks.push(id);
-    if (id < this.forgottenBelow || this.seen.has(id)) return false;
-    this.seen.add(id);
-    if (this.seen.size > MAX_SEEN / 2) this.forget();
+    this.#owedAcks.push(id);
+    if (id < this.#forgottenBelow || this.#seen.has(id)) return false;
+    this.#seen.add(id);
+    if (this.#seen.size > MAX_SEEN / 2) this.#forget();
     return true;
   }
 
   /** Sends the acknowledgements that nothing has carried yet. */
   flushAcks(): void {
-    while (this.owedAcks.length > 0) this.transmit(0, undefined);
+    while (this.#owedAcks.length > 0) this.#transmit(0, undefined);
   }
 
-  private clear(): void {
-    this.inFlight.clear();
-    this.waiting = [];
-    this.seen.clear();
-    this.forgottenBelow = 0;
-    this.owedAcks = [];
-    this.disarm();
+  #clear(): void {
+    this.#inFlight.clear();
+    this.#waiting = [];
+    this.#seen.clear();
+    this.#forgottenBelow = 0;
+    this.#owedAcks = [];
+    this.#disarm();
   }
 
-  private forget(): void {
-    for (const id of this.seen) if (id < this.forgottenBelow) this.seen.delete(id);
-    if (this.seen.size <= MAX_SEEN) return;
-    const sorted = [...this.seen].sort((a, b) => a - b);
-    for (const id of sorted.slice(0, MAX_SEEN / 2)) this.seen.delete(id);
+  #forget(): void {
+    for (const id of this.#seen) if (id < this.#forgottenBelow) this.#seen.delete(id);
+    if (this.#seen.size <= MAX_SEEN) return;
+    const sorted = [...this.#seen].sort((a, b) => a - b);
+    for (const id of sorted.slice(0, MAX_SEEN / 2)) this.#seen.delete(id);
   }
 
   /** Drops the oldest ordinary message. False: there are only urgent ones. */
-  private makeRoom(): boolean {
-    if (this.waiting.shift() === undefined) {
-      const oldest = [...this.inFlight].find(([, { body }]) => !URGENT.has(body.type));
+  #makeRoom(): boolean {
+    if (this.#waiting.shift() === undefined) {
+      const oldest = [...this.#inFlight].find(([, { body }]) => !URGENT.has(body.type));
       if (oldest === undefined) return false;
-      this.inFlight.delete(oldest[0]);
+      this.#inFlight.delete(oldest[0]);
     }
-    this.ports.count('control_dropped_queue_full');
+    this.#ports.count('control_dropped_queue_full');
     return true;
   }
 
-  private launch(body: ControlMessage): void {
-    const { clock, times, rtt } = this.ports;
-    const id = this.nextId++;
+  #launch(body: ControlMessage): void {
+    const { clock, times, rtt } = this.#ports;
+    const id = this.#nextId++;
     const intervalMs = rtt.retransmitMs(times);
     const dueMs = clock.nowMs() + intervalMs;
-    this.inFlight.set(id, { body, intervalMs, dueMs });
-    this.transmit(id, body);
-    this.arm(dueMs);
+    this.#inFlight.set(id, { body, intervalMs, dueMs });
+    this.#transmit(id, body);
+    this.#arm(dueMs);
   }
 
-  private transmit(id: number, body: ControlMessage | undefined, way?: Way): boolean {
-    const [oldest = this.nextId] = this.inFlight.keys();
+  #transmit(id: number, body: ControlMessage | undefined, way?: Way): boolean {
+    const [oldest = this.#nextId] = this.#inFlight.keys();
     // What tries a way out may be lost: it carries no acknowledgements.
-    const acks = way === undefined ? this.owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE) : [];
-    return this.ports.transmit(
-      { id, acks, epoch: this.ownEpoch, ackEpoch: this.peerEpoch, oldest, body },
+    const acks = way === undefined ? this.#owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE) : [];
+    return this.#ports.transmit(
+      { id, acks, epoch: this.#ownEpoch, ackEpoch: this.#peerEpoch, oldest, body },
       way,
     );
   }
 
-  private retransmitDue(): void {
-    const { clock, times, count } = this.ports;
+  #retransmitDue(): void {
+    const { clock, times, count } = this.#ports;
     const nowMs = clock.nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const [id, message] of this.inFlight) {
+    for (const [id, message] of this.#inFlight) {
       if (message.dueMs <= nowMs) {
         message.intervalMs = Math.min(2 * message.intervalMs, times.maxRetransmitMs);
         message.dueMs = nowMs + message.intervalMs;
         count('control_retransmitted');
-        this.transmit(id, message.body);
+        this.#transmit(id, message.body);
       }
       nextMs = Math.min(nextMs, message.dueMs);
     }
-    this.arm(nextMs);
+    this.#arm(nextMs);
   }
 
-  private arm(dueMs: number): void {
-    if (dueMs >= this.timerDueMs) return;
-    this.disarm();
+  #arm(dueMs: number): void {
+    if (dueMs >= this.#timerDueMs) return;
+    this.#disarm();
     if (dueMs === Number.POSITIVE_INFINITY) return;
-    this.timerDueMs = dueMs;
-    this.timer = this.ports.clock.after('control-retransmit', dueMs - this.ports.clock.nowMs(), () => {
-      this.disarm();
-      this.retransmitDue();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#ports.clock.after('control-retransmit', dueMs - this.#ports.clock.nowMs(), () => {
+      this.#disarm();
+      this.#retransmitDue();
     });
   }
 
-  private disarm(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.timerDueMs = Number.POSITIVE_INFINITY;
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerDueMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -16,9 +16,9 @@ import type { Ip } from '../net/ip.js';
 import type { OwnClient } from '../tables/clients.js';
 import { TAG_BYTES } from './constants.js';
 import { ipOf } from './endpoint.js';
-import { FollowedPath } from './followed-path.js';
 import type { RemoteIdentity } from './handshake.js';
 import { TRANSPORT_HEADER_BYTES } from './messages.js';
+import { FollowedPath } from './paths/followed-path.js';
 import type { PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
@@ -48,21 +48,25 @@ interface Seen {
 }
 
 export class Client implements SessionsListener {
+  readonly #context: SessionsContext;
+  readonly #listener: ClientListener;
   readonly sessions: PeerSessions;
-  private tick: Timer | undefined;
-  private began: 'initiator' | 'responder' = 'responder';
-  private readySinceMs = 0;
-  private seen: Seen = { dataSent: 0, dataReceived: 0, packetsReceived: 0 };
+  #tick: Timer | undefined;
+  #began: 'initiator' | 'responder' = 'responder';
+  #readySinceMs = 0;
+  #seen: Seen = { dataSent: 0, dataReceived: 0, packetsReceived: 0 };
   /** When data was sent that nothing has been heard after; when data was received that nothing was sent after. */
-  private unansweredSinceMs: number | undefined;
-  private owedSinceMs: number | undefined;
+  #unansweredSinceMs: number | undefined;
+  #owedSinceMs: number | undefined;
 
   constructor(
     readonly client: OwnClient,
     readonly remote: RemoteIdentity,
-    private readonly context: SessionsContext,
-    private readonly listener: ClientListener,
+    context: SessionsContext,
+    listener: ClientListener,
   ) {
+    this.#context = context;
+    this.#listener = listener;
     this.sessions = new PeerSessions(
       client.peer,
       remote,
@@ -80,7 +84,7 @@ export class Client implements SessionsListener {
       connected: this.sessions.hasCurrent,
       endpoint: endpoint && address && { address, port: endpoint.port },
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
-      counts: this.context.ports.peerStats?.(this.client.peer),
+      counts: this.#context.ports.peerStats?.(this.client.peer),
     };
   }
 
@@ -90,29 +94,29 @@ export class Client implements SessionsListener {
   }
 
   stop(): void {
-    this.tick?.cancel();
+    this.#tick?.cancel();
     this.sessions.drop();
-    this.context.ports.removePeer(this.client.peer);
+    this.#context.ports.removePeer(this.client.peer);
   }
 
   // What the sessions tell.
 
   sessionReady(_rttMs: number, role: 'initiator' | 'responder'): void {
-    const { ports } = this.context;
-    this.began = role;
-    this.readySinceMs = ports.clock.nowMs();
-    this.unansweredSinceMs = this.owedSinceMs = undefined;
+    const { ports } = this.#context;
+    this.#began = role;
+    this.#readySinceMs = ports.clock.nowMs();
+    this.#unansweredSinceMs = this.#owedSinceMs = undefined;
     const counts = ports.peerStats?.(this.client.peer);
-    if (counts !== undefined) this.seen = seenOf(counts);
+    if (counts !== undefined) this.#seen = seenOf(counts);
     // §5.4.6: the first message of the initiator confirms the session; there may be no data yet.
     if (role === 'initiator') ports.sealAndSend(this.client.peer, NOTHING);
-    this.arm();
-    this.listener.connected(this.client, true);
+    this.#arm();
+    this.#listener.connected(this.client, true);
   }
 
   sessionLost(): void {
-    this.tick?.cancel();
-    this.listener.connected(this.client, false);
+    this.#tick?.cancel();
+    this.#listener.connected(this.client, false);
   }
 
   /** Only when there is something to carry: see `watch`. */
@@ -122,44 +126,45 @@ export class Client implements SessionsListener {
     this.sessions.giveUp();
   }
 
-  private arm(): void {
-    this.tick?.cancel();
-    const everyMs = Math.min(TICK_MS, this.context.times.keepaliveMs / 4);
-    this.tick = this.context.ports.clock.after('client-tick', everyMs, () => {
-      this.arm();
-      this.watch();
+  #arm(): void {
+    this.#tick?.cancel();
+    const everyMs = Math.min(TICK_MS, this.#context.times.keepaliveMs / 4);
+    this.#tick = this.#context.ports.clock.after('client-tick', everyMs, () => {
+      this.#arm();
+      this.#watch();
     });
   }
 
-  private watch(): void {
-    const { ports, times } = this.context;
+  #watch(): void {
+    const { ports, times } = this.#context;
     const counts = ports.peerStats?.(this.client.peer);
     if (counts === undefined) return;
     const nowMs = ports.clock.nowMs();
     const now = seenOf(counts);
-    const sent = now.dataSent > this.seen.dataSent;
-    const received = now.dataReceived > this.seen.dataReceived;
-    if (now.packetsReceived > this.seen.packetsReceived) this.unansweredSinceMs = undefined;
-    else if (sent) this.unansweredSinceMs ??= nowMs;
-    this.seen = now;
-    this.keepAlive(counts, received, nowMs);
-    const ageMs = nowMs - this.readySinceMs;
-    const silentMs = this.unansweredSinceMs === undefined ? 0 : nowMs - this.unansweredSinceMs;
-    const isOld = this.began === 'initiator' && sent && ageMs >= times.rekeyAfterMs;
+    const sent = now.dataSent > this.#seen.dataSent;
+    const received = now.dataReceived > this.#seen.dataReceived;
+    if (now.packetsReceived > this.#seen.packetsReceived) this.#unansweredSinceMs = undefined;
+    else if (sent) this.#unansweredSinceMs ??= nowMs;
+    this.#seen = now;
+    this.#keepAlive(counts, received, nowMs);
+    const ageMs = nowMs - this.#readySinceMs;
+    const silentMs = this.#unansweredSinceMs === undefined ? 0 : nowMs - this.#unansweredSinceMs;
+    const isOld = this.#began === 'initiator' && sent && ageMs >= times.rekeyAfterMs;
     const isLast =
-      this.began === 'initiator' &&
+      this.#began === 'initiator' &&
       received &&
       ageMs >= times.rejectAfterMs - times.keepaliveMs - times.rekeyTimeoutMs;
     if (isOld || isLast || silentMs >= times.keepaliveMs + times.rekeyTimeoutMs) this.sessions.connect('now');
     this.sessions.checkCounter(counts.currentCounter);
   }
 
-  private keepAlive({ lastSentMs, lastReceivedMs }: PeerCounts, received: boolean, nowMs: number): void {
-    if (lastSentMs >= lastReceivedMs) this.owedSinceMs = undefined;
-    else if (received) this.owedSinceMs ??= nowMs;
-    if (this.owedSinceMs === undefined || nowMs - this.owedSinceMs < this.context.times.keepaliveMs) return;
-    this.owedSinceMs = undefined;
-    this.context.ports.sealAndSend(this.client.peer, NOTHING);
+  #keepAlive({ lastSentMs, lastReceivedMs }: PeerCounts, received: boolean, nowMs: number): void {
+    if (lastSentMs >= lastReceivedMs) this.#owedSinceMs = undefined;
+    else if (received) this.#owedSinceMs ??= nowMs;
+    if (this.#owedSinceMs === undefined || nowMs - this.#owedSinceMs < this.#context.times.keepaliveMs)
+      return;
+    this.#owedSinceMs = undefined;
+    this.#context.ports.sealAndSend(this.client.peer, NOTHING);
   }
 }
 

@@ -47,33 +47,36 @@ export function openCookieReply(
 
 /** The cookie that one peer has given, and the last message that it may be an answer to. */
 export class CookieJar {
-  private cookie: Uint8Array | undefined;
-  private receivedMs = 0;
-  private sentIndex: number | undefined;
-  private sentMac1: Uint8Array = new Uint8Array(0);
+  readonly #cookieKey: Uint8Array;
+  #cookie: Uint8Array | undefined;
+  #receivedMs = 0;
+  #sentIndex: number | undefined;
+  #sentMac1: Uint8Array = new Uint8Array(0);
 
   /** @param cookieKey the peer's */
-  constructor(private readonly cookieKey: Uint8Array) {}
+  constructor(cookieKey: Uint8Array) {
+    this.#cookieKey = cookieKey;
+  }
 
   /** What mac2 of the next message to the peer is keyed with; undefined: zero. */
   fresh(nowMs: number): Uint8Array | undefined {
-    return nowMs - this.receivedMs < COOKIE_SECRET_MS - COOKIE_LATENCY_MS ? this.cookie : undefined;
+    return nowMs - this.#receivedMs < COOKIE_SECRET_MS - COOKIE_LATENCY_MS ? this.#cookie : undefined;
   }
 
   /** A handshake message goes out. */
   sent(localIndex: number, bytes: Uint8Array): void {
-    this.sentIndex = localIndex;
-    this.sentMac1 = copyOf(mac1Of(bytes));
+    this.#sentIndex = localIndex;
+    this.#sentMac1 = copyOf(mac1Of(bytes));
   }
 
   /** One message gives one cookie at most: a second reply to it is dropped. */
   received(message: CookieMessage, nowMs: number): 'no-handshake' | 'not-authentic' | undefined {
-    if (message.receiver !== this.sentIndex) return 'no-handshake';
-    const cookie = openCookieReply(this.cookieKey, this.sentMac1, message);
+    if (message.receiver !== this.#sentIndex) return 'no-handshake';
+    const cookie = openCookieReply(this.#cookieKey, this.#sentMac1, message);
     if (cookie === undefined) return 'not-authentic';
-    this.cookie = cookie;
-    this.receivedMs = nowMs;
-    this.sentIndex = undefined;
+    this.#cookie = cookie;
+    this.#receivedMs = nowMs;
+    this.#sentIndex = undefined;
     return undefined;
   }
 }

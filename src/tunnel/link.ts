@@ -16,7 +16,7 @@ import { Channel, type Way } from './channel.js';
 import type { ControlCodec } from './codec/control-codec.js';
 import type { Envelope } from './codec/envelope.js';
 import type { ByeMessage, HelloMessage, IntroductionMessage, PongMessage } from './control-message.js';
-import { samePath } from './path.js';
+import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
 import { RttEstimator } from './rtt.js';
@@ -38,7 +38,11 @@ export interface LinkListener {
   counted(counts: PeerCounts): void;
   message(message: TableMessage): void;
   introduction(message: IntroductionMessage): void;
-  /** The path in use. */
+}
+
+/** The paths that a link's messages take. */
+export interface LinkPath {
+  /** The one in use. */
   readonly path: DatagramAddress | undefined;
   /** An authenticated message of the peer's present self has come by it. */
   heard(source: DatagramAddress): void;
@@ -58,303 +62,314 @@ export interface LinkContext {
 }
 
 export class Link {
+  readonly #peer: number;
+  readonly #expectedId: RouterId;
+  readonly #context: LinkContext;
+  readonly #listener: LinkListener;
+  readonly #paths: LinkPath;
   readonly rtt = new RttEstimator();
-  private readonly channel: Channel;
-  private currentState: LinkState = 'idle';
-  private peerHello: HelloMessage | undefined;
-  private tick: Timer | undefined;
-  private greetingSinceMs = 0;
-  private lastHeardMs = 0;
-  private lastSentMs = 0;
-  private lastPingMs = 0;
-  private lastEngineReceivedMs = 0;
-  private refusal = '';
-  private readonly pings = new Pings();
-  private offsetMs: number | undefined;
+  readonly #channel: Channel;
+  #currentState: LinkState = 'idle';
+  #peerHello: HelloMessage | undefined;
+  #tick: Timer | undefined;
+  #greetingSinceMs = 0;
+  #lastHeardMs = 0;
+  #lastSentMs = 0;
+  #lastPingMs = 0;
+  #lastEngineReceivedMs = 0;
+  #refusal = '';
+  readonly #pings = new Pings();
+  #offsetMs: number | undefined;
 
   constructor(
-    private readonly peer: number,
-    private readonly expectedId: RouterId,
-    private readonly context: LinkContext,
-    private readonly listener: LinkListener,
+    peer: number,
+    expectedId: RouterId,
+    context: LinkContext,
+    listener: LinkListener,
+    paths: LinkPath,
   ) {
+    this.#peer = peer;
+    this.#expectedId = expectedId;
+    this.#context = context;
+    this.#listener = listener;
+    this.#paths = paths;
     const { ports, times, count } = context;
-    const transmit = (envelope: Envelope, way?: Way): boolean => this.transmit(envelope, way);
-    this.channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
+    const transmit = (envelope: Envelope, way?: Way): boolean => this.#transmit(envelope, way);
+    this.#channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
   }
 
   get state(): LinkState {
-    return this.currentState;
+    return this.#currentState;
   }
 
   /** What the peer said of itself last; kept when it goes down. */
   get hello(): HelloMessage | undefined {
-    return this.peerHello;
+    return this.#peerHello;
   }
 
   get pendingMessages(): number {
-    return this.channel.pending;
+    return this.#channel.pending;
   }
 
   /** See `Pings`. */
   get lossPercent(): number | undefined {
-    return this.pings.lossPercent;
+    return this.#pings.lossPercent;
   }
 
   /** A session is current, the first or a new one. */
   sessionReady(rttMs: number): void {
     this.rtt.seed(rttMs);
-    if (this.currentState === 'idle' || this.currentState === 'refused') this.begin();
+    if (this.#currentState === 'idle' || this.#currentState === 'refused') this.#begin();
     // Also confirms the session to its responder.
-    this.channel.send(this.context.hello());
+    this.#channel.send(this.#context.hello());
   }
 
   /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
   get clockOffsetMs(): number | undefined {
-    return this.offsetMs;
+    return this.#offsetMs;
   }
 
   /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
   pingNow(answered?: (rttMs: number) => void): boolean {
-    if (this.currentState !== 'up') return false;
-    this.ping(this.context.ports.clock.nowMs(), answered);
+    if (this.#currentState !== 'up') return false;
+    this.#ping(this.#context.ports.clock.nowMs(), answered);
     return true;
   }
 
   /** What we say of ourselves has changed. */
   greetAgain(): void {
-    if (this.currentState === 'up') this.channel.send(this.context.hello());
+    if (this.#currentState === 'up') this.#channel.send(this.#context.hello());
   }
 
   /** The payload of an authenticated control message, and where it came from. */
   received(payload: Uint8Array, source?: DatagramAddress): void {
-    const decoded = this.context.codec.decode(payload);
+    const decoded = this.#context.codec.decode(payload);
     if (typeof decoded === 'string') {
-      this.context.count(`control_drop_${decoded}`);
+      this.#context.count(`control_drop_${decoded}`);
       return;
     }
-    if (decoded.unknownFields > 0) this.context.count('control_with_unknown_fields');
+    if (decoded.unknownFields > 0) this.#context.count('control_with_unknown_fields');
     const { envelope } = decoded;
-    this.context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
-    if (this.currentState === 'refused') this.remindOfRefusal(envelope);
-    else if (this.currentState === 'idle') this.context.count('control_drop_no_link');
-    else this.take(envelope, source);
+    this.#context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
+    if (this.#currentState === 'refused') this.#remindOfRefusal(envelope);
+    else if (this.#currentState === 'idle') this.#context.count('control_drop_no_link');
+    else this.#take(envelope, source);
   }
 
   /** False when the link is not up: the tables are compared when it is. */
   send(message: TableMessage): boolean {
-    if (this.currentState !== 'up') return false;
-    this.channel.send(message);
+    if (this.#currentState !== 'up') return false;
+    this.#channel.send(message);
     return true;
   }
 
   /** Once, unacknowledged. Ignored when the link is not up. */
   say(message: IntroductionMessage): void {
-    if (this.currentState === 'up') this.channel.sendOnce(message);
+    if (this.#currentState === 'up') this.#channel.sendOnce(message);
   }
 
   /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
   probe(purpose: 'path' | 'size', way: Way): boolean {
-    if (this.currentState !== 'up' && this.currentState !== 'greeting') return false;
-    const { to: path = this.listener.path, lengthBytes = 0 } = way;
-    const sentMs = this.context.ports.clock.nowMs();
-    const token = this.pings.asked({ purpose, sentMs, path, lengthBytes });
-    return this.channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
+    if (this.#currentState !== 'up' && this.#currentState !== 'greeting') return false;
+    const { to: path = this.#paths.path, lengthBytes = 0 } = way;
+    const sentMs = this.#context.ports.clock.nowMs();
+    const token = this.#pings.asked({ purpose, sentMs, path, lengthBytes });
+    return this.#channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
   }
 
   /** Says Bye, as far as the session carries it, and ends in silence. */
   stop(reason: string): void {
-    if (this.currentState !== 'idle') this.channel.sendOnce({ type: 'bye', reason, refusal: false });
-    this.reset('idle');
+    if (this.#currentState !== 'idle') this.#channel.sendOnce({ type: 'bye', reason, refusal: false });
+    this.#reset('idle');
   }
 
   /** Ends because the sessions are gone. */
   lost(reason: string): void {
-    this.end('dead', reason);
+    this.#end('dead', reason);
   }
 
-  private begin(): void {
-    const { ports, times } = this.context;
+  #begin(): void {
+    const { ports, times } = this.#context;
     const nowMs = ports.clock.nowMs();
-    this.currentState = 'greeting';
-    this.greetingSinceMs = this.lastHeardMs = this.lastSentMs = nowMs;
-    this.lastPingMs = Number.NEGATIVE_INFINITY;
+    this.#currentState = 'greeting';
+    this.#greetingSinceMs = this.#lastHeardMs = this.#lastSentMs = nowMs;
+    this.#lastPingMs = Number.NEGATIVE_INFINITY;
     const everyMs = Math.min(times.pingIntervalMs, times.keepaliveMs);
     const again = (): void => {
-      this.tick = ports.clock.after('link-tick', everyMs, again);
-      this.watch();
+      this.#tick = ports.clock.after('link-tick', everyMs, again);
+      this.#watch();
     };
-    this.tick = ports.clock.after('link-tick', everyMs, again);
+    this.#tick = ports.clock.after('link-tick', everyMs, again);
   }
 
-  private take(envelope: Envelope, source: DatagramAddress | undefined): void {
-    this.channel.acknowledged(envelope);
+  #take(envelope: Envelope, source: DatagramAddress | undefined): void {
+    this.#channel.acknowledged(envelope);
     const { body } = envelope;
-    if (body?.type === 'hello') this.greeted(body, envelope);
-    else if (body?.type === 'bye') this.farewell(body, envelope);
-    else if (envelope.epoch !== this.channel.remoteEpoch) this.context.count('control_drop_other_epoch');
-    else this.deliver(envelope, source);
+    if (body?.type === 'hello') this.#greeted(body, envelope);
+    else if (body?.type === 'bye') this.#farewell(body, envelope);
+    else if (envelope.epoch !== this.#channel.remoteEpoch) this.#context.count('control_drop_other_epoch');
+    else this.#deliver(envelope, source);
   }
 
-  private deliver(envelope: Envelope, source?: DatagramAddress): void {
+  #deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
-    this.lastHeardMs = this.context.ports.clock.nowMs();
-    if (source !== undefined) this.listener.heard(source);
-    if (!this.channel.isNew(envelope)) this.context.count('control_duplicates');
+    this.#lastHeardMs = this.#context.ports.clock.nowMs();
+    if (source !== undefined) this.#paths.heard(source);
+    if (!this.#channel.isNew(envelope)) this.#context.count('control_duplicates');
     else if (body === undefined)
-      this.context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
+      this.#context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
     else if (body.type === 'ping')
-      this.channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.wallUs() }, { to: source });
-    else if (body.type === 'pong') this.answered(body, source);
-    else if (body.type === 'seek' || body.type === 'seen') this.listener.introduction(body);
-    else if (body.type !== 'hello' && body.type !== 'bye') this.listener.message(body);
-    this.channel.flushAcks();
+      this.#channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.#wallUs() }, { to: source });
+    else if (body.type === 'pong') this.#answered(body, source);
+    else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
+    else if (body.type !== 'hello' && body.type !== 'bye') this.#listener.message(body);
+    this.#channel.flushAcks();
   }
 
-  private greeted(hello: HelloMessage, envelope: Envelope): void {
-    const refusal = this.refusalOf(hello);
+  #greeted(hello: HelloMessage, envelope: Envelope): void {
+    const refusal = this.#refusalOf(hello);
     if (refusal !== undefined) {
-      this.peerHello = hello;
-      this.refuse(refusal);
+      this.#peerHello = hello;
+      this.#refuse(refusal);
       return;
     }
-    const known = this.channel.remoteEpoch;
-    if (known !== 0 && envelope.epoch < known && !this.silent) {
-      this.context.count('control_drop_other_epoch');
+    const known = this.#channel.remoteEpoch;
+    if (known !== 0 && envelope.epoch < known && !this.#silent) {
+      this.#context.count('control_drop_other_epoch');
       return;
     }
-    if (known === 0) this.channel.peerBegan(envelope.epoch);
-    else if (envelope.epoch !== known) this.peerBeganAnew(envelope.epoch);
-    const before = this.peerHello;
-    this.peerHello = hello;
-    const wasUp = this.currentState === 'up';
-    this.currentState = 'up';
-    this.deliver(envelope);
-    if (!wasUp) this.listener.up(hello);
-    else if (before !== undefined) this.listener.changed(hello, before);
+    if (known === 0) this.#channel.peerBegan(envelope.epoch);
+    else if (envelope.epoch !== known) this.#peerBeganAnew(envelope.epoch);
+    const before = this.#peerHello;
+    this.#peerHello = hello;
+    const wasUp = this.#currentState === 'up';
+    this.#currentState = 'up';
+    this.#deliver(envelope);
+    if (!wasUp) this.#listener.up(hello);
+    else if (before !== undefined) this.#listener.changed(hello, before);
   }
 
   /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
-  private get silent(): boolean {
-    const { ports, times } = this.context;
-    return ports.clock.nowMs() - this.lastHeardMs > 3 * times.pingIntervalMs;
+  get #silent(): boolean {
+    const { ports, times } = this.#context;
+    return ports.clock.nowMs() - this.#lastHeardMs > 3 * times.pingIntervalMs;
   }
 
-  private peerBeganAnew(epoch: number): void {
-    this.channel.peerRestarted(epoch);
+  #peerBeganAnew(epoch: number): void {
+    this.#channel.peerRestarted(epoch);
     // A greeting that was on the way may have gone to the peer's former self.
-    this.channel.send(this.context.hello());
-    if (this.currentState !== 'up') return;
-    this.currentState = 'greeting';
-    this.listener.down('the peer has begun anew');
+    this.#channel.send(this.#context.hello());
+    if (this.#currentState !== 'up') return;
+    this.#currentState = 'greeting';
+    this.#listener.down('the peer has begun anew');
   }
 
-  private refusalOf(hello: HelloMessage): string | undefined {
-    const ours = this.context.hello();
+  #refusalOf(hello: HelloMessage): string | undefined {
+    const ours = this.#context.hello();
     if (hello.protocolMajor !== ours.protocolMajor) {
       return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
     }
-    if (hello.routerId !== this.expectedId) {
-      return `the key of ${this.expectedId} is used by a router that calls itself ${hello.routerId}`;
+    if (hello.routerId !== this.#expectedId) {
+      return `the key of ${this.#expectedId} is used by a router that calls itself ${hello.routerId}`;
     }
     return undefined;
   }
 
-  private refuse(reason: string): void {
-    this.channel.sendOnce({ type: 'bye', reason, refusal: true });
-    this.refusal = reason;
-    this.end('refused', reason);
+  #refuse(reason: string): void {
+    this.#channel.sendOnce({ type: 'bye', reason, refusal: true });
+    this.#refusal = reason;
+    this.#end('refused', reason);
   }
 
   /** The peer still sends: our Bye was lost. */
-  private remindOfRefusal(envelope: Envelope): void {
+  #remindOfRefusal(envelope: Envelope): void {
     if (envelope.id === 0) return;
-    this.channel.sendOnce({ type: 'bye', reason: this.refusal, refusal: true });
+    this.#channel.sendOnce({ type: 'bye', reason: this.#refusal, refusal: true });
   }
 
-  private farewell(bye: ByeMessage, envelope: Envelope): void {
-    const known = this.channel.remoteEpoch;
-    if (known !== 0 && envelope.epoch < known) this.context.count('control_drop_other_epoch');
-    else if (bye.refusal) this.end('refused', bye.reason);
-    else this.end('bye', `the peer has stopped: ${bye.reason}`);
+  #farewell(bye: ByeMessage, envelope: Envelope): void {
+    const known = this.#channel.remoteEpoch;
+    if (known !== 0 && envelope.epoch < known) this.#context.count('control_drop_other_epoch');
+    else if (bye.refusal) this.#end('refused', bye.reason);
+    else this.#end('bye', `the peer has stopped: ${bye.reason}`);
   }
 
-  private end(how: LinkEnd, reason: string): void {
-    const wasUp = this.currentState === 'up';
-    this.reset(how === 'refused' ? 'refused' : 'idle');
-    if (wasUp) this.listener.down(reason);
-    this.listener.ended(how, reason);
+  #end(how: LinkEnd, reason: string): void {
+    const wasUp = this.#currentState === 'up';
+    this.#reset(how === 'refused' ? 'refused' : 'idle');
+    if (wasUp) this.#listener.down(reason);
+    this.#listener.ended(how, reason);
   }
 
-  private reset(state: LinkState): void {
-    this.currentState = state;
-    this.tick?.cancel();
-    this.tick = undefined;
-    this.pings.reset();
-    this.offsetMs = undefined;
+  #reset(state: LinkState): void {
+    this.#currentState = state;
+    this.#tick?.cancel();
+    this.#tick = undefined;
+    this.#pings.reset();
+    this.#offsetMs = undefined;
     this.rtt.reset();
-    this.channel.restart();
+    this.#channel.restart();
   }
 
-  private transmit(envelope: Envelope, way: Way = {}): boolean {
-    this.lastSentMs = this.context.ports.clock.nowMs();
-    this.context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
-    const payload = filledUp(this.context.codec.encode(envelope), way.lengthBytes ?? 0);
-    const sent = this.context.ports.sealAndSend(this.peer, payload, way.to);
-    if (!sent) this.context.count('control_send_failed');
+  #transmit(envelope: Envelope, way: Way = {}): boolean {
+    this.#lastSentMs = this.#context.ports.clock.nowMs();
+    this.#context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
+    const payload = filledUp(this.#context.codec.encode(envelope), way.lengthBytes ?? 0);
+    const sent = this.#context.ports.sealAndSend(this.#peer, payload, way.to);
+    if (!sent) this.#context.count('control_send_failed');
     return sent;
   }
 
   /** Every tick: is the peer alive, and does it know that we are? */
-  private watch(): void {
-    const { ports, times } = this.context;
+  #watch(): void {
+    const { ports, times } = this.#context;
     const nowMs = ports.clock.nowMs();
-    const counts = ports.peerStats?.(this.peer);
-    if (counts !== undefined) this.counted(counts, nowMs);
-    if (nowMs - this.lastHeardMs >= times.deadAfterMs) {
-      this.end('dead', `nothing heard for ${seconds(nowMs - this.lastHeardMs)}`);
-    } else if (this.currentState === 'greeting' && nowMs - this.greetingSinceMs >= times.deadAfterMs) {
-      this.end('dead', `no greeting within ${seconds(nowMs - this.greetingSinceMs)}`);
-    } else if (nowMs - this.lastPingMs >= times.pingIntervalMs) {
-      this.ping(nowMs);
-    } else if (nowMs - this.lastSentMs >= times.keepaliveMs && this.lastHeardMs > this.lastSentMs) {
-      this.lastSentMs = nowMs;
-      ports.sealAndSend(this.peer, new Uint8Array(0));
+    const counts = ports.peerStats?.(this.#peer);
+    if (counts !== undefined) this.#counted(counts, nowMs);
+    if (nowMs - this.#lastHeardMs >= times.deadAfterMs) {
+      this.#end('dead', `nothing heard for ${seconds(nowMs - this.#lastHeardMs)}`);
+    } else if (this.#currentState === 'greeting' && nowMs - this.#greetingSinceMs >= times.deadAfterMs) {
+      this.#end('dead', `no greeting within ${seconds(nowMs - this.#greetingSinceMs)}`);
+    } else if (nowMs - this.#lastPingMs >= times.pingIntervalMs) {
+      this.#ping(nowMs);
+    } else if (nowMs - this.#lastSentMs >= times.keepaliveMs && this.#lastHeardMs > this.#lastSentMs) {
+      this.#lastSentMs = nowMs;
+      ports.sealAndSend(this.#peer, new Uint8Array(0));
     }
   }
 
   /** The engine hears more than control messages: packets, keep-alives. */
-  private counted(counts: PeerCounts, nowMs: number): void {
-    if (counts.lastReceivedMs !== this.lastEngineReceivedMs) {
-      this.lastEngineReceivedMs = counts.lastReceivedMs;
-      this.lastHeardMs = nowMs;
+  #counted(counts: PeerCounts, nowMs: number): void {
+    if (counts.lastReceivedMs !== this.#lastEngineReceivedMs) {
+      this.#lastEngineReceivedMs = counts.lastReceivedMs;
+      this.#lastHeardMs = nowMs;
     }
-    this.listener.counted(counts);
+    this.#listener.counted(counts);
   }
 
-  private ping(nowMs: number, asker?: (rttMs: number) => void): void {
-    this.lastPingMs = nowMs;
-    const { path } = this.listener;
-    const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
-    this.channel.sendOnce({ type: 'ping', token });
-    this.listener.pinged();
+  #ping(nowMs: number, asker?: (rttMs: number) => void): void {
+    this.#lastPingMs = nowMs;
+    const { path } = this.#paths;
+    const token = this.#pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
+    this.#channel.sendOnce({ type: 'ping', token });
+    this.#paths.pinged();
   }
 
-  private answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
-    const ping = this.pings.answered(token);
+  #answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
+    const ping = this.#pings.answered(token);
     if (ping === undefined) return;
-    const { clock } = this.context.ports;
+    const { clock } = this.#context.ports;
     const rttMs = clock.nowMs() - ping.sentMs;
     if (ping.purpose === 'alive') this.rtt.sample(rttMs);
     // Its clock was read about half a round trip ago.
-    if (wallUs > 0) this.offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
+    if (wallUs > 0) this.#offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
     // Where nobody says which way a message has come (tests), it has come the right one.
-    if (source === undefined || samePath(source, ping.path)) this.listener.answered(ping);
+    if (source === undefined || samePath(source, ping.path)) this.#paths.answered(ping);
     ping.asker?.(rttMs);
   }
 
-  private wallUs(): number {
-    return Math.max(0, Math.floor(this.context.ports.clock.wallMs() * 1000));
+  #wallUs(): number {
+    return Math.max(0, Math.floor(this.#context.ports.clock.wallMs() * 1000));
   }
 }
 

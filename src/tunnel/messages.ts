@@ -60,34 +60,36 @@ export type MessageDropReason = 'too-short' | 'unknown-type' | 'reserved-not-zer
 
 /** Reads fields one after the other; the caller has checked the whole length. */
 class Fields {
-  private readonly view: DataView;
-  private offset = 4;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #offset = 4;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   index(): number {
-    this.offset += 4;
-    return this.view.getUint32(this.offset - 4, true);
+    this.#offset += 4;
+    return this.#view.getUint32(this.#offset - 4, true);
   }
 
   counter(): bigint {
-    this.offset += 8;
-    return this.view.getBigUint64(this.offset - 8, true);
+    this.#offset += 8;
+    return this.#view.getBigUint64(this.#offset - 8, true);
   }
 
   take(length: number): Uint8Array {
-    this.offset += length;
-    return this.bytes.subarray(this.offset - length, this.offset);
+    this.#offset += length;
+    return this.#bytes.subarray(this.#offset - length, this.#offset);
   }
 
   before(): Uint8Array {
-    return this.bytes.subarray(0, this.offset);
+    return this.#bytes.subarray(0, this.#offset);
   }
 
   rest(): Uint8Array {
-    return this.bytes.subarray(this.offset);
+    return this.#bytes.subarray(this.#offset);
   }
 }
 

@@ -10,11 +10,16 @@ const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
 
 export class Transcript {
+  #chainingKey: Uint8Array;
+  #digest: Uint8Array;
   private constructor(
     readonly cipher: CipherName,
-    private chainingKey: Uint8Array,
-    private digest: Uint8Array,
-  ) {}
+    chainingKey: Uint8Array,
+    digest: Uint8Array,
+  ) {
+    this.#chainingKey = chainingKey;
+    this.#digest = digest;
+  }
 
   /** Both sides start from the cipher's protocol name and the responder's static public key. */
   static start(cipher: CipherName, responderStatic: Uint8Array): Transcript {
@@ -25,33 +30,33 @@ export class Transcript {
 
   /** H := Hash(H ‖ bytes) */
   mixHash(bytes: Uint8Array): void {
-    this.digest = hash(this.digest, bytes);
+    this.#digest = hash(this.#digest, bytes);
   }
 
   /** C := Kdf1(C, input) */
   mixKey(input: Uint8Array): void {
-    const [chainingKey = EMPTY] = kdf(1, this.chainingKey, input);
-    this.replaceChainingKey(chainingKey);
+    const [chainingKey = EMPTY] = kdf(1, this.#chainingKey, input);
+    this.#replaceChainingKey(chainingKey);
   }
 
   /** (C, κ) := Kdf2(C, input); returns κ. */
   mixKeyForSeal(input: Uint8Array): Uint8Array {
-    const [chainingKey = EMPTY, key = EMPTY] = kdf(2, this.chainingKey, input);
-    this.replaceChainingKey(chainingKey);
+    const [chainingKey = EMPTY, key = EMPTY] = kdf(2, this.#chainingKey, input);
+    this.#replaceChainingKey(chainingKey);
     return key;
   }
 
   /** (C, τ, κ) := Kdf3(C, Q); H := Hash(H ‖ τ); returns κ. */
   mixPresharedKey(presharedKey: Uint8Array): Uint8Array {
-    const [chainingKey = EMPTY, mixed = EMPTY, key = EMPTY] = kdf(3, this.chainingKey, presharedKey);
-    this.replaceChainingKey(chainingKey);
+    const [chainingKey = EMPTY, mixed = EMPTY, key = EMPTY] = kdf(3, this.#chainingKey, presharedKey);
+    this.#replaceChainingKey(chainingKey);
     this.mixHash(mixed);
     return key;
   }
 
   /** Aead(κ, 0, plaintext, H), mixed into H. Wipes the key: it is used once. */
   seal(key: Uint8Array, plaintext: Uint8Array): Uint8Array {
-    const sealed = seal(this.cipher, key, plaintext, this.digest);
+    const sealed = seal(this.cipher, key, plaintext, this.#digest);
     key.fill(0);
     this.mixHash(sealed);
     return sealed;
@@ -59,7 +64,7 @@ export class Transcript {
 
   /** The opposite; undefined, and nothing mixed, when it is not authentic. Wipes the key. */
   open(key: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-    const plaintext = open(this.cipher, key, sealed, this.digest);
+    const plaintext = open(this.cipher, key, sealed, this.#digest);
     key.fill(0);
     if (plaintext !== undefined) this.mixHash(sealed);
     return plaintext;
@@ -67,22 +72,22 @@ export class Transcript {
 
   /** (T_initiator, T_responder) := Kdf2(C, ε): what each side sends with. Ends the handshake. */
   split(): { initiatorKey: Uint8Array; responderKey: Uint8Array } {
-    const [initiatorKey = EMPTY, responderKey = EMPTY] = kdf(2, this.chainingKey, EMPTY);
+    const [initiatorKey = EMPTY, responderKey = EMPTY] = kdf(2, this.#chainingKey, EMPTY);
     this.wipe();
     return { initiatorKey, responderKey };
   }
 
   copy(): Transcript {
-    return new Transcript(this.cipher, copyOf(this.chainingKey), copyOf(this.digest));
+    return new Transcript(this.cipher, copyOf(this.#chainingKey), copyOf(this.#digest));
   }
 
   wipe(): void {
-    this.chainingKey.fill(0);
-    this.digest.fill(0);
+    this.#chainingKey.fill(0);
+    this.#digest.fill(0);
   }
 
-  private replaceChainingKey(next: Uint8Array): void {
-    this.chainingKey.fill(0);
-    this.chainingKey = next;
+  #replaceChainingKey(next: Uint8Array): void {
+    this.#chainingKey.fill(0);
+    this.#chainingKey = next;
   }
 }

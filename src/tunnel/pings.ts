@@ -21,45 +21,45 @@ const MAX_WAITING = 64;
 const LOSS_WINDOW = 100;
 
 export class Pings {
-  private nextToken = 1;
-  private readonly waiting = new Map<number, Ping>();
+  #nextToken = 1;
+  readonly #waiting = new Map<number, Ping>();
   /** Of the last regular Pings, oldest first: was it answered? */
-  private outcomes: { readonly token: number; answered: boolean }[] = [];
+  #outcomes: { readonly token: number; answered: boolean }[] = [];
 
   /** The token to send. */
   asked(ping: Ping): number {
-    const token = this.nextToken++;
-    this.waiting.set(token, ping);
-    for (const oldest of this.waiting.keys()) {
-      if (this.waiting.size <= MAX_WAITING) break;
-      this.waiting.delete(oldest);
+    const token = this.#nextToken++;
+    this.#waiting.set(token, ping);
+    for (const oldest of this.#waiting.keys()) {
+      if (this.#waiting.size <= MAX_WAITING) break;
+      this.#waiting.delete(oldest);
     }
     if (ping.purpose === 'alive') {
-      this.outcomes.push({ token, answered: false });
-      if (this.outcomes.length > LOSS_WINDOW) this.outcomes.shift();
+      this.#outcomes.push({ token, answered: false });
+      if (this.#outcomes.length > LOSS_WINDOW) this.#outcomes.shift();
     }
     return token;
   }
 
   /** What the answered Ping was; undefined when it was none of ours, or was answered before. */
   answered(token: number): Ping | undefined {
-    const ping = this.waiting.get(token);
-    this.waiting.delete(token);
-    const outcome = ping?.purpose === 'alive' ? this.outcomes.find((one) => one.token === token) : undefined;
+    const ping = this.#waiting.get(token);
+    this.#waiting.delete(token);
+    const outcome = ping?.purpose === 'alive' ? this.#outcomes.find((one) => one.token === token) : undefined;
     if (outcome !== undefined) outcome.answered = true;
     return ping;
   }
 
   /** Share of the regular Pings that got no answer, 0 … 100; undefined before the first. The newest may still get one. */
   get lossPercent(): number | undefined {
-    const newest = this.outcomes.at(-1);
-    const judged = newest?.answered === false ? this.outcomes.slice(0, -1) : this.outcomes;
+    const newest = this.#outcomes.at(-1);
+    const judged = newest?.answered === false ? this.#outcomes.slice(0, -1) : this.#outcomes;
     if (judged.length === 0) return undefined;
     return (100 * judged.filter(({ answered }) => !answered).length) / judged.length;
   }
 
   reset(): void {
-    this.waiting.clear();
-    this.outcomes = [];
+    this.#waiting.clear();
+    this.#outcomes = [];
   }
 }

@@ -4,26 +4,26 @@
 const GAIN = 1 / 8;
 
 export class RttEstimator {
-  private smoothedMs: number | undefined;
+  #smoothedMs: number | undefined;
 
   /** Undefined before the first sample. */
   get rttMs(): number | undefined {
-    return this.smoothedMs;
+    return this.#smoothedMs;
   }
 
   /** From a question that was asked only once (Karn's rule): its answer cannot belong to another. */
   sample(rttMs: number): void {
-    this.smoothedMs =
-      this.smoothedMs === undefined ? rttMs : this.smoothedMs + GAIN * (rttMs - this.smoothedMs);
+    this.#smoothedMs =
+      this.#smoothedMs === undefined ? rttMs : this.#smoothedMs + GAIN * (rttMs - this.#smoothedMs);
   }
 
   /** For a rough sample, taken only when there is none yet. */
   seed(rttMs: number): void {
-    this.smoothedMs ??= rttMs;
+    this.#smoothedMs ??= rttMs;
   }
 
   reset(): void {
-    this.smoothedMs = undefined;
+    this.#smoothedMs = undefined;
   }
 
   /** Delay of a message's first retransmission. */
@@ -32,7 +32,7 @@ export class RttEstimator {
     readonly maxRetransmitMs: number;
     readonly initialRetransmitMs: number;
   }): number {
-    if (this.smoothedMs === undefined) return limits.initialRetransmitMs;
-    return Math.min(limits.maxRetransmitMs, Math.max(limits.minRetransmitMs, 3 * this.smoothedMs));
+    if (this.#smoothedMs === undefined) return limits.initialRetransmitMs;
+    return Math.min(limits.maxRetransmitMs, Math.max(limits.minRetransmitMs, 3 * this.#smoothedMs));
   }
 }

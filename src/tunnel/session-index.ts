@@ -2,28 +2,31 @@
 import { readU32 } from '../net/ip.js';
 
 export class SessionIndexes<Owner> {
-  private readonly owners = new Map<number, Owner>();
+  readonly #random: (length: number) => Uint8Array;
+  readonly #owners = new Map<number, Owner>();
 
-  constructor(private readonly random: (length: number) => Uint8Array) {}
+  constructor(random: (length: number) => Uint8Array) {
+    this.#random = random;
+  }
 
   allocate(owner: Owner): number {
     for (;;) {
-      const index = readU32(this.random(4), 0);
-      if (this.owners.has(index)) continue;
-      this.owners.set(index, owner);
+      const index = readU32(this.#random(4), 0);
+      if (this.#owners.has(index)) continue;
+      this.#owners.set(index, owner);
       return index;
     }
   }
 
   ownerOf(index: number): Owner | undefined {
-    return this.owners.get(index);
+    return this.#owners.get(index);
   }
 
   free(index: number): void {
-    this.owners.delete(index);
+    this.#owners.delete(index);
   }
 
   get size(): number {
-    return this.owners.size;
+    return this.#owners.size;
   }
 }

@@ -81,64 +81,72 @@ interface Attempt {
 }
 
 export class PeerSessions {
-  private current: Session | undefined;
-  private previous: Session | undefined;
-  private next: Session | undefined;
-  private attempt: Attempt | undefined;
-  private rekeyTimer: Timer | undefined;
-  private greatestTimestamp = new Uint8Array(TIMESTAMP_BYTES);
-  private lastInitiationMs = Number.NEGATIVE_INFINITY;
-  private handshakeWallMs: number | undefined;
-  private readonly jar: CookieJar;
+  readonly #peer: number;
+  readonly #paths: HandshakePaths;
+  readonly #context: SessionsContext;
+  readonly #listener: SessionsListener;
+  #current: Session | undefined;
+  #previous: Session | undefined;
+  #next: Session | undefined;
+  #attempt: Attempt | undefined;
+  #rekeyTimer: Timer | undefined;
+  #greatestTimestamp = new Uint8Array(TIMESTAMP_BYTES);
+  #lastInitiationMs = Number.NEGATIVE_INFINITY;
+  #handshakeWallMs: number | undefined;
+  readonly #jar: CookieJar;
 
   constructor(
-    private readonly peer: number,
+    peer: number,
     readonly remote: RemoteIdentity,
-    private readonly paths: HandshakePaths,
-    private readonly context: SessionsContext,
-    private readonly listener: SessionsListener,
+    paths: HandshakePaths,
+    context: SessionsContext,
+    listener: SessionsListener,
   ) {
-    this.jar = new CookieJar(remote.cookieKey);
+    this.#peer = peer;
+    this.#paths = paths;
+    this.#context = context;
+    this.#listener = listener;
+    this.#jar = new CookieJar(remote.cookieKey);
   }
 
   get hasCurrent(): boolean {
-    return this.current !== undefined;
+    return this.#current !== undefined;
   }
 
   get lastHandshakeWallMs(): number | undefined {
-    return this.handshakeWallMs;
+    return this.#handshakeWallMs;
   }
 
   /** Initiations sent in vain in a row. */
   get tries(): number {
-    return this.attempt?.tries ?? 0;
+    return this.#attempt?.tries ?? 0;
   }
 
   /** The endpoint in use, or the one that is tried first. */
   get endpoint(): DatagramAddress | undefined {
-    return this.paths.candidates()[0];
+    return this.#paths.candidates()[0];
   }
 
   /** Initiates, and goes on until a session is current. `later`: the peer has just stopped, so give it time. */
   connect(pace: 'now' | 'later'): void {
-    if (this.attempt !== undefined || this.paths.candidates().length === 0) return;
-    const startedMs = this.context.ports.clock.nowMs();
-    this.attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
-    if (pace === 'now') this.initiate(this.attempt);
-    else this.retryIn(this.attempt, this.context.times.rekeyTimeoutMs);
+    if (this.#attempt !== undefined || this.#paths.candidates().length === 0) return;
+    const startedMs = this.#context.ports.clock.nowMs();
+    this.#attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
+    if (pace === 'now') this.#initiate(this.#attempt);
+    else this.#retryIn(this.#attempt, this.#context.times.rekeyTimeoutMs);
   }
 
   /** A new way to it is known: calls now, if it is being called in vain. */
   hasten(): void {
-    const { attempt } = this;
-    if (attempt === undefined || this.current !== undefined) return;
-    if (this.context.ports.clock.nowMs() - attempt.sentMs >= HASTE_MS) this.initiate(attempt);
+    const attempt = this.#attempt;
+    if (attempt === undefined || this.#current !== undefined) return;
+    if (this.#context.ports.clock.nowMs() - attempt.sentMs >= HASTE_MS) this.#initiate(attempt);
   }
 
   /** There are other ways to it: what is established stays, an attempt without a session begins anew. */
   restart(): void {
-    if (this.current !== undefined) return;
-    this.endAttempt();
+    if (this.#current !== undefined) return;
+    this.#endAttempt();
     this.connect('now');
   }
 
@@ -147,60 +155,60 @@ export class PeerSessions {
     opened: OpenedInitiation<Peer>,
     source: DatagramAddress,
   ): SessionDropReason | undefined {
-    const { ports, indexes } = this.context;
+    const { ports, indexes } = this.#context;
     const nowMs = ports.clock.nowMs();
-    if (!isLater(opened.timestamp, this.greatestTimestamp)) return 'replayed';
-    if (nowMs - this.lastInitiationMs < MIN_INITIATION_INTERVAL_MS) return 'too-frequent';
-    this.greatestTimestamp = Uint8Array.from(opened.timestamp);
-    this.lastInitiationMs = nowMs;
-    this.yieldToPeer();
+    if (!isLater(opened.timestamp, this.#greatestTimestamp)) return 'replayed';
+    if (nowMs - this.#lastInitiationMs < MIN_INITIATION_INTERVAL_MS) return 'too-frequent';
+    this.#greatestTimestamp = Uint8Array.from(opened.timestamp);
+    this.#lastInitiationMs = nowMs;
+    this.#yieldToPeer();
     const localIndex = indexes.allocate(this);
     const response = createResponse(opened.state, this.remote, {
       ephemeral: ports.random(KEY_BYTES),
       localIndex,
-      cookie: this.jar.fresh(nowMs),
+      cookie: this.#jar.fresh(nowMs),
     });
     if (typeof response === 'string') {
       indexes.free(localIndex);
       return response;
     }
-    this.jar.sent(localIndex, response.bytes);
-    this.remove(this.next);
-    this.next = this.install(response.keys, 'responder', nowMs);
-    this.paths.adopt(source);
-    if (!ports.sendDatagram(source, response.bytes, this.peer)) {
-      this.context.count('handshake_send_failed');
+    this.#jar.sent(localIndex, response.bytes);
+    this.#remove(this.#next);
+    this.#next = this.#install(response.keys, 'responder', nowMs);
+    this.#paths.adopt(source);
+    if (!ports.sendDatagram(source, response.bytes, this.#peer)) {
+      this.#context.count('handshake_send_failed');
     }
-    this.context.count('handshake_responses_sent');
+    this.#context.count('handshake_responses_sent');
     return undefined;
   }
 
   /** A response to one of our initiations, mac1 checked. */
   responseReceived(message: ResponseMessage, source: DatagramAddress): SessionDropReason | undefined {
-    const { identity, ports } = this.context;
-    const attempt = this.attempt;
+    const { identity, ports } = this.#context;
+    const attempt = this.#attempt;
     if (attempt?.state === undefined || attempt.state.localIndex !== message.receiver) return 'no-handshake';
     const keys = openResponse(identity, this.remote, attempt.state, message);
     if (typeof keys === 'string') return keys;
     // The index passes from the handshake to the session.
     attempt.state = undefined;
-    const session = this.install(keys, 'initiator', attempt.sentMs);
-    this.paths.adopt(source);
-    this.promote(session, ports.clock.nowMs() - attempt.sentMs);
+    const session = this.#install(keys, 'initiator', attempt.sentMs);
+    this.#paths.adopt(source);
+    this.#promote(session, ports.clock.nowMs() - attempt.sentMs);
     return undefined;
   }
 
   /** The peer is under load. Its cookie goes into the next message: the retry, or the answer to the peer's. */
   cookieReceived(message: CookieMessage): SessionDropReason | undefined {
-    return this.jar.received(message, this.context.ports.clock.nowMs());
+    return this.#jar.received(message, this.#context.ports.clock.nowMs());
   }
 
   /** The peer has sent an authenticated message in this session. Harmless when it is not `next`. */
   confirmed(localIndex: number): void {
-    if (this.next?.localIndex !== localIndex) return;
-    const session = this.next;
-    this.next = undefined;
-    this.promote(session, this.context.ports.clock.nowMs() - session.sentMs);
+    if (this.#next?.localIndex !== localIndex) return;
+    const session = this.#next;
+    this.#next = undefined;
+    this.#promote(session, this.#context.ports.clock.nowMs() - session.sentMs);
   }
 
   /** @param sealed messages sealed in the current session */
@@ -210,135 +218,139 @@ export class PeerSessions {
 
   /** Ends the attempt to initiate, if there is one; sessions stay. */
   giveUp(): void {
-    this.endAttempt();
+    this.#endAttempt();
   }
 
   /** Removes all sessions and gives up any attempt. */
   drop(): void {
-    this.endAttempt();
-    this.rekeyTimer?.cancel();
-    for (const session of [this.current, this.previous, this.next]) this.remove(session);
-    this.current = this.previous = this.next = undefined;
+    this.#endAttempt();
+    this.#rekeyTimer?.cancel();
+    for (const session of [this.#current, this.#previous, this.#next]) this.#remove(session);
+    this.#current = this.#previous = this.#next = undefined;
   }
 
-  private install(keys: HandshakeKeys, role: Session['role'], sentMs: number): Session {
-    const { ports, times } = this.context;
-    ports.installSession(this.peer, keys);
+  #install(keys: HandshakeKeys, role: Session['role'], sentMs: number): Session {
+    const { ports, times } = this.#context;
+    ports.installSession(this.#peer, keys);
     keys.sendKey.fill(0);
     keys.receiveKey.fill(0);
     const { localIndex } = keys;
-    const expiry = ports.clock.after('session-expiry', times.rejectAfterMs, () => this.expire(localIndex));
+    const expiry = ports.clock.after('session-expiry', times.rejectAfterMs, () => this.#expire(localIndex));
     return { localIndex, role, sentMs, expiry };
   }
 
-  private promote(session: Session, rttMs: number): void {
-    const { ports, times, chance } = this.context;
-    this.endAttempt();
-    this.remove(this.previous);
-    this.previous = this.current;
-    this.current = session;
-    this.handshakeWallMs = ports.clock.wallMs();
-    ports.setCurrentSession(this.peer, session.localIndex);
+  #promote(session: Session, rttMs: number): void {
+    const { ports, times, chance } = this.#context;
+    this.#endAttempt();
+    this.#remove(this.#previous);
+    this.#previous = this.#current;
+    this.#current = session;
+    this.#handshakeWallMs = ports.clock.wallMs();
+    ports.setCurrentSession(this.#peer, session.localIndex);
     const rekeyMs = session.role === 'initiator' ? times.rekeyAfterMs : responderRekeyMs(times);
-    this.rekeyTimer?.cancel();
-    this.rekeyTimer = ports.clock.after('session-rekey', rekeyMs + chance() * times.retryJitterMs, () =>
-      this.listener.rekeyDue(),
+    this.#rekeyTimer?.cancel();
+    this.#rekeyTimer = ports.clock.after('session-rekey', rekeyMs + chance() * times.retryJitterMs, () =>
+      this.#listener.rekeyDue(),
     );
-    this.context.count('sessions_established');
-    this.listener.sessionReady(rttMs, session.role);
+    this.#context.count('sessions_established');
+    this.#listener.sessionReady(rttMs, session.role);
   }
 
-  private expire(localIndex: number): void {
-    if (this.previous?.localIndex === localIndex) {
-      this.remove(this.previous);
-      this.previous = undefined;
-    } else if (this.next?.localIndex === localIndex) {
-      this.remove(this.next);
-      this.next = undefined;
-    } else if (this.current?.localIndex === localIndex) {
-      this.remove(this.current);
-      this.current = undefined;
-      this.listener.sessionLost('the session ran out and could not be renewed');
+  #expire(localIndex: number): void {
+    if (this.#previous?.localIndex === localIndex) {
+      this.#remove(this.#previous);
+      this.#previous = undefined;
+    } else if (this.#next?.localIndex === localIndex) {
+      this.#remove(this.#next);
+      this.#next = undefined;
+    } else if (this.#current?.localIndex === localIndex) {
+      this.#remove(this.#current);
+      this.#current = undefined;
+      this.#listener.sessionLost('the session ran out and could not be renewed');
     }
   }
 
-  private remove(session: Session | undefined): void {
+  #remove(session: Session | undefined): void {
     if (session === undefined) return;
     session.expiry.cancel();
-    this.context.ports.removeSession(session.localIndex);
-    this.context.indexes.free(session.localIndex);
+    this.#context.ports.removeSession(session.localIndex);
+    this.#context.indexes.free(session.localIndex);
   }
 
-  private initiate(attempt: Attempt): void {
-    const { identity, ports, indexes, timestamps } = this.context;
-    this.forgetState(attempt);
-    const endpoints = this.paths.candidates();
+  #initiate(attempt: Attempt): void {
+    const { identity, ports, times, indexes, timestamps } = this.#context;
+    this.#forgetState(attempt);
+    const endpoints = this.#paths.candidates();
     const endpoint = endpoints[attempt.tries % endpoints.length];
-    if (endpoint === undefined) return;
+    if (endpoint === undefined) {
+      // A relay may come up, an address be told: the attempt must still be there then.
+      this.#retryIn(attempt, times.rekeyTimeoutMs);
+      return;
+    }
     const localIndex = indexes.allocate(this);
     const initiation = createInitiation(identity, this.remote, {
       ephemeral: ports.random(KEY_BYTES),
       localIndex,
       timestamp: timestamps.next(),
-      cookie: this.jar.fresh(ports.clock.nowMs()),
+      cookie: this.#jar.fresh(ports.clock.nowMs()),
     });
     if (typeof initiation === 'string') {
       indexes.free(localIndex);
-      this.context.count(`handshake_failed_${initiation}`);
+      this.#context.count(`handshake_failed_${initiation}`);
     } else {
-      this.jar.sent(localIndex, initiation.bytes);
+      this.#jar.sent(localIndex, initiation.bytes);
       attempt.state = initiation.state;
       attempt.sentMs = ports.clock.nowMs();
-      const sent = ports.sendDatagram(endpoint, initiation.bytes, this.peer);
-      this.context.count(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
+      const sent = ports.sendDatagram(endpoint, initiation.bytes, this.#peer);
+      this.#context.count(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
     }
     attempt.tries++;
-    this.tellWhenUnanswered(attempt);
-    if (this.attempt !== attempt) return; // given up
-    this.retryIn(attempt, this.retryDelayMs(attempt));
+    this.#tellWhenUnanswered(attempt);
+    if (this.#attempt !== attempt) return; // given up
+    this.#retryIn(attempt, this.#retryDelayMs(attempt));
   }
 
   /** While a session is current there is no hurry. */
-  private retryDelayMs(attempt: Attempt): number {
-    const { times } = this.context;
-    const early = this.current === undefined ? times.firstRetriesMs[attempt.tries - 1] : undefined;
+  #retryDelayMs(attempt: Attempt): number {
+    const { times } = this.#context;
+    const early = this.#current === undefined ? times.firstRetriesMs[attempt.tries - 1] : undefined;
     return early ?? times.rekeyTimeoutMs;
   }
 
-  private retryIn(attempt: Attempt, delayMs: number): void {
-    const { ports, times, chance } = this.context;
+  #retryIn(attempt: Attempt, delayMs: number): void {
+    const { ports, times, chance } = this.#context;
     const jitterMs = chance() * Math.min(times.retryJitterMs, delayMs / 4);
     attempt.timer?.cancel();
-    attempt.timer = ports.clock.after('handshake-retry', delayMs + jitterMs, () => this.initiate(attempt));
+    attempt.timer = ports.clock.after('handshake-retry', delayMs + jitterMs, () => this.#initiate(attempt));
   }
 
-  private tellWhenUnanswered(attempt: Attempt): void {
-    const { ports, times } = this.context;
+  #tellWhenUnanswered(attempt: Attempt): void {
+    const { ports, times } = this.#context;
     if (attempt.told || ports.clock.nowMs() - attempt.startedMs < times.rekeyAttemptMs) return;
     attempt.told = true;
-    this.listener.unanswered();
+    this.#listener.unanswered();
   }
 
   /** The greater key's handshake goes on; ours would make a second session. It is taken up again if nothing comes. */
-  private yieldToPeer(): void {
-    const { identity, times } = this.context;
-    if (this.attempt === undefined) return;
+  #yieldToPeer(): void {
+    const { identity, times } = this.#context;
+    if (this.#attempt === undefined) return;
     if (Buffer.compare(identity.publicKey, this.remote.publicKey) > 0) return;
-    this.forgetState(this.attempt);
-    this.retryIn(this.attempt, times.rekeyTimeoutMs);
+    this.#forgetState(this.#attempt);
+    this.#retryIn(this.#attempt, times.rekeyTimeoutMs);
   }
 
-  private endAttempt(): void {
-    if (this.attempt === undefined) return;
-    this.attempt.timer?.cancel();
-    this.forgetState(this.attempt);
-    this.attempt = undefined;
+  #endAttempt(): void {
+    if (this.#attempt === undefined) return;
+    this.#attempt.timer?.cancel();
+    this.#forgetState(this.#attempt);
+    this.#attempt = undefined;
   }
 
-  private forgetState(attempt: Attempt): void {
+  #forgetState(attempt: Attempt): void {
     if (attempt.state === undefined) return;
     attempt.state.transcript.wipe();
-    this.context.indexes.free(attempt.state.localIndex);
+    this.#context.indexes.free(attempt.state.localIndex);
     attempt.state = undefined;
   }
 }

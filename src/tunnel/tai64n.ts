@@ -16,14 +16,17 @@ function encode(nanoseconds: bigint): Uint8Array {
 
 /** Makes labels from the wall clock that always rise, also when that clock is set back or stands still. */
 export class TimestampSource {
-  private last = 0n;
+  readonly #wallMs: () => number;
+  #last = 0n;
 
-  constructor(private readonly wallMs: () => number) {}
+  constructor(wallMs: () => number) {
+    this.#wallMs = wallMs;
+  }
 
   next(): Uint8Array {
-    const now = BigInt(Math.max(0, Math.floor(this.wallMs() * 1_000))) * 1_000n;
-    this.last = now > this.last ? now : this.last + 1n;
-    return encode(this.last);
+    const now = BigInt(Math.max(0, Math.floor(this.#wallMs() * 1_000))) * 1_000n;
+    this.#last = now > this.#last ? now : this.#last + 1n;
+    return encode(this.#last);
   }
 }
 

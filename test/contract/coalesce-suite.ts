@@ -195,13 +195,7 @@ function sendAll(
 
 /** Receives frames until they hold `count` packets, or no more come. */
 function receiveAll(rig: Rig, count: number): Described[] {
-  const all: Described[] = [];
-  while (all.flatMap(packetsOf).length < count) {
-    const batch = rig.receiveOnce(500);
-    if (batch.length === 0) break;
-    all.push(...batch);
-  }
-  return all;
+  return rig.receiveWhile((all) => all.flatMap(packetsOf).length < count);
 }
 
 /** What the kernel would make of a frame that is cut where it has to be. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { DESCRIPTOR_WORDS, SCRATCH_SLOTS } from '../../src/dataplane/engine.js';
 import { pattern, udpPacket } from '../support/ip-packet.js';
-import { openPair, Rig } from './rig.js';
+import { type Described, openPair, PATIENCE_MS, Rig } from './rig.js';
 import { LOOPBACK, type World } from './world.js';
 
 export function deviceSuite(world: World): void {
@@ -43,11 +43,14 @@ export function deviceSuite(world: World): void {
       message[0] = 3;
       assert.ok(addon.sendDatagram(sender.fd, LOOPBACK[4], udp.port, message));
     }
-    const batches = [rig.receiveOnce(500), rig.receiveOnce(500), rig.receiveOnce(500)];
-    assert.deepEqual(
-      batches.map((batch) => batch.length),
-      [4, 4, 2],
-    );
+    const batches: Described[][] = [];
+    while (batches.flat().length < 10) {
+      const batch = rig.receiveOnce(PATIENCE_MS);
+      if (batch.length === 0) break;
+      batches.push(batch);
+    }
+    // More batches than three when the kernel is behind with handing them over.
+    assert.ok(batches.every(({ length }) => length <= 4));
     assert.deepEqual(
       batches.flat().map(({ bytes }) => bytes[10]),
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
@@ -63,16 +66,16 @@ export function deviceSuite(world: World): void {
     const rig = new Rig(addon, { role: 'tunnel', udp: [udp] });
     const sender = addon.openUdp(LOOPBACK[4], 0);
     const message = new Uint8Array(60_000);
-    for (let i = 0; i < 500; i++) addon.sendDatagram(sender.fd, LOOPBACK[4], udp.port, message);
-    const startMs = performance.now();
-    while (rig.counter('tunnelQueueDrops') === 0 && performance.now() - startMs < 5000) rig.receiveOnce(50);
-    let taken = -1;
-    while (taken !== rig.counter('tunnelDatagramsReceived')) {
-      taken = rig.counter('tunnelDatagramsReceived');
-      rig.receiveOnce(20);
-    }
-    assert.equal(taken + rig.counter('tunnelQueueDrops'), 500);
-    assert.ok(taken > 20);
+    let sent = 0;
+    for (let i = 0; i < 500; i++)
+      sent += Number(addon.sendDatagram(sender.fd, LOOPBACK[4], udp.port, message));
+    const [taken, dropped] = ['tunnelDatagramsReceived', 'tunnelQueueDrops'] as const;
+    const untilMs = performance.now() + PATIENCE_MS;
+    while (rig.counter(taken) + rig.counter(dropped) < sent && performance.now() < untilMs)
+      rig.receiveOnce(50);
+    assert.equal(rig.counter(taken) + rig.counter(dropped), sent);
+    assert.ok(rig.counter(taken) > 20);
+    assert.ok(rig.counter(dropped) > 0);
     rig.close();
     for (const { fd } of [udp, sender]) addon.closeSocket(fd);
   });
@@ -163,8 +166,7 @@ export function deviceSuite(world: World): void {
       addon.sendDatagram(sender.fd, LOOPBACK[4], b.udp.port, message);
       b.rig.receiveOnce(0);
     }
-    for (let tries = 0; tries < 10 && b.rig.counter('tunnelDatagramsReceived') < 500; tries++)
-      b.rig.receiveOnce(50);
+    b.rig.receiveUntil('tunnelDatagramsReceived', 500);
     assert.equal(b.rig.counter('tunnelDatagramsReceived'), 500);
     assert.equal(b.rig.counter('messagesReplayed'), 0);
     addon.closeSocket(sender.fd);

@@ -1,7 +1,7 @@
 /** The fake addon keeps the same contract as the real one, so that what is tested with it holds with the real one. */
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { mac } from '../../src/net/mac.js';
-import { createFakeAddon } from '../support/fake-engine.js';
+import { createFakeAddon } from '../support/fake-addon.js';
 import { type Datagram, FakeNetwork, NO_OFFLOAD } from '../support/fake-network.js';
 import { Inbox } from '../support/inbox.js';
 import { udpPacket, udpPayload } from '../support/ip-packet.js';

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
 import { Inbox } from '../support/inbox.js';
+import { PATIENCE_MS } from './rig.js';
 import type { LanLink, RawSocket, RawStream, Received, Station, TunLink, World } from './world.js';
 
 const NEAR_MAC = parse('02:00:00:00:00:0a');
@@ -71,7 +72,7 @@ async function connectRaw(family: 4 | 6, port: number): Promise<RawStream> {
   return {
     send: (bytes) => new Promise((resolve) => void socket.write(bytes, () => resolve())),
     read: async (length) => {
-      const deadline = performance.now() + 1_000;
+      const deadline = performance.now() + PATIENCE_MS;
       while (received.length < length && performance.now() < deadline)
         await new Promise((resolve) => setTimeout(resolve, 5));
       if (received.length < length) throw new Error(`${received.length} bytes instead of ${length}`);

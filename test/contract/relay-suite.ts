@@ -103,6 +103,12 @@ export function relaySuite(world: World): void {
     assert.equal(again(message.subarray(0, 31)), false);
     assert.equal(pair.b.rig.counter('messagesMalformed'), 1);
     assert.throws(() => pair.b.rig.engine.openRelayed(9_999, 0));
+    assert.ok(addon.sealAndSend(near, Uint8Array.of(0x20, 1)));
+    const fresh = pair.b.rig.receive(1)[0]?.bytes.slice(RELAY_HEADER_BYTES) ?? new Uint8Array(0);
+    for (const reserved of [1, 2, 3]) assert.equal(again(fresh.with(reserved, 1)), false, 'reserved bytes');
+    assert.equal(again(fresh.with(0, 2)), false, 'another type');
+    assert.equal(pair.b.rig.counter('messagesMalformed'), 5);
+    assert.equal(again(fresh), true);
     assert.equal(pair.b.rig.engine.openRelayed(0, 70_000), false);
     pair.close();
   });

@@ -19,6 +19,11 @@ export type Fields = Partial<Record<keyof typeof D, number>>;
 export type Described = Record<keyof typeof D, number> & { readonly bytes: Uint8Array };
 export type CounterName = Exclude<keyof typeof EngineCounter, 'count'>;
 
+/** For what must come, however busy the machine is. */
+export const PATIENCE_MS = 10_000;
+/** Between two looks at a counter. */
+const SHORT_MS = 50;
+
 /** Sessions are one registry per process: every test takes numbers of its own. */
 let lastPeer = 0;
 let lastIndex = 0x1000;
@@ -92,11 +97,16 @@ export class Rig {
     this.engine.send(this.place(0, packet, fields), 1);
   }
 
-  /** Receives until `count` descriptors have come; fewer when nothing more comes for half a second. */
+  /** Receives until `count` descriptors have come; fewer when nothing more comes for as long as `PATIENCE_MS`. */
   receive(count: number): Described[] {
+    return this.receiveWhile((all) => all.length < count);
+  }
+
+  /** Receives as long as more is wanted, but for the time that nothing comes. */
+  receiveWhile(isWanted: (all: readonly Described[]) => boolean): Described[] {
     const all: Described[] = [];
-    while (all.length < count) {
-      const batch = this.receiveOnce(500);
+    while (isWanted(all)) {
+      const batch = this.receiveOnce(PATIENCE_MS);
       if (batch.length === 0) break;
       all.push(...batch);
     }
@@ -111,7 +121,8 @@ export class Rig {
   /** Receives until a counter has reached a value: for what leaves no descriptor. Returns all that came meanwhile. */
   receiveUntil(name: CounterName, value: number): Described[] {
     const all: Described[] = [];
-    for (let tries = 0; tries < 10 && this.counter(name) < value; tries++) all.push(...this.receiveOnce(100));
+    const tries = PATIENCE_MS / SHORT_MS;
+    for (let i = 0; i < tries && this.counter(name) < value; i++) all.push(...this.receiveOnce(SHORT_MS));
     return all;
   }
 

@@ -164,6 +164,26 @@ export function streamSuite(world: World): void {
       good.raw.close();
     }));
 
+  it('brings up what came before the end before it tells of the end', () =>
+    withBench(async (bench) => {
+      const { raw, stream } = await bench.raw();
+      addon.trustStream(stream);
+      // More than an engine takes in at once: the last ones and the end are found together.
+      const lengths = Array.from({ length: 70 }, (_, i) => (i % 2 === 0 ? 148 : 92));
+      await raw.send(framed(...lengths.map((length) => typed(length === 148 ? 1 : 2, length))));
+      raw.close();
+      const order: (string | number)[] = [];
+      for (let tries = 0; tries < 200 && order.at(-1) !== 'closed'; tries++) {
+        for (const one of bench.rig.receiveOnce(20)) {
+          if (one.kind === Kind.handshake) order.push(one.length);
+          else if (one.session === stream)
+            order.push(one.sessionFlags === StreamEvent.closed ? 'closed' : 'open');
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(order, [...lengths, 'closed']);
+    }));
+
   it('waits for a message that never ends, and says nothing of it', () =>
     withBench(async (bench) => {
       const { raw, stream } = await bench.raw();

@@ -75,14 +75,14 @@ export function tunSuite(world: World): void {
   tun('throws when the device has been deleted', (link, rig) => {
     link.remove();
     assert.throws(() => {
-      for (let tries = 0; tries < 20; tries++) rig.engine.receive(100);
+      for (let tries = 0; tries < 100; tries++) rig.engine.receive(100);
     }, /gone/);
   });
 }
 
 /** The next packets from the program's partner port; the kernel may add packets of its own (multicast reports). */
 function receiveUdp(rig: Rig): ReturnType<Rig['receiveOnce']> {
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries < 100; tries++) {
     const wanted = rig.receiveOnce(100).filter(({ bytes }) => isToPartner(bytes));
     if (wanted.length > 0) return wanted;
   }

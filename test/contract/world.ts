@@ -11,7 +11,7 @@ export interface Received {
 export interface RawSocket {
   readonly port: number;
   send(bytes: Uint8Array, toPort: number): Promise<void>;
-  /** The next datagram; rejects when none comes within a second. */
+  /** The next datagram; rejects when none comes within ten seconds. */
   next(): Promise<Received>;
   close(): void;
 }
@@ -19,7 +19,7 @@ export interface RawSocket {
 /** A plain TCP client of the test's own, connected. */
 export interface RawStream {
   send(bytes: Uint8Array): Promise<void>;
-  /** Exactly so many bytes; rejects when they do not come within a second. */
+  /** Exactly so many bytes; rejects when they do not come within ten seconds. */
   read(length: number): Promise<Buffer>;
   /** Settles when the other end has closed it. */
   readonly closed: Promise<void>;
@@ -29,7 +29,7 @@ export interface RawStream {
 /** A machine on the LAN that sends and sees bare frames. */
 export interface Station {
   send(frame: Uint8Array): void;
-  /** The next IP frame from the near end; rejects when none comes within a second. */
+  /** The next IP frame from the near end; rejects when none comes within ten seconds. */
   next(): Promise<Uint8Array>;
   close(): void;
 }
@@ -52,7 +52,7 @@ export interface TunLink {
   readonly name: string;
   readonly tun: TunSocket;
   say(family: 4 | 6, payload: Uint8Array): Promise<void>;
-  /** The payload that the program gets next; rejects when none comes within a second. */
+  /** The payload that the program gets next; rejects when none comes within ten seconds. */
   hear(): Promise<Uint8Array>;
   /** Deletes the device while it is open. */
   remove(): void;

@@ -109,7 +109,7 @@ describe('capture', { skip: whySkipped }, () => {
         run('ip', 'link', 'set', lab.vrInterface, 'up');
         await until('opened again', () => (capture.counters.reopened >= round ? true : undefined));
         const before = capture.counters.received;
-        const asking = lab.pings(lab.node, `10.1.0.${80 + round}`);
+        const asking = lab.pings(lab.node, `10.1.0.${80 + round}`, 1);
         await until('a frame', () => (capture.counters.received > before ? true : undefined));
         await asking;
       }

@@ -29,7 +29,7 @@ export function run(...command: readonly string[]): string {
 }
 
 /** Polls until `probe` gives a value. */
-export async function until<T>(what: string, probe: () => T | undefined, timeoutMs = 4000): Promise<T> {
+export async function until<T>(what: string, probe: () => T | undefined, timeoutMs = 10_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
     const value = probe();
@@ -107,9 +107,9 @@ export class ArpLab {
     assert.ok(await this.pings(this.host, ip), `${ip} answers`);
   }
 
-  /** One echo request; true when it is answered within a second. Frames are captured meanwhile. */
-  async pings(namespace: string, ip: string): Promise<boolean> {
-    const command = ['netns', 'exec', namespace, 'ping', '-n', '-q', '-c', '1', '-W', '1', ip];
+  /** One echo request; true when it is answered. Frames are captured meanwhile. */
+  async pings(namespace: string, ip: string, withinS = 10): Promise<boolean> {
+    const command = ['netns', 'exec', namespace, 'ping', '-n', '-q', '-c', '1', '-W', String(withinS), ip];
     return promisify(execFile)('ip', command).then(
       () => true,
       () => false,

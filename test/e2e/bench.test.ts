@@ -34,7 +34,7 @@ const namespaces = (): string[] => {
 
 test('throughput: ours beside kernel forwarding', { skip: cannotRun }, async (t) => {
   const before = namespaces();
-  const args = '--peers none --ours vine --kernel kernel --seconds 1 --repeat 1'.split(' ');
+  const args = '--peers none --ours vine --kernel kernel --seconds 1 --repeat 1 --routes 2000'.split(' ');
   const { report, said } = await bench<ThroughputReport>('throughput', args);
   for (const line of said.trim().split('\n')) t.diagnostic(line);
   assert.deepEqual(
@@ -45,6 +45,11 @@ test('throughput: ours beside kernel forwarding', { skip: cannotRun }, async (t)
   assert.ok((vine?.median.tcp1Mbit ?? 0) > 1);
   assert.ok((vine?.median.rssMb ?? 0) > 1);
   assert.ok((vine?.median.cpuPerGb ?? 0) > 0);
+  assert.ok((vine?.median.rttBusyMaxMs ?? 0) > 0);
+  assert.ok((vine?.median.rssRoutesMb ?? 0) > (vine?.median.rssMb ?? 0));
+  assert.ok((vine?.median.updatesPerSecond ?? 0) > 0);
+  const judged = report.verdicts.filter(({ verdict }) => verdict !== 'not measured');
+  assert.ok(judged.some(({ figure }) => figure.startsWith('memory, ')));
   const left = namespaces().filter((name) => !before.includes(name));
   assert.deepEqual(left, []);
 });

@@ -13,11 +13,16 @@ import { cannotRun, ping, withLab } from './support.js';
 
 const RATE = 50_000;
 const INITIATION_BYTES = 148;
-/** Below what two busy cores carry beside the flood's own cost: what is looked at is loss, not the machine's speed. */
+/**
+ * What an established tunnel keeps. The flood's making takes a good part of this machine's two processors, which the
+ * stream without a limit wants too: it is compared with the same flood dropped before it reaches the router.
+ */
+const LEAST = 0.8;
+/** Below what two busy cores carry beside the flood's own cost: there nothing is dropped for comparison. */
 const PACE = '50M';
-const PROBE_SECONDS = 3;
-/** Less than this is a tunnel that starves. How much more is kept depends on the machine: the diagnostics tell. */
-const LEAST = 0.5;
+const UNLIMITED = '0';
+const PROBE_SECONDS = 2;
+/** The machine may be busy with other things for a moment: a flood that starves the tunnel does so every time. */
 const TRIES = 5;
 
 /** Initiations with the right mac1, for someone who knows the router's public key; nothing else in them is right. */
@@ -38,13 +43,21 @@ function residentMiB(pid: number | undefined): number {
   return Number(kib) / 1024;
 }
 
-/** Mbit/s from b1 to a1 at a fixed pace. */
-async function throughput(lab: Lab): Promise<number> {
-  const command = ['iperf3', '-c', '10.1.0.11', '-J', '-t', String(PROBE_SECONDS), '-b', PACE];
+/** Mbit/s from b1 to a1. */
+async function throughput(lab: Lab, pace: string): Promise<number> {
+  const command = ['iperf3', '-c', '10.1.0.11', '-J', '-t', String(PROBE_SECONDS), '-b', pace];
   const out = JSON.parse(await lab.exec('b1', command, { timeoutMs: 30_000 })) as {
     readonly end: { readonly sum_received: { readonly bits_per_second: number } };
   };
   return out.end.sum_received.bits_per_second / 1e6;
+}
+
+/** `on`: what comes from the attacker is dropped where it enters the router's machine. */
+async function shield(lab: Lab, on: boolean): Promise<void> {
+  const table = 'table netdev lab_shield';
+  const hook = 'type filter hook ingress device "wan0" priority 0;';
+  const rules = `${table} { chain wan { ${hook} ip saddr 10.66.0.0/16 drop; }; }`;
+  await lab.exec('vr-a', ['nft', on ? `add ${rules}` : `delete ${table}`]);
 }
 
 test('50,000 initiations a second from 65,534 addresses', { skip: cannotRun }, (t) =>
@@ -63,7 +76,7 @@ test('50,000 initiations a second from 65,534 addresses', { skip: cannotRun }, (
     const file = join(lab.directory, 'initiations');
     writeFileSync(file, initiations(4_096, key));
 
-    const quiet = await throughput(lab);
+    const quiet = await throughput(lab, PACE);
     const before = { counters: await attacked.counters(), memory: residentMiB(attacked.pid) };
     const mac1 = '02:00:00:ff:00:01';
     const to = ['192.0.2.1', '7700', '10.66.0.0', file, String(INITIATION_BYTES), String(RATE), '60'];
@@ -75,18 +88,29 @@ test('50,000 initiations a second from 65,534 addresses', { skip: cannotRun }, (
       });
       const started = performance.now();
       const first = await attacked.counters();
-      // The machine may be busy with other things for a moment: a flood that starves the tunnel does so every time.
-      let flooded = 0;
-      for (let i = 0; i < TRIES && flooded < LEAST * quiet; i++) flooded = await throughput(lab);
+      let paced = 0;
+      for (let i = 0; i < TRIES && paced < LEAST * quiet; i++) paced = await throughput(lab, PACE);
       const last = await attacked.counters();
       const seconds = (performance.now() - started) / 1_000;
       const arrived = ((last.handshake_received ?? 0) - (first.handshake_received ?? 0)) / seconds;
       const memory = residentMiB(attacked.pid);
       t.diagnostic(`${Math.round(arrived)} initiations a second arrived at the worker`);
-      t.diagnostic(`${quiet.toFixed(1)} Mbit/s before, ${flooded.toFixed(1)} Mbit/s in the flood`);
+      t.diagnostic(`${quiet.toFixed(1)} Mbit/s before, ${paced.toFixed(1)} Mbit/s in the flood`);
       t.diagnostic(`${before.memory.toFixed(0)} MiB before, ${memory.toFixed(0)} MiB in the flood`);
       assert.ok(arrived > RATE * 0.5, `only ${Math.round(arrived)} a second arrived: this was no flood`);
-      assert.ok(flooded >= LEAST * quiet, `${flooded} of ${quiet} Mbit/s`);
+      assert.ok(paced >= LEAST * quiet, `${paced} of ${quiet} Mbit/s`);
+      let kept = 0;
+      for (let i = 0; i < TRIES && kept < LEAST; i++) {
+        await shield(lab, true);
+        const without = await throughput(lab, UNLIMITED);
+        await shield(lab, false);
+        const flooded = await throughput(lab, UNLIMITED);
+        kept = flooded / without;
+        t.diagnostic(
+          `without a limit: ${without.toFixed(0)} Mbit/s, ${flooded.toFixed(0)} when the flood arrives`,
+        );
+      }
+      assert.ok(kept >= LEAST, `${kept} of the throughput`);
       assert.ok(memory < before.memory + 60, `from ${before.memory} to ${memory} MiB`);
       // A true router, which has no session, gets in meanwhile: it is asked for a cookie, and has it.
       await lab.daemon('b').kill('SIGKILL');

@@ -1,14 +1,17 @@
 /**
  * Random histories of whole overlays: the real tables, mobility, control channel and packet decisions of several routers,
- * a simulated network and clock. Everything random comes from one seed: `VINE_SEED=n` replays one history.
+ * a simulated network and clock. Nodes have IPv4, IPv6 or both. Everything random comes from one seed: `VINE_SEED=n`
+ * replays one history. What holds at every moment is in history-judge.ts; here is what happens, and the budgets.
  */
 import assert from 'node:assert/strict';
-import type { SimHost } from '../support/sim-lan-host.js';
+import type { Ip } from '../../src/net/ip.js';
+import type { MobilityConfig } from '../../src/tables/model.js';
+import { SimHost } from '../support/sim-lan-host.js';
 import type { SimSite } from '../support/sim-lan-site.js';
 import { randomOf } from '../support/sim-lan-wan.js';
-import { type Announcement, BLUE, SimWorld } from '../support/sim-lan-world.js';
+import { type Announcement, BLUE, type Families, SimWorld } from '../support/sim-lan-world.js';
 import type { SimLinkWan } from '../support/sim-link-wan.js';
-import { type Fate, sendPacket } from '../support/sim-packets.js';
+import { HistoryJudge } from './history-judge.js';
 
 const SITES = 3;
 const DELAY_MS = 20;
@@ -16,27 +19,31 @@ const JITTER_MS = 20;
 /** Longer than a freeze, and than the digests after it. */
 const FROZEN_MS = 190_000;
 const QUIET_MS = 35_000;
+/** Where nothing was cut, nothing waits for a digest. */
+const CALM_QUIET_MS = 12_000;
 /** The time for which a refused or contradicted claim is not repeated (5 s), and losses: then a node is reachable or frozen. */
 const BUDGET_MS = 8_000;
+/** A node that has rested moves through a whole network that loses nothing: the farthest delay, and 10 ms. */
+const CALM_MS = DELAY_MS + JITTER_MS + 10;
+/** The same with `strict`: the question, three probes, the answer, the claim. */
+const CALM_STRICT_MS = 3 * (DELAY_MS + JITTER_MS) + 60 + 10;
 
-export interface Statistics {
-  histories: number;
-  moves: number;
-  crashes: number;
-  disksLost: number;
-  cuts: number;
-  frozen: number;
-  packets: number;
-  worstHops: number;
-}
-
-export const statistics: Statistics = {
+export const statistics = {
   histories: 0,
   moves: 0,
+  /** Moves that were held to the tight budgets. */
+  calm: 0,
+  /** Nodes that were held to the 8 s. */
+  judged: 0,
   crashes: 0,
   disksLost: 0,
+  /** Nodes away from home that were unknown to all in the end, because all had lost what they knew. */
+  forgotten: 0,
   cuts: 0,
+  clones: 0,
   frozen: 0,
+  released: 0,
+  held: 0,
   packets: 0,
   worstHops: 0,
 };
@@ -46,50 +53,83 @@ export function playHistory(seed: number): void {
   new History(seed).play();
 }
 
+/** When a node moved and spoke last; milliseconds. */
+interface Life {
+  movedMs: number;
+  spokeMs: number;
+  /** The last move or a clone came before the one before it had settled. */
+  isCrossed: boolean;
+}
+
 export class History {
   readonly #random: () => number;
   readonly world: SimWorld;
   readonly #wan: SimLinkWan;
+  readonly #judge: HistoryJudge;
   readonly #isFaulty: boolean;
-  /** A router without its disk that has not heard the others yet. */
-  #lost: SimSite | undefined;
-  #hasFailed = false;
-  readonly #lastMoveMs = new Map<SimHost, number>();
+  readonly #verify: MobilityConfig['verify'];
+  readonly #loss: number;
+  readonly #lives = new Map<SimHost, Life>();
+  /** Cuts, heals, crashes and starts so far. */
+  #faults = 0;
+  #isStateLost = false;
+  /** Nodes that no router knew any more at some moment. */
+  readonly #forgotten = new Set<SimHost>();
+  /** Since when all routers hear one another; undefined while they do not. */
+  #wholeSinceMs: number | undefined = -BUDGET_MS;
 
   constructor(seed: number) {
     this.#random = randomOf(seed);
     this.#isFaulty = this.#random() < 0.6;
+    this.#verify = this.#pick(['optimistic', 'optimistic', 'strict', 'off']);
+    this.#loss = this.#pick([0, 0.05, 0.2]);
     this.world = new SimWorld({
       sites: SITES,
       hostsPerSite: [2, 1, 0],
       seed,
       links: true,
-      largeSubnet: this.#random() < 0.3,
-      verify: this.#pick(['optimistic', 'optimistic', 'strict', 'off']),
+      families: () => this.#pick<Families>(['4', '6', '46']),
+      largeSubnet: this.#pick([false, false, true, '6']),
+      verify: this.#verify,
       maxMoves: this.#pick([2, 3, 5, 100]),
-      wan: { delayMs: DELAY_MS, jitterMs: JITTER_MS, loss: this.#pick([0, 0.05, 0.2]), duplicate: 0.05 },
+      wan: { delayMs: DELAY_MS, jitterMs: JITTER_MS, loss: this.#loss, duplicate: 0.05 },
     });
     this.#wan = this.world.wan as SimLinkWan;
+    this.#judge = new HistoryJudge(this.world);
   }
 
   play(): void {
     statistics.histories++;
     this.world.settle(5_000);
-    const steps = 4 + Math.floor(this.#random() * 14);
-    for (let i = 0; i < steps; i++) this.#step();
+    const steps = 4 + Math.floor(this.#random() * 11);
+    for (let i = 0; i < steps; i++) {
+      this.#step();
+      this.#noteWhole();
+    }
+    this.#end();
+    statistics.packets += this.#judge.packets;
+    statistics.held += this.#judge.held;
+    statistics.worstHops = Math.max(statistics.worstHops, this.#judge.worstHops);
+  }
+
+  /** The network is whole again, freezes end, and everything agrees with the truth. */
+  #end(): void {
     this.#makeWhole();
-    const anyFrozen = this.#frozen().length > 0;
-    if (anyFrozen) {
+    if (!this.#isStateLost) this.#judge.freezesHold(BUDGET_MS);
+    const frozen = this.world.nodes().filter((node) => this.#isFrozen(node));
+    if (frozen.length > 0) {
       statistics.frozen++;
-      this.world.settle(FROZEN_MS);
+      if (this.#random() < 0.7) for (const node of frozen) this.#release(node);
+      else this.world.settle(FROZEN_MS);
     }
     // A living machine says something now and then; one whose router was down has not been heard.
-    if (this.#isFaulty || this.world.sites[0]?.options.mobility.verify === 'off')
+    if (this.#isFaulty || this.#verify === 'off')
       for (const host of this.world.hosts) host.announceGratuitous();
-    this.world.settle(QUIET_MS);
+    this.world.settle(this.#isFaulty ? QUIET_MS : CALM_QUIET_MS);
+    if (this.#forgotten.size > 0) this.#remembered();
     this.world.checkDirectories();
     this.world.checkForwarding();
-    for (const host of this.world.nodes()) this.#checkReachable(host);
+    for (const host of this.world.nodes()) this.#judge.reachable(host, 'in the end');
   }
 
   #step(): void {
@@ -97,8 +137,9 @@ export class History {
     if (this.#isFaulty && kind < 0.12) this.#crash();
     else if (this.#isFaulty && kind < 0.2) this.#boot();
     else if (this.#isFaulty && kind < 0.3) this.#cutOrHeal();
-    else if (kind < 0.4) this.#announceAgain();
-    else if (kind < 0.45) this.#sendPacket();
+    else if (kind < 0.32) this.#clone();
+    else if (kind < 0.37) this.#announceAgain();
+    else if (kind < 0.42) this.#releaseOne();
     else if (kind < 0.8) this.#move();
     else this.#pause();
   }
@@ -114,50 +155,140 @@ export class History {
     const to = this.world.site(1 + Math.floor(this.#random() * SITES));
     const announcement = this.#pick<Announcement>(['rarp', 'gratuitous', 'both']);
     const downtimeMs = this.#pick([2, 10, 60]);
+    const from = this.world.siteOf(node);
+    const isCalm = this.#isAtRest(node);
+    const life = this.#lifeOf(node);
+    const atMs = this.world.clock.nowMs() + downtimeMs;
     statistics.moves++;
-    this.#lastMoveMs.set(node, this.world.clock.nowMs() + downtimeMs);
+    this.#judge.unmoved.delete(node);
+    life.isCrossed = !isCalm && atMs - life.movedMs < BUDGET_MS;
+    life.movedMs = life.spokeMs = atMs;
+    if (isCalm) this.#judgeCalm(node, from === to ? undefined : to, downtimeMs);
     this.world.move(node, to, announcement, downtimeMs);
+    for (let i = 0; i < 2; i++)
+      this.world.clock.after('packet', downtimeMs + this.#random() * 150, () => this.#sendPacket(node));
+  }
+
+  /** A node that rested where everybody knew it to be is reachable again soon, and has moved once with all its addresses. */
+  #judgeCalm(node: SimHost, to: SimSite | undefined, downtimeMs: number): void {
+    const strict = this.#verify === 'strict' ? CALM_STRICT_MS : CALM_MS;
+    const budgetMs = this.#loss > 0 ? BUDGET_MS : strict;
+    const [{ movedMs }, faults] = [{ ...this.#lifeOf(node) }, this.#faults];
+    const eventsBefore = new Map(this.world.sites.map((site) => [site, site.events.length]));
+    this.world.clock.after('judge', downtimeMs + budgetMs, () => {
+      const life = this.#lifeOf(node);
+      if (life.movedMs !== movedMs || life.isCrossed || this.#faults !== faults) return;
+      statistics.calm++;
+      this.#judge.reachable(node, `${budgetMs} ms after it came`);
+      const claims = this.world.sites.flatMap((site) =>
+        site.events
+          .slice(eventsBefore.get(site))
+          .flatMap((event) => (event.event === 'move_claimed' && event.mac === node.mac ? [event] : [])),
+      );
+      const expected = to === undefined ? [] : [`${to.id}: ${node.ips.map(({ key }) => key).sort()}`];
+      const seen = claims.map((claim) => `${claim.to}: ${claim.ips.map(({ key }) => key).sort()}`);
+      assert.deepEqual(seen, expected, `${node.name} moves once, with all that it has`);
+    });
+  }
+
+  /** Everybody knows where it is, nothing is under way about it, and the network is whole. */
+  #isAtRest(node: SimHost): boolean {
+    const { movedMs, spokeMs } = this.#lifeOf(node);
+    const lastMs = Math.max(movedMs, spokeMs, this.#wholeSinceMs ?? Number.POSITIVE_INFINITY);
+    if (this.world.clock.nowMs() - lastMs <= BUDGET_MS || !this.#isWhole()) return false;
+    const at = this.world.siteOf(node);
+    return this.world.sites.every((site) =>
+      node.ips.every((ip) => {
+        const record = site.directory.here(BLUE, ip);
+        return record?.router === at?.id && record?.frozen !== true;
+      }),
+    );
   }
 
   #announceAgain(): void {
     const node = this.#node();
+    const at = this.world.siteOf(node);
+    if (at === undefined) return;
     if (this.#random() < 0.5) node.announceRarp();
     else node.announceGratuitous();
+    const life = this.#lifeOf(node);
+    life.spokeMs = this.world.clock.nowMs();
+  }
+
+  /** Another machine has the node's MAC and addresses for a while, says so, and answers. */
+  #clone(): void {
+    const node = this.#node();
+    const at = this.world.siteOf(node);
+    const lan = this.#pick(this.world.sites.filter((site) => site !== at)).lan;
+    if (at === undefined) return;
+    statistics.clones++;
+    const { clock } = this.world;
+    const stayMs = this.#pick([1, 300, 2_000]);
+    const life = this.#lifeOf(node);
+    if (this.#verify === 'strict' && this.#isAtRest(node)) this.#judge.unmoved.set(node, at);
+    life.isCrossed = true;
+    life.movedMs = life.spokeMs = clock.nowMs() + stayMs;
+    const clone = new SimHost(clock, `clone of ${node.name}`, node.mac, node.ips);
+    clone.attach(lan);
+    if (this.#random() < 0.5) clone.announceRarp();
+    else clone.announceGratuitous();
+    clock.after('clone', stayMs, () => clone.detach());
   }
 
   #pause(): void {
     this.world.settle(this.#pick([1, 15, 45, 100, 400, 2_500, 9_000]));
-    // Without verification a claim that crosses a return holds until the node speaks again.
-    if (this.#isFaulty || this.world.sites[0]?.options.mobility.verify === 'off') return;
+    this.#noteWhole();
+    const wholeMs = this.#wholeSinceMs;
+    if (wholeMs === undefined) return;
     for (const node of this.world.nodes()) {
-      const lastMs = this.#lastMoveMs.get(node) ?? 0;
-      if (this.world.clock.nowMs() - lastMs > BUDGET_MS && !this.#isFrozen(node)) this.#checkReachable(node);
+      const { spokeMs, movedMs, isCrossed } = this.#lifeOf(node);
+      const sinceMs = Math.max(spokeMs, movedMs, wholeMs);
+      // What nobody heard while a router was down, or a claim that crossed a return and that nobody verifies, holds
+      // until the node speaks again.
+      const isHeard = this.#faults === 0 || Math.min(spokeMs, movedMs) > wholeMs;
+      const isSettled = this.#verify !== 'off' || !isCrossed;
+      if (!isHeard || !isSettled || this.#isFrozen(node) || this.#forgotten.has(node)) continue;
+      if (this.world.clock.nowMs() - sinceMs <= BUDGET_MS) continue;
+      statistics.judged++;
+      this.#judge.reachable(node, `${BUDGET_MS} ms after it spoke`);
     }
   }
 
   #crash(): void {
-    // What a router without its disk knew, the others have to know: they do not fail until it is back.
-    if (this.#isStateLost()) return;
-    statistics.crashes++;
     const site = this.#pick(this.world.sites);
+    if (!site.isUp) return;
+    statistics.crashes++;
+    this.#faulty();
     site.crash();
-    const isFirst = !this.#hasFailed;
-    this.#hasFailed = true;
-    if (
-      isFirst &&
-      this.world.sites.every((other) => other === site || this.#isConnected(other)) &&
-      this.#random() < 0.5
-    ) {
-      // Only the first to fail: what others learned since is on no disk but theirs.
+    if (this.#random() < 0.4) {
       site.loseDisk();
       statistics.disksLost++;
-      this.#lost = site;
+      this.#isStateLost = true;
+      this.#judge.diskLost(site);
     }
+    for (const node of this.world.nodes()) if (this.#judge.isForgotten(node)) this.#forgotten.add(node);
+  }
+
+  /**
+   * All routers that knew a node have lost what they knew. At home it is learned when it speaks. Away from home nobody
+   * can tell it from a thief of the address: it is no one's until it has been home.
+   */
+  #remembered(): void {
+    for (const node of this.#forgotten) {
+      const [at, home] = [this.world.siteOf(node), this.world.site(Number(node.name[1]))];
+      const isUnknown = (ip: Ip): boolean =>
+        this.world.sites.every(({ directory }) => directory.here(BLUE, ip) === undefined);
+      if (at === home || !node.ips.some(isUnknown)) continue;
+      statistics.forgotten++;
+      this.world.move(node, home, 'gratuitous', 10);
+    }
+    this.world.settle(QUIET_MS);
   }
 
   #boot(): void {
     for (const site of this.world.sites) {
       if (site.isUp) continue;
+      this.#faulty();
       site.boot(true);
       this.#wan.connectAll();
       this.world.settle(this.#pick([200, 400]));
@@ -166,22 +297,9 @@ export class History {
     }
   }
 
-  #isStateLost(): boolean {
-    if (this.#lost?.isUp === true && this.#isConnected(this.#lost)) this.#lost = undefined;
-    return this.#lost !== undefined;
-  }
-
-  /** It runs, and hears all others that run. */
-  #isConnected(site: SimSite): boolean {
-    const others = this.world.sites.filter((other) => other !== site && other.isUp);
-    const heard = this.#wan.upPeers(site.id);
-    return site.isUp && others.every(({ id }) => heard.includes(id));
-  }
-
   #cutOrHeal(): void {
-    if (this.#isStateLost()) return;
-    this.#hasFailed = true;
     statistics.cuts++;
+    this.#faulty();
     const [a, b] = this.#pick([
       ['vr-a', 'vr-b'],
       ['vr-a', 'vr-c'],
@@ -191,63 +309,81 @@ export class History {
     else this.#wan.heal(a, b);
   }
 
+  #faulty(): void {
+    this.#faults++;
+    this.#wholeSinceMs = undefined;
+    this.#judge.unmoved.clear();
+  }
+
+  /** All routers run, and hear one another. */
+  #isWhole(): boolean {
+    return this.world.sites.every(
+      ({ id, isUp }) =>
+        isUp &&
+        this.#wan.upPeers(id).length === SITES - 1 &&
+        this.world.sites.every((other) => other.id === id || this.#wan.isWhole(id, other.id)),
+    );
+  }
+
+  #noteWhole(): void {
+    if (!this.#isWhole()) this.#wholeSinceMs = undefined;
+    else this.#wholeSinceMs ??= this.world.clock.nowMs();
+  }
+
   #makeWhole(): void {
     for (let i = 0; i < SITES; i++) this.#boot();
     for (const a of this.world.sites) {
       for (const b of this.world.sites) if (a.id < b.id) this.#wan.heal(a.id, b.id);
     }
     // Links that have died are tried again every 2 s, those that have not been missed die after 15 s.
-    this.world.settle(this.#isFaulty ? 18_000 : 5_000);
-  }
-
-  #frozen(): readonly SimHost[] {
-    return this.world.nodes().filter((node) => this.#isFrozen(node));
+    const untilMs = this.world.clock.nowMs() + 18_000;
+    do this.world.settle(5_000);
+    while (!this.#isWhole() && this.world.clock.nowMs() < untilMs);
   }
 
   #isFrozen(node: SimHost): boolean {
-    return this.world.sites.some(({ directory }) => directory.here(BLUE, node.ip)?.frozen === true);
+    return this.world.sites.some(({ directory }) =>
+      node.ips.some((ip) => directory.here(BLUE, ip)?.frozen === true),
+    );
   }
 
-  /** From every site, where the packet is sent to the VR, to where the node is. */
-  #checkReachable(node: SimHost): void {
-    const at = this.world.siteOf(node);
-    assert(at, `${node.name} is nowhere`);
-    for (const [i, site] of this.world.sites.entries()) {
-      const gateway = this.world.host(`gw${i + 1}`);
-      if (site === at) continue;
-      let fate: Fate | undefined;
-      const done = (found: Fate): void => {
-        fate = found;
-      };
-      sendPacket(this.world.sites, { host: gateway, site }, node.ip.key, (action) => action(), done);
-      this.#checkPath(fate?.path ?? []);
-      assert.equal(fate?.deliveredTo, at.id, `${site.id} to ${node.name} by ${fate?.path.join(' ')}`);
+  #releaseOne(): void {
+    const node = this.#node();
+    if (this.#isFrozen(node)) this.#release(node);
+    else this.#sendPacket(node);
+  }
+
+  /** An operator ends the freeze where the node is held; elsewhere he is told where that is. */
+  #release(node: SimHost): void {
+    for (const ip of node.ips) {
+      for (const site of this.world.sites) {
+        const record = site.directory.here(BLUE, ip);
+        if (!site.isUp || record?.frozen !== true) continue;
+        const released = site.mobility.unfreeze(BLUE, ip);
+        assert.equal(typeof released === 'string', record.router !== site.id, String(released));
+        if (record.router === site.id) statistics.released++;
+      }
     }
+    const life = this.#lifeOf(node);
+    life.movedMs = Math.max(life.movedMs, this.world.clock.nowMs());
   }
 
-  /** It takes the time that packets take, while everything else goes on. */
-  #sendPacket(): void {
-    const site = this.#pick(this.world.sites);
-    if (!site.isUp) return;
-    const gateway = this.world.host(`gw${this.world.sites.indexOf(site) + 1}`);
-    const hop = (action: () => void): void => {
+  /** It takes the time that packets take, while everything else goes on; through a cut it does not come. */
+  #sendPacket(node: SimHost): void {
+    const from = this.#pick(this.world.sites);
+    if (!from.isUp) return;
+    this.#judge.travels(from, node, (action, a, b) => {
+      if (!this.#wan.isWhole(a.id, b.id)) return;
       this.world.clock.after('packet', DELAY_MS + this.#random() * JITTER_MS, action);
-    };
-    sendPacket(this.world.sites, { host: gateway, site }, this.#node().ip.key, hop, (fate) =>
-      this.#checkPath(fate.path),
-    );
+    });
   }
 
-  /** Only the router where it ends may have sent it on before: its node has arrived there meanwhile. */
-  #checkPath(all: readonly string[]): void {
-    const path = all.slice(0, -1);
-    statistics.packets++;
-    statistics.worstHops = Math.max(statistics.worstHops, path.length);
-    assert.equal(
-      new Set(path).size,
-      path.length,
-      `a packet came through one router twice: ${path.join(' ')}`,
-    );
+  #lifeOf(node: SimHost): Life {
+    const known = this.#lives.get(node);
+    if (known !== undefined) return known;
+    const life = { movedMs: -BUDGET_MS, spokeMs: -BUDGET_MS, isCrossed: false };
+    this.#lives.set(node, life);
+    return life;
   }
 
   #pick<T>(from: readonly T[]): T {

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Announcement, SimWorld } from '../support/sim-lan-world.js';
+import { type Announcement, type Families, SimWorld } from '../support/sim-lan-world.js';
 
 const SITES = 4;
 const NODES_PER_SITE = 2;
@@ -58,21 +58,33 @@ function play(world: SimWorld, history: readonly Step[]): void {
   world.settle(QUIET_MS);
 }
 
-for (const largeSubnet of [false, true]) {
-  test(`any history of moves and cuts ends in agreement with the truth${largeSubnet ? ', one large subnet' : ''}`, () => {
+const KINDS = [
+  { largeSubnet: false, ipv6: false },
+  { largeSubnet: true, ipv6: false },
+  { largeSubnet: false, ipv6: true },
+  { largeSubnet: '6', ipv6: true },
+] as const;
+const FAMILIES: readonly Families[] = ['4', '6', '46'];
+
+for (const { largeSubnet, ipv6 } of KINDS) {
+  const kind = `${ipv6 ? ', IPv4 and IPv6' : ''}${largeSubnet === false ? '' : ', one large subnet'}`;
+  test(`any history of moves and cuts ends in agreement with the truth${kind}`, () => {
     fc.assert(
       fc.property(
         fc.array(step, { minLength: 1, maxLength: 40 }),
         fc.integer({ min: 1, max: 1_000_000 }),
         (history, seed) => {
           const wan = { delayMs: 20, jitterMs: 30, loss: 0.1, retryMs: 60, duplicate: 0.05 };
-          const world = new SimWorld({ sites: SITES, hostsPerSite: NODES_PER_SITE, wan, seed, largeSubnet });
+          let hosts = seed;
+          const families = (): Families => FAMILIES[hosts++ % FAMILIES.length] ?? '46';
+          const size = { sites: SITES, hostsPerSite: NODES_PER_SITE };
+          const world = new SimWorld({ ...size, wan, seed, largeSubnet, ...(ipv6 ? { families } : {}) });
           world.fillCaches();
           play(world, history);
           world.checkAll();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: ipv6 ? 75 : 150 },
     );
   });
 }

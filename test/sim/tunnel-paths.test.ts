@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Ip } from '../../src/net/ip.js';
+import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
+import type { Tunnel } from '../../src/tunnel/tunnel.js';
 import { type Datagram, type SimRouter, World, type WorldOptions } from './tunnel-world.js';
 
 const NAMES = ['vr-a', 'vr-b', 'vr-c'] as const;
+const C = NAMES.indexOf('vr-c');
+const codec = new ControlCodec();
 
 /** vr-c is reachable by all. */
 function start(test: TestContext, options: Partial<WorldOptions>) {
@@ -30,6 +34,18 @@ function straight({ from, to }: Datagram): boolean {
   const host = ({ address }: { address: Uint8Array }): string => [...address].join('.');
   const boxes = ['203.0.113.1', '203.0.113.2'];
   return boxes.includes(host(from)) && boxes.includes(host(to));
+}
+
+/** The epoch of the last control message from that peer: what an insider who is the peer would go on with. */
+function epochFrom(tunnel: Tunnel, peer: number): () => number {
+  let epoch = 0;
+  const received = tunnel.controlReceived.bind(tunnel);
+  tunnel.controlReceived = (from, payload, source) => {
+    const decoded = codec.decode(payload);
+    if (from === peer && typeof decoded !== 'string') epoch = decoded.envelope.epoch;
+    received(from, payload, source);
+  };
+  return () => epoch;
 }
 
 describe('two routers behind NAT', () => {
@@ -157,14 +173,17 @@ describe('a path', () => {
 
   it('is not changed by what an insider says of it, nor are strangers flooded on his word', (test) => {
     const { world, a, c } = start(test, {});
+    const epochOfC = epochFrom(a.tunnel, C);
     world.until('up', () => a.stateOf('vr-b') === 'up' && a.stateOf('vr-c') === 'up', 1_000);
     const before = world.sent.length;
     const stranger = Ip.of('198.51.100.1');
-    const introductions = Reflect.get(a.tunnel, 'introductions');
-    const from = Reflect.get(a.tunnel, 'byId').get('vr-c');
     for (let port = 1; port <= 1_000; port++) {
-      introductions.received(from, { type: 'seen', router: 'vr-b', ip: stranger, port });
+      const body = { type: 'seen', router: 'vr-b', ip: stranger, port } as const;
+      const envelope = { id: 0, acks: [], epoch: epochOfC(), ackEpoch: 0, oldest: 0, body };
+      a.tunnel.controlReceived(C, codec.encode(envelope));
     }
+    assert.equal(a.count('control_received_seen'), 1_000);
+    assert.equal(a.count('control_drop_other_epoch'), 0);
     world.clock.advance(60_000);
     assert.equal(transportTo(a, 'vr-b'), 'udp');
     const flood = world.sent.slice(before).filter(({ to }) => to.address[0] === 198);

@@ -9,7 +9,7 @@ import type { TableMessage } from '../../src/tables/message.js';
 import type { GndtConfig, RouterId } from '../../src/tables/model.js';
 import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.js';
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
-import type { TunnelEvent } from '../../src/tunnel/peer.js';
+import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
 import { relayTag, wrapForRelay } from '../../src/tunnel/relay-message.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
@@ -295,6 +295,8 @@ export interface WorldOptions {
   readonly relays?: readonly RouterId[];
   /** Routers behind a NAT box of their own; each is also without endpoint. */
   readonly nat?: Readonly<Record<RouterId, NatKind>>;
+  /** Instead of a random one, or that of the environment. */
+  readonly seed?: number;
 }
 
 export class World {
@@ -313,7 +315,7 @@ export class World {
   private readonly ipv6: boolean;
 
   constructor(options: WorldOptions) {
-    this.seed = Number(process.env.VINE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    this.seed = options.seed ?? Number(process.env.VINE_SEED ?? Math.floor(Math.random() * 2 ** 31));
     this.random = new Random(this.seed);
     this.ipv6 = options.ipv6 ?? false;
     this.weather = { delayMs: 10, jitterMs: 2, loss: 0, duplication: 0, ...options.weather };

@@ -17,6 +17,8 @@ interface End {
   received: Buffer;
   isTrusted: boolean;
   isClosed: boolean;
+  /** The other end has hung up: it ends when what has come is read. */
+  isEnding: boolean;
   onData: (() => void) | undefined;
 }
 
@@ -115,13 +117,19 @@ export class FakeStreams {
   /** The next whole message of any connection. */
   next(): { readonly stream: number; readonly from: Address; readonly bytes: Uint8Array } | undefined {
     for (const end of this.#ends.values()) {
-      if (end.received.length < 2) continue;
+      if (end.received.length < 2) {
+        if (end.isEnding) this.#end(end, 0);
+        continue;
+      }
       const length = end.received.readUInt16BE(0);
       if (length < SHORTEST || length > (end.isTrusted ? LONGEST : STRANGERS_LONGEST)) {
         this.#end(end, EPROTO);
         continue;
       }
-      if (end.received.length < 2 + length) continue;
+      if (end.received.length < 2 + length) {
+        if (end.isEnding) this.#end(end, 0);
+        continue;
+      }
       const bytes = new Uint8Array(end.received.subarray(2, 2 + length));
       end.received = end.received.subarray(2 + length);
       return { stream: end.id ?? 0, from: end.far, bytes };
@@ -135,7 +143,13 @@ export class FakeStreams {
 
   #make(far: Address, numbered: boolean): End {
     const id = numbered ? this.#nextId++ : undefined;
-    const blank = { other: undefined, received: Buffer.alloc(0), isTrusted: false, isClosed: false };
+    const blank = {
+      other: undefined,
+      received: Buffer.alloc(0),
+      isTrusted: false,
+      isClosed: false,
+      isEnding: false,
+    };
     const end: End = { id, far, ...blank, onData: undefined };
     if (id !== undefined) this.#ends.set(id, end);
     return end;
@@ -164,7 +178,12 @@ export class FakeStreams {
     if (end.isClosed) return;
     end.isClosed = true;
     if (end.id !== undefined) this.#ends.delete(end.id);
-    if (end.other !== undefined) this.#end(end.other, 0);
+    if (end.other !== undefined) this.#ending(end.other);
+  }
+
+  #ending(end: End): void {
+    end.isEnding = true;
+    if (end.id === undefined || end.received.length === 0) this.#end(end, 0);
   }
 
   #end(end: End, errno: number): void {

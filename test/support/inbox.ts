@@ -1,3 +1,6 @@
+/** For what must come, however busy the machine is. */
+const PATIENCE_MS = 10_000;
+
 /** A queue between events and a test that awaits them. */
 export class Inbox<T> {
   readonly #waiting: ((item: T) => void)[] = [];
@@ -9,12 +12,12 @@ export class Inbox<T> {
     else waiter(item);
   }
 
-  /** The next item; rejects when none comes within a second. */
+  /** The next item; rejects when none comes within `PATIENCE_MS`. */
   next(): Promise<T> {
     const item = this.#items.shift();
     if (item !== undefined) return Promise.resolve(item);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('nothing came within a second')), 1000);
+      const timer = setTimeout(() => reject(new Error('nothing came within 10 s')), PATIENCE_MS);
       this.#waiting.push((arrived) => {
         clearTimeout(timer);
         resolve(arrived);

@@ -1,26 +1,55 @@
 /** Builds and checks IP packets the slow, obvious way, as the judge of what an engine made of them. */
 
+import { Ip } from '../../src/net/ip.js';
+
 export const TcpFlag = { fin: 0x01, syn: 0x02, psh: 0x08, ack: 0x10, ece: 0x40, cwr: 0x80 } as const;
 
 export type Family = 4 | 6;
 
-export interface PacketOptions {
-  readonly family: Family;
-  readonly payload: Uint8Array;
+/** Between which addresses: two of that family, or these. */
+export type Between =
+  | { readonly family: Family; readonly source?: never; readonly destination?: never }
+  | { readonly family?: never; readonly source: string; readonly destination: string };
+
+export interface IpOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol?: number;
+  readonly ttl?: number;
   readonly identification?: number;
   /** IPv6: an 8-byte hop-by-hop header of padding in front of layer 4. */
   readonly hopByHop?: boolean;
+  /** Layer 4, its checksum included (`tcpSegment`, `udpDatagram`). */
+  readonly payload?: Uint8Array;
 }
 
-export interface TcpOptions extends PacketOptions {
-  readonly sequence: number;
-  readonly flags: number;
-}
+export type UdpOptions = Between &
+  Pick<IpOptions, 'identification' | 'hopByHop'> & {
+    readonly payload: Uint8Array;
+    readonly sourcePort?: number;
+    readonly destinationPort?: number;
+  };
 
+export type TcpOptions = Between &
+  Pick<IpOptions, 'identification' | 'hopByHop'> & {
+    readonly payload?: Uint8Array;
+    readonly sequence?: number;
+    readonly flags?: number;
+    /** Filled up to a multiple of 4 bytes. */
+    readonly options?: Uint8Array;
+  };
+
+const ICMP = 1;
 const TCP = 6;
 const UDP = 17;
 const SOURCE_PORT = 40000;
 const DESTINATION_PORT = 5201;
+/** Two NOPs and a timestamp, as every Linux sender has them. */
+const TIMESTAMPS = Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2);
+const ADDRESSES = {
+  4: { source: '10.1.0.5', destination: '10.2.0.9' },
+  6: { source: 'fd00:1::1', destination: 'fd00:2::9' },
+} as const;
 
 /** RFC 1071, two bytes at a time, over several pieces as if they lay in a row. */
 export function internetChecksum(...pieces: readonly Uint8Array[]): number {
@@ -37,10 +66,14 @@ function view(bytes: Uint8Array): DataView {
 
 /** Source and destination addresses, protocol and layer 4 length (RFC 9293 §3.1, RFC 8200 §8.1). */
 export function pseudoHeader(packet: Uint8Array, protocol: number, length: number): Uint8Array {
+  const addresses = familyOf(packet) === 4 ? packet.subarray(12, 20) : packet.subarray(8, 40);
+  return pseudoHeaderOf(addresses, protocol, length);
+}
+
+function pseudoHeaderOf(addresses: Uint8Array, protocol: number, length: number): Uint8Array {
   const tail = new Uint8Array(8);
   view(tail).setUint32(0, length);
   tail[7] = protocol;
-  const addresses = familyOf(packet) === 4 ? packet.subarray(12, 20) : packet.subarray(8, 40);
   return Buffer.concat([addresses, tail]);
 }
 
@@ -48,63 +81,84 @@ export function familyOf(packet: Uint8Array): number {
   return (packet[0] ?? 0) >>> 4;
 }
 
-function ipHeader(options: PacketOptions, protocol: number, length: number): Uint8Array {
-  if (options.family === 4) return ipv4Header(options, protocol, length);
-  const extension = options.hopByHop === true ? 8 : 0;
-  const header = new Uint8Array(40 + extension);
-  header[0] = 0x60;
-  view(header).setUint16(4, extension + length);
-  header[6] = extension === 0 ? protocol : 0;
-  header[7] = 64;
-  header.set([0xfd, 0, 0, 1], 8);
-  header[23] = 1;
-  header.set([0xfd, 0, 0, 2], 24);
-  header[39] = 9;
-  // Next header, length 0 (8 bytes), one PadN option over the rest.
-  if (extension !== 0) header.set([protocol, 0, 1, 4, 0, 0, 0, 0], 40);
-  return header;
+export function ipPacket(options: IpOptions): Buffer {
+  const { protocol = UDP, payload = new Uint8Array(8) } = options;
+  const isV4 = Ip.of(options.source).family === 4;
+  const header = isV4 ? ipv4Header(options, protocol, payload) : ipv6Header(options, protocol, payload);
+  return Buffer.concat([header, payload]);
 }
 
-function ipv4Header(options: PacketOptions, protocol: number, length: number): Uint8Array {
+function ipv4Header(options: IpOptions, protocol: number, { length }: Uint8Array): Uint8Array {
   const header = new Uint8Array(20);
   header[0] = 0x45;
   view(header).setUint16(2, 20 + length);
   view(header).setUint16(4, options.identification ?? 7);
   header[6] = 0x40;
-  header[8] = 64;
+  header[8] = options.ttl ?? 64;
   header[9] = protocol;
-  header.set([10, 1, 0, 5], 12);
-  header.set([10, 2, 0, 9], 16);
+  Ip.of(options.source).write(header, 12);
+  Ip.of(options.destination).write(header, 16);
   view(header).setUint16(10, internetChecksum(header));
   return header;
 }
 
-export function tcpPacket(options: TcpOptions): Uint8Array {
-  // 12 bytes of options: two NOPs and a timestamp, as every Linux sender has them.
-  const header = new Uint8Array(32);
+function ipv6Header(options: IpOptions, protocol: number, { length }: Uint8Array): Uint8Array {
+  const extension = options.hopByHop === true ? 8 : 0;
+  const header = new Uint8Array(40 + extension);
+  header[0] = 0x60;
+  view(header).setUint16(4, extension + length);
+  header[6] = extension === 0 ? protocol : 0;
+  header[7] = options.ttl ?? 64;
+  Ip.of(options.source).write(header, 8);
+  Ip.of(options.destination).write(header, 24);
+  // Next header, length 0 (8 bytes), one PadN option over the rest.
+  if (extension !== 0) header.set([protocol, 0, 1, 4, 0, 0, 0, 0], 40);
+  return header;
+}
+
+export function tcpPacket(packet: TcpOptions): Uint8Array {
+  const { payload = new Uint8Array(0), sequence = 1, flags = TcpFlag.ack, options = TIMESTAMPS } = packet;
+  const header = new Uint8Array(20 + Math.ceil(options.length / 4) * 4);
   view(header).setUint16(0, SOURCE_PORT);
   view(header).setUint16(2, DESTINATION_PORT);
-  view(header).setUint32(4, options.sequence);
+  view(header).setUint32(4, sequence);
   view(header).setUint32(8, 77);
-  header[12] = 0x80;
-  header[13] = options.flags;
+  header[12] = (header.length / 4) << 4;
+  header[13] = flags;
   view(header).setUint16(14, 501);
-  header.set([1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2], 20);
-  return seal(ipHeader(options, TCP, 32 + options.payload.length), header, options.payload, TCP, 16);
+  header.set(options, 20);
+  return inPacket(packet, TCP, sealed(packet, TCP, Buffer.concat([header, payload]), 16));
 }
 
-export function udpPacket(options: PacketOptions): Uint8Array {
+export function udpPacket(packet: UdpOptions): Uint8Array {
+  return inPacket(packet, UDP, udpDatagram(packet));
+}
+
+/** A UDP header and its payload. */
+export function udpDatagram(datagram: UdpOptions): Buffer {
+  const { payload, sourcePort = SOURCE_PORT, destinationPort = DESTINATION_PORT } = datagram;
   const header = new Uint8Array(8);
-  view(header).setUint16(0, SOURCE_PORT);
-  view(header).setUint16(2, DESTINATION_PORT);
-  view(header).setUint16(4, 8 + options.payload.length);
-  return seal(ipHeader(options, UDP, 8 + options.payload.length), header, options.payload, UDP, 6);
+  view(header).setUint16(0, sourcePort);
+  view(header).setUint16(2, destinationPort);
+  view(header).setUint16(4, 8 + payload.length);
+  return sealed(datagram, UDP, Buffer.concat([header, payload]), 6);
 }
 
-function seal(ip: Uint8Array, header: Uint8Array, payload: Uint8Array, protocol: number, field: number) {
-  const sum = internetChecksum(pseudoHeader(ip, protocol, header.length + payload.length), header, payload);
-  view(header).setUint16(field, protocol === UDP && sum === 0 ? 0xffff : sum);
-  return new Uint8Array(Buffer.concat([ip, header, payload]));
+function addressesOf(between: Between): { readonly source: string; readonly destination: string } {
+  return between.family === undefined ? between : ADDRESSES[between.family];
+}
+
+/** Fills in the checksum, which is at `field`. */
+function sealed(between: Between, protocol: number, segment: Buffer, field: number): Buffer {
+  const { source, destination } = addressesOf(between);
+  const addresses = Buffer.concat([Ip.of(source).toBytes(), Ip.of(destination).toBytes()]);
+  const sum = internetChecksum(pseudoHeaderOf(addresses, protocol, segment.length), segment);
+  segment.writeUInt16BE(protocol === UDP && sum === 0 ? 0xffff : sum, field);
+  return segment;
+}
+
+function inPacket(options: TcpOptions | UdpOptions, protocol: number, payload: Uint8Array): Uint8Array {
+  return new Uint8Array(ipPacket({ ...options, ...addressesOf(options), protocol, payload }));
 }
 
 export interface Layer4 {
@@ -144,8 +198,8 @@ export function faultsOf(packet: Uint8Array): string[] {
   if (familyOf(packet) === 4 && internetChecksum(packet.subarray(0, 20)) !== 0) faults.push('IP checksum');
   const { protocol, offset } = layer4Of(packet);
   const segment = packet.subarray(offset);
-  if (internetChecksum(pseudoHeader(packet, protocol, segment.length), segment) !== 0)
-    faults.push('checksum');
+  const pseudo = protocol === ICMP ? new Uint8Array(0) : pseudoHeader(packet, protocol, segment.length);
+  if (internetChecksum(pseudo, segment) !== 0) faults.push('checksum');
   if (protocol === UDP) {
     if (view(segment).getUint16(4) !== segment.length) faults.push('UDP length');
     if (view(segment).getUint16(6) === 0) faults.push('UDP checksum 0');

@@ -1,17 +1,21 @@
 /**
  * A host whose ARP cache behaves as Linux's was measured to (arp_accept 0, locktime 1 s): gratuitous frames change live
  * entries at once but create none; a reply is gratuitous only if its target MAC is its sender MAC; other frames change
- * an entry only when it is more than 1 s old; a request for the host's own address creates or changes one.
+ * an entry only when it is more than 1 s old; a request for the host's own address creates or changes one. IPv6 as RFC
+ * 4861 §7.2.3 to §7.2.5: an advertisement changes a live entry only with the Override flag, and creates none.
  */
 import {
   ArpOperation,
   type ArpPacket,
   decodeNeighbourFrame,
   encodeNeighbourFrame,
+  type NeighbourAdvertisement,
+  type NeighbourSolicitation,
 } from '../../src/arp/frame.js';
+import { ALL_NODES, groupMac, linkLocalOf, solicitedNodeAddress } from '../../src/arp/ipv6.js';
 import type { Clock, Timer } from '../../src/net/clock.js';
-import { Ip } from '../../src/net/ip.js';
-import { BROADCAST_MAC, type Mac, ZERO_MAC } from '../../src/net/mac.js';
+import { type Family, Ip } from '../../src/net/ip.js';
+import { BROADCAST_MAC, isGroupMac, type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import type { LanPort, SimLan } from './sim-lan.js';
 
 const LOCK_TIME_MS = 1_000;
@@ -74,31 +78,51 @@ export class SimHost implements LanPort {
     }
   }
 
+  /** Gratuitous ARP requests, unsolicited neighbour advertisements. */
   announceGratuitous(): void {
-    for (const ip of this.ips) this.#sendRequest(ip, ip, BROADCAST_MAC);
+    for (const ip of this.ips) {
+      if (ip.family === 4) this.#sendRequest(ip, ip, BROADCAST_MAC);
+      else this.#advertise(ip, groupMac(ALL_NODES), ALL_NODES, false);
+    }
   }
 
   /** "Who has?" by broadcast; the entry is incomplete until the answer, unless there is one. */
-  ask(ip: Ip, from = this.ip): void {
+  ask(ip: Ip, from = this.addressFor(ip.family)): void {
     if (!this.cache.has(ip.key)) {
       this.cache.set(ip.key, { mac: ZERO_MAC, updatedMs: this.#clock.nowMs(), state: 'incomplete' });
     }
-    this.#sendRequest(from, ip, BROADCAST_MAC);
+    if (ip.family === 4) this.#sendRequest(from, ip, BROADCAST_MAC);
+    else this.#solicit(from, ip, groupMac(solicitedNodeAddress(ip)));
+  }
+
+  /** The first address of a family; an IPv6 host always has its link-local one. */
+  addressFor(family: Family): Ip {
+    const own = this.ips.find((ip) => ip.family === family);
+    return own ?? (family === 6 ? linkLocalOf(this.mac) : NOBODY);
   }
 
   /** Asks where the entry points, as the kernel does some seconds after using a stale one. */
-  confirm(ip: Ip, from = this.ip): void {
+  confirm(ip: Ip, from = this.addressFor(ip.family)): void {
     const entry = this.cache.get(ip.key);
     if (entry === undefined) return;
     entry.state = 'stale';
-    this.#sendRequest(from, ip, entry.mac);
+    if (ip.family === 4) this.#sendRequest(from, ip, entry.mac);
+    else this.#solicit(from, ip, entry.mac);
   }
 
   frame(bytes: Uint8Array): void {
     const frame = decodeNeighbourFrame(bytes);
-    if (typeof frame === 'string' || frame.kind !== 'arp') return;
+    if (typeof frame === 'string' || frame.kind === 'rarp') return;
     const toMe = frame.ethernetDestination === this.mac;
-    if (!toMe && frame.ethernetDestination !== BROADCAST_MAC) return;
+    if (!toMe && !isGroupMac(frame.ethernetDestination)) return;
+    if (frame.kind === 'na') {
+      this.#advertised(frame);
+      return;
+    }
+    if (frame.kind === 'ns') {
+      this.#solicited(frame);
+      return;
+    }
     // A sender that has this host's own address is a martian to the kernel.
     if (this.ips.some((ip) => ip.equals(frame.senderIp))) return;
     const mine = this.ips.some((ip) => ip.equals(frame.targetIp));
@@ -136,6 +160,48 @@ export class SimHost implements LanPort {
     if (entry.mac !== frame.senderMac) entry.updatedMs = nowMs;
     entry.mac = frame.senderMac;
     entry.state = isReply && toMe ? 'reachable' : 'stale';
+  }
+
+  #solicited({ source, sourceMac, target }: NeighbourSolicitation): void {
+    if (!this.ips.some((ip) => ip.equals(target))) return;
+    if (source.isUnspecified || sourceMac === undefined) return;
+    const entry = this.cache.get(source.key);
+    if (entry?.mac !== sourceMac) {
+      this.cache.set(source.key, { mac: sourceMac, updatedMs: this.#clock.nowMs(), state: 'stale' });
+    }
+    this.#advertise(target, sourceMac, source, true);
+  }
+
+  #advertised(frame: NeighbourAdvertisement): void {
+    const entry = this.cache.get(frame.target.key);
+    const mac = frame.targetMac;
+    if (entry === undefined || mac === undefined) return;
+    if (this.ips.some((ip) => ip.equals(frame.target))) return;
+    if (entry.state !== 'incomplete' && entry.mac !== mac && !frame.override) return;
+    if (entry.mac !== mac) entry.updatedMs = this.#clock.nowMs();
+    entry.mac = mac;
+    entry.state = frame.solicited ? 'reachable' : 'stale';
+  }
+
+  #advertise(target: Ip, toMac: Mac, destination: Ip, solicited: boolean): void {
+    const [kind, ethernetSource, ethernetDestination] = ['na' as const, this.mac, toMac];
+    const flags = { override: true, solicited, router: false };
+    const addresses = { source: target, destination, target, targetMac: this.mac };
+    const frame = { kind, ethernetSource, ethernetDestination, ...addresses, ...flags };
+    this.lan?.send(this, encodeNeighbourFrame(frame));
+  }
+
+  #solicit(source: Ip, target: Ip, toMac: Mac): void {
+    const bytes = encodeNeighbourFrame({
+      kind: 'ns',
+      ethernetSource: this.mac,
+      ethernetDestination: toMac,
+      source,
+      destination: solicitedNodeAddress(target),
+      target,
+      sourceMac: this.mac,
+    });
+    this.lan?.send(this, bytes);
   }
 
   #sendRequest(senderIp: Ip, targetIp: Ip, to: Mac): void {

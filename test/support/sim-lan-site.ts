@@ -13,7 +13,7 @@ import type { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
 import type { Prefix } from '../../src/net/prefix.js';
 import { decodeState, encodeState } from '../../src/router/state-file.js';
-import { Directory } from '../../src/tables/directory.js';
+import { Directory, type DirectoryChange } from '../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { Gndt } from '../../src/tables/gndt.js';
@@ -36,7 +36,8 @@ export interface SiteOptions {
   readonly id: RouterId;
   readonly vnet: VnetId;
   readonly mac: Mac;
-  readonly address: Ip;
+  /** The gateway machine's own: one, or one of each family. */
+  readonly addresses: readonly Ip[];
   readonly gndt: GndtConfig;
   readonly authorised: readonly Prefix[];
   readonly mobility: MobilityConfig;
@@ -60,6 +61,8 @@ export class SimSite implements LanPort, WanEnd {
   saves = 0;
   isUp = false;
   #saving = false;
+  /** Told of every change of the directory of the router that runs now. */
+  watch: ((site: SimSite, change: DirectoryChange) => void) | undefined;
   /** directory.json */
   disk = encodeState([]);
 
@@ -89,7 +92,7 @@ export class SimSite implements LanPort, WanEnd {
 
   /** The router begins, with what is on its disk. `Mobility.start` follows when it has heard its peers. */
   boot(startsLater = false): void {
-    const { id, vnet, address } = this.options;
+    const { id, vnet, addresses } = this.options;
     const [clock, wan] = [this.#clock, this.#wan];
     this.isUp = true;
     this.lan.attach(this);
@@ -99,8 +102,8 @@ export class SimSite implements LanPort, WanEnd {
     const entries = this.options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
-    this.table = ForwardingTable.create({ slots: 2048 });
-    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses: [address] }];
+    this.table = ForwardingTable.create({ slots: 512 });
+    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }];
     const { gndt, lndt, hwdt, directory, table } = this;
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
     const ports = {
@@ -122,7 +125,8 @@ export class SimSite implements LanPort, WanEnd {
     const later = startsLater ? { startsLater } : {};
     this.mobility = new Mobility({ gndt, lndt, hwdt, directory, lans, ports, config, ...later });
     const { mobility } = this;
-    directory.subscribe(() => {
+    directory.subscribe((change) => {
+      this.watch?.(this, change);
       if (this.#saving) return;
       this.#saving = true;
       clock.after('save', 500, () => {
@@ -163,8 +167,16 @@ export class SimSite implements LanPort, WanEnd {
 
   /** The gateway machine's kernel answers for its own address. */
   #kernel(frame: NeighbourFrame): void {
-    if (frame.kind !== 'arp' || frame.operation !== ArpOperation.request || isGratuitous(frame)) return;
-    if (!frame.targetIp.equals(this.options.address)) return;
-    this.lan.send(this, answer(frame, this.options.mac, this.options.mac));
+    const target = questionedBy(frame);
+    if (target === undefined || !this.options.addresses.some((own) => own.equals(target))) return;
+    if (frame.kind === 'arp' || frame.kind === 'ns')
+      this.lan.send(this, answer(frame, this.options.mac, this.options.mac));
   }
+}
+
+function questionedBy(frame: NeighbourFrame): Ip | undefined {
+  if (frame.kind === 'ns') return frame.source.isUnspecified ? undefined : frame.target;
+  if (frame.kind !== 'arp' || frame.operation !== ArpOperation.request || isGratuitous(frame))
+    return undefined;
+  return frame.targetIp;
 }

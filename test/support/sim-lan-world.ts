@@ -13,14 +13,18 @@ import { randomOf, SimWan, type WanOptions } from './sim-lan-wan.js';
 import { SimLinkWan } from './sim-link-wan.js';
 
 export const BLUE = 1;
+/** Which addresses a host has. */
+export type Families = '4' | '6' | '46';
 export type Announcement = 'rarp' | 'gratuitous' | 'both' | 'none';
 
 export interface WorldOptions {
   readonly sites: number;
   /** One number for all, or one for each. */
   readonly hostsPerSite: number | readonly number[];
-  /** Single-large-subnet mode: 10.0.0.0/8. */
-  readonly largeSubnet?: boolean;
+  /** Single-large-subnet mode: 10.0.0.0/8; with '6': fd00::/16. */
+  readonly largeSubnet?: boolean | '6';
+  /** Sites have IPv6 networks too; each host that is no gateway has what this says. Default: IPv4 only. */
+  readonly families?: () => Families;
   readonly wan?: Partial<WanOptions>;
   readonly seed?: number;
   readonly verify?: MobilityConfig['verify'];
@@ -49,16 +53,16 @@ export class SimWorld {
     const { verify = 'optimistic', maxMoves = 5 } = options;
     const mobility = { verify, maxMoves, moveWindowSeconds: 180 };
     this.sites = Array.from({ length: options.sites }, (_, i) =>
-      siteOf(this.clock, this.wan, configOf(options, i + 1), i + 1, mobility),
+      siteOf(this.clock, this.wan, configOf(options, i + 1), i + 1, mobility, options.families !== undefined),
     );
     for (const site of this.sites) site.mobility.start();
     this.wan.connectAll();
     for (const [i, site] of this.sites.entries()) {
-      this.addHost(site, `gw${i + 1}`, [`10.${i + 1}.0.254`]);
-      const { hostsPerSite } = options;
+      const { hostsPerSite, families } = options;
+      this.addHost(site, `gw${i + 1}`, addresses(i + 1, 254, families === undefined ? '4' : '46'));
       const count = typeof hostsPerSite === 'number' ? hostsPerSite : (hostsPerSite[i] ?? 0);
       for (let n = 0; n < count; n++) {
-        this.addHost(site, `h${i + 1}-${n + 1}`, [`10.${i + 1}.0.${11 + n}`]);
+        this.addHost(site, `h${i + 1}-${n + 1}`, addresses(i + 1, 11 + n, families?.() ?? '4'));
       }
     }
     this.settle(1_000);
@@ -134,21 +138,26 @@ export class SimWorld {
 
   /** Every forwarding table leads to every node. */
   checkForwarding(): void {
-    for (const host of this.hosts) for (const site of this.sites) this.#checkRoute(site, host.ip);
+    for (const { ips } of this.hosts)
+      for (const ip of ips) for (const site of this.sites) this.#checkRoute(site, ip);
   }
 
-  /** Every entry of every host leads to where the address really is; each is confirmed when its host asks again. */
+  /**
+   * Every entry of every host leads to where the address really is; each is confirmed when its host asks again. Not the
+   * link-local ones, from which routers ask.
+   */
   checkCaches(): void {
     for (const host of this.hosts) {
       for (const [key, entry] of host.cache) {
         const ip = Ip.of(key);
-        if (entry.state !== 'incomplete') this.#checkEntry(host, ip, entry.mac);
+        if (entry.state !== 'incomplete' && !ip.isLinkLocal) this.#checkEntry(host, ip, entry.mac);
       }
     }
     for (const host of this.hosts) for (const key of host.cache.keys()) host.confirm(Ip.of(key));
     this.settle(10);
     for (const host of this.hosts) {
       for (const [key, entry] of host.cache) {
+        if (Ip.of(key).isLinkLocal) continue;
         assert.notEqual(
           entry.state,
           'stale',
@@ -176,7 +185,7 @@ export class SimWorld {
       assert.equal(formatMac(mac), formatMac(target.mac), what);
       return;
     }
-    const vr = this.sites.find((candidate) => candidate.options.address.equals(ip));
+    const vr = this.sites.find((candidate) => candidate.options.addresses.some((own) => own.equals(ip)));
     assert.equal(formatMac(mac), formatMac(site.options.mac), what);
     if (target !== undefined) this.#checkRoute(site, ip);
     else assert(vr !== undefined, `${what}: nobody's address`);
@@ -200,16 +209,21 @@ export class SimWorld {
   #targets(host: SimHost): readonly Ip[] {
     const site = this.#truth.get(host);
     assert(site);
-    const link = site.gndt.vnet(BLUE)?.subnet ?? site.gndt.networkOf(BLUE, host.ip)?.prefix;
-    const addresses = [
+    const subnet = site.gndt.vnet(BLUE)?.subnet;
+    const links = host.ips.map((own) =>
+      subnet?.contains(own) === true ? subnet : site.gndt.networkOf(BLUE, own)?.prefix,
+    );
+    const all = [
       ...this.hosts.flatMap(({ ips }) => ips),
-      ...this.sites.map(({ options }) => options.address),
+      ...this.sites.flatMap(({ options }) => options.addresses),
     ];
-    return addresses.filter((ip) => link?.contains(ip) === true && !host.ips.some((own) => own.equals(ip)));
+    return all.filter(
+      (ip) => links.some((link) => link?.contains(ip)) && !host.ips.some((own) => own.equals(ip)),
+    );
   }
 
-  addHost(site: SimSite, name: string, addresses: readonly string[]): SimHost {
-    const ips = addresses.map((address) => Ip.of(address));
+  addHost(site: SimSite, name: string, its: readonly string[]): SimHost {
+    const ips = its.map((address) => Ip.of(address));
     const mac = (0x525400000000 + ((ips[0]?.words[3] ?? 0) % 0x1000000)) as Mac;
     const host = new SimHost(this.clock, name, mac, ips);
     this.hosts.push(host);
@@ -223,34 +237,59 @@ export class SimWorld {
 function configOf(options: WorldOptions, number: number): GndtConfig {
   const ids = Array.from({ length: options.sites }, (_, i) => idOf(i + 1));
   return {
-    vnets: [
-      { name: 'blue', id: BLUE, subnet: options.largeSubnet === true ? Prefix.of('10.0.0.0/8') : undefined },
-    ],
+    vnets: [{ name: 'blue', id: BLUE, subnet: subnetOf(options.largeSubnet) }],
     routers: ids.map((id) => ({ id, publicKey: new Uint8Array(32), endpoints: [], relay: false })),
-    networks: ids.map((router, i) => ({
-      vnet: BLUE,
-      prefix: Prefix.of(`10.${i + 1}.0.0/24`),
-      router,
-      gateway: Ip.of(`10.${i + 1}.0.254`),
-      allow: i === 0 ? options.allow?.(number) : undefined,
-    })),
+    networks: ids.flatMap((router, i) =>
+      prefixes(i + 1, options.families !== undefined).map((prefix) => ({
+        vnet: BLUE,
+        prefix,
+        router,
+        gateway: Ip.of(addressOf(i + 1, 254, prefix.family)),
+        allow: i === 0 ? options.allow?.(number) : undefined,
+      })),
+    ),
     cipher: 'chacha20-poly1305',
     nodes: [],
   };
 }
 
-function siteOf(clock: Clock, wan: Wan, gndt: GndtConfig, number: number, mobility: MobilityConfig): SimSite {
+function siteOf(
+  clock: Clock,
+  wan: Wan,
+  gndt: GndtConfig,
+  number: number,
+  mobility: MobilityConfig,
+  isDual: boolean,
+): SimSite {
   return new SimSite(clock, wan, {
     id: idOf(number),
     vnet: BLUE,
     mac: (0x020000000001 + number * 0x100) as Mac,
-    address: Ip.of(`10.${number}.0.1`),
+    addresses: addresses(number, 1, isDual ? '46' : '4').map((address) => Ip.of(address)),
     gndt,
-    authorised: [Prefix.of(`10.${number}.0.0/24`)],
+    authorised: prefixes(number, isDual),
     mobility,
   });
 }
 
 function idOf(number: number): RouterId {
   return `vr-${String.fromCharCode(96 + number)}`;
+}
+
+function addressOf(site: number, host: number, family: number): string {
+  return family === 4 ? `10.${site}.0.${host}` : `fd00:${site}::10.${site}.0.${host}`;
+}
+
+function addresses(site: number, host: number, families: Families): string[] {
+  return [...families].map((family) => addressOf(site, host, Number(family)));
+}
+
+function prefixes(site: number, isDual: boolean): Prefix[] {
+  const v4 = Prefix.of(`10.${site}.0.0/24`);
+  return isDual ? [v4, Prefix.of(`fd00:${site}::/64`)] : [v4];
+}
+
+function subnetOf(large: boolean | '6' | undefined): Prefix | undefined {
+  if (large === '6') return Prefix.of('fd00::/16');
+  return large === true ? Prefix.of('10.0.0.0/8') : undefined;
 }

@@ -8,7 +8,7 @@ import type { RouterId } from '../../src/tables/model.js';
 import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
 import { split } from '../../src/tunnel/codec/split.js';
 import type { HelloMessage } from '../../src/tunnel/control-message.js';
-import { Link, type LinkContext } from '../../src/tunnel/link.js';
+import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link.js';
 import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
 import type { WanEnd, WanOptions } from './sim-lan-wan.js';
 
@@ -18,6 +18,8 @@ const SESSION_MS = 60;
 const RETRY_MS = 2_000;
 
 const codec = new ControlCodec();
+/** Routers have one path to each other here. */
+const ONE_PATH: LinkPath = { path: undefined, heard: () => {}, pinged: () => {}, answered: () => {} };
 
 /** One router's end of its link with another. */
 interface End {
@@ -103,20 +105,17 @@ export class SimLinkWan {
     const known = this.#ends.get(key);
     if (known !== undefined) return known;
     const router = (): WanEnd | undefined => (this.#up.has(owner) ? this.#routers.get(owner) : undefined);
-    const link = new Link(0, peer, this.#contextOf(owner, peer), {
+    const listener: LinkListener = {
       up: () => router()?.peerUp(peer),
       down: () => router()?.peerDown(peer),
       ended: () => this.#retry(owner, peer),
       changed: () => {},
       counted: () => {},
       message: (message) => router()?.message(peer, message),
-      // One path only, and nobody to be introduced to.
-      path: undefined,
+      // Nobody to be introduced to.
       introduction: () => {},
-      heard: () => {},
-      pinged: () => {},
-      answered: () => {},
-    });
+    };
+    const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);
     const end = { owner, peer, link };
     this.#ends.set(key, end);
     return end;

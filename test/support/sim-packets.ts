@@ -6,9 +6,11 @@ import { RelayTable } from '../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../src/dataplane/worker-context.js';
 import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
-import { macHigh, macLow } from '../../src/net/mac.js';
+import type { Ip } from '../../src/net/ip.js';
+import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
+import type { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { MacTable } from '../../src/tables/mac-table.js';
-import { ipPacket } from './ip-packets.js';
+import { ipPacket } from './ip-packet.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimHost } from './sim-lan-host.js';
 import type { SimSite } from './sim-lan-site.js';
@@ -23,29 +25,37 @@ Atomics.store(new Int32Array(control), ControlWord.serving, 1);
 const vnets = new SharedArrayBuffer(65_536);
 new Uint8Array(vnets).fill(1, 1, 2);
 
-export type Fate = { readonly path: readonly string[]; readonly deliveredTo: string | undefined };
+export interface Fate {
+  readonly path: readonly string[];
+  /** The site on whose LAN it was put, and to which MAC there. */
+  readonly deliveredTo: string | undefined;
+  readonly mac?: Mac;
+}
 
 /**
- * One packet from a host that is on `site`'s LAN and takes the VR for its gateway. Each hop takes `hopMs` of the clock;
- * `done` is told the routers that it came through, and where it was put on a LAN.
+ * One packet from a host that is on `site`'s LAN and takes the VR for its gateway. `hop` carries it from router to
+ * router, or loses it; `done` is told the routers that it came through, and where it was put on a LAN.
  */
 export function sendPacket(
   sites: readonly SimSite[],
   from: { readonly host: SimHost; readonly site: SimSite },
-  to: string,
-  hop: (action: () => void) => void,
+  to: Ip,
+  hop: (action: () => void, from: SimSite, to: SimSite) => void,
   done: (fate: Fate) => void,
 ): void {
-  const packet = ipPacket({ source: from.host.ip.key, destination: to });
+  const packet = ipPacket({
+    source: from.host.addressFor(to.family).key,
+    destination: to.key,
+  });
   const path: string[] = [];
-  const step = (site: SimSite, put: (context: WorkerContext) => void): void => {
+  const step = (site: SimSite, put: (workers: Workers) => void): void => {
     if (!site.isUp) {
       done({ path, deliveredTo: undefined });
       return;
     }
     path.push(site.id);
     engine.sent.length = 0;
-    put(contextOf(site));
+    put(workersOf(site));
     engine.send(0, 1);
     const [sent] = engine.sent;
     if (sent?.kind === 'tunnel') {
@@ -53,18 +63,36 @@ export function sendPacket(
       assert(next);
       const payload = Buffer.concat([Buffer.from([0x10, sent.hops, 0, 1]), sent.packet]);
       const sender = site.gndt.peerIndex(site.id);
-      hop(() =>
-        step(next, (context) => {
+      const arrive = (): void =>
+        step(next, ({ tunnel }) => {
           engine.putMessage(sender, payload);
-          new TunnelForwarder(context).decide(0);
-        }),
-      );
-    } else done({ path, deliveredTo: sent?.kind === 'lan' ? site.id : undefined });
+          tunnel.decide(0);
+        });
+      hop(arrive, site, next);
+    } else if (sent?.kind === 'lan') done({ path, deliveredTo: site.id, mac: sent.to });
+    else done({ path, deliveredTo: undefined });
   };
-  step(from.site, (context) => {
+  step(from.site, ({ lan }) => {
     engine.putFrame(0, from.host.mac, packet, from.site.options.mac);
-    new LanForwarder(context).decide(0);
+    lan.decide(0);
   });
+}
+
+interface Workers {
+  readonly lan: LanForwarder;
+  readonly tunnel: TunnelForwarder;
+}
+
+/** Those of the router that runs now: with their caches, they live as long as its table. */
+const workers = new WeakMap<ForwardingTable, Workers>();
+
+function workersOf(site: SimSite): Workers {
+  const known = workers.get(site.table);
+  if (known !== undefined) return known;
+  const context = contextOf(site);
+  const made = { lan: new LanForwarder(context), tunnel: new TunnelForwarder(context) };
+  workers.set(site.table, made);
+  return made;
 }
 
 function contextOf(site: SimSite): WorkerContext {

@@ -26,10 +26,10 @@ export interface DecodedEnvelope {
 const FIRST_BYTE = (CONTROL_TYPE << 4) | CONTROL_VERSION;
 
 export class ControlCodec {
-  private readonly type = loadEnvelopeType();
+  readonly #type = loadEnvelopeType();
 
   encode(envelope: Envelope): Uint8Array {
-    const body = this.type.encode(envelopeToWire(envelope)).finish();
+    const body = this.#type.encode(envelopeToWire(envelope)).finish();
     const payload = new Uint8Array(1 + body.length);
     payload[0] = FIRST_BYTE;
     payload.set(body, 1);
@@ -42,7 +42,7 @@ export class ControlCodec {
     if (first === undefined) return 'empty';
     if (first >> 4 !== CONTROL_TYPE) return 'not-control';
     if ((first & 0xf) !== CONTROL_VERSION) return 'unsupported-version';
-    const message = this.parse(payload);
+    const message = this.#parse(payload);
     if (message === undefined) return 'not-protobuf';
     const faults = new Faults();
     const fields = new FieldReader(message, faults);
@@ -58,11 +58,11 @@ export class ControlCodec {
     return faults.first ?? { envelope, unknownFields: faults.unknownFields };
   }
 
-  private parse(payload: Uint8Array): object | undefined {
+  #parse(payload: Uint8Array): object | undefined {
     try {
       const reader = protobuf.Reader.create(payload.subarray(1, endOfFields(payload)));
       reader.discardUnknown = false;
-      return this.type.decode(reader);
+      return this.#type.decode(reader);
     } catch {
       return undefined;
     }

@@ -1,6 +1,6 @@
 /** Calls with arguments that TypeScript would never let pass: each must throw or do nothing, and never more. */
 import { EngineCounter, type NativeAddon } from '../../../src/dataplane/engine.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 /** Numbers of peers that the packets' fuzzer does not use. */
 const PEERS = [100, 101, 4095, 4096, -1];

@@ -4,7 +4,7 @@ import { macHigh, macLow } from '../../../src/net/mac.js';
 import { type CounterName, newPeer, openPair, type Pair, Rig } from '../../contract/rig.js';
 import { type LanLink, LOOPBACK, type TunLink, type World } from '../../contract/world.js';
 import { tcpPacket, udpPacket } from '../../support/ip-packet.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 const SCRATCH_IN_USE = 16;
 const DESCRIPTOR_FIELDS = 29;

@@ -1,15 +1,11 @@
 /** What the workers decide about packets of ordinary WireGuard clients, and for them. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
-import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
-import { RelayTable } from '../../../src/dataplane/relay-table.js';
-import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
-import { WorkerContext } from '../../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
+import { ControlWord } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
-import { type Mac, mac, macHigh, macLow } from '../../../src/net/mac.js';
+import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
+import { sourceAddress } from '../../../src/router/address-words.js';
 import { clientMac } from '../../../src/tables/clients.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
@@ -17,10 +13,9 @@ import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
-import { MacTable } from '../../../src/tables/mac-table.js';
-import type { GndtConfig, NetworkConfig } from '../../../src/tables/model.js';
-import { ipPacket } from '../../support/ip-packets.js';
-import { MemoryEngine } from '../../support/memory-engine.js';
+import type { GndtConfig } from '../../../src/tables/model.js';
+import { faultsOf, ipPacket } from '../../support/ip-packet.js';
+import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 /** This router is vr-a. `native` has an address of its network, `visiting` one of vr-b's; `distant` is vr-b's client. */
@@ -57,13 +52,6 @@ const SITES = {
 type Site = (typeof SITES)[keyof typeof SITES];
 
 function gndtConfig(site: Site): GndtConfig {
-  const network = (prefix: string, router: string, gateway?: string): NetworkConfig => ({
-    vnet: 1,
-    prefix: Prefix.of(prefix),
-    router,
-    gateway: gateway === undefined ? undefined : Ip.of(gateway),
-    allow: undefined,
-  });
   const client = (ip: string, key: number, via: string) => ({
     vnet: 1,
     ip: Ip.of(ip),
@@ -72,17 +60,12 @@ function gndtConfig(site: Site): GndtConfig {
   });
   return {
     vnets: [{ name: 'blue', id: 1, subnet: undefined }],
-    routers: ['vr-a', 'vr-b'].map((id) => ({
-      id,
-      publicKey: new Uint8Array(32),
-      endpoints: [],
-      relay: false,
-    })),
+    routers: ['vr-a', 'vr-b'].map(routerOf),
     networks: [
-      network('10.1.0.0/24', 'vr-a', '10.1.0.254'),
-      network('10.2.0.0/24', 'vr-b'),
-      network('fd00:1::/64', 'vr-a', 'fd00:1::fe'),
-      network('fd00:2::/64', 'vr-b'),
+      networkOf('10.1.0.0/24', 'vr-a', '10.1.0.254'),
+      networkOf('10.2.0.0/24', 'vr-b'),
+      networkOf('fd00:1::/64', 'vr-a', 'fd00:1::fe'),
+      networkOf('fd00:2::/64', 'vr-b'),
     ],
     cipher: 'chacha20-poly1305',
     nodes: [
@@ -93,20 +76,12 @@ function gndtConfig(site: Site): GndtConfig {
   };
 }
 
-class Bench {
-  readonly engine = new MemoryEngine();
-  readonly posted: WorkerMessage[] = [];
-  readonly clock = new SimClock();
-  readonly counters = createPacketCounters();
-  readonly control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
-  readonly peerMtu = new Int32Array(new SharedArrayBuffer(64)).fill(MTU);
-  readonly context: WorkerContext;
-  readonly tunnel: TunnelForwarder;
-
+class Bench extends PacketWorker {
   constructor(site: Site) {
+    const clock = new SimClock();
     const gndt = new Gndt(gndtConfig(site), 'vr-a');
-    const directory = new Directory('vr-a', this.clock);
-    const hwdt = new Hwdt(this.clock);
+    const directory = new Directory('vr-a', clock);
+    const hwdt = new Hwdt(clock);
     // The whole network is listed: a client's address is nobody's on the LAN all the same.
     const listed = [Prefix.of('10.1.0.0/25'), Prefix.of('10.1.0.192/26'), Prefix.of('fd00:1::/80')];
     const lndt = new Lndt(
@@ -116,7 +91,7 @@ class Bench {
     );
     const table = ForwardingTable.create();
     const lans = [{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }];
-    new ForwardingCompiler({ clock: this.clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
     hwdt.learn(0, 1, HOST_MAC, Ip.of(site.host), 'arp-request');
     directory.originate(1, Ip.of(site.host), HOST_MAC, 1);
     hwdt.learn(0, 1, GATEWAY_MAC, Ip.of(site.gateway), 'arp-reply');
@@ -125,65 +100,19 @@ class Bench {
     const distant = gndt.clientAt(1, Ip.of(site.distant))?.publicKey ?? assert.fail();
     const [ip, from] = [Ip.of(site.distant), clientMac(distant)];
     directory.apply({ vnet: 1, ip, mac: from, router: 'vr-b', seq: 1, state: 'here', stamp: 1 });
-    Atomics.store(this.control, ControlWord.serving, 1);
     const clientVnets = new Int32Array(new SharedArrayBuffer(64));
     for (const { peer, vnet } of gndt.ownClients) clientVnets[peer] = vnet;
-    const input: WorkerInput = {
-      engine: {
-        role: 'tunnel',
-        lans: [
-          {
-            fd: 3,
-            index: 0,
-            macHigh: macHigh(VR_MAC),
-            macLow: macLow(VR_MAC),
-            mtuBytes: 1500,
-            vnetHeader: true,
-          },
-        ],
-        tuns: [],
-        udp: [],
-        wakeupFd: -1,
-        slots: 0,
-        slotBytes: 0,
-        counters: new SharedArrayBuffer(8),
+    super({
+      clock,
+      self: 0,
+      mac: VR_MAC,
+      mtuBytes: MTU,
+      given: {
+        table: table.memory,
+        clientVnets: clientVnets.buffer as SharedArrayBuffer,
+        lanAddresses: [{ v4: sourceAddress([Ip.of(site.own)], 4), v6: sourceAddress([Ip.of(site.own)], 6) }],
       },
-      lanVnets: [1],
-      tunsFrom: 1,
-      vnetCounters: new SharedArrayBuffer(2 * V.count * 8),
-      lanAddresses: [{ v4: undefined, v6: undefined }],
-      vnets: new Uint8Array(new SharedArrayBuffer(2)).fill(1, 1).buffer as SharedArrayBuffer,
-      table: table.memory,
-      macs: MacTable.create(16).memory,
-      selfPeer: 0,
-      relays: RelayTable.create(16).memory,
-      clientVnets: clientVnets.buffer as SharedArrayBuffer,
-      words: new SharedArrayBuffer(8),
-      peerMtu: this.peerMtu.buffer as SharedArrayBuffer,
-      counters: this.counters.buffer as SharedArrayBuffer,
-      control: this.control.buffer as SharedArrayBuffer,
-    };
-    const post = (message: WorkerMessage): void => void this.posted.push(message);
-    this.context = new WorkerContext(this.engine, input, post, () => this.clock.nowMs());
-    this.tunnel = new TunnelForwarder(this.context);
-  }
-
-  message(peer: number, payload: Uint8Array): void {
-    this.engine.sent.length = 0;
-    this.engine.putMessage(peer, payload);
-    this.tunnel.decide(0);
-    this.engine.send(0, 1);
-  }
-
-  frame(from: Mac, packet: Uint8Array): void {
-    this.engine.sent.length = 0;
-    this.engine.putFrame(0, from, packet, VR_MAC);
-    new LanForwarder(this.context).decide(0);
-    this.engine.send(0, 1);
-  }
-
-  counted(name: PacketCounter): number {
-    return this.counters[C[name]] ?? 0;
+    });
   }
 }
 
@@ -194,8 +123,23 @@ for (const [family, site] of Object.entries(SITES)) {
     beforeEach(() => {
       bench = new Bench(site);
     });
-    const from = (peer: number, source: string, destination: string, ttl = 64): void =>
-      bench.message(peer, Buffer.concat([ipPacket({ source, destination, ttl }), Buffer.alloc(12)]));
+    const header = family === 'IPv4' ? 20 : 40;
+    /** A packet of `bytes` in all that nobody may fragment. */
+    const sized = (source: string, destination: string, bytes: number, ttl = 64): Buffer =>
+      ipPacket({ source, destination, ttl, payload: new Uint8Array(bytes - header) });
+    const from = (peer: number, source: string, destination: string, ttl = 64, bytes = header + 8): void =>
+      bench.message(peer, Buffer.concat([sized(source, destination, bytes, ttl), Buffer.alloc(12)]));
+    /** The ICMP message that is the only thing sent: to client `peer`, from the router. */
+    const onlyError = (peer: number): Buffer => {
+      const [error] = bench.engine.sent;
+      assert.equal(bench.engine.sent.length, 1);
+      assert.ok(error?.kind === 'bare');
+      assert.equal(error.peer, peer);
+      const v6 = family === 'IPv6';
+      assert.equal(Ip.read(v6 ? 6 : 4, error.packet, v6 ? 8 : 12).key, site.own);
+      assert.deepEqual(faultsOf(error.packet), []);
+      return error.packet.subarray(header);
+    };
 
     test('from one to a node of the LAN, of another site, and to another client', () => {
       from(VISITING, site.visiting, site.host);
@@ -296,9 +240,34 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('drop_group_destination'), 1);
       from(NATIVE, site.native, site.own);
       assert.equal(bench.counted('drop_own_address_without_tun'), 1);
+      assert.equal(bench.engine.sent.length, 0);
+    });
+
+    test('one whose TTL has run out is told so by the router’s own address', () => {
       from(NATIVE, site.native, site.remote, 1);
       assert.equal(bench.counted('drop_ttl_expired'), 1);
-      assert.equal(bench.engine.sent.length, 0);
+      const error = onlyError(NATIVE);
+      assert.deepEqual([error[0], error[1]], family === 'IPv4' ? [11, 0] : [3, 0]);
+    });
+
+    test('one whose packet no path carries whole is told what it carries', () => {
+      bench.peerMtu[B] = 1300;
+      from(NATIVE, site.native, site.remote, 64, 1301);
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const error = onlyError(NATIVE);
+      assert.deepEqual([error[0], error[1]], family === 'IPv4' ? [3, 4] : [2, 0]);
+      assert.equal(error.readUInt32BE(4), 1300);
+      from(NATIVE, site.native, site.remote, 64, 1300);
+      assert.equal(bench.engine.sent[0]?.kind, 'tunnel');
+    });
+
+    test('a host of the LAN is told what a client takes', () => {
+      bench.frame(HOST_MAC, sized(site.host, site.native, MTU + 1));
+      assert.equal(bench.counted('drop_too_big'), 1);
+      const [error] = bench.engine.sent;
+      assert.equal(error?.kind === 'lan' && error.to, HOST_MAC);
+      bench.frame(HOST_MAC, sized(site.host, site.native, MTU));
+      assert.equal(bench.engine.sent[0]?.kind, 'bare');
     });
 
     test('one without a session: dropped, counted, and called once a second', () => {

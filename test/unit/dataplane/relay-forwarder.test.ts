@@ -1,72 +1,25 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { C, createPacketCounters, type PacketCounter, V } from '../../../src/dataplane/counters.js';
 import { RelayTable } from '../../../src/dataplane/relay-table.js';
-import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
-import { WorkerContext } from '../../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from '../../../src/dataplane/worker-message.js';
-import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
-import { MacTable } from '../../../src/tables/mac-table.js';
-import { MemoryEngine } from '../../support/memory-engine.js';
+import { ZERO_MAC } from '../../../src/net/mac.js';
+import { PacketWorker } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const [A, B, RELAY] = [0, 1, 2];
 const tagOf = (peer: number): number[] => [peer, 1, 2, 3, 4, 5, 6, 7];
 
 /** The packet worker of router `self`; router 2 is a relay. */
-class Bench {
-  readonly engine = new MemoryEngine();
-  readonly posted: WorkerMessage[] = [];
-  readonly clock = new SimClock();
-  readonly counters = createPacketCounters();
-  readonly forwarder: TunnelForwarder;
-
+class Bench extends PacketWorker {
   constructor(self: number) {
     const relays = RelayTable.create(8);
     relays.set(
       [A, B, RELAY].map((peer) => ({ peer, tag: Uint8Array.from(tagOf(peer)), isRelay: peer === RELAY })),
     );
-    const input: WorkerInput = {
-      engine: {
-        role: 'tunnel',
-        lans: [],
-        tuns: [],
-        udp: [],
-        wakeupFd: -1,
-        slots: 0,
-        slotBytes: 0,
-        counters: new SharedArrayBuffer(8),
-      },
-      lanVnets: [1],
-      lanAddresses: [],
-      vnets: new SharedArrayBuffer(2),
-      table: ForwardingTable.create().memory,
-      selfPeer: self,
-      tunsFrom: 1,
-      vnetCounters: new SharedArrayBuffer(16 * V.count * 8),
-      macs: MacTable.create(16).memory,
-      relays: relays.memory,
-      clientVnets: new SharedArrayBuffer(64),
-      peerMtu: new SharedArrayBuffer(64),
-      counters: this.counters.buffer as SharedArrayBuffer,
-      words: new SharedArrayBuffer(8),
-      control: new SharedArrayBuffer(ControlWord.count * 4),
-    };
-    const post = (message: WorkerMessage): void => void this.posted.push(message);
-    this.forwarder = new TunnelForwarder(
-      new WorkerContext(this.engine, input, post, () => this.clock.nowMs()),
-    );
+    super({ clock: new SimClock(), self, mac: ZERO_MAC, mtuBytes: 0, given: { relays: relays.memory } });
   }
 
   take(from: number, direction: number, tag: number[], message: Uint8Array): void {
-    this.engine.sent.length = 0;
-    this.engine.putMessage(from, Buffer.concat([Buffer.from([0x30, direction, 0, 0, ...tag]), message]));
-    this.forwarder.decide(0);
-    this.engine.send(0, 1);
-  }
-
-  counted(name: PacketCounter): number {
-    return this.counters[C[name]] ?? 0;
+    this.message(from, Buffer.concat([Buffer.from([0x30, direction, 0, 0, ...tag]), message]));
   }
 }
 

@@ -1,19 +1,8 @@
 /** What becomes of packets that the gateway machine itself sends or that are for it, with a TUN port and without. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  C,
-  createPacketCounters,
-  createVnetCounters,
-  type PacketCounter,
-} from '../../../src/dataplane/counters.js';
-import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
-import { RelayTable } from '../../../src/dataplane/relay-table.js';
-import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
-import { WorkerContext } from '../../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
-import { mac, ZERO_MAC } from '../../../src/net/mac.js';
+import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
@@ -21,37 +10,24 @@ import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
-import { MacTable } from '../../../src/tables/mac-table.js';
-import { ipPacket } from '../../support/ip-packets.js';
-import { MemoryEngine } from '../../support/memory-engine.js';
+import { ipPacket } from '../../support/ip-packet.js';
+import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const LAN = 0;
 const TUN = 1;
 const [VR_A, VR_B] = [0, 1];
+const VR_MAC = mac('02:00:00:00:02:01');
 const VM_MAC = mac('52:54:00:00:00:09');
 
 /** Router vr-b: LAN 10.2.0.0/24 with own address .1, which is also the network's gateway; 10.2.0.9 is at vr-a. */
-class Bench {
-  readonly engine = new MemoryEngine();
-  readonly #counters = createPacketCounters();
-  readonly #lan: LanForwarder;
-  readonly #tunnel: TunnelForwarder;
-
+class Bench extends PacketWorker {
   constructor(hasTun: boolean) {
     const clock = new SimClock();
-    const network = (prefix: string, router: string, gateway?: string) => ({
-      vnet: 1,
-      prefix: Prefix.of(prefix),
-      router,
-      gateway: gateway === undefined ? undefined : Ip.of(gateway),
-      allow: undefined,
-    });
-    const entry = (id: string) => ({ id, publicKey: new Uint8Array(32), endpoints: [], relay: false });
     const config = {
       vnets: [{ name: 'blue', id: 1, subnet: undefined }],
-      routers: [entry('vr-a'), entry('vr-b')],
-      networks: [network('10.1.0.0/24', 'vr-a'), network('10.2.0.0/24', 'vr-b', '10.2.0.1')],
+      routers: [routerOf('vr-a'), routerOf('vr-b')],
+      networks: [networkOf('10.1.0.0/24', 'vr-a'), networkOf('10.2.0.0/24', 'vr-b', '10.2.0.1')],
       cipher: 'chacha20-poly1305' as const,
       nodes: [],
     };
@@ -66,60 +42,16 @@ class Bench {
     directory.apply({ ...away, state: 'here' });
     hwdt.learn(LAN, 1, VM_MAC, Ip.of('10.2.0.11'), 'arp-request');
     new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans, tuns }).rebuild();
-    const control = new Int32Array(new SharedArrayBuffer(4 * ControlWord.count));
-    Atomics.store(control, ControlWord.serving, 1);
-    const input: WorkerInput = {
-      engine: {
-        role: 'lan',
-        lans: [],
-        tuns: [],
-        udp: [],
-        wakeupFd: -1,
-        slots: 0,
-        slotBytes: 0,
-        counters: new SharedArrayBuffer(8),
-      },
-      lanVnets: [1, 1],
-      tunsFrom: TUN,
-      lanAddresses: [{ v4: undefined, v6: undefined }],
-      vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
-      table: table.memory,
-      macs: MacTable.create(16).memory,
-      selfPeer: VR_B,
-      relays: RelayTable.create(4).memory,
-      clientVnets: new SharedArrayBuffer(4 * 4096),
-      peerMtu: new Int32Array(new SharedArrayBuffer(64)).fill(1420).buffer as SharedArrayBuffer,
-      counters: this.#counters.buffer as SharedArrayBuffer,
-      control: control.buffer as SharedArrayBuffer,
-      vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
-      words: new SharedArrayBuffer(8),
-    };
-    const context = new WorkerContext(
-      this.engine,
-      input,
-      () => {},
-      () => clock.nowMs(),
-    );
-    this.#lan = new LanForwarder(context);
-    this.#tunnel = new TunnelForwarder(context);
+    super({ clock, self: VR_B, mac: VR_MAC, mtuBytes: 1420, given: { table: table.memory, tunsFrom: TUN } });
   }
 
   /** The machine itself sends. */
   own(source: string, destination: string, ttl = 64): void {
-    this.engine.putFrame(TUN, ZERO_MAC, ipPacket({ source, destination, ttl }), ZERO_MAC);
-    this.#lan.decide(0);
-    this.engine.send(0, 1);
+    this.frameFromTun(TUN, ipPacket({ source, destination, ttl }));
   }
 
   fromPeer(source: string, destination: string): void {
-    const packet = ipPacket({ source, destination });
-    this.engine.putMessage(VR_A, Buffer.concat([Buffer.from([0x10, 4, 0, 1]), packet]));
-    this.#tunnel.decide(0);
-    this.engine.send(0, 1);
-  }
-
-  counted(name: PacketCounter): number {
-    return this.#counters[C[name]] ?? 0;
+    this.overlay(VR_A, ipPacket({ source, destination }));
   }
 }
 
@@ -136,16 +68,19 @@ describe('TUN port', () => {
   test('to a native node that is away, and to one that is here', () => {
     const bench = new Bench(true);
     bench.own('10.2.0.1', '10.2.0.9');
+    const [away] = bench.engine.sent;
     bench.own('10.2.0.1', '10.2.0.11');
-    const [away, here] = bench.engine.sent;
+    const [here] = bench.engine.sent;
     assert.ok(away?.kind === 'tunnel' && away.peer === VR_A);
     assert.ok(here?.kind === 'lan' && here.lan === LAN && here.to === VM_MAC);
   });
 
   test('only from its own addresses', () => {
     const bench = new Bench(true);
-    for (const source of ['10.2.0.11', '10.1.0.5', '203.0.113.7']) bench.own(source, '10.1.0.6');
-    assert.deepEqual(bench.engine.sent, []);
+    for (const source of ['10.2.0.11', '10.1.0.5', '203.0.113.7']) {
+      bench.own(source, '10.1.0.6');
+      assert.deepEqual(bench.engine.sent, [], source);
+    }
     assert.equal(bench.counted('drop_source_unauthorised'), 3);
   });
 
@@ -160,8 +95,9 @@ describe('TUN port', () => {
   test('a departed node and the outside world, where the machine itself is the gateway: through it, both ways', () => {
     const bench = new Bench(true);
     bench.fromPeer('10.2.0.9', '203.0.113.7');
+    const [out] = bench.engine.sent;
     bench.own('203.0.113.7', '10.2.0.9');
-    const [out, back] = bench.engine.sent;
+    const [back] = bench.engine.sent;
     assert.ok(out?.kind === 'lan' && out.lan === TUN);
     assert.ok(back?.kind === 'tunnel' && back.peer === VR_A);
   });

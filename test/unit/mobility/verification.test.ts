@@ -127,6 +127,21 @@ describe('optimistic, where the node was', () => {
     assert(harness.eventNames().includes('node_released'));
   });
 
+  test('both answer, and its record has risen while it was asked: frozen all the same', () => {
+    const harness = home();
+    claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 2)]);
+    harness.clock.advance(3);
+    answers(harness, HOME);
+    replied(harness, 'vr-a', HOME, 'accepted', '', 3);
+    const stale = { vnet: BLUE, ip: ip(HOME), seq: 5, router: 'vr-c' };
+    harness.mobility.message('vr-a', { type: 'stale', records: [stale] });
+    replied(harness, 'vr-a', HOME, 'objection', 'node-answers-here', 3);
+    harness.clock.advance(2);
+    answers(harness, HOME);
+    const record = harness.directory.here(BLUE, ip(HOME));
+    assert.deepEqual([record?.router, record?.seq, record?.frozen], ['vr-b', 6, true]);
+  });
+
   test('the other answers and it does not any more: it has moved meanwhile', () => {
     const harness = contradicted();
     harness.clock.advance(60);

@@ -11,7 +11,7 @@ import { EventHub } from '../../../src/router/event-hub.js';
 import { emitMobilityEvent } from '../../../src/router/mobility-events.js';
 import { emitTunnelEvent } from '../../../src/router/tunnel-events.js';
 import { Gndt } from '../../../src/tables/gndt.js';
-import type { TunnelEvent } from '../../../src/tunnel/peer.js';
+import type { TunnelEvent } from '../../../src/tunnel/peer-state.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, gndtConfig } from '../tables/fixtures.js';
 import { documentedEvents } from './log-list.js';

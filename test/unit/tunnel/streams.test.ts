@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { Streams, type StreamUser } from '../../../src/tunnel/paths/streams.js';
 import type { DatagramAddress, TunnelPorts } from '../../../src/tunnel/ports.js';
-import { Streams, type StreamUser } from '../../../src/tunnel/streams.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
 import { SimClock } from '../../support/sim-clock.js';
 

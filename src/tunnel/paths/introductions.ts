@@ -4,10 +4,10 @@
  *
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
-import type { RouterId } from '../tables/model.js';
-import type { IntroductionMessage, SeenMessage } from './control-message.js';
-import { ipOf } from './endpoint.js';
-import type { Peer } from './peer.js';
+import type { RouterId } from '../../tables/model.js';
+import type { IntroductionMessage, SeenMessage } from '../control-message.js';
+import { ipOf } from '../endpoint.js';
+import type { Peer } from '../peer.js';
 
 /** How many are asked at once. */
 const HELPERS = 3;
@@ -29,92 +29,95 @@ export interface IntroductionsContext {
 }
 
 export class Introductions {
-  private readonly searches = new Map<RouterId, Search>();
-  private answersSinceMs = 0;
-  private readonly answers = new Map<RouterId, number>();
+  readonly #context: IntroductionsContext;
+  readonly #searches = new Map<RouterId, Search>();
+  #answersSinceMs = 0;
+  readonly #answers = new Map<RouterId, number>();
 
-  constructor(private readonly context: IntroductionsContext) {}
+  constructor(context: IntroductionsContext) {
+    this.#context = context;
+  }
 
   /** Every now and then: lets peers see to their paths, and asks for those that want it. */
   tick(): void {
-    const helpers = this.helpers();
-    const relays = helpers.filter(({ isRelay }) => isRelay).map(({ number }) => number);
-    for (const peer of this.context.peers()) {
-      const wanted = peer.seeToPaths(relays);
-      if (wanted === 'no') this.searches.delete(peer.id);
-      else if (wanted === 'once') this.ask(peer, helpers);
-      else this.search(peer, helpers);
+    const helpers = this.#helpers();
+    const relays = helpers.filter(({ reach }) => reach.isRelay).map(({ number }) => number);
+    for (const peer of this.#context.peers()) {
+      const wanted = peer.reach.tick(relays);
+      if (wanted === 'no') this.#searches.delete(peer.id);
+      else if (wanted === 'once') this.#ask(peer, helpers);
+      else this.#search(peer, helpers);
     }
   }
 
   received(from: Peer, message: IntroductionMessage): void {
-    if (message.type === 'seek') this.introduce(from, message.router);
-    else this.seen(from, message);
+    if (message.type === 'seek') this.#introduce(from, message.router);
+    else this.#seen(from, message);
   }
 
   forget(router: RouterId): void {
-    this.searches.delete(router);
-    this.answers.delete(router);
+    this.#searches.delete(router);
+    this.#answers.delete(router);
   }
 
-  private helpers(): Peer[] {
-    return [...this.context.peers()]
+  #helpers(): Peer[] {
+    return [...this.#context.peers()]
       .filter((peer) => peer.canIntroduce)
       .sort(
         (a, b) =>
-          Number(b.isRelay) - Number(a.isRelay) ||
+          Number(b.reach.isRelay) - Number(a.reach.isRelay) ||
           (a.rttMs ?? Number.MAX_VALUE) - (b.rttMs ?? Number.MAX_VALUE),
       );
   }
 
-  private search(peer: Peer, helpers: readonly Peer[]): void {
-    const nowMs = this.context.nowMs();
-    const search = this.searches.get(peer.id) ?? { asked: 0, nextMs: nowMs };
-    this.searches.set(peer.id, search);
+  #search(peer: Peer, helpers: readonly Peer[]): void {
+    const nowMs = this.#context.nowMs();
+    const search = this.#searches.get(peer.id) ?? { asked: 0, nextMs: nowMs };
+    this.#searches.set(peer.id, search);
     if (nowMs < search.nextMs) return;
-    if (!this.ask(peer, helpers)) return;
+    if (!this.#ask(peer, helpers)) return;
     search.nextMs = nowMs + (PAUSES_MS[Math.min(search.asked++, PAUSES_MS.length - 1)] ?? 0);
   }
 
-  private ask(peer: Peer, helpers: readonly Peer[]): boolean {
+  #ask(peer: Peer, helpers: readonly Peer[]): boolean {
     const others = helpers.filter((helper) => helper !== peer).slice(0, HELPERS);
     for (const helper of others) helper.say({ type: 'seek', router: peer.id });
     return others.length > 0;
   }
 
-  private introduce(seeker: Peer, router: RouterId): void {
-    const sought = this.context.peer(router);
+  #introduce(seeker: Peer, router: RouterId): void {
+    const sought = this.#context.peer(router);
     if (sought === undefined || sought === seeker || !sought.canIntroduce || !seeker.canIntroduce) return;
-    if (!this.mayAnswer(seeker.id)) {
-      this.context.count('introductions_limited');
+    if (!this.#mayAnswer(seeker.id)) {
+      this.#context.count('introductions_limited');
       return;
     }
-    this.context.count('introductions_made');
+    this.#context.count('introductions_made');
     seeker.say(sighting(sought));
     sought.say(sighting(seeker));
   }
 
-  private mayAnswer(router: RouterId): boolean {
-    const nowMs = this.context.nowMs();
-    if (nowMs - this.answersSinceMs >= 1_000) {
-      this.answersSinceMs = nowMs;
-      this.answers.clear();
+  #mayAnswer(router: RouterId): boolean {
+    const nowMs = this.#context.nowMs();
+    if (nowMs - this.#answersSinceMs >= 1_000) {
+      this.#answersSinceMs = nowMs;
+      this.#answers.clear();
     }
-    const answered = this.answers.get(router) ?? 0;
-    this.answers.set(router, answered + 1);
+    const answered = this.#answers.get(router) ?? 0;
+    this.#answers.set(router, answered + 1);
     return answered < ANSWERS_PER_SECOND;
   }
 
-  private seen(from: Peer, { router, ip, port }: SeenMessage): void {
-    const peer = this.context.peer(router);
+  #seen(from: Peer, { router, ip, port }: SeenMessage): void {
+    const peer = this.#context.peer(router);
     if (peer === undefined || peer === from) return;
     const address = ip === undefined || port === 0 ? undefined : { address: ip.toBytes(), port };
-    peer.seenBy(from, address);
+    peer.reach.seenAt(address, from.reach.isRelay ? from.number : undefined);
   }
 }
 
 function sighting(peer: Peer): SeenMessage {
-  const path = peer.path;
+  const { path } = peer.reach;
   const byUdp = path !== undefined && path.stream === undefined;
   return {
     type: 'seen',

@@ -7,10 +7,11 @@
  * session begins or a third router has told where the peer is, then every `pathProbeMs`.
  * Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
  */
-import { isDirect, kindOf, pathKey, rankOf, relayPath, samePath } from './path.js';
-import type { Ping } from './pings.js';
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
+
+import type { Ping } from '../pings.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
+import { kindOf, pathKey, rankOf, relayPath, samePath } from './path.js';
 
 const SUSPECT_AFTER = 4;
 const PROOF = 3;
@@ -45,59 +46,67 @@ interface Known {
 }
 
 export class Paths {
-  private readonly known = new Map<string, Known>();
-  private chosen: DatagramAddress | undefined;
-  private unanswered = 0;
-  private lastAnsweredMs = Number.NEGATIVE_INFINITY;
-  private campaignUntilMs = Number.NEGATIVE_INFINITY;
-  private nextCampaignMs = 0;
+  readonly #peer: number;
+  #configured: readonly DatagramAddress[];
+  readonly #context: PathsContext;
+  readonly #owner: PathsOwner;
+  readonly #known = new Map<string, Known>();
+  #chosen: DatagramAddress | undefined;
+  #unanswered = 0;
+  #lastAnsweredMs = Number.NEGATIVE_INFINITY;
+  #campaignUntilMs = Number.NEGATIVE_INFINITY;
+  #nextCampaignMs = 0;
 
   constructor(
-    private readonly peer: number,
-    private configured: readonly DatagramAddress[],
-    private readonly context: PathsContext,
-    private readonly owner: PathsOwner,
+    peer: number,
+    configured: readonly DatagramAddress[],
+    context: PathsContext,
+    owner: PathsOwner,
   ) {
-    for (const path of configured) this.put(path, Number.POSITIVE_INFINITY);
+    this.#peer = peer;
+    this.#configured = configured;
+    this.#context = context;
+    this.#owner = owner;
+    for (const path of configured) this.#put(path, Number.POSITIVE_INFINITY);
   }
 
   /** Other endpoints are in the file. False when they are the same. What is in use stays in use. */
   configure(endpoints: readonly DatagramAddress[]): boolean {
     const keys = (paths: readonly DatagramAddress[]): string => paths.map(pathKey).join();
-    if (keys(endpoints) === keys(this.configured)) return false;
-    for (const path of this.configured) this.known.delete(pathKey(path));
-    this.configured = endpoints;
-    for (const path of endpoints) this.put(path, Number.POSITIVE_INFINITY);
+    if (keys(endpoints) === keys(this.#configured)) return false;
+    for (const path of this.#configured) this.#known.delete(pathKey(path));
+    this.#configured = endpoints;
+    for (const path of endpoints) this.#put(path, Number.POSITIVE_INFINITY);
     this.campaign();
     return true;
   }
 
   /** The path in use. */
   get current(): DatagramAddress | undefined {
-    return this.context.ports.peerEndpoint?.(this.peer) ?? this.chosen;
+    return this.#context.ports.peerEndpoint?.(this.#peer) ?? this.#chosen;
   }
 
   /** The path in use has stopped answering. */
   get suspect(): boolean {
-    return this.unanswered >= SUSPECT_AFTER && this.overdue;
+    return this.#unanswered >= SUSPECT_AFTER && this.#overdue;
   }
 
   /** An answer should have come by now. */
-  private get overdue(): boolean {
-    const { pingIntervalMs } = this.context.times;
-    return this.nowMs - this.lastAnsweredMs > pingIntervalMs + 3 * (this.owner.rttMs ?? 0);
+  get #overdue(): boolean {
+    const { pingIntervalMs } = this.#context.times;
+    return this.#nowMs - this.#lastAnsweredMs > pingIntervalMs + 3 * (this.#owner.rttMs ?? 0);
   }
 
   /** A straight path over UDP is in use and answers: nothing is left to be wished. */
   get isBest(): boolean {
     const { current } = this;
-    return current !== undefined && kindOf(current) === 'udp' && !this.suspect && this.owner.hasSession;
+    return current !== undefined && kindOf(current) === 'udp' && !this.suspect && this.#owner.hasSession;
   }
 
   /** Where to call: the path in use first, then the others, the better kinds before the worse. */
   candidates(): DatagramAddress[] {
     const { current } = this;
-    const others = [...this.known.values()]
+    const others = [...this.#known.values()]
       .map(({ path }) => path)
       .filter((path) => !samePath(path, current))
       .sort((a, b) => rankOf(a) - rankOf(b));
@@ -106,165 +115,161 @@ export class Paths {
 
   /** A handshake has come by it: used from now on, unless a better one works. */
   adopt(path: DatagramAddress): void {
-    this.remember(path);
+    this.#remember(path);
     const { current } = this;
-    if (current === undefined || !this.owner.hasSession || this.suspect || rankOf(path) <= rankOf(current))
-      this.use(path, 'handshake');
+    if (current === undefined || !this.#owner.hasSession || this.suspect || rankOf(path) <= rankOf(current))
+      this.#use(path, 'handshake');
   }
 
   /** A third router says that the peer is there. True when that is news. */
   seen(path: DatagramAddress): boolean {
-    const isNew = !this.known.has(pathKey(path));
-    this.remember(path);
+    const isNew = !this.#known.has(pathKey(path));
+    this.#remember(path);
     this.campaign();
     return isNew;
   }
 
   /** A connection to the peer is there. */
   opened(path: DatagramAddress): void {
-    const known = this.put(path, Number.POSITIVE_INFINITY);
-    if (known !== undefined && this.owner.hasSession) this.tryPath(known);
+    const known = this.#put(path, Number.POSITIVE_INFINITY);
+    if (known !== undefined && this.#owner.hasSession) this.#tryPath(known);
   }
 
   /** An authenticated control message has come by it. */
   heard(path: DatagramAddress): void {
-    const known = this.remember(path);
+    const known = this.#remember(path);
     const { current } = this;
     if (known === undefined || current === undefined || samePath(path, current)) return;
-    if (rankOf(path) < rankOf(current) || this.unanswered > 1) this.tryPath(known);
+    if (rankOf(path) < rankOf(current) || this.#unanswered > 1) this.#tryPath(known);
   }
 
   /** It cannot be used any more (a connection has ended, a relay is down). */
   lost(path: DatagramAddress): void {
-    this.known.delete(pathKey(path));
+    this.#known.delete(pathKey(path));
     if (!samePath(path, this.current)) return;
     const next = this.candidates().find((other) => !samePath(other, path));
-    if (next !== undefined) this.use(next, 'the path before has gone');
-    this.unanswered = SUSPECT_AFTER;
-    this.lastAnsweredMs = Number.NEGATIVE_INFINITY;
+    if (next !== undefined) this.#use(next, 'the path before has gone');
+    this.#unanswered = SUSPECT_AFTER;
+    this.#lastAnsweredMs = Number.NEGATIVE_INFINITY;
   }
 
   /** A regular Ping was sent by the path in use. */
   pinged(): void {
-    this.unanswered++;
+    this.#unanswered++;
   }
 
   /** A Ping was answered by the path that it was sent by. */
   answered(ping: Ping): void {
     if (ping.path === undefined) return;
     if (samePath(ping.path, this.current)) {
-      this.unanswered = 0;
-      this.lastAnsweredMs = this.nowMs;
+      this.#unanswered = 0;
+      this.#lastAnsweredMs = this.#nowMs;
       return;
     }
-    const known = this.known.get(pathKey(ping.path));
+    const known = this.#known.get(pathKey(ping.path));
     const { current } = this;
     if (known === undefined || ping.purpose !== 'path') return;
     known.answered++;
-    known.untilMs = Math.max(known.untilMs, this.nowMs + FORGET_AFTER_MS);
-    if (current === undefined || this.suspect) this.use(known.path, 'the path before does not answer');
+    known.untilMs = Math.max(known.untilMs, this.#nowMs + FORGET_AFTER_MS);
+    if (current === undefined || this.suspect) this.#use(known.path, 'the path before does not answer');
     else if (rankOf(known.path) >= rankOf(current)) return;
-    else if (known.answered >= PROOF) this.use(known.path, 'a better path answers');
-    else this.tryPath(known);
+    else if (known.answered >= PROOF) this.#use(known.path, 'a better path answers');
+    else this.#tryPath(known);
   }
 
   /** A session has become current: the first, or after a while without. */
   begun(): void {
-    this.unanswered = 0;
-    this.lastAnsweredMs = this.nowMs;
+    this.#unanswered = 0;
+    this.#lastAnsweredMs = this.#nowMs;
     this.campaign();
   }
 
   /** Tries better paths for a while from now on. */
   campaign(): void {
-    this.campaignUntilMs = this.nowMs + CAMPAIGN_MS;
-    this.nextCampaignMs = this.nowMs + this.context.times.pathProbeMs;
+    this.#campaignUntilMs = this.#nowMs + CAMPAIGN_MS;
+    this.#nextCampaignMs = this.#nowMs + this.#context.times.pathProbeMs;
   }
 
   /** Every second or so. True when a new campaign begins, for which others may be asked where the peer is. */
   tick(relays: readonly number[]): boolean {
-    const { nowMs } = this;
-    this.knowRelays(relays);
-    for (const [key, { untilMs }] of this.known) if (untilMs <= nowMs) this.known.delete(key);
-    if (!this.owner.hasSession) return false;
+    const nowMs = this.#nowMs;
+    this.#knowRelays(relays);
+    for (const [key, { untilMs }] of this.#known) if (untilMs <= nowMs) this.#known.delete(key);
+    if (!this.#owner.hasSession) return false;
     // Between the regular Pings, so that a path that has died is found out in two or three seconds.
-    if (this.unanswered > 0 && this.overdue) this.owner.pingEarly();
+    if (this.#unanswered > 0 && this.#overdue) this.#owner.pingEarly();
     if (this.isBest) return false;
-    const begins = !this.suspect && nowMs >= this.nextCampaignMs;
+    const begins = !this.suspect && nowMs >= this.#nextCampaignMs;
     if (begins) this.campaign();
-    if (this.suspect || nowMs < this.campaignUntilMs) this.tryOthers();
+    if (this.suspect || nowMs < this.#campaignUntilMs) this.#tryOthers();
     return begins || this.suspect;
   }
 
-  private tryOthers(): void {
+  #tryOthers(): void {
     const { current } = this;
-    for (const known of this.known.values()) {
+    for (const known of this.#known.values()) {
       if (samePath(known.path, current)) continue;
       if (current !== undefined && !this.suspect && rankOf(known.path) >= rankOf(current)) continue;
       // One that is being proved answers faster than this; one that is silent must start from the beginning.
-      if (this.nowMs - known.lastPingMs >= this.context.times.pingIntervalMs / 2) known.answered = 0;
-      this.tryPath(known);
+      if (this.#nowMs - known.lastPingMs >= this.#context.times.pingIntervalMs / 2) known.answered = 0;
+      this.#tryPath(known);
     }
   }
 
-  private tryPath(known: Known): void {
-    known.lastPingMs = this.nowMs;
-    if (this.owner.hasSession) this.owner.tryPath(known.path);
+  #tryPath(known: Known): void {
+    known.lastPingMs = this.#nowMs;
+    if (this.#owner.hasSession) this.#owner.tryPath(known.path);
   }
 
-  private use(path: DatagramAddress, why: string): void {
+  #use(path: DatagramAddress, why: string): void {
     const changes = !samePath(path, this.current);
-    this.chosen = { ...path, address: Uint8Array.from(path.address) };
-    this.unanswered = 0;
-    this.lastAnsweredMs = this.nowMs;
-    this.context.ports.setPeerEndpoint(this.peer, this.chosen);
-    if (changes) this.owner.pathChanged(this.chosen, why);
-    if (changes && rankOf(path) > 0) this.nextCampaignMs = this.nowMs + this.context.times.pathProbeMs;
+    this.#chosen = { ...path, address: Uint8Array.from(path.address) };
+    this.#unanswered = 0;
+    this.#lastAnsweredMs = this.#nowMs;
+    this.#context.ports.setPeerEndpoint(this.#peer, this.#chosen);
+    if (changes) this.#owner.pathChanged(this.#chosen, why);
+    if (changes && rankOf(path) > 0) this.#nextCampaignMs = this.#nowMs + this.#context.times.pathProbeMs;
   }
 
   /** The relays that can be used now; one that is no more among them is no path any more. */
-  private knowRelays(relays: readonly number[]): void {
-    for (const relay of relays) if (relay !== this.peer) this.put(relayPath(relay), Number.POSITIVE_INFINITY);
-    for (const { path } of [...this.known.values()]) {
+  #knowRelays(relays: readonly number[]): void {
+    for (const relay of relays)
+      if (relay !== this.#peer) this.#put(relayPath(relay), Number.POSITIVE_INFINITY);
+    for (const { path } of [...this.#known.values()]) {
       if (path.relay !== undefined && !relays.includes(path.relay)) this.lost(path);
     }
   }
 
-  private remember(path: DatagramAddress): Known | undefined {
-    return this.put(path, this.nowMs + FORGET_AFTER_MS);
+  #remember(path: DatagramAddress): Known | undefined {
+    return this.#put(path, this.#nowMs + FORGET_AFTER_MS);
   }
 
   /** Undefined when there is no room. */
-  private put(path: DatagramAddress, untilMs: number): Known | undefined {
+  #put(path: DatagramAddress, untilMs: number): Known | undefined {
     const key = pathKey(path);
-    const known = this.known.get(key);
+    const known = this.#known.get(key);
     if (known !== undefined) {
       known.untilMs = Math.max(known.untilMs, untilMs);
       return known;
     }
-    if (this.known.size >= MAX_PATHS && !this.makeRoom()) return undefined;
+    if (this.#known.size >= MAX_PATHS && !this.#makeRoom()) return undefined;
     const copy = { ...path, address: Uint8Array.from(path.address) };
     const made = { path: copy, untilMs, answered: 0, lastPingMs: Number.NEGATIVE_INFINITY };
-    this.known.set(key, made);
+    this.#known.set(key, made);
     return made;
   }
 
   /** Forgets what would be forgotten first. */
-  private makeRoom(): boolean {
+  #makeRoom(): boolean {
     const { current } = this;
-    const finite = [...this.known].filter(
+    const finite = [...this.#known].filter(
       ([, { untilMs, path }]) => untilMs !== Number.POSITIVE_INFINITY && !samePath(path, current),
     );
     finite.sort(([, a], [, b]) => a.untilMs - b.untilMs);
-    return this.known.delete(finite[0]?.[0] ?? '');
+    return this.#known.delete(finite[0]?.[0] ?? '');
   }
 
-  private get nowMs(): number {
-    return this.context.ports.clock.nowMs();
+  get #nowMs(): number {
+    return this.#context.ports.clock.nowMs();
   }
-}
-
-/** Can a router that is reached like this carry messages for others, or say where it sees them? */
-export function canIntroduce(path: DatagramAddress | undefined): boolean {
-  return path !== undefined && isDirect(path);
 }

@@ -1,5 +1,5 @@
 /** The ways to a peer, and which is better: straight over UDP, else straight over TCP, else by way of a relay. */
-import type { DatagramAddress } from './ports.js';
+import type { DatagramAddress } from '../ports.js';
 
 export type PathKind = 'udp' | 'tcp' | 'relay';
 

@@ -9,9 +9,9 @@
  * 0.5 s that double to 30 s. A connection on which nothing authentic was heard for `streamIdleMs` is closed: that is
  * what becomes of it when UDP works again. Accepted connections without a proof are few; a new one drives out the oldest.
  */
-import type { Clock } from '../net/clock.js';
-import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
+import type { Clock } from '../../net/clock.js';
+import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
 
 /** Accepted connections that have not proven whose they are. */
 const MAX_STRANGERS = 64;
@@ -52,28 +52,31 @@ interface Dial {
 }
 
 export class Streams {
-  private readonly connections = new Map<number, Connection>();
-  private readonly dials = new Map<StreamUser, Dial>();
+  readonly #context: StreamsContext;
+  readonly #connections = new Map<number, Connection>();
+  readonly #dials = new Map<StreamUser, Dial>();
 
-  constructor(private readonly context: StreamsContext) {}
+  constructor(context: StreamsContext) {
+    this.#context = context;
+  }
 
   /** Every now and then. */
   tick(users: Iterable<StreamUser>): void {
-    const { nowMs } = this;
-    for (const [stream, connection] of this.connections) {
-      const reason = this.endOf(connection, nowMs);
-      if (reason !== undefined) this.close(stream, reason);
+    const nowMs = this.#nowMs;
+    for (const [stream, connection] of this.#connections) {
+      const reason = this.#endOf(connection, nowMs);
+      if (reason !== undefined) this.#close(stream, reason);
     }
-    for (const user of users) if (user.tcpEndpoints.length > 0) this.seeTo(user, nowMs);
+    for (const user of users) if (user.tcpEndpoints.length > 0) this.#seeTo(user, nowMs);
   }
 
   /** One that was dialled is there. */
   connected(stream: number): void {
-    const connection = this.connections.get(stream);
+    const connection = this.#connections.get(stream);
     if (connection === undefined) return;
     connection.isOpen = true;
-    connection.heardMs = this.nowMs;
-    this.context.count('tcp_connected');
+    connection.heardMs = this.#nowMs;
+    this.#context.count('tcp_connected');
     connection.user?.streamOpened(connection.path);
   }
 
@@ -81,10 +84,10 @@ export class Streams {
   accepted(path: DatagramAddress): void {
     const { stream } = path;
     if (stream === undefined) return;
-    this.context.count('tcp_accepted');
-    this.makeRoom(path);
-    const nowMs = this.nowMs;
-    this.connections.set(stream, {
+    this.#context.count('tcp_accepted');
+    this.#makeRoom(path);
+    const nowMs = this.#nowMs;
+    this.#connections.set(stream, {
       path,
       sinceMs: nowMs,
       user: undefined,
@@ -96,93 +99,93 @@ export class Streams {
 
   /** It has ended by itself. */
   closed(stream: number, reason: string): void {
-    this.context.count('tcp_closed');
-    this.forget(stream, reason);
+    this.#context.count('tcp_closed');
+    this.#forget(stream, reason);
   }
 
   /** An authentic message of that peer has come by it. */
   heard(stream: number, user: StreamUser): void {
-    const connection = this.connections.get(stream);
+    const connection = this.#connections.get(stream);
     if (connection === undefined) return;
-    connection.heardMs = this.nowMs;
+    connection.heardMs = this.#nowMs;
     if (connection.isProven && connection.user === user) return;
     connection.user = user;
     connection.isProven = true;
-    this.context.ports.trustStream?.(stream);
-    const dial = this.dials.get(user);
+    this.#context.ports.trustStream?.(stream);
+    const dial = this.#dials.get(user);
     if (dial !== undefined) dial.attempts = 0;
   }
 
   /** The peer is no more. */
   forgetUser(user: StreamUser): void {
-    this.dials.delete(user);
-    for (const [stream, connection] of [...this.connections])
-      if (connection.user === user) this.close(stream, 'the peer has gone');
+    this.#dials.delete(user);
+    for (const [stream, connection] of [...this.#connections])
+      if (connection.user === user) this.#close(stream, 'the peer has gone');
   }
 
   stop(): void {
-    for (const stream of this.connections.keys()) this.context.ports.closeStream?.(stream);
-    this.connections.clear();
-    this.dials.clear();
+    for (const stream of this.#connections.keys()) this.#context.ports.closeStream?.(stream);
+    this.#connections.clear();
+    this.#dials.clear();
   }
 
   get size(): number {
-    return this.connections.size;
+    return this.#connections.size;
   }
 
-  private endOf(connection: Connection, nowMs: number): string | undefined {
-    const { streamProofMs, streamIdleMs } = this.context.times;
+  #endOf(connection: Connection, nowMs: number): string | undefined {
+    const { streamProofMs, streamIdleMs } = this.#context.times;
     if (!connection.isProven && nowMs - connection.sinceMs >= streamProofMs)
       return connection.isOpen ? 'nothing authentic came' : 'no connection';
     return nowMs - connection.heardMs >= streamIdleMs ? 'idle' : undefined;
   }
 
-  private seeTo(user: StreamUser, nowMs: number): void {
-    const dial = this.dials.get(user) ?? { stream: undefined, attempts: 0, nextMs: 0 };
+  #seeTo(user: StreamUser, nowMs: number): void {
+    const dial = this.#dials.get(user) ?? { stream: undefined, attempts: 0, nextMs: 0 };
     if (dial.stream !== undefined || !user.wantsStream || nowMs < dial.nextMs) return;
-    this.dials.set(user, dial);
+    this.#dials.set(user, dial);
     const endpoint = user.tcpEndpoints[dial.attempts % user.tcpEndpoints.length];
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(dial.attempts, 16));
     dial.attempts++;
     // Half fixed, half by chance: routers that lost the same peer must not come back all at once.
-    dial.nextMs = nowMs + pauseMs * (0.5 + 0.5 * this.context.chance());
+    dial.nextMs = nowMs + pauseMs * (0.5 + 0.5 * this.#context.chance());
     if (endpoint === undefined) return;
-    const stream = this.context.ports.connectStream?.(endpoint.address, endpoint.port);
-    this.context.count(stream === undefined ? 'tcp_dial_failed' : 'tcp_dialled');
+    const stream = this.#context.ports.connectStream?.(endpoint.address, endpoint.port);
+    this.#context.count(stream === undefined ? 'tcp_dial_failed' : 'tcp_dialled');
     if (stream === undefined) return;
     dial.stream = stream;
     const path = { ...endpoint, stream };
     const state = { isOpen: false, isProven: false, heardMs: nowMs };
-    this.connections.set(stream, { path, sinceMs: nowMs, user, ...state });
+    this.#connections.set(stream, { path, sinceMs: nowMs, user, ...state });
   }
 
-  private makeRoom(path: DatagramAddress): void {
-    const strangers = [...this.connections].filter(([, { user }]) => user === undefined);
+  #makeRoom(path: DatagramAddress): void {
+    const strangers = [...this.#connections].filter(([, { user }]) => user === undefined);
     const same = strangers.filter(([, other]) => hostOf(other.path) === hostOf(path));
     const oldest = same.length >= MAX_STRANGERS_EACH ? same[0] : undefined;
     const victim = oldest ?? (strangers.length >= MAX_STRANGERS ? strangers[0] : undefined);
-    if (victim !== undefined) this.close(victim[0], 'too many');
+    if (victim !== undefined) this.#close(victim[0], 'too many');
   }
 
-  private close(stream: number, reason: string): void {
-    this.context.ports.closeStream?.(stream);
-    this.context.count('tcp_given_up');
-    this.forget(stream, reason);
+  #close(stream: number, reason: string): void {
+    this.#context.ports.closeStream?.(stream);
+    this.#context.count('tcp_given_up');
+    this.#forget(stream, reason);
   }
 
-  private forget(stream: number, reason: string): void {
-    const connection = this.connections.get(stream);
-    this.connections.delete(stream);
-    for (const dial of this.dials.values()) if (dial.stream === stream) dial.stream = undefined;
+  #forget(stream: number, reason: string): void {
+    const connection = this.#connections.get(stream);
+    this.#connections.delete(stream);
+    for (const dial of this.#dials.values()) if (dial.stream === stream) dial.stream = undefined;
     connection?.user?.streamClosed(connection.path, reason);
   }
 
-  private get nowMs(): number {
-    return this.clock.nowMs();
+  get #nowMs(): number {
+    return this.#clock.nowMs();
   }
 
-  private get clock(): Clock {
-    return this.context.ports.clock;
+  get #clock(): Clock {
+    return this.#context.ports.clock;
   }
 }
 

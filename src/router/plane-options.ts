@@ -1,0 +1,48 @@
+/** What the data plane is told at the start: the sockets with their addresses, and the memory that it shares with us. */
+import type { NativeAddon } from '../dataplane/engine.js';
+import type { PlaneOptions } from '../dataplane/plane.js';
+import type { Clock } from '../net/clock.js';
+import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { Gndt } from '../tables/gndt.js';
+import { sourceAddress } from './address-words.js';
+import type { LanRescue } from './lan-rescue.js';
+import type { Relays } from './relays.js';
+import { lostPorts, type Sockets } from './sockets.js';
+
+export interface PlaneParts {
+  readonly clock: Clock;
+  readonly native: NativeAddon;
+  readonly gndt: Gndt;
+  readonly sockets: Sockets;
+  readonly forwarding: ForwardingTable;
+  readonly relays: Relays;
+  readonly rescue: LanRescue;
+  readonly onMessage: PlaneOptions['onMessage'];
+  /** Names the ports that are gone, if that is why. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
+  const { lans, lanSockets, tuns, udp } = sockets;
+  return {
+    clock,
+    native,
+    lans: lanSockets,
+    tuns: tuns.map(({ socket }) => socket),
+    udp,
+    lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
+    lanAddresses: lans.map(({ addresses }) => ({
+      v4: sourceAddress(addresses, 4),
+      v6: sourceAddress(addresses, 6),
+    })),
+    vnets: gndt.config.vnets.map(({ id }) => id),
+    relays: parts.relays.memory,
+    table: parts.forwarding.memory,
+    macs: parts.rescue.macs.memory,
+    selfPeer: gndt.peerIndex(gndt.self),
+    clients: gndt.ownClients,
+    onMessage: parts.onMessage,
+    onFailure: (worker, error) =>
+      parts.onFailure(new Error(`${worker}: ${error.message}${lostPorts(sockets)}`, { cause: error })),
+  };
+}

@@ -1,0 +1,60 @@
+/** What operators are shown and told of another router. */
+import type { Ip } from '../net/ip.js';
+import type { RouterId } from '../tables/model.js';
+import type { PeerCounts } from './ports.js';
+
+/** What `vinectl peers` shows. */
+export interface PeerState {
+  readonly id: RouterId;
+  /** Its number in the data plane. */
+  readonly peer: number;
+  readonly state: 'up' | 'connecting' | 'down' | 'refused';
+  /** Why it is not up; empty when it is. */
+  readonly reason: string;
+  readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
+  /** Undefined for a relayed peer. */
+  readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
+  /** The router that passes messages on, for transport `relay`. */
+  readonly relay: RouterId | undefined;
+  /** Of the last hundred Pings; undefined before the first. */
+  readonly lossPercent: number | undefined;
+  readonly lastHandshakeWallMs: number | undefined;
+  readonly rttMs: number | undefined;
+  /** What its last Hello said; undefined before the first. */
+  readonly version: string | undefined;
+  readonly capabilities: readonly string[];
+  /** 0 before the first Hello. */
+  readonly innerMtuBytes: number;
+  /** Has it read the same gndt.json? Undefined before the first Hello. */
+  readonly sameGndt: boolean | undefined;
+  /** By how much its clock is ahead of ours; undefined before the first answer. */
+  readonly clockOffsetMs: number | undefined;
+  /** The outer packet that its path is known to carry; undefined for TCP, and while it is down. */
+  readonly pathMtuBytes: number | undefined;
+  /** Control messages that it has not acknowledged. */
+  readonly pendingMessages: number;
+  readonly counts: PeerCounts | undefined;
+}
+
+export type TunnelEvent =
+  | {
+      readonly event: 'peer_up';
+      readonly router: RouterId;
+      readonly endpoint: string;
+      readonly version: string;
+      readonly rttMs: number | undefined;
+    }
+  | {
+      readonly event: 'peer_down' | 'peer_refused' | 'peer_unanswered';
+      readonly router: RouterId;
+      readonly reason: string;
+    }
+  /** Messages to it take another way from now on. */
+  | {
+      readonly event: 'peer_path';
+      readonly router: RouterId;
+      readonly path: string;
+      readonly reason: string;
+    }
+  /** Its gndt.json is not ours. */
+  | { readonly event: 'peer_gndt_differs'; readonly router: RouterId };

@@ -1,0 +1,50 @@
+/** A packet worker that cannot go on ends, and says which one it was and why: the daemon then ends too. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadNative } from '../../src/dataplane/native.js';
+import { DataPlane } from '../../src/dataplane/plane.js';
+import { RelayTable } from '../../src/dataplane/relay-table.js';
+import { systemClock } from '../../src/net/system-clock.js';
+import { ForwardingTable } from '../../src/tables/forwarding-table.js';
+import { MacTable } from '../../src/tables/mac-table.js';
+import { waitFor } from '../lab/wait.js';
+
+test('the tunnel’s worker ends with its socket, by name and with the reason', async () => {
+  const native = loadNative();
+  const udp = native.openUdp(new Uint8Array([127, 0, 0, 1]), 0);
+  const failures: { worker: string; message: string }[] = [];
+  const plane = new DataPlane({
+    clock: systemClock,
+    native,
+    lans: [],
+    tuns: [],
+    udp: [udp],
+    lanVnets: [],
+    lanAddresses: [],
+    vnets: [],
+    table: ForwardingTable.create({ slots: 64 }).memory,
+    macs: MacTable.create(64).memory,
+    selfPeer: 0,
+    relays: RelayTable.create(1).memory,
+    clients: [],
+    onMessage: () => {},
+    onFailure: (worker, { message }) => failures.push({ worker, message }),
+  });
+  try {
+    await plane.startTunnel();
+    assert.deepEqual(
+      plane.workers().map(({ name, state }) => `${name} ${state}`),
+      ['tunnel-to-lan running'],
+    );
+    native.closeSocket(udp.fd);
+    await waitFor('the worker’s end', () => failures.length > 0, 10_000);
+    assert.equal(failures[0]?.worker, 'tunnel-to-lan');
+    assert.match(failures[0]?.message ?? '', /a socket of the engine is gone/);
+    assert.deepEqual(
+      plane.workers().map(({ state }) => state),
+      ['stopped'],
+    );
+  } finally {
+    await plane.stop();
+  }
+});

@@ -1,0 +1,98 @@
+/** Messages by way of a relay: headers and sealed messages, whole and mutated, at the addon's `openRelayed`. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { Action, RELAY_HEADER_BYTES, type SessionKeys } from '../../../src/dataplane/engine.js';
+import { newIndex, newPeer, openPair, type Pair } from '../../contract/rig.js';
+import type { World } from '../../contract/world.js';
+import { sealMessage } from '../../support/transport-message.js';
+import { joined, mutated } from '../mutate.js';
+import type { Random } from '../random.js';
+import type { NativeFuzzer } from './target.js';
+
+const TAG = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+/** Fresh counters are this far apart at most: the window must not leave good ones behind. */
+const MOST_BATCH = 6;
+
+export class RelayedFuzzer implements NativeFuzzer {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #pair: Pair;
+  /** The far peer, whose messages the relay passes on to this end. */
+  readonly #far: number;
+  readonly #keys: SessionKeys;
+  #counter = 0n;
+  readonly #tally = { sent: 0, opened: 0, refused: 0, empty: 0 };
+
+  constructor(world: World, random: Random) {
+    this.#world = world;
+    this.#random = random;
+    this.#pair = openPair(world);
+    this.#far = newPeer();
+    this.#keys = {
+      localIndex: newIndex(),
+      remoteIndex: newIndex(),
+      sendKey: randomBytes(32),
+      receiveKey: randomBytes(32),
+      cipher: 'chacha20-poly1305',
+    };
+    world.addon.installSession(this.#far, this.#keys);
+    world.addon.setCurrentSession(this.#far, this.#keys.localIndex);
+    world.addon.setRelayTag(this.#far, TAG);
+    world.addon.setPeerPath(this.#far, { relay: this.#pair.b.peer });
+  }
+
+  round(): void {
+    const { a, b } = this.#pair;
+    const random = this.#random;
+    for (let count = 1 + random.below(MOST_BATCH); count > 0; count--) {
+      const payload = random.bytes(random.pick([0, 1, 4, 40, 300, 1_200]));
+      const genuine = sealMessage(
+        this.#keys.cipher,
+        this.#keys.receiveKey,
+        this.#keys.localIndex,
+        this.#counter++,
+        payload,
+      );
+      const message = random.chance(40) ? genuine : mutated(genuine, random);
+      const header = joined(Uint8Array.of(0x30, 1, 0, 0), TAG);
+      const wrapped = joined(random.chance(80) ? header : mutated(header, random), message);
+      a.rig.send(wrapped, { action: Action.message, to: a.peer });
+      this.#tally.sent++;
+      const [received] = b.rig.receive(1);
+      if (wrapped.length === 0) continue;
+      assert.deepEqual(received?.bytes, wrapped);
+      this.#open(wrapped, genuine, payload);
+    }
+    // And the way out: wrapped by the addon, whatever it is.
+    this.#world.addon.sealAndSend(this.#far, random.bytes(random.below(2_000)));
+    a.rig.receiveOnce(0);
+  }
+
+  #open(wrapped: Uint8Array, genuine: Uint8Array, payload: Uint8Array): void {
+    const random = this.#random;
+    const { engine } = this.#pair.b.rig;
+    const skip = random.chance(80) ? RELAY_HEADER_BYTES : Math.abs(random.oddWord());
+    if (random.chance(10)) assert.throws(() => engine.openRelayed(engine.capacity + random.below(100), skip));
+    const isGenuine = Buffer.compare(wrapped.subarray(skip), genuine) === 0;
+    const isOpened = engine.openRelayed(0, skip);
+    if (isOpened) {
+      assert.ok(isGenuine, 'what is not genuine is opened');
+      const described = this.#pair.b.rig.read(0);
+      assert.deepEqual(described.bytes, payload);
+      assert.deepEqual([described.from, described.sourceRelay], [this.#far, this.#pair.b.peer + 1]);
+      this.#tally.opened++;
+    } else if (isGenuine) {
+      assert.equal(payload.length, 0, 'what is genuine is not opened');
+      this.#tally.empty++;
+    } else this.#tally.refused++;
+  }
+
+  report(): string {
+    return JSON.stringify(this.#tally);
+  }
+
+  close(): void {
+    this.#world.addon.removePeer(this.#far);
+    this.#pair.close();
+  }
+}

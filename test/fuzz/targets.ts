@@ -1,0 +1,9 @@
+/** All fuzz targets in TypeScript. Those of the addon are in test/fuzz/native. */
+import type { Target } from './target.js';
+import { config } from './targets/config.js';
+import { control } from './targets/control.js';
+import { messages } from './targets/messages.js';
+import { clients, overlay, relay } from './targets/payloads.js';
+import { routers } from './targets/routers.js';
+
+export const TARGETS: readonly Target[] = [messages, control, overlay, relay, clients, routers, config];
