@@ -223,7 +223,8 @@ export async function burst(lab: Lab, delayMs: number, names: readonly string[])
   for (const { letter } of lab.plan.sites)
     for (const ip of addresses) await lab.daemon(letter).waitKnows(ip, routerName('a'));
   const wire = await Wire.open(lab, 'b');
-  const announceAtMs = Date.now() + 1_500;
+  // Time for all to be plugged in elsewhere: one after the other, since the kernel changes one bridge at a time.
+  const announceAtMs = Date.now() + 4_000;
   await Promise.all(names.map((name) => lab.move(name, 'b', { announceAtMs })));
   const knows = async (letter: SiteLetter): Promise<readonly MigrationView[] | false> => {
     const moves = await lab.daemon(letter).get<readonly MigrationView[]>('/v1/migrations');
@@ -235,9 +236,12 @@ export async function burst(lab: Lab, delayMs: number, names: readonly string[])
     const moves = await waitFor(`router of site ${letter} knows all moves`, () => knows(letter), 20_000);
     lastMs[letter] = Math.max(...moves.map((move) => timesOf(move).forwardingAtMs));
   }
+  const macs = names.map((name) => lab.mover(name).mac);
+  const isOnWire = (mac: string): boolean =>
+    wire.first(announceAtMs - 1, (frame) => frame.source === mac) !== undefined;
+  await waitFor('all announcements are read from the wire', () => macs.every(isOnWire), 10_000);
   const firstMs = wire.first(announceAtMs - 1, ({ isRarp }) => isRarp)?.atMs ?? Number.NaN;
   wire.close();
-  const macs = names.map((name) => lab.mover(name).mac);
   const announced = macs.map(
     (mac) => wire.first(firstMs, (frame) => frame.source === mac)?.atMs ?? Number.NaN,
   );

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
 import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
+import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from './worker-message.js';
 
 export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
 
@@ -58,7 +58,7 @@ interface Running {
   readonly packets: Float64Array;
   readonly vnets: Float64Array;
   readonly engine: BigUint64Array;
-  readonly turns: Int32Array;
+  readonly words: Int32Array;
   thread: number;
   state: 'running' | 'stopped';
 }
@@ -119,9 +119,11 @@ export class DataPlane {
     return this.#peerMtu[peer] ?? 0;
   }
 
-  /** A MAC was learned: let the workers look at what they hold. */
-  wake(): void {
-    for (const { wakeupFd } of this.#workers) this.#options.native.wake(wakeupFd);
+  /** A MAC was learned: let the workers look at what they hold. Those that hold nothing are left alone. */
+  wakeHolding(): void {
+    for (const { wakeupFd, words } of this.#workers) {
+      if (Atomics.load(words, WorkerWord.holding) === 1) this.#options.native.wake(wakeupFd);
+    }
   }
 
   workers(): readonly { name: WorkerName; state: 'running' | 'stopped'; packets: number }[] {
@@ -134,7 +136,7 @@ export class DataPlane {
 
   /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
   turns(): readonly { name: WorkerName; turns: number }[] {
-    return this.#workers.map(({ name, turns }) => ({ name, turns: Atomics.load(turns, 0) }));
+    return this.#workers.map(({ name, words }) => ({ name, turns: Atomics.load(words, WorkerWord.turns) }));
   }
 
   /** The kernel's thread numbers of the workers that run; 0 when not known. */
@@ -173,7 +175,7 @@ export class DataPlane {
   /** Stops both workers; they finish their batch. Ends them by force when they don't within the limit. */
   async stop(): Promise<void> {
     Atomics.store(this.#control, ControlWord.stop, 1);
-    this.wake();
+    for (const { wakeupFd } of this.#workers) this.#options.native.wake(wakeupFd);
     await Promise.all(this.#workers.map((running) => this.#awaitEnd(running)));
     for (const { wakeupFd } of this.#workers) this.#options.native.closeSocket(wakeupFd);
   }
@@ -194,7 +196,7 @@ export class DataPlane {
     const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
     const packets = createPacketCounters();
     const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
-    const turns = new Int32Array(new SharedArrayBuffer(4));
+    const words = new Int32Array(new SharedArrayBuffer(WorkerWord.count * 4));
     const vnets = createVnetCounters();
     const wakeupFd = native.createWakeup();
     const input: WorkerInput = {
@@ -222,7 +224,7 @@ export class DataPlane {
       counters: packets.buffer as SharedArrayBuffer,
       vnetCounters: vnets.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
-      turns: turns.buffer as SharedArrayBuffer,
+      words: words.buffer as SharedArrayBuffer,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: input,
@@ -236,7 +238,7 @@ export class DataPlane {
       packets,
       vnets,
       engine,
-      turns,
+      words,
       thread: 0,
       state: 'running',
     };

@@ -13,7 +13,7 @@ import { D, DESCRIPTOR_WORDS, type Engine, Kind } from './engine.js';
 import { LanForwarder } from './lan-forwarder.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { INITIAL_HOPS, WorkerContext } from './worker-context.js';
-import { ControlWord, type WorkerInput } from './worker-message.js';
+import { ControlWord, type WorkerInput, WorkerWord } from './worker-message.js';
 
 /** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/warm-up.test.ts). */
 const ROUNDS = 30_000;
@@ -87,7 +87,7 @@ function scratchInput(input: WorkerInput): WorkerInput {
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     control: control.buffer as SharedArrayBuffer,
-    turns: shared(4),
+    words: shared(4 * WorkerWord.count),
   };
 }
 

@@ -94,9 +94,17 @@ export interface WorkerInput {
   readonly vnetCounters: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;
-  /** Int32Array of one word, this worker's own: its turns round the loop, wrapping. The watchdog looks at it. */
-  readonly turns: SharedArrayBuffer;
+  /** Int32Array of `WorkerWord`, this worker's own. */
+  readonly words: SharedArrayBuffer;
 }
+
+export const WorkerWord = {
+  /** Its turns round the loop, wrapping. The watchdog looks at it. */
+  turns: 0,
+  /** 1: it holds packets whose node's MAC is not known, and wants to be woken when one is learned. */
+  holding: 1,
+  count: 2,
+} as const;
 
 export const ControlWord = {
   /** 1: leave the loop. */

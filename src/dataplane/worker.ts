@@ -11,7 +11,7 @@ import { loadNative } from './native.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { decideAll, type Forwarder, warmUp } from './warm-up.js';
 import { WorkerContext } from './worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from './worker-message.js';
+import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from './worker-message.js';
 
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
@@ -26,15 +26,15 @@ function main(input: WorkerInput): void {
   const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
   warmUp(engine, input, systemClock.nowMs);
   post({ type: 'running', thread: threadNumber() });
-  loop(engine, context, forwarder, new Int32Array(input.turns));
+  loop(engine, context, forwarder, new Int32Array(input.words));
   engine.close();
   post({ type: 'stopped' });
 }
 
-function loop(engine: Engine, context: WorkerContext, forwarder: Forwarder, turns: Int32Array): void {
+function loop(engine: Engine, context: WorkerContext, forwarder: Forwarder, words: Int32Array): void {
   for (let early = EARLY_TURNS; Atomics.load(context.control, ControlWord.stop) === 0; early--) {
     const waitMs = context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
-    turn(engine, context, forwarder, turns, early > 0 ? 0 : waitMs);
+    turn(engine, context, forwarder, words, early > 0 ? 0 : waitMs);
   }
 }
 
@@ -42,14 +42,17 @@ function turn(
   engine: Engine,
   context: WorkerContext,
   forwarder: Forwarder,
-  turns: Int32Array,
+  words: Int32Array,
   waitMs: number,
 ): void {
-  Atomics.add(turns, 0, 1);
+  Atomics.add(words, WorkerWord.turns, 1);
   const received = engine.receive(waitMs);
   decideAll(forwarder, received);
   engine.send(0, received);
+  // Said before the table is looked at: what is learned after that look is followed by a wake-up.
+  if (context.hold.size > 0) Atomics.store(words, WorkerWord.holding, 1);
   context.releaseHeld();
+  if (context.hold.size === 0) Atomics.store(words, WorkerWord.holding, 0);
 }
 
 /** By it the control thread asks the kernel how much this thread has worked. */

@@ -46,6 +46,17 @@ interface Judgement {
 
 type Result = ClaimResultMessage['results'][number];
 
+interface Claimed {
+  readonly move: MoveClaim;
+  readonly origin: Origin;
+}
+
+/** Tables and neighbours are told. What can wait until the claimer is, too: journal, log, disk, and asking the node. */
+interface Accepted {
+  readonly results: readonly Result[];
+  readonly report: () => void;
+}
+
 export interface AcceptanceParts {
   readonly outbox: Outbox;
   readonly departure: Departure;
@@ -64,7 +75,7 @@ export class Acceptance {
     this.#parts = parts;
   }
 
-  /** A claim: the tables first, then ARP on this LAN, then the answer. What has to be verified first is answered later. */
+  /** A claim: the tables, ARP on this LAN, the answer, and the rest. What has to be verified first is answered later. */
   claim(from: RouterId, { claimId, moves }: ClaimMessage): void {
     const { messenger } = this.#context.ports;
     const startedMs = this.#context.clock.nowMs();
@@ -73,29 +84,52 @@ export class Acceptance {
     };
     const object = ({ vnet, ip, seq }: NodeRecord): void =>
       answer([{ vnet, ip, verdict: 'objection', reason: 'node-answers-here', seq }]);
-    const now: Result[] = [];
+    const accept = (claimed: readonly Claimed[]): void => {
+      const { results, report } = this.#accept(claimed);
+      answer(results);
+      report();
+    };
+    const now: Claimed[] = [];
     for (const move of moves) {
       const isObjection = move.objection === true;
       const origin = { from, trigger: move.trigger, isObjection, startedMs, object };
       const doubtful = isObjection ? [] : move.records.filter((record) => this.#mustBeVerified(from, record));
       if (doubtful.length === 0) {
-        now.push(...this.#accept(move, origin));
+        now.push({ move, origin });
         continue;
       }
       this.#parts.verification.precede(
         doubtful,
         () => answer(this.#refuse(from, move)),
-        () => answer(this.#accept(move, origin)),
+        () => accept([{ move, origin }]),
       );
     }
-    answer(now);
+    accept(now);
   }
 
-  #accept(move: MoveClaim, origin: Origin): Result[] {
-    const judgements = move.records.map((record) => this.#judge(origin.from, record, origin.isObjection));
-    this.#actOn(judgements, origin);
-    this.#reportRefusals(origin.from, move, judgements);
-    return judgements.map((judgement) => resultOf(judgement));
+  /** All the tables, then ARP for each node. */
+  #accept(claimed: readonly Claimed[]): Accepted {
+    const judged = claimed.map(({ move, origin }) => {
+      const { from, isObjection } = origin;
+      return {
+        move,
+        origin,
+        judgements: move.records.map((record) => this.#judge(from, record, isObjection)),
+      };
+    });
+    const reports = judged.map(({ move, origin, judgements }) => {
+      const report = this.#actOn(judgements, origin);
+      return (): void => {
+        report();
+        this.#reportRefusals(origin.from, move, judgements);
+      };
+    });
+    return {
+      results: judged.flatMap(({ judgements }) => judgements.map(resultOf)),
+      report: () => {
+        for (const report of reports) report();
+      },
+    };
   }
 
   /** The node answers here. Others may have believed the claim. */
@@ -139,7 +173,7 @@ export class Acceptance {
   records(from: RouterId, records: readonly NodeRecord[]): void {
     const judgements = records.map((record) => this.#judge(from, record));
     const startedMs = this.#context.clock.nowMs();
-    this.#actOn(judgements, { from, trigger: 'records', isObjection: false, startedMs, object: () => {} });
+    this.#actOn(judgements, { from, trigger: 'records', isObjection: false, startedMs, object: () => {} })();
     const beaten: StaleMessage['records'][number][] = [];
     for (const { record, reason, winner } of judgements) {
       this.#context.counters.count(reason === '' ? 'records_accepted' : `records_${reason}`);
@@ -195,8 +229,8 @@ export class Acceptance {
     this.#parts.outbox.publish(this.#context.directory.originate(own.vnet, own.ip, own.mac, seq));
   }
 
-  /** Node by node: all addresses of a MAC move together, one event. */
-  #actOn(judgements: readonly Judgement[], origin: Origin): void {
+  /** Node by node: all addresses of a MAC move together, one event. Returns what can wait. */
+  #actOn(judgements: readonly Judgement[], origin: Origin): () => void {
     const nodes = new Map<string, Change[]>();
     for (const { change } of judgements) {
       if (change === undefined) continue;
@@ -205,24 +239,33 @@ export class Acceptance {
       if (changes === undefined) nodes.set(key, [change]);
       else changes.push(change);
     }
-    for (const changes of nodes.values()) this.#nodeChanged(changes, origin);
+    const reports = [...nodes.values()].map((changes) => this.#nodeChanged(changes, origin));
+    return () => {
+      for (const report of reports) report();
+    };
   }
 
-  #nodeChanged(changes: readonly Change[], origin: Origin): void {
+  #nodeChanged(changes: readonly Change[], origin: Origin): () => void {
+    const { clock, ports } = this.#context;
+    const tablesMs = clock.nowMs();
     const moved = changes.filter((change) => isMove(change, origin.trigger));
     const left = changes.filter((change) => this.#hasLeft(change));
-    const [first] = left.length > 0 ? left : moved;
-    if (first === undefined) return;
-    const { vnet, mac } = first.record;
-    const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
-    move?.step('directory');
-    if (left.length > 0) {
-      const ips = left.map(({ record }) => record.ip);
-      this.#parts.departure.redirect({ vnet, mac, ips });
-      move?.step('first_arp');
-      for (const change of left) this.#nodeLeft(change, origin);
-      this.#context.ports.saveState();
+    const [first] = left;
+    if (first !== undefined) {
+      const { vnet, mac } = first.record;
+      this.#parts.departure.redirect({ vnet, mac, ips: left.map(({ record }) => record.ip) });
     }
+    const saidMs = clock.nowMs();
+    return () => {
+      if (moved.length > 0 && !origin.isObjection) {
+        const move = this.#noteMove(moved, origin);
+        move.step('directory', tablesMs);
+        if (left.length > 0) move.step('first_arp', saidMs);
+        move.judge('accepted');
+      }
+      for (const change of left) this.#nodeLeft(change, origin);
+      if (left.length > 0) ports.saveState();
+    };
   }
 
   /** It was on this LAN, or it is native to it and has just become known to be away. */
@@ -263,7 +306,6 @@ export class Acceptance {
     const seq = Math.max(...moved.map(({ record }) => record.seq));
     const role = from === this.#context.self ? 'source' : 'observer';
     const move = this.#context.journal.begin({ vnet, mac, ips, from, to, trigger, seq, role, startedMs });
-    move.judge('accepted');
     this.#context.ports.event({ event: 'move_learned', vnet, mac, ips, from, to, seq, trigger });
     this.#context.counters.count('moves_learned');
     return move;

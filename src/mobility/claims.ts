@@ -34,6 +34,11 @@ interface Open {
   readonly results: Map<string, ClaimResult>;
 }
 
+interface Gathering {
+  readonly sinceMs: number;
+  readonly claims: SentClaim[];
+}
+
 interface Message {
   readonly to: RouterId;
   open: readonly Open[];
@@ -43,7 +48,7 @@ export class Claims {
   readonly #context: Context;
   readonly #messages = new Map<number, Message>();
   /** By router: what waits for the end of the moment in which claims are gathered. */
-  readonly #gathering = new Map<RouterId, SentClaim[]>();
+  readonly #gathering = new Map<RouterId, Gathering>();
   #lastId: number;
 
   constructor(context: Context) {
@@ -54,13 +59,15 @@ export class Claims {
 
   /** To a router that is up. */
   send(to: RouterId, claim: SentClaim): void {
-    const waiting = this.#gathering.get(to);
-    if (waiting !== undefined) {
-      waiting.push(claim);
+    const gathering = this.#gathering.get(to);
+    if (gathering === undefined) {
+      this.#transmit(to, [claim]);
+      this.#gather(to);
       return;
     }
-    this.#transmit(to, [claim]);
-    this.#gather(to);
+    gathering.claims.push(claim);
+    // Its timer does not run while a burst of announcements is being read.
+    if (this.#context.clock.nowMs() - gathering.sinceMs >= GATHER_MS) this.#flush(to, gathering);
   }
 
   /** Results may come in parts, and out of order. */
@@ -82,8 +89,7 @@ export class Claims {
   }
 
   peerDown(router: RouterId): void {
-    const waiting = this.#gathering.get(router) ?? [];
-    if (waiting.length > 0) this.#gathering.set(router, []);
+    const waiting = this.#gathering.get(router)?.claims.splice(0) ?? [];
     const lost = [...this.#messages].filter(([, { to }]) => to === router);
     for (const [id] of lost) this.#messages.delete(id);
     const claims = [...lost.flatMap(([, { open }]) => open.map(({ claim }) => claim)), ...waiting];
@@ -91,14 +97,19 @@ export class Claims {
   }
 
   #gather(to: RouterId): void {
-    this.#gathering.set(to, []);
+    const gathering = { sinceMs: this.#context.clock.nowMs(), claims: [] };
+    this.#gathering.set(to, gathering);
     this.#context.timers.after('claims', GATHER_MS, () => {
-      const claims = this.#gathering.get(to) ?? [];
-      this.#gathering.delete(to);
-      if (claims.length === 0) return;
-      this.#transmit(to, claims);
-      this.#gather(to);
+      if (this.#gathering.get(to) === gathering) this.#flush(to, gathering);
     });
+  }
+
+  /** Sends what has come together; the next moment begins unless that is nothing. */
+  #flush(to: RouterId, { claims }: Gathering): void {
+    this.#gathering.delete(to);
+    if (claims.length === 0) return;
+    this.#transmit(to, claims);
+    this.#gather(to);
   }
 
   #transmit(to: RouterId, claims: readonly SentClaim[]): void {

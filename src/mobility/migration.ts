@@ -4,19 +4,20 @@ import type { Mac } from '../net/mac.js';
 import type { ClaimResultMessage } from '../tables/message.js';
 import type { BindingSource, MoveTrigger, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Arrival } from './arrival.js';
-import { BoundedMap, RateLimit } from './bounded.js';
+import { BoundedMap } from './bounded.js';
 import { type ClaimResult, Claims, type SentClaim } from './claims.js';
 import { type Context, nodeKey } from './context.js';
 import type { Departure } from './departure.js';
 import type { Freeze } from './freeze.js';
 import type { Move } from './journal.js';
 import { HOLD_MS, Obstacles, STALE_WAIT_MS, seenAs } from './obstacles.js';
+import { once } from './once.js';
 import type { Outbox } from './outbox.js';
 import type { Lan } from './ports.js';
 import { PATIENT, type Presence, QUICK } from './presence.js';
+import { Reports } from './reports.js';
 import type { Standby } from './standby.js';
 
-const REPORT_INTERVAL_MS = 60_000;
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
 const PROPOSAL_KEPT_MS = 2_000;
@@ -49,18 +50,18 @@ export class Migration {
   readonly #obstacles: Obstacles;
   /** Sequence numbers heard of without a record. */
   readonly #heardSeq = new BoundedMap<string, number>(KNOWN_SEQUENCES);
-  readonly #reports: RateLimit;
+  readonly #reports: Reports;
 
   constructor(context: Context, parts: MigrationParts) {
     this.#context = context;
     this.#parts = parts;
     this.#claims = new Claims(context);
     this.#obstacles = new Obstacles(context, parts);
-    this.#reports = new RateLimit(context.clock, REPORT_INTERVAL_MS);
+    this.#reports = new Reports(context);
   }
 
   /**
-   * Claims a node for this router: tables, claim messages, ARP, in this order. In strict mode, and when another MAC has
+   * Claims a node for this router: tables, the first ARP, claim messages, the rest of ARP, in this order. In strict mode, and when another MAC has
    * the address, the VR that has it is asked first, and nothing changes until it agrees. A string says why not.
    */
   claim(candidate: Candidate): Move | string {
@@ -104,13 +105,10 @@ export class Migration {
   }
 
   #objectionTo(candidate: Candidate, record: NodeRecord): string | undefined {
-    const { gndt, self, hwdt, ports, counters } = this.#context;
-    const { vnet, ip, seq } = record;
+    const { gndt, self, hwdt, counters } = this.#context;
+    const { vnet, ip } = record;
     if (!gndt.mayClaim(vnet, ip, self)) {
-      counters.count('moves_not_allowed');
-      if (this.#reports.allow(`allow|${nodeKey(vnet, ip)}`)) {
-        ports.event({ event: 'claim_refused', vnet, ip, by: self, reason: 'not-allowed', seq });
-      }
+      this.#reports.notAllowed(record);
       return `the network's mobility.allow does not name ${self}`;
     }
     const native = hwdt.get(vnet, ip);
@@ -123,7 +121,7 @@ export class Migration {
   /** A host of this LAN has the address, or had it: it is not harmed if it answers, and does not stand in the way if not. */
   #askNative(candidate: Candidate, { vnet, ip }: NodeRecord, mac: Mac): void {
     const { hwdt, ports } = this.#context;
-    if (!this.#reports.allow(`native|${nodeKey(vnet, ip)}|${candidate.mac}`)) return;
+    if (!this.#reports.mayAskNative(vnet, ip, candidate.mac)) return;
     this.#parts.presence.check({
       vnet,
       ip,
@@ -197,24 +195,18 @@ export class Migration {
   }
 
   #proposalRefused(by: RouterId, candidate: Candidate, result: ClaimResult, move: Move): void {
-    const { vnet, ip, seq, reason } = result;
+    const { vnet, seq, reason } = result;
     move.judge('refused', reason);
-    this.#reportRefusal(by, result, candidate.mac);
+    this.#reports.refusal(by, result, candidate.mac);
     // What beats it is under way; then the node is asked whether it is here.
     const waitMs = reason === 'stale' ? STALE_WAIT_MS : HOLD_MS;
-    if (reason === 'stale') this.#heard(vnet, ip, seq);
+    if (reason === 'stale') this.#heard(vnet, result.ip, seq);
     else this.hold(vnet, candidate.mac);
     for (const record of candidate.records) {
-      const { router, mac } = record;
-      if (mac !== candidate.mac) {
-        this.#duplicate(record, candidate.mac, router);
-      } else this.#parts.standby.rememberFor(seenAs(candidate, record), waitMs);
+      const { ip, router, mac } = record;
+      if (mac !== candidate.mac) this.#reports.duplicate(vnet, ip, candidate.mac, router);
+      else this.#parts.standby.rememberFor(seenAs(candidate, record), waitMs);
     }
-  }
-
-  #duplicate({ vnet, ip }: NodeRecord, mac: Mac, other: RouterId): void {
-    if (!this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
-    this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
   }
 
   #begin(candidate: Candidate, records: readonly NodeRecord[]): Move {
@@ -241,9 +233,14 @@ export class Migration {
       return directory.originate(vnet, ip, mac, next[i] ?? 1, bounces);
     });
     move.step('directory');
-    this.#tell(candidate, move, claimed);
     this.#parts.departure.end(lan.vnet, mac);
-    this.#parts.arrival.redirect({ lan, mac, ips }, () => move.step('first_arp'));
+    // One frame does not hold up the claim; all of them would.
+    const tell = once(() => this.#tell(candidate, move, claimed));
+    this.#parts.arrival.redirect({ lan, mac, ips }, () => {
+      move.step('first_arp');
+      tell();
+    });
+    tell();
     if (bounces) {
       move.step('frozen');
       for (const record of claimed) this.#parts.freeze.alarm(record, move.start.from ?? this.#context.self);
@@ -337,19 +334,13 @@ export class Migration {
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
   #refused(by: RouterId, candidate: Candidate, record: NodeRecord, result: ClaimResult, move: Move): void {
     const { vnet, ip, mac } = record;
-    this.#reportRefusal(by, result, mac);
+    this.#reports.refusal(by, result, mac);
     if (by !== move.start.from && by !== this.#context.gndt.homeOf(vnet, ip)) return;
     move.judge('refused', result.reason);
     this.hold(vnet, mac);
     this.#withdraw(record);
     // It was frozen without this router's knowing. When that ends it may have nothing more to say.
     if (result.reason === 'frozen') this.#parts.standby.remember(seenAs(candidate, record));
-  }
-
-  #reportRefusal(by: RouterId, { vnet, ip, reason, seq }: ClaimResult, mac: Mac): void {
-    this.#context.counters.count(`own_claims_refused_${reason}`);
-    if (!this.#reports.allow(`refused|${nodeKey(vnet, ip)}|${mac}|${by}|${reason}`)) return;
-    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
   }
 
   /**
@@ -367,7 +358,7 @@ export class Migration {
       mac,
       probes: QUICK,
       found: () => {
-        this.#duplicate(record, mac, by);
+        this.#reports.duplicate(vnet, ip, mac, by);
         this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
         this.#parts.freeze.freeze(vnet, ip, by);
       },

@@ -34,7 +34,7 @@ import { Verification } from './verification.js';
  * what a peer or a LAN says.
  *
  * The forwarding table must follow the directory and the HWDT by subscriptions made *before* this is constructed:
- * tables come before messages, messages before ARP.
+ * tables come before anything that is said about them.
  */
 export class Mobility {
   readonly #context: Context;

@@ -5,8 +5,10 @@
 import type { LanIndex } from '../tables/model.js';
 import type { Context } from './context.js';
 
-/** Frames put on the LANs at once; more wait a tick. */
-const FRAMES_PER_TICK = 64;
+/** Frames put on the LANs at once. */
+const MOST_AT_ONCE = 64;
+/** Afterwards, so many a tick: a quarter of a core at most, while claims and announcements of other nodes come in. */
+const FRAMES_PER_TICK = 16;
 const TICK_MS = 1;
 
 interface Batch {
@@ -20,17 +22,21 @@ export class Pacer {
   readonly #context: Context;
   readonly #urgent: Batch[] = [];
   readonly #later: Batch[] = [];
-  #left = FRAMES_PER_TICK;
+  #left = MOST_AT_ONCE;
   #ticking = false;
 
   constructor(context: Context) {
     this.#context = context;
   }
 
-  /** Sends what may be sent now before it returns. Frames are made when they are sent. */
+  /**
+   * Sends what may be sent now before it returns; of an urgent batch that is at least the first frame, however many
+   * others there are. Frames are made when they are sent: what has become untrue while it waited is not said.
+   */
   send(lan: LanIndex, frames: Iterable<Uint8Array>, isUrgent: boolean, firstSent?: () => void): void {
     const batch: Batch = { lan, frames: frames[Symbol.iterator](), sent: firstSent };
-    (isUrgent ? this.#urgent : this.#later).push(batch);
+    if (!isUrgent) this.#later.push(batch);
+    else if (this.#sendOne(batch)) this.#urgent.push(batch);
     this.#drain();
   }
 
@@ -39,20 +45,30 @@ export class Pacer {
       const queue = this.#urgent.length > 0 ? this.#urgent : this.#later;
       const batch = queue.shift();
       if (batch === undefined) break;
-      const next = batch.frames.next();
-      if (next.done === true) continue;
       // In turn: every node's first frame, its gateway's, is out before anybody's last.
-      queue.push(batch);
-      this.#left--;
-      this.#context.ports.sendFrame(batch.lan, next.value);
-      batch.sent?.();
-      batch.sent = undefined;
+      if (this.#sendOne(batch)) queue.push(batch);
     }
-    if (this.#ticking || this.#left === FRAMES_PER_TICK) return;
+    this.#refillLater();
+  }
+
+  /** False: it had no more. */
+  #sendOne(batch: Batch): boolean {
+    const next = batch.frames.next();
+    if (next.done === true) return false;
+    this.#left--;
+    this.#context.ports.sendFrame(batch.lan, next.value);
+    const { sent } = batch;
+    batch.sent = undefined;
+    sent?.();
+    return true;
+  }
+
+  #refillLater(): void {
+    if (this.#ticking || this.#left === MOST_AT_ONCE) return;
     this.#ticking = true;
     this.#context.timers.after('announce', TICK_MS, () => {
       this.#ticking = false;
-      this.#left = FRAMES_PER_TICK;
+      this.#left = Math.min(MOST_AT_ONCE, Math.max(0, this.#left) + FRAMES_PER_TICK);
       this.#drain();
     });
   }

@@ -146,7 +146,7 @@ export class Router {
     });
     this.#reloader = this.#createReloader(compiler);
     this.#view = this.#createView();
-    hwdt.subscribe(() => this.#plane.wake());
+    hwdt.subscribe(() => this.#plane.wakeHolding());
     this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
   }
 

@@ -20,6 +20,8 @@ import { decodeState, encodeState } from './state-file.js';
 
 const FILE = 'directory.json';
 
+/** A move is written when its messages are out, and the moves that follow at once with it. */
+const MOVE_DELAY_MS = 20;
 /** A change that is no move is on disk within a second, the write itself included. */
 const WRITE_DELAY_MS = 500;
 /** After a failed write (disk full), for as long as it takes. */
@@ -96,9 +98,9 @@ export class StateStore {
     }
   }
 
-  /** Writes beside everything else, as soon as the events of this moment are done, what `snapshot` then returns. */
+  /** Writes beside everything else, in a moment, what `snapshot` then returns. */
   saveSoon(snapshot: Snapshot): void {
-    this.#writeAfter(0, snapshot);
+    this.#writeAfter(MOVE_DELAY_MS, snapshot);
   }
 
   /** Writes within a second what `snapshot` then returns. Calls in the meantime add nothing. */

@@ -4,7 +4,12 @@ import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
 import { RelayTable } from '../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage } from '../../src/dataplane/worker-message.js';
+import {
+  ControlWord,
+  type WorkerInput,
+  type WorkerMessage,
+  WorkerWord,
+} from '../../src/dataplane/worker-message.js';
 import { Ip } from '../../src/net/ip.js';
 import { type Mac, macHigh, macLow, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
@@ -120,7 +125,7 @@ export class PacketWorker {
       counters: this.counters.buffer as SharedArrayBuffer,
       vnetCounters: new SharedArrayBuffer(MOST_VNETS * V.count * 8),
       control: this.control.buffer as SharedArrayBuffer,
-      turns: new SharedArrayBuffer(4),
+      words: new SharedArrayBuffer(4 * WorkerWord.count),
     };
   }
 }

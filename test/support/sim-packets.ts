@@ -123,7 +123,7 @@ function contextOf(site: SimSite): WorkerContext {
     counters,
     control,
     vnetCounters: new SharedArrayBuffer(4_096),
-    turns: new SharedArrayBuffer(8),
+    words: new SharedArrayBuffer(8),
   };
   return new WorkerContext(
     engine,

@@ -17,8 +17,15 @@ const LONGEST_HEAD = {
   oldest: Number.MAX_SAFE_INTEGER,
 };
 
+/**
+ * So few list elements fit whatever is in them: the largest, a move with one IPv6 record and a router id of 63 bytes,
+ * takes 150 bytes. Most messages are that small, and need not be encoded only to be measured.
+ */
+const SURELY_FIT = 5;
+
 /** At least one message; each payload takes at most `MAX_UNACKED_BYTES`, unless one element is larger by itself. */
 export function split(message: TableMessage, codec: ControlCodec): TableMessage[] {
+  if (elementsOf(message) <= SURELY_FIT) return [message];
   const bytesOf = (body: TableMessage): number => codec.encode({ ...LONGEST_HEAD, body }).length;
   const cut = <Element>(
     elements: readonly Element[],
@@ -49,8 +56,31 @@ export function split(message: TableMessage, codec: ControlCodec): TableMessage[
   }
 }
 
+function elementsOf(message: TableMessage): number {
+  switch (message.type) {
+    case 'records':
+    case 'returned':
+    case 'has':
+    case 'stale':
+      return message.records.length;
+    case 'nodes':
+      return message.nodes.length;
+    case 'claimResult':
+      return message.results.length;
+    case 'claim':
+      return message.moves.reduce((sum, { records }) => sum + Math.max(1, records.length), 0);
+    case 'recall':
+    case 'digest':
+    case 'whoHas':
+    case 'nodesOf':
+    case 'redirect':
+      return 1;
+  }
+}
+
 /** The move of a node with very many addresses becomes several moves of the same MAC. */
 function splitMove(move: MoveClaim, bytesOf: (move: MoveClaim) => number): MoveClaim[] {
+  if (move.records.length <= SURELY_FIT) return [move];
   const withRecords = (records: MoveClaim['records']): MoveClaim => ({ ...move, records });
   return parts(move.records, (records) => bytesOf(withRecords(records))).map(withRecords);
 }

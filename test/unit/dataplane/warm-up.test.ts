@@ -7,7 +7,7 @@ import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
 import { RelayTable } from '../../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
 import { decideAll, warmUp } from '../../../src/dataplane/warm-up.js';
-import { ControlWord, type WorkerInput } from '../../../src/dataplane/worker-message.js';
+import { ControlWord, type WorkerInput, WorkerWord } from '../../../src/dataplane/worker-message.js';
 import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { MacTable } from '../../../src/tables/mac-table.js';
 import { MemoryEngine } from '../../support/memory-engine.js';
@@ -44,7 +44,7 @@ function input(role: 'lan' | 'tunnel'): WorkerInput {
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     control: shared(ControlWord.count * 4),
-    turns: shared(4),
+    words: shared(4 * WorkerWord.count),
   };
 }
 
@@ -64,7 +64,7 @@ describe('the warm-up of a packet worker', () => {
       assert.ok(compiled());
       assert.deepEqual(engine.sent, []);
       assert.ok(engine.descriptors.subarray(0, DESCRIPTOR_WORDS).every((word) => word === 0));
-      for (const shared of [own.counters, own.vnetCounters, own.control, own.turns, own.peerMtu])
+      for (const shared of [own.counters, own.vnetCounters, own.control, own.words, own.peerMtu])
         assert.ok(new Uint8Array(shared).every((byte) => byte === 0));
     });
   }

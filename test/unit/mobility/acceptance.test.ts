@@ -28,7 +28,7 @@ const announced = (frames: readonly NeighbourFrame[]) =>
   frames.filter((frame) => frame.kind === 'arp' && !frame.senderIp.isUnspecified);
 
 describe('a claim for a node that was here', () => {
-  test('tables, then ARP on this LAN in both forms and to hosts one by one, then the answer', () => {
+  test('tables, then ARP on this LAN in both forms and to hosts one by one, then the answer, then the rest', () => {
     const harness = home();
     claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 2)], 77);
     assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-a');
@@ -44,15 +44,37 @@ describe('a claim for a node that was here', () => {
     for (const frame of [request, reply, unicast]) {
       assert.deepEqual([frame.senderIp.key, frame.senderMac, frame.ethernetSource], [HOME, VR_MAC, VR_MAC]);
     }
-    const last = sent.at(-1);
-    assert(last?.what === 'message' && last.message.type === 'claimResult');
-    assert.deepEqual(last.message, {
+    const order = sent.map((item) => (item.what === 'message' ? item.message.type : item.what));
+    assert.deepEqual(order.slice(0, 5), ['frame', 'frame', 'frame', 'claimResult', 'frame']);
+    assert.equal(order.at(-1), 'save');
+    const answer = sent[3];
+    assert(answer?.what === 'message');
+    assert.deepEqual(answer.message, {
       type: 'claimResult',
       claimId: 77,
       results: [{ vnet: BLUE, ip: ip(HOME), verdict: 'accepted', reason: '', seq: 2 }],
     });
     assert.deepEqual(harness.eventNames(), ['move_learned']);
-    assert(sent.some((item) => item.what === 'save'));
+  });
+
+  test('of several nodes: all the tables before anything is sent', () => {
+    const harness = home();
+    const sentBefore: number[] = [];
+    harness.directory.subscribe(() => sentBefore.push(harness.sent.length));
+    const records = [recordOf(HOME, NODE_MAC, 'vr-a', 2), recordOf('10.2.0.7', OTHER_MAC, 'vr-a', 2)];
+    const moves = records.map((record) => {
+      return {
+        vnet: BLUE,
+        mac: record.mac,
+        records: [record],
+        trigger: 'rarp' as const,
+        sinceDetectionUs: 0,
+      };
+    });
+    harness.mobility.message('vr-a', { type: 'claim', claimId: 78, moves });
+    assert.deepEqual(sentBefore, [0, 0]);
+    const [answer, more] = harness.takeMessages('claimResult');
+    assert.deepEqual([answer?.message.results.length, more], [2, undefined]);
   });
 
   test('is announced for 3 s, but not once the node is back', () => {

@@ -24,7 +24,7 @@ function arrive(harness = new Harness()): Harness {
 }
 
 describe('a claim', () => {
-  test('tables first, then messages with the source first, then ARP, then the disk', () => {
+  test('tables first, then one ARP, then messages with the source first, then the rest of ARP, then the disk', () => {
     const harness = new Harness();
     let frames = -1;
     harness.known('10.1.0.7', OTHER_MAC, 'vr-a');
@@ -37,7 +37,7 @@ describe('a claim', () => {
     assert.equal(frames, 0, 'something was sent before the directory changed');
     const sent = harness.take();
     const order = sent.map((item) => (item.what === 'message' ? `claim ${item.to}` : item.what));
-    assert.deepEqual(order, ['claim vr-a', 'claim vr-c', 'frame', 'frame', 'save']);
+    assert.deepEqual(order, ['frame', 'claim vr-a', 'claim vr-c', 'frame', 'save']);
     assert(sent.every(({ atMs }) => atMs === 0));
     assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-b');
     assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.seq, 4);
@@ -151,8 +151,8 @@ describe('a claim', () => {
       [
         'detected 0',
         'directory 0',
-        'claim_sent 0',
         'first_arp 0',
+        'claim_sent 0',
         'accepted:vr-c 5000',
         'accepted:vr-a 10000',
       ],

@@ -288,8 +288,8 @@ describe('strict', () => {
         'asked:vr-a 0',
         'agreed:vr-a 80000',
         'directory 80000',
-        'claim_sent 80000',
         'first_arp 80000',
+        'claim_sent 80000',
       ],
     );
   });

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { describe, it } from 'node:test';
 import protobuf from 'protobufjs';
-import type { TableMessage } from '../../../src/tables/message.js';
+import { Ip } from '../../../src/net/ip.js';
+import type { Mac } from '../../../src/net/mac.js';
+import type { MoveClaim, TableMessage } from '../../../src/tables/message.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
 import { ControlCodec } from '../../../src/tunnel/codec/control-codec.js';
 import { split } from '../../../src/tunnel/codec/split.js';
 import { MAX_UNACKED_BYTES } from '../../../src/tunnel/constants.js';
@@ -195,6 +198,35 @@ describe('split', () => {
       if (['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type)) continue;
       assert.deepEqual(split(message as TableMessage, codec), [message]);
     }
+  });
+
+  it('leaves five of the largest elements together, which fit', () => {
+    const router = 'r'.repeat(63);
+    const [seq, stamp] = [0xffff_ffff, Number.MAX_SAFE_INTEGER];
+    const moves = Array.from({ length: 5 }, (_, i): MoveClaim => {
+      const one: NodeRecord = {
+        ...record(i),
+        vnet: 65_535,
+        ip: Ip.of(`fd00::${i}`),
+        router,
+        seq,
+        stamp,
+        frozen: true,
+      };
+      const mac = 0xffff_ffff_ffff as Mac;
+      return {
+        vnet: 65_535,
+        mac,
+        records: [one],
+        trigger: 'rarp',
+        sinceDetectionUs: 2 ** 32 - 1,
+        objection: true,
+      };
+    });
+    const message: TableMessage = { type: 'claim', claimId: 0x7fff_ffff, moves };
+    assert.deepEqual(check(message), [message]);
+    const records = moves.flatMap((move) => move.records);
+    assert.equal(check({ type: 'records', records }).length, 1);
   });
 
   it('cuts records, and loses none', () => {
