@@ -1,12 +1,8 @@
 /** `GET /metrics` over TCP for Prometheus: nothing else is served there, and nothing can be changed. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedServer } from './http-server.js';
 
 const MAX_CONNECTIONS = 16;
-const MAX_HEADER_BYTES = 8 * 1024;
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
-const IDLE_TIMEOUT_MS = 30_000;
-const TIMEOUT_CHECK_MS = 1_000;
 
 export interface MetricsServerOptions {
   readonly address: string;
@@ -26,14 +22,7 @@ export interface MetricsServer {
 
 /** Rejects when the address cannot be had, with the `code` of the system call (EADDRINUSE …). */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-  });
-  server.timeout = IDLE_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
+  const server = boundedServer(MAX_CONNECTIONS);
   server.on('request', (request, response) => {
     answer(options, request, response).catch((fault: unknown) => {
       options.onFault(fault);

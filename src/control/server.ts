@@ -1,22 +1,17 @@
 /** The control API: HTTP/1.1 with JSON on a Unix socket. docs/control-api.md describes every call. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorView, RouterView } from './api.js';
 import { type Body, MAX_BODY_BYTES, readBody } from './body.js';
 import { type Call, controlCalls } from './calls.js';
 import { EventLog } from './events.js';
+import { boundedServer, MAX_HEADER_BYTES } from './http-server.js';
 import { type Reply, refusal, sendObject, sendRows } from './reply.js';
 import { bindSocket, openToGroup } from './socket.js';
 
 export { ControlSocketError } from './socket.js';
 
 export const MAX_CONNECTIONS = 64;
-const MAX_HEADER_BYTES = 8 * 1024;
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
-/** A client that neither sends nor reads for so long is cut off; followers of events are not. */
-const IDLE_TIMEOUT_MS = 30_000;
-const TIMEOUT_CHECK_MS = 1_000;
 
 export interface ControlServerOptions {
   /** Absolute path of the socket. */
@@ -63,14 +58,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
 }
 
 function createHttpServer(): Server {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-  });
-  server.timeout = IDLE_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
+  const server = boundedServer(MAX_CONNECTIONS);
   // One request per connection: a thousand requests in one segment are not a thousand tables made before the
   // event loop goes on.
   server.maxRequestsPerSocket = 1;
@@ -113,7 +101,7 @@ function refuseBody(kind: Exclude<Body['kind'], 'json'>): Reply {
 }
 
 function startFollowing(events: EventLog, request: IncomingMessage, response: ServerResponse): void {
-  request.socket.setTimeout(0);
+  request.socket.setTimeout(0); // idle until there is an event
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   response.flushHeaders();
   events.follow(response);

@@ -159,8 +159,9 @@ export class TunnelForwarder {
   }
 
   /**
-   * The inner source must belong to the peer, or have belonged to it a moment ago. Two more cases: from the outside world through the home VR of a visiting
-   * destination; and a packet that the peer only forwards, because its destination was there before or is native there.
+   * The inner source must belong to the peer, or have belonged to it a moment ago. Two more cases: from the outside world
+   * through the home VR of a visiting destination; and a packet that the peer only forwards, because its destination was
+   * there before or is native there.
    */
   #sourceBelongs(peer: number, hops: number): boolean {
     const { source, destination } = this.#ctx;

@@ -102,8 +102,10 @@ export class ForwardingTable extends ForwardingReader {
   /** A network's way to the outside world. `network` is the GNDT's number for it, 0 … 4095. */
   setGateway(network: number, vnet: VnetId, gateway: Ip | undefined): void {
     if (network < 0 || network >= layout.MAX_NETWORKS) throw new RangeError(`network ${network}`);
-    const wanted = gateway === undefined ? [0, 0, 0, 0, 0, 0] : [gateway.family, ...gateway.words, vnet];
     const offset = layout.GATEWAYS + network * layout.GATEWAY_WORDS;
+    // Of a whole table's places nearly all: no family, none kept.
+    if (gateway === undefined && this.words[offset] === 0) return;
+    const wanted = gateway === undefined ? [0, 0, 0, 0, 0, 0] : [gateway.family, ...gateway.words, vnet];
     if (wanted.every((word, i) => this.words[offset + i] === (word | 0))) return;
     this.#change(() => this.words.set(wanted, offset));
   }

@@ -55,7 +55,6 @@ async function work(): Promise<void> {
   for (let job = waiting.shift(); job !== undefined; job = waiting.shift())
     if (!(await run(job))) failed.push(job.name);
 }
-// The first alone until it has built the addon, which all of the addon's share.
 await Promise.all(Array.from({ length: AT_A_TIME }, work));
 for (const name of failed) console.log(`${name}: a finding, or it could not run`);
 console.log(`${jobs.length - failed.length} passed, ${failed.length} failed, 0 skipped`);

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { projectRoot } from '../lab/daemon.js';
 import { run } from '../lab/shell.js';
+import { NATIVE_TARGETS } from './native/targets.js';
 
 const limitMs = 110_000;
 
@@ -14,10 +15,15 @@ function cannotRun(): string | false {
   return existsSync(stdout?.trim() ?? '') ? false : 'AddressSanitizer is not installed';
 }
 
-test('nonsense at the addon’s boundary finds no bad access', { skip: cannotRun() }, async (t) => {
-  const command = [`${projectRoot}scripts/fuzz-native`, '--seconds', '8'];
-  const { status, stdout, stderr } = await run(command, { timeoutMs: limitMs });
-  t.diagnostic(/seed \d+/.exec(stdout)?.[0] ?? 'no seed');
-  assert.equal(status, 0, `${stdout}\n${stderr}`);
-  assert.match(stdout, /rounds, nothing found/);
-});
+/** Seconds for each; `scripts/test fuzz --minutes N` takes longer. */
+const SECONDS: Readonly<Record<string, number>> = { addon: 8 };
+
+for (const target of NATIVE_TARGETS)
+  test(`${target}: nonsense at the addon’s boundary finds nothing`, { skip: cannotRun() }, async (t) => {
+    const limit = ['--seconds', String(SECONDS[target] ?? 3)];
+    const command = [`${projectRoot}scripts/fuzz-native`, '--target', target, ...limit];
+    const { status, stdout, stderr } = await run(command, { timeoutMs: limitMs });
+    t.diagnostic(/seed \d+/.exec(stdout)?.[0] ?? 'no seed');
+    assert.equal(status, 0, `${stdout}\n${stderr}`);
+    assert.match(stdout, /rounds, nothing found/);
+  });

@@ -6,7 +6,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { Ip } from '../../src/net/ip.js';
 import type { TableMessage } from '../../src/tables/message.js';
-import type { GndtConfig, RouterId } from '../../src/tables/model.js';
+import type { Endpoint, GndtConfig, RouterId } from '../../src/tables/model.js';
 import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.js';
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
 import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
@@ -15,6 +15,7 @@ import { relayTag, wrapForRelay } from '../../src/tunnel/relay-message.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
 import { SimClock } from '../support/sim-clock.js';
 import { Nat, type NatKind } from './nat.js';
+import { SimStreams } from './sim-streams.js';
 
 /** mulberry32 by Tommy Ettinger (public domain): small, and good enough to scatter faults. */
 export class Random {
@@ -137,6 +138,10 @@ export class SimRouter {
     return this.seal(peer, Uint8Array.of(0x10, 4, 0, 1, 0x45));
   }
 
+  streamChanged(event: 'connected' | 'accepted' | 'closed', far: DatagramAddress, reason: string): void {
+    if (!this.muted) this.tunnel.streamChanged(event, far, reason);
+  }
+
   receive(datagram: Datagram): void {
     if (this.muted) return;
     if (datagram.bytes[0] === MessageType.transport) this.open(datagram);
@@ -178,6 +183,8 @@ export class SimRouter {
         this.peers.delete(peer);
       },
       peerStats: (peer) => this.peer(peer).counts,
+      connectStream: (address, port) => world.connectStream(this, { address, port }),
+      closeStream: (stream) => world.streams.close(stream),
       sealAndSend: (peer, payload, to) => this.seal(peer, payload, to),
       sendDatagram: (to, bytes, peer) => this.dispatch(to, bytes, peer),
     };
@@ -189,7 +196,9 @@ export class SimRouter {
       const nested = this.peer(to.relay).endpoint?.relay !== undefined;
       return !nested && peer !== undefined && this.seal(to.relay, wrapForRelay(this.world.tag(peer), bytes));
     }
-    if (!this.muted) this.world.send({ from: this.address, to, bytes });
+    if (this.muted) return true;
+    if (to.stream !== undefined) return this.world.streams.send(to.stream, bytes);
+    this.world.send({ from: this.address, to, bytes });
     return true;
   }
 
@@ -238,7 +247,7 @@ export class SimRouter {
     const first = session.received.size === 0;
     session.received.add(message.counter);
     const peer = this.peer(session.peer);
-    const mayRoam = peer.endpoint === undefined || (isUdp(peer.endpoint) && isUdp(from));
+    const mayRoam = peer.endpoint === undefined || isSameKind(peer.endpoint, from);
     if (mayRoam) peer.endpoint = from;
     peer.counts = { ...peer.counts, lastReceivedMs: this.world.clock.nowMs() };
     if (first) this.tunnel.sessionConfirmed(session.peer, session.keys.localIndex);
@@ -268,8 +277,10 @@ export class SimRouter {
   }
 }
 
-function isUdp({ relay, stream }: DatagramAddress): boolean {
-  return relay === undefined && stream === undefined;
+/** From one UDP address to another, or from one connection to another. */
+function isSameKind(a: DatagramAddress, b: DatagramAddress): boolean {
+  const isRelayed = a.relay !== undefined || b.relay !== undefined;
+  return !isRelayed && (a.stream === undefined) === (b.stream === undefined);
 }
 
 function openTransport(session: ModelSession, counter: bigint, sealed: Uint8Array): Uint8Array | undefined {
@@ -295,6 +306,8 @@ export interface WorldOptions {
   readonly relays?: readonly RouterId[];
   /** Routers behind a NAT box of their own; each is also without endpoint. */
   readonly nat?: Readonly<Record<RouterId, NatKind>>;
+  /** Routers that also listen for TCP connections. */
+  readonly tcp?: readonly RouterId[];
   /** Instead of a random one, or that of the environment. */
   readonly seed?: number;
 }
@@ -303,6 +316,7 @@ export class World {
   readonly seed: number;
   readonly random: Random;
   readonly clock = new SimClock();
+  readonly streams = new SimStreams(this.clock, () => this.delayMs());
   readonly weather: Weather;
   readonly gndt: GndtConfig;
   /** Every datagram that was sent, for tests that look or replay. */
@@ -328,7 +342,7 @@ export class World {
       endpoints:
         options.withoutEndpoint?.includes(id) === true || options.nat?.[id] !== undefined
           ? []
-          : [{ transport: 'udp' as const, address: this.ipOf(number), port: 7700 }],
+          : this.endpointsOf(number, options.tcp?.includes(id) === true),
       relay: options.relays?.includes(id) === true,
     }));
     for (const [number, { id }] of entries.entries()) {
@@ -386,10 +400,27 @@ export class World {
     return this.clock.nowMs() - startMs;
   }
 
+  connectStream(from: SimRouter, to: DatagramAddress): number {
+    const isListening = this.gndt.routers.some(({ endpoints }) =>
+      endpoints.some(
+        ({ transport, address }) => transport === 'tcp' && hostKey(address.toBytes()) === hostKey(to.address),
+      ),
+    );
+    return this.streams.connect(from, to, () => (isListening ? this.routers.get(addressKey(to)) : undefined));
+  }
+
+  private delayMs(): number {
+    return this.weather.delayMs + this.random.next() * this.weather.jitterMs;
+  }
+
+  private endpointsOf(number: number, tcp: boolean): Endpoint[] {
+    const udp = { transport: 'udp' as const, address: this.ipOf(number), port: 7700 };
+    return tcp ? [udp, { ...udp, transport: 'tcp' }] : [udp];
+  }
+
   private deliver(datagram: Datagram): void {
-    const delayMs = this.weather.delayMs + this.random.next() * this.weather.jitterMs;
     const copy = { ...datagram, bytes: datagram.bytes.slice() };
-    this.clock.after('datagram', delayMs, () => {
+    this.clock.after('datagram', this.delayMs(), () => {
       const to = this.inside(datagram);
       if (to !== undefined) this.routers.get(addressKey(to))?.receive(copy);
     });

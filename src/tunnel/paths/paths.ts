@@ -2,12 +2,11 @@
  * The paths to one peer: which are known, which is in use, and when another takes its place.
  *
  * A path is believed when a Ping that was sent by it was answered by it. The path in use is given up for any other that
- * answers once `SUSPECT_AFTER` regular Pings in a row were not answered (when one is overdue, more follow quickly); and for a better one (straight UDP before TCP
- * before a relay) that answers `PROOF` Pings in a row. Better ones are tried in campaigns: for `CAMPAIGN_MS` after a
- * session begins or a third router has told where the peer is, then every `pathProbeMs`.
- * Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
+ * answers once `SUSPECT_AFTER` regular Pings in a row were not answered (when one is overdue, more follow quickly); and
+ * for a better one (straight UDP before TCP before a relay) that answers `PROOF` Pings in a row. Better ones are tried in
+ * campaigns: for `CAMPAIGN_MS` after a session begins or a third router has told where the peer is, then every
+ * `pathProbeMs`. Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
  */
-
 import type { Ping } from '../pings.js';
 import type { DatagramAddress, TunnelPorts } from '../ports.js';
 import type { TunnelTimes } from '../times.js';

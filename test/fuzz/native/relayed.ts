@@ -10,6 +10,7 @@ import type { Random } from '../random.js';
 import type { NativeFuzzer } from './target.js';
 
 const TAG = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+const OVERLAY_FIRST = 0x10;
 /** Fresh counters are this far apart at most: the window must not leave good ones behind. */
 const MOST_BATCH = 6;
 
@@ -71,7 +72,7 @@ export class RelayedFuzzer implements NativeFuzzer {
   #open(wrapped: Uint8Array, genuine: Uint8Array, payload: Uint8Array): void {
     const random = this.#random;
     const { engine } = this.#pair.b.rig;
-    const skip = random.chance(80) ? RELAY_HEADER_BYTES : Math.abs(random.oddWord());
+    const skip = random.chance(80) ? RELAY_HEADER_BYTES : random.oddWord() & 0x7fffffff;
     if (random.chance(10)) assert.throws(() => engine.openRelayed(engine.capacity + random.below(100), skip));
     const isGenuine = Buffer.compare(wrapped.subarray(skip), genuine) === 0;
     const isOpened = engine.openRelayed(0, skip);
@@ -79,7 +80,9 @@ export class RelayedFuzzer implements NativeFuzzer {
       assert.ok(isGenuine, 'what is not genuine is opened');
       const described = this.#pair.b.rig.read(0);
       assert.deepEqual(described.bytes, payload);
-      assert.deepEqual([described.from, described.sourceRelay], [this.#far, this.#pair.b.peer + 1]);
+      assert.equal(described.from, this.#far);
+      // Where an overlay packet came from is nobody's question.
+      if (payload[0] !== OVERLAY_FIRST) assert.equal(described.sourceRelay, this.#pair.b.peer + 1);
       this.#tally.opened++;
     } else if (isGenuine) {
       assert.equal(payload.length, 0, 'what is genuine is not opened');

@@ -1,0 +1,3 @@
+import { testRandomHistories } from './random-histories.js';
+
+testRandomHistories(2);
