@@ -217,10 +217,12 @@ describe('strangers get nothing', () => {
       ...world.gndt,
       routers: world.gndt.routers.map((entry) => (entry.id === 'vr-b' ? { ...entry, id: 'vr-z' } : entry)),
     };
-    world.start('vr-b', { gndt: renamed, self: 'vr-z' });
+    const z = world.start('vr-b', { gndt: renamed, self: 'vr-z' });
     world.clock.advance(2_000);
     assert.equal(a.stateOf('vr-b'), 'refused');
     assert.match(a.reasonFor('vr-b'), /the key of vr-b is used by a router that calls itself vr-z/);
+    assert.equal(z.stateOf('vr-a'), 'refused');
+    assert.match(z.reasonFor('vr-a'), /the key of vr-b is used by a router that calls itself vr-z/);
   });
 });
 

@@ -131,8 +131,8 @@ describe('UDP is blocked', () => {
   });
 });
 
-it('UDP that loses one in ten is left for nothing', (test) => {
-  const { world, a, b } = start(test, { weather: { loss: 0.1, jitterMs: 20 } });
+it('UDP that loses one in a hundred is left for nothing', (test) => {
+  const { world, a, b } = start(test, { weather: { loss: 0.01, jitterMs: 20 } });
   world.until('up by UDP', () => both(a, b, 'udp'), 30_000);
   const paths = (): number => a.events.filter(({ event }) => event === 'peer_path').length;
   const before = paths();

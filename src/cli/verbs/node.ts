@@ -10,6 +10,9 @@ import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
 import { examples } from './help.js';
 
+/** Light modules around a QR code that a reader may count on (ISO/IEC 18004). */
+const QUIET_ZONE = 4;
+
 interface AddOptions {
   readonly vnet: string;
   readonly ip: string;
@@ -66,7 +69,7 @@ async function add(context: Context, io: Io, options: AddOptions): Promise<void>
     io.stderr.write('vinectl: warning: others may read this file and the key in it: chmod 600 it\n');
   if (io.isTerminal && !context.json) {
     const { renderUnicodeCompact } = await import('uqr');
-    context.print(`\n${renderUnicodeCompact(withoutComments(made.configuration))}\n`);
+    context.print(`\n${renderUnicodeCompact(withoutComments(made.configuration), { border: QUIET_ZONE })}\n`);
   }
   io.stderr.write(
     options.write === undefined

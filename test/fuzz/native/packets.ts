@@ -1,7 +1,7 @@
 /** Frames, datagrams and descriptors that nobody in his right mind would make, mixed with good ones. */
 import { Action, D, DESCRIPTOR_WORDS, EngineCounter } from '../../../src/dataplane/engine.js';
 import { macHigh, macLow } from '../../../src/net/mac.js';
-import { type CounterName, newPeer, openPair, type Pair, Rig } from '../../contract/rig.js';
+import { type CounterName, newIndex, newPeer, openPair, type Pair, Rig } from '../../contract/rig.js';
 import { type LanLink, LOOPBACK, type TunLink, type World } from '../../contract/world.js';
 import { tcpPacket, udpPacket } from '../../support/ip-packet.js';
 import type { Random } from '../random.js';
@@ -9,6 +9,8 @@ import type { Random } from '../random.js';
 const SCRATCH_IN_USE = 16;
 const DESCRIPTOR_FIELDS = 29;
 const FIRST_PEER = 2000;
+/** Sessions end by themselves after 180 s. */
+const RENEW_MS = 60_000;
 const OVERLAY_FIRST = 0x10;
 
 export class PacketFuzzer {
@@ -21,6 +23,9 @@ export class PacketFuzzer {
   readonly #tunnel: Rig;
   readonly #stranger: { fd: number; port: number };
   #sequence = 1;
+  #sinceMs = performance.now();
+  /** Of the session that the addon receives in. */
+  #index: number;
 
   static async open(world: World, random: Random): Promise<PacketFuzzer> {
     return new PacketFuzzer(world, random, world.openLink(), await world.openTun());
@@ -34,6 +39,7 @@ export class PacketFuzzer {
     // Beyond the numbers that the fuzzer of calls may hit, which would remove the session.
     while (newPeer() < FIRST_PEER);
     this.#pair = openPair(world);
+    this.#index = this.#pair.b.keys.localIndex;
     const ports = { lans: [link.near], tuns: [tun.tun] };
     this.#lan = new Rig(world.addon, { role: 'lan', ...ports, slots: 16 });
     this.#tunnel = new Rig(world.addon, { role: 'tunnel', ...ports, udp: [this.#pair.b.udp], slots: 16 });
@@ -41,12 +47,42 @@ export class PacketFuzzer {
   }
 
   round(): void {
+    if (performance.now() - this.#sinceMs > RENEW_MS) this.#renew();
     for (let i = this.#random.below(8); i >= 0; i--) this.#frame();
     for (let i = this.#random.below(8); i >= 0; i--) this.#datagram();
     for (const rig of [this.#lan, this.#tunnel]) {
       this.#scratch(rig);
       this.#answer(rig);
     }
+  }
+
+  #renew(): void {
+    const { addon } = this.#world;
+    const { a, b } = this.#pair;
+    const [indexA, indexB] = [newIndex(), newIndex()];
+    const [keyAb, keyBa] = [this.#random.bytes(32), this.#random.bytes(32)];
+    const cipher = 'chacha20-poly1305';
+    const near = {
+      localIndex: indexA,
+      remoteIndex: indexB,
+      sendKey: keyAb,
+      receiveKey: keyBa,
+      cipher,
+    } as const;
+    const far = {
+      localIndex: indexB,
+      remoteIndex: indexA,
+      sendKey: keyBa,
+      receiveKey: keyAb,
+      cipher,
+    } as const;
+    addon.installSession(a.peer, near);
+    addon.installSession(b.peer, far);
+    addon.setCurrentSession(a.peer, indexA);
+    addon.setCurrentSession(b.peer, indexB);
+    // The one before is left to run out.
+    this.#index = indexB;
+    this.#sinceMs = performance.now();
   }
 
   counters(): Record<string, number> {
@@ -125,8 +161,7 @@ export class PacketFuzzer {
     }
     const bytes = random.bytes(random.below(300));
     if (random.chance(80)) bytes.set([1 + random.below(4), 0, 0, 0].slice(0, bytes.length));
-    if (bytes.length > 8 && random.chance(50))
-      new DataView(bytes.buffer).setUint32(4, b.keys.localIndex, true);
+    if (bytes.length > 8 && random.chance(50)) new DataView(bytes.buffer).setUint32(4, this.#index, true);
     this.#world.addon.sendDatagram(this.#stranger.fd, LOOPBACK[4], b.udp.port, bytes);
   }
 

@@ -14,44 +14,63 @@ const OVERLAY_FIRST = 0x10;
 /** Fresh counters are this far apart at most: the window must not leave good ones behind. */
 const MOST_BATCH = 6;
 
+/** Sessions end by themselves after 180 s. */
+const RENEW_MS = 60_000;
+
+interface Scene {
+  readonly sinceMs: number;
+  readonly pair: Pair;
+  /** The far peer, whose messages the relay passes on to this end. */
+  readonly far: number;
+  readonly keys: SessionKeys;
+  counter: bigint;
+}
+
+function open(world: World): Scene {
+  const { addon } = world;
+  const pair = openPair(world);
+  const far = newPeer();
+  const keys: SessionKeys = {
+    localIndex: newIndex(),
+    remoteIndex: newIndex(),
+    sendKey: randomBytes(32),
+    receiveKey: randomBytes(32),
+    cipher: 'chacha20-poly1305',
+  };
+  addon.installSession(far, keys);
+  addon.setCurrentSession(far, keys.localIndex);
+  addon.setRelayTag(far, TAG);
+  addon.setPeerPath(far, { relay: pair.b.peer });
+  return { sinceMs: performance.now(), pair, far, keys, counter: 0n };
+}
+
 export class RelayedFuzzer implements NativeFuzzer {
   readonly #world: World;
   readonly #random: Random;
-  readonly #pair: Pair;
-  /** The far peer, whose messages the relay passes on to this end. */
-  readonly #far: number;
-  readonly #keys: SessionKeys;
-  #counter = 0n;
+  #scene: Scene;
   readonly #tally = { sent: 0, opened: 0, refused: 0, empty: 0 };
 
   constructor(world: World, random: Random) {
     this.#world = world;
     this.#random = random;
-    this.#pair = openPair(world);
-    this.#far = newPeer();
-    this.#keys = {
-      localIndex: newIndex(),
-      remoteIndex: newIndex(),
-      sendKey: randomBytes(32),
-      receiveKey: randomBytes(32),
-      cipher: 'chacha20-poly1305',
-    };
-    world.addon.installSession(this.#far, this.#keys);
-    world.addon.setCurrentSession(this.#far, this.#keys.localIndex);
-    world.addon.setRelayTag(this.#far, TAG);
-    world.addon.setPeerPath(this.#far, { relay: this.#pair.b.peer });
+    this.#scene = open(world);
   }
 
   round(): void {
-    const { a, b } = this.#pair;
+    if (performance.now() - this.#scene.sinceMs > RENEW_MS) {
+      this.close();
+      this.#scene = open(this.#world);
+    }
+    const { pair, far, keys } = this.#scene;
+    const { a, b } = pair;
     const random = this.#random;
     for (let count = 1 + random.below(MOST_BATCH); count > 0; count--) {
       const payload = random.bytes(random.pick([0, 1, 4, 40, 300, 1_200]));
       const genuine = sealMessage(
-        this.#keys.cipher,
-        this.#keys.receiveKey,
-        this.#keys.localIndex,
-        this.#counter++,
+        keys.cipher,
+        keys.receiveKey,
+        keys.localIndex,
+        this.#scene.counter++,
         payload,
       );
       const message = random.chance(40) ? genuine : mutated(genuine, random);
@@ -65,24 +84,25 @@ export class RelayedFuzzer implements NativeFuzzer {
       this.#open(wrapped, genuine, payload);
     }
     // And the way out: wrapped by the addon, whatever it is.
-    this.#world.addon.sealAndSend(this.#far, random.bytes(random.below(2_000)));
+    this.#world.addon.sealAndSend(far, random.bytes(random.below(2_000)));
     a.rig.receiveOnce(0);
   }
 
   #open(wrapped: Uint8Array, genuine: Uint8Array, payload: Uint8Array): void {
     const random = this.#random;
-    const { engine } = this.#pair.b.rig;
+    const { pair, far } = this.#scene;
+    const { engine } = pair.b.rig;
     const skip = random.chance(80) ? RELAY_HEADER_BYTES : random.oddWord() & 0x7fffffff;
     if (random.chance(10)) assert.throws(() => engine.openRelayed(engine.capacity + random.below(100), skip));
     const isGenuine = Buffer.compare(wrapped.subarray(skip), genuine) === 0;
     const isOpened = engine.openRelayed(0, skip);
     if (isOpened) {
       assert.ok(isGenuine, 'what is not genuine is opened');
-      const described = this.#pair.b.rig.read(0);
+      const described = pair.b.rig.read(0);
       assert.deepEqual(described.bytes, payload);
-      assert.equal(described.from, this.#far);
+      assert.equal(described.from, far);
       // Where an overlay packet came from is nobody's question.
-      if (payload[0] !== OVERLAY_FIRST) assert.equal(described.sourceRelay, this.#pair.b.peer + 1);
+      if (payload[0] !== OVERLAY_FIRST) assert.equal(described.sourceRelay, pair.b.peer + 1);
       this.#tally.opened++;
     } else if (isGenuine) {
       assert.equal(payload.length, 0, 'what is genuine is not opened');
@@ -95,7 +115,7 @@ export class RelayedFuzzer implements NativeFuzzer {
   }
 
   close(): void {
-    this.#world.addon.removePeer(this.#far);
-    this.#pair.close();
+    this.#world.addon.removePeer(this.#scene.far);
+    this.#scene.pair.close();
   }
 }
