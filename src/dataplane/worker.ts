@@ -3,6 +3,7 @@
  * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
 import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../net/system-clock.js';
 import type { Engine } from './engine.js';
@@ -16,6 +17,8 @@ import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from '.
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
 const WAIT_WITH_HELD_MS = 50;
+/** Nine times the weight of an ordinary thread (sched(7)). */
+const NICE = -10;
 /** Turns that do not wait, so that what is round the decisions is compiled too (see warm-up.ts); some 20 ms. */
 const EARLY_TURNS = 10_000;
 
@@ -25,6 +28,7 @@ function main(input: WorkerInput): void {
   const context = new WorkerContext(engine, input, post, systemClock.nowMs);
   const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
   warmUp(engine, input, systemClock.nowMs);
+  takePrecedence();
   post({ type: 'running', thread: threadNumber() });
   loop(engine, context, forwarder, new Int32Array(input.words));
   engine.close();
@@ -53,6 +57,19 @@ function turn(
   if (context.hold.size > 0) Atomics.store(words, WorkerWord.holding, 1);
   context.releaseHeld();
   if (context.hold.size === 0) Atomics.store(words, WorkerWord.holding, 0);
+}
+
+/**
+ * A packet that waits for a processor is late for every one of its flow; what the main thread and other programs do may
+ * wait a little. Without the right to it (CAP_SYS_NICE, or LimitNICE= in the unit) it stays as it is.
+ */
+function takePrecedence(): void {
+  try {
+    // 0 is the calling thread, not the process (setpriority(2), "C library/kernel differences").
+    setPriority(0, NICE);
+  } catch {
+    // Not allowed.
+  }
 }
 
 /** By it the control thread asks the kernel how much this thread has worked. */
