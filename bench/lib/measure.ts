@@ -165,12 +165,14 @@ function parseJson(text: string): IperfReport | undefined {
   }
 }
 
+/** Where TCP is carried in TCP, iperf3's own connection is sometimes reset at the end of a transfer: tried three times. */
 export async function tcp(
   topology: Topology,
   seconds: number,
   streams: number,
 ): Promise<{ mbit: number; bytes: number }> {
-  const { end } = await iperf(topology, seconds, ['-P', String(streams)]);
+  const transfer = (): Promise<IperfReport> => iperf(topology, seconds, ['-P', String(streams)]);
+  const { end } = await transfer().catch(transfer).catch(transfer);
   const sum = end?.sum_received;
   if (sum === undefined) throw new Error('iperf3 says nothing of what was received');
   return { mbit: sum.bits_per_second / 1e6, bytes: sum.bytes };
