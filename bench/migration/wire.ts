@@ -1,7 +1,13 @@
 /** What is really on the switches' wires, with the kernel's times: announcements, and the routers' ARP. */
+import { type ChildProcessWithoutNullStreams, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Lab } from '../../test/lab/lab.js';
 import { type SiteLetter, switchName } from '../../test/lab/plan.js';
+import { pause } from '../../test/lab/wait.js';
+
+const SETTLE_MS = 1_500;
 
 export interface Frame {
   /** Unix milliseconds with a fraction. */
@@ -27,36 +33,54 @@ export function parseFrame(text: string): Frame | undefined {
   };
 }
 
+/**
+ * Everything is kept in a file and read when it is over: a reader of each frame would take the processors from the
+ * routers just when they are being timed.
+ */
 export class Wire {
-  readonly frames: Frame[] = [];
-  private readonly end: () => void;
-
-  private constructor(lab: Lab, site: SiteLetter, listening: () => void) {
-    const command = ['tcpdump', '-tt', '-n', '-e', '-l', '--immediate-mode', '-i', 'br0', 'arp or rarp'];
-    const child = lab.spawn(switchName(site), command);
-    createInterface({ input: child.stdout }).on('line', (text) => {
-      const frame = parseFrame(text);
-      if (frame !== undefined) this.frames.push(frame);
-    });
-    createInterface({ input: child.stderr }).on('line', (text) => {
-      if (text.includes('listening on')) listening();
-    });
-    this.end = () => void child.kill('SIGTERM');
-  }
+  private constructor(
+    private readonly child: ChildProcessWithoutNullStreams,
+    private readonly file: string,
+  ) {}
 
   /** Resolves when it listens. */
   static open(lab: Lab, site: SiteLetter): Promise<Wire> {
+    const file = join(lab.directory, `wire-${site}.pcap`);
+    const command = ['tcpdump', '-n', '-w', file, '-Z', 'root', '-i', 'br0', 'arp or rarp'];
+    const child = lab.spawn(switchName(site), command);
     return new Promise((resolve) => {
-      const wire: Wire = new Wire(lab, site, () => resolve(wire));
+      createInterface({ input: child.stderr }).on('line', (text) => {
+        if (text.includes('listening on')) resolve(new Wire(child, file));
+      });
     });
   }
+
+  /** Stops listening. */
+  async close(): Promise<Recording> {
+    // What is still in the kernel's buffer is read within tcpdump's time-out of one second.
+    await pause(SETTLE_MS);
+    this.child.kill('SIGTERM');
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    const text = execFileSync('tcpdump', ['-tt', '-n', '-e', '-r', this.file], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      maxBuffer: 1 << 28,
+    });
+    return new Recording(
+      text
+        .split('\n')
+        .map(parseFrame)
+        .filter((frame) => frame !== undefined),
+    );
+  }
+}
+
+/** What was on a wire, in the order of its times. */
+export class Recording {
+  constructor(readonly frames: readonly Frame[]) {}
 
   /** The first frame from `sinceMs` on. */
   first(sinceMs: number, matches: (frame: Frame) => boolean): Frame | undefined {
     return this.frames.find((frame) => frame.atMs >= sinceMs && matches(frame));
-  }
-
-  close(): void {
-    this.end();
   }
 }
