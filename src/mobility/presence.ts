@@ -42,6 +42,14 @@ interface Running {
   readonly timers: TimerGroup;
 }
 
+/** A check that is under way. */
+interface Asking {
+  readonly check: PresenceCheck;
+  readonly timers: TimerGroup;
+  readonly fromMs: number;
+  readonly gone: () => void;
+}
+
 export class Presence {
   readonly #context: Context;
   readonly #running = new Map<string, Running>();
@@ -78,14 +86,26 @@ export class Presence {
     const timers = new TimerGroup(this.#context.clock);
     const checks = [...(running?.checks ?? []), check];
     this.#running.set(key, { checks, deadlineMs, startedMs: nowMs + delayMs, timers });
-    for (const atMs of probes.timesMs) {
-      if (delayMs + atMs === 0) this.#probe(check);
-      else timers.after('presence probe', delayMs + atMs, () => this.#probe(check));
-    }
-    timers.after('presence deadline', delayMs + probes.deadlineMs, () => {
+    const gone = (): void => {
       this.#end(key);
-      for (const { gone } of checks) gone();
-    });
+      for (const one of checks) one.gone();
+    };
+    this.#ask({ check, timers, fromMs: nowMs + delayMs, gone }, 0);
+  }
+
+  /** From one probe to the next, and to the end: a whole cluster's nodes are asked at once, with one timer each. */
+  #ask(asking: Asking, probe: number): void {
+    const { check, timers, fromMs, gone } = asking;
+    const { timesMs, deadlineMs } = check.probes;
+    const atMs = timesMs[probe];
+    const waitMs = fromMs + (atMs ?? deadlineMs) - this.#context.clock.nowMs();
+    const next = (): void => {
+      this.#probe(check);
+      this.#ask(asking, probe + 1);
+    };
+    if (atMs === undefined) timers.after('presence deadline', waitMs, gone);
+    else if (waitMs <= 0) next();
+    else timers.after('presence probe', waitMs, next);
   }
 
   /** A frame was seen. True: it answered a check, and the check's owner has dealt with it. */
