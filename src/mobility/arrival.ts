@@ -17,6 +17,9 @@ import type { Lan } from './ports.js';
 import type { Queries } from './queries.js';
 import type { Rounds } from './rounds.js';
 
+/** A gateway's for each family. */
+const LEADING_FRAMES = 2;
+
 export interface Arrived {
   readonly lan: Lan;
   readonly mac: Mac;
@@ -39,26 +42,26 @@ export class Arrival {
   }
 
   /**
-   * Redirects now and for 3 s, as long as the node is here with this MAC. The first frames leave before it returns.
-   * @param firstSent called when the very first one has left
+   * Redirects now and for 3 s, as long as the node is here with this MAC. What is urgent leaves before it returns.
+   * @param firstSent called when the very first frame has left
    */
   redirect(arrived: Arrived, firstSent: () => void): void {
-    this.#repeat(arrivalKey(arrived), arrived, (ips) => this.#frames({ ...arrived, ips }), firstSent);
+    this.#rounds.repeat(arrivalKey(arrived), (round) => {
+      const left = this.#whatIsHere(arrived);
+      if (left === undefined) return false;
+      const toNode = this.#toNode(left, neighboursOf(this.#context, this.#nodes, left.lan, left.ips));
+      const urgent = this.#urgent(left, toNode);
+      this.#pacer.send(left.lan.index, urgent, round === 0, round === 0 ? firstSent : undefined);
+      this.#pacer.send(left.lan.index, this.#others(left, toNode), false);
+      return true;
+    });
     this.#askForUnknownNeighbours(arrived);
   }
 
-  #repeat(
-    key: string,
-    arrived: Arrived,
-    frames: (ips: readonly Ip[]) => Iterable<Uint8Array>,
-    firstSent: () => void,
-  ): void {
-    this.#rounds.repeat(key, (round) => {
-      const ips = arrived.ips.filter((ip) => this.#isHere(arrived, ip));
-      if (ips.length === 0) return false;
-      this.#pacer.send(arrived.lan.index, frames(ips), round === 0, round === 0 ? firstSent : undefined);
-      return true;
-    });
+  /** With those of its addresses that are still here; undefined when none is. */
+  #whatIsHere(arrived: Arrived): Arrived | undefined {
+    const ips = arrived.ips.filter((ip) => this.#isHere(arrived, ip));
+    return ips.length === 0 ? undefined : { ...arrived, ips };
   }
 
   #isHere(arrived: Arrived, ip: Ip): boolean {
@@ -66,11 +69,16 @@ export class Arrival {
     return record?.router === this.#context.self && record.mac === arrived.mac;
   }
 
-  *#frames(arrived: Arrived): Generator<Uint8Array> {
+  /** The node's gateway entries lead: what it sends is lost or goes round by its old site until they are right. */
+  *#urgent(arrived: Arrived, toNode: Iterator<Uint8Array>): Generator<Uint8Array> {
+    yield* first(toNode, LEADING_FRAMES);
     for (const ip of arrived.ips) {
       if (this.#concernsWholeLan(arrived.lan, ip)) yield* this.#toLan(arrived, ip);
     }
-    yield* this.#toNode(arrived, neighboursOf(this.#context, this.#nodes, arrived.lan, arrived.ips));
+  }
+
+  *#others(arrived: Arrived, toNode: Iterable<Uint8Array>): Generator<Uint8Array> {
+    yield* toNode;
     for (const ip of arrived.ips) {
       if (!this.#concernsWholeLan(arrived.lan, ip)) yield* this.#toCoVisitors(arrived, ip);
     }
@@ -113,9 +121,13 @@ export class Arrival {
       this.#queries.nodesOf(network, (nodes) => {
         neighbours.push(...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })));
         const key = `${arrivalKey(arrived)}|${network.prefix.key}`;
-        const frames = (ips: readonly Ip[]): Iterable<Uint8Array> =>
-          this.#toNode({ ...arrived, ips }, this.#stillRemote(arrived, neighbours));
-        this.#repeat(key, arrived, frames, () => {});
+        this.#rounds.repeat(key, (round) => {
+          const left = this.#whatIsHere(arrived);
+          if (left === undefined) return false;
+          const toNode = this.#toNode(left, this.#stillRemote(left, neighbours));
+          this.#pacer.send(left.lan.index, toNode, round === 0);
+          return true;
+        });
       });
     }
   }
@@ -128,6 +140,15 @@ export class Arrival {
   #stillRemote(arrived: Arrived, neighbours: readonly Neighbour[]): readonly Neighbour[] {
     const own = new Set(arrived.ips.map((ip) => ip.key));
     return neighbours.filter(({ ip }) => !own.has(ip.key) && !this.#context.isHere(arrived.lan.vnet, ip));
+  }
+}
+
+/** At most so many of what is left. */
+function* first<T>(items: Iterator<T>, most: number): Generator<T> {
+  for (let n = 0; n < most; n++) {
+    const item = items.next();
+    if (item.done === true) return;
+    yield item.value;
   }
 }
 

@@ -1,15 +1,20 @@
 /**
  * Frames on their way to the LANs, so many at a time: a large network or a whole cluster's move must not hold up what
- * counts first. A broadcast moves everybody's traffic and goes before what is said to hosts one by one.
+ * counts first. What moves everybody's traffic (a broadcast, a node's gateway entry) goes at once, and what is said to
+ * hosts one by one when the claims are out.
  */
 import type { LanIndex } from '../tables/model.js';
 import type { Context } from './context.js';
 
-/** Frames put on the LANs at once. */
+/** Frames put on the LANs in one go. */
 const MOST_AT_ONCE = 64;
-/** Afterwards, so many a tick: a quarter of a core at most, while claims and announcements of other nodes come in. */
+/** After those, so many a tick: a quarter of a core at most, while claims and announcements of other nodes come in. */
 const FRAMES_PER_TICK = 16;
 const TICK_MS = 1;
+/** What is not urgent waits until nothing urgent has left for so long: the moves of a cluster come one upon the other. */
+const QUIET_MS = 3;
+/** It waits no longer than this. */
+const LONGEST_MS = 50;
 
 interface Batch {
   readonly lan: LanIndex;
@@ -23,6 +28,9 @@ export class Pacer {
   readonly #urgent: Batch[] = [];
   readonly #later: Batch[] = [];
   #left = MOST_AT_ONCE;
+  /** When something urgent was handed in last, and what is not urgent first; of the monotonic clock. */
+  #urgentMs = Number.NEGATIVE_INFINITY;
+  #laterMs = 0;
   #ticking = false;
 
   constructor(context: Context) {
@@ -30,25 +38,34 @@ export class Pacer {
   }
 
   /**
-   * Sends what may be sent now before it returns; of an urgent batch that is at least the first frame, however many
-   * others there are. Frames are made when they are sent: what has become untrue while it waited is not said.
+   * Of an urgent batch sends what may be sent now before it returns, and at least the first frame, however many others
+   * there are; of another one nothing. Frames are made when they are sent: what has become untrue while it waited is
+   * not said.
    */
   send(lan: LanIndex, frames: Iterable<Uint8Array>, isUrgent: boolean, firstSent?: () => void): void {
     const batch: Batch = { lan, frames: frames[Symbol.iterator](), sent: firstSent };
-    if (!isUrgent) this.#later.push(batch);
-    else if (this.#sendOne(batch)) this.#urgent.push(batch);
-    this.#drain();
+    if (isUrgent) this.#sendUrgent(batch);
+    else {
+      if (this.#later.length === 0) this.#laterMs = this.#context.clock.nowMs();
+      this.#later.push(batch);
+    }
+    this.#goOnLater();
   }
 
-  #drain(): void {
+  #sendUrgent(batch: Batch): void {
+    this.#urgentMs = this.#context.clock.nowMs();
+    if (!this.#sendOne(batch)) return;
+    this.#urgent.push(batch);
+    this.#drain(this.#urgent);
+  }
+
+  /** In turn: every node's first frame, its gateway's, is out before anybody's last. */
+  #drain(queue: Batch[]): void {
     while (this.#left > 0) {
-      const queue = this.#urgent.length > 0 ? this.#urgent : this.#later;
       const batch = queue.shift();
-      if (batch === undefined) break;
-      // In turn: every node's first frame, its gateway's, is out before anybody's last.
+      if (batch === undefined) return;
       if (this.#sendOne(batch)) queue.push(batch);
     }
-    this.#refillLater();
   }
 
   /** False: it had no more. */
@@ -63,13 +80,21 @@ export class Pacer {
     return true;
   }
 
-  #refillLater(): void {
-    if (this.#ticking || this.#left === MOST_AT_ONCE) return;
+  #goOnLater(): void {
+    const isIdle = this.#left === MOST_AT_ONCE && this.#urgent.length === 0 && this.#later.length === 0;
+    if (this.#ticking || isIdle) return;
     this.#ticking = true;
     this.#context.timers.after('announce', TICK_MS, () => {
       this.#ticking = false;
       this.#left = Math.min(MOST_AT_ONCE, Math.max(0, this.#left) + FRAMES_PER_TICK);
-      this.#drain();
+      this.#drain(this.#urgent);
+      if (this.#isLaterDue()) this.#drain(this.#later);
+      this.#goOnLater();
     });
+  }
+
+  #isLaterDue(): boolean {
+    const nowMs = this.#context.clock.nowMs();
+    return nowMs - this.#urgentMs >= QUIET_MS || nowMs - this.#laterMs >= LONGEST_MS;
   }
 }
