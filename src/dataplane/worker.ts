@@ -3,12 +3,12 @@
  * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../net/system-clock.js';
 import type { Engine } from './engine.js';
 import { LanForwarder } from './lan-forwarder.js';
 import { loadNative } from './native.js';
+import { takePrecedence } from './precedence.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { decideAll, type Forwarder, warmUp } from './warm-up.js';
 import { WorkerContext } from './worker-context.js';
@@ -17,8 +17,6 @@ import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from '.
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
 const WAIT_WITH_HELD_MS = 50;
-/** Nine times the weight of an ordinary thread (sched(7)). */
-const NICE = -10;
 /** Turns that do not wait, so that what is round the decisions is compiled too (see warm-up.ts); some 20 ms. */
 const EARLY_TURNS = 10_000;
 
@@ -57,19 +55,6 @@ function turn(
   if (context.hold.size > 0) Atomics.store(words, WorkerWord.holding, 1);
   context.releaseHeld();
   if (context.hold.size === 0) Atomics.store(words, WorkerWord.holding, 0);
-}
-
-/**
- * A packet that waits for a processor is late for every one of its flow; what the main thread and other programs do may
- * wait a little. Without the right to it (CAP_SYS_NICE, or LimitNICE= in the unit) it stays as it is.
- */
-function takePrecedence(): void {
-  try {
-    // 0 is the calling thread, not the process (setpriority(2), "C library/kernel differences").
-    setPriority(0, NICE);
-  } catch {
-    // Not allowed.
-  }
 }
 
 /** By it the control thread asks the kernel how much this thread has worked. */

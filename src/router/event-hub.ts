@@ -16,10 +16,19 @@ export class EventHub {
     this.#clock = clock;
   }
 
-  /** `event` is a stable name, `message` a constant sentence; what varies is in the fields. */
-  emit(level: EventLevel, event: string, message: string, fields: EventFields = {}): void {
+  /**
+   * `event` is a stable name, `message` a constant sentence; what varies is in the fields.
+   * @param atMs Unix milliseconds, of an event that is told later; the log's own time is that of the line
+   */
+  emit(
+    level: EventLevel,
+    event: string,
+    message: string,
+    fields: EventFields = {},
+    atMs = this.#clock.wallMs(),
+  ): void {
     this.#log[level]({ event, ...fields }, message);
-    const view: EventView = { at: new Date(this.#clock.wallMs()).toISOString(), event, ...fields };
+    const view: EventView = { at: new Date(atMs).toISOString(), event, ...fields };
     for (const listener of this.#listeners) listener(view);
   }
 

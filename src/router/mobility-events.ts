@@ -1,7 +1,9 @@
 /** Mobility's events as operators see them: names of vnets instead of numbers, addresses as text, a level, a sentence. */
 import type { MobilityEvent } from '../mobility/ports.js';
+import type { Clock } from '../net/clock.js';
 import { formatMac } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
+import { Afterwards } from './afterwards.js';
 import type { EventFields, EventHub, EventLevel } from './event-hub.js';
 import { vnetName } from './table-views.js';
 
@@ -19,9 +21,35 @@ const MESSAGES: Readonly<Record<MobilityEvent['event'], readonly [EventLevel, st
   unauthorised_seen: ['warn', 'a machine that is not in lndt.json was seen'],
 };
 
-export function emitMobilityEvent(hub: EventHub, gndt: Gndt, event: MobilityEvent): void {
+/** A log line costs as much as a tenth of a move: it is written when the burst is over, with the event's own time. */
+export class MobilityEvents {
+  readonly #hub: EventHub;
+  readonly #gndt: Gndt;
+  readonly #clock: Clock;
+  readonly #afterwards: Afterwards;
+
+  constructor(hub: EventHub, gndt: Gndt, clock: Clock) {
+    this.#hub = hub;
+    this.#gndt = gndt;
+    this.#clock = clock;
+    this.#afterwards = new Afterwards(clock);
+  }
+
+  tell(event: MobilityEvent): void {
+    const atMs = this.#clock.wallMs();
+    this.#afterwards.run(() => emitMobilityEvent(this.#hub, this.#gndt, event, atMs));
+  }
+
+  /** The router stops: what waits is told now. */
+  flush(): void {
+    this.#afterwards.flush();
+  }
+}
+
+/** @param atMs when it happened, Unix milliseconds */
+export function emitMobilityEvent(hub: EventHub, gndt: Gndt, event: MobilityEvent, atMs: number): void {
   const [level, message] = MESSAGES[event.event];
-  hub.emit(level, event.event, message, fieldsOf(gndt, event));
+  hub.emit(level, event.event, message, fieldsOf(gndt, event), atMs);
 }
 
 function fieldsOf(gndt: Gndt, event: MobilityEvent): EventFields {

@@ -10,6 +10,7 @@ import { type ControlServer, startControlServer } from '../control/server.js';
 import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
+import { takePrecedence } from '../dataplane/precedence.js';
 import { Mobility } from '../mobility/mobility.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
@@ -32,7 +33,7 @@ import { LazyMetrics } from './lazy-metrics.js';
 import { LocalRecords } from './local-records.js';
 import { MetricsHost } from './metrics-host.js';
 import { metricsSource } from './metrics-source.js';
-import { emitMobilityEvent } from './mobility-events.js';
+import { MobilityEvents } from './mobility-events.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
@@ -74,6 +75,7 @@ export class Router {
   readonly #relays: Relays;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
+  readonly #mobilityEvents: MobilityEvents;
   readonly #mobility: Mobility;
   readonly #tunnel: Tunnel;
   readonly #hearing: Hearing;
@@ -122,6 +124,7 @@ export class Router {
       onFrame: (lan, frame, atMs) => this.#mobility.frameSeen(lan, frame, atMs),
       onGone: (vnet, ip) => this.#mobility.nodeGone(vnet, ip),
     });
+    this.#mobilityEvents = new MobilityEvents(this.#hub, gndt, this.#clock);
     this.#mobility = this.#createMobility();
     this.#hearing = new Hearing(this.#clock, gndt.otherRouters().length);
     this.#tunnel = this.#createTunnel(native);
@@ -180,6 +183,7 @@ export class Router {
     this.#mobility.start();
     this.#lanSide.start();
     this.#drops.start();
+    takePrecedence();
     this.#serving = true;
     this.#hub.emit('info', 'ready', 'the router is ready', { version });
   }
@@ -200,6 +204,7 @@ export class Router {
     this.#reloader.stop();
     this.#metrics.stop();
     this.#mobility.stop();
+    this.#mobilityEvents.flush();
     this.#lanSide.stop();
     this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
@@ -312,7 +317,7 @@ export class Router {
           upPeers: () => this.#tunnel.upPeers(),
         },
         sendFrame: (lan, frame) => this.#lanSide.sendFrame(lan, frame),
-        event: (event) => emitMobilityEvent(this.#hub, this.#tables.gndt, event),
+        event: (event) => this.#mobilityEvents.tell(event),
         moveJudged: (move) => this.#metrics.judged(move),
         // After what is being said on the wires now, not before: the disk must not add to a blackout.
         saveState: () => this.#store.saveSoon(() => this.#local.all()),

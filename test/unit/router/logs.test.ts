@@ -72,7 +72,7 @@ test('the fields of what mobility and the tunnel tell; both go to the stream', (
   const gndt = new Gndt(gndtConfig([]), 'vr-a');
   const seen: EventView[] = [];
   hub.subscribe((event) => seen.push(event));
-  for (const event of Object.values(MOBILITY)) emitMobilityEvent(hub, gndt, event);
+  for (const event of Object.values(MOBILITY)) emitMobilityEvent(hub, gndt, event, 0);
   for (const event of Object.values(TUNNEL)) emitTunnelEvent(hub, event);
   const documented = documentedEvents();
   for (const { at: _, event, ...fields } of seen) {
