@@ -1,6 +1,7 @@
 /**
  * Claims on their way to the other routers, and who has answered them. The first goes at once; those that follow it
- * within 2 ms go together, so that a whole cluster's move is a message or two a peer.
+ * within 2 ms go together, and while a burst of announcements is being read those of 5 ms: a message costs its sender and
+ * its receiver more than what is in it.
  */
 import type { Mac } from '../net/mac.js';
 import type { ClaimResultMessage, MoveClaim } from '../tables/message.js';
@@ -8,6 +9,8 @@ import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
 
 const GATHER_MS = 2;
+/** While a burst is being read, and no timer runs, nobody's claim waits longer. */
+const MOST_GATHER_MS = 5;
 /** Claims are acknowledged or their peers go down long before. */
 const KEPT_MS = 60_000;
 
@@ -66,8 +69,7 @@ export class Claims {
       return;
     }
     gathering.claims.push(claim);
-    // Its timer does not run while a burst of announcements is being read.
-    if (this.#context.clock.nowMs() - gathering.sinceMs >= GATHER_MS) this.#flush(to, gathering);
+    if (this.#context.clock.nowMs() - gathering.sinceMs >= MOST_GATHER_MS) this.#flush(to, gathering);
   }
 
   /** Results may come in parts, and out of order. */

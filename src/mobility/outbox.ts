@@ -1,4 +1,5 @@
 /** Own records on their way to the other routers: gathered for a moment, then sent together. */
+import { chunks } from '../tables/chunks.js';
 import type { NodeRecord, RouterId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
 
@@ -37,8 +38,4 @@ export class Outbox {
     this.#waiting = new Map();
     for (const peer of ports.messenger.upPeers()) this.sendTo(peer, records);
   }
-}
-
-export function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

@@ -1,6 +1,7 @@
 /** Questions to other routers, and the answers to theirs: WhoHas/Has, NodesOf/Nodes, Redirect. */
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { chunks } from '../tables/chunks.js';
 import type {
   HasMessage,
   NodesMessage,
@@ -12,7 +13,7 @@ import type { NetworkConfig, NodeRecord, RouterId, VnetId } from '../tables/mode
 import { RateLimit } from './bounded.js';
 import { type Context, nodeKey } from './context.js';
 import { isGateway } from './neighbours.js';
-import { chunks, RECORDS_PER_MESSAGE } from './outbox.js';
+import { RECORDS_PER_MESSAGE } from './outbox.js';
 
 /** How long each try waits for answers. */
 const TRY_TIMEOUTS_MS = [50, 100, 200] as const;

@@ -1,9 +1,10 @@
 /** Keeping directories alike: digests when a peer comes up and every 30 s, the missing records in answer. */
+import { chunks } from '../tables/chunks.js';
 import type { DigestMessage, StaleMessage } from '../tables/message.js';
 import type { RouterId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Migration } from './migration.js';
-import { chunks, type Outbox, RECORDS_PER_MESSAGE } from './outbox.js';
+import { type Outbox, RECORDS_PER_MESSAGE } from './outbox.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
 

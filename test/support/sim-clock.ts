@@ -51,10 +51,15 @@ export class SimClock implements Clock {
     this.#advanceTo(this.#nowMs + ms);
   }
 
+  /** Lets `ms` pass in which no timer can run, because the program is busy: they fire late, at the next `advance`. */
+  skip(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   #advanceTo(endMs: number): void {
     for (let next = this.#next(); next !== undefined && next.dueMs <= endMs; next = this.#next()) {
       this.#pop();
-      this.#nowMs = next.dueMs;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       next.action();
     }
     this.#nowMs = endMs;

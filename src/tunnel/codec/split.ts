@@ -27,6 +27,8 @@ const SURELY_FIT = 5;
 export function split(message: TableMessage, codec: ControlCodec): TableMessage[] {
   if (elementsOf(message) <= SURELY_FIT) return [message];
   const bytesOf = (body: TableMessage): number => codec.encode({ ...LONGEST_HEAD, body }).length;
+  // One measurement instead of one for each element: most that are longer fit as well.
+  if (bytesOf(message) <= MAX_UNACKED_BYTES) return [message];
   const cut = <Element>(
     elements: readonly Element[],
     build: (part: readonly Element[]) => TableMessage,

@@ -65,6 +65,27 @@ describe('a claim', () => {
     assert.equal(harness.mobility.moves().length, 1);
   });
 
+  test('of many nodes, while their announcements are being read: the first at once, then those of 5 ms together', () => {
+    const harness = new Harness();
+    const macs = Array.from({ length: 18 }, (_, i) => (NODE_MAC + i) as typeof NODE_MAC);
+    for (const [i, node] of macs.entries()) harness.known(`10.1.0.${100 + i}`, node, 'vr-a');
+    harness.take();
+    const { clock } = harness;
+    for (const node of macs) {
+      harness.see(rarpOf(node));
+      // No timer runs before all are read.
+      clock.skip(1);
+    }
+    const sizes = (): number[] =>
+      harness
+        .takeMessages('claim')
+        .filter(({ to }) => to === 'vr-a')
+        .map(({ message }) => message.moves.length);
+    assert.deepEqual(sizes(), [1, 5, 5, 5]);
+    clock.advance(0);
+    assert.deepEqual(sizes(), [2]);
+  });
+
   test('several addresses, IPv4 and IPv6, are one move and one event', () => {
     const harness = new Harness();
     harness.known('10.1.0.9', NODE_MAC, 'vr-a', 3);
@@ -288,6 +309,7 @@ test('co-visitors and the arrived node are told of one another at their real MAC
   harness.known('10.1.0.9', NODE_MAC, 'vr-a');
   harness.take();
   harness.see(rarpOf(NODE_MAC));
+  harness.clock.advance(3);
   const told = harness.takeFrames().map((frame) => {
     assert(frame.kind === 'arp');
     return [frame.ethernetDestination, frame.senderIp.key, frame.senderMac];
@@ -305,6 +327,7 @@ test('in one large subnet the LAN is told of the node, and the node of the LAN',
   harness.known('10.1.0.9', NODE_MAC, 'vr-a');
   harness.take();
   harness.see(rarpOf(NODE_MAC));
+  harness.clock.advance(3);
   const said = new Set(
     harness.takeFrames().map((frame) => {
       assert(frame.kind === 'arp');
