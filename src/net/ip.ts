@@ -153,27 +153,36 @@ function parseV4(text: string): Ip | undefined {
   return Ip.v4(address);
 }
 
-function hextets(words: IpWords): number[] {
-  return words.flatMap((word) => [word >>> 16, word & 0xffff]);
-}
-
 /** RFC 5952 §4: lower case, no leading zeros, the longest run (≥ 2) of zero groups as `::`, the first one on a tie. */
 function formatV6(words: IpWords): string {
-  const groups = hextets(words);
-  let bestStart = -1;
+  let bestStart = 8;
   let bestLength = 1;
   for (let i = 0; i < 8; i++) {
     let j = i;
-    while (j < 8 && groups[j] === 0) j++;
+    while (j < 8 && group(words, j) === 0) j++;
     if (j - i > bestLength) {
       bestStart = i;
       bestLength = j - i;
     }
     if (j > i) i = j;
   }
-  const hex = (list: number[]): string => list.map((group) => group.toString(16)).join(':');
-  if (bestStart < 0) return hex(groups);
-  return `${hex(groups.slice(0, bestStart))}::${hex(groups.slice(bestStart + bestLength))}`;
+  // One string that grows: an address is formatted for every record that arrives.
+  let text = '';
+  for (let i = 0; i < 8; i++) {
+    if (i === bestStart) {
+      text += '::';
+      i += bestLength - 1;
+    } else {
+      if (i > 0 && i !== bestStart + bestLength) text += ':';
+      text += group(words, i).toString(16);
+    }
+  }
+  return text;
+}
+
+function group(words: IpWords, index: number): number {
+  const word = words[(index >> 1) as 0 | 1 | 2 | 3];
+  return (index & 1) === 0 ? word >>> 16 : word & 0xffff;
 }
 
 /** Groups between colons; only the very end of an address may be a dotted quad (RFC 4291 §2.2). */

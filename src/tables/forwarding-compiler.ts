@@ -50,7 +50,7 @@ export class ForwardingCompiler {
     this.#readConfiguration();
     this.#unsubscribe = [
       inputs.directory.subscribe((change) => this.#changed(change)),
-      inputs.hwdt.subscribe((vnet, ip) => this.#update(vnet, Prefix.host(ip))),
+      inputs.hwdt.subscribe((vnet, ip) => this.#bound(vnet, ip)),
     ];
   }
 
@@ -100,6 +100,13 @@ export class ForwardingCompiler {
       this.#justMoved.set(vnet, ip.key, this.#inputs.clock.after('in flight', IN_FLIGHT_MS, settle));
     }
     this.#update(vnet, Prefix.host(ip));
+  }
+
+  /** The route of a node at another VR does not depend on its MAC here: it is learned just before each arrival. */
+  #bound(vnet: VnetId, ip: Ip): void {
+    const { directory, gndt } = this.#inputs;
+    const record = directory.here(vnet, ip);
+    if (record === undefined || record.router === gndt.self) this.#update(vnet, Prefix.host(ip));
   }
 
   /** Stops listening; the table stays as it is. */
