@@ -10,6 +10,8 @@ import { MacTable } from '../tables/mac-table.js';
 import type { VnetId } from '../tables/model.js';
 import { Rescue } from '../tables/rescue.js';
 
+/** Not in the middle of a move, which is what it is needed for: the kernel takes a lock of its own for it. */
+const SOON_MS = 1;
 /** Nodes that come and go do not make the interfaces enter and leave promiscuous mode each time. */
 const LINGER_MS = 10_000;
 
@@ -28,7 +30,9 @@ export class LanRescue {
   readonly macs = MacTable.create();
   readonly #options: LanRescueOptions;
   readonly #rescue: Rescue;
-  readonly #lingering = new Map<VnetId, Timer>();
+  readonly #on = new Set<VnetId>();
+  /** By vnet: the change that is to come. */
+  readonly #pending = new Map<VnetId, Timer>();
 
   constructor(options: LanRescueOptions) {
     this.#options = options;
@@ -42,26 +46,25 @@ export class LanRescue {
   }
 
   stop(): void {
-    for (const timer of this.#lingering.values()) timer.cancel();
+    for (const timer of this.#pending.values()) timer.cancel();
   }
 
   #changed(vnet: VnetId, isNeeded: boolean): void {
-    const lingering = this.#lingering.get(vnet);
-    lingering?.cancel();
-    this.#lingering.delete(vnet);
-    if (isNeeded) {
-      if (lingering === undefined) this.#set(vnet, true);
-      return;
-    }
-    const off = (): void => {
-      this.#lingering.delete(vnet);
-      this.#set(vnet, false);
+    this.#pending.get(vnet)?.cancel();
+    this.#pending.delete(vnet);
+    if (isNeeded === this.#on.has(vnet)) return;
+    const change = (): void => {
+      this.#pending.delete(vnet);
+      this.#set(vnet, isNeeded);
     };
-    this.#lingering.set(vnet, this.#options.clock.after('rescue', LINGER_MS, off));
+    const delayMs = isNeeded ? SOON_MS : LINGER_MS;
+    this.#pending.set(vnet, this.#options.clock.after('rescue', delayMs, change));
   }
 
   #set(vnet: VnetId, on: boolean): void {
     const { lans, lanSockets, native, onError } = this.#options;
+    if (on) this.#on.add(vnet);
+    else this.#on.delete(vnet);
     for (const [index, lan] of lans.entries()) {
       const socket = lanSockets[index];
       if (lan.vnet !== vnet || socket === undefined) continue;

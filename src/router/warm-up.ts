@@ -4,6 +4,7 @@
  * Two routers that exist only here hand a node to and fro; frames and control messages go through the real codecs.
  */
 import { decodeNeighbourFrame, encodeNeighbourFrame, type NeighbourFrame } from '../arp/frame.js';
+import { ALL_NODES, groupMac } from '../arp/ipv6.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Lan } from '../mobility/ports.js';
 import type { Clock } from '../net/clock.js';
@@ -16,9 +17,13 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
+import { MacTable } from '../tables/mac-table.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterId } from '../tables/model.js';
+import { Rescue } from '../tables/rescue.js';
 import { ControlCodec } from '../tunnel/codec/control-codec.js';
+import { split } from '../tunnel/codec/split.js';
+import { LocalRecords } from './local-records.js';
 
 /**
  * About 0.15 s, while the packet workers start. Measured, three starts each, 5 ms one-way delay, a busy 2-core machine:
@@ -32,6 +37,7 @@ const VNET = 1;
 const HOSTS = 8;
 const IDS = ['x', 'y'] as const;
 const NODE = macOf(0, 1);
+const NODE_V6 = Ip.v6(0xfd000000, 0, 0, 1);
 
 /** Nothing waits, no timer is set. Answers how many moves were claimed, both routers together. */
 export function warmUp(wallMs: number): number {
@@ -39,10 +45,12 @@ export function warmUp(wallMs: number): number {
   const sites = new Map<RouterId, ScratchSite>();
   const codec = new ControlCodec();
   const carry = (from: RouterId, to: RouterId, message: TableMessage): void => {
-    const payload = codec.encode({ id: 1, acks: [1], epoch: 1, ackEpoch: 1, oldest: 1, body: message });
-    const decoded = codec.decode(payload);
-    if (typeof decoded === 'string' || decoded.envelope.body === undefined) return;
-    sites.get(to)?.mobility.message(from, message);
+    for (const body of split(message, codec)) {
+      const payload = codec.encode({ id: 1, acks: [1], epoch: 1, ackEpoch: 1, oldest: 1, body });
+      const decoded = codec.decode(payload);
+      if (typeof decoded === 'string' || decoded.envelope.body === undefined) return;
+      sites.get(to)?.mobility.message(from, body);
+    }
   };
   for (const [n, id] of IDS.entries()) sites.set(id, new ScratchSite(id, n, clock, carry));
   for (const site of sites.values()) site.populate();
@@ -79,10 +87,13 @@ class ScratchSite {
     const gndt = new Gndt(CONFIG, id);
     const directory = new Directory(id, clock);
     const hwdt = new Hwdt(clock);
-    const lndt = new Lndt([{ vnet: VNET, prefix: networkOf(number), mac: undefined }], gndt, directory);
+    const entries = networksOf(number).map((prefix) => ({ vnet: VNET, prefix, mac: undefined }));
+    const lndt = new Lndt(entries, gndt, directory);
     const lans = [this.#lan];
     const table = ForwardingTable.create({ slots: 64 });
     new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
+    new Rescue(gndt, directory, MacTable.create(), () => {});
+    new LocalRecords(gndt, directory, () => {});
     const others = IDS.filter((other) => other !== id);
     this.mobility = new Mobility({
       gndt,
@@ -106,13 +117,18 @@ class ScratchSite {
     for (let host = 2; host < HOSTS; host++) {
       this.#say(macOf(this.#number, host), addressOf(this.#number, host));
     }
-    if (this.#number === 0) this.#say(NODE, addressOf(0, 1));
+    if (this.#number === 0) this.#nodeSpeaks();
   }
 
-  /** The node is here now: by RARP and by gratuitous ARP in turn. */
+  /** The node is here now: by RARP, gratuitous ARP and neighbour advertisement in turn. */
   announce(move: number): void {
     if (move % 4 < 2) this.#hear({ ...this.#frame(NODE, UNSPECIFIED), kind: 'rarp', operation: 3 });
+    this.#nodeSpeaks();
+  }
+
+  #nodeSpeaks(): void {
     this.#say(NODE, addressOf(0, 1));
+    this.#hear(advertisementOf(NODE, NODE_V6));
   }
 
   #say(mac: Mac, ip: Ip): void {
@@ -198,20 +214,34 @@ function addressOf(site: number, host: number): Ip {
   return Ip.v4(0x0a000000 + site * 0x100 + host);
 }
 
-function networkOf(site: number): Prefix {
-  return Prefix.containing(addressOf(site, 0), 24);
+function networksOf(site: number): Prefix[] {
+  return [
+    Prefix.containing(addressOf(site, 0), 24),
+    Prefix.containing(Ip.v6(0xfd000000 + site, 0, 0, 0), 64),
+  ];
+}
+
+function advertisementOf(mac: Mac, ip: Ip): NeighbourFrame {
+  return {
+    kind: 'na',
+    ethernetSource: mac,
+    ethernetDestination: groupMac(ALL_NODES),
+    source: ip,
+    destination: ALL_NODES,
+    target: ip,
+    targetMac: mac,
+    override: true,
+    solicited: false,
+    router: false,
+  };
 }
 
 const CONFIG: GndtConfig = {
   vnets: [{ name: 'none', id: VNET, subnet: undefined }],
   routers: IDS.map((id) => ({ id, publicKey: new Uint8Array(32), endpoints: [], relay: false })),
-  networks: IDS.map((router, n) => ({
-    vnet: VNET,
-    prefix: networkOf(n),
-    router,
-    gateway: undefined,
-    allow: undefined,
-  })),
+  networks: IDS.flatMap((router, n) =>
+    networksOf(n).map((prefix) => ({ vnet: VNET, prefix, router, gateway: undefined, allow: undefined })),
+  ),
   cipher: 'chacha20-poly1305',
   nodes: [],
 };

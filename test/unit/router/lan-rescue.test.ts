@@ -80,6 +80,8 @@ describe('LAN rescue', () => {
     assert.deepEqual(calls, [], 'all are at home, or away between others');
     at('10.2.0.9', 'vr-a', 2);
     at('10.1.0.7', 'vr-b', 2);
+    assert.deepEqual(calls, [], 'not in the middle of the move');
+    clock.advance(1);
     assert.deepEqual(calls, ['10 true']);
     at('10.2.0.9', 'vr-b', 3);
     at('10.1.0.7', 'vr-a', 3);
