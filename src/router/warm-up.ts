@@ -21,8 +21,12 @@ import { MacTable } from '../tables/mac-table.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterId } from '../tables/model.js';
 import { Rescue } from '../tables/rescue.js';
+import { Channel } from '../tunnel/channel.js';
 import { ControlCodec } from '../tunnel/codec/control-codec.js';
 import { split } from '../tunnel/codec/split.js';
+import type { ControlMessage } from '../tunnel/control-message.js';
+import { RttEstimator } from '../tunnel/rtt.js';
+import { DEFAULT_TIMES } from '../tunnel/times.js';
 import { LocalRecords } from './local-records.js';
 
 /**
@@ -44,15 +48,10 @@ export function warmUp(wallMs: number): number {
   const clock = new ScratchClock(wallMs);
   const sites = new Map<RouterId, ScratchSite>();
   const codec = new ControlCodec();
-  const carry = (from: RouterId, to: RouterId, message: TableMessage): void => {
-    for (const body of split(message, codec)) {
-      const payload = codec.encode({ id: 1, acks: [1], epoch: 1, ackEpoch: 1, oldest: 1, body });
-      const decoded = codec.decode(payload);
-      if (typeof decoded === 'string' || decoded.envelope.body === undefined) return;
-      sites.get(to)?.mobility.message(from, body);
-    }
-  };
-  for (const [n, id] of IDS.entries()) sites.set(id, new ScratchSite(id, n, clock, carry));
+  for (const [n, id] of IDS.entries()) sites.set(id, new ScratchSite(id, n, clock, codec));
+  for (const [id, site] of sites) {
+    for (const [other, far] of sites) if (other !== id) site.connect(other, far);
+  }
   for (const site of sites.values()) site.populate();
   for (let move = 0; move < MOVES; move++) {
     sites.get(IDS[move % 2 === 0 ? 1 : 0])?.announce(move);
@@ -68,13 +67,9 @@ class ScratchSite {
   readonly #number: number;
   readonly #lan: Lan;
   readonly #clock: Clock;
+  readonly #link: ScratchLink;
 
-  constructor(
-    id: RouterId,
-    number: number,
-    clock: Clock,
-    carry: (from: RouterId, to: RouterId, message: TableMessage) => void,
-  ) {
+  constructor(id: RouterId, number: number, clock: Clock, codec: ControlCodec) {
     this.#number = number;
     this.#clock = clock;
     this.#lan = {
@@ -95,6 +90,7 @@ class ScratchSite {
     new Rescue(gndt, directory, MacTable.create(), () => {});
     new LocalRecords(gndt, directory, () => {});
     const others = IDS.filter((other) => other !== id);
+    this.#link = new ScratchLink(clock, codec);
     this.mobility = new Mobility({
       gndt,
       lndt,
@@ -104,12 +100,16 @@ class ScratchSite {
       config: { verify: 'optimistic', maxMoves: MOVES, moveWindowSeconds: 1 },
       ports: {
         clock,
-        messenger: { send: (to, message) => carry(id, to, message), upPeers: () => others },
+        messenger: { send: (_to, message) => this.#link.send(message), upPeers: () => others },
         sendFrame: (_lan, frame) => void decodeNeighbourFrame(frame),
         event: () => {},
         saveState: () => {},
       },
     });
+  }
+
+  connect(other: RouterId, far: ScratchSite): void {
+    this.#link.connect(far.#link, (message) => this.mobility.message(other, message));
   }
 
   /** Its neighbours, and at the first site the node. */
@@ -152,6 +152,53 @@ class ScratchSite {
     const decoded = decodeNeighbourFrame(encodeNeighbourFrame(frame));
     if (typeof decoded !== 'string') this.mobility.frameSeen(0, decoded, this.#clock.nowMs());
   }
+}
+
+/** One end of a control link: the real channel and codec, with no session below. */
+class ScratchLink {
+  readonly #codec: ControlCodec;
+  readonly #channel: Channel;
+  #far: ScratchLink | undefined;
+  #hear: (message: TableMessage) => void = () => {};
+
+  constructor(clock: Clock, codec: ControlCodec) {
+    this.#codec = codec;
+    this.#channel = new Channel({
+      clock,
+      times: DEFAULT_TIMES,
+      rtt: new RttEstimator(),
+      count: () => {},
+      transmit: (envelope) => {
+        this.#far?.receive(codec.encode(envelope));
+        return true;
+      },
+    });
+  }
+
+  connect(far: ScratchLink, hear: (message: TableMessage) => void): void {
+    this.#far = far;
+    this.#hear = hear;
+    this.#channel.peerBegan(far.#channel.epoch);
+  }
+
+  send(message: TableMessage): void {
+    for (const part of split(message, this.#codec)) this.#channel.send(part);
+  }
+
+  receive(payload: Uint8Array): void {
+    const decoded = this.#codec.decode(payload);
+    if (typeof decoded === 'string') return;
+    const { envelope } = decoded;
+    this.#channel.acknowledged(envelope);
+    if (this.#channel.isNew(envelope) && envelope.body !== undefined && isTableMessage(envelope.body)) {
+      this.#hear(envelope.body);
+    }
+    this.#channel.flushAcks();
+  }
+}
+
+function isTableMessage(message: ControlMessage): message is TableMessage {
+  return !['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type);
 }
 
 /** Time that passes when it is told to; what falls due is run on the way. */
