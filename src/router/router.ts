@@ -204,11 +204,12 @@ export class Router {
     this.#reloader.stop();
     this.#metrics.stop();
     this.#mobility.stop();
-    this.#mobilityEvents.flush();
     this.#lanSide.stop();
     this.#rescue.stop();
     this.#tunnel.stop('the router is stopping');
     await this.#plane.stop();
+    // Last: the end of the tunnel and of the workers may still be an event.
+    this.#mobilityEvents.flush();
     this.#drops.stop();
     await this.#store.idle();
     this.#store.save(this.#local.all());
