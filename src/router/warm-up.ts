@@ -182,7 +182,7 @@ class ScratchLink {
   }
 
   send(message: TableMessage): void {
-    for (const part of split(message, this.#codec)) this.#channel.send(part);
+    for (const part of split(message)) this.#channel.send(part);
   }
 
   receive(payload: Uint8Array): void {

@@ -196,7 +196,7 @@ export class Tunnel {
       this.#counts.add('control_dropped_peer_not_up');
       return;
     }
-    for (const part of split(message, this.#codec)) peer.send(part);
+    for (const part of split(message)) peer.send(part);
   }
 
   /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */

@@ -72,7 +72,7 @@ export class SimLinkWan {
 
   send(from: RouterId, to: RouterId, message: TableMessage): void {
     const link = this.#ends.get(`${from} ${to}`)?.link;
-    for (const part of split(message, codec)) if (link?.send(part) === true) this.sent++;
+    for (const part of split(message)) if (link?.send(part) === true) this.sent++;
   }
 
   cut(a: RouterId, b: RouterId): void {

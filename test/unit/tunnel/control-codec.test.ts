@@ -8,6 +8,14 @@ import type { Mac } from '../../../src/net/mac.js';
 import type { MoveClaim, TableMessage } from '../../../src/tables/message.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { ControlCodec } from '../../../src/tunnel/codec/control-codec.js';
+import {
+  AROUND_BYTES,
+  moveBytes,
+  nodeBytes,
+  recordBytes,
+  resultBytes,
+  staleBytes,
+} from '../../../src/tunnel/codec/size.js';
 import { split } from '../../../src/tunnel/codec/split.js';
 import { MAX_UNACKED_BYTES } from '../../../src/tunnel/constants.js';
 import type { ControlMessage } from '../../../src/tunnel/control-message.js';
@@ -183,7 +191,7 @@ describe('split', () => {
   const many = Array.from({ length: 500 }, (_, index) => record(index));
 
   function check(message: TableMessage): TableMessage[] {
-    const parts = split(message, codec);
+    const parts = split(message);
     for (const part of parts) {
       assert.equal(part.type, message.type);
       assert.ok(bytesOf(part) <= MAX_UNACKED_BYTES, `${bytesOf(part)} bytes`);
@@ -196,7 +204,7 @@ describe('split', () => {
   it('leaves a message alone that fits', () => {
     for (const message of SAMPLES) {
       if (['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type)) continue;
-      assert.deepEqual(split(message as TableMessage, codec), [message]);
+      assert.deepEqual(split(message as TableMessage), [message]);
     }
   });
 
@@ -227,6 +235,50 @@ describe('split', () => {
     assert.deepEqual(check(message), [message]);
     const records = moves.flatMap((move) => move.records);
     assert.equal(check({ type: 'records', records }).length, 1);
+  });
+
+  it('knows how many bytes an element takes, and hardly overrates it', () => {
+    // Every length of every number, both families, the shortest and the longest names.
+    for (let bits = 0; bits <= 53; bits++) {
+      const large = 2 ** bits - 1;
+      for (const router of ['r', 'r'.repeat(63)]) {
+        const one: NodeRecord = {
+          ...record(bits),
+          vnet: Math.min(large, 65_535),
+          router,
+          seq: large,
+          stamp: large,
+          ...(bits % 2 === 0 ? { frozen: true as const } : {}),
+        };
+        const { vnet, ip, mac, seq } = one;
+        const sinceDetectionUs = Math.min(large, 2 ** 32 - 1) - 0.5;
+        const move: MoveClaim = {
+          vnet,
+          mac,
+          records: [one],
+          trigger: 'rarp',
+          sinceDetectionUs,
+          objection: true,
+        };
+        const result = { vnet, ip, verdict: 'refused', reason: 'stale', seq } as const;
+        const holds = (bytes: number, body: TableMessage): void => {
+          const head = {
+            id: 2 ** 53 - 1,
+            acks: [],
+            epoch: 2 ** 53 - 1,
+            ackEpoch: 2 ** 53 - 1,
+            oldest: 2 ** 53 - 1,
+          };
+          const spare = AROUND_BYTES + bytes - codec.encode({ ...head, body }).length;
+          assert.ok(spare >= 0 && spare <= 24, `${body.type}, ${bits} bits: ${spare} bytes to spare`);
+        };
+        holds(recordBytes(one), { type: 'records', records: [one] });
+        holds(moveBytes(move), { type: 'claim', claimId: 2 ** 53 - 1, moves: [move] });
+        holds(resultBytes(result), { type: 'claimResult', claimId: 2 ** 53 - 1, results: [result] });
+        holds(staleBytes(one), { type: 'stale', records: [one] });
+        holds(nodeBytes(one), { type: 'nodes', queryId: 2 ** 53 - 1, nodes: [one] });
+      }
+    }
   });
 
   it('cuts records, and loses none', () => {
