@@ -74,12 +74,12 @@ export const ALL_NODES = Ip.v6(0xff020000, 0, 0, 1);
 
 /** ff02::1:ffxx:xxxx (RFC 4291 §2.7.1). */
 export function solicitedNodeAddress(ip: Ip): Ip {
-  return Ip.v6(0xff020000, 0, 1, (0xff000000 | (ip.words[3] & 0x00ffffff)) >>> 0);
+  return Ip.v6(0xff020000, 0, 1, (0xff000000 | (ip.w3 & 0x00ffffff)) >>> 0);
 }
 
 /** 33:33 and the last four bytes of a group address (RFC 2464 §7). */
 export function groupMac(group: Ip): Mac {
-  return macFromHalves(0x3333, group.words[3]);
+  return macFromHalves(0x3333, group.w3 >>> 0);
 }
 
 /** fe80::/64 with the modified EUI-64 identifier of a MAC (RFC 4291 appendix A). */

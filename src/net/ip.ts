@@ -11,34 +11,43 @@ export type IpWords = readonly [number, number, number, number];
  */
 export class Ip {
   readonly family: Family;
-  readonly key: string;
-  /** Signed, because V8 keeps small signed integers in the object itself: there may be 100,000 addresses and more. */
-  readonly #w0: number;
-  readonly #w1: number;
-  readonly #w2: number;
-  readonly #w3: number;
+  /**
+   * The words as *signed* integers, for who works with masks and tables. Signed, because V8 keeps small signed integers in
+   * the object itself: there may be 100,000 addresses and more.
+   */
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+  #key: string | undefined;
 
-  private constructor(family: Family, words: IpWords) {
+  /** Takes signed or unsigned words. */
+  private constructor(family: Family, w0: number, w1: number, w2: number, w3: number) {
     this.family = family;
-    this.key = family === 4 ? formatV4(words[3]) : formatV6(words);
-    this.#w0 = words[0] | 0;
-    this.#w1 = words[1] | 0;
-    this.#w2 = words[2] | 0;
-    this.#w3 = words[3] | 0;
+    this.w0 = w0 | 0;
+    this.w1 = w1 | 0;
+    this.w2 = w2 | 0;
+    this.w3 = w3 | 0;
   }
 
-  /** A new array at each call. */
+  /** Made when it is first asked for: most addresses in frames are only passed on. */
+  get key(): string {
+    this.#key ??= this.family === 4 ? formatV4(this.w3) : formatV6(this);
+    return this.#key;
+  }
+
+  /** Unsigned. A new array at each call. */
   get words(): IpWords {
-    return [this.#w0 >>> 0, this.#w1 >>> 0, this.#w2 >>> 0, this.#w3 >>> 0];
+    return [this.w0 >>> 0, this.w1 >>> 0, this.w2 >>> 0, this.w3 >>> 0];
   }
 
   /** @param address 32 bits, host order */
   static v4(address: number): Ip {
-    return new Ip(4, [0, 0, 0, address >>> 0]);
+    return new Ip(4, 0, 0, 0, address);
   }
 
   static v6(w0: number, w1: number, w2: number, w3: number): Ip {
-    return new Ip(6, [w0 >>> 0, w1 >>> 0, w2 >>> 0, w3 >>> 0]);
+    return new Ip(6, w0, w1, w2, w3);
   }
 
   static fromWords(family: Family, words: IpWords): Ip {
@@ -81,33 +90,42 @@ export class Ip {
 
   write(bytes: Uint8Array, offset: number): void {
     if (this.family === 4) {
-      writeU32(bytes, offset, this.#w3);
+      writeU32(bytes, offset, this.w3);
       return;
     }
-    for (const [i, word] of this.words.entries()) writeU32(bytes, offset + 4 * i, word);
+    writeU32(bytes, offset, this.w0);
+    writeU32(bytes, offset + 4, this.w1);
+    writeU32(bytes, offset + 8, this.w2);
+    writeU32(bytes, offset + 12, this.w3);
   }
 
   equals(other: Ip): boolean {
-    return this.key === other.key;
+    return (
+      this.w3 === other.w3 &&
+      this.w2 === other.w2 &&
+      this.w1 === other.w1 &&
+      this.w0 === other.w0 &&
+      this.family === other.family
+    );
   }
 
   get isUnspecified(): boolean {
-    return (this.#w0 | this.#w1 | this.#w2 | this.#w3) === 0;
+    return (this.w0 | this.w1 | this.w2 | this.w3) === 0;
   }
 
   /** 224.0.0.0/4, 255.255.255.255 or ff00::/8: never a node's address. */
   get isGroup(): boolean {
-    return this.family === 4 ? this.#w3 >>> 28 >= 0xe : this.#w0 >>> 24 === 0xff;
+    return this.family === 4 ? this.w3 >>> 28 >= 0xe : this.w0 >>> 24 === 0xff;
   }
 
   /** 127.0.0.0/8 or ::1. */
   get isLoopback(): boolean {
-    return this.family === 4 ? this.#w3 >>> 24 === 127 : this.key === '::1';
+    return this.family === 4 ? this.w3 >>> 24 === 127 : this.key === '::1';
   }
 
   /** 169.254.0.0/16 or fe80::/10. */
   get isLinkLocal(): boolean {
-    return this.family === 4 ? this.#w3 >>> 16 === 0xa9fe : (this.#w0 & 0xffc00000) >>> 0 === 0xfe800000;
+    return this.family === 4 ? this.w3 >>> 16 === 0xa9fe : (this.w0 & 0xffc00000) >>> 0 === 0xfe800000;
   }
 
   toString(): string {
@@ -154,12 +172,12 @@ function parseV4(text: string): Ip | undefined {
 }
 
 /** RFC 5952 §4: lower case, no leading zeros, the longest run (≥ 2) of zero groups as `::`, the first one on a tie. */
-function formatV6(words: IpWords): string {
+function formatV6(address: Ip): string {
   let bestStart = 8;
   let bestLength = 1;
   for (let i = 0; i < 8; i++) {
     let j = i;
-    while (j < 8 && group(words, j) === 0) j++;
+    while (j < 8 && group(address, j) === 0) j++;
     if (j - i > bestLength) {
       bestStart = i;
       bestLength = j - i;
@@ -174,14 +192,14 @@ function formatV6(words: IpWords): string {
       i += bestLength - 1;
     } else {
       if (i > 0 && i !== bestStart + bestLength) text += ':';
-      text += group(words, i).toString(16);
+      text += group(address, i).toString(16);
     }
   }
   return text;
 }
 
-function group(words: IpWords, index: number): number {
-  const word = words[(index >> 1) as 0 | 1 | 2 | 3];
+function group({ w0, w1, w2, w3 }: Ip, index: number): number {
+  const word = index < 2 ? w0 : index < 4 ? w1 : index < 6 ? w2 : w3;
   return (index & 1) === 0 ? word >>> 16 : word & 0xffff;
 }
 

@@ -1,5 +1,6 @@
 /** Address prefixes (CIDR, RFC 4632 and RFC 4291 §2.3). */
-import { type Family, Ip, type IpWords } from './ip.js';
+import { type Family, Ip } from './ip.js';
+import { wordMask } from './masks.js';
 
 /** A prefix whose host bits are zero. Immutable; equal exactly when `key`s are. */
 export class Prefix {
@@ -27,7 +28,10 @@ export class Prefix {
     if (!Number.isInteger(length) || length < 0 || length > address.bits) {
       throw new RangeError(`prefix length ${length} for ${address.key}`);
     }
-    return new Prefix(Ip.fromWords(address.family, maskWords(address, length)), length);
+    const word = (word: number, index: number): number => word & wordMask(address.family, length, index);
+    const { w0, w1, w2, w3 } = address;
+    if (address.family === 4) return new Prefix(Ip.v4(word(w3, 3)), length);
+    return new Prefix(Ip.v6(word(w0, 0), word(w1, 1), word(w2, 2), word(w3, 3)), length);
   }
 
   /** /32 or /128. */
@@ -67,8 +71,14 @@ export class Prefix {
 
   contains(address: Ip): boolean {
     if (address.family !== this.family) return false;
-    const own = this.address.words;
-    return maskWords(address, this.length).every((word, i) => word === own[i]);
+    const { family, length } = this;
+    const own = this.address;
+    return (
+      ((address.w3 ^ own.w3) & wordMask(family, length, 3)) === 0 &&
+      ((address.w2 ^ own.w2) & wordMask(family, length, 2)) === 0 &&
+      ((address.w1 ^ own.w1) & wordMask(family, length, 1)) === 0 &&
+      ((address.w0 ^ own.w0) & wordMask(family, length, 0)) === 0
+    );
   }
 
   /** True when every address of `other` is in this prefix; a prefix covers itself. */
@@ -92,16 +102,4 @@ export class Prefix {
   toJSON(): string {
     return this.key;
   }
-}
-
-/** The address with all bits after `length` cleared. */
-function maskWords(address: Ip, length: number): IpWords {
-  const skip = address.family === 4 ? 96 : 0;
-  const words = address.words;
-  const word = (i: number): number => {
-    const kept = Math.min(32, Math.max(0, skip + length - 32 * i));
-    const mask = kept === 0 ? 0 : (0xffffffff << (32 - kept)) >>> 0;
-    return ((words[i] ?? 0) & mask) >>> 0;
-  };
-  return [word(0), word(1), word(2), word(3)];
 }

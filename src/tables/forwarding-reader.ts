@@ -1,8 +1,8 @@
 import type { Family, Ip } from '../net/ip.js';
+import { wordMask } from '../net/masks.js';
 import { Prefix } from '../net/prefix.js';
 import * as layout from './forwarding-layout.js';
 import { H } from './forwarding-layout.js';
-import { wordMask } from './masks.js';
 import type { VnetId } from './model.js';
 import { decodeRoute, ROUTE_WORDS, type Route } from './route.js';
 
@@ -75,7 +75,7 @@ export class ForwardingReader {
   /** The longest prefix that holds the address, and its route. For people; allocates. */
   matched(vnet: VnetId, ip: Ip): { prefix: Prefix; route: Route } | undefined {
     const out = new Int32Array(ROUTE_WORDS);
-    const [w0, w1, w2, w3] = ip.words;
+    const { w0, w1, w2, w3 } = ip;
     if (!this.lookup(vnet, ip.family, w0, w1, w2, w3, out)) return undefined;
     return { prefix: Prefix.containing(ip, this.#matchedLength), route: decodeRoute(out) };
   }

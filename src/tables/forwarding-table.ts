@@ -55,7 +55,11 @@ export class ForwardingTable extends ForwardingReader {
     if (area < 0 || 4 * (this.size + 1) > 3 * (this.slotMask + 1)) return false;
     this.#change(() => {
       const meta = layout.packMeta(vnet, prefix.family, prefix.length);
-      this.words.set([meta, ...prefix.address.words], offset);
+      this.words[offset] = meta;
+      this.words[offset + 1] = prefix.address.w0;
+      this.words[offset + 2] = prefix.address.w1;
+      this.words[offset + 3] = prefix.address.w2;
+      this.words[offset + 4] = prefix.address.w3;
       this.words.set(this.#scratch, offset + layout.SLOT_ROUTE);
       this.words[layout.VNET_INDEX + vnet] = area + 1;
       this.words[layout.areaOffset(area)] = vnet + 1;
@@ -126,8 +130,8 @@ export class ForwardingTable extends ForwardingReader {
   /** The prefix's slot, or the empty one where it would go. */
   #find(vnet: VnetId, prefix: Prefix): number {
     if (vnet < 0 || vnet > 0xffff) throw new RangeError(`vnet ${vnet}`);
-    const [w0, w1, w2, w3] = prefix.address.words;
-    return this.probe(layout.packMeta(vnet, prefix.family, prefix.length), w0 | 0, w1 | 0, w2 | 0, w3 | 0);
+    const { w0, w1, w2, w3 } = prefix.address;
+    return this.probe(layout.packMeta(vnet, prefix.family, prefix.length), w0, w1, w2, w3);
   }
 
   /** The vnet's area, or a free one, or −1. */

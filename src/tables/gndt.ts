@@ -51,6 +51,10 @@ export class Gndt {
   readonly #networkIndexes = new StableIndexes(MAX_NETWORKS);
   #routersByPeer: ReadonlyMap<number, RouterId> = new Map();
   #lookups: Lookups;
+  /** The last question and its answer: all that follow a change of the directory ask about one and the same address. */
+  #latestIp: Ip | undefined;
+  #latestVnet: VnetId = 0;
+  #latestNetwork: NetworkConfig | undefined;
 
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, self: RouterId) {
@@ -84,6 +88,7 @@ export class Gndt {
     this.#networkIndexes.adopt(networks, nowMs);
     this.#routersByPeer = new Map(config.routers.map(({ id }) => [peers.taken.get(id) ?? -1, id]));
     this.#lookups = lookupsOf(config, this.self, ownClients);
+    this.#latestIp = undefined;
   }
 
   vnet(id: VnetId): VnetConfig | undefined {
@@ -96,7 +101,12 @@ export class Gndt {
 
   /** The network that the address is native to: the longest prefix that holds it. */
   networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined {
-    return this.#lookups.networks.longest(vnet, ip);
+    if (ip !== this.#latestIp || vnet !== this.#latestVnet) {
+      this.#latestNetwork = this.#lookups.networks.longest(vnet, ip);
+      this.#latestIp = ip;
+      this.#latestVnet = vnet;
+    }
+    return this.#latestNetwork;
   }
 
   /** The longest network that covers the whole prefix. */

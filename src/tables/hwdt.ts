@@ -94,7 +94,7 @@ export class Hwdt {
     const previousMac = known?.mac;
     if (known !== undefined) this.#drop(known);
     else if (table.byIp.size >= this.#limitPerLan) this.#evict(table);
-    this.#add(table, { lan, vnet, mac, ip, source });
+    this.#add(table, lan, vnet, mac, ip, source);
     this.#tellIfChanged(vnet, ip);
     return { outcome: known === undefined ? 'new' : 'rebound', previousMac };
   }
@@ -180,10 +180,19 @@ export class Hwdt {
     ofMac?.add(entry);
   }
 
-  #add(table: LanTable, what: Pick<Binding, 'lan' | 'vnet' | 'mac' | 'ip' | 'source'>): void {
+  #add(table: LanTable, lan: LanIndex, vnet: VnetId, mac: Mac, ip: Ip, source: BindingSource): void {
     const nowMs = this.#clock.nowMs();
-    const sighting = ++this.#sightings;
-    const entry: Entry = { ...what, firstSeenMs: nowMs, lastSeenMs: nowMs, silent: false, sighting };
+    const entry: Entry = {
+      lan,
+      vnet,
+      mac,
+      ip,
+      source,
+      firstSeenMs: nowMs,
+      lastSeenMs: nowMs,
+      silent: false,
+      sighting: ++this.#sightings,
+    };
     table.byIp.set(addressKey(entry.vnet, entry.ip), entry);
     const ofMac = table.byMac.get(entry.mac);
     if (ofMac === undefined) table.byMac.set(entry.mac, new Set([entry]));

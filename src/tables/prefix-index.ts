@@ -1,6 +1,6 @@
 import type { Family, Ip } from '../net/ip.js';
+import { wordMask } from '../net/masks.js';
 import type { Prefix } from '../net/prefix.js';
-import { wordMask } from './masks.js';
 import type { VnetId } from './model.js';
 
 type AddressKey = number | string;
@@ -71,9 +71,11 @@ function levelsKey(vnet: VnetId, family: Family): number {
   return 16 * vnet + family;
 }
 
-/** The address under the mask: a number for IPv4, text for IPv6. */
+/** The address under the mask, as no other address under the same one: a number for IPv4, text for IPv6. */
 function maskedKey(ip: Ip, length: number): AddressKey {
-  const words = ip.words;
-  const masked = (word: 0 | 1 | 2 | 3): number => words[word] & wordMask(ip.family, length, word);
-  return ip.family === 4 ? masked(3) : `${masked(0)},${masked(1)},${masked(2)},${masked(3)}`;
+  const { family, w0, w1, w2, w3 } = ip;
+  if (family === 4) return w3 & wordMask(4, length, 3);
+  if (length === 128) return ip.key;
+  const high = `${w0 & wordMask(6, length, 0)},${w1 & wordMask(6, length, 1)}`;
+  return length <= 64 ? high : `${high},${w2 & wordMask(6, length, 2)},${w3 & wordMask(6, length, 3)}`;
 }

@@ -23,8 +23,8 @@ export function compareRecords(a: NodeRecord, b: NodeRecord): number {
  * honest tables; it is no protection against forgery (records come over authenticated sessions).
  */
 export function hashRecord(record: NodeRecord): number {
-  const [w0, w1, w2, w3] = record.ip.words;
-  let hash = mix(record.vnet, record.ip.family);
+  const { family, w0, w1, w2, w3 } = record.ip;
+  let hash = mix(record.vnet, family);
   hash = mix(mix(mix(mix(hash, w0), w1), w2), w3);
   hash = mix(mix(hash, macHigh(record.mac)), macLow(record.mac));
   hash = mixNumber(mixNumber(hash, record.seq), record.stamp);

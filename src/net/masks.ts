@@ -1,5 +1,5 @@
 /** Netmasks by 32-bit word, without allocating: what the look-up structures need that `Prefix` does not give. */
-import type { Family } from '../net/ip.js';
+import type { Family } from './ip.js';
 
 /** MASKS[n] has the upper n bits set, as a signed 32-bit integer. */
 const MASKS = Int32Array.from({ length: 33 }, (_, bits) => (bits === 0 ? 0 : 0xffffffff << (32 - bits)));
