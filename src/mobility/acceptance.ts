@@ -12,7 +12,7 @@ import type {
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { compareRecords } from '../tables/record.js';
 import type { Context } from './context.js';
-import type { Departure } from './departure.js';
+import type { Departed, Departure } from './departure.js';
 import type { Freeze } from './freeze.js';
 import type { Outbox } from './outbox.js';
 import type { SeenTrigger } from './ports.js';
@@ -245,26 +245,28 @@ export class Acceptance {
     };
   }
 
+  /** In a burst the neighbours are told of the node when it pauses: by then all the tables are right. */
   #nodeChanged(changes: readonly Change[], origin: Origin): () => void {
-    const { clock, ports } = this.#context;
+    const { burst, clock, ports } = this.#context;
     const tablesMs = clock.nowMs();
     const moved = changes.filter((change) => isMove(change, origin.trigger));
     const left = changes.filter((change) => this.#hasLeft(change));
-    const [first] = left;
-    if (first !== undefined) {
-      const { vnet, mac } = first.record;
-      this.#parts.departure.redirect({ vnet, mac, ips: left.map(({ record }) => record.ip) });
-    }
+    const waits = left.length > 0 && burst.joined();
+    if (left.length > 0) this.#parts.departure.left(departedOf(left));
+    if (left.length > 0 && !waits) this.#parts.departure.redirect(departedOf(left));
     const saidMs = clock.nowMs();
     return () => {
-      if (moved.length > 0 && !origin.isObjection) {
-        const move = this.#noteMove(moved, origin);
-        move.step('directory', tablesMs);
-        if (left.length > 0) move.step('first_arp', saidMs);
-        move.judge('accepted');
-      }
+      const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
+      move?.step('directory', tablesMs);
+      if (left.length > 0 && !waits) move?.step('first_arp', saidMs);
+      move?.judge('accepted');
       for (const change of left) this.#nodeLeft(change, origin);
       if (left.length > 0) ports.saveState();
+      if (!waits) return;
+      burst.later(() => {
+        this.#parts.departure.redirect(departedOf(left));
+        move?.step('first_arp');
+      });
     };
   }
 
@@ -327,6 +329,13 @@ export class Acceptance {
 function isMove({ before, record }: Change, trigger: SeenTrigger): boolean {
   if (record.state !== 'here' || before?.router === record.router) return false;
   return before !== undefined || trigger !== 'records';
+}
+
+/** Changes of one node; at least one. */
+function departedOf(left: readonly Change[]): Departed {
+  const [first] = left;
+  if (first === undefined) throw new Error('a node that has left has at least one address');
+  return { vnet: first.record.vnet, mac: first.record.mac, ips: left.map(({ record }) => record.ip) };
 }
 
 function resultOf({ record, reason, winner }: Judgement): Result {

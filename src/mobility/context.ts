@@ -7,6 +7,7 @@ import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
 import type { Lndt } from '../tables/lndt.js';
 import type { LanIndex, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
+import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import { Journal } from './journal.js';
 import type { Lan, MobilityPorts } from './ports.js';
@@ -38,6 +39,7 @@ export class Context {
   readonly timers: TimerGroup;
   readonly counters = new Counters();
   readonly journal: Journal;
+  readonly burst: Burst;
   readonly lans: readonly Lan[];
   readonly #lansByIndex: ReadonlyMap<LanIndex, Lan>;
   readonly #ownMacs: ReadonlySet<Mac>;
@@ -53,7 +55,8 @@ export class Context {
     this.config = dependencies.config;
     this.clock = dependencies.ports.clock;
     this.timers = new TimerGroup(this.clock);
-    this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move.view()));
+    this.burst = new Burst(this.clock, this.timers);
+    this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move));
     this.lans = dependencies.lans;
     this.#lansByIndex = new Map(this.lans.map((lan) => [lan.index, lan]));
     this.#ownMacs = new Set(this.lans.map((lan) => lan.mac));

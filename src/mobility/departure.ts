@@ -35,11 +35,14 @@ export class Departure {
     this.#pacer = pacer;
   }
 
+  /** What the node has said on this LAN until now says nothing any more. */
+  left({ vnet, mac }: Departed): void {
+    this.#leftMs.set(departureKey(vnet, mac), this.#context.clock.nowMs());
+  }
+
   /** "It is at my MAC", now and for 3 s, as long as the node is elsewhere. */
   redirect(departed: Departed): void {
-    const key = departureKey(departed.vnet, departed.mac);
-    this.#leftMs.set(key, this.#context.clock.nowMs());
-    this.#rounds.repeat(key, (round) => {
+    this.#rounds.repeat(departureKey(departed.vnet, departed.mac), (round) => {
       const ips = departed.ips.filter((ip) => this.#isAway(departed.vnet, ip));
       if (ips.length === 0) return false;
       for (const lan of this.#context.lansOf(departed.vnet)) {

@@ -61,8 +61,9 @@ export class Migration {
   }
 
   /**
-   * Claims a node for this router: tables, the first ARP, claim messages, the rest of ARP, in this order. In strict mode, and when another MAC has
-   * the address, the VR that has it is asked first, and nothing changes until it agrees. A string says why not.
+   * Claims a node for this router: tables, the first ARP, claim messages, the rest of ARP, in this order; in a burst the
+   * claims of all come before the ARP of most. In strict mode, and when another MAC has the address, the VR that has it is
+   * asked first, and nothing changes until it agrees. A string says why not.
    */
   claim(candidate: Candidate): Move | string {
     const obstacle = this.#obstacles.to(candidate);
@@ -222,7 +223,7 @@ export class Migration {
   }
 
   #take(candidate: Candidate, records: readonly NodeRecord[], move: Move): Move {
-    const { directory, hwdt, ports } = this.#context;
+    const { directory, hwdt, ports, burst } = this.#context;
     const { lan, mac } = candidate;
     const ips = records.map(({ ip }) => ip);
     const bounces = records.some(({ vnet, ip }) => this.#parts.freeze.isMoveTooMany(vnet, ip));
@@ -236,10 +237,13 @@ export class Migration {
     this.#parts.departure.end(lan.vnet, mac);
     // One frame does not hold up the claim; all of them would.
     const tell = once(() => this.#tell(candidate, move, claimed));
-    this.#parts.arrival.redirect({ lan, mac, ips }, () => {
-      move.step('first_arp');
-      tell();
-    });
+    const redirect = (): void =>
+      this.#parts.arrival.redirect({ lan, mac, ips }, () => {
+        move.step('first_arp');
+        tell();
+      });
+    if (burst.joined()) burst.later(redirect);
+    else redirect();
     tell();
     if (bounces) {
       move.step('frozen');

@@ -95,6 +95,7 @@ export class Pacer {
 
   #isLaterDue(): boolean {
     const nowMs = this.#context.clock.nowMs();
+    if (this.#context.burst.isOn && nowMs - this.#laterMs < LONGEST_MS) return false;
     return nowMs - this.#urgentMs >= QUIET_MS || nowMs - this.#laterMs >= LONGEST_MS;
   }
 }

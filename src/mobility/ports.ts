@@ -31,8 +31,8 @@ export interface MobilityPorts {
   sendFrame(lan: LanIndex, frame: Uint8Array): void;
   /** Tells operators; never blocks. */
   event(event: MobilityEvent): void;
-  /** A move has got a verdict; for those who count. */
-  moveJudged?(move: MoveView): void;
+  /** A move has got a verdict; for those who count, and make a view of it if they do. */
+  moveJudged?(move: { view(): MoveView }): void;
   /** Writes the state to disk at once (a move has happened). */
   saveState(): void;
 }

@@ -90,12 +90,16 @@ export class Presence {
       this.#end(key);
       for (const one of checks) one.gone();
     };
-    this.#ask({ check, timers, fromMs: nowMs + delayMs, gone }, 0);
+    const ask = (): void => this.#ask({ check, timers, fromMs: nowMs + delayMs, gone }, 0);
+    // What nobody waits for can be asked when the tables of all nodes are right.
+    if (probes === ATTENTIVE && this.#context.burst.isOn) this.#context.burst.later(ask);
+    else ask();
   }
 
   /** From one probe to the next, and to the end: a whole cluster's nodes are asked at once, with one timer each. */
   #ask(asking: Asking, probe: number): void {
     const { check, timers, fromMs, gone } = asking;
+    if (timers.stopped) return;
     const { timesMs, deadlineMs } = check.probes;
     const atMs = timesMs[probe];
     const waitMs = fromMs + (atMs ?? deadlineMs) - this.#context.clock.nowMs();

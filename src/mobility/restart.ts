@@ -28,7 +28,10 @@ export class Restart {
   /** The LANs are open. Nodes may have left while this router was away, and its MAC may be another one now. */
   redirectAll(): void {
     const { lndt } = this.#context;
-    for (const node of byNode(lndt.departed())) this.#parts.departure.redirect(node);
+    for (const node of byNode(lndt.departed())) {
+      this.#parts.departure.left(node);
+      this.#parts.departure.redirect(node);
+    }
     for (const node of byNode(lndt.visiting())) {
       const [ip] = node.ips;
       const lan = ip && this.#context.lanOfNode(node.vnet, ip);

@@ -10,6 +10,10 @@ export class TimerGroup {
     this.#clock = clock;
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   after(name: string, delayMs: number, action: () => void): Timer {
     if (this.#stopped) return { cancel: () => {} };
     const inner = this.#clock.after(name, delayMs, () => {

@@ -23,8 +23,8 @@ export class LazyMetrics {
     return (await this.#load()).collect();
   }
 
-  judged(move: MoveView): void {
-    this.#loaded?.judged(move);
+  judged(move: { view(): MoveView }): void {
+    this.#loaded?.judged(move.view());
   }
 
   stop(): void {
