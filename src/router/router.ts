@@ -11,6 +11,7 @@ import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import { takePrecedence } from '../dataplane/precedence.js';
+import { compileSoon } from '../dataplane/tiering.js';
 import { Mobility } from '../mobility/mobility.js';
 import { systemClock } from '../net/system-clock.js';
 import { Directory } from '../tables/directory.js';
@@ -171,9 +172,9 @@ export class Router {
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    const tunnelStarted = this.#plane.startTunnel();
     warmUp(this.#clock.wallMs());
-    await tunnelStarted;
+    compileSoon();
+    await this.#plane.startTunnel();
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#hearing.done;
