@@ -10,9 +10,9 @@ const AT_ONCE = 4;
 /** Nothing more has come for so long: claims are gathered for 5 ms, so the next message of a burst would be here. */
 const QUIET_MS = 8;
 /** Nothing waits longer, however many come. */
-const LONGEST_MS = 30;
+const LONGEST_MS = 60;
 /** Then so many at a time, so that messages are read in between. */
-const PER_TURN = 8;
+const PER_TURN = 4;
 
 export class Burst {
   readonly #clock: Clock;

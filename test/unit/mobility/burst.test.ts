@@ -50,7 +50,7 @@ describe('a burst', () => {
     assert.deepEqual(done.at(-1), ['h', 15], 'the next one is alone again');
   });
 
-  test('nothing waits longer than 30 ms, and many are dealt with in turns', () => {
+  test('nothing waits longer than 60 ms, and many are dealt with in turns', () => {
     const { clock, done, move } = bench();
     for (let ms = 0; ms < 100; ms++) {
       move(String(ms));
@@ -62,11 +62,11 @@ describe('a burst', () => {
       done.map(([name]) => Number(name)),
       Array.from({ length: 100 }, (_, i) => i),
     );
-    // A turn of eight each millisecond: what has come in 30 ms takes four more.
-    for (const [name, atMs] of done) assert(atMs - Number(name) <= 34, `${name} at ${atMs}`);
+    // Four each millisecond: what has come in 60 ms, and meanwhile, takes twenty more.
+    for (const [name, atMs] of done) assert(atMs - Number(name) <= 80, `${name} at ${atMs}`);
     const perMs = new Map<number, number>();
     for (const [, atMs] of done) perMs.set(atMs, (perMs.get(atMs) ?? 0) + 1);
-    assert(Math.max(...perMs.values()) <= 9, JSON.stringify([...perMs]));
+    assert(Math.max(...perMs.values()) <= 5, JSON.stringify([...perMs]));
     assert.deepEqual(clock.waiting, []);
   });
 });
@@ -150,7 +150,7 @@ test('at the source: all the tables and the answer at once, then the LAN hears o
   assert.equal(answers.length, 1);
   assert.equal(broadcasts(atOnce).size, 4);
   assert.equal(harness.mobility.moves().length, NODES);
-  harness.clock.advance(12);
+  harness.clock.advance(40);
   const later = harness.take();
   assert.equal(broadcasts(later).size, NODES - 4);
   assert(probes([...atOnce, ...later]).length >= NODES, 'every node is asked whether it is really gone');
