@@ -90,7 +90,11 @@ export class Presence {
       this.#end(key);
       for (const one of checks) one.gone();
     };
-    const ask = (): void => this.#ask({ check, timers, fromMs: nowMs + delayMs, gone }, 0);
+    // From when it is really asked: probes that were late would otherwise follow one upon the other.
+    const ask = (): void => {
+      const fromMs = Math.max(nowMs + delayMs, this.#context.clock.nowMs());
+      this.#ask({ check, timers, fromMs, gone }, 0);
+    };
     // What nobody waits for can be asked when the tables of all nodes are right.
     if (probes === ATTENTIVE && this.#context.burst.isOn) this.#context.burst.later(ask);
     else ask();

@@ -159,6 +159,35 @@ test('at the source: all the tables and the answer at once, then the LAN hears o
   }
 });
 
+test('a node that is asked late is asked three times all the same, 20 ms apart', () => {
+  const harness = new Harness();
+  for (let n = 0; n < NODES; n++) harness.see(arpOf(`10.2.0.${100 + n}`, nodeMac(n)));
+  harness.clock.advance(1_000);
+  harness.take();
+  for (let n = 0; n < NODES; n++) {
+    const records = [recordOf(`10.2.0.${100 + n}`, nodeMac(n), 'vr-a', 2)];
+    harness.mobility.message('vr-a', {
+      type: 'claim',
+      claimId: n,
+      moves: [{ vnet: BLUE, mac: nodeMac(n), records, trigger: 'rarp', sinceDetectionUs: 100 }],
+    });
+    // The burst goes on, and the first that wait do so for the longest time that there is.
+    harness.clock.advance(7);
+  }
+  harness.clock.advance(500);
+  const asked = new Map<number, number[]>();
+  for (const one of probes(harness.take())) {
+    if (one.what !== 'frame') continue;
+    const mac = one.frame.ethernetDestination;
+    asked.set(mac, [...(asked.get(mac) ?? []), one.atMs]);
+  }
+  assert.equal(asked.size, NODES);
+  for (const [mac, times] of asked) {
+    const gaps = times.slice(1).map((atMs, i) => atMs - (times[i] ?? 0));
+    assert.deepEqual(gaps, [20, 20], `${mac.toString(16)}: ${times}`);
+  }
+});
+
 test('a node that is back before the LAN was told is not announced elsewhere', () => {
   const harness = claimedAway();
   harness.take();
