@@ -10,11 +10,11 @@ import { Command } from 'commander';
 import { projectRoot } from '../test/lab/daemon.js';
 import { Lab } from '../test/lab/lab.js';
 import { moverName } from '../test/lab/plan.js';
-import { histogram } from './lib/distribution.js';
+import { ClockWatch } from './lib/clock.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { table } from './lib/table.js';
-import { burstCheck, type Check, checksOf, summarise, summaryHead, summaryRow } from './migration/budget.js';
+import { isUndisturbed } from './migration/budget.js';
 import { runGuests } from './migration/guests.js';
+import { type Measured, report } from './migration/report.js';
 import { type BurstResult, burst, Series, type SeriesResult } from './migration/series.js';
 
 interface Options {
@@ -46,97 +46,41 @@ async function withLab<T>(delayMs: number, moreVms: number, body: (lab: Lab) => 
   }
 }
 
-function series(delayMs: number, moves: number): Promise<SeriesResult> {
+function series(delayMs: number, moves: number, clock: ClockWatch): Promise<SeriesResult> {
   return withLab(delayMs, 0, (lab) =>
-    new Series(lab, delayMs).run(moves, (done) => progress(`delay ${delayMs} ms: move ${done} of ${moves}`)),
+    new Series(lab, delayMs, clock).run(moves, (done) => progress(`delay ${delayMs} ms: move ${done}`)),
   );
 }
 
-function sayChecks(title: string, checks: readonly Check[]): void {
-  say(`\n${title}`);
-  const rows = checks.map(({ what, measured, limit, holds }) => [
-    what,
-    measured,
-    limit,
-    holds ? 'holds' : 'FAILS',
-  ]);
-  say(table(['time budget', 'measured', 'limit', ''], rows).replace(/^/gm, '  '));
-}
-
-function sayDistribution({ moves }: SeriesResult): void {
-  for (const [title, of] of [
-    ['a1 → node', 'toNode'],
-    ['node → a1', 'fromNode'],
-  ] as const) {
-    say(
-      `\n  ${title}: probes lost beyond pause + one-way delay (1 kHz: milliseconds' worth), and how many moves`,
-    );
-    for (const line of histogram(
-      moves.map((move) => move[of].lostMs),
-      1,
-    ))
-      say(`  ${line}`);
-  }
-}
-
-interface Results {
-  readonly series: readonly SeriesResult[];
-  readonly consecutive: SeriesResult | undefined;
-  readonly bursts: readonly BurstResult[];
-}
-
-/** One burst is one figure, and the machine has its moods. */
+/** One burst is one figure: so many in which the processors kept their clock, and at most three times as many. */
 const BURSTS = 3;
+const MOST_BURSTS = 9;
 
-async function measure(options: Options): Promise<Results> {
-  const results: SeriesResult[] = [];
-  if (Number(options.moves) > 0)
-    for (const delay of options.delays.split(','))
-      results.push(await series(Number(delay), Number(options.moves)));
-  const [many, nodes, delayMs] = [options.consecutive, options.burst, options.consecutiveDelay].map(Number);
-  const consecutive = many ? await series(delayMs ?? 0, many) : undefined;
-  progress('a burst of moves');
-  const names = Array.from({ length: nodes ?? 0 }, (_, i) => moverName(i));
-  const bursts: BurstResult[] = [];
-  while (names.length > 0 && bursts.length < BURSTS)
-    bursts.push(await withLab(delayMs ?? 0, names.length, (lab) => burst(lab, delayMs ?? 0, names)));
-  progress('');
-  return { series: results, consecutive, bursts };
+async function bursts(delayMs: number, nodes: number, clock: ClockWatch): Promise<BurstResult[]> {
+  const names = Array.from({ length: nodes }, (_, i) => moverName(i));
+  const results: BurstResult[] = [];
+  while (nodes > 0 && results.filter(isUndisturbed).length < BURSTS && results.length < MOST_BURSTS) {
+    progress(`${nodes} nodes at once: time ${results.length + 1}`);
+    results.push(await withLab(delayMs, nodes, (lab) => burst(lab, delayMs, names, clock)));
+  }
+  return results;
 }
 
-function report({ series, consecutive, bursts }: Results): object {
-  const [burst] = bursts;
-  const summaries = series.map(summarise);
-  const long = consecutive && summarise(consecutive);
-  say(
-    '\nMilliseconds: median / p99 / highest. Times from the first announcement on the wire; losses and gaps beyond',
-  );
-  say("the node's own pause + the one-way delay.");
-  say(table(summaryHead, [...summaries, ...(long ? [long] : [])].map(summaryRow)));
-  for (const summary of summaries) sayChecks(`One-way delay ${summary.delayMs} ms`, checksOf(summary, false));
-  if (consecutive && long) {
-    sayChecks(`${long.moves} consecutive moves, one-way delay ${long.delayMs} ms`, checksOf(long, true));
-    sayDistribution(consecutive);
-  }
-  if (burst)
-    sayChecks(`${bursts.length} bursts, one-way delay ${burst.delayMs} ms`, [burstCheck(burst, bursts)]);
-  const checks = [
-    ...summaries.flatMap((summary) =>
-      checksOf(summary, false).map((one) => ({ delayMs: summary.delayMs, ...one })),
-    ),
-    ...(long
-      ? checksOf(long, true).map((one) => ({ delayMs: long.delayMs, consecutive: true, ...one }))
-      : []),
-    ...(burst ? [{ delayMs: burst.delayMs, ...burstCheck(burst, bursts) }] : []),
-  ];
-  return {
-    summaries,
-    consecutive: long,
-    bursts,
-    checks,
-    moves: series,
-    consecutiveMoves: consecutive?.moves,
-  };
+async function measure(options: Options): Promise<Measured> {
+  const [moves, many, nodes, delayMs] = [
+    options.moves,
+    options.consecutive,
+    options.burst,
+    options.consecutiveDelay,
+  ].map(Number) as [number, number, number, number];
+  const clock = await ClockWatch.start();
+  const results: SeriesResult[] = [];
+  if (moves > 0)
+    for (const delay of options.delays.split(',')) results.push(await series(Number(delay), moves, clock));
+  const consecutive = many > 0 ? await series(delayMs, many, clock) : undefined;
+  const together = await bursts(delayMs, nodes, clock);
+  progress('');
+  return { moves, many, series: results, consecutive, bursts: together, clock: await clock.stop() };
 }
 
 async function main(options: Options): Promise<void> {
@@ -150,7 +94,7 @@ async function main(options: Options): Promise<void> {
         say,
         progress,
       })
-    : report(await measure(options));
+    : report(await measure(options), say);
   const file = options.json ?? `${projectRoot}bench/results/migration${options.qemu ? '-qemu' : ''}.json`;
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ startedAt, machine, ...results }, undefined, 1)}\n`);

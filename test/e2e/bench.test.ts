@@ -4,12 +4,19 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { ClockReport } from '../../bench/lib/clock.js';
 import type { ThroughputReport } from '../../bench/lib/report.js';
+import type { SeriesResult } from '../../bench/migration/series.js';
 import { projectRoot } from '../lab/daemon.js';
 import { run } from '../lab/shell.js';
 import { cannotRun } from './support.js';
 
 const limitMs = 120_000;
+
+interface MigrationReport {
+  readonly clock: ClockReport;
+  readonly moves: readonly SeriesResult[];
+}
 
 async function bench<T>(name: string, args: readonly string[]): Promise<{ report: T; said: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'vine-bench-test-'));
@@ -58,4 +65,16 @@ test('look-ups and updates', { skip: cannotRun }, async (t) => {
   const { report, said } = await bench<{ figures: { lookupHostNs: number }[] }>('fib', ['--routes', '1000']);
   for (const line of said.trim().split('\n')) t.diagnostic(line);
   for (const { lookupHostNs } of report.figures) assert.ok(lookupHostNs > 0);
+});
+
+test('moves, and a watch on the processors’ clock', { skip: cannotRun }, async (t) => {
+  const args = '--delays 0 --moves 2 --consecutive 0 --burst 0'.split(' ');
+  const { report, said } = await bench<MigrationReport>('migration', args);
+  for (const line of said.trim().split('\n')) t.diagnostic(line);
+  assert.ok(report.clock.watchedMs > 0 && report.clock.lowMs < report.clock.watchedMs);
+  assert.ok(report.clock.usualNs.some((ns) => ns > 0));
+  const [{ moves, broken } = { moves: [], broken: [] }] = report.moves;
+  assert.ok(moves.length >= 2);
+  for (const { allMs, lowClockMs } of moves) assert.ok(allMs > 0 && lowClockMs >= 0);
+  assert.deepEqual(broken, []);
 });
