@@ -7,6 +7,7 @@
         "native/addon_engine.cc",
         "native/addon_notify.cc",
         "native/addon_peers.cc",
+        "native/addon_priority.cc",
         "native/addon_sockets.cc",
         "native/aead.cc",
         "native/batch_io.cc",

@@ -27,5 +27,6 @@ NAPI_MODULE_INIT() {
   vine::definePeers(env, exports);
   vine::defineEngine(env, exports);
   vine::defineNotify(env, exports);
+  vine::definePriority(env, exports);
   return exports;
 }

@@ -8,5 +8,6 @@ void defineSockets(napi_env env, napi_value exports);
 void definePeers(napi_env env, napi_value exports);
 void defineEngine(napi_env env, napi_value exports);
 void defineNotify(napi_env env, napi_value exports);
+void definePriority(napi_env env, napi_value exports);
 
 }  // namespace vine

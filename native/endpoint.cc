@@ -1,7 +1,7 @@
 #include "endpoint.h"
 
 #include <arpa/inet.h>
-#include <sched.h>
+#include <time.h>
 
 #include <cstring>
 
@@ -79,8 +79,10 @@ bool EndpointCell::load(Endpoint* endpoint) const {
         return endpoint->address.any.sa_family != AF_UNSPEC;
       }
     }
-    // A writer needs nanoseconds; that it is seen at work at all means it lost its processor.
-    sched_yield();
+    // A writer needs nanoseconds; that it is seen at work at all means it lost its processor. Not sched_yield(): a thread
+    // with real-time precedence would yield to its equals alone.
+    const timespec moment{0, 10000};
+    nanosleep(&moment, nullptr);
   }
 }
 

@@ -11,6 +11,7 @@ import { formatConfigError } from '../tables/files/error.js';
 import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
 import { checkPrivileges } from './capabilities.js';
 import { createLog, type Log } from './log.js';
+import { ControlPrecedence } from './precedence.js';
 import { Router } from './router.js';
 import { ServiceManager } from './service-manager.js';
 import { Supervision } from './supervision.js';
@@ -113,12 +114,14 @@ async function run(
 ): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
+  const precedence = new ControlPrecedence(systemClock, loadNative());
   let router: Router | undefined;
   let stopping = false;
   const end = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
     supervision.stopping();
+    precedence.stop();
     await router?.stop();
     log.flush();
     process.exit(code);
@@ -152,7 +155,11 @@ async function run(
   const forLabs = times ?? {};
   router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
-  if (!stopping) supervision.ready(router);
+  if (stopping) return;
+  const reason = precedence.start();
+  if (reason !== undefined)
+    log.logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
+  supervision.ready(router);
 }
 
 compileLater();

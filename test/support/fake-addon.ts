@@ -112,5 +112,11 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     notifySystemd: () => {
       throw new Error('this network has no service manager');
     },
+    takeRealTime: () => {
+      throw new Error('this network has no scheduler');
+    },
+    leaveRealTime: () => {},
+    hasRealTime: () => false,
+    threadCpuMs: () => 0,
   };
 }
