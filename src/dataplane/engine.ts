@@ -246,7 +246,7 @@ export const PeerStat = {
   bytesReceived: 1,
   packetsSent: 2,
   packetsReceived: 3,
-  /** CLOCK_MONOTONIC milliseconds (same zero as process.hrtime and performance.timeOrigin-free clocks); 0 = never. */
+  /** CLOCK_MONOTONIC milliseconds (the zero of src/net/system-clock.ts); 0 = never. */
   lastSentMs: 4,
   /** Last authenticated message, keep-alives included. */
   lastReceivedMs: 5,

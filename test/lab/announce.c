@@ -17,6 +17,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +172,11 @@ int main(int argc, char **argv) {
   struct timespec start;
   open_interface(argv[1]);
   char **addresses = argv + 3;
-  if (argc > 3 && addresses[0][0] == '@') wait_for_time(atoll(*addresses++ + 1));
+  if (argc > 3 && addresses[0][0] == '@') {
+    /* Many machines announce themselves at one instant with a processor each: none waits for what another has caused. */
+    sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 2});
+    wait_for_time(atoll(*addresses++ + 1));
+  }
   if (addresses < argv + argc && parse_mac(*addresses, mac)) addresses++;
   clock_gettime(CLOCK_MONOTONIC, &start);
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
