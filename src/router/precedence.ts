@@ -7,14 +7,14 @@
 import type { NativeAddon } from '../dataplane/engine.js';
 import type { Clock, Timer } from '../net/clock.js';
 
-/** A burst of fifty moves takes less at a time; packets that wait so long are late, not lost. */
+/** Packets that wait so long are late, not lost: the sockets' buffers hold more. */
 const LONGEST_MS = 25;
-const LOOK_MS = 500;
-/** Of a processor, from one look to the next. */
-const BUSY = 0.25;
-const CALM = 0.1;
+const LOOK_MS = 1000;
+/** Of a processor, from one look to the next: more than a burst of fifty moves takes. */
+const BUSY = 0.1;
+const CALM = 0.05;
 /** So many calm looks before it is taken again. */
-const CALM_LOOKS = 10;
+const CALM_LOOKS = 5;
 
 export type PrecedencePorts = Pick<
   NativeAddon,

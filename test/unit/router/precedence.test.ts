@@ -35,7 +35,7 @@ class World {
 test('a thread that works little has it', () => {
   const world = new World();
   assert.equal(world.precedence.start(), undefined);
-  world.pass(60_000, 0.05);
+  world.pass(60_000, 0.04);
   assert.equal(world.has, true);
   assert.deepEqual(world.taken, [0]);
 });
@@ -43,22 +43,22 @@ test('a thread that works little has it', () => {
 test('a burst of moves does not cost it', () => {
   const world = new World();
   world.precedence.start();
-  world.pass(1_000, 0.01);
-  world.pass(100, 1);
-  world.pass(1_000, 0.01);
+  world.pass(1_500, 0.01);
+  world.pass(80, 1);
+  world.pass(2_000, 0.01);
   assert.deepEqual([world.has, world.taken.length], [true, 1]);
 });
 
-test('a thread that is busy loses it within a second, and has it again after five calm ones', () => {
+test('a thread that is busy for a tenth of the time loses it within a second, and has it again after five calm ones', () => {
   const world = new World();
   world.precedence.start();
-  world.pass(1_000, 0.6);
+  world.pass(1_000, 0.12);
   assert.equal(world.has, false);
-  world.pass(20_000, 0.6);
+  world.pass(20_000, 0.07);
   assert.equal(world.has, false);
-  world.pass(4_500, 0.02);
+  world.pass(4_000, 0.02);
   assert.equal(world.has, false);
-  world.pass(1_500, 0.02);
+  world.pass(2_000, 0.02);
   assert.equal(world.has, true);
 });
 
@@ -67,8 +67,8 @@ test('work in between begins the calm time anew', () => {
   world.precedence.start();
   world.pass(1_000, 0.6);
   for (let n = 0; n < 5; n++) {
-    world.pass(4_000, 0.02);
-    world.pass(500, 0.5);
+    world.pass(3_000, 0.02);
+    world.pass(1_000, 0.5);
   }
   assert.equal(world.has, false);
 });
