@@ -85,8 +85,9 @@ napi_value takeRealTime(napi_env env, napi_callback_info info) {
 }
 
 napi_value leaveRealTime(napi_env env, napi_callback_info) {
-  const pid_t thread = holder.exchange(0);
-  if (thread != 0) setPolicy(thread, SCHED_OTHER, 0);
+  auto self = static_cast<pid_t>(syscall(SYS_gettid));
+  const pid_t thread = self;
+  if (holder.compare_exchange_strong(self, 0)) setPolicy(thread, SCHED_OTHER, 0);
   return undefinedValue(env);
 }
 

@@ -64,6 +64,7 @@ export class ClockWatch {
   private readonly seen: LowClock[] = [];
   private readonly usualNs: number[] = [];
   private readonly startedMs = Date.now();
+  private hasEnded = false;
 
   private constructor(private readonly child: ChildProcess) {}
 
@@ -74,7 +75,10 @@ export class ClockWatch {
     let unknown = cpus().length;
     return new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (status) => reject(new Error(`lab-clock ended: ${status}`)));
+      child.once('close', (status) => {
+        watch.hasEnded = true;
+        reject(new Error(`lab-clock ended: ${status}`));
+      });
       createInterface({ input: child.stdout }).on('line', (line) => {
         const low = parseLow(line);
         if (low !== undefined) watch.seen.push(low);
@@ -92,10 +96,12 @@ export class ClockWatch {
     return this.seen;
   }
 
+  /** Throws when it has not watched until now: slow times may then have been missed. */
   async stop(): Promise<ClockReport> {
+    if (this.hasEnded) throw new Error('lab-clock ended during the run: nothing can be judged');
     const watchedMs = Date.now() - this.startedMs;
     this.child.kill('SIGTERM');
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close');
+    if (!this.hasEnded) await once(this.child, 'close');
     const lows = united(this.seen);
     return {
       usualNs: this.usualNs,

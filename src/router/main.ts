@@ -11,7 +11,7 @@ import { formatConfigError } from '../tables/files/error.js';
 import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
 import { checkPrivileges } from './capabilities.js';
 import { createLog, type Log } from './log.js';
-import { ControlPrecedence } from './precedence.js';
+import { RealTimePrecedence } from './real-time.js';
 import { Router } from './router.js';
 import { ServiceManager } from './service-manager.js';
 import { Supervision } from './supervision.js';
@@ -114,14 +114,14 @@ async function run(
 ): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
-  const precedence = new ControlPrecedence(systemClock, loadNative());
+  const realTime = new RealTimePrecedence(systemClock, loadNative());
   let router: Router | undefined;
   let stopping = false;
   const end = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
     supervision.stopping();
-    precedence.stop();
+    realTime.stop();
     await router?.stop();
     log.flush();
     process.exit(code);
@@ -156,7 +156,7 @@ async function run(
   router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (stopping) return;
-  const reason = precedence.start();
+  const reason = realTime.start();
   if (reason !== undefined)
     log.logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
   supervision.ready(router);

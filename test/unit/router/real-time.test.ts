@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ControlPrecedence } from '../../../src/router/precedence.js';
+import { RealTimePrecedence } from '../../../src/router/real-time.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 class World {
@@ -9,7 +9,7 @@ class World {
   has = false;
   allowed = true;
   #cpuMs = 12_345;
-  readonly precedence = new ControlPrecedence(this.clock, {
+  readonly precedence = new RealTimePrecedence(this.clock, {
     takeRealTime: (limitMs) => {
       if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
       assert.ok(limitMs > 0);

@@ -16,19 +16,19 @@ const CALM = 0.05;
 /** So many calm looks before it is taken again. */
 const CALM_LOOKS = 5;
 
-export type PrecedencePorts = Pick<
+export type RealTimePorts = Pick<
   NativeAddon,
   'takeRealTime' | 'leaveRealTime' | 'hasRealTime' | 'threadCpuMs'
 >;
 
-export class ControlPrecedence {
+export class RealTimePrecedence {
   readonly #clock: Clock;
-  readonly #thread: PrecedencePorts;
+  readonly #thread: RealTimePorts;
   #timer: Timer | undefined;
   #calmLooks = 0;
   #seen = { atMs: 0, cpuMs: 0 };
 
-  constructor(clock: Clock, thread: PrecedencePorts) {
+  constructor(clock: Clock, thread: RealTimePorts) {
     this.#clock = clock;
     this.#thread = thread;
   }
@@ -57,7 +57,7 @@ export class ControlPrecedence {
 
   #look(): void {
     this.#seen = { atMs: this.#clock.nowMs(), cpuMs: this.#thread.threadCpuMs() };
-    this.#timer = this.#clock.after('precedence', LOOK_MS, () => {
+    this.#timer = this.#clock.after('real-time', LOOK_MS, () => {
       this.#judge(this.#share());
       this.#look();
     });
