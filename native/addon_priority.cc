@@ -1,14 +1,15 @@
-// takeRealTime, leaveRealTime, hasRealTime, threadCpuMs: a place before all ordinary threads (SCHED_RR) for a thread that
-// works little and must not wait, and a way out of it when it works much after all.
+// takeRealTime, leaveRealTime, hasRealTime: a place before all ordinary threads (SCHED_RR) for threads that
+// work little and must not wait, and a way out of it for one that works much after all. Threads of this process are named
+// by the kernel's numbers.
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "addon.h"
@@ -23,8 +24,8 @@ namespace {
 
 constexpr int64_t kMostLimitMs = 10000;
 
-// The one thread that has it, 0 if none.
-std::atomic<pid_t> holder{0};
+// The threads that have it; 0 is a free place. The control thread, two packet workers, and as much again.
+std::array<std::atomic<pid_t>, 6> holders{};
 // Where the signal goes to when it is not about that thread.
 struct sigaction before;
 
@@ -35,13 +36,57 @@ int setPolicy(pid_t thread, int policy, int priority) {
   return sched_setscheduler(thread, policy | SCHED_RESET_ON_FORK, &parameters);
 }
 
+bool isHolder(pid_t thread) {
+  return std::any_of(holders.begin(), holders.end(), [thread](const auto& holder) { return holder.load() == thread; });
+}
+
+bool addHolder(pid_t thread) {
+  if (isHolder(thread)) return true;
+  return std::any_of(holders.begin(), holders.end(), [thread](auto& holder) {
+    pid_t none = 0;
+    return holder.compare_exchange_strong(none, thread);
+  });
+}
+
+// False: it did not have it (any more).
+bool removeHolder(pid_t thread) {
+  return std::any_of(holders.begin(), holders.end(), [thread](auto& holder) {
+    pid_t expected = thread;
+    return holder.compare_exchange_strong(expected, 0);
+  });
+}
+
+bool leave(pid_t thread) {
+  if (!removeHolder(thread)) return false;
+  setPolicy(thread, SCHED_OTHER, 0);
+  return true;
+}
+
+// Milliseconds that a thread with precedence may run without waiting.
+std::atomic<int64_t> limitMs{kMostLimitMs};
+
+// Each time from anew: the kernel adds a second, for the whole process, with every signal.
+bool setLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_RTTIME, &limit) != 0) return false;
+  limit.rlim_cur = std::min(static_cast<rlim_t>(limitMs.load() * 1000), limit.rlim_max);  // microseconds
+  return setrlimit(RLIMIT_RTTIME, &limit) == 0;
+}
+
 // SIGXCPU: the kernel counts the time that a real-time thread runs without waiting (setrlimit(2), RLIMIT_RTTIME) and
-// sends this at the limit, on that thread's own processor, whatever the thread is doing. Only system calls here.
+// sends this at the limit, to that thread before the others, whatever it is doing. Only system calls here. Should another
+// thread get it, all lose it: each would be found at its next calm time.
 void onLimit(int signal, siginfo_t*, void*) {
   const int error = errno;
-  const pid_t thread = holder.exchange(0);
-  if (thread != 0) {
-    setPolicy(thread, SCHED_OTHER, 0);
+  bool ended = leave(static_cast<pid_t>(syscall(SYS_gettid)));
+  if (!ended) {
+    for (auto& holder : holders) {
+      const pid_t thread = holder.load();
+      if (thread != 0 && leave(thread)) ended = true;
+    }
+  }
+  if (ended) {
+    setLimit();
   } else {
     // Processor time of the whole process (RLIMIT_CPU): as if this handler were not there.
     sigaction(signal, &before, nullptr);
@@ -50,55 +95,58 @@ void onLimit(int signal, siginfo_t*, void*) {
   errno = error;
 }
 
-bool handleLimit(int64_t limitMs) {
+bool handleLimit() {
   static std::atomic<bool> handles{false};
-  if (!handles.exchange(true)) {
-    struct sigaction action {};
-    action.sa_sigaction = onLimit;
-    action.sa_flags = SA_RESTART | SA_SIGINFO;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGXCPU, &action, &before) != 0) return false;
-  }
-  rlimit limit{};
-  if (getrlimit(RLIMIT_RTTIME, &limit) != 0) return false;
-  // Each time from anew: the kernel adds a second with every signal. Microseconds.
-  limit.rlim_cur = std::min(static_cast<rlim_t>(limitMs * 1000), limit.rlim_max);
-  return setrlimit(RLIMIT_RTTIME, &limit) == 0;
+  if (handles.exchange(true)) return true;
+  struct sigaction action {};
+  action.sa_sigaction = onLimit;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(SIGXCPU, &action, &before) == 0) return true;
+  handles.store(false);
+  return false;
+}
+
+// Throws when it is no number; whether there is such a thread, the kernel says.
+bool readThread(napi_env env, napi_value value, pid_t* thread) {
+  int64_t number = 0;
+  if (!readInteger(env, value, "thread", 1, INT32_MAX, &number)) return false;
+  *thread = static_cast<pid_t>(number);
+  return true;
 }
 
 napi_value takeRealTime(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  int64_t limitMs = 0;
-  if (!readInteger(env, call.arguments[0], "limitMs", 1, kMostLimitMs, &limitMs)) return nullptr;
-  const auto self = static_cast<pid_t>(syscall(SYS_gettid));
-  pid_t none = 0;
-  if (!holder.compare_exchange_strong(none, self) && none != self) {
-    return throwErrno(env, EBUSY, "another thread has real-time precedence");
-  }
+  pid_t thread = 0;
+  int64_t most = 0;
+  if (!readThread(env, call.arguments[0], &thread)) return nullptr;
+  if (!readInteger(env, call.arguments[1], "limitMs", 1, kMostLimitMs, &most)) return nullptr;
+  if (syscall(SYS_tgkill, getpid(), thread, 0) != 0) return throwErrno(env, errno, "no such thread of this process");
+  limitMs.store(most);
   // The limit first: without it a thread that never waits would have the processor for good.
-  if (!handleLimit(limitMs) || setPolicy(self, SCHED_RR, 1) != 0) {
+  if (!handleLimit() || !setLimit()) return throwErrno(env, errno, "no real-time precedence");
+  if (!addHolder(thread)) return throwErrno(env, EBUSY, "too many threads have real-time precedence");
+  if (setPolicy(thread, SCHED_RR, 1) != 0) {
     const int error = errno;
-    holder.store(0);
+    removeHolder(thread);
     return throwErrno(env, error, "no real-time precedence");
   }
   return undefinedValue(env);
 }
 
-napi_value leaveRealTime(napi_env env, napi_callback_info) {
-  auto self = static_cast<pid_t>(syscall(SYS_gettid));
-  const pid_t thread = self;
-  if (holder.compare_exchange_strong(self, 0)) setPolicy(thread, SCHED_OTHER, 0);
+napi_value leaveRealTime(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  pid_t thread = 0;
+  if (!readThread(env, call.arguments[0], &thread)) return nullptr;
+  leave(thread);
   return undefinedValue(env);
 }
 
-napi_value hasRealTime(napi_env env, napi_callback_info) {
-  return booleanValue(env, holder.load() == static_cast<pid_t>(syscall(SYS_gettid)));
-}
-
-napi_value threadCpuMs(napi_env env, napi_callback_info) {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return numberValue(env, static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6);
+napi_value hasRealTime(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  pid_t thread = 0;
+  if (!readThread(env, call.arguments[0], &thread)) return nullptr;
+  return booleanValue(env, isHolder(thread));
 }
 
 }  // namespace
@@ -107,7 +155,6 @@ void definePriority(napi_env env, napi_value exports) {
   setFunction(env, exports, "takeRealTime", takeRealTime);
   setFunction(env, exports, "leaveRealTime", leaveRealTime);
   setFunction(env, exports, "hasRealTime", hasRealTime);
-  setFunction(env, exports, "threadCpuMs", threadCpuMs);
 }
 
 }  // namespace vine

@@ -352,17 +352,16 @@ export interface NativeAddon {
   notifySystemd(path: string, text: Uint8Array): void;
 
   /**
-   * The calling thread goes before all ordinary ones (SCHED_RR, sched(7)), until it has run for `limitMs` (1 … 10,000)
-   * without waiting for anything: the kernel ends it then, in the middle of whatever it does. What it starts is ordinary.
-   * One thread of the process at a time. Throws with the reason (EPERM: neither CAP_SYS_NICE nor LimitRTPRIO= …).
+   * A thread of this process, by the kernel's number, goes before all ordinary ones (SCHED_RR, sched(7)), until it has run
+   * for `limitMs` (1 … 10,000) without waiting for anything: the kernel ends it then, in the middle of whatever it does.
+   * What it starts is ordinary. The limit is the latest one given, for all threads; six may have precedence at a time.
+   * Throws with the reason (EPERM: neither CAP_SYS_NICE nor LimitRTPRIO=; ESRCH; …).
    */
-  takeRealTime(limitMs: number): void;
+  takeRealTime(thread: number, limitMs: number): void;
   /** Ordinary again, with the nice value it had; harmless when it is. */
-  leaveRealTime(): void;
-  /** Whether the calling thread still has it. */
-  hasRealTime(): boolean;
-  /** What the calling thread has had of a processor. */
-  threadCpuMs(): number;
+  leaveRealTime(thread: number): void;
+  /** Whether it still has it. */
+  hasRealTime(thread: number): boolean;
 
   /** Sends bytes as they are (handshake messages). False: the socket said no. */
   sendDatagram(udpFd: number, address: Uint8Array, port: number, bytes: Uint8Array): boolean;

@@ -15,6 +15,7 @@ import { RealTimePrecedence } from './real-time.js';
 import { Router } from './router.js';
 import { ServiceManager } from './service-manager.js';
 import { Supervision } from './supervision.js';
+import { cpuSeconds } from './thread-time.js';
 
 const DEFAULT_CONFIG = '/etc/vine';
 const EX_USAGE = 2;
@@ -114,14 +115,14 @@ async function run(
 ): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
-  const realTime = new RealTimePrecedence(systemClock, loadNative());
+  let realTime: readonly RealTimePrecedence[] = [];
   let router: Router | undefined;
   let stopping = false;
   const end = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
     supervision.stopping();
-    realTime.stop();
+    for (const precedence of realTime) precedence.stop();
     await router?.stop();
     log.flush();
     process.exit(code);
@@ -156,7 +157,11 @@ async function run(
   router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (stopping) return;
-  const reason = realTime.start();
+  // The control thread, which is the process's first, and the packet workers.
+  realTime = [process.pid, ...router.workerThreads()].map(
+    (thread) => new RealTimePrecedence(systemClock, { ...loadNative(), cpuSeconds }, thread),
+  );
+  const reason = realTime.map((precedence) => precedence.start()).find((problem) => problem !== undefined);
   if (reason !== undefined)
     log.logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
   supervision.ready(router);

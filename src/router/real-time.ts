@@ -1,8 +1,9 @@
 /**
- * Real-time precedence for the control thread while it works little. A move's work is a millisecond, and every wait for
- * a processor comes on top of the outage; so the thread goes before all others. It must not when it is busy: a peer that
- * comes up with 100,000 records would stop the packets of a gateway with one processor. Two things end it: the kernel,
- * when the thread has run for `LONGEST_MS` without waiting, and a look at what it used, for many turns with short waits.
+ * Real-time precedence for the router's threads, each while it works little. A move's work is a millisecond, a packet's
+ * some microseconds, and every wait for a processor comes on top of the outage; so they go before all others. They must
+ * not when they are busy: a peer that comes up with 100,000 records, or a flood, would stop whatever else a gateway with
+ * one processor does. Two things end it: the kernel, when a thread has run for `LONGEST_MS` without waiting, and a look
+ * at what it used, for many turns with short waits.
  */
 import type { NativeAddon } from '../dataplane/engine.js';
 import type { Clock, Timer } from '../net/clock.js';
@@ -16,24 +17,27 @@ const CALM = 0.05;
 /** So many calm looks before it is taken again. */
 const CALM_LOOKS = 5;
 
-export type RealTimePorts = Pick<
-  NativeAddon,
-  'takeRealTime' | 'leaveRealTime' | 'hasRealTime' | 'threadCpuMs'
->;
+export interface RealTimePorts extends Pick<NativeAddon, 'takeRealTime' | 'leaveRealTime' | 'hasRealTime'> {
+  /** What the thread has had of a processor; 0 when it cannot be told. */
+  cpuSeconds(thread: number): number;
+}
 
+/** Of one thread, by the kernel's number. */
 export class RealTimePrecedence {
   readonly #clock: Clock;
-  readonly #thread: RealTimePorts;
+  readonly #ports: RealTimePorts;
+  readonly #thread: number;
   #timer: Timer | undefined;
   #calmLooks = 0;
-  #seen = { atMs: 0, cpuMs: 0 };
+  #seen = { atMs: 0, cpuSeconds: 0 };
 
-  constructor(clock: Clock, thread: RealTimePorts) {
+  constructor(clock: Clock, ports: RealTimePorts, thread: number) {
     this.#clock = clock;
+    this.#ports = ports;
     this.#thread = thread;
   }
 
-  /** Answers why it cannot be had, once and for all: nothing more happens then. */
+  /** Answers why it cannot be had: nothing more happens then. */
   start(): string | undefined {
     const problem = this.#take();
     if (problem === undefined) this.#look();
@@ -43,12 +47,14 @@ export class RealTimePrecedence {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#thread.leaveRealTime();
+    this.#ports.leaveRealTime(this.#thread);
   }
 
   #take(): string | undefined {
+    // Then nobody could see that it is busy.
+    if (this.#ports.cpuSeconds(this.#thread) === 0) return 'what the thread uses cannot be told';
     try {
-      this.#thread.takeRealTime(LONGEST_MS);
+      this.#ports.takeRealTime(this.#thread, LONGEST_MS);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -56,7 +62,7 @@ export class RealTimePrecedence {
   }
 
   #look(): void {
-    this.#seen = { atMs: this.#clock.nowMs(), cpuMs: this.#thread.threadCpuMs() };
+    this.#seen = { atMs: this.#clock.nowMs(), cpuSeconds: this.#ports.cpuSeconds(this.#thread) };
     this.#timer = this.#clock.after('real-time', LOOK_MS, () => {
       this.#judge(this.#share());
       this.#look();
@@ -65,13 +71,14 @@ export class RealTimePrecedence {
 
   /** Of a processor since the last look. */
   #share(): number {
-    const { atMs, cpuMs } = this.#seen;
-    return (this.#thread.threadCpuMs() - cpuMs) / Math.max(1, this.#clock.nowMs() - atMs);
+    const { atMs, cpuSeconds } = this.#seen;
+    const usedMs = (this.#ports.cpuSeconds(this.#thread) - cpuSeconds) * 1000;
+    return usedMs / Math.max(1, this.#clock.nowMs() - atMs);
   }
 
   #judge(share: number): void {
-    if (this.#thread.hasRealTime()) {
-      if (share > BUSY) this.#thread.leaveRealTime();
+    if (this.#ports.hasRealTime(this.#thread)) {
+      if (share > BUSY) this.#ports.leaveRealTime(this.#thread);
       this.#calmLooks = 0;
       return;
     }

@@ -198,6 +198,11 @@ export class Router {
     return this.#plane.turns();
   }
 
+  /** The kernel's numbers of the packet workers' threads, as far as known. */
+  workerThreads(): readonly number[] {
+    return this.#plane.threads().flatMap(({ thread }) => (thread === 0 ? [] : [thread]));
+  }
+
   /** Says goodbye, saves, closes everything. Settles within a second. */
   async stop(): Promise<void> {
     this.#serving = false;

@@ -20,7 +20,8 @@ const native = loadNative();
 const said = {};
 // Field 41 of proc_pid_stat(5); 39 fields behind the name.
 const policyIn = (text) => Number(text.split(') ').pop().split(' ')[38]);
-const policy = () => policyIn(readFileSync('/proc/self/task/' + process.pid + '/stat', 'latin1'));
+const self = process.pid;
+const policy = (thread = self) => policyIn(readFileSync('/proc/self/task/' + thread + '/stat', 'latin1'));
 const work = (until) => { const end = Date.now() + 20_000; while (!until() && Date.now() < end); };
 `;
 
@@ -29,7 +30,7 @@ const NO_LIMIT_MS = 10_000;
 
 /** What a process says that runs these lines after taking precedence, for so long at a time. */
 function inProcess(lines: string, limitMs = NO_LIMIT_MS): { said: Said; signal: string | null } {
-  const take = `try { native.takeRealTime(${limitMs}); } catch (error) { said.refused = error.message; }`;
+  const take = `try { native.takeRealTime(self, ${limitMs}); } catch (error) { said.refused = error.message; }`;
   const program = `${head}\n${take}\nif (said.refused === undefined) { ${lines} }\nconsole.log(JSON.stringify(said));`;
   const { stdout, stderr, signal } = spawnSync('node', ['--input-type=module', '-e', program], {
     encoding: 'utf8',
@@ -45,12 +46,12 @@ const skip = probe.refused ?? false;
 test('it is had, left, and not handed on', { skip }, () => {
   const { said } = inProcess(`
     said.policy = policy();
-    said.has = native.hasRealTime();
+    said.has = native.hasRealTime(self);
     said.child = policyIn(spawnSync('cat', ['/proc/self/stat'], { encoding: 'latin1' }).stdout);
-    native.leaveRealTime();
+    native.leaveRealTime(self);
     said.after = policy();
-    said.hasAfter = native.hasRealTime();
-    native.leaveRealTime();
+    said.hasAfter = native.hasRealTime(self);
+    native.leaveRealTime(self);
   `);
   assert.deepEqual(said, {
     policy: SCHED_RR,
@@ -64,11 +65,11 @@ test('it is had, left, and not handed on', { skip }, () => {
 test('the kernel ends it in the middle of work, each time', { skip }, () => {
   const { said } = inProcess(
     `
-    const ended = () => { work(() => !native.hasRealTime()); return policy(); };
+    const ended = () => { work(() => !native.hasRealTime(self)); return policy(); };
     said.first = ended();
-    native.takeRealTime(${NO_LIMIT_MS});
+    native.takeRealTime(self, ${NO_LIMIT_MS});
     said.again = policy();
-    native.takeRealTime(50);
+    native.takeRealTime(self, 50);
     said.second = ended();
   `,
     50,
@@ -79,14 +80,15 @@ test('the kernel ends it in the middle of work, each time', { skip }, () => {
 test('a thread that waits in between keeps it', { skip }, () => {
   const { said } = inProcess(
     `
-    const start = native.threadCpuMs();
-    while (native.threadCpuMs() - start < 2000) {
-      const turn = native.threadCpuMs();
-      work(() => native.threadCpuMs() - turn >= 10);
+    const usedMs = () => process.cpuUsage().user / 1000;
+    const start = usedMs();
+    while (usedMs() - start < 2000) {
+      const turn = usedMs();
+      work(() => usedMs() - turn >= 10);
       await new Promise((done) => setTimeout(done, 2));
     }
     said.policy = policy();
-    native.leaveRealTime();
+    native.leaveRealTime(self);
   `,
     1000,
   );
@@ -95,18 +97,84 @@ test('a thread that waits in between keeps it', { skip }, () => {
 
 test('the signal of another limit ends the process as ever', { skip }, () => {
   const { signal } = inProcess(`
-    native.leaveRealTime();
+    native.leaveRealTime(self);
     process.kill(process.pid, 'SIGXCPU');
     await new Promise((done) => setTimeout(done, 20_000));
   `);
   assert.equal(signal, 'SIGXCPU');
 });
 
+test('another thread has its own, which ends when that thread works', { skip }, () => {
+  const { said } = inProcess(`
+    const { Worker } = await import('node:worker_threads');
+    const { readlinkSync } = await import('node:fs');
+    const worker = new Worker(\`
+      import { parentPort } from 'node:worker_threads';
+      import { readlinkSync } from 'node:fs';
+      parentPort.postMessage(Number(readlinkSync('/proc/thread-self').split('/').pop()));
+      parentPort.on('message', (ms) => {
+        if (ms === 0) process.exit();
+        for (const end = Date.now() + ms; Date.now() < end; );
+        parentPort.postMessage('done');
+      });
+    \`, { eval: true });
+    const heard = () => new Promise((done) => worker.once('message', done));
+    const other = await heard();
+    native.takeRealTime(other, 50);
+    said.taken = [policy(), policy(other), native.hasRealTime(other)];
+    worker.postMessage(2000);
+    await heard();
+    said.ended = [policy(), policy(other), native.hasRealTime(self), native.hasRealTime(other)];
+    native.takeRealTime(other, ${NO_LIMIT_MS});
+    said.again = policy(other);
+    native.leaveRealTime(other);
+    said.left = [policy(), policy(other)];
+    native.leaveRealTime(self);
+    worker.postMessage(0);
+    await new Promise((done) => worker.once('exit', done));
+    try { native.takeRealTime(other, 50); } catch (error) { said.gone = error.message; }
+    try { native.takeRealTime(1, 50); } catch (error) { said.foreign = error.message; }
+  `);
+  const { gone, foreign, ...policies } = said;
+  assert.deepEqual(policies, {
+    taken: [SCHED_RR, SCHED_RR, true],
+    ended: [SCHED_RR, SCHED_OTHER, true, false],
+    again: SCHED_RR,
+    left: [SCHED_RR, SCHED_OTHER],
+  });
+  for (const reason of [gone, foreign])
+    assert.match(String(reason), /^no such thread of this process: .*ESRCH/);
+});
+
+test('no more threads than a router has can have it', { skip }, () => {
+  const { said } = inProcess(`
+    const { readdirSync } = await import('node:fs');
+    const others = readdirSync('/proc/self/task').map(Number).filter((thread) => thread !== self);
+    said.refused2 = 0;
+    for (let n = 0; n < 3; n++) {
+      for (const thread of others) {
+        try { native.takeRealTime(thread, ${NO_LIMIT_MS}); } catch (error) { said.refused2++; said.why = error.message; }
+      }
+    }
+    said.had = others.filter((thread) => native.hasRealTime(thread)).length + 1;
+    said.others = others.length;
+    for (const thread of [self, ...others]) native.leaveRealTime(thread);
+    said.left = others.filter((thread) => native.hasRealTime(thread)).length;
+  `);
+  assert.ok(Number(said.others) > 5, 'Node has started too few threads to tell');
+  assert.equal(said.had, 6);
+  assert.equal(said.refused2, 3 * (Number(said.others) - 5));
+  assert.match(String(said.why), /^too many threads .*EBUSY/);
+  assert.equal(said.left, 0);
+});
+
 test('a senseless limit is refused', () => {
   const { said } = inProcess('');
   if (said.refused !== undefined) assert.match(String(said.refused), /^no real-time precedence: .+/);
   const native = loadNative();
-  for (const limitMs of [0, 10_001]) assert.throws(() => native.takeRealTime(limitMs), RangeError);
-  assert.throws(() => native.takeRealTime(1.5), TypeError);
-  assert.equal(native.hasRealTime(), false);
+  for (const limitMs of [0, 10_001])
+    assert.throws(() => native.takeRealTime(process.pid, limitMs), RangeError);
+  assert.throws(() => native.takeRealTime(process.pid, 1.5), TypeError);
+  for (const thread of [0, -1]) assert.throws(() => native.takeRealTime(thread, 25), RangeError);
+  assert.equal(native.hasRealTime(process.pid), false);
 });

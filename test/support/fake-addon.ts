@@ -117,6 +117,5 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     },
     leaveRealTime: () => {},
     hasRealTime: () => false,
-    threadCpuMs: () => 0,
   };
 }

@@ -3,30 +3,38 @@ import { test } from 'node:test';
 import { RealTimePrecedence } from '../../../src/router/real-time.js';
 import { SimClock } from '../../support/sim-clock.js';
 
+const THREAD = 4711;
+
 class World {
   readonly clock = new SimClock();
   readonly taken: number[] = [];
   has = false;
   allowed = true;
-  #cpuMs = 12_345;
-  readonly precedence = new RealTimePrecedence(this.clock, {
-    takeRealTime: (limitMs) => {
-      if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
-      assert.ok(limitMs > 0);
-      this.taken.push(this.clock.nowMs());
-      this.has = true;
+  cpuSeconds = 12.345;
+  readonly precedence = new RealTimePrecedence(
+    this.clock,
+    {
+      takeRealTime: (thread, limitMs) => {
+        if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
+        assert.equal(thread, THREAD);
+        assert.ok(limitMs > 0);
+        this.taken.push(this.clock.nowMs());
+        this.has = true;
+      },
+      leaveRealTime: (thread) => {
+        assert.equal(thread, THREAD);
+        this.has = false;
+      },
+      hasRealTime: (thread) => thread === THREAD && this.has,
+      cpuSeconds: (thread) => (thread === THREAD ? this.cpuSeconds : 0),
     },
-    leaveRealTime: () => {
-      this.has = false;
-    },
-    hasRealTime: () => this.has,
-    threadCpuMs: () => this.#cpuMs,
-  });
+    THREAD,
+  );
 
   /** The thread works for this share of the time. */
   pass(ms: number, share: number): void {
     for (let passed = 0; passed < ms; passed += 10) {
-      this.#cpuMs += 10 * share;
+      this.cpuSeconds += 0.01 * share;
       this.clock.advance(10);
     }
   }
@@ -89,6 +97,14 @@ test('without the right to it the reason is said, and nothing more happens', () 
   world.allowed = false;
   assert.match(world.precedence.start() ?? '', /EPERM/);
   world.allowed = true;
+  world.pass(60_000, 0);
+  assert.deepEqual(world.taken, []);
+});
+
+test('a thread whose work cannot be seen does not get it', () => {
+  const world = new World();
+  world.cpuSeconds = 0;
+  assert.match(world.precedence.start() ?? '', /cannot be told/);
   world.pass(60_000, 0);
   assert.deepEqual(world.taken, []);
 });
