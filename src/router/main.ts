@@ -16,6 +16,7 @@ import { Router } from './router.js';
 import { ServiceManager } from './service-manager.js';
 import { Supervision } from './supervision.js';
 import { cpuSeconds } from './thread-time.js';
+import { warmUp } from './warm-up.js';
 
 const DEFAULT_CONFIG = '/etc/vine';
 const EX_USAGE = 2;
@@ -154,6 +155,8 @@ async function run(
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
   const forLabs = times ?? {};
+  // Before the router's own objects: they are then made as use makes them.
+  warmUp(systemClock.wallMs());
   router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (stopping) return;

@@ -46,7 +46,6 @@ import { TunRoutes } from './tun-ports.js';
 import { emitTunnelEvent } from './tunnel-events.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { LiveView } from './view.js';
-import { warmUp } from './warm-up.js';
 import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
@@ -172,7 +171,6 @@ export class Router {
     const metricsProblem = await this.#metricsHost.start(config.router.metrics);
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    warmUp(this.#clock.wallMs());
     compileSoon();
     await this.#plane.startTunnel();
     this.#tunnel.start();

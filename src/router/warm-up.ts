@@ -1,13 +1,18 @@
 /**
- * Walks the path of a move, end to end, on scratch tables, before the router serves. The first move would otherwise
+ * Walks the path of a move, end to end, on scratch tables, before the router is made. The first move would otherwise
  * pay for compiling that path: some 10 to 30 ms at each router, longer than all the rest of it takes.
  * Two routers that exist only here hand a node to and fro; frames and control messages go through the real codecs.
+ *
+ * What is made here for the parts to work with has its properties in the order in which the router's own has them, and
+ * times are no whole numbers: V8 keeps what it has learned of each place in the code by the kind of the objects there, and
+ * a field that has held whole numbers only is one of another kind.
  */
 import { decodeNeighbourFrame, encodeNeighbourFrame, type NeighbourFrame } from '../arp/frame.js';
 import { ALL_NODES, groupMac } from '../arp/ipv6.js';
+import type { LanSocket } from '../dataplane/engine.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Lan } from '../mobility/ports.js';
-import type { Clock } from '../net/clock.js';
+import type { Clock, Timer } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
@@ -17,16 +22,15 @@ import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
-import { MacTable } from '../tables/mac-table.js';
 import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterId } from '../tables/model.js';
-import { Rescue } from '../tables/rescue.js';
 import { Channel } from '../tunnel/channel.js';
 import { ControlCodec } from '../tunnel/codec/control-codec.js';
 import { split } from '../tunnel/codec/split.js';
 import type { ControlMessage } from '../tunnel/control-message.js';
 import { RttEstimator } from '../tunnel/rtt.js';
 import { DEFAULT_TIMES } from '../tunnel/times.js';
+import { LanRescue } from './lan-rescue.js';
 import { LocalRecords } from './local-records.js';
 
 /**
@@ -43,22 +47,26 @@ const IDS = ['x', 'y'] as const;
 const NODE = macOf(0, 1);
 const NODE_V6 = Ip.v6(0xfd000000, 0, 0, 1);
 
+/** V8 forgets what it has learned of a kind of object when the last one is gone. */
+const kept: ScratchSite[] = [];
+
 /** Nothing waits, no timer is set. Answers how many moves were claimed, both routers together. */
 export function warmUp(wallMs: number): number {
-  const clock = new ScratchClock(wallMs);
+  const time = new ScratchTime(wallMs);
   const sites = new Map<RouterId, ScratchSite>();
   const codec = new ControlCodec();
-  for (const [n, id] of IDS.entries()) sites.set(id, new ScratchSite(id, n, clock, codec));
+  for (const [n, id] of IDS.entries()) sites.set(id, new ScratchSite(id, n, time.clock, codec));
   for (const [id, site] of sites) {
     for (const [other, far] of sites) if (other !== id) site.connect(other, far);
   }
   for (const site of sites.values()) site.populate();
   for (let move = 0; move < MOVES; move++) {
     sites.get(IDS[move % 2 === 0 ? 1 : 0])?.announce(move);
-    clock.pass(BETWEEN_MS);
+    time.pass(BETWEEN_MS);
   }
   const claimed = [...sites.values()].flatMap(({ mobility }) => mobility.moves());
   for (const site of sites.values()) site.mobility.stop();
+  kept.push(...sites.values());
   return claimed.filter(({ role }) => role === 'destination').length;
 }
 
@@ -84,18 +92,17 @@ class ScratchSite {
     const hwdt = new Hwdt(clock);
     const entries = networksOf(number).map((prefix) => ({ vnet: VNET, prefix, mac: undefined }));
     const lndt = new Lndt(entries, gndt, directory);
+    const tables = { gndt, directory, hwdt, lndt };
     const lans = [this.#lan];
     const table = ForwardingTable.create({ slots: 64 });
-    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
-    new Rescue(gndt, directory, MacTable.create(), () => {});
+    new ForwardingCompiler({ ...tables, clock, table, lans, tuns: [] }).rebuild();
+    const native = { setRescue: () => {} };
+    new LanRescue({ native, clock, gndt, directory, lans, lanSockets: [NO_SOCKET], onError: () => {} });
     new LocalRecords(gndt, directory, () => {});
     const others = IDS.filter((other) => other !== id);
     this.#link = new ScratchLink(clock, codec);
     this.mobility = new Mobility({
-      gndt,
-      lndt,
-      hwdt,
-      directory,
+      ...tables,
       lans,
       config: { verify: 'optimistic', maxMoves: MOVES, moveWindowSeconds: 1 },
       ports: {
@@ -103,6 +110,7 @@ class ScratchSite {
         messenger: { send: (_to, message) => this.#link.send(message), upPeers: () => others },
         sendFrame: (_lan, frame) => void decodeNeighbourFrame(frame),
         event: () => {},
+        moveJudged: () => {},
         saveState: () => {},
       },
     });
@@ -202,30 +210,16 @@ function isTableMessage(message: ControlMessage): message is TableMessage {
 }
 
 /** Time that passes when it is told to; what falls due is run on the way. */
-class ScratchClock implements Clock {
-  #nowMs = 0;
-  readonly #wallMs: number;
+class ScratchTime {
+  readonly clock: Clock;
+  #nowMs = 0.5;
   #pending: Pending[] = [];
 
   constructor(wallMs: number) {
-    this.#wallMs = wallMs;
-  }
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  wallMs(): number {
-    return this.#wallMs + this.#nowMs;
-  }
-
-  after(_name: string, delayMs: number, action: () => void): { cancel(): void } {
-    const timer = { dueMs: this.#nowMs + delayMs, action };
-    this.#pending.push(timer);
-    return {
-      cancel: () => {
-        this.#pending = this.#pending.filter((other) => other !== timer);
-      },
+    this.clock = {
+      nowMs: () => this.#nowMs,
+      wallMs: () => wallMs + this.#nowMs,
+      after: (_name, delayMs, action) => this.#after(delayMs, action),
     };
   }
 
@@ -244,6 +238,16 @@ class ScratchClock implements Clock {
     }
     this.#nowMs = endMs;
   }
+
+  #after(delayMs: number, action: () => void): Timer {
+    const timer = { dueMs: this.#nowMs + delayMs, action };
+    this.#pending.push(timer);
+    return {
+      cancel: () => {
+        this.#pending = this.#pending.filter((other) => other !== timer);
+      },
+    };
+  }
 }
 
 interface Pending {
@@ -252,6 +256,7 @@ interface Pending {
 }
 
 const UNSPECIFIED = Ip.of('0.0.0.0');
+const NO_SOCKET: LanSocket = { fd: -1, index: 0, macHigh: 0, macLow: 0, mtuBytes: 1500, vnetHeader: false };
 
 function macOf(site: number, host: number): Mac {
   return (0x020000000000 + site * 0x10000 + host) as Mac;

@@ -27,9 +27,18 @@ const FIRST_BYTE = (CONTROL_TYPE << 4) | CONTROL_VERSION;
 
 export class ControlCodec {
   readonly #type = loadEnvelopeType();
+  /**
+   * What the first message of each kind was made from and read into. V8 forgets what it has learned of a kind of object
+   * when it collects the last one, and claims are rare: each would begin from nothing.
+   */
+  readonly #kept = new Map<string, readonly object[]>();
 
   encode(envelope: Envelope): Uint8Array {
-    const body = this.#type.encode(envelopeToWire(envelope)).finish();
+    const wire = envelopeToWire(envelope);
+    this.#keep(`${envelope.body?.type} sent`, wire);
+    const writer = this.#type.encode(wire);
+    this.#keep('writer', writer);
+    const body = writer.finish();
     const payload = new Uint8Array(1 + body.length);
     payload[0] = FIRST_BYTE;
     payload.set(body, 1);
@@ -47,6 +56,7 @@ export class ControlCodec {
     const faults = new Faults();
     const fields = new FieldReader(message, faults);
     const bodyName = 'body' in message ? message.body : undefined;
+    this.#keep(`${bodyName} received`, message, fields);
     const envelope = {
       id: fields.uint('id'),
       acks: fields.uints('acks'),
@@ -58,10 +68,15 @@ export class ControlCodec {
     return faults.first ?? { envelope, unknownFields: faults.unknownFields };
   }
 
+  #keep(kind: string, ...objects: readonly object[]): void {
+    if (!this.#kept.has(kind)) this.#kept.set(kind, objects);
+  }
+
   #parse(payload: Uint8Array): object | undefined {
     try {
       const reader = protobuf.Reader.create(payload.subarray(1, endOfFields(payload)));
       reader.discardUnknown = false;
+      this.#keep('reader', reader);
       return this.#type.decode(reader);
     } catch {
       return undefined;
