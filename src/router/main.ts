@@ -17,6 +17,7 @@ import { ServiceManager } from './service-manager.js';
 import { Supervision } from './supervision.js';
 import { cpuSeconds } from './thread-time.js';
 import { warmUp } from './warm-up.js';
+import { YoungGeneration, youngSpace } from './young-generation.js';
 
 const DEFAULT_CONFIG = '/etc/vine';
 const EX_USAGE = 2;
@@ -117,6 +118,8 @@ async function run(
   const log = createLog(config.router.id, config.router.log.level);
   const supervision = supervise(log);
   let realTime: readonly RealTimePrecedence[] = [];
+  const space = youngSpace();
+  const young = space && new YoungGeneration(systemClock, space);
   let router: Router | undefined;
   let stopping = false;
   const end = async (code: number): Promise<void> => {
@@ -124,6 +127,7 @@ async function run(
     stopping = true;
     supervision.stopping();
     for (const precedence of realTime) precedence.stop();
+    young?.stop();
     await router?.stop();
     log.flush();
     process.exit(code);
@@ -167,6 +171,7 @@ async function run(
   const reason = realTime.map((precedence) => precedence.start()).find((problem) => problem !== undefined);
   if (reason !== undefined)
     log.logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
+  young?.start();
   supervision.ready(router);
 }
 
