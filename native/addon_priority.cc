@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,7 +57,20 @@ bool removeHolder(pid_t thread) {
   });
 }
 
+// When a thread gave it up last; milliseconds of the monotonic clock.
+std::atomic<int64_t> leftMs{INT64_MIN / 2};
+// A signal about a thread may come after that thread has left: it was in a system call.
+constexpr int64_t kLateMs = 1000;
+
+int64_t nowMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
+}
+
 bool leave(pid_t thread) {
+  // Before it is out of the list: the signal finds it in one of the two.
+  if (isHolder(thread)) leftMs.store(nowMs());
   if (!removeHolder(thread)) return false;
   setPolicy(thread, SCHED_OTHER, 0);
   return true;
@@ -85,10 +99,10 @@ void onLimit(int signal, siginfo_t*, void*) {
       if (thread != 0 && leave(thread)) ended = true;
     }
   }
-  if (ended) {
+  if (ended || nowMs() - leftMs.load() < kLateMs) {
     setLimit();
   } else {
-    // Processor time of the whole process (RLIMIT_CPU): as if this handler were not there.
+    // Processor time of the whole process (RLIMIT_CPU), said each second: as if this handler were not there.
     sigaction(signal, &before, nullptr);
     raise(signal);
   }
