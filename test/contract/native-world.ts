@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
+import { waitFor } from '../lab/wait.js';
 import { Inbox } from '../support/inbox.js';
 import { PATIENCE_MS } from './rig.js';
 import type { LanLink, RawSocket, RawStream, Received, Station, TunLink, World } from './world.js';
@@ -85,8 +86,8 @@ async function connectRaw(family: 4 | 6, port: number): Promise<RawStream> {
   };
 }
 
-function ip(...words: readonly string[]): void {
-  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+function ip(...words: readonly string[]): string {
+  return execFileSync('ip', words, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
 }
 
 function openVethLink(addon: NativeAddon, near: string, far: string): LanLink {
@@ -110,6 +111,10 @@ async function openTunLink(addon: NativeAddon, name: string): Promise<TunLink> {
   ip('link', 'set', name, 'addrgenmode', 'none', 'mtu', '1420', 'up');
   ip('addr', 'add', '10.2.0.9/32', 'dev', name);
   ip('addr', 'add', 'fd00:2::9/128', 'dev', name, 'nodad');
+  // The kernel adds the address's route in work that it puts off: until then what is for the address is dropped.
+  await waitFor('the route of fd00:2::9', () =>
+    ip('-6', 'route', 'show', 'table', 'local').includes('local fd00:2::9 '),
+  );
   ip('route', 'add', '10.1.0.0/24', 'dev', name);
   ip('-6', 'route', 'add', 'fd00:1::/64', 'dev', name);
   const inbox = new Inbox<Uint8Array>();
