@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
@@ -86,8 +86,18 @@ async function connectRaw(family: 4 | 6, port: number): Promise<RawStream> {
   };
 }
 
-function ip(...words: readonly string[]): string {
-  return execFileSync('ip', words, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+function ip(...words: readonly string[]): void {
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Does the kernel take packets for the address, 32 hexadecimal digits, as its own? (RTF_LOCAL, linux/ipv6_route.h) */
+function isLocal(address: string): boolean {
+  return readFileSync('/proc/self/net/ipv6_route', 'latin1')
+    .split('\n')
+    .map((line) => line.split(/ +/))
+    .some(
+      ([to, length, , , , , , , flags]) => to === address && length === '80' && /^[89a-f]/.test(flags ?? ''),
+    );
 }
 
 function openVethLink(addon: NativeAddon, near: string, far: string): LanLink {
@@ -112,9 +122,7 @@ async function openTunLink(addon: NativeAddon, name: string): Promise<TunLink> {
   ip('addr', 'add', '10.2.0.9/32', 'dev', name);
   ip('addr', 'add', 'fd00:2::9/128', 'dev', name, 'nodad');
   // The kernel adds the address's route in work that it puts off: until then what is for the address is dropped.
-  await waitFor('the route of fd00:2::9', () =>
-    ip('-6', 'route', 'show', 'table', 'local').includes('local fd00:2::9 '),
-  );
+  await waitFor('the route of fd00:2::9', () => isLocal('fd000002000000000000000000000009'));
   ip('route', 'add', '10.1.0.0/24', 'dev', name);
   ip('-6', 'route', 'add', 'fd00:1::/64', 'dev', name);
   const inbox = new Inbox<Uint8Array>();
