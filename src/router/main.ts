@@ -110,6 +110,16 @@ function supervise({ logger }: Log): Supervision {
   );
 }
 
+/** For the control thread, which is the process's first, and the packet workers. */
+function takeRealTime(router: Router, { logger }: Log): readonly RealTimePrecedence[] {
+  const ports = { ...loadNative(), cpuSeconds };
+  const threads = [process.pid, ...router.workerThreads()];
+  const precedences = threads.map((thread) => new RealTimePrecedence(systemClock, ports, thread));
+  const reason = precedences.map((one) => one.start()).find((problem) => problem !== undefined);
+  if (reason !== undefined) logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
+  return precedences;
+}
+
 async function run(
   { config: directory, testTimes: times }: Arguments,
   { config, warnings }: Loaded,
@@ -164,13 +174,7 @@ async function run(
   router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
   await router.start();
   if (stopping) return;
-  // The control thread, which is the process's first, and the packet workers.
-  realTime = [process.pid, ...router.workerThreads()].map(
-    (thread) => new RealTimePrecedence(systemClock, { ...loadNative(), cpuSeconds }, thread),
-  );
-  const reason = realTime.map((precedence) => precedence.start()).find((problem) => problem !== undefined);
-  if (reason !== undefined)
-    log.logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
+  realTime = takeRealTime(router, log);
   young?.start();
   supervision.ready(router);
 }

@@ -34,7 +34,7 @@ import { LanRescue } from './lan-rescue.js';
 import { LocalRecords } from './local-records.js';
 
 /**
- * About 0.15 s, while the packet workers start. Measured, three starts each, 5 ms one-way delay, a busy 2-core machine:
+ * About 0.15 s of the start. Measured, three starts each, 5 ms one-way delay, a busy 2-core machine:
  * first ARP of the first move at the destination 6.6 to 12.9 ms without, 2.1 to 5.1 ms with; at the source 20.7 to
  * 25.4 ms without, 7.7 to 12.6 ms with.
  */

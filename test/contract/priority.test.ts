@@ -159,14 +159,14 @@ test('another thread has its own, which ends when that thread works', { skip }, 
     assert.match(String(reason), /^no such thread of this process: .*ESRCH/);
 });
 
-test('no more threads than a router has can have it', { skip }, () => {
+test('six threads may have it at a time', { skip }, () => {
   const { said } = inProcess(`
     const { readdirSync } = await import('node:fs');
     const others = readdirSync('/proc/self/task').map(Number).filter((thread) => thread !== self);
-    said.refused2 = 0;
+    said.turnedAway = 0;
     for (let n = 0; n < 3; n++) {
       for (const thread of others) {
-        try { native.takeRealTime(thread, ${NO_LIMIT_MS}); } catch (error) { said.refused2++; said.why = error.message; }
+        try { native.takeRealTime(thread, ${NO_LIMIT_MS}); } catch (error) { said.turnedAway++; said.why = error.message; }
       }
     }
     said.had = others.filter((thread) => native.hasRealTime(thread)).length + 1;
@@ -176,7 +176,7 @@ test('no more threads than a router has can have it', { skip }, () => {
   `);
   assert.ok(Number(said.others) > 5, 'Node has started too few threads to tell');
   assert.equal(said.had, 6);
-  assert.equal(said.refused2, 3 * (Number(said.others) - 5));
+  assert.equal(said.turnedAway, 3 * (Number(said.others) - 5));
   assert.match(String(said.why), /^too many threads .*EBUSY/);
   assert.equal(said.left, 0);
 });
