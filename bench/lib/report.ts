@@ -2,7 +2,7 @@
 import type { Carrier } from './carrier.js';
 import type { Machine } from './machine.js';
 import { FIGURES, type Figures, median } from './measure.js';
-import type { Verdict } from './targets.js';
+import type { Verdict } from './verdict.js';
 
 export interface Row {
   readonly name: string;

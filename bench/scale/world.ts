@@ -9,15 +9,15 @@ import type { Clock, Timer } from '../../src/net/clock.js';
 import { Ip } from '../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
+import { ControlCodec } from '../../src/protocol/control-codec.js';
+import type { ClaimMessage, TableMessage } from '../../src/protocol/table-message.js';
 import { Directory } from '../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { Gndt } from '../../src/tables/gndt.js';
 import { Hwdt } from '../../src/tables/hwdt.js';
 import { Lndt } from '../../src/tables/lndt.js';
-import type { ClaimMessage, TableMessage } from '../../src/tables/message.js';
 import type { GndtConfig, NodeRecord, RouterId } from '../../src/tables/model.js';
-import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
 import { SimClock } from '../../test/support/sim-clock.js';
 import { randomOf } from '../../test/support/sim-lan-wan.js';
 

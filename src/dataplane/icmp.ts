@@ -7,7 +7,6 @@ import type { AddressWords } from './worker-message.js';
 
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
 const SCRATCH = 0;
-const ERRORS_PER_SECOND = 100;
 const TCP = 6;
 const UDP_HEADER_BYTES = 8;
 /** RFC 8200 §5. */
@@ -18,22 +17,6 @@ const ICMPV6 = 58;
 const V4_QUOTE_BYTES = 576 - 20 - 8;
 /** RFC 4443 §2.4(c): as much as fits in the minimum IPv6 MTU. */
 const V6_QUOTE_BYTES = 1280 - 40 - 8;
-
-/** Tokens for ICMP errors, one bucket per worker. */
-export class IcmpBudget {
-  #tokens = ERRORS_PER_SECOND;
-  #filledMs = 0;
-
-  take(nowMs: number): boolean {
-    if (nowMs - this.#filledMs >= 1000) {
-      this.#filledMs = nowMs;
-      this.#tokens = ERRORS_PER_SECOND;
-    }
-    if (this.#tokens === 0) return false;
-    this.#tokens--;
-    return true;
-  }
-}
 
 /**
  * Answers the packet of descriptor `i`, whose TTL ran out at this VR, with "time exceeded", straight to the MAC that it

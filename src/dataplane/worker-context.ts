@@ -5,7 +5,7 @@ import { C, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
 import { FlowCache } from './flow-cache.js';
 import { HoldQueue } from './hold-queue.js';
-import { IcmpBudget } from './icmp.js';
+import { IcmpBudget } from './icmp-budget.js';
 import { PacketView } from './packet.js';
 import { RateLimit } from './rate-limit.js';
 import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './worker-message.js';

@@ -3,7 +3,7 @@
  * of them on the LANs when the burst pauses. What comes alone, or with a few others, is dealt with at once.
  */
 import type { Clock } from '../net/clock.js';
-import type { TimerGroup } from './timer-group.js';
+import type { TimerGroup } from '../net/timer-group.js';
 
 /** So many nodes are no burst yet. */
 const AT_ONCE = 4;

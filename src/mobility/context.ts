@@ -2,6 +2,7 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { TimerGroup } from '../net/timer-group.js';
 import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
@@ -11,7 +12,6 @@ import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import { Journal } from './journal.js';
 import type { Lan, MobilityPorts } from './ports.js';
-import { TimerGroup } from './timer-group.js';
 
 /** The tables, the LANs and the ports, as the router hands them in. */
 export interface MobilityDependencies {

@@ -1,20 +1,20 @@
 /** From captured frames to the tables: bindings, own records, and the candidates for a move. */
 import { probe } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
+import { RateLimit } from '../net/bounded.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { NodeRecord, VnetId } from '../tables/model.js';
-import type { Arrival } from './arrival.js';
-import { RateLimit } from './bounded.js';
+import type { AddressProbe } from './address-probe.js';
 import { type Context, nodeKey } from './context.js';
-import type { Departure } from './departure.js';
+import type { Arrival } from './destination/arrival.js';
+import type { Migration } from './destination/migration.js';
 import { classify, type Verdict } from './detector.js';
 import { type Evidence, evidenceOf } from './evidence.js';
-import type { Migration } from './migration.js';
-import type { Outbox } from './outbox.js';
 import type { Lan } from './ports.js';
-import type { Presence } from './presence.js';
-import type { Queries } from './queries.js';
+import type { Departure } from './source/departure.js';
+import type { Queries } from './sync/queries.js';
+import type { UpdateBatcher } from './sync/update-batcher.js';
 
 const REPORT_INTERVAL_MS = 60_000;
 const PROBE_INTERVAL_MS = 1_000;
@@ -27,9 +27,9 @@ export interface LearningParts {
   readonly migration: Migration;
   readonly departure: Departure;
   readonly arrival: Arrival;
-  readonly presence: Presence;
+  readonly addressProbe: AddressProbe;
   readonly queries: Queries;
-  readonly outbox: Outbox;
+  readonly updates: UpdateBatcher;
 }
 
 export class Learning {
@@ -54,7 +54,7 @@ export class Learning {
       this.#context.counters.count(`frames_${evidence}`);
     } else if (this.#parts.departure.precedes(capturedMs, lan.vnet, evidence.mac)) {
       this.#context.counters.count('frames_late');
-    } else if (!this.#parts.presence.answered(evidence)) {
+    } else if (!this.#parts.addressProbe.answered(evidence)) {
       this.consider(evidence);
     }
   }
@@ -151,7 +151,7 @@ export class Learning {
   }
 
   #originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, event: 'node_learned' | 'node_rebound'): void {
-    this.#parts.outbox.publish(this.#context.directory.originate(vnet, ip, mac, seq));
+    this.#parts.updates.publish(this.#context.directory.originate(vnet, ip, mac, seq));
     this.#context.ports.event({ event, vnet, ip, mac });
   }
 

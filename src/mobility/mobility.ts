@@ -3,29 +3,29 @@ import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import type { TableMessage } from '../tables/message.js';
+import type { TableMessage } from '../protocol/table-message.js';
 import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
-import { Acceptance } from './acceptance.js';
-import { Arrival } from './arrival.js';
-import { ClientAddresses } from './client-addresses.js';
+import { AddressProbe } from './address-probe.js';
 import { Context, type MobilityDependencies } from './context.js';
-import { Departure } from './departure.js';
+import { Arrival } from './destination/arrival.js';
+import { DeferredClaims } from './destination/deferred-claims.js';
+import { Migration } from './destination/migration.js';
+import { DuplicateSuppression } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
-import { Freeze } from './freeze.js';
 import { Learning } from './learning.js';
-import { Migration } from './migration.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
-import { Outbox } from './outbox.js';
-import { OwnAddresses } from './own-addresses.js';
 import { Pacer } from './pacer.js';
 import type { Lan, MoveView } from './ports.js';
-import { Presence } from './presence.js';
-import { Queries } from './queries.js';
-import { Restart } from './restart.js';
 import { Rounds } from './rounds.js';
-import { Standby } from './standby.js';
-import { Sync } from './sync.js';
-import { Verification } from './verification.js';
+import { Acceptance } from './source/acceptance.js';
+import { Departure } from './source/departure.js';
+import { Verification } from './source/verification.js';
+import { AntiEntropy } from './sync/anti-entropy.js';
+import { ClientAddresses } from './sync/client-addresses.js';
+import { OwnAddresses } from './sync/own-addresses.js';
+import { Queries } from './sync/queries.js';
+import { Restart } from './sync/restart.js';
+import { UpdateBatcher } from './sync/update-batcher.js';
 
 /**
  * One router's part in mobility: it learns from captured frames, claims nodes that have arrived on its LANs, redirects
@@ -42,10 +42,10 @@ export class Mobility {
   readonly #migration: Migration;
   readonly #acceptance: Acceptance;
   readonly #queries: Queries;
-  readonly #presence: Presence;
-  readonly #outbox: Outbox;
-  readonly #freeze: Freeze;
-  readonly #sync: Sync;
+  readonly #addressProbe: AddressProbe;
+  readonly #updates: UpdateBatcher;
+  readonly #freeze: DuplicateSuppression;
+  readonly #sync: AntiEntropy;
   readonly #restart: Restart;
   readonly #nodes: NetworkNodes;
 
@@ -55,53 +55,55 @@ export class Mobility {
     const rounds = new Rounds(context.timers);
     this.#context = context;
     this.#nodes = nodes;
-    this.#outbox = new Outbox(context);
-    this.#presence = new Presence(context, dependencies.startsLater === true);
+    this.#updates = new UpdateBatcher(context);
+    this.#addressProbe = new AddressProbe(context, dependencies.startsLater === true);
     const pacer = new Pacer(context);
     const departure = new Departure(context, nodes, rounds, pacer);
-    const { presence, outbox } = { presence: this.#presence, outbox: this.#outbox };
-    const standby = new Standby(context, presence, (evidence) => this.#learning.consider(evidence));
-    this.#freeze = new Freeze(context, outbox, (vnet, ip) => standby.release(vnet, ip));
+    const { addressProbe, updates } = { addressProbe: this.#addressProbe, updates: this.#updates };
+    const deferred = new DeferredClaims(context, addressProbe, (evidence) =>
+      this.#learning.consider(evidence),
+    );
+    this.#freeze = new DuplicateSuppression(context, updates, (vnet, ip) => deferred.release(vnet, ip));
     const freeze = this.#freeze;
     const claimBack = (evidence: Evidence): boolean => this.#learning.object(evidence);
-    const verification = new Verification(context, presence, standby, claimBack);
+    const verification = new Verification(context, addressProbe, deferred, claimBack);
     const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
-    this.#acceptance = new Acceptance(context, { outbox, departure, verification, freeze, hold });
+    this.#acceptance = new Acceptance(context, { updates, departure, verification, freeze, hold });
     this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
     const arrival = new Arrival(context, nodes, rounds, pacer, this.#queries);
-    this.#migration = new Migration(context, { arrival, departure, presence, outbox, freeze, standby });
-    this.#restart = new Restart(context, { departure, arrival, presence, outbox });
-    this.#sync = new Sync(context, this.#outbox, this.#migration);
+    this.#migration = new Migration(context, { arrival, departure, addressProbe, updates, freeze, deferred });
+    this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
+    this.#sync = new AntiEntropy(context, this.#updates, this.#migration);
     this.#learning = new Learning(context, {
       migration: this.#migration,
       departure,
       arrival,
-      presence: this.#presence,
+      addressProbe: this.#addressProbe,
       queries: this.#queries,
-      outbox: this.#outbox,
+      updates: this.#updates,
     });
   }
 
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
-    new OwnAddresses(this.#context, this.#outbox).publish();
-    this.#presence.start();
+    new OwnAddresses(this.#context, this.#updates).publish();
+    this.#addressProbe.start();
     this.#restart.redirectAll();
-    new ClientAddresses(this.#context, this.#outbox).publish();
+    new ClientAddresses(this.#context, this.#updates).publish();
     this.#sync.start();
   }
 
   /** No timer fires and no frame is sent any more. */
   stop(): void {
     this.#context.timers.stop();
-    this.#presence.stop();
+    this.#addressProbe.stop();
   }
 
   /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
   reconfigure(config: MobilityConfig): void {
     this.#context.config = config;
     this.#nodes.rebuild();
-    new ClientAddresses(this.#context, this.#outbox).publish();
+    new ClientAddresses(this.#context, this.#updates).publish();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */
@@ -176,7 +178,7 @@ export class Mobility {
     hwdt.forget(vnet, ip);
     const tombstone = directory.withdraw(vnet, ip);
     if (tombstone === undefined) return;
-    this.#outbox.publish(tombstone);
+    this.#updates.publish(tombstone);
     ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
   }
 

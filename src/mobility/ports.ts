@@ -2,7 +2,7 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import type { TableMessage } from '../tables/message.js';
+import type { TableMessage } from '../protocol/table-message.js';
 import type { LanIndex, MoveTrigger, RouterId, VnetId } from '../tables/model.js';
 
 /** One of the router's LAN interfaces. */

@@ -1,6 +1,6 @@
 /** Things said over LANs more than once, because one frame may be lost or meet a neighbour entry that is just being probed. */
 import type { Timer } from '../net/clock.js';
-import type { TimerGroup } from './timer-group.js';
+import type { TimerGroup } from '../net/timer-group.js';
 
 /** When announcements are made, milliseconds after the first. For 3 s: a host that probes its old entry ends within that. */
 export const ANNOUNCEMENT_TIMES_MS = [0, 100, 300, 700, 1500, 3000] as const;

@@ -5,9 +5,9 @@ import type { Clock } from '../net/clock.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { Gndt } from '../tables/gndt.js';
 import { sourceAddress } from './address-words.js';
-import type { LanRescue } from './lan-rescue.js';
+import type { LanRescue } from './lan/lan-rescue.js';
+import { lostPorts, type Sockets } from './machine/sockets.js';
 import type { Relays } from './relays.js';
-import { lostPorts, type Sockets } from './sockets.js';
 
 export interface PlaneParts {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 /** What gndt.json says of relays, kept in step for the packet workers and the addon. */
 import type { NativeAddon } from '../dataplane/engine.js';
 import { RelayTable } from '../dataplane/relay-table.js';
+import { RELAY_TAG_BYTES, relayTag } from '../protocol/relay-message.js';
 import { type Gndt, MAX_PEERS } from '../tables/gndt.js';
-import { RELAY_TAG_BYTES, relayTag } from '../tunnel/relay-message.js';
 
 export class Relays {
   readonly #native: NativeAddon;

@@ -22,30 +22,30 @@ import { Hwdt } from '../tables/hwdt.js';
 import { Lndt } from '../tables/lndt.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
-import { type ApplyParts, prepareConfig } from './apply.js';
-import { DropSummary } from './drop-summary.js';
-import { EventHub } from './event-hub.js';
-import { Guards } from './guards.js';
-import { Hearing } from './hearing.js';
-import { LanRescue } from './lan-rescue.js';
-import { LanSide } from './lan-side.js';
-import { lanWarnings } from './lans.js';
-import { LazyMetrics } from './lazy-metrics.js';
-import { LocalRecords } from './local-records.js';
-import { MetricsHost } from './metrics-host.js';
-import { metricsSource } from './metrics-source.js';
-import { MobilityEvents } from './mobility-events.js';
+import { LanRescue } from './lan/lan-rescue.js';
+import { LanSide } from './lan/lan-side.js';
+import { lanWarnings } from './lan/lans.js';
+import { InitialSync } from './life/initial-sync.js';
+import { Guards } from './machine/guards.js';
+import { openSockets, type Sockets } from './machine/sockets.js';
+import { TunRoutes } from './machine/tun-ports.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
-import { Reloader } from './reloader.js';
-import { openSockets, type Sockets } from './sockets.js';
-import { StateStore } from './state-store.js';
-import type { Tables } from './table-views.js';
-import { TunRoutes } from './tun-ports.js';
-import { emitTunnelEvent } from './tunnel-events.js';
+import { type ApplyParts, prepareConfig } from './reload/apply.js';
+import { Reloader } from './reload/reloader.js';
+import { LocalRecords } from './state/local-records.js';
+import { StateStore } from './state/state-store.js';
 import { tunnelPorts } from './tunnel-ports.js';
-import { LiveView } from './view.js';
+import { DropSummary } from './view/drop-summary.js';
+import { EventHub } from './view/event-hub.js';
+import { LazyMetrics } from './view/lazy-metrics.js';
+import { MetricsHost } from './view/metrics-host.js';
+import { metricsSource } from './view/metrics-source.js';
+import { MobilityEvents } from './view/mobility-events.js';
+import type { Tables } from './view/table-views.js';
+import { emitTunnelEvent } from './view/tunnel-events.js';
+import { LiveView } from './view/view.js';
 import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
@@ -78,7 +78,7 @@ export class Router {
   readonly #mobilityEvents: MobilityEvents;
   readonly #mobility: Mobility;
   readonly #tunnel: Tunnel;
-  readonly #hearing: Hearing;
+  readonly #initialSync: InitialSync;
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
@@ -126,7 +126,7 @@ export class Router {
     });
     this.#mobilityEvents = new MobilityEvents(this.#hub, gndt, this.#clock);
     this.#mobility = this.#createMobility();
-    this.#hearing = new Hearing(this.#clock, gndt.otherRouters().length);
+    this.#initialSync = new InitialSync(this.#clock, gndt.otherRouters().length);
     this.#tunnel = this.#createTunnel(native);
     this.#drops = new DropSummary(
       this.#clock,
@@ -175,7 +175,7 @@ export class Router {
     await this.#plane.startTunnel();
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
-    await this.#hearing.done;
+    await this.#initialSync.done;
     await this.#plane.serve();
     await this.#startTuns();
     this.#lanSide.open();
@@ -204,7 +204,7 @@ export class Router {
   /** Says goodbye, saves, closes everything. Settles within a second. */
   async stop(): Promise<void> {
     this.#serving = false;
-    this.#hearing.stop();
+    this.#initialSync.stop();
     this.#reloader.stop();
     this.#metrics.stop();
     this.#mobility.stop();
@@ -351,7 +351,7 @@ export class Router {
         message: (from, message) => this.#mobility.message(from, message),
         up: (router) => {
           this.#mobility.peerUp(router);
-          this.#hearing.peerUp(router);
+          this.#initialSync.peerUp(router);
         },
         down: (router) => this.#mobility.peerDown(router),
         mtu: (peer, innerBytes) => this.#plane.setPeerMtu(peer, innerBytes),

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { type NativeAddon, type PeerPath, PeerStat, type UdpSocket } from '../dataplane/engine.js';
 import { systemClock } from '../net/system-clock.js';
+import { wrapForRelay } from '../protocol/relay-message.js';
 import type { DatagramAddress, TunnelPorts } from '../tunnel/ports.js';
-import { wrapForRelay } from '../tunnel/relay-message.js';
 
 /** @param tagOf how relays know the peer with that number */
 export function tunnelPorts(

@@ -5,7 +5,7 @@ import type { Mac } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { datagramAddress, streamEnd, toIp } from './address-words.js';
-import type { LanSide } from './lan-side.js';
+import type { LanSide } from './lan/lan-side.js';
 
 export interface WorkerListeners {
   readonly gndt: Gndt;

@@ -11,9 +11,9 @@
  * counted (tables are compared periodically, which repairs it).
  */
 import type { Clock, Timer } from '../net/clock.js';
-import type { Envelope } from './codec/envelope.js';
-import { MAX_ACKS_PER_ENVELOPE } from './constants.js';
-import type { ControlMessage } from './control-message.js';
+import { MAX_ACKS_PER_ENVELOPE } from '../protocol/constants.js';
+import type { ControlMessage } from '../protocol/control-message.js';
+import type { Envelope } from '../protocol/envelope.js';
 import type { DatagramAddress } from './ports.js';
 import type { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';

@@ -14,10 +14,10 @@
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { OwnClient } from '../tables/clients.js';
-import { TAG_BYTES } from './constants.js';
+import { TAG_BYTES } from '../wireguard/constants.js';
+import type { RemoteIdentity } from '../wireguard/handshake.js';
+import { TRANSPORT_HEADER_BYTES } from '../wireguard/messages.js';
 import { ipOf } from './endpoint.js';
-import type { RemoteIdentity } from './handshake.js';
-import { TRANSPORT_HEADER_BYTES } from './messages.js';
 import { FollowedPath } from './paths/followed-path.js';
 import type { PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';

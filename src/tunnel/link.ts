@@ -10,12 +10,17 @@
  * After `ended` was called the link is as new; its owner decides what becomes of the sessions.
  */
 import type { Timer } from '../net/clock.js';
-import type { TableMessage } from '../tables/message.js';
+import type { ControlCodec } from '../protocol/control-codec.js';
+import type {
+  ByeMessage,
+  HelloMessage,
+  IntroductionMessage,
+  PongMessage,
+} from '../protocol/control-message.js';
+import type { Envelope } from '../protocol/envelope.js';
+import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
 import { Channel, type Way } from './channel.js';
-import type { ControlCodec } from './codec/control-codec.js';
-import type { Envelope } from './codec/envelope.js';
-import type { ByeMessage, HelloMessage, IntroductionMessage, PongMessage } from './control-message.js';
 import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';

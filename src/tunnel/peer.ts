@@ -1,17 +1,17 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
-import type { TableMessage } from '../tables/message.js';
+import type { HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
+import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
-import type { HelloMessage, IntroductionMessage } from './control-message.js';
+import type { RemoteIdentity } from '../wireguard/handshake.js';
+import type { CipherName } from '../wireguard/primitives.js';
 import { formatAddress, ipOf } from './endpoint.js';
-import type { RemoteIdentity } from './handshake.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import { kindOf } from './paths/path.js';
 import type { PathsContext } from './paths/paths.js';
-import { Reach, type ReachOwner } from './paths/reach.js';
+import { PeerEndpoint, type PeerEndpointOwner } from './peer-endpoint.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
-import type { CipherName } from './primitives.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
 export interface PeerListener {
@@ -30,12 +30,12 @@ export interface PeerListener {
 
 export type PeerContext = SessionsContext & LinkContext & PathsContext;
 
-export class Peer implements LinkListener, SessionsListener, ReachOwner {
+export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   readonly id: RouterId;
   readonly number: number;
   readonly remote: RemoteIdentity;
   readonly sessions: PeerSessions;
-  readonly reach: Reach;
+  readonly endpoint: PeerEndpoint;
   readonly #context: PeerContext;
   readonly #owner: PeerListener;
   readonly #link: Link;
@@ -56,9 +56,9 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
     this.remote = remote;
     this.#context = context;
     this.#owner = owner;
-    this.reach = new Reach(number, entry, context, this);
-    this.sessions = new PeerSessions(number, remote, this.reach, context, this);
-    this.#link = new Link(number, entry.id, context, this, this.reach);
+    this.endpoint = new PeerEndpoint(number, entry, context, this);
+    this.sessions = new PeerSessions(number, remote, this.endpoint, context, this);
+    this.#link = new Link(number, entry.id, context, this, this.endpoint);
   }
 
   get isUp(): boolean {
@@ -90,7 +90,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
 
   /** We are in direct contact with it: it can say where it sees others, and pass messages on if it is a relay. */
   get canIntroduce(): boolean {
-    return this.isUp && this.reach.isDirect;
+    return this.isUp && this.endpoint.isDirect;
   }
 
   start(): void {
@@ -103,7 +103,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
 
   /** Its entry in the GNDT is another one, with the same key. Sessions go on; a vain attempt starts afresh. */
   configure(entry: RouterEntry): void {
-    if (this.reach.configure(entry)) this.sessions.restart();
+    if (this.endpoint.configure(entry)) this.sessions.restart();
   }
 
   /** See `Link.pingNow`. */
@@ -127,7 +127,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
   /** Says Bye and forgets all keys. No callback comes of it. */
   stop(reason: string): void {
     this.#timer?.cancel();
-    this.reach.down();
+    this.endpoint.down();
     this.#link.stop(reason);
     this.sessions.drop();
     this.#context.ports.removePeer(this.number);
@@ -155,7 +155,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
       relay: relay === undefined ? undefined : this.#owner.nameOf(relay),
-      pathMtuBytes: this.isUp ? this.reach.mtuBytes : undefined,
+      pathMtuBytes: this.isUp ? this.endpoint.mtuBytes : undefined,
       lossPercent: this.isUp ? this.#link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
@@ -173,7 +173,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
 
   sessionReady(rttMs: number): void {
     this.#timer?.cancel();
-    if (!this.isUp) this.reach.begun();
+    if (!this.isUp) this.endpoint.begun();
     this.#link.sessionReady(rttMs);
   }
 
@@ -192,7 +192,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
   // What the link tells.
 
   up(hello: HelloMessage): void {
-    this.reach.up();
+    this.endpoint.up();
     this.#trouble = '';
     this.#refused = false;
     this.#owner.event({
@@ -211,13 +211,13 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
   }
 
   down(reason: string): void {
-    this.reach.down();
+    this.endpoint.down();
     this.#owner.event({ event: 'peer_down', router: this.id, reason });
     this.#owner.down(this, reason);
   }
 
   counted(counts: PeerCounts): void {
-    this.reach.counted(counts);
+    this.endpoint.counted(counts);
     this.sessions.checkCounter(counts.currentCounter);
   }
 
@@ -302,7 +302,7 @@ export class Peer implements LinkListener, SessionsListener, ReachOwner {
     if (this.#link.state === 'greeting') return { state: 'connecting', reason: 'waiting for its greeting' };
     const { tries } = this.sessions;
     if (tries === 0 && this.#trouble === '') {
-      const { noEndpoint } = this.reach;
+      const { noEndpoint } = this.endpoint;
       return noEndpoint === ''
         ? { state: 'connecting', reason: 'not called yet' }
         : { state: 'down', reason: noEndpoint };

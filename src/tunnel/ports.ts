@@ -3,7 +3,7 @@
  * tests connect it to one another. A peer is named by its number, which is the data plane's.
  */
 import type { Clock } from '../net/clock.js';
-import type { HandshakeKeys } from './handshake.js';
+import type { HandshakeKeys } from '../wireguard/handshake.js';
 
 /** Where a message came from or goes to: a UDP address, unless one of the last two says otherwise. */
 export interface DatagramAddress {

@@ -9,8 +9,13 @@
  * initiate at once, the one with the smaller public key gives its attempt up as it answers the other's.
  */
 import type { Timer } from '../net/clock.js';
-import { KEY_BYTES, MIN_INITIATION_INTERVAL_MS, REKEY_AFTER_MESSAGES, TIMESTAMP_BYTES } from './constants.js';
-import { CookieJar } from './cookie.js';
+import {
+  KEY_BYTES,
+  MIN_INITIATION_INTERVAL_MS,
+  REKEY_AFTER_MESSAGES,
+  TIMESTAMP_BYTES,
+} from '../wireguard/constants.js';
+import { CookieJar } from '../wireguard/cookie.js';
 import {
   createInitiation,
   createResponse,
@@ -21,11 +26,11 @@ import {
   type OpenedInitiation,
   openResponse,
   type RemoteIdentity,
-} from './handshake.js';
-import type { CookieMessage, ResponseMessage } from './messages.js';
+} from '../wireguard/handshake.js';
+import type { CookieMessage, ResponseMessage } from '../wireguard/messages.js';
+import { isLater, type TimestampSource } from '../wireguard/tai64n.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import type { SessionIndexes } from './session-index.js';
-import { isLater, type TimestampSource } from './tai64n.js';
 import { responderRekeyMs, type TunnelTimes } from './times.js';
 
 export interface SessionsContext {

@@ -6,7 +6,7 @@ import {
   REKEY_ATTEMPT_TIME_MS,
   REKEY_TIMEOUT_JITTER_MS,
   REKEY_TIMEOUT_MS,
-} from './constants.js';
+} from '../wireguard/constants.js';
 
 export interface TunnelTimes {
   /** The initiator of a session replaces it at this age. */

@@ -6,26 +6,27 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { Timer } from '../net/clock.js';
+import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
+import { ControlCodec } from '../protocol/control-codec.js';
+import type { HelloMessage } from '../protocol/control-message.js';
+import { split } from '../protocol/split.js';
+import type { TableMessage } from '../protocol/table-message.js';
 import type { OwnClient } from '../tables/clients.js';
-import type { TableMessage } from '../tables/message.js';
 import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
+import { COOKIE_SECRET_MS, KEY_BYTES } from '../wireguard/constants.js';
+import { createIdentity, type Identity } from '../wireguard/handshake.js';
+import type { CipherName } from '../wireguard/primitives.js';
+import { TimestampSource } from '../wireguard/tai64n.js';
 import type { ClientState } from './client.js';
-import { ControlCodec } from './codec/control-codec.js';
-import { split } from './codec/split.js';
-import { COOKIE_SECRET_MS, KEY_BYTES, PROTOCOL_MAJOR, PROTOCOL_MINOR } from './constants.js';
-import type { HelloMessage } from './control-message.js';
 import { Counters } from './counters.js';
-import { createIdentity, type Identity } from './handshake.js';
-import { HandshakeDesk } from './handshake-desk.js';
+import { HandshakeDispatcher } from './handshake-dispatcher.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
 import type { Peer, PeerContext, PeerListener } from './peer.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
+import { type PeerPlan, PeerTable } from './peer-table.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
-import type { CipherName } from './primitives.js';
-import { type PeerPlan, Roster } from './roster.js';
 import { SessionIndexes } from './session-index.js';
-import { TimestampSource } from './tai64n.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
 
 /** The one that WireGuard clients know. */
@@ -79,8 +80,8 @@ export class Tunnel {
   readonly #counts = new Counters();
   readonly #codec = new ControlCodec();
   readonly #listener: PeerListener;
-  readonly #roster: Roster;
-  readonly #desk: HandshakeDesk;
+  readonly #peerTable: PeerTable;
+  readonly #desk: HandshakeDispatcher;
   readonly #introductions: Introductions;
   readonly #streams: Streams;
   #hello: HelloMessage;
@@ -97,7 +98,7 @@ export class Tunnel {
     this.#hello = helloOf(self, options.description);
     const context = this.#context();
     this.#listener = this.#listenerOf(listeners);
-    this.#roster = new Roster({
+    this.#peerTable = new PeerTable({
       presharedKeys: options.presharedKeys ?? new Map(),
       peerContext: context,
       peerListener: this.#listener,
@@ -106,12 +107,16 @@ export class Tunnel {
         connected: (client, isConnected) => listeners.client?.(client, isConnected),
       },
     });
-    this.#desk = new HandshakeDesk({ ...context, clientCipher: CLIENT_CIPHER, roster: this.#roster });
+    this.#desk = new HandshakeDispatcher({
+      ...context,
+      clientCipher: CLIENT_CIPHER,
+      peerTable: this.#peerTable,
+    });
     this.#streams = new Streams(context);
     this.#introductions = new Introductions({
       nowMs: () => ports.clock.nowMs(),
-      peer: (router) => this.#roster.peer(router),
-      peers: () => this.#roster.peers(),
+      peer: (router) => this.#peerTable.peer(router),
+      peers: () => this.#peerTable.peers(),
       count: (name) => this.#counts.add(name),
     });
     this.#fill(options);
@@ -122,7 +127,7 @@ export class Tunnel {
     if (this.#running) return;
     this.#running = true;
     this.#renewCookieSecret();
-    for (const peer of this.#roster.peers()) peer.start();
+    for (const peer of this.#peerTable.peers()) peer.start();
     this.#armPathTimer();
   }
 
@@ -132,13 +137,13 @@ export class Tunnel {
     this.#pathTimer?.cancel();
     this.#streams.stop();
     this.#cookieTimer?.cancel();
-    for (const peer of this.#roster.peers()) peer.stop(reason);
-    for (const client of this.#roster.clients()) client.stop();
+    for (const peer of this.#peerTable.peers()) peer.stop(reason);
+    for (const client of this.#peerTable.clients()) client.stop();
   }
 
   /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
   planPeers(others: readonly RouterEntry[], ownClients: readonly OwnClient[] = []): PeerPlan | string {
-    return this.#roster.plan(others, ownClients);
+    return this.#peerTable.plan(others, ownClients);
   }
 
   /**
@@ -146,17 +151,17 @@ export class Tunnel {
    * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest.
    */
   reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
-    const roster = this.#roster;
+    const peerTable = this.#peerTable;
     this.#hello = { ...this.#hello, gndtDigest };
     for (const id of plan.removed) this.#remove(id, 'this router is no longer in the gndt.json of its peer');
     for (const { entry } of plan.fresh) this.#remove(entry.id, 'its key has changed');
-    for (const entry of plan.kept) roster.peer(entry.id)?.configure(entry);
-    for (const peer of roster.peers()) peer.greetAgain();
+    for (const entry of plan.kept) peerTable.peer(entry.id)?.configure(entry);
+    for (const peer of peerTable.peers()) peer.greetAgain();
     for (const { entry, remote } of plan.fresh) {
-      const peer = roster.add(peerNumber(entry.id), entry, remote);
+      const peer = peerTable.add(peerNumber(entry.id), entry, remote);
       if (this.#running) peer.start();
     }
-    roster.setClients(plan.clients);
+    peerTable.setClients(plan.clients);
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -176,22 +181,24 @@ export class Tunnel {
   /** The first authenticated message has come in a session. */
   sessionConfirmed(peer: number, localIndex: number): void {
     if (!this.#running) return;
-    (this.#roster.peerNumbered(peer) ?? this.#roster.clientNumbered(peer))?.sessions.confirmed(localIndex);
+    (this.#peerTable.peerNumbered(peer) ?? this.#peerTable.clientNumbered(peer))?.sessions.confirmed(
+      localIndex,
+    );
   }
 
   /** A packet for a WireGuard client that has no session. */
   clientWanted(peer: number): void {
-    if (this.#running) this.#roster.clientNumbered(peer)?.wanted();
+    if (this.#running) this.#peerTable.clientNumbered(peer)?.wanted();
   }
 
   /** An authenticated payload whose first byte is 0x2v. It may be reused when the call returns. */
   controlReceived(peer: number, payload: Uint8Array, source?: DatagramAddress): void {
-    if (this.#running) this.#roster.peerNumbered(peer)?.controlReceived(payload, source);
+    if (this.#running) this.#peerTable.peerNumbered(peer)?.controlReceived(payload, source);
   }
 
   /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
   send(to: RouterId, message: TableMessage): void {
-    const peer = this.#roster.peer(to);
+    const peer = this.#peerTable.peer(to);
     if (peer === undefined || !peer.isUp) {
       this.#counts.add('control_dropped_peer_not_up');
       return;
@@ -201,22 +208,22 @@ export class Tunnel {
 
   /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
   ping(router: RouterId, answered: (rttMs: number) => void): boolean {
-    return this.#roster.peer(router)?.ping(answered) ?? false;
+    return this.#peerTable.peer(router)?.ping(answered) ?? false;
   }
 
   /** Nearest (smallest RTT) first. */
   upPeers(): RouterId[] {
-    const up = [...this.#roster.peers()].filter((peer) => peer.isUp);
+    const up = [...this.#peerTable.peers()].filter((peer) => peer.isUp);
     const rttOf = (peer: Peer): number => peer.rttMs ?? Number.MAX_VALUE;
     return up.sort((a, b) => rttOf(a) - rttOf(b)).map(({ id }) => id);
   }
 
   peers(): PeerState[] {
-    return [...this.#roster.peers()].map(({ state }) => state);
+    return [...this.#peerTable.peers()].map(({ state }) => state);
   }
 
   clients(): ClientState[] {
-    return [...this.#roster.clients()].map(({ state }) => state);
+    return [...this.#peerTable.clients()].map(({ state }) => state);
   }
 
   counters(): Record<string, number> {
@@ -225,19 +232,19 @@ export class Tunnel {
 
   #fill({ gndt, self, clients = [], peerNumber }: TunnelOptions): void {
     const others = gndt.routers.filter(({ id }) => id !== self);
-    const plan = this.#roster.plan(others, clients);
+    const plan = this.#peerTable.plan(others, clients);
     if (typeof plan === 'string') throw new Error(plan);
     const positions = new Map(gndt.routers.map(({ id }, position) => [id, position]));
     const numberOf = peerNumber ?? ((id) => positions.get(id) ?? 0);
-    for (const { entry, remote } of plan.fresh) this.#roster.add(numberOf(entry.id), entry, remote);
-    this.#roster.setClients(plan.clients);
+    for (const { entry, remote } of plan.fresh) this.#peerTable.add(numberOf(entry.id), entry, remote);
+    this.#peerTable.setClients(plan.clients);
   }
 
   #armPathTimer(): void {
     this.#pathTimer = this.#ports.clock.after('paths', this.#times.pathTickMs, () => {
       this.#armPathTimer();
       this.#introductions.tick();
-      this.#streams.tick([...this.#roster.peers()].map(({ reach }) => reach));
+      this.#streams.tick([...this.#peerTable.peers()].map(({ endpoint }) => endpoint));
     });
   }
 
@@ -251,11 +258,11 @@ export class Tunnel {
   }
 
   #remove(id: RouterId, reason: string): void {
-    const peer = this.#roster.remove(id);
+    const peer = this.#peerTable.remove(id);
     if (peer === undefined) return;
     const wasUp = peer.isUp;
     peer.stop(reason);
-    this.#streams.forgetUser(peer.reach);
+    this.#streams.forgetUser(peer.endpoint);
     this.#introductions.forget(id);
     if (wasUp) this.#listener.down(peer, reason);
   }
@@ -277,9 +284,9 @@ export class Tunnel {
 
   #listenerOf(listeners: TunnelListeners): PeerListener {
     return {
-      nameOf: (number) => this.#roster.peerNumbered(number)?.id ?? '',
+      nameOf: (number) => this.#peerTable.peerNumbered(number)?.id ?? '',
       introduction: (peer, message) => this.#introductions.received(peer, message),
-      heardByStream: (peer, stream) => this.#streams.heard(stream, peer.reach),
+      heardByStream: (peer, stream) => this.#streams.heard(stream, peer.endpoint),
       mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
       up: (peer) => listeners.up(peer.id),
       down: (peer, reason) => listeners.down(peer.id, reason),

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { hash, mac } from '../../src/tunnel/primitives.js';
+import { hash, mac } from '../../src/wireguard/primitives.js';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../lab/wait.js';

@@ -1,8 +1,8 @@
 /** Every decoder of the tunnel for a moment; `scripts/test fuzz --minutes N` runs each for longer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
-import { SAMPLES } from '../unit/tunnel/control-samples.js';
+import { ControlCodec } from '../../src/protocol/control-codec.js';
+import { SAMPLES } from '../unit/protocol/control-samples.js';
 import { runCase } from './target.js';
 import { TARGETS } from './targets.js';
 

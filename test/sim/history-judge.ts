@@ -1,7 +1,7 @@
 /** What must hold in every random history, whatever happens in it; see histories.ts. Throws what does not. */
 import assert from 'node:assert/strict';
 import type { Ip } from '../../src/net/ip.js';
-import { decodeState } from '../../src/router/state-file.js';
+import { decodeState } from '../../src/router/state/state-file.js';
 import type { DirectoryChange } from '../../src/tables/directory.js';
 import type { NodeRecord, RouterId } from '../../src/tables/model.js';
 import type { SimHost } from '../support/sim-lan-host.js';

@@ -1,9 +1,9 @@
 /** Messages that were cut, lengthened, changed or recorded: none of them moves a session, an endpoint or a peer. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { cookieFor, createCookieReply } from '../../src/tunnel/cookie.js';
-import { createIdentity } from '../../src/tunnel/handshake.js';
-import { MessageType, mac1Of } from '../../src/tunnel/messages.js';
+import { cookieFor, createCookieReply } from '../../src/wireguard/cookie.js';
+import { createIdentity } from '../../src/wireguard/handshake.js';
+import { MessageType, mac1Of } from '../../src/wireguard/messages.js';
 import { type Datagram, type SimRouter, World } from './tunnel-world.js';
 
 const ATTACKER = { address: Uint8Array.of(198, 51, 100, 7), port: 1 };

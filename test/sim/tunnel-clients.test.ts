@@ -4,6 +4,8 @@ import { describe, it } from 'node:test';
 import { Ip } from '../../src/net/ip.js';
 import { ownClients } from '../../src/tables/clients.js';
 import type { GndtConfig } from '../../src/tables/model.js';
+import type { PeerCounts } from '../../src/tunnel/ports.js';
+import { Tunnel } from '../../src/tunnel/tunnel.js';
 import {
   createIdentity,
   createInitiation,
@@ -13,11 +15,9 @@ import {
   type InitiatorState,
   openInitiation,
   openResponse,
-} from '../../src/tunnel/handshake.js';
-import { decodeMessage, MessageType } from '../../src/tunnel/messages.js';
-import type { PeerCounts } from '../../src/tunnel/ports.js';
-import { TimestampSource } from '../../src/tunnel/tai64n.js';
-import { Tunnel } from '../../src/tunnel/tunnel.js';
+} from '../../src/wireguard/handshake.js';
+import { decodeMessage, MessageType } from '../../src/wireguard/messages.js';
+import { TimestampSource } from '../../src/wireguard/tai64n.js';
 import { SimClock } from '../support/sim-clock.js';
 import { Random } from './tunnel-world.js';
 

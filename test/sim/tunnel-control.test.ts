@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Ip } from '../../src/net/ip.js';
 import { mac } from '../../src/net/mac.js';
-import type { ClaimMessage } from '../../src/tables/message.js';
+import type { ClaimMessage } from '../../src/protocol/table-message.js';
 import type { NodeRecord } from '../../src/tables/model.js';
-import { MessageType } from '../../src/tunnel/messages.js';
+import { MessageType } from '../../src/wireguard/messages.js';
 import { type SimRouter, World, type WorldOptions } from './tunnel-world.js';
 
 function worldOf(test: TestContext, options: Partial<WorldOptions> = {}): World {

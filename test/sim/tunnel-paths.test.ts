@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { Ip } from '../../src/net/ip.js';
-import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
+import { ControlCodec } from '../../src/protocol/control-codec.js';
 import type { Tunnel } from '../../src/tunnel/tunnel.js';
 import { type Datagram, type SimRouter, World, type WorldOptions } from './tunnel-world.js';
 

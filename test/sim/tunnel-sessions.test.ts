@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { MessageType } from '../../src/tunnel/messages.js';
+import { MessageType } from '../../src/wireguard/messages.js';
 import { type SimRouter, World, type WorldOptions } from './tunnel-world.js';
 
 function worldOf(test: TestContext, options: Partial<WorldOptions> = {}): World {

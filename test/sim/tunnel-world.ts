@@ -5,14 +5,14 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { Ip } from '../../src/net/ip.js';
-import type { TableMessage } from '../../src/tables/message.js';
+import { relayTag, wrapForRelay } from '../../src/protocol/relay-message.js';
+import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { Endpoint, GndtConfig, RouterId } from '../../src/tables/model.js';
-import { createIdentity, type HandshakeKeys } from '../../src/tunnel/handshake.js';
-import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/tunnel/messages.js';
 import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
-import { relayTag, wrapForRelay } from '../../src/tunnel/relay-message.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
+import { createIdentity, type HandshakeKeys } from '../../src/wireguard/handshake.js';
+import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/wireguard/messages.js';
 import { SimClock } from '../support/sim-clock.js';
 import { Nat, type NatKind } from './nat.js';
 import { SimStreams } from './sim-streams.js';

@@ -1,8 +1,9 @@
 /** What the addon does with handshake messages before they come up, by the tunnel's own functions. */
-import { cookieFor, createCookieReply } from '../../src/tunnel/cookie.js';
-import { mac1Of } from '../../src/tunnel/messages.js';
+
 import type { DatagramAddress } from '../../src/tunnel/ports.js';
-import { equalSecrets, mac } from '../../src/tunnel/primitives.js';
+import { cookieFor, createCookieReply } from '../../src/wireguard/cookie.js';
+import { mac1Of } from '../../src/wireguard/messages.js';
+import { equalSecrets, mac } from '../../src/wireguard/primitives.js';
 
 interface Keys {
   readonly mac1Key: Uint8Array;

@@ -1,6 +1,6 @@
 /** The TCP connections of the fake addon: pairs of ends in memory, with the real framing. */
 import type { TcpListener } from '../../src/dataplane/engine.js';
-import type { Address } from './fake-network.js';
+import type { SourceAddress as Address } from '../../src/wireguard/cookie.js';
 
 const LONGEST = 16 * 1024;
 const STRANGERS_LONGEST = 2_000;

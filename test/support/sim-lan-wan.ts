@@ -1,6 +1,6 @@
 /** Messages between routers: delayed, reordered, duplicated, lost and repeated; at least once while the link is up. */
 import type { Clock } from '../../src/net/clock.js';
-import type { TableMessage } from '../../src/tables/message.js';
+import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
 
 export interface WanOptions {

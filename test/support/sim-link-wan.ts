@@ -3,11 +3,11 @@
  * that are there whenever a path is (the handshake is tested elsewhere). Payloads are lost, late and doubled.
  */
 import type { Clock } from '../../src/net/clock.js';
-import type { TableMessage } from '../../src/tables/message.js';
+import { ControlCodec } from '../../src/protocol/control-codec.js';
+import type { HelloMessage } from '../../src/protocol/control-message.js';
+import { split } from '../../src/protocol/split.js';
+import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
-import { ControlCodec } from '../../src/tunnel/codec/control-codec.js';
-import { split } from '../../src/tunnel/codec/split.js';
-import type { HelloMessage } from '../../src/tunnel/control-message.js';
 import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link.js';
 import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
 import type { WanEnd, WanOptions } from './sim-lan-wan.js';

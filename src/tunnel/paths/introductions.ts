@@ -4,8 +4,9 @@
  *
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
+
+import type { IntroductionMessage, SeenMessage } from '../../protocol/control-message.js';
 import type { RouterId } from '../../tables/model.js';
-import type { IntroductionMessage, SeenMessage } from '../control-message.js';
 import { ipOf } from '../endpoint.js';
 import type { Peer } from '../peer.js';
 
@@ -41,9 +42,9 @@ export class Introductions {
   /** Every now and then: lets peers see to their paths, and asks for those that want it. */
   tick(): void {
     const helpers = this.#helpers();
-    const relays = helpers.filter(({ reach }) => reach.isRelay).map(({ number }) => number);
+    const relays = helpers.filter(({ endpoint }) => endpoint.isRelay).map(({ number }) => number);
     for (const peer of this.#context.peers()) {
-      const wanted = peer.reach.tick(relays);
+      const wanted = peer.endpoint.tick(relays);
       if (wanted === 'no') this.#searches.delete(peer.id);
       else if (wanted === 'once') this.#ask(peer, helpers);
       else this.#search(peer, helpers);
@@ -65,7 +66,7 @@ export class Introductions {
       .filter((peer) => peer.canIntroduce)
       .sort(
         (a, b) =>
-          Number(b.reach.isRelay) - Number(a.reach.isRelay) ||
+          Number(b.endpoint.isRelay) - Number(a.endpoint.isRelay) ||
           (a.rttMs ?? Number.MAX_VALUE) - (b.rttMs ?? Number.MAX_VALUE),
       );
   }
@@ -112,12 +113,12 @@ export class Introductions {
     const peer = this.#context.peer(router);
     if (peer === undefined || peer === from) return;
     const address = ip === undefined || port === 0 ? undefined : { address: ip.toBytes(), port };
-    peer.reach.seenAt(address, from.reach.isRelay ? from.number : undefined);
+    peer.endpoint.seenAt(address, from.endpoint.isRelay ? from.number : undefined);
   }
 }
 
 function sighting(peer: Peer): SeenMessage {
-  const { path } = peer.reach;
+  const { path } = peer.endpoint;
   const byUdp = path !== undefined && path.stream === undefined;
   return {
     type: 'seen',

@@ -1,9 +1,9 @@
 /** Handshake messages at the addon's guard, and its cookie replies, compared with the tunnel's own functions. */
 import assert from 'node:assert/strict';
 import { Action, D, DESCRIPTOR_WORDS, Kind, type UdpSocket } from '../../../src/dataplane/engine.js';
-import { cookieFor, openCookieReply } from '../../../src/tunnel/cookie.js';
-import { decodeMessage, MessageType, mac1Of } from '../../../src/tunnel/messages.js';
-import { mac } from '../../../src/tunnel/primitives.js';
+import { cookieFor, openCookieReply } from '../../../src/wireguard/cookie.js';
+import { decodeMessage, MessageType, mac1Of } from '../../../src/wireguard/messages.js';
+import { mac } from '../../../src/wireguard/primitives.js';
 import { type CounterName, Rig } from '../../contract/rig.js';
 import { LOOPBACK, type RawSocket, type World } from '../../contract/world.js';
 import { FakeGuard } from '../../support/fake-guard.js';

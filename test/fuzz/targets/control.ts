@@ -1,7 +1,7 @@
 /** Control payloads: the protobuf messages that a peer sends, whole, mutated, and put together field by field. */
 import assert from 'node:assert/strict';
-import { ControlCodec } from '../../../src/tunnel/codec/control-codec.js';
-import { SAMPLES } from '../../unit/tunnel/control-samples.js';
+import { ControlCodec } from '../../../src/protocol/control-codec.js';
+import { SAMPLES } from '../../unit/protocol/control-samples.js';
 import { joined, mutated } from '../mutate.js';
 import type { Random } from '../random.js';
 import type { Target } from '../target.js';

@@ -1,6 +1,6 @@
 /** The four WireGuard messages: their fields, the handshake and the cookie reply behind them. */
 import assert from 'node:assert/strict';
-import { cookieFor, createCookieReply, openCookieReply } from '../../../src/tunnel/cookie.js';
+import { cookieFor, createCookieReply, openCookieReply } from '../../../src/wireguard/cookie.js';
 import {
   createIdentity,
   createInitiation,
@@ -12,7 +12,7 @@ import {
   openInitiation,
   openResponse,
   type RemoteIdentity,
-} from '../../../src/tunnel/handshake.js';
+} from '../../../src/wireguard/handshake.js';
 import {
   type CookieMessage,
   decodeMessage,
@@ -21,8 +21,8 @@ import {
   MessageType,
   type ResponseMessage,
   type WireMessage,
-} from '../../../src/tunnel/messages.js';
-import { mac } from '../../../src/tunnel/primitives.js';
+} from '../../../src/wireguard/messages.js';
+import { mac } from '../../../src/wireguard/primitives.js';
 import { joined, mutated } from '../mutate.js';
 import { Random } from '../random.js';
 import type { Target } from '../target.js';

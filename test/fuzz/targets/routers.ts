@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { Ip } from '../../../src/net/ip.js';
-import { ControlCodec } from '../../../src/tunnel/codec/control-codec.js';
-import type { Envelope } from '../../../src/tunnel/codec/envelope.js';
-import type { ControlMessage } from '../../../src/tunnel/control-message.js';
+import { ControlCodec } from '../../../src/protocol/control-codec.js';
+import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import type { Envelope } from '../../../src/protocol/envelope.js';
 import type { DatagramAddress } from '../../../src/tunnel/ports.js';
 import { type SimRouter, World } from '../../sim/tunnel-world.js';
-import { SAMPLES } from '../../unit/tunnel/control-samples.js';
+import { SAMPLES } from '../../unit/protocol/control-samples.js';
 import { mutated } from '../mutate.js';
 import type { Random } from '../random.js';
 import type { Target } from '../target.js';

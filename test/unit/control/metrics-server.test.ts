@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type MetricsServer, startMetricsServer } from '../../../src/control/metrics-server.js';
 import { Ip } from '../../../src/net/ip.js';
-import { MetricsHost } from '../../../src/router/metrics-host.js';
+import { MetricsHost } from '../../../src/router/view/metrics-host.js';
 
 async function start(t: TestContext, collect = async () => ({ text: 'x 1\n', type: 'text/plain' })) {
   const faults: unknown[] = [];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Burst } from '../../../src/mobility/burst.js';
-import { TimerGroup } from '../../../src/mobility/timer-group.js';
 import type { Mac } from '../../../src/net/mac.js';
+import { TimerGroup } from '../../../src/net/timer-group.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { arpOf, BLUE, Harness, ip, rarpOf, recordOf, type Sent, VR_MAC } from './harness.js';
 

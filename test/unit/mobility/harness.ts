@@ -12,11 +12,11 @@ import type { Lan, MobilityEvent } from '../../../src/mobility/ports.js';
 import { Ip } from '../../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac, mac, ZERO_MAC } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
+import type { TableMessage } from '../../../src/protocol/table-message.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
-import type { TableMessage } from '../../../src/tables/message.js';
 import type { LndtEntry, NetworkConfig, NodeRecord, RouterId } from '../../../src/tables/model.js';
 import { SimClock } from '../../support/sim-clock.js';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { BoundedMap, RateLimit } from '../../../src/mobility/bounded.js';
 import { Context } from '../../../src/mobility/context.js';
 import { Journal } from '../../../src/mobility/journal.js';
 import { Pacer } from '../../../src/mobility/pacer.js';
 import { ANNOUNCEMENT_TIMES_MS, Rounds } from '../../../src/mobility/rounds.js';
-import { TimerGroup } from '../../../src/mobility/timer-group.js';
+import { BoundedMap, RateLimit } from '../../../src/net/bounded.js';
+import { TimerGroup } from '../../../src/net/timer-group.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, Harness, ip, NODE_MAC } from './harness.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Prefix } from '../../../src/net/prefix.js';
-import type { TableMessage } from '../../../src/tables/message.js';
+import type { TableMessage } from '../../../src/protocol/table-message.js';
 import {
   advertisementOf,
   arpOf,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Prefix } from '../../../src/net/prefix.js';
-import type { ClaimReason, ClaimVerdict } from '../../../src/tables/message.js';
+import type { ClaimReason, ClaimVerdict } from '../../../src/protocol/table-message.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import {
   arpOf,

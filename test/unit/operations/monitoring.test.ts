@@ -12,7 +12,7 @@ const dashboardText = read('config/grafana/vine-routers.json');
 const alertText = read('config/prometheus/vine-alerts.yml');
 const alertNames = [...alertText.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
 
-const metricsFile = 'src/router/metrics.ts';
+const metricsFile = 'src/router/view/metrics.ts';
 const noMetrics = existsSync(join(projectRoot, metricsFile)) ? false : `there is no ${metricsFile}`;
 const promtool = [join(projectRoot, 'build/tools/promtool'), '/usr/bin/promtool'].find(existsSync) ?? '';
 const noPromtool = promtool === '' ? 'needs promtool: scripts/setup --tests' : false;

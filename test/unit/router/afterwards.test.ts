@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Afterwards } from '../../../src/router/afterwards.js';
+import { Afterwards } from '../../../src/router/view/afterwards.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 function setUp() {

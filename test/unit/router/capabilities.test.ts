@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkPrivileges, hasCapability } from '../../../src/router/capabilities.js';
+import { checkPrivileges, hasCapability } from '../../../src/router/machine/capabilities.js';
 
 const status = (effective: string): string =>
   `Name:\tnode\nCapInh:\tffffffffffffffff\nCapPrm:\tffffffffffffffff\nCapEff:\t${effective}\nCapBnd:\tffffffffffffffff\n`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '../../../src/config/finding.js';
 import { checkCapabilities, checkForwarding, checkLans } from '../../../src/config/machine-checks.js';
-import { checkClock, checkPeer, checkSameFiles, checkStrangers } from '../../../src/router/doctor.js';
+import { checkClock, checkPeer, checkSameFiles, checkStrangers } from '../../../src/router/view/doctor.js';
 import { FakeRouter } from '../control/fake-router.js';
 
 const [B, C] = new FakeRouter().peers();

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import { type Mac, mac, macHigh, macLow } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { LanRescue } from '../../../src/router/lan-rescue.js';
+import { LanRescue } from '../../../src/router/lan/lan-rescue.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import type { NodeRecord } from '../../../src/tables/model.js';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { LocalRecords } from '../../../src/router/local-records.js';
+import { LocalRecords } from '../../../src/router/state/local-records.js';
 import { Directory, TOMBSTONE_MS } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import type { NodeRecord, RouterId } from '../../../src/tables/model.js';

@@ -7,9 +7,9 @@ import type { EventView } from '../../../src/control/api.js';
 import type { MobilityEvent } from '../../../src/mobility/ports.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
-import { EventHub } from '../../../src/router/event-hub.js';
-import { emitMobilityEvent } from '../../../src/router/mobility-events.js';
-import { emitTunnelEvent } from '../../../src/router/tunnel-events.js';
+import { EventHub } from '../../../src/router/view/event-hub.js';
+import { emitMobilityEvent } from '../../../src/router/view/mobility-events.js';
+import { emitTunnelEvent } from '../../../src/router/view/tunnel-events.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import type { TunnelEvent } from '../../../src/tunnel/peer-state.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -21,7 +21,9 @@ const ROUTER = new URL('../../../../src/router/', import.meta.url);
 /** `event level` as the sources have them: calls of the hub and of the log, and the two tables of messages. */
 function eventsInSources(): string[] {
   const found: string[] = [];
-  for (const file of readdirSync(ROUTER).filter((name) => name.endsWith('.ts'))) {
+  for (const file of readdirSync(ROUTER, { encoding: 'utf8', recursive: true }).filter((name) =>
+    name.endsWith('.ts'),
+  )) {
     const text = readFileSync(new URL(file, ROUTER), 'utf8');
     for (const [, level, event] of text.matchAll(/\bemit\(\s*'(\w+)',\s*'(\w+)'/g))
       found.push(`${event} ${level}`);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Journal, type MoveStart } from '../../../src/mobility/journal.js';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
-import { Metrics, type MetricsSource } from '../../../src/router/metrics.js';
+import { Metrics, type MetricsSource } from '../../../src/router/view/metrics.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 /** A router with nothing but its name. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RealTimePrecedence } from '../../../src/router/real-time.js';
+import { RealTimePrecedence } from '../../../src/router/life/real-time.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const THREAD = 4711;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import type { LoadOutcome, VineConfig } from '../../../src/config/load.js';
-import { EventHub } from '../../../src/router/event-hub.js';
-import { type Prepared, Reloader } from '../../../src/router/reloader.js';
+import { type Prepared, Reloader } from '../../../src/router/reload/reloader.js';
+import { EventHub } from '../../../src/router/view/event-hub.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { parse, sample } from '../config/sample.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Environment, ServiceManager } from '../../../src/router/service-manager.js';
+import { type Environment, ServiceManager } from '../../../src/router/life/service-manager.js';
 
 interface Said {
   readonly path: string;

@@ -19,8 +19,8 @@ import fc from 'fast-check';
 import type { Clock, Timer } from '../../../src/net/clock.js';
 import { Ip } from '../../../src/net/ip.js';
 import { type Mac, mac } from '../../../src/net/mac.js';
-import { decodeState, encodeState } from '../../../src/router/state-file.js';
-import { StateStore } from '../../../src/router/state-store.js';
+import { decodeState, encodeState } from '../../../src/router/state/state-file.js';
+import { StateStore } from '../../../src/router/state/state-store.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'vine-state-'));
@@ -338,7 +338,7 @@ const WRITER = `
   }`;
 
 test('kill -9 in the middle of writing leaves a whole file', async () => {
-  const urls = ['router/state-store.js', 'net/ip.js'].map(
+  const urls = ['router/state/state-store.js', 'net/ip.js'].map(
     (name) => new URL(`../../../src/${name}`, import.meta.url).href,
   );
   for (let round = 0; round < 4; round++) {

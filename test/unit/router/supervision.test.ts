@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StatusView } from '../../../src/control/api.js';
-import { ServiceManager } from '../../../src/router/service-manager.js';
-import { Supervision, statusLine } from '../../../src/router/supervision.js';
+import { ServiceManager } from '../../../src/router/life/service-manager.js';
+import { Supervision, statusLine } from '../../../src/router/life/supervision.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const status: StatusView = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Watchdog } from '../../../src/router/watchdog.js';
+import { Watchdog } from '../../../src/router/life/watchdog.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const LIMIT_MS = 10_000;

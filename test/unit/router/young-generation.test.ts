@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { YoungGeneration, youngSpace } from '../../../src/router/young-generation.js';
+import { YoungGeneration, youngSpace } from '../../../src/router/life/young-generation.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 class World {
@@ -48,7 +48,7 @@ test('without the flag there is nothing to collect with', { skip: globalThis.gc 
 
 test('V8 says how full it is, and collects it', () => {
   const program = `
-    const { youngSpace } = await import('${new URL('../../../src/router/young-generation.js', import.meta.url).pathname}');
+    const { youngSpace } = await import('${new URL('../../../src/router/life/young-generation.js', import.meta.url).pathname}');
     const space = youngSpace();
     space.collect();
     const empty = space.fullness();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import type { Envelope } from '../../../src/protocol/envelope.js';
 import { Channel } from '../../../src/tunnel/channel.js';
-import type { Envelope } from '../../../src/tunnel/codec/envelope.js';
-import type { ControlMessage } from '../../../src/tunnel/control-message.js';
 import { RttEstimator } from '../../../src/tunnel/rtt.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
 import { SimClock } from '../../support/sim-clock.js';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { createIdentity, createRemoteIdentity } from '../../../src/tunnel/handshake.js';
 import type { DatagramAddress, TunnelPorts } from '../../../src/tunnel/ports.js';
 import { SessionIndexes } from '../../../src/tunnel/session-index.js';
 import { PeerSessions } from '../../../src/tunnel/sessions.js';
-import { TimestampSource } from '../../../src/tunnel/tai64n.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
+import { createIdentity, createRemoteIdentity } from '../../../src/wireguard/handshake.js';
+import { TimestampSource } from '../../../src/wireguard/tai64n.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 /** Sessions with a peer that never answers; `ways` may be changed. */

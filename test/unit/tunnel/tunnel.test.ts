@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import type { Endpoint, GndtConfig } from '../../../src/tables/model.js';
 import { formatAddress } from '../../../src/tunnel/endpoint.js';
-import { createIdentity } from '../../../src/tunnel/handshake.js';
 import type { TunnelPorts } from '../../../src/tunnel/ports.js';
 import { SessionIndexes } from '../../../src/tunnel/session-index.js';
 import { DEFAULT_TIMES, responderRekeyMs } from '../../../src/tunnel/times.js';
 import { Tunnel } from '../../../src/tunnel/tunnel.js';
+import { createIdentity } from '../../../src/wireguard/handshake.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const KEY = new Uint8Array(32).fill(1);

@@ -1,0 +1,136 @@
+/**
+ * Claims on their way to the other routers, and who has answered them. The first goes at once; those that follow it
+ * within 2 ms go together, and while a burst of announcements is being read those of 5 ms: a message costs its sender and
+ * its receiver more than what is in it.
+ */
+import type { Mac } from '../../net/mac.js';
+import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
+import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import { type Context, nodeKey } from '../context.js';
+
+const GATHER_MS = 2;
+/** While a burst is being read, and no timer runs, nobody's claim waits longer. */
+const MOST_GATHER_MS = 5;
+/** Claims are acknowledged or their peers go down long before. */
+const KEPT_MS = 60_000;
+
+export type ClaimResult = ClaimResultMessage['results'][number];
+
+/** One node's claim to one router. */
+export interface SentClaim {
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly records: readonly NodeRecord[];
+  readonly trigger: MoveClaim['trigger'];
+  readonly detectedMs: number;
+  readonly objection: boolean;
+  /** It leaves now. */
+  readonly sent: () => void;
+  /** The router has answered for all of the records. */
+  readonly answered: (by: RouterId, results: readonly ClaimResult[]) => void;
+  /** The router is down: it will hear of the claim when tables are compared. */
+  readonly unanswered: (by: RouterId) => void;
+}
+
+interface Open {
+  readonly claim: SentClaim;
+  readonly results: Map<string, ClaimResult>;
+}
+
+interface Gathering {
+  readonly sinceMs: number;
+  readonly claims: SentClaim[];
+}
+
+interface Message {
+  readonly to: RouterId;
+  open: readonly Open[];
+}
+
+export class Claims {
+  readonly #context: Context;
+  readonly #messages = new Map<number, Message>();
+  /** By router: what waits for the end of the moment in which claims are gathered. */
+  readonly #gathering = new Map<RouterId, Gathering>();
+  #lastId: number;
+
+  constructor(context: Context) {
+    this.#context = context;
+    // Not from 0: a late answer to a claim made before a restart must not be taken for one to a new claim.
+    this.#lastId = Math.floor(context.clock.wallMs()) % 0x4000_0000;
+  }
+
+  /** To a router that is up. */
+  send(to: RouterId, claim: SentClaim): void {
+    const gathering = this.#gathering.get(to);
+    if (gathering === undefined) {
+      this.#transmit(to, [claim]);
+      this.#gather(to);
+      return;
+    }
+    gathering.claims.push(claim);
+    if (this.#context.clock.nowMs() - gathering.sinceMs >= MOST_GATHER_MS) this.#flush(to, gathering);
+  }
+
+  /** Results may come in parts, and out of order. */
+  result(from: RouterId, { claimId, results }: ClaimResultMessage): void {
+    const message = this.#messages.get(claimId);
+    if (message?.to !== from) return;
+    const byNode = new Map(results.map((result) => [nodeKey(result.vnet, result.ip), result]));
+    const done: Open[] = [];
+    for (const open of message.open) {
+      for (const { vnet, ip } of open.claim.records) {
+        const result = byNode.get(nodeKey(vnet, ip));
+        if (result !== undefined) open.results.set(nodeKey(vnet, ip), result);
+      }
+      if (open.results.size === open.claim.records.length) done.push(open);
+    }
+    message.open = message.open.filter((open) => !done.includes(open));
+    if (message.open.length === 0) this.#messages.delete(claimId);
+    for (const { claim, results: all } of done) claim.answered(from, [...all.values()]);
+  }
+
+  peerDown(router: RouterId): void {
+    const waiting = this.#gathering.get(router)?.claims.splice(0) ?? [];
+    const lost = [...this.#messages].filter(([, { to }]) => to === router);
+    for (const [id] of lost) this.#messages.delete(id);
+    const claims = [...lost.flatMap(([, { open }]) => open.map(({ claim }) => claim)), ...waiting];
+    for (const claim of claims) claim.unanswered(router);
+  }
+
+  #gather(to: RouterId): void {
+    const gathering = { sinceMs: this.#context.clock.nowMs(), claims: [] };
+    this.#gathering.set(to, gathering);
+    this.#context.timers.after('claims', GATHER_MS, () => {
+      if (this.#gathering.get(to) === gathering) this.#flush(to, gathering);
+    });
+  }
+
+  /** Sends what has come together; the next moment begins unless that is nothing. */
+  #flush(to: RouterId, { claims }: Gathering): void {
+    this.#gathering.delete(to);
+    if (claims.length === 0) return;
+    this.#transmit(to, claims);
+    this.#gather(to);
+  }
+
+  #transmit(to: RouterId, claims: readonly SentClaim[]): void {
+    const { clock, timers, ports, counters } = this.#context;
+    const claimId = this.#nextId();
+    this.#messages.set(claimId, { to, open: claims.map((claim) => ({ claim, results: new Map() })) });
+    const moves = claims.map(({ vnet, mac, records, trigger, detectedMs, objection }): MoveClaim => {
+      const sinceDetectionUs = Math.max(0, Math.round((clock.nowMs() - detectedMs) * 1000));
+      const move = { vnet, mac, records, trigger, sinceDetectionUs };
+      return objection ? { ...move, objection } : move;
+    });
+    ports.messenger.send(to, { type: 'claim', claimId, moves });
+    counters.count('claims_sent', claims.length);
+    for (const claim of claims) claim.sent();
+    timers.after('claim', KEPT_MS, () => this.#messages.delete(claimId));
+  }
+
+  #nextId(): number {
+    this.#lastId = (this.#lastId + 1) % 0x8000_0000;
+    return this.#lastId;
+  }
+}

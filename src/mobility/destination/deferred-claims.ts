@@ -1,0 +1,71 @@
+/**
+ * Nodes that were seen here and could not be claimed, because they are frozen, contested, or were refused a moment ago.
+ * They may never announce themselves again: when the obstacle is gone, they are asked whether they are (still) here.
+ */
+
+import { BoundedMap } from '../../net/bounded.js';
+import type { Ip } from '../../net/ip.js';
+import type { DirectoryChange } from '../../tables/directory.js';
+import type { NodeRecord, VnetId } from '../../tables/model.js';
+import { type AddressProbe, QUICK } from '../address-probe.js';
+import { type Context, nodeKey } from '../context.js';
+import type { Evidence } from '../evidence.js';
+
+const REMEMBERED = 1_024;
+
+export class DeferredClaims {
+  readonly #context: Context;
+  readonly #addressProbe: AddressProbe;
+  /** A node has answered here: to be taken as any other frame. */
+  readonly #consider: (evidence: Evidence) => void;
+  readonly #waiting = new BoundedMap<string, Evidence & { readonly ip: Ip }>(REMEMBERED);
+  /** Those that are asked again at a time of their own. */
+  readonly #timed = new Set<string>();
+
+  constructor(context: Context, addressProbe: AddressProbe, consider: (evidence: Evidence) => void) {
+    this.#context = context;
+    this.#addressProbe = addressProbe;
+    this.#consider = consider;
+    context.directory.subscribe((change) => this.#changed(change));
+  }
+
+  remember(evidence: Evidence & { readonly ip: Ip }): void {
+    this.#waiting.set(nodeKey(evidence.lan.vnet, evidence.ip), evidence);
+  }
+
+  /** Asks again after a while, whatever happens until then. */
+  rememberFor(evidence: Evidence & { readonly ip: Ip }, delayMs: number): void {
+    const key = nodeKey(evidence.lan.vnet, evidence.ip);
+    this.remember(evidence);
+    if (this.#timed.has(key)) return;
+    this.#timed.add(key);
+    this.#context.timers.after('standby', delayMs, () => {
+      this.#timed.delete(key);
+      this.release(evidence.lan.vnet, evidence.ip);
+    });
+  }
+
+  /** The obstacle is gone: is the node here? */
+  release(vnet: VnetId, ip: Ip): void {
+    const key = nodeKey(vnet, ip);
+    const evidence = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (evidence === undefined || this.#context.isHere(vnet, ip)) return;
+    const { mac } = evidence;
+    this.#addressProbe.check({ vnet, ip, mac, probes: QUICK, found: this.#consider, gone: () => {} });
+  }
+
+  /** By the router that contested it: withdrawn, or taken by a third one, which has not heard this one. */
+  #isLetGo(before: NodeRecord, after: NodeRecord): boolean {
+    if (after.state === 'withdrawn') return true;
+    return after.router !== before.router && before.router !== this.#context.self && after.frozen !== true;
+  }
+
+  #changed({ before, after }: DirectoryChange): void {
+    if (after.router === this.#context.self) {
+      if (after.state === 'here') this.#waiting.delete(nodeKey(after.vnet, after.ip));
+    } else if (before?.state === 'here' && this.#isLetGo(before, after)) {
+      this.release(after.vnet, after.ip);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** What keeps this router from claiming a node that it has seen, for a while: then the node waits, and is asked later. */
+
+import { RateLimit } from '../../net/bounded.js';
+import type { Mac } from '../../net/mac.js';
+import type { VnetId } from '../../tables/model.js';
+import type { Context } from '../context.js';
+import type { DuplicateSuppression } from '../duplicate-suppression.js';
+import { type Candidate, seenAs } from './candidate.js';
+import type { DeferredClaims } from './deferred-claims.js';
+
+/** After a refusal the node's further announcements are not claimed for this long. */
+export const HOLD_MS = 5_000;
+export const STALE_WAIT_MS = 300;
+
+export class Obstacles {
+  readonly #context: Context;
+  readonly #freeze: DuplicateSuppression;
+  readonly #deferred: DeferredClaims;
+  readonly #holds: RateLimit;
+  /** Nodes that are proposed to the VR that has them. */
+  readonly #proposed = new Set<string>();
+
+  constructor(
+    context: Context,
+    { freeze, deferred }: { readonly freeze: DuplicateSuppression; readonly deferred: DeferredClaims },
+  ) {
+    this.#context = context;
+    this.#freeze = freeze;
+    this.#deferred = deferred;
+    this.#holds = new RateLimit(context.clock, HOLD_MS);
+  }
+
+  /** Why the node may not be claimed now; it is asked again when that has passed. */
+  to(candidate: Candidate): string | undefined {
+    return this.#frozenElsewhere(candidate) ?? this.#heldBack(candidate);
+  }
+
+  /** The node's announcements here are not to be believed for a moment. */
+  hold(vnet: VnetId, mac: Mac): void {
+    this.#holds.begin(holdKey(vnet, mac));
+  }
+
+  /** The router that has it is being asked, until the returned function is called. */
+  proposed(vnet: VnetId, mac: Mac): () => void {
+    const key = holdKey(vnet, mac);
+    this.#proposed.add(key);
+    return () => void this.#proposed.delete(key);
+  }
+
+  /** The holder would refuse an objection too, but for one to the claim by which it has the node. */
+  #frozenElsewhere(candidate: Candidate): string | undefined {
+    const { directory, self, counters } = this.#context;
+    const frozen = candidate.records.find((record) => {
+      if (!this.#freeze.isFrozen(record)) return false;
+      return candidate.objection === undefined || directory.previous(record.vnet, record.ip) !== self;
+    });
+    if (frozen === undefined) return undefined;
+    counters.count('moves_frozen');
+    for (const record of candidate.records) this.#deferred.remember(seenAs(candidate, record));
+    return `it is frozen at ${frozen.router}`;
+  }
+
+  #heldBack(candidate: Candidate): string | undefined {
+    if (candidate.objection === true) return undefined;
+    const { lan, mac, records } = candidate;
+    const key = holdKey(lan.vnet, mac);
+    const heldMs = this.#holds.remainingMs(key);
+    if (heldMs > 0) {
+      for (const record of records) this.#deferred.rememberFor(seenAs(candidate, record), heldMs);
+      return 'a claim for it was refused a moment ago';
+    }
+    if (!this.#proposed.has(key)) return undefined;
+    // It may be another address of the node, of which this router has just heard.
+    for (const record of records) this.#deferred.rememberFor(seenAs(candidate, record), STALE_WAIT_MS);
+    return 'the router that has it is being asked';
+  }
+}
+
+function holdKey(vnet: VnetId, mac: Mac): string {
+  return `${vnet}|${mac}`;
+}

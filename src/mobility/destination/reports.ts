@@ -1,0 +1,45 @@
+/** What operators are told of claims that come to nothing: each thing once a minute, however often it happens. */
+
+import { RateLimit } from '../../net/bounded.js';
+import type { Ip } from '../../net/ip.js';
+import type { Mac } from '../../net/mac.js';
+import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import { type Context, nodeKey } from '../context.js';
+import type { ClaimResult } from './claims.js';
+
+const REPORT_INTERVAL_MS = 60_000;
+
+export class Reports {
+  readonly #context: Context;
+  readonly #limit: RateLimit;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#limit = new RateLimit(context.clock, REPORT_INTERVAL_MS);
+  }
+
+  /** An own claim was refused by another router. */
+  refusal(by: RouterId, { vnet, ip, reason, seq }: ClaimResult, mac: Mac): void {
+    this.#context.counters.count(`own_claims_refused_${reason}`);
+    if (!this.#limit.allow(`refused|${nodeKey(vnet, ip)}|${mac}|${by}|${reason}`)) return;
+    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
+  }
+
+  /** The network's `mobility.allow` does not name this router. */
+  notAllowed({ vnet, ip, seq }: NodeRecord): void {
+    this.#context.counters.count('moves_not_allowed');
+    if (!this.#limit.allow(`allow|${nodeKey(vnet, ip)}`)) return;
+    const by = this.#context.self;
+    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason: 'not-allowed', seq });
+  }
+
+  duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: RouterId): void {
+    if (!this.#limit.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
+    this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
+  }
+
+  /** May a host of this LAN be asked again whether it uses the address that another MAC claims? */
+  mayAskNative(vnet: VnetId, ip: Ip, mac: Mac): boolean {
+    return this.#limit.allow(`native|${nodeKey(vnet, ip)}|${mac}`);
+  }
+}

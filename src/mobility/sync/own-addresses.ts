@@ -1,0 +1,35 @@
+/** The gateway machine's own LAN addresses are nodes too: a node that has moved away must be told about them. */
+import type { Ip } from '../../net/ip.js';
+import type { Context } from '../context.js';
+import type { Lan } from '../ports.js';
+import type { UpdateBatcher } from './update-batcher.js';
+
+export class OwnAddresses {
+  readonly #context: Context;
+  readonly #updates: UpdateBatcher;
+
+  constructor(context: Context, updates: UpdateBatcher) {
+    this.#context = context;
+    this.#updates = updates;
+  }
+
+  /** Those that lie in a network that this router may speak for; link-local ones are on every LAN and mean nothing elsewhere. */
+  publish(): void {
+    for (const lan of this.#context.lans) {
+      for (const ip of lan.addresses) {
+        if (!ip.isLinkLocal && this.#context.gndt.mayClaim(lan.vnet, ip, this.#context.self)) {
+          this.#publish(lan, ip);
+        }
+      }
+    }
+  }
+
+  #publish(lan: Lan, ip: Ip): void {
+    const { directory, hwdt, self } = this.#context;
+    hwdt.learn(lan.index, lan.vnet, lan.mac, ip, 'static');
+    const known = directory.get(lan.vnet, ip);
+    if (known?.router === self && known.state === 'here' && known.mac === lan.mac) return;
+    const seq = known === undefined ? 1 : known.router === self ? known.seq : known.seq + 1;
+    this.#updates.publish(directory.originate(lan.vnet, ip, lan.mac, seq));
+  }
+}

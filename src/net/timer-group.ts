@@ -1,0 +1,37 @@
+import type { Clock, Timer } from './clock.js';
+
+/** Timers that end together: after `stop` none fires and none can be set. */
+export class TimerGroup {
+  readonly #clock: Clock;
+  readonly #pending = new Set<Timer>();
+  #stopped = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  after(name: string, delayMs: number, action: () => void): Timer {
+    if (this.#stopped) return { cancel: () => {} };
+    const inner = this.#clock.after(name, delayMs, () => {
+      this.#pending.delete(timer);
+      action();
+    });
+    const timer: Timer = {
+      cancel: () => {
+        this.#pending.delete(timer);
+        inner.cancel();
+      },
+    };
+    this.#pending.add(timer);
+    return timer;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of [...this.#pending]) timer.cancel();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Cuts a table message that would not fit in one datagram into several that do. All of these messages are lists whose
+ * parts mean the same as the whole, since every one is idempotent and none needs order.
+ */
+
+import { MAX_UNACKED_BYTES } from './constants.js';
+import {
+  AROUND_BYTES,
+  bareMoveBytes,
+  moveBytes,
+  nodeBytes,
+  recordBytes,
+  resultBytes,
+  staleBytes,
+} from './size.js';
+import type { MoveClaim, TableMessage } from './table-message.js';
+
+/** At least one message; each payload takes at most `MAX_UNACKED_BYTES`, unless one element is larger by itself. */
+export function split(message: TableMessage): TableMessage[] {
+  switch (message.type) {
+    case 'records':
+    case 'returned':
+    case 'has':
+      return cut(message, message.records, recordBytes, (records) => ({ ...message, records }));
+    case 'stale':
+      return cut(message, message.records, staleBytes, (records) => ({ ...message, records }));
+    case 'nodes':
+      return cut(message, message.nodes, nodeBytes, (nodes) => ({ ...message, nodes }));
+    case 'claimResult':
+      return cut(message, message.results, resultBytes, (results) => ({ ...message, results }));
+    case 'claim':
+      return cut(message, message.moves.flatMap(splitMove), moveBytes, (moves) => ({ ...message, moves }));
+    case 'recall':
+    case 'digest':
+    case 'whoHas':
+    case 'nodesOf':
+    case 'redirect':
+      return [message];
+  }
+}
+
+/** @param build makes the message of a part of the elements */
+function cut<Element>(
+  message: TableMessage,
+  elements: readonly Element[],
+  bytesOf: (element: Element) => number,
+  build: (part: readonly Element[]) => TableMessage,
+): TableMessage[] {
+  const parts = runs(elements, bytesOf, MAX_UNACKED_BYTES - AROUND_BYTES);
+  return parts.length <= 1 ? [message] : parts.map(build);
+}
+
+/** The move of a node with very many addresses becomes several moves of the same MAC. */
+function splitMove(move: MoveClaim): MoveClaim[] {
+  const room = MAX_UNACKED_BYTES - AROUND_BYTES - bareMoveBytes(move);
+  const parts = runs(move.records, recordBytes, room);
+  return parts.length <= 1 ? [move] : parts.map((records) => ({ ...move, records }));
+}
+
+/** Consecutive runs of the elements, each of as many as fit in the room, and of one at least. */
+function runs<Element>(
+  elements: readonly Element[],
+  bytesOf: (element: Element) => number,
+  roomBytes: number,
+): Element[][] {
+  const all: Element[][] = [];
+  let run: Element[] = [];
+  let runBytes = Number.POSITIVE_INFINITY;
+  for (const element of elements) {
+    const bytes = bytesOf(element);
+    if (runBytes + bytes > roomBytes) {
+      run = [];
+      runBytes = 0;
+      all.push(run);
+    }
+    run.push(element);
+    runBytes += bytes;
+  }
+  return all;
+}

@@ -1,0 +1,112 @@
+/** Value types to the plain objects that protobufjs encodes (proto/vine.proto, names in camel case). */
+import { type Mac, writeMac } from '../net/mac.js';
+import type { NodeRecord } from '../tables/model.js';
+import type { ControlMessage } from './control-message.js';
+import type { Envelope } from './envelope.js';
+import type { MoveClaim } from './table-message.js';
+import {
+  CLAIM_REASON_NUMBER,
+  CLAIM_VERDICT_NUMBER,
+  MOVE_TRIGGER_NUMBER,
+  NODE_STATE_NUMBER,
+} from './words.js';
+
+export type WireObject = Readonly<Record<string, unknown>>;
+
+const NO_BYTES = new Uint8Array(0);
+
+export function envelopeToWire(envelope: Envelope): WireObject {
+  const { id, acks, epoch, ackEpoch, oldest, body } = envelope;
+  const head = { id, acks, epoch, ackEpoch, oldest };
+  // The body's field is named like the message's type.
+  return body === undefined ? head : { ...head, [body.type]: bodyToWire(body) };
+}
+
+function bodyToWire(message: ControlMessage): WireObject {
+  switch (message.type) {
+    case 'hello':
+    case 'ping':
+    case 'pong':
+    case 'bye':
+    case 'seek':
+    case 'digest':
+      return { ...message };
+    case 'seen':
+      return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
+    case 'recall':
+      return {};
+    case 'records':
+    case 'returned':
+      return { records: message.records.map(recordToWire) };
+    case 'stale':
+      return { records: message.records.map((record) => ({ ...record, ip: record.ip.toBytes() })) };
+    case 'whoHas':
+      return {
+        queryId: message.queryId,
+        vnet: message.vnet,
+        mac: message.mac === undefined ? NO_BYTES : macBytes(message.mac),
+        ip: message.ip?.toBytes() ?? NO_BYTES,
+      };
+    case 'has':
+      return { queryId: message.queryId, records: message.records.map(recordToWire) };
+    case 'claim':
+      return { claimId: message.claimId, moves: message.moves.map(moveToWire) };
+    case 'claimResult':
+      return { claimId: message.claimId, results: message.results.map(resultToWire) };
+    case 'nodesOf':
+      return {
+        queryId: message.queryId,
+        vnet: message.vnet,
+        prefix: message.prefix.address.toBytes(),
+        prefixLength: message.prefix.length,
+      };
+    case 'nodes':
+      return {
+        queryId: message.queryId,
+        nodes: message.nodes.map(({ ip, mac }) => ({ ip: ip.toBytes(), mac: macBytes(mac) })),
+      };
+    case 'redirect':
+      return {
+        vnet: message.vnet,
+        ip: message.ip.toBytes(),
+        router: message.router,
+        seq: message.seq,
+      };
+  }
+}
+
+function recordToWire(record: NodeRecord): WireObject {
+  return {
+    ...record,
+    ip: record.ip.toBytes(),
+    mac: macBytes(record.mac),
+    state: NODE_STATE_NUMBER[record.state],
+  };
+}
+
+function moveToWire(move: MoveClaim): WireObject {
+  return {
+    vnet: move.vnet,
+    mac: macBytes(move.mac),
+    records: move.records.map(recordToWire),
+    trigger: MOVE_TRIGGER_NUMBER[move.trigger],
+    // A monotonic clock may have fractions, and a captured frame's time may be a little ahead of it.
+    sinceDetectionUs: Math.max(0, Math.round(move.sinceDetectionUs)),
+    ...(move.objection === true ? { objection: true } : {}),
+  };
+}
+
+function resultToWire(result: (ControlMessage & { type: 'claimResult' })['results'][number]): WireObject {
+  return {
+    ...result,
+    ip: result.ip.toBytes(),
+    verdict: CLAIM_VERDICT_NUMBER[result.verdict],
+    reason: CLAIM_REASON_NUMBER[result.reason],
+  };
+}
+
+function macBytes(mac: Mac): Uint8Array {
+  const bytes = new Uint8Array(6);
+  writeMac(mac, bytes, 0);
+  return bytes;
+}

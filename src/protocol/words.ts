@@ -1,0 +1,40 @@
+/** The enums of proto/vine.proto and the words of src/tables that they stand for. */
+
+import type { MoveTrigger, NodeRecord } from '../tables/model.js';
+import type { ClaimReason, ClaimVerdict } from './table-message.js';
+
+export const NODE_STATE_NUMBER: Readonly<Record<NodeRecord['state'], number>> = { here: 1, withdrawn: 2 };
+
+export const MOVE_TRIGGER_NUMBER: Readonly<Record<MoveTrigger, number>> = {
+  rarp: 1,
+  'gratuitous-arp': 2,
+  arp: 3,
+  'neighbour-advertisement': 4,
+  operator: 5,
+};
+
+export const CLAIM_VERDICT_NUMBER: Readonly<Record<ClaimVerdict, number>> = {
+  accepted: 1,
+  refused: 2,
+  objection: 3,
+};
+
+export const CLAIM_REASON_NUMBER: Readonly<Record<ClaimReason, number>> = {
+  '': 0,
+  stale: 1,
+  'not-allowed': 2,
+  'unknown-network': 3,
+  frozen: 4,
+  'node-answers-here': 5,
+  'not-yours': 6,
+};
+
+export const NODE_STATE = inverse(NODE_STATE_NUMBER);
+export const MOVE_TRIGGER = inverse(MOVE_TRIGGER_NUMBER);
+export const CLAIM_VERDICT = inverse(CLAIM_VERDICT_NUMBER);
+export const CLAIM_REASON = inverse(CLAIM_REASON_NUMBER);
+
+function inverse<Word extends string>(numbers: Readonly<Record<Word, number>>): ReadonlyMap<number, Word> {
+  const words = Object.keys(numbers) as Word[];
+  return new Map(words.map((word) => [numbers[word], word]));
+}

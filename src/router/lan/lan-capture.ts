@@ -1,0 +1,44 @@
+/** One LAN's neighbour frames: captured, decoded, counted by drop reason, handed on; and the way to send one. */
+import { type Capture, openCapture } from '../../arp/capture.js';
+import { decodeNeighbourFrame, type NeighbourFrame } from '../../arp/frame.js';
+import type { Lan } from '../../mobility/ports.js';
+import type { Clock } from '../../net/clock.js';
+
+export class LanCapture {
+  readonly #capture: Capture;
+  readonly #drops = new Map<string, number>();
+
+  /** Throws when the interface cannot be captured. */
+  constructor(lan: Lan, clock: Clock, onFrame: (frame: NeighbourFrame, atMs: number) => void) {
+    this.#capture = openCapture(
+      lan.interface,
+      (bytes, atMs) => {
+        const frame = decodeNeighbourFrame(bytes);
+        if (typeof frame === 'string') this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
+        else onFrame(frame, atMs);
+      },
+      { ownMac: lan.mac, clock },
+    );
+  }
+
+  send(frame: Uint8Array): void {
+    this.#capture.send(frame);
+  }
+
+  close(): void {
+    this.#capture.close();
+  }
+
+  counters(): Record<string, number> {
+    const { received, sent, sendErrors, reopened } = this.#capture.counters;
+    const counters: Record<string, number> = {
+      neighbour_frames_received: received,
+      neighbour_frames_sent: sent,
+      neighbour_send_errors: sendErrors,
+      capture_reopened: reopened,
+    };
+    for (const [reason, count] of this.#drops)
+      counters[`drop_neighbour_${reason.replaceAll('-', '_')}`] = count;
+    return counters;
+  }
+}

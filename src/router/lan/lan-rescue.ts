@@ -1,0 +1,78 @@
+/** Opens the LAN sockets for frames to other MACs while, and only while, some node is not where its neighbours think. */
+
+import { messageOf } from '../../config/system-error.js';
+import type { LanSocket, NativeAddon } from '../../dataplane/engine.js';
+import type { Lan } from '../../mobility/ports.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import type { Directory } from '../../tables/directory.js';
+import type { Gndt } from '../../tables/gndt.js';
+import { MacTable } from '../../tables/mac-table.js';
+import type { VnetId } from '../../tables/model.js';
+import { Rescue } from '../../tables/rescue.js';
+
+/** Not in the middle of a move, which is what it is needed for: the kernel takes a lock of its own for it. */
+const SOON_MS = 1;
+/** Nodes that come and go do not make the interfaces enter and leave promiscuous mode each time. */
+const LINGER_MS = 10_000;
+
+export interface LanRescueOptions {
+  readonly native: Pick<NativeAddon, 'setRescue'>;
+  readonly clock: Clock;
+  readonly gndt: Gndt;
+  readonly directory: Directory;
+  readonly lans: readonly Lan[];
+  readonly lanSockets: readonly LanSocket[];
+  readonly onError: (lan: string, reason: string) => void;
+}
+
+export class LanRescue {
+  /** For the packet workers. */
+  readonly macs = MacTable.create();
+  readonly #options: LanRescueOptions;
+  readonly #rescue: Rescue;
+  readonly #on = new Set<VnetId>();
+  /** By vnet: the change that is to come. */
+  readonly #pending = new Map<VnetId, Timer>();
+
+  constructor(options: LanRescueOptions) {
+    this.#options = options;
+    const { gndt, directory } = options;
+    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet, isNeeded) => this.#changed(vnet, isNeeded));
+  }
+
+  /** GNDT has adopted a new configuration. */
+  rebuild(): void {
+    this.#rescue.rebuild();
+  }
+
+  stop(): void {
+    for (const timer of this.#pending.values()) timer.cancel();
+  }
+
+  #changed(vnet: VnetId, isNeeded: boolean): void {
+    this.#pending.get(vnet)?.cancel();
+    this.#pending.delete(vnet);
+    if (isNeeded === this.#on.has(vnet)) return;
+    const change = (): void => {
+      this.#pending.delete(vnet);
+      this.#set(vnet, isNeeded);
+    };
+    const delayMs = isNeeded ? SOON_MS : LINGER_MS;
+    this.#pending.set(vnet, this.#options.clock.after('rescue', delayMs, change));
+  }
+
+  #set(vnet: VnetId, on: boolean): void {
+    const { lans, lanSockets, native, onError } = this.#options;
+    if (on) this.#on.add(vnet);
+    else this.#on.delete(vnet);
+    for (const [index, lan] of lans.entries()) {
+      const socket = lanSockets[index];
+      if (lan.vnet !== vnet || socket === undefined) continue;
+      try {
+        native.setRescue(socket.fd, on);
+      } catch (error) {
+        onError(lan.interface, messageOf(error));
+      }
+    }
+  }
+}

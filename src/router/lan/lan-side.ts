@@ -1,0 +1,137 @@
+/** Everything that this router does on its LANs by ARP and neighbour discovery, but for what mobility decides. */
+import { probe } from '../../arp/announce.js';
+import type { NeighbourFrame } from '../../arp/frame.js';
+import { Prober } from '../../arp/prober.js';
+import { Resolver } from '../../arp/resolver.js';
+import { Scanner } from '../../arp/scanner.js';
+import type { Lan } from '../../mobility/ports.js';
+import type { Clock } from '../../net/clock.js';
+import type { Ip } from '../../net/ip.js';
+import type { Mac } from '../../net/mac.js';
+import { Prefix } from '../../net/prefix.js';
+import type { Gndt } from '../../tables/gndt.js';
+import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../../tables/model.js';
+import type { Tables } from '../view/table-views.js';
+import { LanCapture } from './lan-capture.js';
+
+export interface LanSideOptions {
+  readonly lans: readonly Lan[];
+  readonly clock: Clock;
+  readonly tables: Tables;
+  readonly onFrame: (lan: LanIndex, frame: NeighbourFrame, atMs: number) => void;
+  /** A native node that no longer answers probes. */
+  readonly onGone: (vnet: VnetId, ip: Ip) => void;
+}
+
+export class LanSide {
+  readonly #options: LanSideOptions;
+  readonly #resolver: Resolver;
+  readonly #scanner: Scanner;
+  readonly #prober: Prober;
+  #captures: readonly LanCapture[] = [];
+  #unsubscribe: () => void;
+
+  constructor(options: LanSideOptions) {
+    const { lans, clock, tables } = options;
+    const ports = { clock, sendFrame: (lan: LanIndex, frame: Uint8Array) => this.sendFrame(lan, frame) };
+    this.#options = options;
+    this.#resolver = new Resolver(ports, lans);
+    this.#scanner = new Scanner(ports, lans, {
+      entries: () => [...tables.lndt.entries, ...homeGateways(tables.gndt)],
+      known: (vnet, ip) => this.#isKnown(vnet, ip),
+      elsewhere: () => nodesElsewhere(tables),
+    });
+    this.#prober = new Prober(
+      ports,
+      lans,
+      {
+        stale: (olderThanMs) => tables.hwdt.stale(olderThanMs),
+        get: (vnet, ip) => tables.hwdt.get(vnet, ip),
+        markSilent: (vnet, ip) => tables.hwdt.markSilent(vnet, ip),
+        isVisiting: (vnet, ip) =>
+          tables.directory.here(vnet, ip) !== undefined && !tables.gndt.isHome(vnet, ip),
+      },
+      ({ vnet, ip }) => options.onGone(vnet, ip),
+    );
+    this.#unsubscribe = tables.hwdt.subscribe((vnet, ip) => {
+      if (tables.hwdt.get(vnet, ip) !== undefined) this.#resolver.learned(vnet, ip);
+    });
+  }
+
+  /** Opens the captures; throws when an interface cannot be captured. Frames come from now on. */
+  open(): void {
+    const { lans, clock, onFrame } = this.#options;
+    this.#captures = lans.map(
+      (lan) => new LanCapture(lan, clock, (frame, atMs) => onFrame(lan.index, frame, atMs)),
+    );
+  }
+
+  /** Begins to ask for nodes that are not known yet, and for those that fell silent. */
+  start(): void {
+    this.#scanner.start();
+    this.#prober.start();
+  }
+
+  /** Other nodes may take part now: asks for those that are not known. */
+  rescan(): void {
+    this.#scanner.stop();
+    this.#scanner.start();
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+    this.#scanner.stop();
+    this.#prober.stop();
+    this.#resolver.stop();
+    for (const capture of this.#captures) capture.close();
+  }
+
+  /** A packet waits for this node's MAC. */
+  want(vnet: VnetId, ip: Ip): void {
+    this.#resolver.want(vnet, ip);
+  }
+
+  /** Asks a MAC on a LAN whether it is that node: its answer is evidence, its IP traffic is not. */
+  probe(lan: LanIndex, ip: Ip, mac: Mac): void {
+    const via = this.#options.lans[lan]?.mac;
+    if (via !== undefined) this.sendFrame(lan, probe(ip, via, mac, undefined));
+  }
+
+  sendFrame(lan: LanIndex, frame: Uint8Array): void {
+    this.#captures[lan]?.send(frame);
+  }
+
+  counters(): Record<string, number> {
+    const sum: Record<string, number> = {
+      resolver_unanswered: this.#resolver.unanswered,
+      resolver_refused: this.#resolver.refused,
+    };
+    for (const capture of this.#captures) {
+      for (const [name, count] of Object.entries(capture.counters())) sum[name] = (sum[name] ?? 0) + count;
+    }
+    return sum;
+  }
+
+  /** To the other routers too. A machine that was seen before lndt.json named it has a binding and no record. */
+  #isKnown(vnet: VnetId, ip: Ip): boolean {
+    const { directory, gndt, hwdt } = this.#options.tables;
+    const record = directory.here(vnet, ip);
+    return record !== undefined && (record.router !== gndt.self || hwdt.get(vnet, ip) !== undefined);
+  }
+}
+
+/** Nodes that are at other routers. */
+function* nodesElsewhere({ directory, gndt }: Tables): Generator<NodeRecord> {
+  for (const record of directory.all()) {
+    if (record.state === 'here' && record.router !== gndt.self) yield record;
+  }
+}
+
+/** A home network's gateway takes part without being listed: what comes from outside is known by its MAC. */
+function homeGateways(gndt: Gndt): LndtEntry[] {
+  return gndt.config.networks.flatMap(({ vnet, gateway, router }) =>
+    gateway === undefined || router !== gndt.self
+      ? []
+      : [{ vnet, prefix: Prefix.host(gateway), mac: undefined }],
+  );
+}

@@ -1,0 +1,89 @@
+/** The router's sockets and LANs: opened together, closed together. */
+import { listInterfaces } from '../../config/interfaces.js';
+import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../../dataplane/engine.js';
+import type { Lan } from '../../mobility/ports.js';
+import { macFromHalves } from '../../net/mac.js';
+import type { Gndt } from '../../tables/gndt.js';
+import type { LndtEntry, RouterConfig } from '../../tables/model.js';
+import { interfaceAddresses } from '../lan/lans.js';
+import { openTunPorts, type TunPort } from './tun-ports.js';
+
+export interface Sockets {
+  readonly udp: readonly UdpSocket[];
+  readonly tcp: readonly TcpListener[];
+  readonly lanSockets: readonly LanSocket[];
+  readonly lans: readonly Lan[];
+  /** Numbered behind the LANs. */
+  readonly tuns: readonly TunPort[];
+  close(): void;
+}
+
+/** Throws with what was being opened; nothing is left open then. */
+export function openSockets(
+  native: NativeAddon,
+  config: RouterConfig,
+  gndt: Gndt,
+  entries: readonly LndtEntry[],
+): Sockets {
+  const open: number[] = [];
+  const keep = <T extends { readonly fd: number }>(what: string, make: () => T): T => {
+    try {
+      const socket = make();
+      open.push(socket.fd);
+      return socket;
+    } catch (error) {
+      for (const fd of open) native.closeSocket(fd);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot open ${what}: ${reason}`, { cause: error });
+    }
+  };
+  const udp = config.listen
+    .filter(({ transport }) => transport === 'udp')
+    .map(({ address, port }) =>
+      keep(`udp://${address}:${port}`, () => native.openUdp(address.toBytes(), port)),
+    );
+  const tcp = config.listen
+    .filter(({ transport }) => transport === 'tcp')
+    .map(({ address, port }) =>
+      keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
+    );
+  const lanSockets = config.lans.map((lan, index) =>
+    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
+  );
+  const lans = config.lans.map((lan, index): Lan => {
+    const { macHigh, macLow } = lanSockets[index] ?? { macHigh: 0, macLow: 0 };
+    return {
+      index,
+      interface: lan.interface,
+      vnet: gndt.vnetByName(lan.vnet)?.id ?? 0,
+      mac: macFromHalves(macHigh, macLow),
+      addresses: interfaceAddresses(lan.interface),
+    };
+  });
+  const close = (): void => {
+    for (const fd of open) native.closeSocket(fd);
+  };
+  let tuns: readonly TunPort[];
+  try {
+    tuns = openTunPorts(native, config, gndt, entries, lans);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  open.push(...tuns.map(({ socket }) => socket.fd));
+  return {
+    udp,
+    tcp,
+    lanSockets,
+    lans,
+    tuns,
+    close,
+  };
+}
+
+/** What a dead packet worker may have died of, as the end of a message; empty when all interfaces are there. */
+export function lostPorts({ lans, tuns }: Sockets): string {
+  const there = listInterfaces();
+  const lost = [...lans, ...tuns].map((port) => port.interface).filter((name) => !there.includes(name));
+  return lost.length === 0 ? '' : `; this machine no longer has ${lost.join(', ')}`;
+}

@@ -1,0 +1,174 @@
+/**
+ * TUN ports: how the gateway machine itself takes part (dataplane.md, "The gateway's own addresses"). A port belongs to
+ * a vnet. Beside a LAN of that vnet it carries the machine's own addresses of the LAN; without one the machine is a node
+ * by itself, with the single addresses that lndt.json lists in its native networks, and these are put on the device.
+ *
+ * Devices, addresses and routes are the kernel's as long as the descriptor is open: they go with the process, also when
+ * it is killed.
+ */
+import type { NativeAddon, TunSocket } from '../../dataplane/engine.js';
+import type { Family, Ip } from '../../net/ip.js';
+import { Prefix } from '../../net/prefix.js';
+import type { Directory } from '../../tables/directory.js';
+import type { CompilerLan } from '../../tables/forwarding-compiler.js';
+import type { Gndt } from '../../tables/gndt.js';
+import type { LndtEntry, RouterConfig, RouterEntry, VnetId } from '../../tables/model.js';
+import { IpCommands } from './ip-commands.js';
+
+export interface TunPort extends CompilerLan {
+  readonly interface: string;
+  readonly socket: TunSocket;
+  /** What packets from here come from: the port's own addresses, or those of the vnet's LANs. */
+  readonly sources: readonly Ip[];
+}
+
+/** Makes the devices; throws what is wrong with the first that cannot be had, with none left. */
+export function openTunPorts(
+  native: NativeAddon,
+  config: RouterConfig,
+  gndt: Gndt,
+  entries: readonly LndtEntry[],
+  lans: readonly CompilerLan[],
+): readonly TunPort[] {
+  const open: TunPort[] = [];
+  for (const tun of config.tun) {
+    const vnet = gndt.vnetByName(tun.vnet)?.id ?? 0;
+    const lansOfVnet = lans.filter((lan) => lan.vnet === vnet);
+    const addresses = lansOfVnet.length > 0 ? [] : addressesOf(vnet, gndt, entries);
+    const index = lans.length + open.length;
+    const sources = [...addresses, ...lansOfVnet.flatMap((lan) => lan.addresses)];
+    try {
+      const socket = native.openTun(tun.interface, index);
+      open.push({ interface: tun.interface, vnet, index, addresses, sources, socket });
+    } catch (error) {
+      for (const { socket } of open) native.closeSocket(socket.fd);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot open TUN port ${tun.interface}: ${reason}`, { cause: error });
+    }
+  }
+  return open;
+}
+
+function addressesOf(vnet: VnetId, gndt: Gndt, entries: readonly LndtEntry[]): Ip[] {
+  return entries
+    .filter((entry) => entry.vnet === vnet && entry.prefix.isHost && gndt.isHome(vnet, entry.prefix.address))
+    .map(({ prefix }) => prefix.address);
+}
+
+export class TunRoutes {
+  readonly #ports: readonly TunPort[];
+  readonly #gndt: Gndt;
+  readonly #directory: Directory;
+  readonly #commands: IpCommands;
+  /** Host routes of nodes that are away, by port index and address. */
+  readonly #away = new Set<string>();
+  /** Routes to the other sites' networks, by port. */
+  readonly #networks = new Map<TunPort, ReadonlyMap<string, Prefix>>();
+  #unsubscribe: () => void = () => {};
+
+  /** @param onProblem what `ip` says of routes that come later, a sentence each */
+  constructor(
+    ports: readonly TunPort[],
+    gndt: Gndt,
+    directory: Directory,
+    onProblem: (problem: string) => void,
+  ) {
+    this.#ports = ports;
+    this.#gndt = gndt;
+    this.#directory = directory;
+    this.#commands = new IpCommands(onProblem);
+  }
+
+  /** Brings the devices up with addresses and routes. Answers what did not work, as warnings. */
+  async start(mtuBytes: number): Promise<string[]> {
+    if (this.#ports.length === 0) return [];
+    const warnings: string[] = [];
+    for (const port of this.#ports) {
+      if (port.sources.filter((ip) => !ip.isLinkLocal).length === 0)
+        warnings.push(
+          `${port.interface}: this machine has no address in the vnet (none on its LANs there, no single address in lndt.json), so nothing can use it`,
+        );
+      const networks = this.#networksOf(port, warnings);
+      this.#networks.set(port, networks);
+      const routes = [...networks.values()].flatMap((prefix) => routeCommand('add', port, prefix));
+      const lines = [...deviceCommands(port, mtuBytes), ...routes];
+      const problems = await this.#commands.run(lines);
+      warnings.push(...problems.map((problem) => `${port.interface}: ${problem}`));
+    }
+    for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
+    this.#unsubscribe = this.#directory.subscribe(({ after }) => this.#update(after.vnet, after.ip));
+    return warnings;
+  }
+
+  /** The GNDT's networks are others now: new routes come before old ones go. */
+  reconfigure(): void {
+    for (const port of this.#ports) {
+      const before = this.#networks.get(port) ?? new Map<string, Prefix>();
+      const now = this.#networksOf(port, []);
+      this.#networks.set(port, now);
+      const added = [...now].filter(([key]) => !before.has(key));
+      const gone = [...before].filter(([key]) => !now.has(key));
+      this.#commands.later([
+        ...added.flatMap(([, prefix]) => routeCommand('replace', port, prefix)),
+        ...gone.flatMap(([, prefix]) => routeCommand('del', port, prefix)),
+      ]);
+    }
+    for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  /** The other sites' networks. One that a router itself is reached in would catch the tunnel's own datagrams. */
+  #networksOf(port: TunPort, warnings: string[]): Map<string, Prefix> {
+    const networks = new Map<string, Prefix>();
+    for (const { vnet, prefix, router } of this.#gndt.config.networks) {
+      if (vnet !== port.vnet || router === this.#gndt.self) continue;
+      const reached = this.#gndt.config.routers.find((entry) => isReachedIn(entry, prefix));
+      if (reached === undefined) networks.set(prefix.key, prefix);
+      else warnings.push(`${port.interface}: no route to ${prefix}: an endpoint of ${reached.id} lies in it`);
+    }
+    return networks;
+  }
+
+  /** A node that is native here and away is no longer on the LAN, where the kernel would look for it. */
+  #update(vnet: VnetId, ip: Ip): void {
+    const port = this.#ports.find((candidate) => candidate.vnet === vnet);
+    if (port === undefined) return;
+    const record = this.#directory.here(vnet, ip);
+    const isAway = record !== undefined && record.router !== this.#gndt.self && this.#gndt.isHome(vnet, ip);
+    const key = `${port.index} ${ip.key}`;
+    if (isAway === this.#away.has(key)) return;
+    if (isAway) this.#away.add(key);
+    else this.#away.delete(key);
+    this.#commands.later(routeCommand(isAway ? 'replace' : 'del', port, Prefix.host(ip)));
+  }
+}
+
+function isReachedIn({ endpoints }: RouterEntry, prefix: Prefix): boolean {
+  return endpoints.some(({ address }) => address.family === prefix.family && prefix.contains(address));
+}
+
+function deviceCommands(port: TunPort, mtuBytes: number): string[] {
+  const device = port.interface;
+  return [
+    // No link-local address: there is no link.
+    `link set dev ${device} mtu ${mtuBytes} txqueuelen 1000 addrgenmode none`,
+    ...port.addresses.map(
+      (ip) => `addr add ${Prefix.host(ip)} dev ${device}${ip.family === 6 ? ' nodad' : ''}`,
+    ),
+    `link set dev ${device} up`,
+  ];
+}
+
+function routeCommand(verb: 'add' | 'replace' | 'del', port: TunPort, prefix: Prefix): string[] {
+  const source = sourceOf(port, prefix.family);
+  if (source === undefined) return [];
+  const family = prefix.family === 6 ? '-6 ' : '';
+  return [`${family}route ${verb} ${prefix} dev ${port.interface} src ${source}`];
+}
+
+function sourceOf({ sources }: TunPort, family: Family): Ip | undefined {
+  return sources.find((ip) => ip.family === family && !ip.isLinkLocal);
+}

@@ -1,0 +1,93 @@
+/** Puts a new configuration into the running tables, tunnel and data plane: first what may fail, then all at once. */
+import { gndtDigest } from '../../config/digest.js';
+import type { VineConfig } from '../../config/load.js';
+import type { DataPlane } from '../../dataplane/plane.js';
+import type { Mobility } from '../../mobility/mobility.js';
+import type { Clock } from '../../net/clock.js';
+import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
+import type { GndtPlan } from '../../tables/gndt.js';
+import type { LogLevel } from '../../tables/model.js';
+import type { PeerPlan } from '../../tunnel/peer-table.js';
+import type { Tunnel } from '../../tunnel/tunnel.js';
+import type { LanRescue } from '../lan/lan-rescue.js';
+import type { LanSide } from '../lan/lan-side.js';
+import type { Guards } from '../machine/guards.js';
+import type { TunRoutes } from '../machine/tun-ports.js';
+import type { Relays } from '../relays.js';
+import type { MetricsHost } from '../view/metrics-host.js';
+import type { Tables } from '../view/table-views.js';
+import type { Prepared } from './reloader.js';
+
+export interface ApplyParts {
+  readonly clock: Clock;
+  readonly tables: Tables;
+  readonly compiler: ForwardingCompiler;
+  readonly plane: DataPlane;
+  readonly tunnel: Tunnel;
+  readonly mobility: Mobility;
+  readonly lanSide: LanSide;
+  readonly tunRoutes: TunRoutes;
+  readonly rescue: LanRescue;
+  readonly relays: Relays;
+  readonly guards: Guards;
+  readonly metrics: MetricsHost;
+  readonly setLogLevel: (level: LogLevel) => void;
+}
+
+interface Plans {
+  readonly gndt: GndtPlan;
+  readonly peers: PeerPlan;
+}
+
+/** A string is the problem for which nothing was done. See `ReloaderOptions.prepare`. */
+export async function prepareConfig(
+  parts: ApplyParts,
+  before: VineConfig,
+  after: VineConfig,
+  lenient: boolean,
+): Promise<Prepared | string> {
+  const gndt = parts.tables.gndt.plan(after.gndt, parts.clock.nowMs());
+  if (typeof gndt === 'string') return gndt;
+  const peers = parts.tunnel.planPeers(
+    after.gndt.routers.filter(({ id }) => id !== after.router.id),
+    gndt.ownClients,
+  );
+  if (typeof peers === 'string') return peers;
+  const guard = await parts.guards.prepare(after.gndt.networks, lenient);
+  if (typeof guard === 'string') return guard;
+  const metrics = await parts.metrics.prepare(after.router.metrics, lenient);
+  if (typeof metrics === 'string') {
+    guard.abandon();
+    return metrics;
+  }
+  return {
+    commit: () => {
+      commit(parts, { gndt, peers }, before, after);
+      guard.commit();
+      metrics.commit();
+    },
+    abandon: () => {
+      guard.abandon();
+      metrics.abandon();
+    },
+  };
+}
+
+function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: VineConfig): void {
+  const { tables, compiler, plane, tunnel, mobility, lanSide } = parts;
+  const { gndt, lndt } = tables;
+  gndt.adopt(plans.gndt, parts.clock.nowMs());
+  lndt.adopt(after.lndt);
+  plane.setVnets(after.gndt.vnets.map(({ id }) => id));
+  plane.setClients(gndt.ownClients);
+  for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);
+  // Routes first: the packets that come now are not for peers that are going.
+  compiler.reconfigure();
+  parts.rescue.rebuild();
+  parts.relays.rebuild();
+  mobility.reconfigure(after.router.mobility);
+  tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
+  lanSide.rescan();
+  parts.tunRoutes.reconfigure();
+  if (before.router.log.level !== after.router.log.level) parts.setLogLevel(after.router.log.level);
+}

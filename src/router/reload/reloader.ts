@@ -1,0 +1,218 @@
+/**
+ * Live reload: reads the files again, works out the difference, and applies all of it or nothing.
+ *
+ *   load ──errors──▶ refused       difference ──fixed things──▶ refused       prepare ──problem──▶ refused
+ *   commit: one turn of the event loop, cannot fail
+ *
+ * With a time to confirm the configuration of before is kept; unless `confirm` comes in time it is applied again.
+ */
+import { type ConfigDifference, configDifference } from '../../config/difference.js';
+import type { LoadOutcome, VineConfig } from '../../config/load.js';
+import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
+import type { EventHub } from '../view/event-hub.js';
+
+/** What has been made ready for a new configuration, outside the tables. */
+export interface Prepared {
+  /** Applies it. Synchronous, so that nobody sees half of it; does not throw. */
+  commit(): void;
+  /** Lets go of what was made ready. */
+  abandon(): void;
+}
+
+export interface ReloaderOptions {
+  readonly clock: Clock;
+  readonly hub: EventHub;
+  /** What the router runs with. */
+  readonly config: VineConfig;
+  readonly warnings: readonly string[];
+  readonly load: () => LoadOutcome;
+  /**
+   * @param lenient take it without what cannot be had (the way back from a reload must not fail for a busy port)
+   * @returns a problem as a string
+   */
+  readonly prepare: (before: VineConfig, after: VineConfig, lenient: boolean) => Promise<Prepared | string>;
+  readonly isReady: () => boolean;
+}
+
+/** What the files say, held against what the router runs with. */
+export type FilesState = { readonly errors: readonly ConfigError[] } | { readonly changes: number };
+
+interface Pending {
+  /** What to go back to. */
+  readonly config: VineConfig;
+  readonly warnings: readonly string[];
+  readonly timer: Timer;
+  readonly before: string;
+}
+
+/** An event must stay a line. */
+const CHANGES_IN_EVENT = 20;
+const UNDONE =
+  'a reload was not confirmed in time: the router runs with the configuration of before, not with what the files say';
+
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  #config: VineConfig;
+  #configWarnings: readonly string[];
+  #pending: Pending | undefined;
+  #isUndone = false;
+  #busy = false;
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#configWarnings = options.warnings;
+  }
+
+  /** What the router runs with now. */
+  get config(): VineConfig {
+    return this.#config;
+  }
+
+  /** About the configuration, and about the reload that waits for its confirmation. */
+  warnings(): string[] {
+    const waits =
+      this.#pending && `a reload is undone at ${this.#pending.before} unless "vinectl confirm" comes before`;
+    return [
+      ...this.#configWarnings,
+      ...(waits === undefined ? [] : [waits]),
+      ...(this.#isUndone ? [UNDONE] : []),
+    ];
+  }
+
+  /** Reads the files, changes nothing. */
+  filesState(): FilesState {
+    const loaded = this.#options.load();
+    if ('errors' in loaded) return loaded;
+    const { changes, refused } = configDifference(this.#config, loaded.config);
+    return { changes: changes.length + refused.length };
+  }
+
+  stop(): void {
+    this.#pending?.timer.cancel();
+    this.#pending = undefined;
+  }
+
+  async reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    const hindrance = this.#hindrance(request);
+    if (hindrance !== undefined) return this.#refuse([{ file: '', path: '', message: hindrance }]);
+    this.#busy = true;
+    try {
+      return await this.#reload(request);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  confirm(): ConfirmView | string {
+    if (this.#pending === undefined) return 'no reload waits to be confirmed';
+    this.stop();
+    this.#options.hub.emit('info', 'reload_confirmed', 'a reload was confirmed');
+    return { confirmed: true };
+  }
+
+  #hindrance(request: ReloadRequest): string | undefined {
+    if (!this.#options.isReady()) return 'the router is not ready yet, or stopping';
+    if (this.#busy) return 'another reload is under way';
+    if (this.#pending !== undefined && !request.dryRun && request.confirmSeconds === undefined)
+      return 'a reload waits to be confirmed: "vinectl confirm" first, or reload with --confirm again';
+    return undefined;
+  }
+
+  async #reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    const loaded = this.#options.load();
+    if ('errors' in loaded) return this.#refuse(loaded.errors);
+    const difference = configDifference(this.#config, loaded.config);
+    if (difference.refused.length > 0) return this.#refuse(difference.refused);
+    const view: ReloadView = {
+      applied: false,
+      changes: difference.changes,
+      warnings: loaded.warnings,
+      confirmBefore: null,
+    };
+    if (request.dryRun) return view;
+    const before = { config: this.#config, warnings: this.#configWarnings };
+    const problem = await this.#apply(loaded.config, loaded.warnings, false);
+    if (problem !== undefined) return this.#refuse([{ file: '', path: '', message: problem }]);
+    this.#isUndone = false;
+    const confirmBefore = this.#awaitConfirmation(request.confirmSeconds, before);
+    this.#tellApplied(difference, confirmBefore);
+    return { ...view, applied: difference.changes.length > 0, confirmBefore };
+  }
+
+  async #apply(
+    config: VineConfig,
+    warnings: readonly string[],
+    lenient: boolean,
+  ): Promise<string | undefined> {
+    const prepared = await this.#options.prepare(this.#config, config, lenient);
+    if (typeof prepared === 'string') return prepared;
+    if (!this.#options.isReady()) {
+      prepared.abandon();
+      return 'the router is stopping';
+    }
+    prepared.commit();
+    this.#config = config;
+    this.#configWarnings = warnings;
+    return undefined;
+  }
+
+  /** With a reload that waits already, the way back is still the one from before that. */
+  #awaitConfirmation(
+    seconds: number | undefined,
+    current: { readonly config: VineConfig; readonly warnings: readonly string[] },
+  ): string | null {
+    if (seconds === undefined) return null;
+    const { clock } = this.#options;
+    const { config, warnings } = this.#pending ?? current;
+    this.#pending?.timer.cancel();
+    const timer = clock.after('reload-confirm', seconds * 1000, () => void this.#goBack());
+    const before = new Date(clock.wallMs() + seconds * 1000).toISOString();
+    this.#pending = { config, warnings, timer, before };
+    return before;
+  }
+
+  async #goBack(): Promise<void> {
+    const { clock, hub } = this.#options;
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    if (this.#busy) {
+      this.#pending = { ...pending, timer: clock.after('reload-confirm', 100, () => void this.#goBack()) };
+      return;
+    }
+    this.#pending = undefined;
+    this.#busy = true;
+    try {
+      const problem = await this.#apply(pending.config, pending.warnings, true);
+      this.#isUndone = true;
+      if (problem === undefined)
+        hub.emit('warn', 'reload_undone', 'a reload was not confirmed in time and is undone');
+      else hub.emit('error', 'reload_undo_failed', 'a reload could not be undone', { reason: problem });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #refuse(errors: readonly ConfigError[]): ReloadErrorView {
+    const lines = errors.map(formatConfigError);
+    this.#options.hub.emit('error', 'reload_refused', 'a reload was refused, nothing has changed', {
+      errors: lines.slice(0, CHANGES_IN_EVENT),
+    });
+    return { error: lines.join('\n'), errors };
+  }
+
+  #tellApplied({ changes }: ConfigDifference, confirmBefore: string | null): void {
+    const count = (kind: string): number => changes.filter(({ change }) => change === kind).length;
+    this.#options.hub.emit('info', 'reload_applied', 'the configuration was reloaded', {
+      added: count('added'),
+      removed: count('removed'),
+      changed: count('changed'),
+      changes: changes
+        .slice(0, CHANGES_IN_EVENT)
+        .map(({ change, thing, name }) => `${change} ${thing} ${name}`),
+      confirmBefore,
+    });
+  }
+}

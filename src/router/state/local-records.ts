@@ -1,0 +1,53 @@
+/**
+ * What this router must not forget over a restart: the records that name it (visitors too), and those of nodes native
+ * to its networks, wherever they are. Kept in step record by record: of a directory of 100,000 these may be a hundred,
+ * and the state is written at every move.
+ */
+import type { Directory, SavedRecord } from '../../tables/directory.js';
+import type { Gndt } from '../../tables/gndt.js';
+import type { GndtConfig, NodeRecord } from '../../tables/model.js';
+import { VnetMap } from '../../tables/vnet-map.js';
+
+export class LocalRecords {
+  readonly #gndt: Gndt;
+  readonly #directory: Directory;
+  #records = new VnetMap<string, NodeRecord>();
+  /** For which it was made: a reload changes which networks are at home here. */
+  #config: GndtConfig;
+
+  /** @param changed a record that is local, or was, has changed */
+  constructor(gndt: Gndt, directory: Directory, changed: () => void) {
+    this.#gndt = gndt;
+    this.#directory = directory;
+    this.#config = gndt.config;
+    this.#rebuild();
+    directory.subscribe(({ after }) => {
+      // Not `after` itself: another listener may have changed the directory meanwhile.
+      const current = directory.get(after.vnet, after.ip);
+      if (current !== undefined && this.#note(current)) changed();
+    });
+  }
+
+  /** Tombstones included. */
+  all(): SavedRecord[] {
+    if (this.#config !== this.#gndt.config) this.#rebuild();
+    // Tombstones expire in the directory without anybody's being told.
+    const current = [...this.#records.values()].filter(
+      (record) => this.#directory.get(record.vnet, record.ip) === record,
+    );
+    return current.map((record) => this.#directory.saved(record));
+  }
+
+  #rebuild(): void {
+    this.#config = this.#gndt.config;
+    this.#records = new VnetMap();
+    for (const record of this.#directory.all()) this.#note(record);
+  }
+
+  #note(record: NodeRecord): boolean {
+    const { vnet, ip, router } = record;
+    if (router !== this.#gndt.self && !this.#gndt.isHome(vnet, ip)) return this.#records.delete(vnet, ip.key);
+    this.#records.set(vnet, ip.key, record);
+    return true;
+  }
+}

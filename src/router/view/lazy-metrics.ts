@@ -1,0 +1,42 @@
+import type { MoveView } from '../../mobility/ports.js';
+import type { Metrics, MetricsSource } from './metrics.js';
+
+/**
+ * The metrics, from when somebody can scrape them on: a router without `metrics.listen` does without their library,
+ * which costs it some megabytes.
+ */
+export class LazyMetrics {
+  readonly #source: MetricsSource;
+  #metrics: Promise<Metrics> | undefined;
+  #loaded: Metrics | undefined;
+
+  constructor(source: MetricsSource) {
+    this.#source = source;
+  }
+
+  /** Moves count from now on. May be called again. */
+  async load(): Promise<void> {
+    await this.#load();
+  }
+
+  async collect(): Promise<{ text: string; type: string }> {
+    return (await this.#load()).collect();
+  }
+
+  judged(move: { view(): MoveView }): void {
+    this.#loaded?.judged(move.view());
+  }
+
+  stop(): void {
+    this.#loaded?.stop();
+  }
+
+  #load(): Promise<Metrics> {
+    this.#metrics ??= import('./metrics.js').then(({ Metrics }) => {
+      this.#loaded = new Metrics(this.#source);
+      this.#loaded.start();
+      return this.#loaded;
+    });
+    return this.#metrics;
+  }
+}

@@ -1,0 +1,34 @@
+/** Where the metrics come from in the running router. */
+import type { DataPlane } from '../../dataplane/plane.js';
+import type { ForwardingTable } from '../../tables/forwarding-table.js';
+import type { MetricsSource } from './metrics.js';
+import type { Tables } from './table-views.js';
+import type { LiveView } from './view.js';
+
+export interface MetricsParts {
+  /** Asked when something is scraped, when it exists. */
+  readonly view: () => LiveView;
+  readonly tables: Tables;
+  readonly forwarding: ForwardingTable;
+  readonly plane: DataPlane;
+}
+
+export function metricsSource({ view, tables, forwarding, plane }: MetricsParts): MetricsSource {
+  const { gndt, lndt, hwdt, directory } = tables;
+  return {
+    status: () => view().status(),
+    peers: () => view().peers(),
+    counters: () => view().counters(),
+    tables: () => ({
+      gndt_networks: gndt.config.networks.length,
+      gndt_routers: gndt.config.routers.length,
+      lndt: lndt.entries.length,
+      hwdt: hwdt.size,
+      directory: directory.size,
+      forwarding: forwarding.size,
+    }),
+    vnetTraffic: () =>
+      gndt.config.vnets.map(({ id, name }) => ({ vnet: name, traffic: plane.vnetTraffic(id) })),
+    threads: () => plane.threads(),
+  };
+}

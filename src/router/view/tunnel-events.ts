@@ -1,0 +1,35 @@
+/** The tunnel's events as operators see them. */
+import type { TunnelEvent } from '../../tunnel/peer-state.js';
+import type { EventFields, EventHub, EventLevel } from './event-hub.js';
+
+const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, string]>> = {
+  peer_up: ['info', 'a peer is up'],
+  peer_down: ['warn', 'a peer is down'],
+  peer_refused: ['error', 'a peer cannot be talked to'],
+  peer_unanswered: ['warn', 'a peer does not answer'],
+  peer_path: ['info', 'messages to a peer take another path'],
+  peer_gndt_differs: ['warn', "a peer's gndt.json is not the same as this router's"],
+};
+
+export function emitTunnelEvent(hub: EventHub, event: TunnelEvent): void {
+  const [level, message] = MESSAGES[event.event];
+  hub.emit(level, event.event, message, fieldsOf(event));
+}
+
+function fieldsOf(event: TunnelEvent): EventFields {
+  switch (event.event) {
+    case 'peer_up':
+      return {
+        peer: event.router,
+        endpoint: event.endpoint,
+        version: event.version,
+        rttMs: event.rttMs ?? null,
+      };
+    case 'peer_path':
+      return { peer: event.router, path: event.path, reason: event.reason };
+    case 'peer_gndt_differs':
+      return { peer: event.router };
+    default:
+      return { peer: event.router, reason: event.reason };
+  }
+}

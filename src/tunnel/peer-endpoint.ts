@@ -1,0 +1,209 @@
+/**
+ * How one other router is reached: the path in use and the others (`Paths`), the packet that it carries (`PathMtu`), and
+ * whether a TCP connection is wanted. The owner has the sessions and the control link that Pings are sent on.
+ */
+import type { RouterEntry } from '../tables/model.js';
+import { endpointsOf, formatAddress, withoutEndpointReason } from './endpoint.js';
+import type { LinkPath } from './link.js';
+import { isDirect, relayPath } from './paths/path.js';
+import { PathMtu } from './paths/path-mtu.js';
+import { Paths, type PathsContext } from './paths/paths.js';
+import type { StreamUser } from './paths/streams.js';
+import type { Ping } from './pings.js';
+import type { DatagramAddress, PeerCounts } from './ports.js';
+import type { HandshakePaths } from './sessions.js';
+
+/** Calls by UDP that go unanswered before TCP is tried too. */
+const TRIES_BEFORE_TCP = 2;
+/** Messages between two looks at the counts that need not be data. */
+const QUIET_PACKETS = 6;
+/** For a peer that does not say what it takes. */
+const DEFAULT_INNER_BYTES = 1_436;
+
+/** What is wanted of other routers: nothing, to be asked once where this peer is, or to be asked until it is reached. */
+export type Wanted = 'no' | 'once' | 'search';
+
+/** The peer whose paths these are. */
+export interface PeerEndpointOwner {
+  /** Its control link is up. */
+  readonly isUp: boolean;
+  /** There is a session to send Pings in. */
+  readonly hasSession: boolean;
+  /** It does not talk to this router: there is no hurry to reach it. */
+  readonly isRefused: boolean;
+  /** Calls in vain in a row. */
+  readonly tries: number;
+  readonly rttMs: number | undefined;
+  /** Largest inner packet that it takes; 0 when it has not said. */
+  readonly innerMtuBytes: number;
+  /** A Ping by another path. */
+  tryPath(path: DatagramAddress): void;
+  /** A Ping of that payload length by the path in use. False: the link does not take it. */
+  trySize(lengthBytes: number): boolean;
+  /** A regular Ping, before its time. */
+  pingEarly(): void;
+  /** Somewhere new to call: called now, unless there is a session. */
+  call(isNew: boolean): void;
+  /** Messages to a peer that is up take another path. */
+  pathChanged(path: DatagramAddress, why: string): void;
+  mtuFound(innerBytes: number): void;
+  /** An authentic message of it has come by that connection. */
+  heardByStream(stream: number): void;
+  /** A connection was of no use. */
+  streamFailed(reason: string): void;
+}
+
+export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
+  /** It carries others' messages. */
+  isRelay = false;
+  tcpEndpoints: readonly DatagramAddress[] = [];
+  /** Why there is nothing to call; empty when there is. */
+  noEndpoint = '';
+  #hasUdpEndpoint = false;
+  #packetsSent = 0;
+  readonly #owner: PeerEndpointOwner;
+  readonly #paths: Paths;
+  readonly #mtu: PathMtu;
+
+  constructor(peer: number, entry: RouterEntry, context: PathsContext, owner: PeerEndpointOwner) {
+    this.#owner = owner;
+    this.#adopt(entry);
+    this.#paths = new Paths(peer, endpointsOf(entry.endpoints, 'udp'), context, {
+      get hasSession() {
+        return owner.hasSession;
+      },
+      get rttMs() {
+        return owner.rttMs;
+      },
+      tryPath: (path) => owner.tryPath(path),
+      pingEarly: () => owner.pingEarly(),
+      pathChanged: (path, why) => this.#changed(path, why),
+    });
+    this.#mtu = new PathMtu(context.ports, context.times, {
+      get rttMs() {
+        return owner.rttMs;
+      },
+      probe: (lengthBytes) => owner.trySize(lengthBytes),
+      mtuFound: (innerBytes) => owner.mtuFound(innerBytes),
+    });
+  }
+
+  /** Its entry in the GNDT is another one. True when it is to be called elsewhere. */
+  configure(entry: RouterEntry): boolean {
+    this.#adopt(entry);
+    return this.#paths.configure(endpointsOf(entry.endpoints, 'udp'));
+  }
+
+  #adopt({ endpoints, relay }: RouterEntry): void {
+    this.noEndpoint = withoutEndpointReason(endpoints);
+    this.isRelay = relay;
+    this.tcpEndpoints = endpointsOf(endpoints, 'tcp');
+    this.#hasUdpEndpoint = endpoints.some(({ transport }) => transport === 'udp');
+  }
+
+  /** The path in use. */
+  get path(): DatagramAddress | undefined {
+    return this.#paths.current;
+  }
+
+  /** Nothing passes its messages on: it can say where it sees others, and carry messages if it is a relay. */
+  get isDirect(): boolean {
+    const { path } = this;
+    return path !== undefined && isDirect(path);
+  }
+
+  /** The outer packet that the path is known to carry; undefined for TCP, and while it is down. */
+  get mtuBytes(): number | undefined {
+    return this.#mtu.pathBytes;
+  }
+
+  /** Looks after the paths; `relays`: the peers by way of which messages can go now. */
+  tick(relays: readonly number[]): Wanted {
+    const asks = this.#paths.tick(relays);
+    if (this.#owner.isRefused || this.#paths.isBest) return 'no';
+    if (!this.#owner.isUp || this.#paths.suspect) return 'search';
+    return asks ? 'once' : 'no';
+  }
+
+  /** A third router sees it at that UDP address (undefined: it comes by TCP); `relay`: the number of one that carries. */
+  seenAt(address: DatagramAddress | undefined, relay: number | undefined): void {
+    let isNew = address !== undefined && this.#paths.seen(address);
+    if (relay !== undefined) isNew = this.#paths.seen(relayPath(relay)) || isNew;
+    this.#owner.call(isNew);
+  }
+
+  /** Its link is up: how large a packet the path carries is to be found out. */
+  up(): void {
+    const { path } = this;
+    const limit = this.#owner.innerMtuBytes;
+    if (path !== undefined) this.#mtu.begin(path, limit > 0 ? limit : DEFAULT_INNER_BYTES);
+  }
+
+  down(): void {
+    this.#mtu.stop();
+  }
+
+  /** A session has become current: the first, or after a while without. */
+  begun(): void {
+    this.#paths.begun();
+  }
+
+  /** Once a second: what has been sent since the start. */
+  counted({ packetsSent }: PeerCounts): void {
+    // Pings and their answers are a few messages a second; more is data.
+    this.#mtu.tick(packetsSent - this.#packetsSent > QUIET_PACKETS);
+    this.#packetsSent = packetsSent;
+  }
+
+  // What handshakes want and tell.
+
+  candidates(): readonly DatagramAddress[] {
+    return this.#paths.candidates();
+  }
+
+  adopt(source: DatagramAddress): void {
+    if (source.stream !== undefined) this.#owner.heardByStream(source.stream);
+    this.#paths.adopt(source);
+  }
+
+  // What the control link tells.
+
+  heard(source: DatagramAddress): void {
+    if (source.stream !== undefined) this.#owner.heardByStream(source.stream);
+    this.#paths.heard(source);
+  }
+
+  pinged(): void {
+    this.#paths.pinged();
+  }
+
+  answered(ping: Ping): void {
+    if (ping.purpose === 'size') this.#mtu.answered(ping);
+    else this.#paths.answered(ping);
+  }
+
+  // What connections want and tell.
+
+  /** UDP does not do, or there is none to try. */
+  get wantsStream(): boolean {
+    if (this.#owner.isRefused) return false;
+    if (!this.#owner.hasSession) return !this.#hasUdpEndpoint || this.#owner.tries >= TRIES_BEFORE_TCP;
+    return this.#paths.suspect || this.path?.relay !== undefined;
+  }
+
+  streamOpened(path: DatagramAddress): void {
+    this.#paths.opened(path);
+    this.#owner.call(true);
+  }
+
+  streamClosed(path: DatagramAddress, reason: string): void {
+    if (reason !== 'idle') this.#owner.streamFailed(`tcp ${formatAddress(path)}: ${reason}`);
+    this.#paths.lost(path);
+  }
+
+  #changed(path: DatagramAddress, why: string): void {
+    if (!this.#owner.isUp) return;
+    this.up();
+    this.#owner.pathChanged(path, why);
+  }
+}

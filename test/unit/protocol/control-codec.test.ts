@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { describe, it } from 'node:test';
+import protobuf from 'protobufjs';
+import { Ip } from '../../../src/net/ip.js';
+import type { Mac } from '../../../src/net/mac.js';
+import { MAX_UNACKED_BYTES } from '../../../src/protocol/constants.js';
+import { ControlCodec } from '../../../src/protocol/control-codec.js';
+import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import {
+  AROUND_BYTES,
+  moveBytes,
+  nodeBytes,
+  recordBytes,
+  resultBytes,
+  staleBytes,
+} from '../../../src/protocol/size.js';
+import { split } from '../../../src/protocol/split.js';
+import type { MoveClaim, TableMessage } from '../../../src/protocol/table-message.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
+import { record, SAMPLES } from './control-samples.js';
+
+const started = performance.now();
+const codec = new ControlCodec();
+const startupMs = performance.now() - started;
+
+const HEAD = { id: 3, acks: [1, 2, 2 ** 53 - 1], epoch: 1_763_632_000_000, ackEpoch: 9, oldest: 2 };
+
+function decoded(payload: Uint8Array) {
+  const result = codec.decode(payload);
+  assert.ok(typeof result === 'object', `dropped: ${String(result)}`);
+  return result;
+}
+
+/** The schema as another program would use it: reflection over the file, no code of the product. */
+function schema(): protobuf.Type {
+  return protobuf.parse(readFileSync('proto/vine.proto', 'utf8')).root.lookupType('vine.Envelope');
+}
+
+function payloadOf(wire: Record<string, unknown>): Uint8Array {
+  const type = schema();
+  return Uint8Array.from([0x20, ...type.encode(type.fromObject(wire)).finish()]);
+}
+
+describe('the control codec', () => {
+  it('is ready quickly', (test) => {
+    test.diagnostic(`${startupMs.toFixed(1)} ms`);
+    // 13 ms on a quiet machine; the limit is for a mistake, not for a busy one.
+    assert.ok(startupMs < 1_000, `${startupMs} ms`);
+  });
+
+  for (const [index, body] of SAMPLES.entries()) {
+    it(`gives back a ${body.type} (sample ${index})`, () => {
+      const result = decoded(codec.encode({ ...HEAD, body }));
+      assert.deepEqual(result, { envelope: { ...HEAD, body }, unknownFields: 0 });
+    });
+  }
+
+  it('gives back an envelope of acknowledgements only', () => {
+    const envelope = { ...HEAD, id: 0, body: undefined };
+    assert.deepEqual(decoded(codec.encode(envelope)).envelope, envelope);
+  });
+
+  it('writes fixed bytes', () => {
+    const ping = codec.encode({
+      id: 1,
+      acks: [2],
+      epoch: 3,
+      ackEpoch: 4,
+      oldest: 1,
+      body: { type: 'ping', token: 5 },
+    });
+    assert.equal(
+      Buffer.from(ping).toString('hex'),
+      '20' + '0801' + '120102' + '1803' + '2004' + '2801' + '8a01020805',
+    );
+    const redirect = SAMPLES.find(({ type }) => type === 'redirect');
+    const bytes = codec.encode({ id: 1, acks: [], epoch: 3, ackEpoch: 4, oldest: 1, body: redirect });
+    const body = '0801' + '12040a010009' + '1a0476722d62' + '2003';
+    assert.equal(Buffer.from(bytes).toString('hex'), `200801180320042801ea0110${body}`);
+  });
+
+  it('writes what the schema says, as reflection over the file reads it', () => {
+    const type = schema();
+    for (const body of SAMPLES) {
+      const message = type.decode(codec.encode({ ...HEAD, body }).subarray(1));
+      const object = type.toObject(message, { longs: Number, enums: String, bytes: Array, defaults: true });
+      assert.ok(body.type in object, `no ${body.type}`);
+      if (body.type === 'claim') {
+        const [move] = object.claim.moves;
+        assert.equal(move.trigger, 'MOVE_TRIGGER_RARP');
+        assert.deepEqual(move.mac, [0x52, 0x54, 0, 0, 0, 9]);
+        assert.deepEqual(move.records[0].ip, [10, 1, 0, 9]);
+        assert.equal(move.records[1].ip.length, 16);
+        assert.equal(move.records[1].state, 'NODE_STATE_WITHDRAWN');
+        assert.equal(move.sinceDetectionUs, 412);
+      }
+    }
+  });
+
+  it('ignores and counts unknown fields and bodies', () => {
+    const known = codec.encode({ ...HEAD, body: { type: 'ping', token: 5 } });
+    const newer = Uint8Array.from([...known, 0xa0, 0x3e, 0x01]);
+    assert.deepEqual(decoded(newer), {
+      envelope: { ...HEAD, body: { type: 'ping', token: 5 } },
+      unknownFields: 1,
+    });
+    const unknownBody = Uint8Array.from([0x20, 0x08, 0x07, 0xa2, 0x3e, 0x02, 0x08, 0x01]);
+    const result = decoded(unknownBody);
+    assert.equal(result.envelope.body, undefined);
+    assert.equal(result.envelope.id, 7);
+    assert.equal(result.unknownFields, 1);
+  });
+
+  it('rounds a fractional time since detection', () => {
+    const claim = SAMPLES.find(
+      (message): message is ControlMessage & { type: 'claim' } => message.type === 'claim',
+    );
+    assert.ok(claim);
+    for (const [given, sent] of [
+      [411.6, 412],
+      [-3, 0],
+    ] as const) {
+      const moves = claim.moves.map((move) => ({ ...move, sinceDetectionUs: given }));
+      const payload = codec.encode({ ...HEAD, body: { ...claim, moves } });
+      const { body }: { readonly body: ControlMessage | undefined } = decoded(payload).envelope;
+      assert.ok(body?.type === 'claim');
+      assert.equal(body.moves[0]?.sinceDetectionUs, sent);
+    }
+  });
+});
+
+describe('the control codec drops', () => {
+  const good = {
+    vnet: 1,
+    ip: [10, 0, 0, 1],
+    mac: [2, 0, 0, 0, 0, 1],
+    router: 'vr-a',
+    seq: 1,
+    state: 1,
+    stamp: 1,
+  };
+  const records = (change: Record<string, unknown>) =>
+    payloadOf({ id: 1, records: { records: [{ ...good, ...change }] } });
+  const cases: readonly (readonly [string, Uint8Array, string])[] = [
+    ['nothing', new Uint8Array(0), 'empty'],
+    ['an overlay packet', Uint8Array.of(0x10, 4, 0, 1), 'not-control'],
+    ['a bare IP packet', Uint8Array.of(0x45, 0), 'not-control'],
+    ['version 1', Uint8Array.of(0x21, 0x08, 0x01), 'unsupported-version'],
+    ['a truncated message', Uint8Array.of(0x20, 0x0a), 'not-protobuf'],
+    ['a length beyond the end', Uint8Array.of(0x20, 0x8a, 0x01, 0x7f), 'not-protobuf'],
+    ['vnet 0', records({ vnet: 0 }), 'bad-vnet'],
+    ['vnet 65536', records({ vnet: 65_536 }), 'bad-vnet'],
+    ['an IP of 5 bytes', records({ ip: [1, 2, 3, 4, 5] }), 'bad-ip'],
+    ['no IP', records({ ip: [] }), 'bad-ip'],
+    ['a MAC of 8 bytes', records({ mac: [1, 2, 3, 4, 5, 6, 7, 8] }), 'bad-mac'],
+    ['a record of no router', records({ router: '' }), 'bad-text'],
+    ['a very long router id', records({ router: 'x'.repeat(256) }), 'bad-text'],
+    ['a sequence number of 2^53', records({ seq: 2 ** 53 }), 'bad-number'],
+    ['a state of 0', records({ state: 0 }), 'bad-enum'],
+    ['a state of 9', records({ state: 9 }), 'bad-enum'],
+    ['an id of 2^60', payloadOf({ id: '1152921504606846976', ping: {} }), 'bad-number'],
+    [
+      'a digest of 31 bytes',
+      payloadOf({ hello: { routerId: 'a', gndtDigest: new Array(31).fill(0) } }),
+      'bad-bytes',
+    ],
+    [
+      'host bits in a prefix',
+      payloadOf({ nodesOf: { vnet: 1, prefix: [10, 1, 0, 1], prefixLength: 24 } }),
+      'bad-prefix',
+    ],
+    [
+      'a prefix of 33',
+      payloadOf({ nodesOf: { vnet: 1, prefix: [10, 1, 0, 0], prefixLength: 33 } }),
+      'bad-prefix',
+    ],
+    ['an IP of one byte in a WhoHas', payloadOf({ whoHas: { vnet: 1, ip: [1] } }), 'bad-ip'],
+  ];
+  for (const [what, payload, reason] of cases) {
+    it(what, () => assert.equal(codec.decode(payload), reason));
+  }
+  it('but takes the record that the others are made of', () => {
+    assert.equal(typeof codec.decode(records({})), 'object');
+  });
+});
+
+describe('split', () => {
+  const bytesOf = (body: TableMessage): number => codec.encode({ ...HEAD, acks: [], body }).length;
+  const many = Array.from({ length: 500 }, (_, index) => record(index));
+
+  function check(message: TableMessage): TableMessage[] {
+    const parts = split(message);
+    for (const part of parts) {
+      assert.equal(part.type, message.type);
+      assert.ok(bytesOf(part) <= MAX_UNACKED_BYTES, `${bytesOf(part)} bytes`);
+    }
+    const least = Math.ceil(bytesOf(message) / MAX_UNACKED_BYTES);
+    assert.ok(parts.length <= 1.2 * least + 1, `${parts.length} parts where ${least} might do`);
+    return parts;
+  }
+
+  it('leaves a message alone that fits', () => {
+    for (const message of SAMPLES) {
+      if (['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type)) continue;
+      assert.deepEqual(split(message as TableMessage), [message]);
+    }
+  });
+
+  it('leaves five of the largest elements together, which fit', () => {
+    const router = 'r'.repeat(63);
+    const [seq, stamp] = [0xffff_ffff, Number.MAX_SAFE_INTEGER];
+    const moves = Array.from({ length: 5 }, (_, i): MoveClaim => {
+      const one: NodeRecord = {
+        ...record(i),
+        vnet: 65_535,
+        ip: Ip.of(`fd00::${i}`),
+        router,
+        seq,
+        stamp,
+        frozen: true,
+      };
+      const mac = 0xffff_ffff_ffff as Mac;
+      return {
+        vnet: 65_535,
+        mac,
+        records: [one],
+        trigger: 'rarp',
+        sinceDetectionUs: 2 ** 32 - 1,
+        objection: true,
+      };
+    });
+    const message: TableMessage = { type: 'claim', claimId: 0x7fff_ffff, moves };
+    assert.deepEqual(check(message), [message]);
+    const records = moves.flatMap((move) => move.records);
+    assert.equal(check({ type: 'records', records }).length, 1);
+  });
+
+  it('knows how many bytes an element takes, and hardly overrates it', () => {
+    // Every length of every number, both families, the shortest and the longest names.
+    for (let bits = 0; bits <= 53; bits++) {
+      const large = 2 ** bits - 1;
+      for (const router of ['r', 'r'.repeat(63)]) {
+        const one: NodeRecord = {
+          ...record(bits),
+          vnet: Math.min(large, 65_535),
+          router,
+          seq: large,
+          stamp: large,
+          ...(bits % 2 === 0 ? { frozen: true as const } : {}),
+        };
+        const { vnet, ip, mac, seq } = one;
+        const sinceDetectionUs = Math.min(large, 2 ** 32 - 1) - 0.5;
+        const move: MoveClaim = {
+          vnet,
+          mac,
+          records: [one],
+          trigger: 'rarp',
+          sinceDetectionUs,
+          objection: true,
+        };
+        const result = { vnet, ip, verdict: 'refused', reason: 'stale', seq } as const;
+        const holds = (bytes: number, body: TableMessage): void => {
+          const head = {
+            id: 2 ** 53 - 1,
+            acks: [],
+            epoch: 2 ** 53 - 1,
+            ackEpoch: 2 ** 53 - 1,
+            oldest: 2 ** 53 - 1,
+          };
+          const spare = AROUND_BYTES + bytes - codec.encode({ ...head, body }).length;
+          assert.ok(spare >= 0 && spare <= 24, `${body.type}, ${bits} bits: ${spare} bytes to spare`);
+        };
+        holds(recordBytes(one), { type: 'records', records: [one] });
+        holds(moveBytes(move), { type: 'claim', claimId: 2 ** 53 - 1, moves: [move] });
+        holds(resultBytes(result), { type: 'claimResult', claimId: 2 ** 53 - 1, results: [result] });
+        holds(staleBytes(one), { type: 'stale', records: [one] });
+        holds(nodeBytes(one), { type: 'nodes', queryId: 2 ** 53 - 1, nodes: [one] });
+      }
+    }
+  });
+
+  it('cuts records, and loses none', () => {
+    const parts = check({ type: 'records', records: many });
+    assert.deepEqual(
+      parts.flatMap((part) => (part.type === 'records' ? part.records : [])),
+      many,
+    );
+  });
+
+  it('cuts answers and results', () => {
+    for (const part of check({ type: 'has', queryId: 7, records: many })) {
+      assert.ok(part.type === 'has' && part.queryId === 7);
+    }
+    check({ type: 'nodes', queryId: 7, nodes: many });
+    check({ type: 'stale', records: many });
+    const verdict = { verdict: 'accepted', reason: '' } as const;
+    check({ type: 'claimResult', claimId: 7, results: many.map((entry) => ({ ...entry, ...verdict })) });
+  });
+
+  it('cuts a claim between moves, and a move of very many addresses within', () => {
+    const move = { vnet: 1, mac: record(1).mac, trigger: 'rarp', sinceDetectionUs: 5 } as const;
+    const moves = many.map((entry) => ({ ...move, records: [entry] }));
+    const parts = check({ type: 'claim', claimId: 8, moves: [...moves, { ...move, records: many }] });
+    const claimed = parts.flatMap((part) =>
+      part.type === 'claim' ? part.moves.flatMap(({ records }) => records) : [],
+    );
+    assert.deepEqual(claimed, [...many, ...many]);
+    assert.ok(parts.every((part) => part.type === 'claim' && part.claimId === 8));
+  });
+});

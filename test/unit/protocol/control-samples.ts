@@ -1,0 +1,80 @@
+/** One message of every type, with IPv4 and IPv6, the largest numbers, and empty lists among them. */
+import { Ip } from '../../../src/net/ip.js';
+import { mac } from '../../../src/net/mac.js';
+import { Prefix } from '../../../src/net/prefix.js';
+import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
+
+export function record(index: number): NodeRecord {
+  return {
+    vnet: 1,
+    ip: Ip.v4(0x0a010000 + index),
+    mac: mac('52:54:00:00:00:09'),
+    router: 'vr-a',
+    seq: index,
+    state: 'here',
+    stamp: 1_763_632_000_000_000 + index,
+  };
+}
+
+const V6: NodeRecord = {
+  vnet: 65_535,
+  ip: Ip.of('fd00::9'),
+  mac: mac('ff:ff:ff:ff:ff:ff'),
+  router: 'größe',
+  seq: Number.MAX_SAFE_INTEGER,
+  state: 'withdrawn',
+  stamp: Number.MAX_SAFE_INTEGER,
+};
+
+export const SAMPLES: readonly ControlMessage[] = [
+  {
+    type: 'hello',
+    routerId: 'vr-a',
+    version: '0.1.0',
+    protocolMajor: 1,
+    protocolMinor: 0,
+    capabilities: ['a', 'b'],
+    gndtDigest: new Uint8Array(32).fill(7),
+    innerMtuBytes: 1436,
+  },
+  { type: 'ping', token: 1 },
+  { type: 'pong', token: 2 ** 40, wallUs: 1_767_225_600_000_000 },
+  { type: 'bye', reason: 'stopping', refusal: false },
+  { type: 'bye', reason: 'protocol 1, not 2', refusal: true },
+  { type: 'seek', router: 'vr-b' },
+  { type: 'seen', router: 'größe', ip: Ip.of('2001:db8::1'), port: 65_535 },
+  { type: 'seen', router: 'vr-b', ip: undefined, port: 0 },
+  { type: 'records', records: [record(1), V6] },
+  { type: 'records', records: [] },
+  { type: 'digest', highestStamp: 1_763_632_000_000_000, count: 12, hash: 0xffffffff },
+  { type: 'stale', records: [{ vnet: 3, ip: Ip.of('10.0.0.1'), seq: 4, router: 'vr-b' }] },
+  { type: 'whoHas', queryId: 5, vnet: 1, mac: mac('52:54:00:00:00:09'), ip: undefined },
+  { type: 'whoHas', queryId: 6, vnet: 1, mac: undefined, ip: Ip.of('fd00::1') },
+  { type: 'has', queryId: 7, records: [V6] },
+  {
+    type: 'claim',
+    claimId: 8,
+    moves: [
+      {
+        vnet: 1,
+        mac: mac('52:54:00:00:00:09'),
+        records: [record(9), V6],
+        trigger: 'rarp',
+        sinceDetectionUs: 412,
+      },
+    ],
+  },
+  {
+    type: 'claimResult',
+    claimId: 8,
+    results: [
+      { vnet: 1, ip: Ip.of('10.1.0.9'), verdict: 'accepted', reason: '', seq: 1 },
+      { vnet: 1, ip: Ip.of('fd00::9'), verdict: 'objection', reason: 'node-answers-here', seq: 2 },
+    ],
+  },
+  { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('10.1.0.0/24') },
+  { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('::/0') },
+  { type: 'nodes', queryId: 9, nodes: [{ ip: Ip.of('10.1.0.254'), mac: mac('52:54:00:00:00:fe') }] },
+  { type: 'redirect', vnet: 1, ip: Ip.of('10.1.0.9'), router: 'vr-b', seq: 3 },
+];
