@@ -7,7 +7,7 @@ import { DESCRIPTOR_WORDS, EngineCounter, type NativeAddon, PeerStat, SCRATCH_SL
 
 const ADDON = 'build/Release/vine_native.node';
 
-/** What the addon was compiled with; named as in native/addon.cc. */
+/** What the addon was compiled with; named as in native/binding/addon.cc. */
 const LAYOUT: Readonly<Record<string, number>> = {
   descriptorWords: DESCRIPTOR_WORDS,
   scratchSlots: SCRATCH_SLOTS,

@@ -2,7 +2,7 @@
  * Cookies (WireGuard paper §5.3, §5.4.7). A router under load does no Diffie-Hellman for a stranger: it answers a
  * handshake message with a cookie, which only who receives at the message's source address can read, and works on the
  * next one, whose mac2 is keyed with that cookie. Here is the initiator's side, and the reply as bytes; the busy side
- * gives and checks cookies in the packet engine (native/handshake_guard), 50,000 a second.
+ * gives and checks cookies in the packet engine (native/session/handshake_guard), 50,000 a second.
  */
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { concat, copyOf } from './bytes.js';

@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+
+#include "io/socket_util.h"
+
+namespace vine {
+
+struct TunSocket {
+  int fd;
+  /** Numbered together with the LANs: no LAN has it. */
+  uint32_t index;
+};
+
+/** Makes a TUN device that lives as long as the descriptor. Needs CAP_NET_ADMIN and /dev/net/tun. */
+bool openTun(const char* interfaceName, uint32_t index, TunSocket* tun, Failure* failure);
+
+}  // namespace vine
