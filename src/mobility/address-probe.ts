@@ -1,8 +1,8 @@
 /** "Is the node on our LAN?", asked of the node itself, because tables and bindings only say where it was. */
 import { probe } from '../arp/announce.js';
-import { RateLimit } from '../net/bounded.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
 import { TimerGroup } from '../net/timer-group.js';
 import type { VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
@@ -53,7 +53,7 @@ interface Asking {
 export class AddressProbe {
   readonly #context: Context;
   readonly #running = new Map<string, Running>();
-  readonly #found: RateLimit;
+  readonly #found: KeyedRateLimit;
   #stopped = false;
   /** Checks that wait for the LANs to be open; undefined when they are. */
   #waiting: PresenceCheck[] | undefined;
@@ -61,7 +61,7 @@ export class AddressProbe {
   constructor(context: Context, startsLater = false) {
     this.#context = context;
     if (startsLater) this.#waiting = [];
-    this.#found = new RateLimit(context.clock, CONTRADICTION_INTERVAL_MS);
+    this.#found = new KeyedRateLimit(context.clock, onceIn(CONTRADICTION_INTERVAL_MS));
   }
 
   /** Begins a check. One that runs for the same node and ends no later takes it along. */
@@ -123,7 +123,7 @@ export class AddressProbe {
     const running = this.#running.get(key);
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
-    this.#found.begin(key);
+    this.#found.exhaust(key);
     for (const { found } of running.checks) found(evidence);
     return true;
   }

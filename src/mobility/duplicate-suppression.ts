@@ -3,7 +3,7 @@
  * has the node says so in its record, so all routers know; it also ends it, after 180 s or by an operator's word.
  */
 
-import { BoundedMap } from '../net/bounded.js';
+import { BoundedMap } from '../net/bounded-map.js';
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { DirectoryChange } from '../tables/directory.js';

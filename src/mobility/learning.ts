@@ -1,9 +1,9 @@
 /** From captured frames to the tables: bindings, own records, and the candidates for a move. */
 import { probe } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
-import { RateLimit } from '../net/bounded.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
 import type { NodeRecord, VnetId } from '../tables/model.js';
 import type { AddressProbe } from './address-probe.js';
 import { type Context, nodeKey } from './context.js';
@@ -35,16 +35,16 @@ export interface LearningParts {
 export class Learning {
   readonly #context: Context;
   readonly #parts: LearningParts;
-  readonly #reports: RateLimit;
-  readonly #probes: RateLimit;
-  readonly #redirections: RateLimit;
+  readonly #reports: KeyedRateLimit;
+  readonly #probes: KeyedRateLimit;
+  readonly #redirections: KeyedRateLimit;
 
   constructor(context: Context, parts: LearningParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#reports = new RateLimit(context.clock, REPORT_INTERVAL_MS);
-    this.#probes = new RateLimit(context.clock, PROBE_INTERVAL_MS);
-    this.#redirections = new RateLimit(context.clock, REDIRECT_INTERVAL_MS);
+    this.#reports = new KeyedRateLimit(context.clock, onceIn(REPORT_INTERVAL_MS));
+    this.#probes = new KeyedRateLimit(context.clock, onceIn(PROBE_INTERVAL_MS));
+    this.#redirections = new KeyedRateLimit(context.clock, onceIn(REDIRECT_INTERVAL_MS));
   }
 
   /** A frame was captured on a LAN. */
@@ -158,7 +158,7 @@ export class Learning {
   #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): boolean {
     const { lan, mac, trigger, source, atMs } = evidence;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
-    this.#redirections.begin(`${lan.index}|${mac}`);
+    this.#redirections.exhaust(`${lan.index}|${mac}`);
     const claimed = this.#parts.migration.claim(isObjection ? { ...candidate, objection: true } : candidate);
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
     return typeof claimed !== 'string';

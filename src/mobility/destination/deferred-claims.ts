@@ -3,7 +3,7 @@
  * They may never announce themselves again: when the obstacle is gone, they are asked whether they are (still) here.
  */
 
-import { BoundedMap } from '../../net/bounded.js';
+import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';

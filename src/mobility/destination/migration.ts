@@ -1,6 +1,6 @@
 /** The destination VR's part of a move: it claims the node, and hears what the others say to that. */
 
-import { BoundedMap } from '../../net/bounded.js';
+import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { ClaimResultMessage } from '../../protocol/table-message.js';

@@ -1,7 +1,7 @@
 /** What keeps this router from claiming a node that it has seen, for a while: then the node waits, and is asked later. */
 
-import { RateLimit } from '../../net/bounded.js';
 import type { Mac } from '../../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type { VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
@@ -16,7 +16,7 @@ export class Obstacles {
   readonly #context: Context;
   readonly #freeze: DuplicateSuppression;
   readonly #deferred: DeferredClaims;
-  readonly #holds: RateLimit;
+  readonly #holds: KeyedRateLimit;
   /** Nodes that are proposed to the VR that has them. */
   readonly #proposed = new Set<string>();
 
@@ -27,7 +27,7 @@ export class Obstacles {
     this.#context = context;
     this.#freeze = freeze;
     this.#deferred = deferred;
-    this.#holds = new RateLimit(context.clock, HOLD_MS);
+    this.#holds = new KeyedRateLimit(context.clock, onceIn(HOLD_MS));
   }
 
   /** Why the node may not be claimed now; it is asked again when that has passed. */
@@ -37,7 +37,7 @@ export class Obstacles {
 
   /** The node's announcements here are not to be believed for a moment. */
   hold(vnet: VnetId, mac: Mac): void {
-    this.#holds.begin(holdKey(vnet, mac));
+    this.#holds.exhaust(holdKey(vnet, mac));
   }
 
   /** The router that has it is being asked, until the returned function is called. */

@@ -1,8 +1,8 @@
 /** What operators are told of claims that come to nothing: each thing once a minute, however often it happens. */
 
-import { RateLimit } from '../../net/bounded.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
 import type { ClaimResult } from './claims.js';
@@ -11,11 +11,11 @@ const REPORT_INTERVAL_MS = 60_000;
 
 export class Reports {
   readonly #context: Context;
-  readonly #limit: RateLimit;
+  readonly #limit: KeyedRateLimit;
 
   constructor(context: Context) {
     this.#context = context;
-    this.#limit = new RateLimit(context.clock, REPORT_INTERVAL_MS);
+    this.#limit = new KeyedRateLimit(context.clock, onceIn(REPORT_INTERVAL_MS));
   }
 
   /** An own claim was refused by another router. */

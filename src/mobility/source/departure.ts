@@ -1,6 +1,6 @@
 /** A node has left this LAN, or is found to be away from home: its neighbours here are led to the VR. */
 import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
-import { BoundedMap } from '../../net/bounded.js';
+import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';

@@ -1,8 +1,8 @@
 /** Questions to other routers, and the answers to theirs: WhoHas/Has, NodesOf/Nodes, Redirect. */
 
-import { RateLimit } from '../../net/bounded.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type {
   HasMessage,
   NodesMessage,
@@ -49,15 +49,15 @@ export class Queries {
   readonly #accept: (from: RouterId, records: readonly NodeRecord[]) => void;
   readonly #whoHas = new Map<number, WhoHasQuestion>();
   readonly #nodesOf = new Map<number, NodesQuestion>();
-  readonly #questions: RateLimit;
-  readonly #redirects: RateLimit;
+  readonly #questions: KeyedRateLimit;
+  readonly #redirects: KeyedRateLimit;
   #lastId = 0;
 
   constructor(context: Context, accept: (from: RouterId, records: readonly NodeRecord[]) => void) {
     this.#context = context;
     this.#accept = accept;
-    this.#questions = new RateLimit(context.clock, INTERVAL_MS);
-    this.#redirects = new RateLimit(context.clock, INTERVAL_MS);
+    this.#questions = new KeyedRateLimit(context.clock, onceIn(INTERVAL_MS));
+    this.#redirects = new KeyedRateLimit(context.clock, onceIn(INTERVAL_MS));
   }
 
   /** Asks all routers that are up who has a MAC. `found` is called once, when an answer has brought records. */

@@ -1,9 +1,9 @@
 /** Mobility's events as operators see them: names of vnets instead of numbers, addresses as text, a level, a sentence. */
 import type { MobilityEvent } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
+import { Debouncer } from '../../net/debouncer.js';
 import { formatMac } from '../../net/mac.js';
 import type { Gndt } from '../../tables/gndt.js';
-import { Afterwards } from './afterwards.js';
 import type { EventFields, EventHub, EventLevel } from './event-hub.js';
 import { vnetName } from './table-views.js';
 
@@ -26,18 +26,19 @@ export class MobilityEvents {
   readonly #hub: EventHub;
   readonly #gndt: Gndt;
   readonly #clock: Clock;
-  readonly #afterwards: Afterwards;
+  readonly #afterwards: Debouncer;
 
   constructor(hub: EventHub, gndt: Gndt, clock: Clock) {
     this.#hub = hub;
     this.#gndt = gndt;
     this.#clock = clock;
-    this.#afterwards = new Afterwards(clock);
+    this.#afterwards = new Debouncer(clock, 'afterwards', { quietMs: 5, longestMs: 50 });
   }
 
   tell(event: MobilityEvent): void {
     const atMs = this.#clock.wallMs();
-    this.#afterwards.run(() => emitMobilityEvent(this.#hub, this.#gndt, event, atMs));
+    this.#afterwards.touch();
+    this.#afterwards.later(() => emitMobilityEvent(this.#hub, this.#gndt, event, atMs));
   }
 
   /** The router stops: what waits is told now. */

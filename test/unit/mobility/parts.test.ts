@@ -4,7 +4,7 @@ import { Context } from '../../../src/mobility/context.js';
 import { Journal } from '../../../src/mobility/journal.js';
 import { Pacer } from '../../../src/mobility/pacer.js';
 import { ANNOUNCEMENT_TIMES_MS, Rounds } from '../../../src/mobility/rounds.js';
-import { BoundedMap, RateLimit } from '../../../src/net/bounded.js';
+import { BoundedMap } from '../../../src/net/bounded-map.js';
 import { TimerGroup } from '../../../src/net/timer-group.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, Harness, ip, NODE_MAC } from './harness.js';
@@ -122,18 +122,6 @@ describe('bounded memory', () => {
     map.set('a', 3);
     map.set('c', 4);
     assert.deepEqual([map.get('a'), map.get('b'), map.get('c'), map.size], [3, undefined, 4, 2]);
-  });
-
-  test('once an interval for each key', () => {
-    const clock = new SimClock();
-    const limit = new RateLimit(clock, 1000);
-    assert.equal(limit.allow('a'), true);
-    assert.equal(limit.allow('b'), true);
-    clock.advance(999);
-    assert.equal(limit.allow('a'), false);
-    assert.equal(limit.remainingMs('a'), 1);
-    clock.advance(1);
-    assert.equal(limit.allow('a'), true);
   });
 });
 

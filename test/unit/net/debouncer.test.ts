@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Afterwards } from '../../../src/router/view/afterwards.js';
+import { Debouncer } from '../../../src/net/debouncer.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 function setUp() {
   const clock = new SimClock();
   const done: [string, number][] = [];
-  const afterwards = new Afterwards(clock);
-  const hand = (name: string): void => afterwards.run(() => done.push([name, clock.nowMs()]));
+  const afterwards = new Debouncer(clock, 'afterwards', { quietMs: 5, longestMs: 50 });
+  const hand = (name: string): void => {
+    afterwards.touch();
+    afterwards.later(() => done.push([name, clock.nowMs()]));
+  };
   return { clock, done, afterwards, hand };
 }
 
