@@ -1,53 +1,57 @@
-/** "Is the node on our LAN?", asked of the node itself, because tables and bindings only say where it was. */
+/**
+ * "Is the node on our LAN?", asked of the node itself (RFC 5227 §2.1.1; RFC 4861 §7.2.2 for IPv6), because tables and
+ * bindings only say where it was. What an answer, or silence, means is the affair of whoever asked: see `ProbePurpose`.
+ */
 import { probe } from '../arp/announce.js';
+import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
-import { TimerGroup } from '../net/timer-group.js';
 import type { VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
 import type { Evidence } from './evidence.js';
+import type { ProbePurpose } from './follow-up.js';
 
 /** When a node is asked, and when it is taken to be gone; milliseconds. */
 export interface Probes {
   readonly timesMs: readonly number[];
   readonly deadlineMs: number;
+  /** An answer leads to a claim, so the next question waits: see `CONTRADICTION_INTERVAL_MS`. */
+  readonly isSpaced: boolean;
 }
 
 /** 3 probes, 20 ms apart: something waits for the outcome. */
-export const QUICK: Probes = { timesMs: [0, 20, 40], deadlineMs: 60 };
+export const QUICK: Probes = { timesMs: [0, 20, 40], deadlineMs: 60, isSpaced: false };
+/** Silence would cost a node that is served its place: it gets a second. */
+export const THOROUGH: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: false };
 /** The same, but an answer that is late counts too. */
-export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000 };
+export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000, isSpaced: true };
 /** For a node that is served meanwhile. */
-export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000 };
+export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: true };
 
 /** Two machines with one MAC and address answer at two sites for ever: then no more than one contradiction in this time. */
 const CONTRADICTION_INTERVAL_MS = 5_000;
+/** Nodes asked at a time. Only nodes of this router's LANs are; what is beyond is not asked, and counted. */
+const MOST_RUNNING = 8_192;
+/** Of one node. */
+const MOST_PURPOSES = 64;
 
-export interface PresenceCheck {
+export interface ProbeRequest {
   readonly vnet: VnetId;
   readonly ip: Ip;
   readonly mac: Mac;
   readonly probes: Probes;
-  /** It spoke, from this MAC, after the check began. */
-  readonly found: (evidence: Evidence) => void;
-  /** It did not within the deadline. */
-  readonly gone: () => void;
+  readonly purpose: ProbePurpose;
 }
 
+/** A node that is being asked, for one purpose or several. */
 interface Running {
-  readonly checks: PresenceCheck[];
-  readonly deadlineMs: number;
+  readonly request: ProbeRequest;
+  readonly purposes: ProbePurpose[];
   readonly startedMs: number;
-  readonly timers: TimerGroup;
-}
-
-/** A check that is under way. */
-interface Asking {
-  readonly check: PresenceCheck;
-  readonly timers: TimerGroup;
-  readonly fromMs: number;
-  readonly gone: () => void;
+  readonly deadlineMs: number;
+  timer: Timer | undefined;
+  ended: boolean;
 }
 
 export class AddressProbe {
@@ -55,8 +59,8 @@ export class AddressProbe {
   readonly #running = new Map<string, Running>();
   readonly #found: KeyedRateLimit;
   #stopped = false;
-  /** Checks that wait for the LANs to be open; undefined when they are. */
-  #waiting: PresenceCheck[] | undefined;
+  /** Requests that wait for the LANs to be open; undefined when they are. */
+  #waiting: ProbeRequest[] | undefined;
 
   constructor(context: Context, startsLater = false) {
     this.#context = context;
@@ -64,67 +68,59 @@ export class AddressProbe {
     this.#found = new KeyedRateLimit(context.clock, onceIn(CONTRADICTION_INTERVAL_MS));
   }
 
-  /** Begins a check. One that runs for the same node and ends no later takes it along. */
-  check(check: PresenceCheck): void {
-    if (this.#stopped) return;
+  /** Nodes that are being asked now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /**
+   * Asks. A question to the same node that is under way and ends no later takes this one along.
+   * @returns false: too many are being asked, and nothing follows
+   */
+  ask(request: ProbeRequest): boolean {
+    if (this.#stopped) return false;
     if (this.#waiting !== undefined) {
-      this.#waiting.push(check);
-      return;
+      if (this.#waiting.length >= MOST_RUNNING) return false;
+      this.#waiting.push(request);
+      return true;
     }
-    const key = checkKey(check);
+    const key = probeKey(request);
     const running = this.#running.get(key);
-    const { probes } = check;
+    const { probes, purpose } = request;
     const nowMs = this.#context.clock.nowMs();
-    // What is quick changes nothing by itself, so there is nothing to slow down.
-    const delayMs = probes === QUICK ? 0 : this.#found.remainingMs(key);
-    const deadlineMs = nowMs + delayMs + probes.deadlineMs;
+    const delayMs = probes.isSpaced ? this.#found.remainingMs(key) : 0;
+    const startedMs = nowMs + delayMs;
+    const deadlineMs = startedMs + probes.deadlineMs;
     if (running !== undefined && running.deadlineMs <= deadlineMs && running.startedMs <= nowMs) {
-      running.checks.push(check);
-      return;
+      if (running.purposes.length >= MOST_PURPOSES) return false;
+      running.purposes.push(purpose);
+      return true;
+    }
+    if (running === undefined && this.#running.size >= MOST_RUNNING) {
+      this.#context.counters.count('presence_probes_refused');
+      return false;
     }
     this.#end(key);
-    const timers = new TimerGroup(this.#context.clock);
-    const checks = [...(running?.checks ?? []), check];
-    this.#running.set(key, { checks, deadlineMs, startedMs: nowMs + delayMs, timers });
-    const gone = (): void => {
-      this.#end(key);
-      for (const one of checks) one.gone();
-    };
+    const purposes = [...(running?.purposes ?? []), purpose];
+    const started: Running = { request, purposes, startedMs, deadlineMs, timer: undefined, ended: false };
+    this.#running.set(key, started);
     // From when it is really asked: probes that were late would otherwise follow one upon the other.
-    const ask = (): void => {
-      const fromMs = Math.max(nowMs + delayMs, this.#context.clock.nowMs());
-      this.#ask({ check, timers, fromMs, gone }, 0);
-    };
+    const begin = (): void => this.#probe(started, Math.max(startedMs, this.#context.clock.nowMs()), 0);
     // What nobody waits for can be asked when the tables of all nodes are right.
-    if (probes === ATTENTIVE && this.#context.burst.isOn) this.#context.burst.later(ask);
-    else ask();
+    if (probes === ATTENTIVE && this.#context.burst.isOn) this.#context.burst.later(begin);
+    else begin();
+    return true;
   }
 
-  /** From one probe to the next, and to the end: a whole cluster's nodes are asked at once, with one timer each. */
-  #ask(asking: Asking, probe: number): void {
-    const { check, timers, fromMs, gone } = asking;
-    if (timers.stopped) return;
-    const { timesMs, deadlineMs } = check.probes;
-    const atMs = timesMs[probe];
-    const waitMs = fromMs + (atMs ?? deadlineMs) - this.#context.clock.nowMs();
-    const next = (): void => {
-      this.#probe(check);
-      this.#ask(asking, probe + 1);
-    };
-    if (atMs === undefined) timers.after('address probe deadline', waitMs, gone);
-    else if (waitMs <= 0) next();
-    else timers.after('address probe', waitMs, next);
-  }
-
-  /** A frame was seen. True: it answered a check, and the check's owner has dealt with it. */
+  /** A frame was seen. True: it answered a question, and whoever asked deals with it. */
   answered(evidence: Evidence): boolean {
     if (evidence.ip === undefined) return false;
-    const key = checkKey({ vnet: evidence.lan.vnet, ip: evidence.ip, mac: evidence.mac });
+    const key = probeKey({ vnet: evidence.lan.vnet, ip: evidence.ip, mac: evidence.mac });
     const running = this.#running.get(key);
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
     this.#found.exhaust(key);
-    for (const { found } of running.checks) found(evidence);
+    this.#follow(running, evidence);
     return true;
   }
 
@@ -132,7 +128,7 @@ export class AddressProbe {
   start(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
-    for (const check of waiting) this.check(check);
+    for (const request of waiting) this.ask(request);
   }
 
   stop(): void {
@@ -140,20 +136,51 @@ export class AddressProbe {
     for (const key of [...this.#running.keys()]) this.#end(key);
   }
 
+  /** From one probe to the next, and to the end: a whole cluster's nodes are asked at once, with one timer each. */
+  #probe(running: Running, fromMs: number, probe: number): void {
+    if (running.ended) return;
+    const { timers, clock } = this.#context;
+    const { timesMs, deadlineMs } = running.request.probes;
+    const atMs = timesMs[probe];
+    const waitMs = fromMs + (atMs ?? deadlineMs) - clock.nowMs();
+    if (atMs === undefined) {
+      running.timer = timers.after('address probe deadline', waitMs, () => this.#silent(running));
+      return;
+    }
+    const next = (): void => {
+      this.#send(running.request);
+      this.#probe(running, fromMs, probe + 1);
+    };
+    if (waitMs <= 0) next();
+    else running.timer = timers.after('address probe', waitMs, next);
+  }
+
+  #silent(running: Running): void {
+    this.#end(probeKey(running.request));
+    this.#follow(running, undefined);
+  }
+
+  #follow({ purposes }: Running, evidence: Evidence | undefined): void {
+    for (const purpose of purposes) this.#context.follow({ do: 'probed', purpose, evidence });
+  }
+
   #end(key: string): void {
-    this.#running.get(key)?.timers.stop();
+    const running = this.#running.get(key);
+    if (running === undefined) return;
+    running.ended = true;
+    running.timer?.cancel();
     this.#running.delete(key);
   }
 
   /** To the node's MAC only, from no address: a host with strict reverse-path checks answers that too. */
-  #probe(check: PresenceCheck): void {
-    for (const lan of this.#context.lansOf(check.vnet)) {
-      this.#context.ports.sendFrame(lan.index, probe(check.ip, lan.mac, check.mac, undefined));
+  #send({ vnet, ip, mac }: ProbeRequest): void {
+    for (const lan of this.#context.lansOf(vnet)) {
+      this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
     }
     this.#context.counters.count('presence_probes');
   }
 }
 
-function checkKey({ vnet, ip, mac }: Pick<PresenceCheck, 'vnet' | 'ip' | 'mac'>): string {
+function probeKey({ vnet, ip, mac }: Pick<ProbeRequest, 'vnet' | 'ip' | 'mac'>): string {
   return `${nodeKey(vnet, ip)}|${mac}`;
 }

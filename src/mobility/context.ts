@@ -3,6 +3,7 @@ import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { TimerGroup } from '../net/timer-group.js';
+import { Conduct } from '../protocol/conduct.js';
 import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
@@ -10,6 +11,7 @@ import type { Lndt } from '../tables/lndt.js';
 import type { LanIndex, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
 import { Burst } from './burst.js';
 import { Counters } from './counters.js';
+import type { FollowUp } from './follow-up.js';
 import { Journal } from './journal.js';
 import type { Lan, MobilityPorts } from './ports.js';
 
@@ -22,9 +24,24 @@ export interface MobilityDependencies {
   readonly lans: readonly Lan[];
   readonly ports: MobilityPorts;
   readonly config: MobilityConfig;
+  readonly limits?: GrowthLimits;
+  /** What is refused of what others say is noted here. */
+  readonly conduct?: Conduct;
   /** Frames cannot be sent or seen before `Mobility.start`. */
   readonly startsLater?: true;
 }
+
+/** How far others can make the tables grow. */
+export interface GrowthLimits {
+  /** Own records of one LAN. */
+  readonly nodesPerLan: number;
+  /** Records that name one other router, tombstones included. */
+  readonly nodesPerRouter: number;
+  /** Records of all. */
+  readonly nodes: number;
+}
+
+export const DEFAULT_LIMITS: GrowthLimits = { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 262_144 };
 
 export class Context {
   readonly self: RouterId;
@@ -35,17 +52,22 @@ export class Context {
   readonly ports: MobilityPorts;
   /** Replaced by a reload: to be read where it is used. */
   config: MobilityConfig;
+  limits: GrowthLimits;
+  readonly conduct: Conduct;
   readonly clock: Clock;
   readonly timers: TimerGroup;
   readonly counters = new Counters();
   readonly journal: Journal;
   readonly burst: Burst;
+  /** What follows from the frame, message or timer that is being dealt with; the front door does it. */
+  readonly #follows: FollowUp[] = [];
   readonly lans: readonly Lan[];
   readonly #lansByIndex: ReadonlyMap<LanIndex, Lan>;
   readonly #ownMacs: ReadonlySet<Mac>;
   readonly #ownAddresses: ReadonlySet<string>;
 
-  constructor(dependencies: MobilityDependencies) {
+  /** @param turnEnded called when a timer's work is done, so that what follows from it can be done */
+  constructor(dependencies: MobilityDependencies, turnEnded: () => void = () => {}) {
     this.self = dependencies.gndt.self;
     this.gndt = dependencies.gndt;
     this.lndt = dependencies.lndt;
@@ -54,7 +76,9 @@ export class Context {
     this.ports = dependencies.ports;
     this.config = dependencies.config;
     this.clock = dependencies.ports.clock;
-    this.timers = new TimerGroup(this.clock);
+    this.limits = dependencies.limits ?? DEFAULT_LIMITS;
+    this.conduct = dependencies.conduct ?? new Conduct(this.clock);
+    this.timers = new TimerGroup(this.clock, turnEnded);
     this.burst = new Burst(this.clock, this.timers);
     this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move));
     this.lans = dependencies.lans;
@@ -63,6 +87,15 @@ export class Context {
     this.#ownAddresses = new Set(
       this.lans.flatMap((lan) => lan.addresses.map((ip) => nodeKey(lan.vnet, ip))),
     );
+  }
+
+  follow(followUp: FollowUp): void {
+    this.#follows.push(followUp);
+  }
+
+  /** The next thing to be done, oldest first; undefined when all is done. */
+  nextFollowUp(): FollowUp | undefined {
+    return this.#follows.shift();
   }
 
   lan(index: LanIndex): Lan | undefined {

@@ -1,8 +1,11 @@
 /**
- * Nodes that stay where they are for a while: those that two machines claim to be, and those that bounce. The VR that
- * has the node says so in its record, so all routers know; it also ends it, after 180 s or by an operator's word.
+ * Duplicate suppression (RFC 7432 §15.1), aimed. A claim that was believed and then contradicted (the node answers at the
+ * old place) makes that claimer's further claims of the node refused for a while, not everyone's: otherwise a liar, or one
+ * LAN with a spoofer, stops a node from moving at all. (One that was verified first has diverted nothing: it costs a
+ * question each time.) Only when a second router's claims are contradicted too, or two places answer
+ * at the same time, is the node frozen for all. The VR that has it says so in its record, so all routers know; it also
+ * ends it, after 180 s or by an operator's word.
  */
-
 import { BoundedMap } from '../net/bounded-map.js';
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
@@ -14,23 +17,44 @@ import type { UpdateBatcher } from './sync/update-batcher.js';
 export const FREEZE_MS = 180_000;
 /** Others wait so much longer for the holder's word, then stop waiting for it: it may be gone. */
 const GRACE_MS = 5_000;
-/** Nodes whose last moves are remembered. */
+/** Nodes whose last moves, and whose contradicted claimers, are remembered. */
 const REMEMBERED = 4_096;
+/** Contradicted claimers of one node: with two of them it is frozen, so more are a crowd. */
+const MOST_CLAIMERS = 8;
+
+/** Until when a router's claims are refused, as long as the router that contradicted it has the node. */
+interface Aim {
+  readonly untilMs: number;
+  readonly by: RouterId;
+}
+
+/** The routers whose claims of a node are refused. */
+interface Aims {
+  readonly vnet: VnetId;
+  readonly ip: Ip;
+  readonly claimers: ReadonlyMap<RouterId, Aim>;
+}
+
+/** Claims of one router that are refused, because one of them was contradicted. */
+export interface Suppressed {
+  readonly vnet: VnetId;
+  readonly ip: Ip;
+  readonly claimer: RouterId;
+  readonly leftMs: number;
+}
 
 export class DuplicateSuppression {
   readonly #context: Context;
   readonly #updates: UpdateBatcher;
   /** When each node moved, monotonic milliseconds, oldest first; no more than count. */
   readonly #moves = new BoundedMap<string, readonly number[]>(REMEMBERED);
+  readonly #aims = new BoundedMap<string, Aims>(REMEMBERED);
   /** Until when each frozen node is. */
   readonly #frozen = new Map<string, { readonly untilMs: number; readonly timer: Timer }>();
-  readonly #released: (vnet: VnetId, ip: Ip) => void;
 
-  /** @param released called when a node may be claimed again, wherever it is */
-  constructor(context: Context, updates: UpdateBatcher, released: (vnet: VnetId, ip: Ip) => void) {
+  constructor(context: Context, updates: UpdateBatcher) {
     this.#context = context;
     this.#updates = updates;
-    this.#released = released;
     context.directory.subscribe((change) => this.#changed(change));
     for (const record of context.directory.all()) if (record.frozen === true) this.#begin(record);
   }
@@ -39,6 +63,41 @@ export class DuplicateSuppression {
   isFrozen({ vnet, ip, frozen }: NodeRecord): boolean {
     if (frozen !== true) return false;
     return this.#context.clock.nowMs() < (this.#frozen.get(nodeKey(vnet, ip))?.untilMs ?? 0);
+  }
+
+  /** For how long this router's claims of the node are refused, because one was contradicted; 0: they are not. */
+  suppressedMs(vnet: VnetId, ip: Ip, claimer: RouterId): number {
+    const aim = this.#aims.get(nodeKey(vnet, ip))?.claimers.get(claimer);
+    if (aim === undefined || this.#context.directory.here(vnet, ip)?.router !== aim.by) return 0;
+    return Math.max(0, aim.untilMs - this.#context.clock.nowMs());
+  }
+
+  /**
+   * A claim was contradicted by a router where the node answers. One that is here is frozen if the claims of another
+   * router were contradicted too.
+   */
+  contradicted(vnet: VnetId, ip: Ip, claimer: RouterId, by: RouterId): void {
+    const key = nodeKey(vnet, ip);
+    const nowMs = this.#context.clock.nowMs();
+    const others = [...(this.#aims.get(key)?.claimers ?? [])]
+      .filter(([router, aim]) => router !== claimer && aim.untilMs > nowMs && aim.by === by)
+      .slice(1 - MOST_CLAIMERS);
+    const aim = { untilMs: nowMs + FREEZE_MS, by };
+    this.#aims.set(key, { vnet, ip, claimers: new Map([...others, [claimer, aim]]) });
+    this.#context.counters.count('claimers_suppressed');
+    if (others.length > 0) this.freeze(vnet, ip, claimer);
+  }
+
+  /** The claims that are refused now. */
+  suppressed(): readonly Suppressed[] {
+    const found: Suppressed[] = [];
+    for (const { vnet, ip, claimers } of this.#aims.values()) {
+      for (const claimer of claimers.keys()) {
+        const leftMs = this.suppressedMs(vnet, ip, claimer);
+        if (leftMs > 0) found.push({ vnet, ip, claimer, leftMs });
+      }
+    }
+    return found;
   }
 
   /** Would one more move make it too many? */
@@ -61,11 +120,13 @@ export class DuplicateSuppression {
     this.#context.ports.event({ event: 'node_frozen', vnet, ip, mac, other });
   }
 
-  /** Ends the freeze of a node that is here. A string says why not. */
+  /** Ends the freeze of a node that is here, and the suppression of its claimers. A string says why not. */
   release(vnet: VnetId, ip: Ip): NodeRecord | string {
     const { directory, self, ports } = this.#context;
     const record = directory.here(vnet, ip);
     if (record === undefined) return `${ip.key} is not known to be anywhere`;
+    if (record.frozen !== true && record.router === self && this.#aims.delete(nodeKey(vnet, ip)))
+      return record;
     if (record.frozen !== true) return `${ip.key} is not frozen`;
     if (record.router !== self) return `${ip.key} is frozen by ${record.router}: release it there`;
     const released = directory.originate(vnet, ip, record.mac, record.seq, false);
@@ -80,6 +141,9 @@ export class DuplicateSuppression {
     const key = nodeKey(after.vnet, after.ip);
     const isMove = before !== undefined && before.router !== after.router && after.state === 'here';
     if (isMove) this.#moves.set(key, [...this.#recent(key), this.#context.clock.nowMs()]);
+    // A record that is only put above another's does not make the freeze longer.
+    const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
+    if (after.frozen === true && wasFrozen) return;
     if (after.frozen === true) this.#begin(after);
     else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
   }
@@ -100,15 +164,18 @@ export class DuplicateSuppression {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.frozen !== true) return;
     if (record.router === this.#context.self) this.release(vnet, ip);
-    else this.#released(vnet, ip);
+    else this.#context.follow({ do: 'release', vnet, ip });
   }
 
   /** @param isForgiven released where it was: begins with a clean slate */
   #end({ vnet, ip }: NodeRecord, key: string, isForgiven: boolean): void {
     this.#frozen.get(key)?.timer.cancel();
     this.#frozen.delete(key);
-    if (isForgiven) this.#moves.delete(key);
-    this.#released(vnet, ip);
+    if (isForgiven) {
+      this.#moves.delete(key);
+      this.#aims.delete(key);
+    }
+    this.#context.follow({ do: 'release', vnet, ip });
   }
 
   /** The node's moves within the window. */

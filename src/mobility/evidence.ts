@@ -12,6 +12,8 @@ export interface Evidence {
   readonly ip: Ip | undefined;
   readonly trigger: MoveTrigger;
   readonly source: BindingSource;
+  /** Said to this router, as answers to its questions are; not to all. */
+  readonly isAnswer: boolean;
   /** When the frame was captured, milliseconds of the monotonic clock. */
   readonly atMs: number;
 }
@@ -38,7 +40,8 @@ export function evidenceOf(
   if (mac === ZERO_MAC || isGroupMac(mac) || ip.isGroup || ip.isUnspecified || ip.isLoopback) {
     return 'bad-sender';
   }
-  return { lan, mac, ip, trigger: triggerOf(frame), source: sourceOf(frame), atMs };
+  const isAnswer = isReply(frame) && isOwnMac(frame.ethernetDestination);
+  return { lan, mac, ip, trigger: triggerOf(frame), source: sourceOf(frame), isAnswer, atMs };
 }
 
 /** A reverse request (RFC 903, operation 3) as hypervisors broadcast it: "this MAC is now on this port". */
@@ -46,7 +49,7 @@ function ofRarp(lan: Lan, frame: ArpPacket, atMs: number): Evidence | NotEvidenc
   if (frame.operation !== ArpOperation.reverseRequest) return 'no-binding';
   const mac = frame.senderMac;
   if (mac === ZERO_MAC || isGroupMac(mac)) return 'bad-sender';
-  return { lan, mac, ip: undefined, trigger: 'rarp', source: 'rarp', atMs };
+  return { lan, mac, ip: undefined, trigger: 'rarp', source: 'rarp', isAnswer: false, atMs };
 }
 
 /** The binding of the frame's sender (RFC 826), solicitor or advertised target (RFC 4861 §7.2). */
@@ -54,6 +57,10 @@ function bindingOf(frame: NeighbourFrame): [Ip, Mac | undefined] {
   if (frame.kind === 'na') return [frame.target, frame.targetMac ?? frame.ethernetSource];
   if (frame.kind === 'ns') return [frame.source, frame.sourceMac];
   return [frame.senderIp, frame.senderMac];
+}
+
+function isReply(frame: NeighbourFrame): boolean {
+  return frame.kind === 'na' || (frame.kind === 'arp' && frame.operation === ArpOperation.reply);
 }
 
 function triggerOf(frame: NeighbourFrame): MoveTrigger {

@@ -79,13 +79,21 @@ export class Learning {
     const { lan, mac } = evidence;
     this.#context.hwdt.seenMac(lan.index, mac);
     if (verdict.verdict === 'move') this.#move(evidence, verdict.records);
-    else if (verdict.verdict === 'local') this.#redirectAgain(evidence);
-    else if (verdict.verdict === 'ambiguous') this.#askAddresses(lan, mac, verdict.records);
+    else if (verdict.verdict === 'local') {
+      this.#redirectAgain(evidence);
+      // Some of its addresses may have stayed behind in the tables (a claim of them was refused): it is asked for them.
+      this.#askAddresses(lan, mac, this.#elsewhere(lan, mac));
+    } else if (verdict.verdict === 'ambiguous') this.#askAddresses(lan, mac, verdict.records);
     else if (verdict.verdict === 'unknown-mac') {
       // A node that was given up (its record withdrawn) is learned again by its answer: it may not say more than this.
       this.#askAddresses(lan, mac, this.#context.hwdt.byMac(lan.vnet, mac));
-      this.#parts.queries.whoHasMac(lan.vnet, mac, () => this.consider(evidence));
+      this.#parts.queries.whoHasMac(lan.vnet, mac, evidence);
     }
+  }
+
+  #elsewhere(lan: Lan, mac: Mac): readonly NodeRecord[] {
+    const { directory, self } = this.#context;
+    return directory.byMac(lan.vnet, mac).filter(({ router }) => router !== self);
   }
 
   #ofBinding(evidence: Evidence, ip: Ip, verdict: Verdict): void {
@@ -118,7 +126,7 @@ export class Learning {
         return;
       case 'unknown-address':
         this.#unauthorised(evidence, ip);
-        this.#parts.queries.whoHasIp(lan.vnet, ip, verdict.home, () => this.consider(evidence));
+        this.#parts.queries.whoHasIp(lan.vnet, ip, verdict.home, evidence);
         return;
       case 'unauthorised':
         this.#unauthorised(evidence, ip, verdict.pinned);

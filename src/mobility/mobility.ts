@@ -2,16 +2,20 @@ import { answer } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
-import type { Mac } from '../net/mac.js';
-import type { TableMessage } from '../protocol/table-message.js';
+import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
 import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { AddressProbe } from './address-probe.js';
-import { Context, type MobilityDependencies } from './context.js';
+import { Authority } from './authority.js';
+import { Context, type GrowthLimits, type MobilityDependencies } from './context.js';
 import { Arrival } from './destination/arrival.js';
+import { Claims } from './destination/claims.js';
 import { DeferredClaims } from './destination/deferred-claims.js';
 import { Migration } from './destination/migration.js';
-import { DuplicateSuppression } from './duplicate-suppression.js';
+import { Obstacles } from './destination/obstacles.js';
+import { Reports } from './destination/reports.js';
+import { DuplicateSuppression, type Suppressed } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
+import type { FollowUp, ProbePurpose } from './follow-up.js';
 import { Learning } from './learning.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
 import { Pacer } from './pacer.js';
@@ -19,13 +23,21 @@ import type { Lan, MoveView } from './ports.js';
 import { Rounds } from './rounds.js';
 import { Acceptance } from './source/acceptance.js';
 import { Departure } from './source/departure.js';
-import { Verification } from './source/verification.js';
+import { Verification, type Verified } from './source/verification.js';
 import { AntiEntropy } from './sync/anti-entropy.js';
 import { ClientAddresses } from './sync/client-addresses.js';
+import { Confirmation } from './sync/confirmation.js';
 import { OwnAddresses } from './sync/own-addresses.js';
 import { Queries } from './sync/queries.js';
 import { Restart } from './sync/restart.js';
 import { UpdateBatcher } from './sync/update-batcher.js';
+
+/** What is being asked and waited for now; each is bounded. */
+export interface OpenWork {
+  readonly probes: number;
+  readonly questions: number;
+  readonly verifications: number;
+}
 
 /**
  * One router's part in mobility: it learns from captured frames, claims nodes that have arrived on its LANs, redirects
@@ -35,53 +47,75 @@ import { UpdateBatcher } from './sync/update-batcher.js';
  *
  * The forwarding table must follow the directory and the HWDT by subscriptions made *before* this is constructed:
  * tables come before anything that is said about them.
+ *
+ * The front door: messages pass the gate here (`Authority`), and what follows from one part for another is done here
+ * (`FollowUp`), so that the parts need not know each other.
  */
 export class Mobility {
   readonly #context: Context;
-  readonly #learning: Learning;
-  readonly #migration: Migration;
-  readonly #acceptance: Acceptance;
-  readonly #queries: Queries;
-  readonly #addressProbe: AddressProbe;
-  readonly #updates: UpdateBatcher;
-  readonly #freeze: DuplicateSuppression;
-  readonly #sync: AntiEntropy;
-  readonly #restart: Restart;
   readonly #nodes: NetworkNodes;
+  readonly #updates: UpdateBatcher;
+  readonly #queries: Queries;
+  readonly #antiEntropy: AntiEntropy;
+  readonly #addressProbe: AddressProbe;
+  readonly #suppression: DuplicateSuppression;
+  readonly #deferred: DeferredClaims;
+  readonly #obstacles: Obstacles;
+  readonly #arrival: Arrival;
+  readonly #migration: Migration;
+  readonly #verification: Verification;
+  readonly #authority: Authority;
+  readonly #acceptance: Acceptance;
+  readonly #restart: Restart;
+  readonly #learning: Learning;
+  #isFollowing = false;
 
   constructor(dependencies: MobilityDependencies) {
-    const context = new Context(dependencies);
+    const context = new Context(dependencies, () => this.#doWhatFollows());
     const nodes = new NetworkNodes(context.gndt, context.directory);
     const rounds = new Rounds(context.timers);
-    this.#context = context;
-    this.#nodes = nodes;
-    this.#updates = new UpdateBatcher(context);
-    this.#addressProbe = new AddressProbe(context, dependencies.startsLater === true);
     const pacer = new Pacer(context);
     const departure = new Departure(context, nodes, rounds, pacer);
-    const { addressProbe, updates } = { addressProbe: this.#addressProbe, updates: this.#updates };
-    const deferred = new DeferredClaims(context, addressProbe, (evidence) =>
-      this.#learning.consider(evidence),
-    );
-    this.#freeze = new DuplicateSuppression(context, updates, (vnet, ip) => deferred.release(vnet, ip));
-    const freeze = this.#freeze;
-    const claimBack = (evidence: Evidence): boolean => this.#learning.object(evidence);
-    const verification = new Verification(context, addressProbe, deferred, claimBack);
-    const hold = (vnet: VnetId, mac: Mac): void => this.#migration.hold(vnet, mac);
-    this.#acceptance = new Acceptance(context, { updates, departure, verification, freeze, hold });
-    this.#queries = new Queries(context, (from, records) => this.#acceptance.records(from, records));
-    const arrival = new Arrival(context, nodes, rounds, pacer, this.#queries);
-    this.#migration = new Migration(context, { arrival, departure, addressProbe, updates, freeze, deferred });
-    this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
-    this.#sync = new AntiEntropy(context, this.#updates, this.#migration);
-    this.#learning = new Learning(context, {
-      migration: this.#migration,
+    const updates = new UpdateBatcher(context);
+    const queries = new Queries(context, updates);
+    const arrival = new Arrival(context, nodes, rounds, pacer, queries);
+    const addressProbe = new AddressProbe(context, dependencies.startsLater === true);
+    const suppression = new DuplicateSuppression(context, updates);
+    const deferred = new DeferredClaims(context, addressProbe);
+    const obstacles = new Obstacles(context, suppression, deferred);
+    const claims = new Claims(context);
+    const reports = new Reports(context);
+    const antiEntropy = new AntiEntropy(context, updates);
+    const verification = new Verification(context, addressProbe, queries, suppression);
+    const authority = new Authority(context, { claims, queries, antiEntropy, updates }, suppression);
+    const confirmation = new Confirmation(context, queries);
+    const acceptance = {
+      authority,
+      addressProbe,
+      updates,
       departure,
-      arrival,
-      addressProbe: this.#addressProbe,
-      queries: this.#queries,
-      updates: this.#updates,
-    });
+      verification,
+      suppression,
+      confirmation,
+    };
+    const destination = { arrival, departure, addressProbe, updates, suppression, deferred };
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#updates = updates;
+    this.#queries = queries;
+    this.#antiEntropy = antiEntropy;
+    this.#addressProbe = addressProbe;
+    this.#suppression = suppression;
+    this.#deferred = deferred;
+    this.#obstacles = obstacles;
+    this.#arrival = arrival;
+    this.#verification = verification;
+    this.#authority = authority;
+    this.#acceptance = new Acceptance(context, acceptance);
+    this.#migration = new Migration(context, { ...destination, claims, obstacles, reports });
+    this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
+    const migration = this.#migration;
+    this.#learning = new Learning(context, { migration, departure, arrival, addressProbe, queries, updates });
   }
 
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
@@ -90,7 +124,8 @@ export class Mobility {
     this.#addressProbe.start();
     this.#restart.redirectAll();
     new ClientAddresses(this.#context, this.#updates).publish();
-    this.#sync.start();
+    this.#antiEntropy.start();
+    this.#doWhatFollows();
   }
 
   /** No timer fires and no frame is sent any more. */
@@ -100,10 +135,12 @@ export class Mobility {
   }
 
   /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
-  reconfigure(config: MobilityConfig): void {
+  reconfigure(config: MobilityConfig, limits?: GrowthLimits): void {
     this.#context.config = config;
+    if (limits !== undefined) this.#context.limits = limits;
     this.#nodes.rebuild();
     new ClientAddresses(this.#context, this.#updates).publish();
+    this.#doWhatFollows();
   }
 
   /** @param capturedAtMs on the monotonic clock of the ports */
@@ -112,57 +149,25 @@ export class Mobility {
     if (lan === undefined) return;
     // First: a node that says nothing until its first question is claimed by that question, then answered.
     this.#learning.frame(lan, frame, capturedAtMs);
+    this.#doWhatFollows();
     this.#answer(lan, frame);
   }
 
+  /** A control message of another router, whose session is authentic. What it may not say is refused and counted. */
   message(from: RouterId, message: TableMessage): void {
     this.#context.counters.count(`messages_${message.type}`);
-    switch (message.type) {
-      case 'records':
-        this.#acceptance.records(from, message.records);
-        break;
-      case 'digest':
-        this.#sync.digest(from, message);
-        break;
-      case 'stale':
-        this.#sync.stale(message);
-        break;
-      case 'recall':
-        this.#sync.recall(from);
-        break;
-      case 'returned':
-        this.#restart.returned(message);
-        break;
-      case 'whoHas':
-        this.#queries.whoHas(from, message);
-        break;
-      case 'has':
-        this.#queries.has(from, message);
-        break;
-      case 'claim':
-        this.#acceptance.claim(from, message);
-        break;
-      case 'claimResult':
-        this.#migration.result(from, message);
-        break;
-      case 'nodesOf':
-        this.#queries.answerNodesOf(from, message);
-        break;
-      case 'nodes':
-        this.#queries.nodes(from, message);
-        break;
-      case 'redirect':
-        this.#queries.redirect(message);
-        break;
-    }
+    const admitted = this.#authority.admit(from, message);
+    if (admitted !== undefined) this.#handle(from, admitted);
+    this.#doWhatFollows();
   }
 
   peerUp(router: RouterId): void {
-    this.#sync.compareWith(router);
+    this.#antiEntropy.compareWith(router);
   }
 
   peerDown(router: RouterId): void {
     this.#migration.peerDown(router);
+    this.#doWhatFollows();
   }
 
   /** The data plane has forwarded a packet from peer `to` for a node that is elsewhere. At most one hint a second. */
@@ -170,16 +175,21 @@ export class Mobility {
     this.#queries.sendRedirect(to, vnet, ip);
   }
 
-  /** A home node no longer answers. Visitors are never dropped for silence, nor are the machine's own addresses. */
+  /**
+   * A node no longer answers. It is forgotten, and its record withdrawn if it is native to this router: visitors are never
+   * dropped for silence, nor are the machine's own addresses.
+   */
   nodeGone(vnet: VnetId, ip: Ip): void {
     const { directory, hwdt, gndt, ports } = this.#context;
-    if (!gndt.isHome(vnet, ip) || this.#context.isOwnAddress(vnet, ip)) return;
-    if (gndt.clientAt(vnet, ip) !== undefined) return;
+    if (this.#context.isOwnAddress(vnet, ip) || gndt.clientAt(vnet, ip) !== undefined) return;
+    const isVisiting = this.#context.isHere(vnet, ip) && !gndt.isHome(vnet, ip);
+    if (isVisiting) return;
     hwdt.forget(vnet, ip);
-    const tombstone = directory.withdraw(vnet, ip);
+    const tombstone = gndt.isHome(vnet, ip) ? directory.withdraw(vnet, ip) : undefined;
     if (tombstone === undefined) return;
     this.#updates.publish(tombstone);
     ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
+    this.#doWhatFollows();
   }
 
   /** Claims a node by an operator's word, for hypervisors that announce nothing. A string says why not. */
@@ -202,12 +212,20 @@ export class Mobility {
       source: 'rarp',
       detectedMs: clock.nowMs(),
     });
+    this.#doWhatFollows();
     return typeof claimed === 'string' ? claimed : claimed.view();
   }
 
   /** Ends the freeze of a node that is here, by an operator's word. A string says why not. */
   unfreeze(vnet: VnetId, ip: Ip): NodeRecord | string {
-    return this.#freeze.release(vnet, ip);
+    const released = this.#suppression.release(vnet, ip);
+    this.#doWhatFollows();
+    return released;
+  }
+
+  /** Claims of other routers that are refused for a while, because one was contradicted. */
+  suppressed(): readonly Suppressed[] {
+    return this.#suppression.suppressed();
   }
 
   /** The last 1,000 moves, oldest first. */
@@ -218,6 +236,155 @@ export class Mobility {
   /** Every count by a stable name. */
   counters(): Readonly<Record<string, number>> {
     return this.#context.counters.view();
+  }
+
+  /** What is open now; for those who look after bounds. */
+  openWork(): OpenWork {
+    return {
+      probes: this.#addressProbe.running,
+      questions: this.#queries.open,
+      verifications: this.#verification.pending,
+    };
+  }
+
+  #handle(from: RouterId, message: TableMessage): void {
+    switch (message.type) {
+      case 'records':
+        this.#acceptance.records(from, message.records);
+        break;
+      case 'claim':
+        this.#acceptance.claim(from, message);
+        break;
+      case 'claimResult':
+        this.#migration.result(from, message);
+        break;
+      case 'stale':
+        this.#beaten(from, message.records);
+        break;
+      case 'digest':
+        this.#antiEntropy.digest(from, message);
+        break;
+      case 'recall':
+        this.#antiEntropy.recall(from);
+        break;
+      case 'returned':
+        this.#restart.returned(message);
+        break;
+      case 'whoHas':
+        this.#queries.whoHas(from, message);
+        break;
+      case 'has':
+        this.#queries.has(from, message);
+        break;
+      case 'nodesOf':
+        this.#queries.answerNodesOf(from, message);
+        break;
+      case 'nodes':
+        this.#queries.nodes(from, message);
+        break;
+      case 'redirect':
+        this.#queries.redirect(message);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** Own records are beaten at another router. Those that are the router's own, from before it lost its state, too. */
+  #beaten(from: RouterId, records: StaleMessage['records']): void {
+    for (const { vnet, ip, seq, router } of records) {
+      const isByHolder = from === router || from === this.#context.gndt.homeOf(vnet, ip);
+      this.#context.counters.count('records_beaten');
+      this.#migration.beatenElsewhere(vnet, ip, seq, isByHolder);
+    }
+  }
+
+  /** In the order in which it was found out. What follows from that in turn comes behind it. */
+  #doWhatFollows(): void {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    try {
+      for (let next = this.#context.nextFollowUp(); next !== undefined; next = this.#context.nextFollowUp()) {
+        this.#follow(next);
+      }
+    } finally {
+      this.#isFollowing = false;
+    }
+  }
+
+  #follow(followUp: FollowUp): void {
+    switch (followUp.do) {
+      case 'consider':
+        this.#learning.consider(followUp.evidence);
+        break;
+      case 'probed':
+        this.#probed(followUp.purpose, followUp.evidence);
+        break;
+      case 'release':
+        this.#deferred.release(followUp.vnet, followUp.ip);
+        break;
+      case 'hold':
+        this.#obstacles.hold(followUp.vnet, followUp.mac);
+        break;
+      case 'records':
+        this.#acceptance.records(followUp.from, followUp.records);
+        break;
+      case 'confirmed':
+        this.#verified(this.#verification.confirmed(followUp.id, followUp.holder, followUp.word));
+        break;
+      case 'neighbours':
+        this.#arrival.neighboursTold(followUp.arrived, followUp.network, followUp.nodes);
+        break;
+      default:
+        followUp satisfies never;
+    }
+  }
+
+  #probed(purpose: ProbePurpose, evidence: Evidence | undefined): void {
+    switch (purpose.for) {
+      case 'verification':
+        this.#verified(this.#verification.probed(purpose.id, evidence));
+        break;
+      case 'departure':
+        this.#departureProbed(purpose.record, purpose.to, evidence);
+        break;
+      case 'undone':
+        this.#migration.undoneProbed(purpose, evidence);
+        break;
+      case 'contradiction':
+        this.#migration.contradictionProbed(purpose.record, purpose.by, evidence);
+        break;
+      case 'native':
+        this.#migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
+        break;
+      case 'beaten':
+        this.#migration.beatenProbed(purpose.record, purpose.isByHolder, evidence);
+        break;
+      case 'refused':
+        this.#acceptance.refusedProbed(purpose.record, evidence);
+        break;
+      case 'deferred':
+        if (evidence !== undefined) this.#learning.consider(evidence);
+        break;
+      case 'returned':
+        this.#restart.returnedProbed(purpose.record, evidence);
+        break;
+      default:
+        purpose satisfies never;
+    }
+  }
+
+  #verified(verified: Verified | undefined): void {
+    if (verified !== undefined) this.#acceptance.verified(verified);
+  }
+
+  /** A node that was asked after it had left answers here: it is claimed back. */
+  #departureProbed(record: NodeRecord, to: RouterId, evidence: Evidence | undefined): void {
+    const { directory, journal } = this.#context;
+    const wasAtClaimer = directory.get(record.vnet, record.ip)?.router === to;
+    if (!this.#verification.departureProbed(record, to, evidence) || evidence === undefined) return;
+    const move = wasAtClaimer ? journal.latest(record.vnet, record.mac) : undefined;
+    if (this.#learning.object(evidence)) this.#verification.claimedBack(record, to, move);
   }
 
   /** Proxy ARP and ND, at once: the kernel's own would wait up to 0.8 s. */

@@ -26,6 +26,11 @@ export class BoundedMap<K, V> {
     }
   }
 
+  /** Longest unset first. */
+  values(): IterableIterator<V> {
+    return this.#entries.values();
+  }
+
   delete(key: K): boolean {
     return this.#entries.delete(key);
   }

@@ -3,11 +3,14 @@ import type { Clock, Timer } from './clock.js';
 /** Timers that end together: after `stop` none fires and none can be set. */
 export class TimerGroup {
   readonly #clock: Clock;
+  readonly #afterEach: () => void;
   readonly #pending = new Set<Timer>();
   #stopped = false;
 
-  constructor(clock: Clock) {
+  /** @param afterEach called when a timer's action is done */
+  constructor(clock: Clock, afterEach: () => void = () => {}) {
     this.#clock = clock;
+    this.#afterEach = afterEach;
   }
 
   get stopped(): boolean {
@@ -19,6 +22,7 @@ export class TimerGroup {
     const inner = this.#clock.after(name, delayMs, () => {
       this.#pending.delete(timer);
       action();
+      this.#afterEach();
     });
     const timer: Timer = {
       cancel: () => {

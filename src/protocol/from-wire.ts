@@ -63,7 +63,7 @@ const READERS: {
     queryId: fields.uint('queryId'),
     vnet: fields.vnet('vnet'),
     mac: fields.optionalMac('mac'),
-    ip: fields.optionalIp('ip'),
+    ips: [fields.optionalIp('ip')].filter((ip) => ip !== undefined),
   }),
   has: (fields) => ({
     type: 'has',

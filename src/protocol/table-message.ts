@@ -41,13 +41,13 @@ export interface ReturnedMessage {
   readonly records: readonly NodeRecord[];
 }
 
-/** Fallback look-up by MAC or by IP (one of the two). */
+/** Fallback look-up by MAC, or by addresses (one of the two). */
 export interface WhoHasMessage {
   readonly type: 'whoHas';
   readonly queryId: number;
   readonly vnet: VnetId;
   readonly mac: Mac | undefined;
-  readonly ip: Ip | undefined;
+  readonly ips: readonly Ip[];
 }
 
 /** The answer: the sender's own records that fit; empty when it has none. */

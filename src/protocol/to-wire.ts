@@ -45,7 +45,7 @@ function bodyToWire(message: ControlMessage): WireObject {
         queryId: message.queryId,
         vnet: message.vnet,
         mac: message.mac === undefined ? NO_BYTES : macBytes(message.mac),
-        ip: message.ip?.toBytes() ?? NO_BYTES,
+        ip: message.ips[0]?.toBytes() ?? NO_BYTES,
       };
     case 'has':
       return { queryId: message.queryId, records: message.records.map(recordToWire) };

@@ -2,6 +2,10 @@
 import { macHigh, macLow } from '../net/mac.js';
 import type { NodeRecord } from './model.js';
 
+/** Sequence numbers and stamps end here: every decoder refuses higher ones, so no router issues them. */
+export const MAX_SEQUENCE = 2 ** 52;
+export const MAX_STAMP = 2 ** 52;
+
 /**
  * Orders the records of one (vnet, ip): positive when `a` beats `b`, 0 when they say the same. Higher sequence number,
  * then greater router id (by UTF-16 code units, never by locale: all routers must agree), then, from one router, the

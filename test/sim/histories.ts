@@ -25,8 +25,8 @@ const CALM_QUIET_MS = 12_000;
 const BUDGET_MS = 8_000;
 /** A node that has rested moves through a whole network that loses nothing: the farthest delay, and 10 ms. */
 const CALM_MS = DELAY_MS + JITTER_MS + 10;
-/** The same with `strict`: the question, three probes, the answer, the claim. */
-const CALM_STRICT_MS = 3 * (DELAY_MS + JITTER_MS) + 60 + 10;
+/** The same with `strict`: the question, three probes, the answer, the claim; at third routers the holder's word. */
+const CALM_STRICT_MS = 5 * (DELAY_MS + JITTER_MS) + 60 + 10;
 
 export const statistics = {
   histories: 0,
@@ -42,6 +42,8 @@ export const statistics = {
   cuts: 0,
   clones: 0,
   frozen: 0,
+  /** Histories in whose end a router's claims of a node were refused, because one was contradicted. */
+  suppressed: 0,
   released: 0,
   held: 0,
   packets: 0,
@@ -117,11 +119,15 @@ export class History {
     this.#makeWhole();
     if (!this.#isStateLost) this.#judge.freezesHold(BUDGET_MS);
     const frozen = this.world.nodes().filter((node) => this.#isFrozen(node));
-    if (frozen.length > 0) {
+    const isSuppressed = this.world.nodes().some((node) => this.#isSuppressed(node));
+    if (isSuppressed) statistics.suppressed++;
+    if (frozen.length > 0 || isSuppressed) {
       statistics.frozen++;
-      if (this.#random() < 0.7) for (const node of frozen) this.#release(node);
+      if (!isSuppressed && this.#random() < 0.7) for (const node of frozen) this.#release(node);
       else this.world.settle(FROZEN_MS);
     }
+    // What routers have kept for one another is given back every 10 s at most.
+    if (this.#isFaulty) this.world.settle(12_000);
     // A living machine says something now and then; one whose router was down has not been heard.
     if (this.#isFaulty || this.#verify === 'off')
       for (const host of this.world.hosts) host.announceGratuitous();
@@ -196,6 +202,7 @@ export class History {
     const { movedMs, spokeMs } = this.#lifeOf(node);
     const lastMs = Math.max(movedMs, spokeMs, this.#wholeSinceMs ?? Number.POSITIVE_INFINITY);
     if (this.world.clock.nowMs() - lastMs <= BUDGET_MS || !this.#isWhole()) return false;
+    if (this.#isSuppressed(node)) return false;
     const at = this.world.siteOf(node);
     return this.world.sites.every((site) =>
       node.ips.every((ip) => {
@@ -247,7 +254,14 @@ export class History {
       // until the node speaks again.
       const isHeard = this.#faults === 0 || Math.min(spokeMs, movedMs) > wholeMs;
       const isSettled = this.#verify !== 'off' || !isCrossed;
-      if (!isHeard || !isSettled || this.#isFrozen(node) || this.#forgotten.has(node)) continue;
+      if (
+        !isHeard ||
+        !isSettled ||
+        this.#isFrozen(node) ||
+        this.#isSuppressed(node) ||
+        this.#forgotten.has(node)
+      )
+        continue;
       if (this.world.clock.nowMs() - sinceMs <= BUDGET_MS) continue;
       statistics.judged++;
       this.#judge.reachable(node, `${BUDGET_MS} ms after it spoke`);
@@ -344,6 +358,13 @@ export class History {
   #isFrozen(node: SimHost): boolean {
     return this.world.sites.some(({ directory }) =>
       node.ips.some((ip) => directory.here(BLUE, ip)?.frozen === true),
+    );
+  }
+
+  /** Some router refuses claims of it, because one that it had believed was contradicted. */
+  #isSuppressed(node: SimHost): boolean {
+    return this.world.sites.some(({ mobility }) =>
+      mobility.suppressed().some(({ ip }) => node.ips.some((own) => own.equals(ip))),
     );
   }
 

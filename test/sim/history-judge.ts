@@ -24,7 +24,7 @@ export class HistoryJudge {
   readonly #world: SimWorld;
   /** By address: nodes whose holder has them frozen now. */
   readonly #frozen = new Map<string, Frozen>();
-  /** By router and address: the router whose freeze took the node from it. */
+  /** By router and address: the router that took the node from it, and may have frozen it then or later. */
   readonly #displaced = new Map<string, RouterId>();
   /** Nodes that are at rest where they are while somebody pretends to be them, and may not move in any table. */
   readonly unmoved = new Map<SimHost, SimSite>();
@@ -127,7 +127,7 @@ export class HistoryJudge {
       const from = site.directory.previous(BLUE, after.ip);
       this.#frozen.set(key, { holder: site, sinceMs: this.#world.clock.nowMs(), from });
     } else if (frozen?.holder === site) this.#frozen.delete(key);
-    if (after.frozen === true && before?.router === site.id)
+    if (before?.router === site.id && after.router !== site.id)
       this.#displaced.set(`${site.id} ${key}`, after.router);
   }
 

@@ -6,6 +6,7 @@ const SITES = 4;
 const NODES_PER_SITE = 2;
 /** Longer than a contradiction is put off (5 s) and than digests take to be exchanged (30 s). */
 const QUIET_MS = 70_000;
+const SUPPRESSED_MS = 190_000;
 
 type Step =
   | {
@@ -56,6 +57,8 @@ function play(world: SimWorld, history: readonly Step[]): void {
     for (let b = a + 1; b <= SITES; b++) world.wan.heal(world.site(a).id, world.site(b).id);
   }
   world.settle(QUIET_MS);
+  // Claims that were contradicted (they crossed a return) are not believed again for a while.
+  if (world.sites.some(({ mobility }) => mobility.suppressed().length > 0)) world.settle(SUPPRESSED_MS);
 }
 
 const KINDS = [

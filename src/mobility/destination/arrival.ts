@@ -1,7 +1,7 @@
 /** A node has arrived on this LAN: its own neighbour cache, and those of the hosts that it can now reach directly. */
 import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
+import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
-import type { Mac } from '../../net/mac.js';
 import type { NetworkConfig } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import {
@@ -15,16 +15,14 @@ import {
 import type { Pacer } from '../pacer.js';
 import type { Lan } from '../ports.js';
 import type { Rounds } from '../rounds.js';
-import type { Queries } from '../sync/queries.js';
+import type { NetworkNode, Queries } from '../sync/queries.js';
+import type { Arrived } from './candidate.js';
 
 /** A gateway's for each family. */
 const LEADING_FRAMES = 2;
-
-export interface Arrived {
-  readonly lan: Lan;
-  readonly mac: Mac;
-  readonly ips: readonly Ip[];
-}
+/** Neighbours of a node that a home VR may tell, and nodes of which they are kept. */
+const MOST_TOLD = 1_024;
+const TOLD_KEPT = 64;
 
 export class Arrival {
   readonly #context: Context;
@@ -32,6 +30,8 @@ export class Arrival {
   readonly #rounds: Rounds;
   readonly #pacer: Pacer;
   readonly #queries: Queries;
+  /** What home VRs have told of the neighbours of nodes that have arrived, in parts. */
+  readonly #told = new BoundedMap<string, readonly Neighbour[]>(TOLD_KEPT);
 
   constructor(context: Context, nodes: NetworkNodes, rounds: Rounds, pacer: Pacer, queries: Queries) {
     this.#context = context;
@@ -117,19 +117,26 @@ export class Arrival {
   #askForUnknownNeighbours(arrived: Arrived): void {
     for (const network of homeNetworks(this.#context, arrived.lan.vnet, arrived.ips)) {
       if (network.router === this.#context.self || this.#knowsNodesOf(network, arrived)) continue;
-      const neighbours: Neighbour[] = [];
-      this.#queries.nodesOf(network, (nodes) => {
-        neighbours.push(...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })));
-        const key = `${arrivalKey(arrived)}|${network.prefix.key}`;
-        this.#rounds.repeat(key, (round) => {
-          const left = this.#whatIsHere(arrived);
-          if (left === undefined) return false;
-          const toNode = this.#toNode(left, this.#stillRemote(left, neighbours));
-          this.#pacer.send(left.lan.index, toNode, round === 0);
-          return true;
-        });
-      });
+      this.#told.delete(toldKey(arrived, network));
+      this.#queries.nodesOf(network, arrived);
     }
+  }
+
+  /** The home VR of a network has told its nodes, or a part of them. */
+  neighboursTold(arrived: Arrived, network: NetworkConfig, nodes: readonly NetworkNode[]): void {
+    const key = toldKey(arrived, network);
+    const neighbours = [
+      ...(this.#told.get(key) ?? []),
+      ...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })),
+    ].slice(0, MOST_TOLD);
+    this.#told.set(key, neighbours);
+    this.#rounds.repeat(key, (round) => {
+      const left = this.#whatIsHere(arrived);
+      if (left === undefined) return false;
+      const toNode = this.#toNode(left, this.#stillRemote(left, neighbours));
+      this.#pacer.send(left.lan.index, toNode, round === 0);
+      return true;
+    });
   }
 
   #knowsNodesOf(network: NetworkConfig, arrived: Arrived): boolean {
@@ -154,4 +161,8 @@ function* first<T>(items: Iterator<T>, most: number): Generator<T> {
 
 function arrivalKey(arrived: Arrived): string {
   return `arrived|${arrived.lan.vnet}|${arrived.mac}`;
+}
+
+function toldKey(arrived: Arrived, network: NetworkConfig): string {
+  return `${arrivalKey(arrived)}|${network.prefix.key}`;
 }

@@ -1,4 +1,5 @@
 /** A node that has been seen here, and that this router may claim. */
+import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { BindingSource, MoveTrigger, NodeRecord } from '../../tables/model.js';
 import type { Evidence } from '../evidence.js';
@@ -16,11 +17,18 @@ export interface Candidate {
   readonly objection?: true;
 }
 
+/** A node that has arrived on a LAN of this router. */
+export interface Arrived {
+  readonly lan: Lan;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+}
+
 /** The candidate's evidence for one of its addresses. */
 export function seenAs(
   candidate: Candidate,
   { ip }: NodeRecord,
 ): Evidence & { readonly ip: NodeRecord['ip'] } {
   const { lan, mac, trigger, source, detectedMs: atMs } = candidate;
-  return { lan, mac, ip, trigger, source, atMs };
+  return { lan, mac, ip, trigger, source, isAnswer: false, atMs };
 }

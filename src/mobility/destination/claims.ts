@@ -3,33 +3,34 @@
  * within 2 ms go together, and while a burst of announcements is being read those of 5 ms: a message costs its sender and
  * its receiver more than what is in it.
  */
-import type { Mac } from '../../net/mac.js';
 import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
-import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import type { NodeRecord, RouterId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
+import type { Move } from '../journal.js';
+import type { Candidate } from './candidate.js';
 
 const GATHER_MS = 2;
 /** While a burst is being read, and no timer runs, nobody's claim waits longer. */
 const MOST_GATHER_MS = 5;
-/** Claims are acknowledged or their peers go down long before. */
+/** Claims are acknowledged or their peers go down long before; a contradiction comes within a second. */
 const KEPT_MS = 60_000;
 
 export type ClaimResult = ClaimResultMessage['results'][number];
 
-/** One node's claim to one router. */
+/** One node's claim to one router or several. */
 export interface SentClaim {
-  readonly vnet: VnetId;
-  readonly mac: Mac;
+  /** `proposal`: nothing has changed yet, the router that has the node is asked to agree. */
+  readonly kind: 'claim' | 'proposal';
+  readonly candidate: Candidate;
   readonly records: readonly NodeRecord[];
-  readonly trigger: MoveClaim['trigger'];
-  readonly detectedMs: number;
-  readonly objection: boolean;
-  /** It leaves now. */
-  readonly sent: () => void;
-  /** The router has answered for all of the records. */
-  readonly answered: (by: RouterId, results: readonly ClaimResult[]) => void;
-  /** The router is down: it will hear of the claim when tables are compared. */
-  readonly unanswered: (by: RouterId) => void;
+  readonly move: Move;
+}
+
+/** A claim that a router has answered in full; without results it went down before. */
+export interface AnsweredClaim {
+  readonly claim: SentClaim;
+  readonly by: RouterId;
+  readonly results: readonly ClaimResult[] | undefined;
 }
 
 interface Open {
@@ -44,6 +45,7 @@ interface Gathering {
 
 interface Message {
   readonly to: RouterId;
+  readonly claims: readonly SentClaim[];
   open: readonly Open[];
 }
 
@@ -72,10 +74,16 @@ export class Claims {
     if (this.#context.clock.nowMs() - gathering.sinceMs >= MOST_GATHER_MS) this.#flush(to, gathering);
   }
 
-  /** Results may come in parts, and out of order. */
-  result(from: RouterId, { claimId, results }: ClaimResultMessage): void {
+  /** The claims that this router was sent under the number, within the last minute; none if there are none. */
+  sentTo(to: RouterId, claimId: number): readonly SentClaim[] {
     const message = this.#messages.get(claimId);
-    if (message?.to !== from) return;
+    return message?.to === to ? message.claims : [];
+  }
+
+  /** Results may come in parts, and out of order. Returns the claims of which all are there now. */
+  result(from: RouterId, { claimId, results }: ClaimResultMessage): readonly AnsweredClaim[] {
+    const message = this.#messages.get(claimId);
+    if (message?.to !== from) return [];
     const byNode = new Map(results.map((result) => [nodeKey(result.vnet, result.ip), result]));
     const done: Open[] = [];
     for (const open of message.open) {
@@ -86,16 +94,19 @@ export class Claims {
       if (open.results.size === open.claim.records.length) done.push(open);
     }
     message.open = message.open.filter((open) => !done.includes(open));
-    if (message.open.length === 0) this.#messages.delete(claimId);
-    for (const { claim, results: all } of done) claim.answered(from, [...all.values()]);
+    // The router whose claim an objection undoes may say later that the node answers there as well.
+    const isObjection = message.claims.some(({ candidate }) => candidate.objection === true);
+    if (message.open.length === 0 && !isObjection) this.#messages.delete(claimId);
+    return done.map(({ claim, results: all }) => ({ claim, by: from, results: [...all.values()] }));
   }
 
-  peerDown(router: RouterId): void {
+  /** Returns the claims that it has not answered: it will hear of them when tables are compared. */
+  peerDown(router: RouterId): readonly AnsweredClaim[] {
     const waiting = this.#gathering.get(router)?.claims.splice(0) ?? [];
     const lost = [...this.#messages].filter(([, { to }]) => to === router);
     for (const [id] of lost) this.#messages.delete(id);
     const claims = [...lost.flatMap(([, { open }]) => open.map(({ claim }) => claim)), ...waiting];
-    for (const claim of claims) claim.unanswered(router);
+    return claims.map((claim) => ({ claim, by: router, results: undefined }));
   }
 
   #gather(to: RouterId): void {
@@ -117,15 +128,23 @@ export class Claims {
   #transmit(to: RouterId, claims: readonly SentClaim[]): void {
     const { clock, timers, ports, counters } = this.#context;
     const claimId = this.#nextId();
-    this.#messages.set(claimId, { to, open: claims.map((claim) => ({ claim, results: new Map() })) });
-    const moves = claims.map(({ vnet, mac, records, trigger, detectedMs, objection }): MoveClaim => {
+    this.#messages.set(claimId, {
+      to,
+      claims,
+      open: claims.map((claim) => ({ claim, results: new Map() })),
+    });
+    const moves = claims.map(({ candidate, records }): MoveClaim => {
+      const { lan, mac, trigger, detectedMs, objection } = candidate;
       const sinceDetectionUs = Math.max(0, Math.round((clock.nowMs() - detectedMs) * 1000));
-      const move = { vnet, mac, records, trigger, sinceDetectionUs };
-      return objection ? { ...move, objection } : move;
+      const move = { vnet: lan.vnet, mac, records, trigger, sinceDetectionUs };
+      return objection === true ? { ...move, objection } : move;
     });
     ports.messenger.send(to, { type: 'claim', claimId, moves });
     counters.count('claims_sent', claims.length);
-    for (const claim of claims) claim.sent();
+    for (const { kind, move } of claims) {
+      if (kind === 'claim') move.stepOnce('claim_sent');
+      else move.step(`asked:${to}`);
+    }
     timers.after('claim', KEPT_MS, () => this.#messages.delete(claimId));
   }
 

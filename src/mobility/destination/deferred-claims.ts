@@ -2,7 +2,6 @@
  * Nodes that were seen here and could not be claimed, because they are frozen, contested, or were refused a moment ago.
  * They may never announce themselves again: when the obstacle is gone, they are asked whether they are (still) here.
  */
-
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { DirectoryChange } from '../../tables/directory.js';
@@ -16,16 +15,13 @@ const REMEMBERED = 1_024;
 export class DeferredClaims {
   readonly #context: Context;
   readonly #addressProbe: AddressProbe;
-  /** A node has answered here: to be taken as any other frame. */
-  readonly #consider: (evidence: Evidence) => void;
   readonly #waiting = new BoundedMap<string, Evidence & { readonly ip: Ip }>(REMEMBERED);
   /** Those that are asked again at a time of their own. */
   readonly #timed = new Set<string>();
 
-  constructor(context: Context, addressProbe: AddressProbe, consider: (evidence: Evidence) => void) {
+  constructor(context: Context, addressProbe: AddressProbe) {
     this.#context = context;
     this.#addressProbe = addressProbe;
-    this.#consider = consider;
     context.directory.subscribe((change) => this.#changed(change));
   }
 
@@ -37,22 +33,22 @@ export class DeferredClaims {
   rememberFor(evidence: Evidence & { readonly ip: Ip }, delayMs: number): void {
     const key = nodeKey(evidence.lan.vnet, evidence.ip);
     this.remember(evidence);
-    if (this.#timed.has(key)) return;
+    if (this.#timed.has(key) || this.#timed.size >= REMEMBERED) return;
     this.#timed.add(key);
-    this.#context.timers.after('standby', delayMs, () => {
+    this.#context.timers.after('deferred claim', delayMs, () => {
       this.#timed.delete(key);
       this.release(evidence.lan.vnet, evidence.ip);
     });
   }
 
-  /** The obstacle is gone: is the node here? */
+  /** The obstacle is gone: is the node here? An answer is considered as any other frame. */
   release(vnet: VnetId, ip: Ip): void {
     const key = nodeKey(vnet, ip);
     const evidence = this.#waiting.get(key);
     this.#waiting.delete(key);
     if (evidence === undefined || this.#context.isHere(vnet, ip)) return;
     const { mac } = evidence;
-    this.#addressProbe.check({ vnet, ip, mac, probes: QUICK, found: this.#consider, gone: () => {} });
+    this.#addressProbe.ask({ vnet, ip, mac, probes: QUICK, purpose: { for: 'deferred' } });
   }
 
   /** By the router that contested it: withdrawn, or taken by a third one, which has not heard this one. */

@@ -1,23 +1,25 @@
 /** The destination VR's part of a move: it claims the node, and hears what the others say to that. */
-
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { ClaimResultMessage } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
-import { type AddressProbe, PATIENT, QUICK } from '../address-probe.js';
+import { MAX_SEQUENCE } from '../../tables/record.js';
+import { type AddressProbe, PATIENT, QUICK, THOROUGH } from '../address-probe.js';
 import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
+import type { Evidence } from '../evidence.js';
+import type { ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { Departure } from '../source/departure.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Arrival } from './arrival.js';
 import { type Candidate, seenAs } from './candidate.js';
-import { type ClaimResult, Claims, type SentClaim } from './claims.js';
+import type { AnsweredClaim, ClaimResult, Claims, SentClaim } from './claims.js';
 import type { DeferredClaims } from './deferred-claims.js';
-import { HOLD_MS, Obstacles, STALE_WAIT_MS } from './obstacles.js';
+import { HOLD_MS, type Obstacles, STALE_WAIT_MS } from './obstacles.js';
 import { once } from './once.js';
-import { Reports } from './reports.js';
+import type { Reports } from './reports.js';
 
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
@@ -28,25 +30,24 @@ export interface MigrationParts {
   readonly departure: Departure;
   readonly addressProbe: AddressProbe;
   readonly updates: UpdateBatcher;
-  readonly freeze: DuplicateSuppression;
+  readonly suppression: DuplicateSuppression;
   readonly deferred: DeferredClaims;
+  readonly claims: Claims;
+  readonly obstacles: Obstacles;
+  readonly reports: Reports;
 }
 
 export class Migration {
   readonly #context: Context;
   readonly #parts: MigrationParts;
-  readonly #claims: Claims;
-  readonly #obstacles: Obstacles;
   /** Sequence numbers heard of without a record. */
   readonly #heardSeq = new BoundedMap<string, number>(KNOWN_SEQUENCES);
-  readonly #reports: Reports;
+  /** Proposals that have not been answered. */
+  readonly #proposals = new Set<SentClaim>();
 
   constructor(context: Context, parts: MigrationParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#claims = new Claims(context);
-    this.#obstacles = new Obstacles(context, parts);
-    this.#reports = new Reports(context);
   }
 
   /**
@@ -55,7 +56,7 @@ export class Migration {
    * asked first, and nothing changes until it agrees. A string says why not.
    */
   claim(candidate: Candidate): Move | string {
-    const obstacle = this.#obstacles.to(candidate);
+    const obstacle = this.#parts.obstacles.to(candidate);
     if (obstacle !== undefined) return obstacle;
     let reason = 'it has no address that could move';
     const records = candidate.records.filter((record) => {
@@ -69,64 +70,106 @@ export class Migration {
     return this.#take(candidate, records, this.#begin(candidate, records));
   }
 
-  /** The answers of one router to claims. */
+  /** The answers of one router to claims, as far as the gate lets them through. */
   result(from: RouterId, message: ClaimResultMessage): void {
     for (const { vnet, ip, verdict } of message.results) {
       if (verdict === 'objection') this.#contradicted(from, vnet, ip);
     }
     const results = message.results.filter(({ verdict }) => verdict !== 'objection');
-    if (results.length > 0) this.#claims.result(from, { ...message, results });
+    for (const answered of this.#parts.claims.result(from, { ...message, results })) this.#answered(answered);
   }
 
   peerDown(router: RouterId): void {
-    this.#claims.peerDown(router);
+    for (const answered of this.#parts.claims.peerDown(router)) this.#answered(answered);
   }
 
-  /** The node's announcements here are not to be believed for a moment. */
-  hold(vnet: VnetId, mac: Mac): void {
-    this.#obstacles.hold(vnet, mac);
-  }
-
-  /** An own record is beaten at another router by one that is not known here: is the node really on this LAN? */
-  beatenElsewhere(vnet: VnetId, ip: Ip, seq: number): void {
+  /**
+   * An own record is beaten at another router by one that is not known here: is the node really on this LAN? It is served
+   * on while it is asked: it was seen here a moment ago.
+   */
+  beatenElsewhere(vnet: VnetId, ip: Ip, seq: number, isByHolder: boolean): void {
     const record = this.#context.directory.here(vnet, ip);
-    if (record?.router !== this.#context.self || record.seq > seq) return;
-    this.#beaten(record, seq, undefined);
+    if (record?.router === this.#context.self && record.seq <= seq) this.#beaten(record, seq, isByHolder);
+  }
+
+  /** A host of this LAN was asked whether it has the address that the candidate brings. */
+  nativeProbed(
+    candidate: Candidate,
+    { vnet, ip }: NodeRecord,
+    mac: Mac,
+    evidence: Evidence | undefined,
+  ): void {
+    const { hwdt, ports, directory } = this.#context;
+    if (evidence !== undefined) {
+      ports.event({ event: 'duplicate_address', vnet, ip, mac: candidate.mac, other: mac });
+      return;
+    }
+    if (hwdt.get(vnet, ip)?.mac !== mac) return;
+    hwdt.forget(vnet, ip);
+    const current = directory.get(vnet, ip);
+    if (current !== undefined && !this.#context.isHere(vnet, ip)) {
+      this.claim({ ...candidate, records: [current] });
+    }
+  }
+
+  /** A node whose record is beaten elsewhere was asked. Silence alone proves nothing: a third router's word is not enough. */
+  beatenProbed(record: NodeRecord, isByHolder: boolean, evidence: Evidence | undefined): void {
+    if (evidence === undefined) {
+      if (isByHolder) this.#withdraw(record);
+      return;
+    }
+    const { lan, mac, trigger, source, atMs, isAnswer } = evidence;
+    const candidate = { lan, mac, records: [record], trigger, source, detectedMs: atMs };
+    this.claim(isAnswer ? { ...candidate, objection: true } : candidate);
+  }
+
+  /**
+   * The other router says that the node answers there. If it does here too, there are two: it stays here, frozen. If not,
+   * it has moved meanwhile, and the other one may have it.
+   */
+  contradictionProbed(record: NodeRecord, by: RouterId, evidence: Evidence | undefined): void {
+    if (evidence === undefined) {
+      this.#withdraw(record);
+      return;
+    }
+    const { vnet, ip, mac } = record;
+    this.#parts.reports.duplicate(vnet, ip, mac, by);
+    this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
+    this.#parts.suppression.freeze(vnet, ip, by);
+  }
+
+  /** An own claim was undone, and the node was asked here. */
+  undoneProbed(
+    { record, by, claimId, seq }: Extract<ProbePurpose, { readonly for: 'undone' }>,
+    evidence: Evidence | undefined,
+  ): void {
+    const { vnet, ip } = record;
+    if (evidence === undefined) {
+      this.#context.counters.count('false_claims');
+      return;
+    }
+    this.#parts.deferred.remember({ ...evidence, ip });
+    const results = [{ vnet, ip, verdict: 'objection', reason: 'node-answers-here', seq }] as const;
+    this.#context.ports.messenger.send(by, { type: 'claimResult', claimId, results });
   }
 
   #objectionTo(candidate: Candidate, record: NodeRecord): string | undefined {
     const { gndt, self, hwdt, counters } = this.#context;
     const { vnet, ip } = record;
     if (!gndt.mayClaim(vnet, ip, self)) {
-      this.#reports.notAllowed(record);
+      this.#parts.reports.notAllowed(record);
       return `the network's mobility.allow does not name ${self}`;
     }
+    if (this.#nextSeq(vnet, ip) > MAX_SEQUENCE) return 'its sequence numbers are at their end';
     const native = hwdt.get(vnet, ip);
     if (native === undefined || native.silent || native.mac === candidate.mac) return undefined;
     counters.count('moves_in_conflict');
-    this.#askNative(candidate, record, native.mac);
+    // It is not harmed if it answers, and does not stand in the way if not.
+    if (this.#parts.reports.mayAskNative(vnet, ip, candidate.mac)) {
+      const purpose = { for: 'native', candidate, record, mac: native.mac } as const;
+      this.#parts.addressProbe.ask({ vnet, ip, mac: native.mac, probes: QUICK, purpose });
+    }
     return `another host of this LAN uses ${ip.key}`;
-  }
-
-  /** A host of this LAN has the address, or had it: it is not harmed if it answers, and does not stand in the way if not. */
-  #askNative(candidate: Candidate, { vnet, ip }: NodeRecord, mac: Mac): void {
-    const { hwdt, ports } = this.#context;
-    if (!this.#reports.mayAskNative(vnet, ip, candidate.mac)) return;
-    this.#parts.addressProbe.check({
-      vnet,
-      ip,
-      mac,
-      probes: QUICK,
-      found: () => ports.event({ event: 'duplicate_address', vnet, ip, mac: candidate.mac, other: mac }),
-      gone: () => {
-        if (hwdt.get(vnet, ip)?.mac !== mac) return;
-        hwdt.forget(vnet, ip);
-        const current = this.#context.directory.get(vnet, ip);
-        if (current !== undefined && !this.#context.isHere(vnet, ip)) {
-          this.claim({ ...candidate, records: [current] });
-        }
-      },
-    });
   }
 
   /** The VR that has to agree before anything changes; undefined if there is none, or none that can be asked. */
@@ -142,44 +185,50 @@ export class Migration {
 
   #propose(candidate: Candidate, records: readonly NodeRecord[], holder: RouterId): Move {
     const { directory, counters, timers } = this.#context;
-    const closed = this.#obstacles.proposed(candidate.lan.vnet, candidate.mac);
     counters.count('moves_proposed');
     const move = this.#begin(candidate, records);
-    let isOpen = true;
-    const close = (): boolean => {
-      if (!isOpen) return false;
-      isOpen = false;
-      closed();
-      return true;
-    };
     const drafts = records.map(({ vnet, ip }) =>
       directory.draft(vnet, ip, candidate.mac, this.#nextSeq(vnet, ip)),
     );
-    this.#claims.send(holder, {
-      ...this.#message(candidate, drafts),
-      sent: () => move.step(`asked:${holder}`),
-      answered: (by, results) => {
-        if (!close()) return;
-        const refusal = results.find((result) => !isAccepted(result));
-        move.step(`${refusal === undefined ? 'agreed' : 'refused'}:${by}`);
-        if (refusal === undefined) this.#agreed(candidate, records, move);
-        else this.#proposalRefused(by, candidate, refusal, move);
-      },
-      // It cannot be asked any more, and nothing reaches the node there.
-      unanswered: () => {
-        if (close()) this.#agreed(candidate, records, move);
-      },
-    });
+    const proposal: SentClaim = {
+      kind: 'proposal',
+      candidate: { ...candidate, records },
+      records: drafts,
+      move,
+    };
+    this.#proposals.add(proposal);
+    this.#parts.obstacles.proposed(candidate.lan.vnet, candidate.mac);
+    this.#parts.claims.send(holder, proposal);
     // Further announcements may ask again; an answer that is only late counts all the same.
-    timers.after('proposal', PROPOSAL_KEPT_MS, () => {
-      if (isOpen) closed();
-    });
+    timers.after('proposal', PROPOSAL_KEPT_MS, () => this.#endProposal(proposal));
     return move;
   }
 
+  #endProposal(proposal: SentClaim): void {
+    if (!this.#proposals.delete(proposal)) return;
+    const { lan, mac } = proposal.candidate;
+    this.#parts.obstacles.proposalEnded(lan.vnet, mac);
+  }
+
+  #answered({ claim, by, results }: AnsweredClaim): void {
+    if (claim.kind === 'proposal') this.#proposalAnswered(claim, by, results);
+    else this.#claimAnswered(claim, by, results);
+  }
+
+  /** Without results it cannot be asked any more, and nothing reaches the node there. */
+  #proposalAnswered(proposal: SentClaim, by: RouterId, results: readonly ClaimResult[] | undefined): void {
+    const { candidate, move } = proposal;
+    this.#endProposal(proposal);
+    if (move.verdict !== 'claiming') return;
+    const refusal = results?.find((result) => !isAccepted(result));
+    if (results !== undefined) move.step(`${refusal === undefined ? 'agreed' : 'refused'}:${by}`);
+    if (refusal === undefined) this.#agreed(candidate, move);
+    else this.#proposalRefused(by, candidate, refusal, move);
+  }
+
   /** What an earlier proposal, answered late, has brought here meanwhile is not taken again. */
-  #agreed(candidate: Candidate, records: readonly NodeRecord[], move: Move): void {
-    const left = records.filter(({ vnet, ip }) => !this.#context.isHere(vnet, ip));
+  #agreed(candidate: Candidate, move: Move): void {
+    const left = candidate.records.filter(({ vnet, ip }) => !this.#context.isHere(vnet, ip));
     if (left.length > 0) this.#take(candidate, left, move);
     else move.judge('accepted');
   }
@@ -187,14 +236,14 @@ export class Migration {
   #proposalRefused(by: RouterId, candidate: Candidate, result: ClaimResult, move: Move): void {
     const { vnet, seq, reason } = result;
     move.judge('refused', reason);
-    this.#reports.refusal(by, result, candidate.mac);
+    this.#parts.reports.refusal(by, result, candidate.mac);
     // What beats it is under way; then the node is asked whether it is here.
     const waitMs = reason === 'stale' ? STALE_WAIT_MS : HOLD_MS;
     if (reason === 'stale') this.#heard(vnet, result.ip, seq);
-    else this.hold(vnet, candidate.mac);
+    else this.#parts.obstacles.hold(vnet, candidate.mac);
     for (const record of candidate.records) {
       const { ip, router, mac } = record;
-      if (mac !== candidate.mac) this.#reports.duplicate(vnet, ip, candidate.mac, router);
+      if (mac !== candidate.mac) this.#parts.reports.duplicate(vnet, ip, candidate.mac, router);
       else this.#parts.deferred.rememberFor(seenAs(candidate, record), waitMs);
     }
   }
@@ -215,7 +264,7 @@ export class Migration {
     const { directory, hwdt, ports, burst } = this.#context;
     const { lan, mac } = candidate;
     const ips = records.map(({ ip }) => ip);
-    const bounces = records.some(({ vnet, ip }) => this.#parts.freeze.isMoveTooMany(vnet, ip));
+    const bounces = records.some(({ vnet, ip }) => this.#parts.suppression.isMoveTooMany(vnet, ip));
     const next = records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip));
     const claimed = records.map(({ vnet, ip }, i) => {
       // The binding first, so that the route is complete when the directory changes.
@@ -236,7 +285,9 @@ export class Migration {
     tell();
     if (bounces) {
       move.step('frozen');
-      for (const record of claimed) this.#parts.freeze.alarm(record, move.start.from ?? this.#context.self);
+      for (const record of claimed) {
+        this.#parts.suppression.alarm(record, move.start.from ?? this.#context.self);
+      }
     }
     const { vnet, from, to, seq, trigger } = move.start;
     ports.event({ event: 'move_claimed', vnet, mac, ips, from, to, seq, trigger });
@@ -260,103 +311,68 @@ export class Migration {
     const up = this.#context.ports.messenger.upPeers();
     const { from } = move.start;
     const first = from !== undefined && up.includes(from) ? from : undefined;
-    const settle = (by: RouterId): void => {
-      if (move.verdict === 'claiming' && by === from) move.judge('accepted');
-    };
-    const claim: SentClaim = {
-      ...this.#message(candidate, records),
-      sent: () => move.stepOnce('claim_sent'),
-      answered: (by, results) => {
-        move.step(`${results.every(isAccepted) ? 'accepted' : 'refused'}:${by}`);
-        this.#answered(by, candidate, records, results, move);
-        settle(by);
-      },
-      unanswered: settle,
-    };
+    const claim: SentClaim = { kind: 'claim', candidate, records, move };
     for (const peer of first === undefined ? up : [first, ...up.filter((id) => id !== first)]) {
-      this.#claims.send(peer, claim);
+      this.#parts.claims.send(peer, claim);
     }
     if (first === undefined) move.judge('accepted');
   }
 
-  #message(
-    { lan, mac, trigger, detectedMs, objection }: Candidate,
-    records: readonly NodeRecord[],
-  ): Omit<SentClaim, 'sent' | 'answered' | 'unanswered'> {
-    return { vnet: lan.vnet, mac, records, trigger, detectedMs, objection: objection === true };
-  }
-
-  #answered(
-    by: RouterId,
-    candidate: Candidate,
-    records: readonly NodeRecord[],
-    results: readonly ClaimResult[],
-    move: Move,
-  ): void {
-    for (const result of results) {
-      const record = records.find(({ vnet, ip }) => vnet === result.vnet && ip.equals(result.ip));
-      if (record === undefined || isAccepted(result)) continue;
-      if (result.reason === 'stale') this.#beaten(record, result.seq, move);
-      else this.#refused(by, candidate, record, result, move);
+  #claimAnswered(claim: SentClaim, by: RouterId, results: readonly ClaimResult[] | undefined): void {
+    const { candidate, records, move } = claim;
+    if (results !== undefined) {
+      move.step(`${results.every(isAccepted) ? 'accepted' : 'refused'}:${by}`);
+      for (const result of results) {
+        const record = records.find(({ vnet, ip }) => vnet === result.vnet && ip.equals(result.ip));
+        if (record === undefined || isAccepted(result)) continue;
+        if (result.reason === 'stale') {
+          move.judge('refused', 'stale');
+          const isByHolder =
+            by === move.start.from || by === this.#context.gndt.homeOf(record.vnet, record.ip);
+          this.#beaten(record, result.seq, isByHolder);
+        } else this.#refused(by, candidate, record, result, move);
+      }
     }
+    if (move.verdict === 'claiming' && by === move.start.from) move.judge('accepted');
   }
 
-  /** The node is served on while it is asked: it was seen here a moment ago. */
-  #beaten(record: NodeRecord, seq: number, move: Move | undefined): void {
+  #beaten(record: NodeRecord, seq: number, isByHolder: boolean): void {
     const { vnet, ip, mac } = record;
     this.#heard(vnet, ip, seq);
-    move?.judge('refused', 'stale');
     if (!this.#context.isHere(vnet, ip)) return;
     // These are where the configuration has them: nobody needs to be asked.
     if (this.#context.isOwnAddress(vnet, ip) || this.#context.gndt.ownClientAt(vnet, ip) !== undefined) {
       this.#parts.updates.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
       return;
     }
-    this.#parts.addressProbe.check({
-      vnet,
-      ip,
-      mac,
-      probes: PATIENT,
-      found: ({ lan, trigger, source, atMs }) => {
-        this.claim({ lan, mac, records: [record], trigger, source, detectedMs: atMs });
-      },
-      gone: () => this.#withdraw(record),
-    });
+    const purpose = { for: 'beaten', record, isByHolder } as const;
+    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
   }
 
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
   #refused(by: RouterId, candidate: Candidate, record: NodeRecord, result: ClaimResult, move: Move): void {
     const { vnet, ip, mac } = record;
-    this.#reports.refusal(by, result, mac);
-    if (by !== move.start.from && by !== this.#context.gndt.homeOf(vnet, ip)) return;
+    this.#parts.reports.refusal(by, result, mac);
+    // What a third router says of where the node answers it has from the one that had it, at another moment.
+    const isHome = by === this.#context.gndt.homeOf(vnet, ip) && result.reason !== 'node-answers-here';
+    if (by !== move.start.from && !isHome) return;
     move.judge('refused', result.reason);
-    this.hold(vnet, mac);
+    this.#parts.obstacles.hold(vnet, mac);
     this.#withdraw(record);
-    // It was frozen without this router's knowing. When that ends it may have nothing more to say.
+    // It was frozen, or this router's claims of it are refused, without its knowing. When that ends it may have nothing
+    // more to say.
     if (result.reason === 'frozen') this.#parts.deferred.remember(seenAs(candidate, record));
+    else if (result.reason === 'node-answers-here') {
+      this.#parts.deferred.rememberFor(seenAs(candidate, record), HOLD_MS);
+    }
   }
 
-  /**
-   * This router has undone another's claim because the node answered here, and it answers there too. If it still does
-   * here, there are two: it stays here, frozen. If not, it has moved meanwhile, and the other one may have it.
-   */
   #contradicted(by: RouterId, vnet: VnetId, ip: Ip): void {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self) return;
-    const { mac } = record;
     this.#context.counters.count('objections_received');
-    this.#parts.addressProbe.check({
-      vnet,
-      ip,
-      mac,
-      probes: QUICK,
-      found: () => {
-        this.#reports.duplicate(vnet, ip, mac, by);
-        this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
-        this.#parts.freeze.freeze(vnet, ip, by);
-      },
-      gone: () => this.#withdraw(record),
-    });
+    const purpose = { for: 'contradiction', record, by } as const;
+    this.#parts.addressProbe.ask({ vnet, ip, mac: record.mac, probes: THOROUGH, purpose });
   }
 
   #withdraw({ vnet, ip, seq }: NodeRecord): void {

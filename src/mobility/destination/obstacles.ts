@@ -14,25 +14,22 @@ export const STALE_WAIT_MS = 300;
 
 export class Obstacles {
   readonly #context: Context;
-  readonly #freeze: DuplicateSuppression;
+  readonly #suppression: DuplicateSuppression;
   readonly #deferred: DeferredClaims;
   readonly #holds: KeyedRateLimit;
   /** Nodes that are proposed to the VR that has them. */
   readonly #proposed = new Set<string>();
 
-  constructor(
-    context: Context,
-    { freeze, deferred }: { readonly freeze: DuplicateSuppression; readonly deferred: DeferredClaims },
-  ) {
+  constructor(context: Context, suppression: DuplicateSuppression, deferred: DeferredClaims) {
     this.#context = context;
-    this.#freeze = freeze;
+    this.#suppression = suppression;
     this.#deferred = deferred;
     this.#holds = new KeyedRateLimit(context.clock, onceIn(HOLD_MS));
   }
 
   /** Why the node may not be claimed now; it is asked again when that has passed. */
   to(candidate: Candidate): string | undefined {
-    return this.#frozenElsewhere(candidate) ?? this.#heldBack(candidate);
+    return this.#frozenElsewhere(candidate) ?? this.#heldBack(candidate) ?? this.#contradicted(candidate);
   }
 
   /** The node's announcements here are not to be believed for a moment. */
@@ -40,24 +37,41 @@ export class Obstacles {
     this.#holds.exhaust(holdKey(vnet, mac));
   }
 
-  /** The router that has it is being asked, until the returned function is called. */
-  proposed(vnet: VnetId, mac: Mac): () => void {
-    const key = holdKey(vnet, mac);
-    this.#proposed.add(key);
-    return () => void this.#proposed.delete(key);
+  /** The router that has it is being asked. */
+  proposed(vnet: VnetId, mac: Mac): void {
+    this.#proposed.add(holdKey(vnet, mac));
+  }
+
+  proposalEnded(vnet: VnetId, mac: Mac): void {
+    this.#proposed.delete(holdKey(vnet, mac));
   }
 
   /** The holder would refuse an objection too, but for one to the claim by which it has the node. */
   #frozenElsewhere(candidate: Candidate): string | undefined {
     const { directory, self, counters } = this.#context;
     const frozen = candidate.records.find((record) => {
-      if (!this.#freeze.isFrozen(record)) return false;
+      if (!this.#suppression.isFrozen(record)) return false;
       return candidate.objection === undefined || directory.previous(record.vnet, record.ip) !== self;
     });
     if (frozen === undefined) return undefined;
     counters.count('moves_frozen');
     for (const record of candidate.records) this.#deferred.remember(seenAs(candidate, record));
     return `it is frozen at ${frozen.router}`;
+  }
+
+  /** The others would refuse it: a claim of this router's was contradicted. */
+  #contradicted(candidate: Candidate): string | undefined {
+    if (candidate.objection === true) return undefined;
+    const { self, counters } = this.#context;
+    let longestMs = 0;
+    for (const record of candidate.records) {
+      const leftMs = this.#suppression.suppressedMs(record.vnet, record.ip, self);
+      if (leftMs > 0) this.#deferred.rememberFor(seenAs(candidate, record), leftMs);
+      longestMs = Math.max(longestMs, leftMs);
+    }
+    if (longestMs === 0) return undefined;
+    counters.count('moves_suppressed');
+    return 'it has answered elsewhere when it was claimed here before';
   }
 
   #heldBack(candidate: Candidate): string | undefined {

@@ -1,38 +1,34 @@
 /** What other routers say about nodes: checked, put into the directory, and acted upon where it concerns this LAN. */
 import type { Ip } from '../../net/ip.js';
-import type { Mac } from '../../net/mac.js';
-import { Prefix } from '../../net/prefix.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type {
   ClaimMessage,
   ClaimReason,
   ClaimResultMessage,
-  MoveClaim,
   StaleMessage,
 } from '../../protocol/table-message.js';
-import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import type { NodeRecord, RouterId } from '../../tables/model.js';
 import { compareRecords } from '../../tables/record.js';
-import type { Context } from '../context.js';
+import { type AddressProbe, PATIENT } from '../address-probe.js';
+import type { Authority } from '../authority.js';
+import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
+import type { Evidence } from '../evidence.js';
 import type { SeenTrigger } from '../ports.js';
+import type { Confirmation } from '../sync/confirmation.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Departed, Departure } from './departure.js';
-import type { Verification } from './verification.js';
+import type { Claimed, Doubts, Origin, Verification, Verified } from './verification.js';
+
+/** An own record is put above those of others that are refused, at most once in this time. */
+const REASSERT_INTERVAL_MS = 500;
+/** Own nodes for which that waits. */
+const MOST_OWED = 4_096;
 
 /** A record that changed the directory, and the one that it displaced. */
 interface Change {
   readonly before: NodeRecord | undefined;
   readonly record: NodeRecord;
-}
-
-/** From whom a message is, and what it says of the moves in it. */
-interface Origin {
-  readonly from: RouterId;
-  readonly trigger: SeenTrigger;
-  readonly isObjection: boolean;
-  /** When it arrived. */
-  readonly startedMs: number;
-  /** Says that an address which `from` has claimed back answers here too. */
-  readonly object: (record: NodeRecord) => void;
 }
 
 interface Judgement {
@@ -44,136 +40,237 @@ interface Judgement {
   readonly change: Change | undefined;
 }
 
+/** The changes of one node, by one origin: tables are right, and what is urgent has been said. */
+interface NodeChange {
+  readonly origin: Origin;
+  readonly moved: readonly Change[];
+  readonly left: readonly Change[];
+  /** The neighbours are told when the burst pauses. */
+  readonly waits: boolean;
+  /** When the tables were right and when the neighbours were told, on the monotonic clock. */
+  readonly tablesMs: number;
+  readonly saidMs: number;
+}
+
 type Result = ClaimResultMessage['results'][number];
 
-interface Claimed {
-  readonly move: MoveClaim;
-  readonly origin: Origin;
-}
-
-/** Tables and neighbours are told. What can wait until the claimer is, too: journal, log, disk, and asking the node. */
-interface Accepted {
-  readonly results: readonly Result[];
-  readonly report: () => void;
-}
-
 export interface AcceptanceParts {
+  readonly authority: Authority;
+  readonly addressProbe: AddressProbe;
   readonly updates: UpdateBatcher;
   readonly departure: Departure;
   readonly verification: Verification;
-  readonly freeze: DuplicateSuppression;
-  /** The node's announcements here are not to be believed for a moment. */
-  readonly hold: (vnet: VnetId, mac: Mac) => void;
+  readonly suppression: DuplicateSuppression;
+  readonly confirmation: Confirmation;
 }
 
 export class Acceptance {
   readonly #context: Context;
   readonly #parts: AcceptanceParts;
+  readonly #reassertions: KeyedRateLimit;
+  /** By node: the highest of the refused records above which its own is yet to be put. */
+  readonly #owed = new Map<string, NodeRecord>();
 
   constructor(context: Context, parts: AcceptanceParts) {
     this.#context = context;
     this.#parts = parts;
+    this.#reassertions = new KeyedRateLimit(context.clock, onceIn(REASSERT_INTERVAL_MS));
   }
 
   /** A claim: the tables, ARP on this LAN, the answer, and the rest. What has to be verified first is answered later. */
   claim(from: RouterId, { claimId, moves }: ClaimMessage): void {
-    const { messenger } = this.#context.ports;
     const startedMs = this.#context.clock.nowMs();
-    const answer = (results: readonly Result[]): void => {
-      if (results.length > 0) messenger.send(from, { type: 'claimResult', claimId, results });
-    };
-    const object = ({ vnet, ip, seq }: NodeRecord): void =>
-      answer([{ vnet, ip, verdict: 'objection', reason: 'node-answers-here', seq }]);
-    const accept = (claimed: readonly Claimed[]): void => {
-      const { results, report } = this.#accept(claimed);
-      answer(results);
-      report();
-    };
     const now: Claimed[] = [];
     for (const move of moves) {
       const isObjection = move.objection === true;
-      const origin = { from, trigger: move.trigger, isObjection, startedMs, object };
-      const doubtful = isObjection ? [] : move.records.filter((record) => this.#mustBeVerified(from, record));
-      if (doubtful.length === 0) {
-        now.push({ move, origin });
-        continue;
-      }
-      this.#parts.verification.precede(
-        doubtful,
-        () => answer(this.#refuse(from, move)),
-        () => accept([{ move, origin }]),
-      );
+      const claimed = { move, origin: { from, trigger: move.trigger, claimId, isObjection, startedMs } };
+      if (!this.#mustWait(claimed)) now.push(claimed);
     }
-    accept(now);
-  }
-
-  /** All the tables, then ARP for each node. */
-  #accept(claimed: readonly Claimed[]): Accepted {
-    const judged = claimed.map(({ move, origin }) => {
-      const { from, isObjection } = origin;
-      return {
-        move,
-        origin,
-        judgements: move.records.map((record) => this.#judge(from, record, isObjection)),
-      };
-    });
-    const reports = judged.map(({ move, origin, judgements }) => {
-      const report = this.#actOn(judgements, origin);
-      return (): void => {
-        report();
-        this.#reportRefusals(origin.from, move, judgements);
-      };
-    });
-    return {
-      results: judged.flatMap(({ judgements }) => judgements.map(resultOf)),
-      report: () => {
-        for (const report of reports) report();
-      },
-    };
-  }
-
-  /** The node answers here. Others may have believed the claim. */
-  #refuse(from: RouterId, move: MoveClaim): Result[] {
-    const { counters, ports } = this.#context;
-    for (const record of move.records) {
-      const { vnet, ip, mac, seq } = record;
-      this.#reassert(record);
-      counters.count('claims_refused_node-answers-here');
-      ports.event({
-        event: 'claim_refused',
-        vnet,
-        ip,
-        by: this.#context.self,
-        reason: 'node-answers-here',
-        seq,
-      });
-      if (this.#context.directory.here(vnet, ip)?.mac !== mac) {
-        ports.event({ event: 'duplicate_address', vnet, ip, mac, other: from });
-      }
-    }
-    return move.records.map(({ vnet, ip, seq }) => ({
-      vnet,
-      ip,
-      verdict: 'refused',
-      reason: 'node-answers-here',
-      seq,
-    }));
-  }
-
-  /** What would be refused anyway need not be. */
-  #mustBeVerified(from: RouterId, record: NodeRecord): boolean {
-    if (this.#obstacleTo(from, record) !== undefined) return false;
-    const own = this.#context.directory.get(record.vnet, record.ip);
-    return (
-      own !== undefined && compareRecords(record, own) > 0 && this.#parts.verification.mustPrecede(record)
-    );
+    this.#accept(now);
   }
 
   /** Records that a router sends of itself. Those that are beaten are told to it. */
   records(from: RouterId, records: readonly NodeRecord[]): void {
-    const judgements = records.map((record) => this.#judge(from, record));
     const startedMs = this.#context.clock.nowMs();
-    this.#actOn(judgements, { from, trigger: 'records', isObjection: false, startedMs, object: () => {} })();
+    const origin: Origin = { from, trigger: 'records', claimId: undefined, isObjection: false, startedMs };
+    const judgements: Judgement[] = [];
+    for (const record of records) {
+      const { vnet, mac } = record;
+      if (!this.#mustWait({ origin, move: { vnet, mac, records: [record] } })) {
+        judgements.push(this.#judge(origin, record));
+      }
+    }
+    for (const change of this.#nodesOf(judgements, origin)) this.#report(change);
+    this.#tellBeaten(from, judgements);
+  }
+
+  /** What a claim, or a record, waited for has been answered. */
+  verified({ claimed, doubts, stillAt }: Verified): void {
+    const { origin, move } = claimed;
+    if (stillAt === undefined) {
+      // The node may have come to another place while it was asked for at the old one.
+      if (this.#isCovered(claimed, doubts) || !this.#mustWait(claimed)) this.#accept([claimed]);
+      return;
+    }
+    const { counters, self } = this.#context;
+    for (const record of move.records) {
+      if (stillAt === self) this.#reassert(record);
+      if (record.state === 'withdrawn') continue;
+      counters.count('claims_refused_node-answers-here');
+      this.#refused(record, self, 'node-answers-here');
+      const isOther = this.#context.directory.here(record.vnet, record.ip)?.mac !== record.mac;
+      if (stillAt === self && isOther) {
+        const { vnet, ip, mac } = record;
+        this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other: origin.from });
+      }
+    }
+    this.#answer(
+      origin,
+      move.records.map((record) => refusal(record, 'node-answers-here')),
+    );
+  }
+
+  /** All the tables, then ARP for each node, then the answer, and last what can wait until the claimer has it. */
+  #accept(claimed: readonly Claimed[]): void {
+    const judged = claimed.map(({ move, origin }) => {
+      return { origin, judgements: move.records.map((record) => this.#judge(origin, record)) };
+    });
+    const changes = judged.flatMap(({ judgements, origin }) => this.#nodesOf(judgements, origin));
+    const [first] = claimed;
+    if (first !== undefined) {
+      this.#answer(
+        first.origin,
+        judged.flatMap(({ judgements }) => judgements.map(resultOf)),
+      );
+    }
+    for (const change of changes) this.#report(change);
+    for (const { origin, judgements } of judged) this.#reportRefusals(origin, judgements);
+  }
+
+  #answer({ from, claimId }: Origin, results: readonly Result[]): void {
+    if (claimId === undefined || results.length === 0) return;
+    this.#context.ports.messenger.send(from, { type: 'claimResult', claimId, results });
+  }
+
+  /** Must nodes be asked for before this is believed? Then they are, and it is judged when they have answered. */
+  #mustWait(claimed: Claimed): boolean {
+    const { move, origin } = claimed;
+    const doubts = this.#doubtsOf(claimed);
+    if (doubts.here.length === 0 && doubts.there.size === 0) return false;
+    if (!this.#parts.verification.begin(claimed, doubts)) {
+      this.#context.counters.count('claims_not_verified');
+      this.#answer(
+        origin,
+        move.records.map((record) => refusal(record, 'node-answers-here')),
+      );
+    }
+    return true;
+  }
+
+  /** Is there nothing that would have to be asked now, and was not? */
+  #isCovered(claimed: Claimed, asked: Doubts): boolean {
+    const { here, there } = this.#doubtsOf(claimed);
+    const askedHere = new Set(asked.here.map(({ ip }) => ip.key));
+    return (
+      here.every(({ ip }) => askedHere.has(ip.key)) && [...there.keys()].every((id) => asked.there.has(id))
+    );
+  }
+
+  #doubtsOf({ move, origin }: Claimed): Doubts {
+    const here: NodeRecord[] = [];
+    const there = new Map<RouterId, Ip[]>();
+    for (const record of move.records) {
+      const door = this.#parts.authority.door(origin.from, record, origin.isObjection);
+      if (door.is === 'ask-here') {
+        const own = this.#context.directory.here(record.vnet, record.ip);
+        if (own !== undefined) here.push(own);
+      } else if (door.is === 'ask-there') {
+        there.set(door.router, [...(there.get(door.router) ?? []), record.ip]);
+      }
+    }
+    return { here, there };
+  }
+
+  /** Its doubts, if there were any, are gone. */
+  #judge(origin: Origin, record: NodeRecord): Judgement {
+    const { vnet, ip } = record;
+    const { directory } = this.#context;
+    const { authority, suppression, confirmation } = this.#parts;
+    const door = authority.door(origin.from, record, origin.isObjection);
+    if (door.is === 'shut') {
+      if (door.misconduct !== undefined) authority.misconduct(origin, door.misconduct);
+      this.#reassert(record);
+      if (door.reason === 'frozen' || door.reason === 'node-answers-here') this.#askOwn(record);
+      return { record, reason: door.reason, winner: undefined, change: undefined };
+    }
+    const before = directory.get(vnet, ip);
+    const hadIt = origin.isObjection && directory.previous(vnet, ip) === origin.from;
+    if (directory.apply(record) === 'applied') {
+      if (hadIt && before !== undefined && before.router !== origin.from) {
+        suppression.contradicted(vnet, ip, before.router, origin.from);
+      } else if (before !== undefined) confirmation.displaced(before, record);
+      return { record, reason: '', winner: undefined, change: { before, record } };
+    }
+    const winner = directory.get(vnet, ip);
+    // A later record of the same router beats it without contradicting it.
+    const beaten = winner !== undefined && winner.router !== origin.from;
+    return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
+  }
+
+  /** It was refused unasked. Is the node here at all? If not, it is kept from where it is for nothing. */
+  #askOwn(refused: NodeRecord): void {
+    const { vnet, ip } = refused;
+    const own = this.#context.directory.here(vnet, ip);
+    if (own?.router !== this.#context.self || refused.state !== 'here') return;
+    this.#parts.addressProbe.ask({
+      vnet,
+      ip,
+      mac: own.mac,
+      probes: PATIENT,
+      purpose: { for: 'refused', record: own },
+    });
+  }
+
+  /** An own node that another router claims, and that it was not given, was asked. */
+  refusedProbed({ vnet, ip, mac }: NodeRecord, evidence: Evidence | undefined): void {
+    const { directory, self } = this.#context;
+    const current = directory.here(vnet, ip);
+    // Its number may have risen meanwhile.
+    if (evidence !== undefined || current?.router !== self || current.mac !== mac) return;
+    if (this.#context.isOwnAddress(vnet, ip)) return;
+    const tombstone = directory.withdraw(vnet, ip);
+    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
+  }
+
+  /** Others may have accepted what is refused here: a higher number puts the node back where it was, everywhere. */
+  #reassert(refused: NodeRecord): void {
+    const { directory, self } = this.#context;
+    const { vnet, ip } = refused;
+    const own = directory.here(vnet, ip);
+    if (own?.router !== self || compareRecords(refused, own) <= 0) return;
+    if (refused.router === self || !this.#parts.authority.isWithinReach(refused)) return;
+    if (!this.#reassertions.allow(nodeKey(vnet, ip))) {
+      this.#reassertLater(refused);
+      return;
+    }
+    this.#parts.updates.publish(directory.originate(vnet, ip, own.mac, refused.seq + 1));
+  }
+
+  /** Above the highest of those that are refused until then. */
+  #reassertLater(refused: NodeRecord): void {
+    const key = nodeKey(refused.vnet, refused.ip);
+    const owed = this.#owed.get(key);
+    if (owed === undefined && this.#owed.size >= MOST_OWED) return;
+    if (owed === undefined || compareRecords(refused, owed) > 0) this.#owed.set(key, refused);
+    if (owed !== undefined) return;
+    this.#context.timers.after('reassert', this.#reassertions.remainingMs(key), () => {
+      const highest = this.#owed.get(key);
+      this.#owed.delete(key);
+      if (highest !== undefined) this.#reassert(highest);
+    });
+  }
+
+  #tellBeaten(from: RouterId, judgements: readonly Judgement[]): void {
     const beaten: StaleMessage['records'][number][] = [];
     for (const { record, reason, winner } of judgements) {
       this.#context.counters.count(reason === '' ? 'records_accepted' : `records_${reason}`);
@@ -183,54 +280,8 @@ export class Acceptance {
     if (beaten.length > 0) this.#context.ports.messenger.send(from, { type: 'stale', records: beaten });
   }
 
-  #judge(from: RouterId, record: NodeRecord, isObjection = false): Judgement {
-    const { vnet, ip } = record;
-    const { directory } = this.#context;
-    const reason = this.#obstacleTo(from, record, isObjection);
-    if (reason !== undefined) {
-      if (reason === 'not-allowed' || reason === 'frozen') this.#reassert(record);
-      return { record, reason, winner: undefined, change: undefined };
-    }
-    const before = directory.get(vnet, ip);
-    if (directory.apply(record) === 'applied') {
-      return { record, reason: '', winner: undefined, change: { before, record } };
-    }
-    const winner = directory.get(vnet, ip);
-    // A later record of the same router beats it without contradicting it.
-    const beaten = winner !== undefined && winner.router !== from;
-    return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
-  }
-
-  #obstacleTo(from: RouterId, record: NodeRecord, isObjection = false): ClaimReason | undefined {
-    const { vnet, ip, mac } = record;
-    const { gndt, directory, lndt, self } = this.#context;
-    if (record.router !== from || from === self) return 'not-yours';
-    if (gndt.networkOf(vnet, ip) === undefined) return 'unknown-network';
-    if (!gndt.mayClaim(vnet, ip, from)) return 'not-allowed';
-    const own = directory.here(vnet, ip);
-    if (own?.router !== self || record.state !== 'here') return undefined;
-    if (own.mac !== mac && gndt.isHome(vnet, ip)) {
-      const pin = lndt.entryFor(vnet, Prefix.host(ip))?.mac;
-      if (pin !== undefined && pin !== mac) return 'not-allowed';
-    }
-    // The claim that froze it may be the one that is undone.
-    if (isObjection && directory.previous(vnet, ip) === from) return undefined;
-    // Two that froze it at once: the order of records decides, or they would refuse each other for ever.
-    if (record.frozen === true && compareRecords(record, own) > 0) return undefined;
-    return this.#parts.freeze.isFrozen(own) ? 'frozen' : undefined;
-  }
-
-  /** Others may have accepted what is refused here: a higher number puts the node back where it was, everywhere. */
-  #reassert(refused: NodeRecord): void {
-    const own = this.#context.directory.here(refused.vnet, refused.ip);
-    if (own?.router !== this.#context.self || refused.state !== 'here') return;
-    const seq = Math.max(own.seq, refused.seq + 1);
-    if (seq === own.seq) return;
-    this.#parts.updates.publish(this.#context.directory.originate(own.vnet, own.ip, own.mac, seq));
-  }
-
-  /** Node by node: all addresses of a MAC move together, one event. Returns what can wait. */
-  #actOn(judgements: readonly Judgement[], origin: Origin): () => void {
+  /** Node by node: all addresses of a MAC move together, one event. Their neighbours are told, unless a burst is on. */
+  #nodesOf(judgements: readonly Judgement[], origin: Origin): readonly NodeChange[] {
     const nodes = new Map<string, Change[]>();
     for (const { change } of judgements) {
       if (change === undefined) continue;
@@ -239,35 +290,34 @@ export class Acceptance {
       if (changes === undefined) nodes.set(key, [change]);
       else changes.push(change);
     }
-    const reports = [...nodes.values()].map((changes) => this.#nodeChanged(changes, origin));
-    return () => {
-      for (const report of reports) report();
-    };
+    return [...nodes.values()].map((changes) => this.#nodeChanged(changes, origin));
   }
 
-  /** In a burst the neighbours are told of the node when it pauses: by then all the tables are right. */
-  #nodeChanged(changes: readonly Change[], origin: Origin): () => void {
-    const { burst, clock, ports } = this.#context;
+  #nodeChanged(changes: readonly Change[], origin: Origin): NodeChange {
+    const { burst, clock } = this.#context;
     const tablesMs = clock.nowMs();
     const moved = changes.filter((change) => isMove(change, origin.trigger));
     const left = changes.filter((change) => this.#hasLeft(change));
+    // In a burst the neighbours are told of the node when it pauses: by then all the tables are right.
     const waits = left.length > 0 && burst.joined();
     if (left.length > 0) this.#parts.departure.left(departedOf(left));
     if (left.length > 0 && !waits) this.#parts.departure.redirect(departedOf(left));
-    const saidMs = clock.nowMs();
-    return () => {
-      const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
-      move?.step('directory', tablesMs);
-      if (left.length > 0 && !waits) move?.step('first_arp', saidMs);
-      move?.judge('accepted');
-      for (const change of left) this.#nodeLeft(change, origin);
-      if (left.length > 0) ports.saveState();
-      if (!waits) return;
-      burst.later(() => {
-        this.#parts.departure.redirect(departedOf(left));
-        move?.step('first_arp');
-      });
-    };
+    return { origin, moved, left, waits, tablesMs, saidMs: clock.nowMs() };
+  }
+
+  #report({ origin, moved, left, waits, tablesMs, saidMs }: NodeChange): void {
+    const { burst, ports } = this.#context;
+    const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
+    move?.step('directory', tablesMs);
+    if (left.length > 0 && !waits) move?.step('first_arp', saidMs);
+    move?.judge('accepted');
+    for (const change of left) this.#nodeLeft(change, origin);
+    if (left.length > 0) ports.saveState();
+    if (!waits) return;
+    burst.later(() => {
+      this.#parts.departure.redirect(departedOf(left));
+      move?.step('first_arp');
+    });
   }
 
   /** It was on this LAN, or it is native to it and has just become known to be away. */
@@ -281,11 +331,12 @@ export class Acceptance {
     if (before?.router !== this.#context.self) return;
     this.#forgetBindings(before);
     if (before.state !== 'here') return;
+    const { verification } = this.#parts;
     if (origin.isObjection) {
-      this.#parts.hold(before.vnet, before.mac);
-      this.#parts.verification.claimUndone(before, origin.from, () => origin.object(record));
-    } else if (origin.trigger === 'records' || !this.#parts.verification.isAskedFirst(before, record)) {
-      this.#parts.verification.nodeLeft(before, origin.from);
+      this.#context.follow({ do: 'hold', vnet: before.vnet, mac: before.mac });
+      verification.claimUndone(before, origin, record.seq);
+    } else if (this.#context.config.verify !== 'strict' && before.mac === record.mac) {
+      verification.nodeLeft(before, origin.from);
     }
   }
 
@@ -313,15 +364,19 @@ export class Acceptance {
     return move;
   }
 
-  #reportRefusals(by: RouterId, move: MoveClaim, judgements: readonly Judgement[]): void {
+  #reportRefusals({ from, trigger }: Origin, judgements: readonly Judgement[]): void {
     for (const { record, reason } of judgements) {
       if (reason === '') continue;
-      const { vnet, ip, seq } = record;
-      this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
+      this.#refused(record, from, reason);
       this.#context.counters.count(`claims_refused_${reason}`);
     }
-    if (judgements.every(({ reason }) => reason === ''))
-      this.#context.counters.count(`claims_accepted_${move.trigger}`);
+    if (judgements.every(({ reason }) => reason === '')) {
+      this.#context.counters.count(`claims_accepted_${trigger}`);
+    }
+  }
+
+  #refused({ vnet, ip, seq }: NodeRecord, by: RouterId, reason: ClaimReason): void {
+    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
   }
 }
 
@@ -342,4 +397,8 @@ function resultOf({ record, reason, winner }: Judgement): Result {
   const { vnet, ip } = record;
   const verdict = reason === '' ? 'accepted' : 'refused';
   return { vnet, ip, verdict, reason, seq: winner?.seq ?? record.seq };
+}
+
+function refusal({ vnet, ip, seq }: NodeRecord, reason: ClaimReason): Result {
+  return { vnet, ip, verdict: 'refused', reason, seq };
 }

@@ -1,25 +1,37 @@
 /** Keeping directories alike: digests when a peer comes up and every 30 s, the missing records in answer. */
 
-import type { DigestMessage, StaleMessage } from '../../protocol/table-message.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
+import type { DigestMessage } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import type { RouterId } from '../../tables/model.js';
 import type { Context } from '../context.js';
-import type { Migration } from '../destination/migration.js';
 import { RECORDS_PER_MESSAGE, type UpdateBatcher } from './update-batcher.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
 
+/** A router that was asked for what it has kept answers within this time. */
+const RECALL_OPEN_MS = 30_000;
+/** An answer with all that there is, to one router. */
+const FULL_ANSWER_INTERVAL_MS = 10_000;
+
 export class AntiEntropy {
   readonly #context: Context;
   readonly #updates: UpdateBatcher;
-  readonly #migration: Migration;
   /** Routers whose digest differs, the state in which it does, and how often that was seen. */
   readonly #unequal = new Map<RouterId, { readonly state: string; readonly times: number }>();
+  /** Until when each router may give back what it has kept. */
+  readonly #recalled = new Map<RouterId, number>();
+  /** The last digest of each router that has to wait for its answer. */
+  readonly #deferred = new Map<RouterId, DigestMessage>();
+  readonly #returnsDeferred = new Set<RouterId>();
+  readonly #fullAnswers: KeyedRateLimit<RouterId>;
+  readonly #fullReturns: KeyedRateLimit<RouterId>;
 
-  constructor(context: Context, updates: UpdateBatcher, migration: Migration) {
+  constructor(context: Context, updates: UpdateBatcher) {
     this.#context = context;
     this.#updates = updates;
-    this.#migration = migration;
+    this.#fullAnswers = new KeyedRateLimit(context.clock, onceIn(FULL_ANSWER_INTERVAL_MS));
+    this.#fullReturns = new KeyedRateLimit(context.clock, onceIn(FULL_ANSWER_INTERVAL_MS));
   }
 
   start(): void {
@@ -44,14 +56,55 @@ export class AntiEntropy {
       return;
     }
     if (this.#isRepeated(from, `${own.hash} ${own.count} ${message.hash} ${message.count}`)) return;
+    const isExplained = directory.explains(message);
+    if (!isExplained && !this.#fullAnswers.allow(from)) {
+      this.#answerLater(from, message);
+      return;
+    }
     // Asked first: what comes back may beat what is sent.
-    if (message.count > 0 && !directory.explains(message)) ports.messenger.send(from, { type: 'recall' });
+    if (message.count > 0 && !isExplained) {
+      this.#recalled.set(from, this.#context.clock.nowMs() + RECALL_OPEN_MS);
+      ports.messenger.send(from, { type: 'recall' });
+    }
     this.#updates.sendTo(from, directory.missing(message));
+  }
+
+  /** All that there is was told a moment ago; the digest that came last is looked at again when it may be told anew. */
+  #answerLater(from: RouterId, message: DigestMessage): void {
+    this.#context.counters.count('full_answers_deferred');
+    this.#unequal.delete(from);
+    const isWaiting = this.#deferred.has(from);
+    this.#deferred.set(from, message);
+    if (isWaiting) return;
+    this.#context.timers.after('full answer', this.#fullAnswers.remainingMs(from), () => {
+      const latest = this.#deferred.get(from);
+      this.#deferred.delete(from);
+      if (latest !== undefined) this.digest(from, latest);
+    });
+  }
+
+  #returnLater(to: RouterId): void {
+    this.#context.counters.count('full_answers_deferred');
+    if (this.#returnsDeferred.has(to)) return;
+    this.#returnsDeferred.add(to);
+    this.#context.timers.after('full answer', this.#fullReturns.remainingMs(to), () => {
+      this.#returnsDeferred.delete(to);
+      this.recall(to);
+    });
+  }
+
+  /** Was the router asked for what it has kept? */
+  hasRecalled(of: RouterId): boolean {
+    return this.#context.clock.nowMs() < (this.#recalled.get(of) ?? 0);
   }
 
   /** What is known here of the records of a router that has lost them. */
   recall(from: RouterId): void {
     const { directory, ports, counters } = this.#context;
+    if (!this.#fullReturns.allow(from)) {
+      this.#returnLater(from);
+      return;
+    }
     for (const records of chunks(directory.of(from), RECORDS_PER_MESSAGE)) {
       ports.messenger.send(from, { type: 'returned', records });
       counters.count('records_returned', records.length);
@@ -67,13 +120,5 @@ export class AntiEntropy {
     const times = known?.state === state ? known.times + 1 : 1;
     this.#unequal.set(from, { state, times });
     return !Number.isInteger(Math.log2(times));
-  }
-
-  /** Own records are beaten at `from`. Those that are the router's own, from before it lost its state, too. */
-  stale(message: StaleMessage): void {
-    for (const { vnet, ip, seq } of message.records) {
-      this.#context.counters.count('records_beaten');
-      this.#migration.beatenElsewhere(vnet, ip, seq);
-    }
   }
 }

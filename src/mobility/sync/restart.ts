@@ -6,6 +6,7 @@ import { compareRecords } from '../../tables/record.js';
 import { type AddressProbe, PATIENT } from '../address-probe.js';
 import type { Context } from '../context.js';
 import type { Arrival } from '../destination/arrival.js';
+import type { Evidence } from '../evidence.js';
 import type { Departure } from '../source/departure.js';
 import type { UpdateBatcher } from './update-batcher.js';
 
@@ -39,32 +40,50 @@ export class Restart {
     }
   }
 
-  /** Own records from before the state was lost. Each holds until its node turns out not to be here. */
+  /**
+   * Own records from before the state was lost, as another router has kept them. Each holds until its node turns out not
+   * to be here; but one of a node that another router is known to have only when the node answers here. They are issued
+   * anew: the number is the other's word within the gate's bounds, the stamp is this router's own.
+   */
   returned({ records }: ReturnedMessage): void {
+    const { directory, self, counters } = this.#context;
     for (const record of records) {
-      const { directory, self, counters } = this.#context;
-      const known = directory.get(record.vnet, record.ip);
-      if (record.router !== self || (known !== undefined && compareRecords(record, known) <= 0)) continue;
-      directory.apply(record);
+      const { vnet, ip } = record;
+      const known = directory.get(vnet, ip);
+      if (known !== undefined && compareRecords(record, known) <= 0) continue;
+      if (this.#context.isOwnAddress(vnet, ip)) continue;
       counters.count('records_recovered');
-      // A claim that was agreed to when its answer no longer counted is known to one router only.
-      this.#parts.updates.publish(record);
-      if (record.state === 'here') this.#check(record);
+      const isElsewhere = known?.state === 'here' && known.router !== self;
+      if (!isElsewhere) this.#issue(record);
+      if (record.state === 'here') this.#ask(record);
     }
   }
 
-  #check(record: NodeRecord): void {
+  /** A node whose record has come back was asked. */
+  returnedProbed(record: NodeRecord, evidence: Evidence | undefined): void {
+    const { vnet, ip, mac, seq } = record;
+    const { directory, self, hwdt } = this.#context;
+    if (evidence === undefined) {
+      this.#withdraw(record);
+      return;
+    }
+    hwdt.learn(evidence.lan.index, vnet, mac, ip, evidence.source);
+    const known = directory.get(vnet, ip);
+    if (known?.router !== self && (known === undefined || seq >= known.seq)) this.#issue(record);
+  }
+
+  #issue({ vnet, ip, mac, seq, state }: NodeRecord): void {
+    const { directory } = this.#context;
+    const issued = directory.originate(vnet, ip, mac, seq);
+    const record = state === 'withdrawn' ? directory.withdraw(vnet, ip) : issued;
+    // A claim that was agreed to when its answer no longer counted is known to one router only.
+    if (record !== undefined) this.#parts.updates.publish(record);
+  }
+
+  #ask(record: NodeRecord): void {
     const { vnet, ip, mac } = record;
-    const { hwdt } = this.#context;
-    if (this.#context.isOwnAddress(vnet, ip)) return;
-    this.#parts.addressProbe.check({
-      vnet,
-      ip,
-      mac,
-      probes: PATIENT,
-      found: ({ lan, source }) => void hwdt.learn(lan.index, vnet, mac, ip, source),
-      gone: () => this.#withdraw(record),
-    });
+    const purpose = { for: 'returned', record } as const;
+    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
   }
 
   #withdraw({ vnet, ip, seq }: NodeRecord): void {

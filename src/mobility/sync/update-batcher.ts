@@ -7,10 +7,25 @@ import { type Context, nodeKey } from '../context.js';
 const GATHER_MS = 2;
 /** So that a message fits in one datagram even with IPv6 addresses and long router ids. */
 export const RECORDS_PER_MESSAGE = 16;
+/** An answer to what was told comes sooner than this. */
+const ANSWERED_WITHIN_MS = 60_000;
+/** Tellings within this time grow together, so those of a minute are no more than `MOST_TELLINGS`. */
+const TELLING_MS = 1_000;
+const MOST_TELLINGS = 128;
+
+/** Own records with stamps from … to were told. Stamps rise with each record that this router originates. */
+interface Telling {
+  readonly fromStamp: number;
+  toStamp: number;
+  readonly sinceMs: number;
+  atMs: number;
+}
 
 export class UpdateBatcher {
   readonly #context: Context;
   #waiting = new Map<string, NodeRecord>();
+  /** By router: what it was told lately, oldest first. */
+  readonly #tellings = new Map<RouterId, Telling[]>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -28,6 +43,36 @@ export class UpdateBatcher {
       this.#context.ports.messenger.send(to, { type: 'records', records: part });
       this.#context.counters.count('records_sent', part.length);
     }
+    this.told(to, records);
+  }
+
+  /** Own records have been told to the router: it may say that they are beaten. */
+  told(to: RouterId, records: readonly NodeRecord[]): void {
+    if (records.length === 0) return;
+    let fromStamp = Number.POSITIVE_INFINITY;
+    let toStamp = 0;
+    for (const { stamp } of records) {
+      fromStamp = Math.min(fromStamp, stamp);
+      toStamp = Math.max(toStamp, stamp);
+    }
+    const atMs = this.#context.clock.nowMs();
+    const tellings = this.#recent(to);
+    const last = tellings.at(-1);
+    if (last !== undefined && fromStamp >= last.fromStamp && atMs - last.sinceMs < TELLING_MS) {
+      last.toStamp = Math.max(last.toStamp, toStamp);
+      last.atMs = atMs;
+    } else tellings.push({ fromStamp, toStamp, sinceMs: atMs, atMs });
+    this.#tellings.set(to, tellings.slice(-MOST_TELLINGS));
+  }
+
+  /** Was the router told of this own record lately, as it is now? */
+  hasTold(to: RouterId, { stamp }: NodeRecord): boolean {
+    return this.#recent(to).some(({ fromStamp, toStamp }) => stamp >= fromStamp && stamp <= toStamp);
+  }
+
+  #recent(to: RouterId): Telling[] {
+    const sinceMs = this.#context.clock.nowMs() - ANSWERED_WITHIN_MS;
+    return (this.#tellings.get(to) ?? []).filter(({ atMs }) => atMs >= sinceMs);
   }
 
   #flush(): void {

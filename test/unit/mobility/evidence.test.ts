@@ -10,7 +10,15 @@ const isOwnMac = (candidate: Mac): boolean => candidate === VR_MAC;
 const see = (frame: Parameters<typeof evidenceOf>[1]) => evidenceOf(lan, frame, 5, isOwnMac);
 
 test('a RARP says that a MAC is here, and nothing of addresses', () => {
-  const expected = { lan, mac: NODE_MAC, ip: undefined, trigger: 'rarp', source: 'rarp', atMs: 5 };
+  const expected = {
+    lan,
+    mac: NODE_MAC,
+    ip: undefined,
+    trigger: 'rarp',
+    source: 'rarp',
+    isAnswer: false,
+    atMs: 5,
+  };
   assert.deepEqual(see(rarpOf(NODE_MAC)), expected);
 });
 
@@ -19,7 +27,7 @@ test('a reverse reply says nothing', () => {
 });
 
 test('ARP says that a MAC has an address', () => {
-  const common = { lan, mac: NODE_MAC, ip: ip('10.1.0.9'), atMs: 5 };
+  const common = { lan, mac: NODE_MAC, ip: ip('10.1.0.9'), isAnswer: false, atMs: 5 };
   const gratuitous = { ...common, trigger: 'gratuitous-arp', source: 'gratuitous' };
   assert.deepEqual(see(arpOf('10.1.0.9', NODE_MAC)), gratuitous);
   assert.deepEqual(see(arpOf('10.1.0.9', NODE_MAC, '10.1.0.9', 2)), gratuitous);
@@ -29,8 +37,32 @@ test('ARP says that a MAC has an address', () => {
   assert.deepEqual(reply, { ...common, trigger: 'arp', source: 'arp-reply' });
 });
 
+test('what is said to this router alone is an answer, however often the node announces itself to all', () => {
+  const isAnswer = (frame: Parameters<typeof evidenceOf>[1]): boolean | undefined => {
+    const seen = see(frame);
+    return typeof seen === 'string' ? undefined : seen.isAnswer;
+  };
+  const reply = arpOf('10.1.0.9', NODE_MAC, '0.0.0.0', 2);
+  assert.equal(isAnswer({ ...reply, ethernetDestination: VR_MAC }), true);
+  assert.equal(isAnswer(reply), false);
+  assert.equal(
+    isAnswer({ ...arpOf('10.1.0.9', NODE_MAC, '10.1.0.254'), ethernetDestination: VR_MAC }),
+    false,
+  );
+  assert.equal(isAnswer(advertisementOf('fd00:1::9', NODE_MAC)), false);
+  const advertised = advertisementOf('fd00:1::9', NODE_MAC);
+  assert.equal(isAnswer({ ...advertised, ethernetDestination: VR_MAC }), true);
+});
+
 test('a neighbour advertisement says it of its target, a solicitation of its source', () => {
-  const common = { lan, mac: NODE_MAC, trigger: 'neighbour-advertisement', source: 'ndp', atMs: 5 };
+  const common = {
+    lan,
+    mac: NODE_MAC,
+    trigger: 'neighbour-advertisement',
+    source: 'ndp',
+    isAnswer: false,
+    atMs: 5,
+  };
   const na = advertisementOf('fd00:1::9', NODE_MAC);
   assert.deepEqual(see(na), { ...common, ip: ip('fd00:1::9') });
   assert(na.kind === 'na');

@@ -117,6 +117,7 @@ describe('own addresses', () => {
   test('beaten by what a peer remembers from before: above that at once', () => {
     const harness = new Harness();
     harness.mobility.start();
+    harness.clock.advance(2);
     const stale = { vnet: BLUE, ip: ip('10.2.0.1'), seq: 6, router: 'vr-b' };
     harness.mobility.message('vr-a', { type: 'stale', records: [stale] });
     assert.equal(harness.directory.here(BLUE, ip('10.2.0.1'))?.seq, 7);
@@ -206,11 +207,9 @@ describe('records from a peer', () => {
   });
 });
 
-test('an own record beaten elsewhere: the node is asked; above the winner when it answers, else withdrawn', () => {
-  const stale: TableMessage = {
-    type: 'stale',
-    records: [{ vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' }],
-  };
+test('an own record beaten elsewhere: the node is asked; above the winner when it answers', () => {
+  const winner = { vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' };
+  const stale: TableMessage = { type: 'stale', records: [winner] };
   const answering = new Harness();
   answering.see(arpOf('10.2.0.9', NODE_MAC));
   answering.clock.advance(5);
@@ -223,7 +222,15 @@ test('an own record beaten elsewhere: the node is asked; above the winner when i
 
   const silent = new Harness();
   silent.see(arpOf('10.2.0.9', NODE_MAC));
+  silent.clock.advance(5);
   silent.mobility.message('vr-a', stale);
+  silent.clock.advance(1_000);
+  assert.equal(
+    silent.directory.get(BLUE, ip('10.2.0.9'))?.state,
+    'here',
+    "a third router's word is not enough",
+  );
+  silent.mobility.message('vr-c', stale);
   silent.clock.advance(1_000);
   assert.equal(silent.directory.get(BLUE, ip('10.2.0.9'))?.state, 'withdrawn');
 });
@@ -288,9 +295,9 @@ describe('questions', () => {
     harness.known('10.1.0.9', NODE_MAC, 'vr-a');
     harness.take();
     const common = { type: 'whoHas', queryId: 5, vnet: BLUE } as const;
-    harness.mobility.message('vr-c', { ...common, mac: NODE_MAC, ip: undefined });
-    harness.mobility.message('vr-c', { ...common, mac: undefined, ip: ip('10.2.0.9') });
-    harness.mobility.message('vr-c', { ...common, mac: undefined, ip: ip('10.1.0.9') });
+    harness.mobility.message('vr-c', { ...common, mac: NODE_MAC, ips: [] });
+    harness.mobility.message('vr-c', { ...common, mac: undefined, ips: [ip('10.2.0.9')] });
+    harness.mobility.message('vr-c', { ...common, mac: undefined, ips: [ip('10.1.0.9')] });
     const answers = harness
       .takeMessages('has')
       .map(({ message }) => message.records.map((record) => record.ip.key));
