@@ -120,12 +120,17 @@ export class Ip {
 
   /** 127.0.0.0/8 or ::1. */
   get isLoopback(): boolean {
-    return this.family === 4 ? this.w3 >>> 24 === 127 : this.key === '::1';
+    return this.family === 4 ? this.w3 >>> 24 === 127 : (this.w0 | this.w1 | this.w2) === 0 && this.w3 === 1;
   }
 
   /** 169.254.0.0/16 or fe80::/10. */
   get isLinkLocal(): boolean {
     return this.family === 4 ? this.w3 >>> 16 === 0xa9fe : (this.w0 & 0xffc00000) >>> 0 === 0xfe800000;
+  }
+
+  /** One that a node can have and other sites can reach: none of the above. */
+  get isNodeAddress(): boolean {
+    return !(this.isUnspecified || this.isGroup || this.isLoopback || this.isLinkLocal);
   }
 
   toString(): string {

@@ -13,3 +13,27 @@ export const MAX_PAYLOAD_BYTES = 1_200;
 /** What it may take without acknowledgements: 24 of these, each at most 8 bytes, fill the rest. */
 export const MAX_UNACKED_BYTES = 1_000;
 export const MAX_ACKS_PER_ENVELOPE = 24;
+
+/** No payload of an honest router has more in its fields; zeros for padding do not count. */
+export const MAX_FIELDS_BYTES = 4_096;
+/**
+ * Elements of any list in a message: the smallest element takes 15 bytes, and a message that is not cut further has no more
+ * than `MAX_UNACKED_BYTES` of them.
+ */
+export const MAX_ELEMENTS = 64;
+/** Addresses that one question may be about. */
+export const MAX_ASKED_IPS = 32;
+
+/** Ids of messages, questions and claims, epochs and tokens: all count from 1 or from a Unix time in milliseconds. */
+export const MAX_ID = 2 ** 52;
+/** A router's records: what a set can hold. */
+export const MAX_RECORDS = 2 ** 24;
+/** Between an announcement and its claim. A day; nothing waits that long. */
+export const MAX_SINCE_DETECTION_US = 86_400_000_000;
+
+/**
+ * Of IP packets that nodes send, bytes: what every IPv4 host must be able to take (RFC 791 §3.2), the least that the packet
+ * engine works with; and an IP packet's greatest length.
+ */
+export const MIN_INNER_MTU_BYTES = 576;
+export const MAX_INNER_MTU_BYTES = 65_535;

@@ -3,7 +3,7 @@
  * version, 0. Zero bytes may follow, since transport messages are padded (WireGuard paper §5.4.6): no field has the tag 0.
  */
 import protobuf from 'protobufjs';
-import { CONTROL_TYPE, CONTROL_VERSION } from './constants.js';
+import { CONTROL_TYPE, CONTROL_VERSION, MAX_ELEMENTS, MAX_FIELDS_BYTES } from './constants.js';
 import type { Envelope } from './envelope.js';
 import { Faults, type FieldDropReason, FieldReader } from './field-reader.js';
 import { readBody } from './from-wire.js';
@@ -15,6 +15,7 @@ export type ControlDropReason =
   | 'not-control'
   | 'unsupported-version'
   | 'not-protobuf'
+  | 'too-long'
   | FieldDropReason;
 
 export interface DecodedEnvelope {
@@ -52,17 +53,17 @@ export class ControlCodec {
     if (first >> 4 !== CONTROL_TYPE) return 'not-control';
     if ((first & 0xf) !== CONTROL_VERSION) return 'unsupported-version';
     const message = this.#parse(payload);
-    if (message === undefined) return 'not-protobuf';
+    if (typeof message === 'string') return message;
     const faults = new Faults();
     const fields = new FieldReader(message, faults);
     const bodyName = 'body' in message ? message.body : undefined;
     this.#keep(`${bodyName} received`, message, fields);
     const envelope = {
-      id: fields.uint('id'),
-      acks: fields.uints('acks'),
-      epoch: fields.uint('epoch'),
-      ackEpoch: fields.uint('ackEpoch'),
-      oldest: fields.uint('oldest'),
+      id: fields.id('id'),
+      acks: fields.ids('acks', MAX_ELEMENTS),
+      epoch: fields.epoch('epoch'),
+      ackEpoch: fields.id('ackEpoch'),
+      oldest: fields.id('oldest'),
       body: typeof bodyName === 'string' ? readBody(bodyName, fields.child(bodyName)) : undefined,
     };
     return faults.first ?? { envelope, unknownFields: faults.unknownFields };
@@ -72,14 +73,16 @@ export class ControlCodec {
     if (!this.#kept.has(kind)) this.#kept.set(kind, objects);
   }
 
-  #parse(payload: Uint8Array): object | undefined {
+  #parse(payload: Uint8Array): object | ControlDropReason {
     try {
-      const reader = protobuf.Reader.create(payload.subarray(1, endOfFields(payload)));
+      const end = endOfFields(payload);
+      if (end - 1 > MAX_FIELDS_BYTES) return 'too-long';
+      const reader = protobuf.Reader.create(payload.subarray(1, end));
       reader.discardUnknown = false;
       this.#keep('reader', reader);
       return this.#type.decode(reader);
     } catch {
-      return undefined;
+      return 'not-protobuf';
     }
   }
 }

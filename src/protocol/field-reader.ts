@@ -1,22 +1,34 @@
 /**
- * Reads the fields of a decoded protobuf object into value types. The first bad field decides the drop reason; reading
- * goes on with a harmless placeholder, so that no decoder needs a branch per field. The caller looks at `Faults.first`
- * at the end and throws the value away if it is set.
+ * Reads the fields of a decoded protobuf object into value types, each within its range. The first bad field decides the
+ * drop reason; reading goes on with a harmless placeholder, so that no decoder needs a branch per field. The caller looks
+ * at `Faults.first` at the end and throws the value away if it is set.
  */
 import { Ip } from '../net/ip.js';
-import { type Mac, readMac, ZERO_MAC } from '../net/mac.js';
+import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
+import { NAME } from '../tables/files/read.js';
+import { MAX_SEQUENCE, MAX_STAMP } from '../tables/record.js';
+import { MAX_ELEMENTS, MAX_ID, MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from './constants.js';
 
 export type FieldDropReason =
   | 'bad-number'
+  | 'bad-epoch'
+  | 'bad-sequence'
+  | 'bad-stamp'
+  | 'bad-mtu'
   | 'bad-vnet'
   | 'bad-ip'
+  | 'bad-node-ip'
   | 'bad-mac'
+  | 'bad-node-mac'
   | 'bad-prefix'
   | 'bad-text'
+  | 'bad-router-id'
   | 'bad-bytes'
   | 'bad-enum'
-  | 'bad-list';
+  | 'bad-list'
+  | 'long-list'
+  | 'bad-claim';
 
 export class Faults {
   first: FieldDropReason | undefined;
@@ -31,14 +43,18 @@ export class Faults {
 const UNSPECIFIED = Ip.v4(0);
 const NO_BYTES = new Uint8Array(0);
 
+/** C0, DEL and C1: texts of a peer are printed on terminals. */
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
 /** A vnet has a thousand routers at most; what a peer makes up is forgotten with the rest. */
 const MAX_IDS = 4096;
 const ids = new Map<string, string>();
 
 /** One string for each id: 100,000 records must not each keep the copy that came in its message. */
-function theOne(id: string): string {
+function theOne(id: string): string | undefined {
   const known = ids.get(id);
   if (known !== undefined) return known;
+  if (!NAME.test(id)) return undefined;
   if (ids.size >= MAX_IDS) ids.clear();
   ids.set(id, id);
   return id;
@@ -60,21 +76,49 @@ export class FieldReader {
     if (Array.isArray(unknowns)) faults.unknownFields += unknowns.length;
   }
 
-  /** 0 … max, at most 2^53 − 1. An absent field is 0. */
-  uint(name: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    const value = toNumber(this.#fields[name] ?? 0);
-    if (Number.isSafeInteger(value) && value >= 0 && value <= max) return value;
-    this.#faults.report('bad-number');
-    return 0;
+  /** What the fields say together is wrong. */
+  refuse(reason: FieldDropReason): void {
+    this.#faults.report(reason);
   }
 
-  uints(name: string): number[] {
-    return this.#elements(name).map((element) => {
-      const value = toNumber(element);
-      if (Number.isSafeInteger(value) && value >= 0) return value;
-      this.#faults.report('bad-number');
-      return 0;
-    });
+  /** 0 … max. An absent field is 0. */
+  uint(name: string, max: number): number {
+    return this.#number(this.#fields[name] ?? 0, 0, max, 'bad-number');
+  }
+
+  /** An id or a token. */
+  id(name: string): number {
+    return this.uint(name, MAX_ID);
+  }
+
+  ids(name: string, most: number): number[] {
+    return this.#elements(name, most).map((element) => this.#number(element, 0, MAX_ID, 'bad-number'));
+  }
+
+  /** 1 … 2^52: 0 stands for an epoch that is not known. */
+  epoch(name: string): number {
+    return this.#number(this.#fields[name] ?? 0, 1, MAX_ID, 'bad-epoch');
+  }
+
+  /** 1 … 2^52. */
+  sequence(name: string): number {
+    return this.#number(this.#fields[name] ?? 0, 1, MAX_SEQUENCE, 'bad-sequence');
+  }
+
+  /** 1 … 2^52; 0 too for who may have none. */
+  stamp(name: string, min: 0 | 1 = 1): number {
+    return this.#number(this.#fields[name] ?? 0, min, MAX_STAMP, 'bad-stamp');
+  }
+
+  /** 576 … 65535 bytes; 0: not told. */
+  innerMtu(name: string): number {
+    const value = this.#number(this.#fields[name] ?? 0, 0, MAX_INNER_MTU_BYTES, 'bad-mtu');
+    if (value > 0 && value < MIN_INNER_MTU_BYTES) this.#faults.report('bad-mtu');
+    return value;
+  }
+
+  vnet(name: string): number {
+    return this.#number(this.#fields[name] ?? 0, 1, 65_535, 'bad-vnet');
   }
 
   flag(name: string): boolean {
@@ -82,73 +126,73 @@ export class FieldReader {
   }
 
   text(name: string, maxLength: number): string {
-    const value = this.#fields[name] ?? '';
-    if (typeof value === 'string' && value.length <= maxLength) return value;
-    this.#faults.report('bad-text');
-    return '';
-  }
-
-  /** A router's id: never empty. */
-  routerId(name: string): string {
-    const value = this.text(name, 255);
-    if (value === '') this.#faults.report('bad-text');
-    return theOne(value);
+    return this.#text(this.#fields[name] ?? '', maxLength);
   }
 
   texts(name: string, maxLength: number): string[] {
-    return this.#elements(name).map((element) => {
-      if (typeof element === 'string' && element.length <= maxLength) return element;
-      this.#faults.report('bad-text');
-      return '';
-    });
+    return this.#elements(name, MAX_ELEMENTS).map((element) => this.#text(element, maxLength));
+  }
+
+  /** As gndt.json may have it. */
+  routerId(name: string): string {
+    const value = this.#fields[name];
+    const id = typeof value === 'string' ? theOne(value) : undefined;
+    if (id === undefined) this.#faults.report('bad-router-id');
+    return id ?? '';
   }
 
   /** A copy of exactly that many bytes. */
   bytes(name: string, length: number): Uint8Array {
-    const value = this.#view(name);
+    const value = bytesOf(this.#fields[name]);
     if (value.length === length) return Uint8Array.from(value);
     this.#faults.report('bad-bytes');
     return new Uint8Array(length);
   }
 
-  vnet(name: string): number {
-    const value = toNumber(this.#fields[name] ?? 0);
-    if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-    this.#faults.report('bad-vnet');
-    return 0;
+  /** See `Ip.isNodeAddress`. */
+  nodeIp(name: string): Ip {
+    return this.#nodeIp(this.#fields[name]);
   }
 
-  ip(name: string): Ip {
-    const value = this.#view(name);
-    if (value.length === 4) return Ip.read(4, value, 0);
-    if (value.length === 16) return Ip.read(6, value, 0);
-    this.#faults.report('bad-ip');
-    return UNSPECIFIED;
+  optionalNodeIp(name: string): Ip | undefined {
+    return bytesOf(this.#fields[name]).length === 0 ? undefined : this.nodeIp(name);
   }
 
-  optionalIp(name: string): Ip | undefined {
-    return this.#view(name).length === 0 ? undefined : this.ip(name);
+  nodeIps(name: string, most: number): Ip[] {
+    return this.#elements(name, most).map((element) => this.#nodeIp(element));
   }
 
-  mac(name: string): Mac {
-    const value = this.#view(name);
-    if (value.length === 6) return readMac(value, 0);
-    this.#faults.report('bad-mac');
-    return ZERO_MAC;
+  /** Where a router's messages come from: somewhere on a network. Empty: undefined. */
+  optionalHostIp(name: string): Ip | undefined {
+    const value = this.#fields[name];
+    if (bytesOf(value).length === 0) return undefined;
+    const ip = this.#ip(value);
+    if (ip.isUnspecified || ip.isGroup || ip.isLoopback) this.#faults.report('bad-ip');
+    return ip;
   }
 
-  optionalMac(name: string): Mac | undefined {
-    return this.#view(name).length === 0 ? undefined : this.mac(name);
+  /** One machine's: neither zero nor a group's. */
+  nodeMac(name: string): Mac {
+    const value = bytesOf(this.#fields[name]);
+    if (value.length !== 6) {
+      this.#faults.report('bad-mac');
+      return ZERO_MAC;
+    }
+    const mac = readMac(value, 0);
+    if (mac === ZERO_MAC || isGroupMac(mac)) this.#faults.report('bad-node-mac');
+    return mac;
+  }
+
+  optionalNodeMac(name: string): Mac | undefined {
+    return bytesOf(this.#fields[name]).length === 0 ? undefined : this.nodeMac(name);
   }
 
   /** Host bits that are set are a fault, as they are in the files. */
   prefix(addressName: string, lengthName: string): Prefix {
-    const address = this.ip(addressName);
-    const length = this.uint(lengthName);
-    if (length <= address.bits) {
-      const prefix = Prefix.containing(address, length);
-      if (prefix.address.equals(address)) return prefix;
-    }
+    const address = this.#ip(this.#fields[addressName]);
+    const length = this.#number(this.#fields[lengthName] ?? 0, 0, address.bits, 'bad-prefix');
+    const prefix = Prefix.containing(address, length);
+    if (prefix.address.equals(address)) return prefix;
     this.#faults.report('bad-prefix');
     return Prefix.host(UNSPECIFIED);
   }
@@ -162,24 +206,52 @@ export class FieldReader {
   }
 
   list<Value>(name: string, read: (fields: FieldReader) => Value): Value[] {
-    return this.#elements(name).map((element) => read(new FieldReader(element, this.#faults)));
+    return this.#elements(name, MAX_ELEMENTS).map((element) => read(new FieldReader(element, this.#faults)));
   }
 
   child(name: string): FieldReader {
     return new FieldReader(this.#fields[name], this.#faults);
   }
 
-  #view(name: string): Uint8Array {
-    const value = this.#fields[name];
-    return value instanceof Uint8Array ? value : NO_BYTES;
+  #number(field: unknown, min: number, max: number, reason: FieldDropReason): number {
+    const value = toNumber(field);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    this.#faults.report(reason);
+    return min;
   }
 
-  #elements(name: string): readonly unknown[] {
+  #text(value: unknown, maxLength: number): string {
+    if (typeof value === 'string' && value.length <= maxLength && !CONTROL_CHARACTER.test(value))
+      return value;
+    this.#faults.report('bad-text');
+    return '';
+  }
+
+  #nodeIp(field: unknown): Ip {
+    const ip = this.#ip(field);
+    if (!ip.isNodeAddress) this.#faults.report('bad-node-ip');
+    return ip;
+  }
+
+  #ip(field: unknown): Ip {
+    const value = bytesOf(field);
+    if (value.length === 4) return Ip.read(4, value, 0);
+    if (value.length === 16) return Ip.read(6, value, 0);
+    this.#faults.report('bad-ip');
+    return UNSPECIFIED;
+  }
+
+  /** None of a list that is too long: reading it would be the sender's gain. */
+  #elements(name: string, most: number): readonly unknown[] {
     const value = this.#fields[name] ?? [];
-    if (Array.isArray(value)) return value;
-    this.#faults.report('bad-list');
+    if (Array.isArray(value) && value.length <= most) return value;
+    this.#faults.report(Array.isArray(value) ? 'long-list' : 'bad-list');
     return [];
   }
+}
+
+function bytesOf(field: unknown): Uint8Array {
+  return field instanceof Uint8Array ? field : NO_BYTES;
 }
 
 /** protobufjs gives 64-bit integers as Long objects. NaN for what is no number. */

@@ -1,13 +1,15 @@
-/** Decoded protobuf objects to value types, every field checked. */
+/** Decoded protobuf objects to value types, every field checked: here each field of the protocol has its range. */
 
 import type { NodeRecord } from '../tables/model.js';
+import { MAX_STAMP } from '../tables/record.js';
+import { MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
 import type { MoveClaim } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
-const MAX_PORT = 0xffff;
+const MAX_UINT16 = 0xffff;
 const MAX_REASON = 1_000;
 const MAX_WORD = 255;
 
@@ -20,14 +22,14 @@ const READERS: {
     type: 'hello',
     routerId: fields.routerId('routerId'),
     version: fields.text('version', MAX_WORD),
-    protocolMajor: fields.uint('protocolMajor'),
-    protocolMinor: fields.uint('protocolMinor'),
+    protocolMajor: fields.uint('protocolMajor', MAX_UINT16),
+    protocolMinor: fields.uint('protocolMinor', MAX_UINT16),
     capabilities: fields.texts('capabilities', MAX_WORD),
     gndtDigest: fields.bytes('gndtDigest', 32),
-    innerMtuBytes: fields.uint('innerMtuBytes'),
+    innerMtuBytes: fields.innerMtu('innerMtuBytes'),
   }),
-  ping: (fields) => ({ type: 'ping', token: fields.uint('token') }),
-  pong: (fields) => ({ type: 'pong', token: fields.uint('token'), wallUs: fields.uint('wallUs') }),
+  ping: (fields) => ({ type: 'ping', token: fields.id('token') }),
+  pong: (fields) => ({ type: 'pong', token: fields.id('token'), wallUs: fields.uint('wallUs', MAX_STAMP) }),
   bye: (fields) => ({
     type: 'bye',
     reason: fields.text('reason', MAX_REASON),
@@ -37,22 +39,22 @@ const READERS: {
   seen: (fields) => ({
     type: 'seen',
     router: fields.routerId('router'),
-    ip: fields.optionalIp('ip'),
-    port: fields.uint('port', MAX_PORT),
+    ip: fields.optionalHostIp('ip'),
+    port: fields.uint('port', MAX_UINT16),
   }),
   records: (fields) => ({ type: 'records', records: fields.list('records', readRecord) }),
   digest: (fields) => ({
     type: 'digest',
-    highestStamp: fields.uint('highestStamp'),
-    count: fields.uint('count'),
+    highestStamp: fields.stamp('highestStamp', 0),
+    count: fields.uint('count', MAX_RECORDS),
     hash: fields.uint('hash', MAX_UINT32),
   }),
   stale: (fields) => ({
     type: 'stale',
     records: fields.list('records', (record) => ({
       vnet: record.vnet('vnet'),
-      ip: record.ip('ip'),
-      seq: record.uint('seq'),
+      ip: record.nodeIp('ip'),
+      seq: record.sequence('seq'),
       router: record.routerId('router'),
     })),
   }),
@@ -60,49 +62,49 @@ const READERS: {
   returned: (fields) => ({ type: 'returned', records: fields.list('records', readRecord) }),
   whoHas: (fields) => ({
     type: 'whoHas',
-    queryId: fields.uint('queryId'),
+    queryId: fields.id('queryId'),
     vnet: fields.vnet('vnet'),
-    mac: fields.optionalMac('mac'),
-    ips: [fields.optionalIp('ip')].filter((ip) => ip !== undefined),
+    mac: fields.optionalNodeMac('mac'),
+    ips: [fields.optionalNodeIp('ip')].filter((ip) => ip !== undefined),
   }),
   has: (fields) => ({
     type: 'has',
-    queryId: fields.uint('queryId'),
+    queryId: fields.id('queryId'),
     records: fields.list('records', readRecord),
   }),
   claim: (fields) => ({
     type: 'claim',
-    claimId: fields.uint('claimId'),
+    claimId: fields.id('claimId'),
     moves: fields.list('moves', readMove),
   }),
   claimResult: (fields) => ({
     type: 'claimResult',
-    claimId: fields.uint('claimId'),
+    claimId: fields.id('claimId'),
     results: fields.list('results', (result) => ({
       vnet: result.vnet('vnet'),
-      ip: result.ip('ip'),
+      ip: result.nodeIp('ip'),
       verdict: result.word('verdict', CLAIM_VERDICT, 'refused'),
       reason: result.word('reason', CLAIM_REASON, ''),
-      seq: result.uint('seq'),
+      seq: result.sequence('seq'),
     })),
   }),
   nodesOf: (fields) => ({
     type: 'nodesOf',
-    queryId: fields.uint('queryId'),
+    queryId: fields.id('queryId'),
     vnet: fields.vnet('vnet'),
     prefix: fields.prefix('prefix', 'prefixLength'),
   }),
   nodes: (fields) => ({
     type: 'nodes',
-    queryId: fields.uint('queryId'),
-    nodes: fields.list('nodes', (node) => ({ ip: node.ip('ip'), mac: node.mac('mac') })),
+    queryId: fields.id('queryId'),
+    nodes: fields.list('nodes', (node) => ({ ip: node.nodeIp('ip'), mac: node.nodeMac('mac') })),
   }),
   redirect: (fields) => ({
     type: 'redirect',
     vnet: fields.vnet('vnet'),
-    ip: fields.ip('ip'),
+    ip: fields.nodeIp('ip'),
     router: fields.routerId('router'),
-    seq: fields.uint('seq'),
+    seq: fields.sequence('seq'),
   }),
 };
 
@@ -118,12 +120,12 @@ function isBodyType(type: string): type is ControlMessage['type'] {
 function readRecord(fields: FieldReader): NodeRecord {
   const record: NodeRecord = {
     vnet: fields.vnet('vnet'),
-    ip: fields.ip('ip'),
-    mac: fields.mac('mac'),
+    ip: fields.nodeIp('ip'),
+    mac: fields.nodeMac('mac'),
     router: fields.routerId('router'),
-    seq: fields.uint('seq'),
+    seq: fields.sequence('seq'),
     state: fields.word('state', NODE_STATE, 'here'),
-    stamp: fields.uint('stamp'),
+    stamp: fields.stamp('stamp'),
   };
   return fields.flag('frozen') ? { ...record, frozen: true } : record;
 }
@@ -131,10 +133,16 @@ function readRecord(fields: FieldReader): NodeRecord {
 function readMove(fields: FieldReader): MoveClaim {
   const move: MoveClaim = {
     vnet: fields.vnet('vnet'),
-    mac: fields.mac('mac'),
+    mac: fields.nodeMac('mac'),
     records: fields.list('records', readRecord),
     trigger: fields.word('trigger', MOVE_TRIGGER, 'operator'),
-    sinceDetectionUs: fields.uint('sinceDetectionUs'),
+    sinceDetectionUs: fields.uint('sinceDetectionUs', MAX_SINCE_DETECTION_US),
   };
+  if (!move.records.every((record) => isOfMove(record, move))) fields.refuse('bad-claim');
   return fields.flag('objection') ? { ...move, objection: true } : move;
+}
+
+/** A claim says where one node is, not that it is gone. */
+function isOfMove({ vnet, mac, state }: NodeRecord, move: MoveClaim): boolean {
+  return vnet === move.vnet && mac === move.mac && state === 'here';
 }

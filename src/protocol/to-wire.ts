@@ -1,6 +1,7 @@
 /** Value types to the plain objects that protobufjs encodes (proto/vine.proto, names in camel case). */
 import { type Mac, writeMac } from '../net/mac.js';
 import type { NodeRecord } from '../tables/model.js';
+import { MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { Envelope } from './envelope.js';
 import type { MoveClaim } from './table-message.js';
@@ -91,7 +92,7 @@ function moveToWire(move: MoveClaim): WireObject {
     records: move.records.map(recordToWire),
     trigger: MOVE_TRIGGER_NUMBER[move.trigger],
     // A monotonic clock may have fractions, and a captured frame's time may be a little ahead of it.
-    sinceDetectionUs: Math.max(0, Math.round(move.sinceDetectionUs)),
+    sinceDetectionUs: Math.min(MAX_SINCE_DETECTION_US, Math.max(0, Math.round(move.sinceDetectionUs))),
     ...(move.objection === true ? { objection: true } : {}),
   };
 }

@@ -1,4 +1,5 @@
 /** Inner MTUs: of the IP packets that nodes send (wire.md). */
+import { MIN_INNER_MTU_BYTES } from '../protocol/constants.js';
 
 const ETHERNET_MTU_BYTES = 1500;
 /** Of a jumbo frame's path. */
@@ -7,9 +8,16 @@ const LARGEST_INNER_BYTES = 9000;
 const OVERHEAD_V4_BYTES = 64;
 const OVERHEAD_V6_BYTES = 84;
 
-/** What this router says that it takes: what the LAN that takes least takes. What the path carries is found by probes. */
+/**
+ * What this router says that it takes: what the LAN that takes least takes, within what other routers take for an MTU. What
+ * the path carries is found by probes.
+ */
 export function ownInnerMtu(lanMtuBytes: readonly number[]): number {
-  return Math.min(LARGEST_INNER_BYTES, ...(lanMtuBytes.length > 0 ? lanMtuBytes : [ETHERNET_MTU_BYTES]));
+  const least = Math.min(
+    LARGEST_INNER_BYTES,
+    ...(lanMtuBytes.length > 0 ? lanMtuBytes : [ETHERNET_MTU_BYTES]),
+  );
+  return Math.max(MIN_INNER_MTU_BYTES, least);
 }
 
 /** Of a TUN port: what an Ethernet path carries to any peer, so that the machine's own packets mostly fit. */

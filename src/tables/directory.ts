@@ -2,12 +2,20 @@ import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
-import { addHash, compareRecords, hashRecord } from './record.js';
+import { addHash, compareRecords, hashRecord, MAX_SEQUENCE, MAX_STAMP } from './record.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
 /** How long a tombstone keeps its sequence number (tables.md). */
 export const TOMBSTONE_MS = 24 * 3_600_000;
+
+/**
+ * A router must never come to the end of its stamps, whatever a clock, a file or a peer says: nobody would take its records
+ * any more. A clock is followed up to the first of these; a record that names this router with a stamp beyond the second is
+ * none of its own. That leaves it 2^39 records to make one by one, whatever it was told.
+ */
+const CLOCK_STAMP_LIMIT = MAX_STAMP - 2 ** 40;
+const OWN_STAMP_LIMIT = MAX_STAMP - 2 ** 39;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
@@ -93,7 +101,8 @@ export class Directory {
 
   /**
    * Makes an own record with a fresh stamp, applies and returns it. `seq` is the caller's: the known one for a node
-   * that stays, one more for a move. A seq that is beaten already leaves the directory as it is.
+   * that stays, one more for a move; above `MAX_SEQUENCE` it is that. A seq that is beaten already leaves the directory as
+   * it is.
    * @param frozen as it was, if the node was here already; else not
    */
   originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = this.#isFrozenHere(vnet, ip)): NodeRecord {
@@ -103,7 +112,8 @@ export class Directory {
   /** The record that `originate` would make, not applied. */
   draft(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = false): NodeRecord {
     const stamp = this.#freshStamp();
-    const record: NodeRecord = { vnet, ip, mac, router: this.#self, seq, state: 'here', stamp };
+    const bounded = Math.min(seq, MAX_SEQUENCE);
+    const record: NodeRecord = { vnet, ip, mac, router: this.#self, seq: bounded, state: 'here', stamp };
     return frozen ? { ...record, frozen } : record;
   }
 
@@ -115,8 +125,16 @@ export class Directory {
     return this.#originate({ ...rest, state: 'withdrawn', stamp: this.#freshStamp() });
   }
 
-  /** `known`: it is the winner already. `stale`: it is beaten by the one that `get` gives. */
+  /**
+   * `known`: it is the winner already. `stale`: it is beaten by the one that `get` gives, or names this router and was never
+   * made by it.
+   */
   apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
+    if (record.router === this.#self && record.stamp > OWN_STAMP_LIMIT) return 'stale';
+    return this.#apply(record);
+  }
+
+  #apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
     const shelf = this.#shelf(record.router);
     shelf.highestStamp = Math.max(shelf.highestStamp, record.stamp);
     const displaced = this.#records.get(record.vnet, record.ip.key);
@@ -208,14 +226,14 @@ export class Directory {
   }
 
   #originate(record: NodeRecord): NodeRecord {
-    this.apply(record);
+    this.#apply(record);
     return record;
   }
 
   /** Rises even when the wall clock stands still, is set back, or was ahead when the state was saved. */
   #freshStamp(): number {
     const last = this.#shelves.get(this.#self)?.highestStamp ?? 0;
-    return Math.max(last + 1, Math.floor(this.#clock.wallMs() * 1000));
+    return Math.max(last + 1, Math.min(CLOCK_STAMP_LIMIT, Math.floor(this.#clock.wallMs() * 1000)));
   }
 
   #shelf(router: RouterId): Shelf {

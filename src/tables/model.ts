@@ -103,10 +103,13 @@ export interface NodeRecord {
   readonly mac: Mac;
   /** The VR on whose LAN the node is; also the record's originator. */
   readonly router: RouterId;
-  /** Rises by one with every move; never by rebinding or withdrawal at the same VR. */
+  /** Rises by one with every move; never by rebinding or withdrawal at the same VR. 1 … `MAX_SEQUENCE`. */
   readonly seq: number;
   readonly state: 'here' | 'withdrawn';
-  /** Originator's own counter, rising with each record that it originates; microseconds of Unix time at least. */
+  /**
+   * Originator's own counter, rising with each record that it originates; microseconds of Unix time at least.
+   * 1 … `MAX_STAMP`.
+   */
   readonly stamp: number;
   /** The originator says that the node stays where it is: announcements elsewhere are not believed for a while. */
   readonly frozen?: true;

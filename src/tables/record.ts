@@ -7,6 +7,13 @@ export const MAX_SEQUENCE = 2 ** 52;
 export const MAX_STAMP = 2 ** 52;
 
 /**
+ * The highest sequence number and the highest stamp that any router takes from a wire or a file, and that any gives out.
+ * Below 2^53, so that what follows from one (the next) is still an exact integer. As a stamp it is a time in the year 2112.
+ */
+export const MAX_SEQUENCE = 2 ** 52;
+export const MAX_STAMP = 2 ** 52;
+
+/**
  * Orders the records of one (vnet, ip): positive when `a` beats `b`, 0 when they say the same. Higher sequence number,
  * then greater router id (by UTF-16 code units, never by locale: all routers must agree), then, from one router, the
  * greater stamp. A router never gives out one stamp twice; should it do so (a restored disk), the state, the freeze and the

@@ -61,7 +61,7 @@ export class Channel {
 
   constructor(ports: ChannelPorts) {
     this.#ports = ports;
-    this.#ownEpoch = Math.floor(ports.clock.wallMs());
+    this.#ownEpoch = Math.max(1, Math.floor(ports.clock.wallMs()));
   }
 
   get epoch(): number {

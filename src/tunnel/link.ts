@@ -10,6 +10,7 @@
  * After `ended` was called the link is as new; its owner decides what becomes of the sessions.
  */
 import type { Timer } from '../net/clock.js';
+import { MAX_INNER_MTU_BYTES } from '../protocol/constants.js';
 import type { ControlCodec } from '../protocol/control-codec.js';
 import type {
   ByeMessage,
@@ -20,6 +21,7 @@ import type {
 import type { Envelope } from '../protocol/envelope.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
+import { MAX_STAMP } from '../tables/record.js';
 import { Channel, type Way } from './channel.js';
 import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
@@ -173,10 +175,14 @@ export class Link {
     if (this.#currentState === 'up') this.#channel.sendOnce(message);
   }
 
-  /** A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. */
+  /**
+   * A Ping by a path of its own, or filled up to a length; `answered` follows if it comes back that way. False: it could
+   * not be sent, or is longer than any packet.
+   */
   probe(purpose: 'path' | 'size', way: Way): boolean {
     if (this.#currentState !== 'up' && this.#currentState !== 'greeting') return false;
     const { to: path = this.#paths.path, lengthBytes = 0 } = way;
+    if (lengthBytes > MAX_INNER_MTU_BYTES) return false;
     const sentMs = this.#context.ports.clock.nowMs();
     const token = this.#pings.asked({ purpose, sentMs, path, lengthBytes });
     return this.#channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
@@ -373,8 +379,10 @@ export class Link {
     ping.asker?.(rttMs);
   }
 
+  /** A clock that is nowhere near the truth is not told. */
   #wallUs(): number {
-    return Math.max(0, Math.floor(this.#context.ports.clock.wallMs() * 1000));
+    const wallUs = Math.floor(this.#context.ports.clock.wallMs() * 1000);
+    return wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0;
   }
 }
 

@@ -79,7 +79,7 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
       pingEarly: () => owner.pingEarly(),
       pathChanged: (path, why) => this.#changed(path, why),
     });
-    this.#mtu = new PathMtu(context.ports, context.times, {
+    this.#mtu = new PathMtu(context.ports.clock, context.times, {
       get rttMs() {
         return owner.rttMs;
       },

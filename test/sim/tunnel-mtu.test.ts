@@ -104,6 +104,20 @@ describe('the MTU of a path', () => {
     assert.equal(path.inner, 1436);
   });
 
+  it('is not asked of a peer that says that it takes 4 GB: its greeting is refused', (test) => {
+    const world = new World({ routers: ['vr-a', 'vr-b'] });
+    test.diagnostic(`seed ${world.seed}`);
+    const innerMtuBytes = 2 ** 32 - 1;
+    const a = world.start('vr-a');
+    world.start('vr-b', {
+      description: { version: '', capabilities: [], gndtDigest: new Uint8Array(32), innerMtuBytes },
+    });
+    world.clock.advance(5_000);
+    assert.ok(world.sent.every(({ bytes }) => bytes.length <= 65_535 + 32));
+    assert.equal(a.stateOf('vr-b'), 'connecting');
+    assert.ok(a.count('control_drop_bad_mtu') > 0);
+  });
+
   it('costs nothing while nothing is sent', (test) => {
     const path = new Path(test, 1500);
     path.world.clock.advance(20_000);

@@ -10,22 +10,21 @@
 import { z } from 'zod';
 import { formatMac } from '../../net/mac.js';
 import type { SavedRecord } from '../../tables/directory.js';
-import { readIp, readMac, readName } from '../../tables/files/read.js';
+import { readMac, readName, readNodeIp } from '../../tables/files/read.js';
 import { text } from '../../tables/files/schema.js';
+import { MAX_SEQUENCE, MAX_STAMP } from '../../tables/record.js';
 
 /** Rises when an older program could not read the file. */
 const VERSION = 1;
 
-const count = z.number().int().nonnegative();
-
 const recordSchema = z.strictObject({
   vnet: z.number().int().min(1).max(65_535),
-  ip: text(readIp, { description: "the node's address" }),
+  ip: text(readNodeIp, { description: "the node's address" }),
   mac: text(readMac, { description: "the node's MAC" }),
   router: text(readName, { description: 'the VR on whose LAN it is' }),
-  seq: count,
+  seq: z.number().int().min(1).max(MAX_SEQUENCE),
   state: z.enum(['here', 'withdrawn']),
-  stamp: count,
+  stamp: z.number().int().min(1).max(MAX_STAMP),
   frozen: z.literal(true).optional(),
   previous: text(readName, { description: 'the VR where it was before' }).optional(),
 });

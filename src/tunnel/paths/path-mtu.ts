@@ -8,9 +8,10 @@
  *
  * While data is sent, the size found is probed once a second, so that a path that shrinks is noticed in seconds.
  */
-import type { Timer } from '../../net/clock.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import { MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from '../../protocol/constants.js';
 import type { Ping } from '../pings.js';
-import type { DatagramAddress, TunnelPorts } from '../ports.js';
+import type { DatagramAddress } from '../ports.js';
 import type { TunnelTimes } from '../times.js';
 import { kindOf } from './path.js';
 
@@ -24,6 +25,8 @@ const SEALED_BYTES = 32;
 const OVERLAY_BYTES = 4;
 /** Another WireGuard header and tag, and the relay header; which family the relay speaks is not known to us. */
 const RELAY_BYTES = 44;
+/** With which a probe is still no longer than the longest IP packet. */
+const MAX_LIMIT_BYTES = MAX_INNER_MTU_BYTES - OVERLAY_BYTES;
 /** Close enough. */
 const GRAIN_BYTES = 8;
 const TRIES = 3;
@@ -37,12 +40,12 @@ export interface PathMtuOwner {
   /** Sends a Ping of that payload length by the path in use. False: the link does not take it. */
   probe(lengthBytes: number): boolean;
   readonly rttMs: number | undefined;
-  /** Packets up to this size can be sent from now on. */
+  /** Packets up to this size can be sent from now on; 576 at least. */
   mtuFound(innerBytes: number): void;
 }
 
 export class PathMtu {
-  readonly #ports: TunnelPorts;
+  readonly #clock: Clock;
   readonly #times: TunnelTimes;
   readonly #owner: PathMtuOwner;
   #overhead = 0;
@@ -56,8 +59,8 @@ export class PathMtu {
   #state: 'off' | 'searching' | 'found' = 'off';
   #missed = 0;
 
-  constructor(ports: TunnelPorts, times: TunnelTimes, owner: PathMtuOwner) {
-    this.#ports = ports;
+  constructor(clock: Clock, times: TunnelTimes, owner: PathMtuOwner) {
+    this.#clock = clock;
     this.#times = times;
     this.#owner = owner;
   }
@@ -70,16 +73,17 @@ export class PathMtu {
   /** @param limitBytes largest inner packet that the peer takes */
   begin(path: DatagramAddress, limitBytes: number): void {
     this.stop();
+    const limit = Math.min(MAX_LIMIT_BYTES, Math.max(MIN_INNER_MTU_BYTES, limitBytes));
     const kind = kindOf(path);
     if (kind === 'tcp') {
       this.#overhead = 0;
-      this.#owner.mtuFound(limitBytes);
+      this.#owner.mtuFound(limit);
       return;
     }
     const family = kind === 'udp' && path.address.length === 4 ? 4 : 6;
     this.#overhead = UDP_BYTES[family] + SEALED_BYTES + OVERLAY_BYTES + (kind === 'relay' ? RELAY_BYTES : 0);
-    this.#limit = limitBytes;
-    this.#restart(limitBytes);
+    this.#limit = limit;
+    this.#restart(limit);
   }
 
   stop(): void {
@@ -147,7 +151,7 @@ export class PathMtu {
       else this.#high = Math.min(this.#high, size);
     }
     const waitMs = Math.max(SHORTEST_WAIT_MS, 3 * (this.#owner.rttMs ?? 0));
-    this.#timer = this.#ports.clock.after('mtu-probe', waitMs, () => this.#round());
+    this.#timer = this.#clock.after('mtu-probe', waitMs, () => this.#round());
   }
 
   /** What to ask now: common sizes in between, the largest that the peer takes, else some in between. */
@@ -164,7 +168,7 @@ export class PathMtu {
 
   #finish(): void {
     this.#state = 'found';
-    this.#raiseTimer = this.#ports.clock.after('mtu-raise', this.#times.mtuRaiseMs, () => {
+    this.#raiseTimer = this.#clock.after('mtu-raise', this.#times.mtuRaiseMs, () => {
       this.#high = this.#limit + 1;
       this.#search();
     });

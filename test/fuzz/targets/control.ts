@@ -29,6 +29,8 @@ function oddNumber(random: Random): bigint {
     65_536n,
     2n ** 31n,
     2n ** 32n - 1n,
+    2n ** 52n,
+    2n ** 52n + 1n,
     2n ** 53n - 1n,
     2n ** 53n,
     2n ** 64n - 1n,

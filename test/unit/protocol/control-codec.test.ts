@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import protobuf from 'protobufjs';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
-import { MAX_UNACKED_BYTES } from '../../../src/protocol/constants.js';
+import { MAX_ID, MAX_UNACKED_BYTES } from '../../../src/protocol/constants.js';
 import { ControlCodec } from '../../../src/protocol/control-codec.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import {
@@ -19,13 +19,14 @@ import {
 import { split } from '../../../src/protocol/split.js';
 import type { MoveClaim, TableMessage } from '../../../src/protocol/table-message.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
+import { MAX_STAMP } from '../../../src/tables/record.js';
 import { record, SAMPLES } from './control-samples.js';
 
 const started = performance.now();
 const codec = new ControlCodec();
 const startupMs = performance.now() - started;
 
-const HEAD = { id: 3, acks: [1, 2, 2 ** 53 - 1], epoch: 1_763_632_000_000, ackEpoch: 9, oldest: 2 };
+const HEAD = { id: 3, acks: [1, 2, MAX_ID], epoch: 1_763_632_000_000, ackEpoch: 9, oldest: 2 };
 
 function decoded(payload: Uint8Array) {
   const result = codec.decode(payload);
@@ -36,11 +37,6 @@ function decoded(payload: Uint8Array) {
 /** The schema as another program would use it: reflection over the file, no code of the product. */
 function schema(): protobuf.Type {
   return protobuf.parse(readFileSync('proto/vine.proto', 'utf8')).root.lookupType('vine.Envelope');
-}
-
-function payloadOf(wire: Record<string, unknown>): Uint8Array {
-  const type = schema();
-  return Uint8Array.from([0x20, ...type.encode(type.fromObject(wire)).finish()]);
 }
 
 describe('the control codec', () => {
@@ -93,9 +89,10 @@ describe('the control codec', () => {
         assert.deepEqual(move.mac, [0x52, 0x54, 0, 0, 0, 9]);
         assert.deepEqual(move.records[0].ip, [10, 1, 0, 9]);
         assert.equal(move.records[1].ip.length, 16);
-        assert.equal(move.records[1].state, 'NODE_STATE_WITHDRAWN');
         assert.equal(move.sinceDetectionUs, 412);
       }
+      if (body.type === 'records' && body.records.length > 0)
+        assert.equal(object.records.records[1].state, 'NODE_STATE_WITHDRAWN');
     }
   });
 
@@ -106,14 +103,14 @@ describe('the control codec', () => {
       envelope: { ...HEAD, body: { type: 'ping', token: 5 } },
       unknownFields: 1,
     });
-    const unknownBody = Uint8Array.from([0x20, 0x08, 0x07, 0xa2, 0x3e, 0x02, 0x08, 0x01]);
+    const unknownBody = Uint8Array.from([0x20, 0x08, 0x07, 0x18, 0x01, 0xa2, 0x3e, 0x02, 0x08, 0x01]);
     const result = decoded(unknownBody);
     assert.equal(result.envelope.body, undefined);
     assert.equal(result.envelope.id, 7);
     assert.equal(result.unknownFields, 1);
   });
 
-  it('rounds a fractional time since detection', () => {
+  it('rounds a fractional time since detection, and lets none be beyond a day', () => {
     const claim = SAMPLES.find(
       (message): message is ControlMessage & { type: 'claim' } => message.type === 'claim',
     );
@@ -121,6 +118,7 @@ describe('the control codec', () => {
     for (const [given, sent] of [
       [411.6, 412],
       [-3, 0],
+      [1e15, 86_400_000_000],
     ] as const) {
       const moves = claim.moves.map((move) => ({ ...move, sinceDetectionUs: given }));
       const payload = codec.encode({ ...HEAD, body: { ...claim, moves } });
@@ -128,61 +126,6 @@ describe('the control codec', () => {
       assert.ok(body?.type === 'claim');
       assert.equal(body.moves[0]?.sinceDetectionUs, sent);
     }
-  });
-});
-
-describe('the control codec drops', () => {
-  const good = {
-    vnet: 1,
-    ip: [10, 0, 0, 1],
-    mac: [2, 0, 0, 0, 0, 1],
-    router: 'vr-a',
-    seq: 1,
-    state: 1,
-    stamp: 1,
-  };
-  const records = (change: Record<string, unknown>) =>
-    payloadOf({ id: 1, records: { records: [{ ...good, ...change }] } });
-  const cases: readonly (readonly [string, Uint8Array, string])[] = [
-    ['nothing', new Uint8Array(0), 'empty'],
-    ['an overlay packet', Uint8Array.of(0x10, 4, 0, 1), 'not-control'],
-    ['a bare IP packet', Uint8Array.of(0x45, 0), 'not-control'],
-    ['version 1', Uint8Array.of(0x21, 0x08, 0x01), 'unsupported-version'],
-    ['a truncated message', Uint8Array.of(0x20, 0x0a), 'not-protobuf'],
-    ['a length beyond the end', Uint8Array.of(0x20, 0x8a, 0x01, 0x7f), 'not-protobuf'],
-    ['vnet 0', records({ vnet: 0 }), 'bad-vnet'],
-    ['vnet 65536', records({ vnet: 65_536 }), 'bad-vnet'],
-    ['an IP of 5 bytes', records({ ip: [1, 2, 3, 4, 5] }), 'bad-ip'],
-    ['no IP', records({ ip: [] }), 'bad-ip'],
-    ['a MAC of 8 bytes', records({ mac: [1, 2, 3, 4, 5, 6, 7, 8] }), 'bad-mac'],
-    ['a record of no router', records({ router: '' }), 'bad-text'],
-    ['a very long router id', records({ router: 'x'.repeat(256) }), 'bad-text'],
-    ['a sequence number of 2^53', records({ seq: 2 ** 53 }), 'bad-number'],
-    ['a state of 0', records({ state: 0 }), 'bad-enum'],
-    ['a state of 9', records({ state: 9 }), 'bad-enum'],
-    ['an id of 2^60', payloadOf({ id: '1152921504606846976', ping: {} }), 'bad-number'],
-    [
-      'a digest of 31 bytes',
-      payloadOf({ hello: { routerId: 'a', gndtDigest: new Array(31).fill(0) } }),
-      'bad-bytes',
-    ],
-    [
-      'host bits in a prefix',
-      payloadOf({ nodesOf: { vnet: 1, prefix: [10, 1, 0, 1], prefixLength: 24 } }),
-      'bad-prefix',
-    ],
-    [
-      'a prefix of 33',
-      payloadOf({ nodesOf: { vnet: 1, prefix: [10, 1, 0, 0], prefixLength: 33 } }),
-      'bad-prefix',
-    ],
-    ['an IP of one byte in a WhoHas', payloadOf({ whoHas: { vnet: 1, ip: [1] } }), 'bad-ip'],
-  ];
-  for (const [what, payload, reason] of cases) {
-    it(what, () => assert.equal(codec.decode(payload), reason));
-  }
-  it('but takes the record that the others are made of', () => {
-    assert.equal(typeof codec.decode(records({})), 'object');
   });
 });
 
@@ -194,6 +137,7 @@ describe('split', () => {
     const parts = split(message);
     for (const part of parts) {
       assert.equal(part.type, message.type);
+      assert.deepEqual(decoded(codec.encode({ ...HEAD, body: part })).envelope.body, part);
       assert.ok(bytesOf(part) <= MAX_UNACKED_BYTES, `${bytesOf(part)} bytes`);
     }
     const least = Math.ceil(bytesOf(message) / MAX_UNACKED_BYTES);
@@ -210,7 +154,8 @@ describe('split', () => {
 
   it('leaves five of the largest elements together, which fit', () => {
     const router = 'r'.repeat(63);
-    const [seq, stamp] = [0xffff_ffff, Number.MAX_SAFE_INTEGER];
+    const [seq, stamp] = [0xffff_ffff, MAX_STAMP];
+    const mac = 0xfeff_ffff_ffff as Mac;
     const moves = Array.from({ length: 5 }, (_, i): MoveClaim => {
       const one: NodeRecord = {
         ...record(i),
@@ -220,8 +165,8 @@ describe('split', () => {
         seq,
         stamp,
         frozen: true,
+        mac,
       };
-      const mac = 0xffff_ffff_ffff as Mac;
       return {
         vnet: 65_535,
         mac,
@@ -293,10 +238,11 @@ describe('split', () => {
     for (const part of check({ type: 'has', queryId: 7, records: many })) {
       assert.ok(part.type === 'has' && part.queryId === 7);
     }
-    check({ type: 'nodes', queryId: 7, nodes: many });
-    check({ type: 'stale', records: many });
+    check({ type: 'nodes', queryId: 7, nodes: many.map(({ ip, mac }) => ({ ip, mac })) });
+    check({ type: 'stale', records: many.map(({ vnet, ip, seq, router }) => ({ vnet, ip, seq, router })) });
     const verdict = { verdict: 'accepted', reason: '' } as const;
-    check({ type: 'claimResult', claimId: 7, results: many.map((entry) => ({ ...entry, ...verdict })) });
+    const results = many.map(({ vnet, ip, seq }) => ({ vnet, ip, seq, ...verdict }));
+    check({ type: 'claimResult', claimId: 7, results });
   });
 
   it('cuts a claim between moves, and a move of very many addresses within', () => {

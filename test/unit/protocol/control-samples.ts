@@ -2,8 +2,10 @@
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
+import { MAX_ID } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
+import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
 
 export function record(index: number): NodeRecord {
   return {
@@ -11,20 +13,22 @@ export function record(index: number): NodeRecord {
     ip: Ip.v4(0x0a010000 + index),
     mac: mac('52:54:00:00:00:09'),
     router: 'vr-a',
-    seq: index,
+    seq: index + 1,
     state: 'here',
     stamp: 1_763_632_000_000_000 + index,
   };
 }
 
+const LONGEST_ID = `${'Vr-._'.repeat(12)}vr9`;
+
 const V6: NodeRecord = {
   vnet: 65_535,
   ip: Ip.of('fd00::9'),
-  mac: mac('ff:ff:ff:ff:ff:ff'),
-  router: 'größe',
-  seq: Number.MAX_SAFE_INTEGER,
+  mac: mac('fe:ff:ff:ff:ff:ff'),
+  router: LONGEST_ID,
+  seq: MAX_SEQUENCE,
   state: 'withdrawn',
-  stamp: Number.MAX_SAFE_INTEGER,
+  stamp: MAX_STAMP,
 };
 
 export const SAMPLES: readonly ControlMessage[] = [
@@ -39,11 +43,11 @@ export const SAMPLES: readonly ControlMessage[] = [
     innerMtuBytes: 1436,
   },
   { type: 'ping', token: 1 },
-  { type: 'pong', token: 2 ** 40, wallUs: 1_767_225_600_000_000 },
+  { type: 'pong', token: MAX_ID, wallUs: 1_767_225_600_000_000 },
   { type: 'bye', reason: 'stopping', refusal: false },
-  { type: 'bye', reason: 'protocol 1, not 2', refusal: true },
+  { type: 'bye', reason: 'protocol 1, not 2; größer', refusal: true },
   { type: 'seek', router: 'vr-b' },
-  { type: 'seen', router: 'größe', ip: Ip.of('2001:db8::1'), port: 65_535 },
+  { type: 'seen', router: LONGEST_ID, ip: Ip.of('2001:db8::1'), port: 65_535 },
   { type: 'seen', router: 'vr-b', ip: undefined, port: 0 },
   { type: 'records', records: [record(1), V6] },
   { type: 'records', records: [] },
@@ -59,7 +63,7 @@ export const SAMPLES: readonly ControlMessage[] = [
       {
         vnet: 1,
         mac: mac('52:54:00:00:00:09'),
-        records: [record(9), V6],
+        records: [record(9), { ...record(10), ip: Ip.of('fd00::9'), stamp: MAX_STAMP }],
         trigger: 'rarp',
         sinceDetectionUs: 412,
       },

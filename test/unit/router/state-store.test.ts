@@ -22,6 +22,7 @@ import { type Mac, mac } from '../../../src/net/mac.js';
 import { decodeState, encodeState } from '../../../src/router/state/state-file.js';
 import { StateStore } from '../../../src/router/state/state-store.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
+import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
 
 const root = mkdtempSync(join(tmpdir(), 'vine-state-'));
 after(() => rmSync(root, { recursive: true }));
@@ -90,8 +91,8 @@ test('what was saved is loaded: own, visiting and departed nodes, both families,
   const { store, path, directory, errors } = fresh();
   const records = [
     record('10.1.0.9'),
-    record('10.1.0.10', { router: 'vr-b', seq: 9_007_199_254_740_991, vnet: 65_535 }),
-    record('fd00:1::9', { state: 'withdrawn', seq: 0, stamp: 0, mac: mac('fe:ff:ff:ff:ff:ff') }),
+    record('10.1.0.10', { router: 'vr-b', seq: MAX_SEQUENCE, vnet: 65_535 }),
+    record('fd00:1::9', { state: 'withdrawn', seq: 1, stamp: 1, mac: mac('fe:ff:ff:ff:ff:ff') }),
   ];
   store.save(records);
   assert.deepEqual(errors, []);
@@ -116,10 +117,12 @@ test('the form on disk is fixed: a router of this version reads what another wro
 
 test('any record survives', () => {
   const word = fc.nat({ max: 0xffffffff });
-  const ip = fc.oneof(
-    word.map((address) => Ip.v4(address)),
-    fc.tuple(word, word, word, word).map((words) => Ip.v6(...words)),
-  );
+  const ip = fc
+    .oneof(
+      word.map((address) => Ip.v4(address)),
+      fc.tuple(word, word, word, word).map((words) => Ip.v6(...words)),
+    )
+    .filter((address) => address.isNodeAddress);
   // A single machine's MAC: the group bit is clear, and it is not zero.
   const unicast = fc
     .tuple(fc.nat({ max: 0xff }), fc.integer({ min: 1, max: 2 ** 40 - 1 }))
@@ -130,9 +133,9 @@ test('any record survives', () => {
       ip,
       mac: unicast,
       router: fc.constantFrom('vr-a', 'B.2', 'x'),
-      seq: fc.maxSafeNat(),
+      seq: fc.integer({ min: 1, max: MAX_SEQUENCE }),
       state: fc.constantFrom<NodeRecord['state']>('here', 'withdrawn'),
-      stamp: fc.maxSafeNat(),
+      stamp: fc.integer({ min: 1, max: MAX_STAMP }),
     },
     { noNullPrototype: true },
   );
@@ -249,6 +252,21 @@ for (const [name, text, damage] of CORRUPT) {
     assert.deepEqual(errors, []);
   });
 }
+
+for (const [field, value] of [
+  ['seq', 0],
+  ['seq', MAX_SEQUENCE + 1],
+  ['stamp', 0],
+  ['stamp', Number.MAX_SAFE_INTEGER],
+  ['ip', 'fe80::1'],
+  ['mac', 'ff:ff:ff:ff:ff:ff'],
+] as const)
+  test(`a record with ${field} ${value}, which no router would take from another, is not taken from the file`, () => {
+    const line = { ...JSON.parse(BAD_RECORD), ip: '10.1.0.9', [field]: value };
+    const { records, damage } = decodeState(`{ "version": 1, "records": [${JSON.stringify(line)}] }`);
+    assert.deepEqual(records, []);
+    assert.match(damage ?? '', /^1 of 1 records bad/);
+  });
 
 test('of a file with one bad record the good ones are kept, in the file too', () => {
   const good = record('10.1.0.9');
