@@ -28,7 +28,8 @@ export type FieldDropReason =
   | 'bad-enum'
   | 'bad-list'
   | 'long-list'
-  | 'bad-claim';
+  | 'bad-claim'
+  | 'bad-question';
 
 export class Faults {
   first: FieldDropReason | undefined;
@@ -152,10 +153,6 @@ export class FieldReader {
   /** See `Ip.isNodeAddress`. */
   nodeIp(name: string): Ip {
     return this.#nodeIp(this.#fields[name]);
-  }
-
-  optionalNodeIp(name: string): Ip | undefined {
-    return bytesOf(this.#fields[name]).length === 0 ? undefined : this.nodeIp(name);
   }
 
   nodeIps(name: string, most: number): Ip[] {

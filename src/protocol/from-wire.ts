@@ -2,10 +2,10 @@
 
 import type { NodeRecord } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
-import { MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
+import { MAX_ASKED_IPS, MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
-import type { MoveClaim } from './table-message.js';
+import type { MoveClaim, WhoHasMessage } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
@@ -60,13 +60,7 @@ const READERS: {
   }),
   recall: () => ({ type: 'recall' }),
   returned: (fields) => ({ type: 'returned', records: fields.list('records', readRecord) }),
-  whoHas: (fields) => ({
-    type: 'whoHas',
-    queryId: fields.id('queryId'),
-    vnet: fields.vnet('vnet'),
-    mac: fields.optionalNodeMac('mac'),
-    ips: [fields.optionalNodeIp('ip')].filter((ip) => ip !== undefined),
-  }),
+  whoHas: readWhoHas,
   has: (fields) => ({
     type: 'has',
     queryId: fields.id('queryId'),
@@ -140,6 +134,13 @@ function readMove(fields: FieldReader): MoveClaim {
   };
   if (!move.records.every((record) => isOfMove(record, move))) fields.refuse('bad-claim');
   return fields.flag('objection') ? { ...move, objection: true } : move;
+}
+
+function readWhoHas(fields: FieldReader): WhoHasMessage {
+  const mac = fields.optionalNodeMac('mac');
+  const ips = fields.nodeIps('ips', MAX_ASKED_IPS);
+  if ((mac === undefined) === (ips.length === 0)) fields.refuse('bad-question');
+  return { type: 'whoHas', queryId: fields.id('queryId'), vnet: fields.vnet('vnet'), mac, ips };
 }
 
 /** A claim says where one node is, not that it is gone. */

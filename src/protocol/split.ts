@@ -3,7 +3,8 @@
  * parts mean the same as the whole, since every one is idempotent and none needs order.
  */
 
-import { MAX_UNACKED_BYTES } from './constants.js';
+import { chunks } from '../tables/chunks.js';
+import { MAX_ASKED_IPS, MAX_UNACKED_BYTES } from './constants.js';
 import {
   AROUND_BYTES,
   bareMoveBytes,
@@ -30,9 +31,11 @@ export function split(message: TableMessage): TableMessage[] {
       return cut(message, message.results, resultBytes, (results) => ({ ...message, results }));
     case 'claim':
       return cut(message, message.moves.flatMap(splitMove), moveBytes, (moves) => ({ ...message, moves }));
+    case 'whoHas':
+      if (message.ips.length <= MAX_ASKED_IPS) return [message];
+      return [...chunks(message.ips, MAX_ASKED_IPS)].map((ips) => ({ ...message, ips }));
     case 'recall':
     case 'digest':
-    case 'whoHas':
     case 'nodesOf':
     case 'redirect':
       return [message];

@@ -41,12 +41,13 @@ export interface ReturnedMessage {
   readonly records: readonly NodeRecord[];
 }
 
-/** Fallback look-up by MAC, or by addresses (one of the two). */
+/** Fallback look-up by MAC or by IPs: one of the two, `ips` is empty with a MAC. */
 export interface WhoHasMessage {
   readonly type: 'whoHas';
   readonly queryId: number;
   readonly vnet: VnetId;
   readonly mac: Mac | undefined;
+  /** At most `MAX_ASKED_IPS` in one message (`split` sees to that). */
   readonly ips: readonly Ip[];
 }
 

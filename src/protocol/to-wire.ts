@@ -46,7 +46,7 @@ function bodyToWire(message: ControlMessage): WireObject {
         queryId: message.queryId,
         vnet: message.vnet,
         mac: message.mac === undefined ? NO_BYTES : macBytes(message.mac),
-        ip: message.ips[0]?.toBytes() ?? NO_BYTES,
+        ips: message.ips.map((ip) => ip.toBytes()),
       };
     case 'has':
       return { queryId: message.queryId, records: message.records.map(recordToWire) };

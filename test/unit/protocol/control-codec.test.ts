@@ -245,6 +245,29 @@ describe('split', () => {
     check({ type: 'claimResult', claimId: 7, results });
   });
 
+  it('leaves a question about 32 addresses together, and cuts one about more', () => {
+    const about = (count: number): TableMessage => ({
+      type: 'whoHas',
+      queryId: 2 ** 52,
+      vnet: 65_535,
+      mac: undefined,
+      ips: Array.from({ length: count }, (_, i) => Ip.of(`fd00::${i + 1}`)),
+    });
+    assert.equal(check(about(32)).length, 1);
+    const parts = check(about(70)).flatMap((part) => (part.type === 'whoHas' ? [part.ips] : []));
+    assert.deepEqual(
+      parts.map(({ length }) => length),
+      [32, 32, 6],
+    );
+  });
+
+  it('asks one address as it always did, byte by byte', () => {
+    const body = { type: 'whoHas', queryId: 6, vnet: 1, mac: undefined, ips: [Ip.of('10.1.0.9')] } as const;
+    const bytes = codec.encode({ id: 1, acks: [], epoch: 3, ackEpoch: 4, oldest: 1, body });
+    const inside = '0806' + '1001' + '22040a010009';
+    assert.equal(Buffer.from(bytes).toString('hex'), `200801180320042801ba010a${inside}`);
+  });
+
   it('cuts a claim between moves, and a move of very many addresses within', () => {
     const move = { vnet: 1, mac: record(1).mac, trigger: 'rarp', sinceDetectionUs: 5 } as const;
     const moves = many.map((entry) => ({ ...move, records: [entry] }));

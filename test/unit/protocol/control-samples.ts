@@ -54,7 +54,7 @@ export const SAMPLES: readonly ControlMessage[] = [
   { type: 'digest', highestStamp: 1_763_632_000_000_000, count: 12, hash: 0xffffffff },
   { type: 'stale', records: [{ vnet: 3, ip: Ip.of('10.0.0.1'), seq: 4, router: 'vr-b' }] },
   { type: 'whoHas', queryId: 5, vnet: 1, mac: mac('52:54:00:00:00:09'), ips: [] },
-  { type: 'whoHas', queryId: 6, vnet: 1, mac: undefined, ips: [Ip.of('fd00::1')] },
+  { type: 'whoHas', queryId: 6, vnet: 1, mac: undefined, ips: [Ip.of('fd00::1'), Ip.of('10.1.0.9')] },
   { type: 'has', queryId: 7, records: [V6] },
   {
     type: 'claim',

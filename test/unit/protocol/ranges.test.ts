@@ -147,7 +147,7 @@ const ADDRESSES: readonly Case[] = [
     [`a stale record of ${text}`, stale({ ip: ipBytes(text) }), 'bad-node-ip'],
     [`a redirect of ${text}`, redirect({ ip: ipBytes(text) }), 'bad-node-ip'],
     [`a node at ${text}`, nodes({ ip: ipBytes(text) }), 'bad-node-ip'],
-    [`a question about ${text}`, whoHas({ ip: ipBytes(text) }), 'bad-node-ip'],
+    [`a question about ${text}`, whoHas({ ips: [ipBytes(text)] }), 'bad-node-ip'],
   ]),
   ...NO_NODES_MAC.flatMap((text): Case[] => {
     const bytes = text.split(':').map((pair) => Number.parseInt(pair, 16));
@@ -160,7 +160,15 @@ const ADDRESSES: readonly Case[] = [
   }),
   ['an IP of 5 bytes', records({ ip: [1, 2, 3, 4, 5] }), 'bad-ip'],
   ['no IP', records({ ip: [] }), 'bad-ip'],
-  ['an IP of one byte in a WhoHas', whoHas({ ip: [1] }), 'bad-ip'],
+  ['an IP of one byte in a WhoHas', whoHas({ ips: [[1]] }), 'bad-ip'],
+  ['a question about 32 addresses', whoHas({ ips: many(32, [10, 0, 0, 1]) }), 'taken'],
+  ['a question about 33 addresses', whoHas({ ips: many(33, [10, 0, 0, 1]) }), 'long-list'],
+  ['a question about nothing', whoHas({}), 'bad-question'],
+  [
+    'a question about a MAC and an address',
+    whoHas({ mac: RECORD.mac, ips: [[10, 0, 0, 1]] }),
+    'bad-question',
+  ],
   ['a MAC of 8 bytes', records({ mac: [2, 2, 3, 4, 5, 6, 7, 8] }), 'bad-mac'],
   [
     'host bits in a prefix',
