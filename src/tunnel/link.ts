@@ -23,6 +23,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
 import { Channel, type Way } from './channel.js';
+import { OwnStall } from './own-stall.js';
 import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
@@ -86,6 +87,7 @@ export class Link {
   #lastEngineReceivedMs = 0;
   #refusal = '';
   readonly #pings = new Pings();
+  readonly #stall = new OwnStall();
   #offsetMs: number | undefined;
 
   constructor(
@@ -200,17 +202,31 @@ export class Link {
   }
 
   #begin(): void {
-    const { ports, times } = this.#context;
-    const nowMs = ports.clock.nowMs();
+    const nowMs = this.#context.ports.clock.nowMs();
     this.#currentState = 'greeting';
     this.#greetingSinceMs = this.#lastHeardMs = this.#lastSentMs = nowMs;
     this.#lastPingMs = Number.NEGATIVE_INFINITY;
+    this.#stall.reset(nowMs);
+    this.#arm();
+  }
+
+  #arm(): void {
+    const { ports, times } = this.#context;
     const everyMs = Math.min(times.pingIntervalMs, times.keepaliveMs);
-    const again = (): void => {
-      this.#tick = ports.clock.after('link-tick', everyMs, again);
+    this.#tick = ports.clock.after('link-tick', everyMs, () => {
+      this.#arm();
+      this.#forgive(this.#stall.ticked(ports.clock.nowMs(), everyMs));
       this.#watch();
-    };
-    this.#tick = ports.clock.after('link-tick', everyMs, again);
+    });
+  }
+
+  /** Time in which this router did not run is no silence of the peer's. */
+  #forgive(stalledMs: number): void {
+    if (stalledMs === 0) return;
+    const nowMs = this.#context.ports.clock.nowMs();
+    this.#context.count('link_stalls');
+    this.#lastHeardMs = Math.min(nowMs, this.#lastHeardMs + stalledMs);
+    this.#greetingSinceMs = Math.min(nowMs, this.#greetingSinceMs + stalledMs);
   }
 
   #take(envelope: Envelope, source: DatagramAddress | undefined): void {

@@ -117,8 +117,12 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
     return this.#mtu.pathBytes;
   }
 
-  /** Looks after the paths; `relays`: the peers by way of which messages can go now. */
-  tick(relays: readonly number[]): Wanted {
+  /**
+   * Looks after the paths; `relays`: the peers by way of which messages can go now; `stalledMs`: for how long this router
+   * did not run since the last time.
+   */
+  tick(relays: readonly number[], stalledMs: number): Wanted {
+    if (stalledMs > 0) this.#paths.forgive(stalledMs);
     const asks = this.#paths.tick(relays);
     if (this.#owner.isRefused || this.#paths.isBest) return 'no';
     if (!this.#owner.isUp || this.#paths.suspect) return 'search';

@@ -76,7 +76,8 @@ interface Session {
 }
 
 interface Attempt {
-  readonly startedMs: number;
+  /** For answers, all tries together: what was meant to be waited, however late the timer came. */
+  waitedMs: number;
   tries: number;
   /** Undefined between tries, and after yielding to the peer. */
   state: InitiatorState | undefined;
@@ -135,8 +136,7 @@ export class PeerSessions {
   /** Initiates, and goes on until a session is current. `later`: the peer has just stopped, so give it time. */
   connect(pace: 'now' | 'later'): void {
     if (this.#attempt !== undefined || this.#paths.candidates().length === 0) return;
-    const startedMs = this.#context.ports.clock.nowMs();
-    this.#attempt = { startedMs, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
+    this.#attempt = { waitedMs: 0, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
     if (pace === 'now') this.#initiate(this.#attempt);
     else this.#retryIn(this.#attempt, this.#context.times.rekeyTimeoutMs);
   }
@@ -324,14 +324,16 @@ export class PeerSessions {
 
   #retryIn(attempt: Attempt, delayMs: number): void {
     const { ports, times, chance } = this.#context;
-    const jitterMs = chance() * Math.min(times.retryJitterMs, delayMs / 4);
+    const waitMs = delayMs + chance() * Math.min(times.retryJitterMs, delayMs / 4);
     attempt.timer?.cancel();
-    attempt.timer = ports.clock.after('handshake-retry', delayMs + jitterMs, () => this.#initiate(attempt));
+    attempt.timer = ports.clock.after('handshake-retry', waitMs, () => {
+      attempt.waitedMs += waitMs;
+      this.#initiate(attempt);
+    });
   }
 
   #tellWhenUnanswered(attempt: Attempt): void {
-    const { ports, times } = this.#context;
-    if (attempt.told || ports.clock.nowMs() - attempt.startedMs < times.rekeyAttemptMs) return;
+    if (attempt.told || attempt.waitedMs < this.#context.times.rekeyAttemptMs) return;
     attempt.told = true;
     this.#listener.unanswered();
   }

@@ -20,6 +20,7 @@ import { TimestampSource } from '../wireguard/tai64n.js';
 import type { ClientState } from './client.js';
 import { Counters } from './counters.js';
 import { HandshakeDispatcher } from './handshake-dispatcher.js';
+import { OwnStall } from './own-stall.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
 import type { Peer, PeerContext, PeerListener } from './peer.js';
@@ -84,6 +85,7 @@ export class Tunnel {
   readonly #desk: HandshakeDispatcher;
   readonly #introductions: Introductions;
   readonly #streams: Streams;
+  readonly #stall = new OwnStall();
   #hello: HelloMessage;
   #running = false;
   #pathTimer: Timer | undefined;
@@ -128,6 +130,7 @@ export class Tunnel {
     this.#running = true;
     this.#renewCookieSecret();
     for (const peer of this.#peerTable.peers()) peer.start();
+    this.#stall.reset(this.#ports.clock.nowMs());
     this.#armPathTimer();
   }
 
@@ -241,10 +244,16 @@ export class Tunnel {
   }
 
   #armPathTimer(): void {
-    this.#pathTimer = this.#ports.clock.after('paths', this.#times.pathTickMs, () => {
+    const { clock } = this.#ports;
+    const { pathTickMs } = this.#times;
+    this.#pathTimer = clock.after('paths', pathTickMs, () => {
       this.#armPathTimer();
-      this.#introductions.tick();
-      this.#streams.tick([...this.#peerTable.peers()].map(({ endpoint }) => endpoint));
+      const stalledMs = this.#stall.ticked(clock.nowMs(), pathTickMs);
+      this.#introductions.tick(stalledMs);
+      this.#streams.tick(
+        [...this.#peerTable.peers()].map(({ endpoint }) => endpoint),
+        stalledMs,
+      );
     });
   }
 

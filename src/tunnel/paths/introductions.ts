@@ -39,12 +39,12 @@ export class Introductions {
     this.#context = context;
   }
 
-  /** Every now and then: lets peers see to their paths, and asks for those that want it. */
-  tick(): void {
+  /** Every now and then: lets peers see to their paths, and asks for those that want it. See `PeerEndpoint.tick`. */
+  tick(stalledMs: number): void {
     const helpers = this.#helpers();
     const relays = helpers.filter(({ endpoint }) => endpoint.isRelay).map(({ number }) => number);
     for (const peer of this.#context.peers()) {
-      const wanted = peer.endpoint.tick(relays);
+      const wanted = peer.endpoint.tick(relays, stalledMs);
       if (wanted === 'no') this.#searches.delete(peer.id);
       else if (wanted === 'once') this.#ask(peer, helpers);
       else this.#search(peer, helpers);

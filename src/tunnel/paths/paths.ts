@@ -189,6 +189,11 @@ export class Paths {
     this.#nextCampaignMs = this.#nowMs + this.#context.times.pathProbeMs;
   }
 
+  /** This router did not run for so long: answers may still wait to be read. */
+  forgive(stalledMs: number): void {
+    this.#lastAnsweredMs = Math.min(this.#nowMs, this.#lastAnsweredMs + stalledMs);
+  }
+
   /** Every second or so. True when a new campaign begins, for which others may be asked where the peer is. */
   tick(relays: readonly number[]): boolean {
     const nowMs = this.#nowMs;

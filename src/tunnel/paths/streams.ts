@@ -37,7 +37,8 @@ export interface StreamsContext {
 
 interface Connection {
   readonly path: DatagramAddress;
-  readonly sinceMs: number;
+  /** When it began, and when something authentic was heard on it; the time of own stalls does not count. */
+  sinceMs: number;
   /** Undefined: accepted, and not proven yet. */
   user: StreamUser | undefined;
   isOpen: boolean;
@@ -60,10 +61,12 @@ export class Streams {
     this.#context = context;
   }
 
-  /** Every now and then. */
-  tick(users: Iterable<StreamUser>): void {
+  /** Every now and then. @param stalledMs this router did not run for so long since the last time */
+  tick(users: Iterable<StreamUser>, stalledMs: number): void {
     const nowMs = this.#nowMs;
     for (const [stream, connection] of this.#connections) {
+      connection.sinceMs = Math.min(nowMs, connection.sinceMs + stalledMs);
+      connection.heardMs = Math.min(nowMs, connection.heardMs + stalledMs);
       const reason = this.#endOf(connection, nowMs);
       if (reason !== undefined) this.#close(stream, reason);
     }

@@ -53,7 +53,7 @@ class Bench {
   pass(ms: number): void {
     for (let passed = 0; passed < ms; passed += 500) {
       this.clock.advance(500);
-      this.streams.tick([this.user]);
+      this.streams.tick([this.user], 0);
     }
   }
 }
