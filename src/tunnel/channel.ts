@@ -14,6 +14,7 @@ import type { Clock, Timer } from '../net/clock.js';
 import { MAX_ACKS_PER_ENVELOPE } from '../protocol/constants.js';
 import type { ControlMessage } from '../protocol/control-message.js';
 import type { Envelope } from '../protocol/envelope.js';
+import type { Counters } from './counters.js';
 import type { DatagramAddress } from './ports.js';
 import type { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
@@ -37,17 +38,22 @@ export interface Way {
   readonly lengthBytes?: number | undefined;
 }
 
-export interface ChannelPorts {
+/** Where envelopes go. */
+export interface EnvelopeOutput {
+  /** False: the socket said no. */
+  transmit(envelope: Envelope, way?: Way): boolean;
+}
+
+export interface ChannelContext {
   readonly clock: Clock;
   readonly times: TunnelTimes;
   readonly rtt: RttEstimator;
-  /** False: the socket said no. */
-  transmit(envelope: Envelope, way?: Way): boolean;
-  count(name: string): void;
+  readonly output: EnvelopeOutput;
+  readonly counters: Counters;
 }
 
 export class Channel {
-  readonly #ports: ChannelPorts;
+  readonly #context: ChannelContext;
   readonly #inFlight = new Map<number, InFlight>();
   #waiting: ControlMessage[] = [];
   #nextId = 1;
@@ -59,9 +65,9 @@ export class Channel {
   #timer: Timer | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
 
-  constructor(ports: ChannelPorts) {
-    this.#ports = ports;
-    this.#ownEpoch = Math.max(1, Math.floor(ports.clock.wallMs()));
+  constructor(context: ChannelContext) {
+    this.#context = context;
+    this.#ownEpoch = Math.max(1, Math.floor(context.clock.wallMs()));
   }
 
   get epoch(): number {
@@ -83,7 +89,7 @@ export class Channel {
     this.#clear();
     this.#peerEpoch = 0;
     this.#nextId = 1;
-    this.#ownEpoch = Math.max(this.#ownEpoch + 1, Math.floor(this.#ports.clock.wallMs()));
+    this.#ownEpoch = Math.max(this.#ownEpoch + 1, Math.floor(this.#context.clock.wallMs()));
   }
 
   /** The peer is heard for the first time. */
@@ -100,7 +106,7 @@ export class Channel {
   /** Until acknowledged. */
   send(body: ControlMessage): void {
     if (this.pending >= LIMIT && !this.#makeRoom()) {
-      this.#ports.count('control_dropped_queue_full');
+      this.#context.counters.add('control_dropped_queue_full');
       return;
     }
     if (URGENT.has(body.type) || (this.#inFlight.size < WINDOW && this.#waiting.length === 0))
@@ -164,12 +170,12 @@ export class Channel {
       if (oldest === undefined) return false;
       this.#inFlight.delete(oldest[0]);
     }
-    this.#ports.count('control_dropped_queue_full');
+    this.#context.counters.add('control_dropped_queue_full');
     return true;
   }
 
   #launch(body: ControlMessage): void {
-    const { clock, times, rtt } = this.#ports;
+    const { clock, times, rtt } = this.#context;
     const id = this.#nextId++;
     const intervalMs = rtt.retransmitMs(times);
     const dueMs = clock.nowMs() + intervalMs;
@@ -182,21 +188,21 @@ export class Channel {
     const [oldest = this.#nextId] = this.#inFlight.keys();
     // What tries a way out may be lost: it carries no acknowledgements.
     const acks = way === undefined ? this.#owedAcks.splice(0, MAX_ACKS_PER_ENVELOPE) : [];
-    return this.#ports.transmit(
+    return this.#context.output.transmit(
       { id, acks, epoch: this.#ownEpoch, ackEpoch: this.#peerEpoch, oldest, body },
       way,
     );
   }
 
   #retransmitDue(): void {
-    const { clock, times, count } = this.#ports;
+    const { clock, times, counters } = this.#context;
     const nowMs = clock.nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const [id, message] of this.#inFlight) {
       if (message.dueMs <= nowMs) {
         message.intervalMs = Math.min(2 * message.intervalMs, times.maxRetransmitMs);
         message.dueMs = nowMs + message.intervalMs;
-        count('control_retransmitted');
+        counters.add('control_retransmitted');
         this.#transmit(id, message.body);
       }
       nextMs = Math.min(nextMs, message.dueMs);
@@ -209,7 +215,7 @@ export class Channel {
     this.#disarm();
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#timerDueMs = dueMs;
-    this.#timer = this.#ports.clock.after('control-retransmit', dueMs - this.#ports.clock.nowMs(), () => {
+    this.#timer = this.#context.clock.after('control-retransmit', dueMs - this.#context.clock.nowMs(), () => {
       this.#disarm();
       this.#retransmitDue();
     });

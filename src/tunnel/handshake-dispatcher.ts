@@ -10,33 +10,34 @@ import {
 } from '../wireguard/messages.js';
 import { CIPHERS, type CipherName } from '../wireguard/primitives.js';
 import { Client } from './client.js';
+import type { Counters } from './counters.js';
 import type { Peer } from './peer.js';
 import type { PeerTable } from './peer-table.js';
 import type { DatagramAddress } from './ports.js';
 import type { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
 
-export interface HandshakeDeskContext {
+export interface HandshakeDispatcherContext {
   /** With the routers' cipher. */
   readonly identity: Identity;
   /** WireGuard clients know one cipher only. */
   readonly clientCipher: CipherName;
   readonly peerTable: PeerTable;
   readonly indexes: SessionIndexes<PeerSessions>;
-  count(name: string): void;
+  readonly counters: Counters;
 }
 
 export class HandshakeDispatcher {
-  readonly #context: HandshakeDeskContext;
+  readonly #context: HandshakeDispatcherContext;
 
-  constructor(context: HandshakeDeskContext) {
+  constructor(context: HandshakeDispatcherContext) {
     this.#context = context;
   }
 
   /** A datagram of type 1, 2 or 3, as it came. Why it was dropped is counted. */
   received(bytes: Uint8Array, source: DatagramAddress): void {
     const dropReason = this.#handle(bytes, source);
-    if (dropReason !== undefined) this.#context.count(`handshake_drop_${dropReason}`);
+    if (dropReason !== undefined) this.#context.counters.add(`handshake_drop_${dropReason}`);
   }
 
   #handle(bytes: Uint8Array, source: DatagramAddress): string | undefined {
@@ -93,7 +94,7 @@ export class HandshakeDispatcher {
   #cookie(message: CookieMessage): string | undefined {
     const owner = this.#context.indexes.ownerOf(message.receiver);
     const dropReason = owner === undefined ? 'no-handshake' : owner.cookieReceived(message);
-    if (dropReason === undefined) this.#context.count('handshake_cookies_received');
+    if (dropReason === undefined) this.#context.counters.add('handshake_cookies_received');
     return dropReason;
   }
 }

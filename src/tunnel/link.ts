@@ -11,7 +11,6 @@
  */
 import type { Timer } from '../net/clock.js';
 import { MAX_INNER_MTU_BYTES } from '../protocol/constants.js';
-import type { ControlCodec } from '../protocol/control-codec.js';
 import type {
   ByeMessage,
   HelloMessage,
@@ -23,10 +22,11 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
 import { Channel, type Way } from './channel.js';
+import { type OutputContext, SealedOutput } from './envelope-output.js';
 import { OwnStall } from './own-stall.js';
 import { samePath } from './paths/path.js';
 import { type Ping, Pings } from './pings.js';
-import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
+import type { DatagramAddress, PeerCounts } from './ports.js';
 import { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
 
@@ -53,20 +53,17 @@ export interface LinkPath {
   /** The one in use. */
   readonly path: DatagramAddress | undefined;
   /** An authenticated message of the peer's present self has come by it. */
-  heard(source: DatagramAddress): void;
+  authenticatedPacketReceived(source: DatagramAddress): void;
   /** A regular Ping was sent. */
   pinged(): void;
   /** By the path that it was sent by. */
   answered(ping: Ping): void;
 }
 
-export interface LinkContext {
-  readonly codec: ControlCodec;
-  readonly ports: TunnelPorts;
+export interface LinkContext extends OutputContext {
   readonly times: TunnelTimes;
-  /** What we greet with now. */
-  hello(): HelloMessage;
-  count(name: string): void;
+  /** What we greet with now; a reload changes it. */
+  readonly self: { readonly hello: HelloMessage };
 }
 
 export class Link {
@@ -76,13 +73,13 @@ export class Link {
   readonly #listener: LinkListener;
   readonly #paths: LinkPath;
   readonly rtt = new RttEstimator();
+  readonly #output: SealedOutput;
   readonly #channel: Channel;
   #currentState: LinkState = 'idle';
   #peerHello: HelloMessage | undefined;
   #tick: Timer | undefined;
   #greetingSinceMs = 0;
-  #lastHeardMs = 0;
-  #lastSentMs = 0;
+  #lastReceivedMs = 0;
   #lastPingMs = 0;
   #lastEngineReceivedMs = 0;
   #refusal = '';
@@ -102,9 +99,10 @@ export class Link {
     this.#context = context;
     this.#listener = listener;
     this.#paths = paths;
-    const { ports, times, count } = context;
-    const transmit = (envelope: Envelope, way?: Way): boolean => this.#transmit(envelope, way);
-    this.#channel = new Channel({ clock: ports.clock, times, rtt: this.rtt, transmit, count });
+    const { ports, times, counters } = context;
+    this.#output = new SealedOutput(peer, context);
+    const { rtt } = this;
+    this.#channel = new Channel({ clock: ports.clock, times, rtt, output: this.#output, counters });
   }
 
   get state(): LinkState {
@@ -130,7 +128,7 @@ export class Link {
     this.rtt.seed(rttMs);
     if (this.#currentState === 'idle' || this.#currentState === 'refused') this.#begin();
     // Also confirms the session to its responder.
-    this.#channel.send(this.#context.hello());
+    this.#channel.send(this.#context.self.hello);
   }
 
   /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
@@ -147,21 +145,21 @@ export class Link {
 
   /** What we say of ourselves has changed. */
   greetAgain(): void {
-    if (this.#currentState === 'up') this.#channel.send(this.#context.hello());
+    if (this.#currentState === 'up') this.#channel.send(this.#context.self.hello);
   }
 
   /** The payload of an authenticated control message, and where it came from. */
   received(payload: Uint8Array, source?: DatagramAddress): void {
     const decoded = this.#context.codec.decode(payload);
     if (typeof decoded === 'string') {
-      this.#context.count(`control_drop_${decoded}`);
+      this.#context.counters.add(`control_drop_${decoded}`);
       return;
     }
-    if (decoded.unknownFields > 0) this.#context.count('control_with_unknown_fields');
+    if (decoded.unknownFields > 0) this.#context.counters.add('control_with_unknown_fields');
     const { envelope } = decoded;
-    this.#context.count(`control_received_${envelope.body?.type ?? 'ack'}`);
+    this.#context.counters.add(`control_received_${envelope.body?.type ?? 'ack'}`);
     if (this.#currentState === 'refused') this.#remindOfRefusal(envelope);
-    else if (this.#currentState === 'idle') this.#context.count('control_drop_no_link');
+    else if (this.#currentState === 'idle') this.#context.counters.add('control_drop_no_link');
     else this.#take(envelope, source);
   }
 
@@ -204,7 +202,7 @@ export class Link {
   #begin(): void {
     const nowMs = this.#context.ports.clock.nowMs();
     this.#currentState = 'greeting';
-    this.#greetingSinceMs = this.#lastHeardMs = this.#lastSentMs = nowMs;
+    this.#greetingSinceMs = this.#lastReceivedMs = nowMs;
     this.#lastPingMs = Number.NEGATIVE_INFINITY;
     this.#stall.reset(nowMs);
     this.#arm();
@@ -224,8 +222,8 @@ export class Link {
   #forgive(stalledMs: number): void {
     if (stalledMs === 0) return;
     const nowMs = this.#context.ports.clock.nowMs();
-    this.#context.count('link_stalls');
-    this.#lastHeardMs = Math.min(nowMs, this.#lastHeardMs + stalledMs);
+    this.#context.counters.add('link_stalls');
+    this.#lastReceivedMs = Math.min(nowMs, this.#lastReceivedMs + stalledMs);
     this.#greetingSinceMs = Math.min(nowMs, this.#greetingSinceMs + stalledMs);
   }
 
@@ -234,17 +232,18 @@ export class Link {
     const { body } = envelope;
     if (body?.type === 'hello') this.#greeted(body, envelope);
     else if (body?.type === 'bye') this.#farewell(body, envelope);
-    else if (envelope.epoch !== this.#channel.remoteEpoch) this.#context.count('control_drop_other_epoch');
+    else if (envelope.epoch !== this.#channel.remoteEpoch)
+      this.#context.counters.add('control_drop_other_epoch');
     else this.#deliver(envelope, source);
   }
 
   #deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
-    this.#lastHeardMs = this.#context.ports.clock.nowMs();
-    if (source !== undefined) this.#paths.heard(source);
-    if (!this.#channel.isNew(envelope)) this.#context.count('control_duplicates');
+    this.#lastReceivedMs = this.#context.ports.clock.nowMs();
+    if (source !== undefined) this.#paths.authenticatedPacketReceived(source);
+    if (!this.#channel.isNew(envelope)) this.#context.counters.add('control_duplicates');
     else if (body === undefined)
-      this.#context.count(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
+      this.#context.counters.add(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
     else if (body.type === 'ping')
       this.#channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.#wallUs() }, { to: source });
     else if (body.type === 'pong') this.#answered(body, source);
@@ -262,7 +261,7 @@ export class Link {
     }
     const known = this.#channel.remoteEpoch;
     if (known !== 0 && envelope.epoch < known && !this.#silent) {
-      this.#context.count('control_drop_other_epoch');
+      this.#context.counters.add('control_drop_other_epoch');
       return;
     }
     if (known === 0) this.#channel.peerBegan(envelope.epoch);
@@ -279,20 +278,20 @@ export class Link {
   /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
   get #silent(): boolean {
     const { ports, times } = this.#context;
-    return ports.clock.nowMs() - this.#lastHeardMs > 3 * times.pingIntervalMs;
+    return ports.clock.nowMs() - this.#lastReceivedMs > 3 * times.pingIntervalMs;
   }
 
   #peerBeganAnew(epoch: number): void {
     this.#channel.peerRestarted(epoch);
     // A greeting that was on the way may have gone to the peer's former self.
-    this.#channel.send(this.#context.hello());
+    this.#channel.send(this.#context.self.hello);
     if (this.#currentState !== 'up') return;
     this.#currentState = 'greeting';
     this.#listener.down('the peer has begun anew');
   }
 
   #refusalOf(hello: HelloMessage): string | undefined {
-    const ours = this.#context.hello();
+    const ours = this.#context.self.hello;
     if (hello.protocolMajor !== ours.protocolMajor) {
       return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
     }
@@ -316,7 +315,7 @@ export class Link {
 
   #farewell(bye: ByeMessage, envelope: Envelope): void {
     const known = this.#channel.remoteEpoch;
-    if (known !== 0 && envelope.epoch < known) this.#context.count('control_drop_other_epoch');
+    if (known !== 0 && envelope.epoch < known) this.#context.counters.add('control_drop_other_epoch');
     else if (bye.refusal) this.#end('refused', bye.reason);
     else this.#end('bye', `the peer has stopped: ${bye.reason}`);
   }
@@ -338,38 +337,33 @@ export class Link {
     this.#channel.restart();
   }
 
-  #transmit(envelope: Envelope, way: Way = {}): boolean {
-    this.#lastSentMs = this.#context.ports.clock.nowMs();
-    this.#context.count(`control_sent_${envelope.body?.type ?? 'ack'}`);
-    const payload = filledUp(this.#context.codec.encode(envelope), way.lengthBytes ?? 0);
-    const sent = this.#context.ports.sealAndSend(this.#peer, payload, way.to);
-    if (!sent) this.#context.count('control_send_failed');
-    return sent;
-  }
-
   /** Every tick: is the peer alive, and does it know that we are? */
   #watch(): void {
     const { ports, times } = this.#context;
     const nowMs = ports.clock.nowMs();
     const counts = ports.peerStats?.(this.#peer);
     if (counts !== undefined) this.#counted(counts, nowMs);
-    if (nowMs - this.#lastHeardMs >= times.deadAfterMs) {
-      this.#end('dead', `nothing heard for ${seconds(nowMs - this.#lastHeardMs)}`);
+    if (nowMs - this.#lastReceivedMs >= times.deadAfterMs) {
+      this.#end('dead', `nothing heard for ${seconds(nowMs - this.#lastReceivedMs)}`);
     } else if (this.#currentState === 'greeting' && nowMs - this.#greetingSinceMs >= times.deadAfterMs) {
       this.#end('dead', `no greeting within ${seconds(nowMs - this.#greetingSinceMs)}`);
     } else if (nowMs - this.#lastPingMs >= times.pingIntervalMs) {
       this.#ping(nowMs);
-    } else if (nowMs - this.#lastSentMs >= times.keepaliveMs && this.#lastHeardMs > this.#lastSentMs) {
-      this.#lastSentMs = nowMs;
-      ports.sealAndSend(this.#peer, new Uint8Array(0));
+    } else if (this.#owesKeepAlive(nowMs)) {
+      this.#output.keepAlive();
     }
+  }
+
+  #owesKeepAlive(nowMs: number): boolean {
+    const { lastSentMs } = this.#output;
+    return nowMs - lastSentMs >= this.#context.times.keepaliveMs && this.#lastReceivedMs > lastSentMs;
   }
 
   /** The engine hears more than control messages: packets, keep-alives. */
   #counted(counts: PeerCounts, nowMs: number): void {
     if (counts.lastReceivedMs !== this.#lastEngineReceivedMs) {
       this.#lastEngineReceivedMs = counts.lastReceivedMs;
-      this.#lastHeardMs = nowMs;
+      this.#lastReceivedMs = nowMs;
     }
     this.#listener.counted(counts);
   }
@@ -400,14 +394,6 @@ export class Link {
     const wallUs = Math.floor(this.#context.ports.clock.wallMs() * 1000);
     return wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0;
   }
-}
-
-/** Zero bytes behind an envelope mean nothing (ControlCodec). */
-function filledUp(payload: Uint8Array, lengthBytes: number): Uint8Array {
-  if (payload.length >= lengthBytes) return payload;
-  const filled = new Uint8Array(lengthBytes);
-  filled.set(payload);
-  return filled;
 }
 
 function seconds(durationMs: number): string {

@@ -5,9 +5,10 @@
 import type { RouterEntry } from '../tables/model.js';
 import { endpointsOf, formatAddress, withoutEndpointReason } from './endpoint.js';
 import type { LinkPath } from './link.js';
+import type { SearchState } from './paths/introductions.js';
 import { isDirect, relayPath } from './paths/path.js';
-import { PathMtu } from './paths/path-mtu.js';
-import { Paths, type PathsContext } from './paths/paths.js';
+import { PathMtu, type PathMtuOwner } from './paths/path-mtu.js';
+import { Paths, type PathsContext, type PathsOwner } from './paths/paths.js';
 import type { StreamUser } from './paths/streams.js';
 import type { Ping } from './pings.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
@@ -20,35 +21,20 @@ const QUIET_PACKETS = 6;
 /** For a peer that does not say what it takes. */
 const DEFAULT_INNER_BYTES = 1_436;
 
-/** What is wanted of other routers: nothing, to be asked once where this peer is, or to be asked until it is reached. */
-export type Wanted = 'no' | 'once' | 'search';
-
 /** The peer whose paths these are. */
-export interface PeerEndpointOwner {
+export interface PeerEndpointOwner extends PathsOwner, PathMtuOwner {
   /** Its control link is up. */
   readonly isUp: boolean;
-  /** There is a session to send Pings in. */
-  readonly hasSession: boolean;
   /** It does not talk to this router: there is no hurry to reach it. */
   readonly isRefused: boolean;
   /** Calls in vain in a row. */
   readonly tries: number;
-  readonly rttMs: number | undefined;
   /** Largest inner packet that it takes; 0 when it has not said. */
   readonly innerMtuBytes: number;
-  /** A Ping by another path. */
-  tryPath(path: DatagramAddress): void;
-  /** A Ping of that payload length by the path in use. False: the link does not take it. */
-  trySize(lengthBytes: number): boolean;
-  /** A regular Ping, before its time. */
-  pingEarly(): void;
   /** Somewhere new to call: called now, unless there is a session. */
   call(isNew: boolean): void;
-  /** Messages to a peer that is up take another path. */
-  pathChanged(path: DatagramAddress, why: string): void;
-  mtuFound(innerBytes: number): void;
-  /** An authentic message of it has come by that connection. */
-  heardByStream(stream: number): void;
+  /** An authenticated packet of it has come by that connection. */
+  authenticatedByStream(stream: number): void;
   /** A connection was of no use. */
   streamFailed(reason: string): void;
 }
@@ -68,24 +54,8 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   constructor(peer: number, entry: RouterEntry, context: PathsContext, owner: PeerEndpointOwner) {
     this.#owner = owner;
     this.#adopt(entry);
-    this.#paths = new Paths(peer, endpointsOf(entry.endpoints, 'udp'), context, {
-      get hasSession() {
-        return owner.hasSession;
-      },
-      get rttMs() {
-        return owner.rttMs;
-      },
-      tryPath: (path) => owner.tryPath(path),
-      pingEarly: () => owner.pingEarly(),
-      pathChanged: (path, why) => this.#changed(path, why),
-    });
-    this.#mtu = new PathMtu(context.ports.clock, context.times, {
-      get rttMs() {
-        return owner.rttMs;
-      },
-      probe: (lengthBytes) => owner.trySize(lengthBytes),
-      mtuFound: (innerBytes) => owner.mtuFound(innerBytes),
-    });
+    this.#paths = new Paths(peer, endpointsOf(entry.endpoints, 'udp'), context, owner);
+    this.#mtu = new PathMtu(context.ports.clock, context.times, owner);
   }
 
   /** Its entry in the GNDT is another one. True when it is to be called elsewhere. */
@@ -121,12 +91,12 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
    * Looks after the paths; `relays`: the peers by way of which messages can go now; `stalledMs`: for how long this router
    * did not run since the last time.
    */
-  tick(relays: readonly number[], stalledMs: number): Wanted {
+  tick(relays: readonly number[], stalledMs: number): SearchState {
     if (stalledMs > 0) this.#paths.forgive(stalledMs);
     const asks = this.#paths.tick(relays);
-    if (this.#owner.isRefused || this.#paths.isBest) return 'no';
-    if (!this.#owner.isUp || this.#paths.suspect) return 'search';
-    return asks ? 'once' : 'no';
+    if (this.#owner.isRefused || this.#paths.isBest) return 'none';
+    if (!this.#owner.isUp || this.#paths.suspect) return 'open';
+    return asks ? 'once' : 'none';
   }
 
   /** A third router sees it at that UDP address (undefined: it comes by TCP); `relay`: the number of one that carries. */
@@ -166,15 +136,15 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   }
 
   adopt(source: DatagramAddress): void {
-    if (source.stream !== undefined) this.#owner.heardByStream(source.stream);
+    if (source.stream !== undefined) this.#owner.authenticatedByStream(source.stream);
     this.#paths.adopt(source);
   }
 
   // What the control link tells.
 
-  heard(source: DatagramAddress): void {
-    if (source.stream !== undefined) this.#owner.heardByStream(source.stream);
-    this.#paths.heard(source);
+  authenticatedPacketReceived(source: DatagramAddress): void {
+    if (source.stream !== undefined) this.#owner.authenticatedByStream(source.stream);
+    this.#paths.authenticatedPacketReceived(source);
   }
 
   pinged(): void {
@@ -203,11 +173,5 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   streamClosed(path: DatagramAddress, reason: string): void {
     if (reason !== 'idle') this.#owner.streamFailed(`tcp ${formatAddress(path)}: ${reason}`);
     this.#paths.lost(path);
-  }
-
-  #changed(path: DatagramAddress, why: string): void {
-    if (!this.#owner.isUp) return;
-    this.up();
-    this.#owner.pathChanged(path, why);
   }
 }

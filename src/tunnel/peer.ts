@@ -20,15 +20,16 @@ export interface PeerListener {
   message(peer: Peer, message: TableMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
-  heardByStream(peer: Peer, stream: number): void;
+  authenticatedByStream(peer: Peer, stream: number): void;
   /** Packets up to this size can be sent to it. */
   mtuFound(peer: Peer, innerBytes: number): void;
-  /** Name of the router with that number. */
-  nameOf(peer: number): RouterId;
   event(event: TunnelEvent): void;
 }
 
-export type PeerContext = SessionsContext & LinkContext & PathsContext;
+export interface PeerContext extends SessionsContext, LinkContext, PathsContext {
+  /** Names of routers by their numbers. */
+  readonly names: { nameOf(peer: number): RouterId };
+}
 
 export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   readonly id: RouterId;
@@ -97,6 +98,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.sessions.connect('now');
   }
 
+  /** Once, unacknowledged. Ignored when it is not up. */
   say(message: IntroductionMessage): void {
     this.#link.say(message);
   }
@@ -147,14 +149,14 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     const endpoint = this.sessions.endpoint;
     const address = endpoint && ipOf(endpoint.address);
     const relay = endpoint?.relay;
-    const ours = this.#context.hello().gndtDigest;
+    const ours = this.#context.self.hello.gndtDigest;
     return {
       id: this.id,
       peer: this.number,
       ...this.#verdict(),
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
-      relay: relay === undefined ? undefined : this.#owner.nameOf(relay),
+      relay: relay === undefined ? undefined : this.#context.names.nameOf(relay),
       pathMtuBytes: this.isUp ? this.endpoint.mtuBytes : undefined,
       lossPercent: this.isUp ? this.#link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
@@ -276,6 +278,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   pathChanged(path: DatagramAddress, reason: string): void {
+    if (!this.isUp) return;
+    this.endpoint.up();
     this.#owner.event({ event: 'peer_path', router: this.id, path: this.#textOf(path), reason });
   }
 
@@ -283,8 +287,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#owner.mtuFound(this, innerBytes);
   }
 
-  heardByStream(stream: number): void {
-    this.#owner.heardByStream(this, stream);
+  authenticatedByStream(stream: number): void {
+    this.#owner.authenticatedByStream(this, stream);
   }
 
   streamFailed(reason: string): void {
@@ -292,7 +296,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   #tellIfGndtDiffers(hello: HelloMessage): void {
-    if (Buffer.compare(hello.gndtDigest, this.#context.hello().gndtDigest) === 0) return;
+    if (Buffer.compare(hello.gndtDigest, this.#context.self.hello.gndtDigest) === 0) return;
     this.#owner.event({ event: 'peer_gndt_differs', router: this.id });
   }
 
@@ -319,7 +323,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   #textOf(path: DatagramAddress): string {
-    if (path.relay !== undefined) return `relay ${this.#owner.nameOf(path.relay)}`;
+    if (path.relay !== undefined) return `relay ${this.#context.names.nameOf(path.relay)}`;
     return `${path.stream === undefined ? '' : 'tcp '}${formatAddress(path)}`;
   }
 }

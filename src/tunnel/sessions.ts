@@ -8,6 +8,7 @@
  * At most one attempt to initiate is under way; it is repeated until some session becomes current. When both sides
  * initiate at once, the one with the smaller public key gives its attempt up as it answers the other's.
  */
+
 import type { Timer } from '../net/clock.js';
 import {
   KEY_BYTES,
@@ -29,6 +30,7 @@ import {
 } from '../wireguard/handshake.js';
 import type { CookieMessage, ResponseMessage } from '../wireguard/messages.js';
 import { isLater, type TimestampSource } from '../wireguard/tai64n.js';
+import type { Counters } from './counters.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import type { SessionIndexes } from './session-index.js';
 import { responderRekeyMs, type TunnelTimes } from './times.js';
@@ -41,7 +43,7 @@ export interface SessionsContext {
   readonly timestamps: TimestampSource;
   /** Uniform in [0, 1). */
   chance(): number;
-  count(name: string): void;
+  readonly counters: Counters;
 }
 
 export interface SessionsListener {
@@ -182,9 +184,9 @@ export class PeerSessions {
     this.#next = this.#install(response.keys, 'responder', nowMs);
     this.#paths.adopt(source);
     if (!ports.sendDatagram(source, response.bytes, this.#peer)) {
-      this.#context.count('handshake_send_failed');
+      this.#context.counters.add('handshake_send_failed');
     }
-    this.#context.count('handshake_responses_sent');
+    this.#context.counters.add('handshake_responses_sent');
     return undefined;
   }
 
@@ -257,7 +259,7 @@ export class PeerSessions {
     this.#rekeyTimer = ports.clock.after('session-rekey', rekeyMs + chance() * times.retryJitterMs, () =>
       this.#listener.rekeyDue(),
     );
-    this.#context.count('sessions_established');
+    this.#context.counters.add('sessions_established');
     this.#listener.sessionReady(rttMs, session.role);
   }
 
@@ -301,13 +303,13 @@ export class PeerSessions {
     });
     if (typeof initiation === 'string') {
       indexes.free(localIndex);
-      this.#context.count(`handshake_failed_${initiation}`);
+      this.#context.counters.add(`handshake_failed_${initiation}`);
     } else {
       this.#jar.sent(localIndex, initiation.bytes);
       attempt.state = initiation.state;
       attempt.sentMs = ports.clock.nowMs();
       const sent = ports.sendDatagram(endpoint, initiation.bytes, this.#peer);
-      this.#context.count(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
+      this.#context.counters.add(sent ? 'handshake_initiations_sent' : 'handshake_send_failed');
     }
     attempt.tries++;
     this.#tellWhenUnanswered(attempt);

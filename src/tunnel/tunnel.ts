@@ -24,8 +24,9 @@ import { OwnStall } from './own-stall.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
 import type { Peer, PeerContext, PeerListener } from './peer.js';
+import { PeerChanges, type PeerPlan } from './peer-changes.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
-import { type PeerPlan, PeerTable } from './peer-table.js';
+import { PeerTable } from './peer-table.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import { SessionIndexes } from './session-index.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
@@ -79,14 +80,15 @@ export class Tunnel {
   readonly #identity: Identity;
   readonly #times: TunnelTimes;
   readonly #counts = new Counters();
-  readonly #codec = new ControlCodec();
-  readonly #listener: PeerListener;
-  readonly #peerTable: PeerTable;
-  readonly #desk: HandshakeDispatcher;
+  /** What peers are greeted with. */
+  readonly #self: { hello: HelloMessage };
+  readonly #peerTable = new PeerTable();
   readonly #introductions: Introductions;
   readonly #streams: Streams;
+  readonly #listener: PeerListener;
+  readonly #changes: PeerChanges;
+  readonly #handshakes: HandshakeDispatcher;
   readonly #stall = new OwnStall();
-  #hello: HelloMessage;
   #running = false;
   #pathTimer: Timer | undefined;
   #cookieTimer: Timer | undefined;
@@ -97,11 +99,15 @@ export class Tunnel {
     this.#ports = ports;
     this.#identity = createIdentity(gndt.cipher, options.privateKey);
     this.#times = { ...DEFAULT_TIMES, ...options.times };
-    this.#hello = helloOf(self, options.description);
+    this.#self = { hello: helloOf(self, options.description) };
     const context = this.#context();
-    this.#listener = this.#listenerOf(listeners);
-    this.#peerTable = new PeerTable({
+    const peerTable = this.#peerTable;
+    this.#introductions = new Introductions(peerTable, ports.clock, this.#counts);
+    this.#streams = new Streams(context);
+    this.#listener = peerListener(listeners, this.#introductions, this.#streams);
+    this.#changes = new PeerChanges({
       presharedKeys: options.presharedKeys ?? new Map(),
+      peerTable,
       peerContext: context,
       peerListener: this.#listener,
       clientContext: { ...context, identity: createIdentity(CLIENT_CIPHER, options.privateKey) },
@@ -109,18 +115,7 @@ export class Tunnel {
         connected: (client, isConnected) => listeners.client?.(client, isConnected),
       },
     });
-    this.#desk = new HandshakeDispatcher({
-      ...context,
-      clientCipher: CLIENT_CIPHER,
-      peerTable: this.#peerTable,
-    });
-    this.#streams = new Streams(context);
-    this.#introductions = new Introductions({
-      nowMs: () => ports.clock.nowMs(),
-      peer: (router) => this.#peerTable.peer(router),
-      peers: () => this.#peerTable.peers(),
-      count: (name) => this.#counts.add(name),
-    });
+    this.#handshakes = new HandshakeDispatcher({ ...context, clientCipher: CLIENT_CIPHER, peerTable });
     this.#fill(options);
   }
 
@@ -146,7 +141,7 @@ export class Tunnel {
 
   /** Works out what `reconfigure` would have to do; changes nothing. A string says why it cannot be done. */
   planPeers(others: readonly RouterEntry[], ownClients: readonly OwnClient[] = []): PeerPlan | string {
-    return this.#peerTable.plan(others, ownClients);
+    return this.#changes.plan(others, ownClients);
   }
 
   /**
@@ -155,21 +150,21 @@ export class Tunnel {
    */
   reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
     const peerTable = this.#peerTable;
-    this.#hello = { ...this.#hello, gndtDigest };
+    this.#self.hello = { ...this.#self.hello, gndtDigest };
     for (const id of plan.removed) this.#remove(id, 'this router is no longer in the gndt.json of its peer');
     for (const { entry } of plan.fresh) this.#remove(entry.id, 'its key has changed');
     for (const entry of plan.kept) peerTable.peer(entry.id)?.configure(entry);
     for (const peer of peerTable.peers()) peer.greetAgain();
     for (const { entry, remote } of plan.fresh) {
-      const peer = peerTable.add(peerNumber(entry.id), entry, remote);
+      const peer = this.#changes.add(peerNumber(entry.id), entry, remote);
       if (this.#running) peer.start();
     }
-    peerTable.setClients(plan.clients);
+    this.#changes.setClients(plan.clients);
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
   handshakeReceived(bytes: Uint8Array, source: DatagramAddress): void {
-    if (this.#running) this.#desk.received(bytes, source);
+    if (this.#running) this.#handshakes.received(bytes, source);
   }
 
   /** Something has become of a TCP connection; `far` names it by `stream`. */
@@ -235,12 +230,12 @@ export class Tunnel {
 
   #fill({ gndt, self, clients = [], peerNumber }: TunnelOptions): void {
     const others = gndt.routers.filter(({ id }) => id !== self);
-    const plan = this.#peerTable.plan(others, clients);
+    const plan = this.#changes.plan(others, clients);
     if (typeof plan === 'string') throw new Error(plan);
     const positions = new Map(gndt.routers.map(({ id }, position) => [id, position]));
     const numberOf = peerNumber ?? ((id) => positions.get(id) ?? 0);
-    for (const { entry, remote } of plan.fresh) this.#peerTable.add(numberOf(entry.id), entry, remote);
-    this.#peerTable.setClients(plan.clients);
+    for (const { entry, remote } of plan.fresh) this.#changes.add(numberOf(entry.id), entry, remote);
+    this.#changes.setClients(plan.clients);
   }
 
   #armPathTimer(): void {
@@ -267,7 +262,7 @@ export class Tunnel {
   }
 
   #remove(id: RouterId, reason: string): void {
-    const peer = this.#peerTable.remove(id);
+    const peer = this.#peerTable.removePeer(id);
     if (peer === undefined) return;
     const wasUp = peer.isUp;
     peer.stop(reason);
@@ -284,25 +279,30 @@ export class Tunnel {
       times: this.#times,
       indexes: new SessionIndexes((length) => ports.random(length)),
       timestamps: new TimestampSource(() => ports.clock.wallMs()),
-      codec: this.#codec,
-      hello: () => this.#hello,
+      codec: new ControlCodec(),
+      self: this.#self,
+      names: this.#peerTable,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
-      count: (name) => this.#counts.add(name),
+      counters: this.#counts,
     };
   }
+}
 
-  #listenerOf(listeners: TunnelListeners): PeerListener {
-    return {
-      nameOf: (number) => this.#peerTable.peerNumbered(number)?.id ?? '',
-      introduction: (peer, message) => this.#introductions.received(peer, message),
-      heardByStream: (peer, stream) => this.#streams.heard(stream, peer.endpoint),
-      mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
-      up: (peer) => listeners.up(peer.id),
-      down: (peer, reason) => listeners.down(peer.id, reason),
-      message: (peer, message) => listeners.message(peer.id, message),
-      event: (event) => listeners.event?.(event),
-    };
-  }
+/** What peers tell, passed on to whom it concerns. */
+function peerListener(
+  listeners: TunnelListeners,
+  introductions: Introductions,
+  streams: Streams,
+): PeerListener {
+  return {
+    introduction: (peer, message) => introductions.received(peer, message),
+    authenticatedByStream: (peer, stream) => streams.authenticatedPacketReceived(stream, peer.endpoint),
+    mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
+    up: (peer) => listeners.up(peer.id),
+    down: (peer, reason) => listeners.down(peer.id, reason),
+    message: (peer, message) => listeners.message(peer.id, message),
+    event: (event) => listeners.event?.(event),
+  };
 }
 
 function helloOf(self: RouterId, description: SelfDescription): HelloMessage {

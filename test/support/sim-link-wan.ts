@@ -8,6 +8,7 @@ import type { HelloMessage } from '../../src/protocol/control-message.js';
 import { split } from '../../src/protocol/split.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
+import { Counters } from '../../src/tunnel/counters.js';
 import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link.js';
 import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
 import type { WanEnd, WanOptions } from './sim-lan-wan.js';
@@ -19,7 +20,12 @@ const RETRY_MS = 2_000;
 
 const codec = new ControlCodec();
 /** Routers have one path to each other here. */
-const ONE_PATH: LinkPath = { path: undefined, heard: () => {}, pinged: () => {}, answered: () => {} };
+const ONE_PATH: LinkPath = {
+  path: undefined,
+  authenticatedPacketReceived: () => {},
+  pinged: () => {},
+  answered: () => {},
+};
 
 /** One router's end of its link with another. */
 interface End {
@@ -154,7 +160,7 @@ export class SimLinkWan {
       sendDatagram: unused,
       sealAndSend: (_peer, payload) => this.#transmit(owner, peer, payload.slice()),
     };
-    return { codec, ports, times: TIMES, hello: () => hello, count: () => {} };
+    return { codec, ports, times: TIMES, self: { hello }, counters: new Counters() };
   }
 
   #transmit(from: RouterId, to: RouterId, payload: Uint8Array): boolean {

@@ -28,6 +28,7 @@ import { Hwdt } from '../../tables/hwdt.js';
 import { Lndt } from '../../tables/lndt.js';
 import type { GndtConfig, RouterId } from '../../tables/model.js';
 import { Channel } from '../../tunnel/channel.js';
+import { Counters } from '../../tunnel/counters.js';
 import { RttEstimator } from '../../tunnel/rtt.js';
 import { DEFAULT_TIMES } from '../../tunnel/times.js';
 import { LanRescue } from '../lan/lan-rescue.js';
@@ -175,10 +176,12 @@ class ScratchLink {
       clock,
       times: DEFAULT_TIMES,
       rtt: new RttEstimator(),
-      count: () => {},
-      transmit: (envelope) => {
-        this.#far?.receive(codec.encode(envelope));
-        return true;
+      counters: new Counters(),
+      output: {
+        transmit: (envelope) => {
+          this.#far?.receive(codec.encode(envelope));
+          return true;
+        },
       },
     });
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../../net/clock.js';
 import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
 import type { LogLevel } from '../../tables/model.js';
-import type { PeerPlan } from '../../tunnel/peer-table.js';
+import type { PeerPlan } from '../../tunnel/peer-changes.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { LanRescue } from '../lan/lan-rescue.js';
 import type { LanSide } from '../lan/lan-side.js';

@@ -4,11 +4,12 @@
  *
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
-
+import type { Clock } from '../../net/clock.js';
 import type { IntroductionMessage, SeenMessage } from '../../protocol/control-message.js';
 import type { RouterId } from '../../tables/model.js';
+import type { Counters } from '../counters.js';
 import { ipOf } from '../endpoint.js';
-import type { Peer } from '../peer.js';
+import type { DatagramAddress } from '../ports.js';
 
 /** How many are asked at once. */
 const HELPERS = 3;
@@ -17,41 +18,63 @@ const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
 /** Of one router's questions a second: more is a mistake or worse. */
 const ANSWERS_PER_SECOND = 200;
 
+/** Are other routers asked where a peer is: not at all, once, or until it is reached? */
+export type SearchState = 'none' | 'once' | 'open';
+
+/** What is asked and told of a peer. */
+export interface IntroducedPeer {
+  readonly id: RouterId;
+  readonly number: number;
+  readonly rttMs: number | undefined;
+  /** We are in direct contact with it. */
+  readonly canIntroduce: boolean;
+  say(message: IntroductionMessage): void;
+  readonly endpoint: {
+    readonly isRelay: boolean;
+    readonly path: DatagramAddress | undefined;
+    tick(relays: readonly number[], stalledMs: number): SearchState;
+    seenAt(address: DatagramAddress | undefined, relay: number | undefined): void;
+  };
+}
+
+/** All that there are. */
+export interface IntroducedPeers {
+  peer(router: RouterId): IntroducedPeer | undefined;
+  peers(): Iterable<IntroducedPeer>;
+}
+
 interface Search {
   asked: number;
   nextMs: number;
 }
 
-export interface IntroductionsContext {
-  nowMs(): number;
-  peer(router: RouterId): Peer | undefined;
-  peers(): Iterable<Peer>;
-  count(name: string): void;
-}
-
 export class Introductions {
-  readonly #context: IntroductionsContext;
+  readonly #peers: IntroducedPeers;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
   readonly #searches = new Map<RouterId, Search>();
   #answersSinceMs = 0;
   readonly #answers = new Map<RouterId, number>();
 
-  constructor(context: IntroductionsContext) {
-    this.#context = context;
+  constructor(peers: IntroducedPeers, clock: Clock, counters: Counters) {
+    this.#peers = peers;
+    this.#clock = clock;
+    this.#counters = counters;
   }
 
   /** Every now and then: lets peers see to their paths, and asks for those that want it. See `PeerEndpoint.tick`. */
   tick(stalledMs: number): void {
     const helpers = this.#helpers();
     const relays = helpers.filter(({ endpoint }) => endpoint.isRelay).map(({ number }) => number);
-    for (const peer of this.#context.peers()) {
-      const wanted = peer.endpoint.tick(relays, stalledMs);
-      if (wanted === 'no') this.#searches.delete(peer.id);
-      else if (wanted === 'once') this.#ask(peer, helpers);
+    for (const peer of this.#peers.peers()) {
+      const state = peer.endpoint.tick(relays, stalledMs);
+      if (state === 'none') this.#searches.delete(peer.id);
+      else if (state === 'once') this.#ask(peer, helpers);
       else this.#search(peer, helpers);
     }
   }
 
-  received(from: Peer, message: IntroductionMessage): void {
+  received(from: IntroducedPeer, message: IntroductionMessage): void {
     if (message.type === 'seek') this.#introduce(from, message.router);
     else this.#seen(from, message);
   }
@@ -61,8 +84,8 @@ export class Introductions {
     this.#answers.delete(router);
   }
 
-  #helpers(): Peer[] {
-    return [...this.#context.peers()]
+  #helpers(): IntroducedPeer[] {
+    return [...this.#peers.peers()]
       .filter((peer) => peer.canIntroduce)
       .sort(
         (a, b) =>
@@ -71,8 +94,8 @@ export class Introductions {
       );
   }
 
-  #search(peer: Peer, helpers: readonly Peer[]): void {
-    const nowMs = this.#context.nowMs();
+  #search(peer: IntroducedPeer, helpers: readonly IntroducedPeer[]): void {
+    const nowMs = this.#clock.nowMs();
     const search = this.#searches.get(peer.id) ?? { asked: 0, nextMs: nowMs };
     this.#searches.set(peer.id, search);
     if (nowMs < search.nextMs) return;
@@ -80,26 +103,26 @@ export class Introductions {
     search.nextMs = nowMs + (PAUSES_MS[Math.min(search.asked++, PAUSES_MS.length - 1)] ?? 0);
   }
 
-  #ask(peer: Peer, helpers: readonly Peer[]): boolean {
+  #ask(peer: IntroducedPeer, helpers: readonly IntroducedPeer[]): boolean {
     const others = helpers.filter((helper) => helper !== peer).slice(0, HELPERS);
     for (const helper of others) helper.say({ type: 'seek', router: peer.id });
     return others.length > 0;
   }
 
-  #introduce(seeker: Peer, router: RouterId): void {
-    const sought = this.#context.peer(router);
+  #introduce(seeker: IntroducedPeer, router: RouterId): void {
+    const sought = this.#peers.peer(router);
     if (sought === undefined || sought === seeker || !sought.canIntroduce || !seeker.canIntroduce) return;
     if (!this.#mayAnswer(seeker.id)) {
-      this.#context.count('introductions_limited');
+      this.#counters.add('introductions_limited');
       return;
     }
-    this.#context.count('introductions_made');
+    this.#counters.add('introductions_made');
     seeker.say(sighting(sought));
     sought.say(sighting(seeker));
   }
 
   #mayAnswer(router: RouterId): boolean {
-    const nowMs = this.#context.nowMs();
+    const nowMs = this.#clock.nowMs();
     if (nowMs - this.#answersSinceMs >= 1_000) {
       this.#answersSinceMs = nowMs;
       this.#answers.clear();
@@ -109,15 +132,15 @@ export class Introductions {
     return answered < ANSWERS_PER_SECOND;
   }
 
-  #seen(from: Peer, { router, ip, port }: SeenMessage): void {
-    const peer = this.#context.peer(router);
+  #seen(from: IntroducedPeer, { router, ip, port }: SeenMessage): void {
+    const peer = this.#peers.peer(router);
     if (peer === undefined || peer === from) return;
     const address = ip === undefined || port === 0 ? undefined : { address: ip.toBytes(), port };
     peer.endpoint.seenAt(address, from.endpoint.isRelay ? from.number : undefined);
   }
 }
 
-function sighting(peer: Peer): SeenMessage {
+function sighting(peer: IntroducedPeer): SeenMessage {
   const { path } = peer.endpoint;
   const byUdp = path !== undefined && path.stream === undefined;
   return {

@@ -38,7 +38,7 @@ const PROBES_AT_ONCE = 8;
 
 export interface PathMtuOwner {
   /** Sends a Ping of that payload length by the path in use. False: the link does not take it. */
-  probe(lengthBytes: number): boolean;
+  trySize(lengthBytes: number): boolean;
   readonly rttMs: number | undefined;
   /** Packets up to this size can be sent from now on; 576 at least. */
   mtuFound(innerBytes: number): void;
@@ -112,7 +112,7 @@ export class PathMtu {
       return;
     }
     this.#missed++;
-    this.#owner.probe(this.#low + OVERLAY_BYTES);
+    this.#owner.trySize(this.#low + OVERLAY_BYTES);
   }
 
   get #base(): number {
@@ -147,7 +147,7 @@ export class PathMtu {
       return;
     }
     for (const size of sizes) {
-      if (this.#owner.probe(size + OVERLAY_BYTES)) this.#asked.set(size, (this.#asked.get(size) ?? 0) + 1);
+      if (this.#owner.trySize(size + OVERLAY_BYTES)) this.#asked.set(size, (this.#asked.get(size) ?? 0) + 1);
       else this.#high = Math.min(this.#high, size);
     }
     const waitMs = Math.max(SHORTEST_WAIT_MS, 3 * (this.#owner.rttMs ?? 0));

@@ -23,6 +23,7 @@ const MAX_PATHS = 16;
 export interface PathsOwner {
   /** Is there a session to send Pings in? */
   readonly hasSession: boolean;
+  /** A Ping by that path. */
   tryPath(path: DatagramAddress): void;
   /** A regular Ping, before its time. */
   pingEarly(): void;
@@ -134,8 +135,8 @@ export class Paths {
     if (known !== undefined && this.#owner.hasSession) this.#tryPath(known);
   }
 
-  /** An authenticated control message has come by it. */
-  heard(path: DatagramAddress): void {
+  /** An authenticated packet has come by it. */
+  authenticatedPacketReceived(path: DatagramAddress): void {
     const known = this.#remember(path);
     const { current } = this;
     if (known === undefined || current === undefined || samePath(path, current)) return;

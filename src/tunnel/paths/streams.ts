@@ -9,7 +9,9 @@
  * 0.5 s that double to 30 s. A connection on which nothing authentic was heard for `streamIdleMs` is closed: that is
  * what becomes of it when UDP works again. Accepted connections without a proof are few; a new one drives out the oldest.
  */
+
 import type { Clock } from '../../net/clock.js';
+import type { Counters } from '../counters.js';
 import type { DatagramAddress, TunnelPorts } from '../ports.js';
 import type { TunnelTimes } from '../times.js';
 
@@ -32,7 +34,7 @@ export interface StreamsContext {
   readonly ports: TunnelPorts;
   readonly times: TunnelTimes;
   chance(): number;
-  count(name: string): void;
+  readonly counters: Counters;
 }
 
 interface Connection {
@@ -43,7 +45,7 @@ interface Connection {
   user: StreamUser | undefined;
   isOpen: boolean;
   isProven: boolean;
-  heardMs: number;
+  lastReceivedMs: number;
 }
 
 interface Dial {
@@ -66,7 +68,7 @@ export class Streams {
     const nowMs = this.#nowMs;
     for (const [stream, connection] of this.#connections) {
       connection.sinceMs = Math.min(nowMs, connection.sinceMs + stalledMs);
-      connection.heardMs = Math.min(nowMs, connection.heardMs + stalledMs);
+      connection.lastReceivedMs = Math.min(nowMs, connection.lastReceivedMs + stalledMs);
       const reason = this.#endOf(connection, nowMs);
       if (reason !== undefined) this.#close(stream, reason);
     }
@@ -78,8 +80,8 @@ export class Streams {
     const connection = this.#connections.get(stream);
     if (connection === undefined) return;
     connection.isOpen = true;
-    connection.heardMs = this.#nowMs;
-    this.#context.count('tcp_connected');
+    connection.lastReceivedMs = this.#nowMs;
+    this.#context.counters.add('tcp_connected');
     connection.user?.streamOpened(connection.path);
   }
 
@@ -87,7 +89,7 @@ export class Streams {
   accepted(path: DatagramAddress): void {
     const { stream } = path;
     if (stream === undefined) return;
-    this.#context.count('tcp_accepted');
+    this.#context.counters.add('tcp_accepted');
     this.#makeRoom(path);
     const nowMs = this.#nowMs;
     this.#connections.set(stream, {
@@ -96,21 +98,21 @@ export class Streams {
       user: undefined,
       isOpen: true,
       isProven: false,
-      heardMs: nowMs,
+      lastReceivedMs: nowMs,
     });
   }
 
   /** It has ended by itself. */
   closed(stream: number, reason: string): void {
-    this.#context.count('tcp_closed');
+    this.#context.counters.add('tcp_closed');
     this.#forget(stream, reason);
   }
 
-  /** An authentic message of that peer has come by it. */
-  heard(stream: number, user: StreamUser): void {
+  /** An authenticated packet of that peer has come by it. */
+  authenticatedPacketReceived(stream: number, user: StreamUser): void {
     const connection = this.#connections.get(stream);
     if (connection === undefined) return;
-    connection.heardMs = this.#nowMs;
+    connection.lastReceivedMs = this.#nowMs;
     if (connection.isProven && connection.user === user) return;
     connection.user = user;
     connection.isProven = true;
@@ -140,7 +142,7 @@ export class Streams {
     const { streamProofMs, streamIdleMs } = this.#context.times;
     if (!connection.isProven && nowMs - connection.sinceMs >= streamProofMs)
       return connection.isOpen ? 'nothing authentic came' : 'no connection';
-    return nowMs - connection.heardMs >= streamIdleMs ? 'idle' : undefined;
+    return nowMs - connection.lastReceivedMs >= streamIdleMs ? 'idle' : undefined;
   }
 
   #seeTo(user: StreamUser, nowMs: number): void {
@@ -154,11 +156,11 @@ export class Streams {
     dial.nextMs = nowMs + pauseMs * (0.5 + 0.5 * this.#context.chance());
     if (endpoint === undefined) return;
     const stream = this.#context.ports.connectStream?.(endpoint.address, endpoint.port);
-    this.#context.count(stream === undefined ? 'tcp_dial_failed' : 'tcp_dialled');
+    this.#context.counters.add(stream === undefined ? 'tcp_dial_failed' : 'tcp_dialled');
     if (stream === undefined) return;
     dial.stream = stream;
     const path = { ...endpoint, stream };
-    const state = { isOpen: false, isProven: false, heardMs: nowMs };
+    const state = { isOpen: false, isProven: false, lastReceivedMs: nowMs };
     this.#connections.set(stream, { path, sinceMs: nowMs, user, ...state });
   }
 
@@ -172,7 +174,7 @@ export class Streams {
 
   #close(stream: number, reason: string): void {
     this.#context.ports.closeStream?.(stream);
-    this.#context.count('tcp_given_up');
+    this.#context.counters.add('tcp_given_up');
     this.#forget(stream, reason);
   }
 

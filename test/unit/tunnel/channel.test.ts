@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import type { Envelope } from '../../../src/protocol/envelope.js';
 import { Channel } from '../../../src/tunnel/channel.js';
+import { Counters } from '../../../src/tunnel/counters.js';
 import { RttEstimator } from '../../../src/tunnel/rtt.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -17,13 +18,13 @@ function setUp() {
   const clock = new SimClock();
   const rtt = new RttEstimator();
   const sent: Envelope[] = [];
-  const counts: string[] = [];
+  const counters = new Counters();
   const channel = new Channel({
     clock,
     times: DEFAULT_TIMES,
     rtt,
-    transmit: (envelope) => sent.push(envelope) > 0,
-    count: (name) => counts.push(name),
+    output: { transmit: (envelope) => sent.push(envelope) > 0 },
+    counters,
   });
   channel.peerBegan(77);
   const incoming = (fields: Partial<Envelope>): Envelope => ({
@@ -35,7 +36,7 @@ function setUp() {
     body: undefined,
     ...fields,
   });
-  return { clock, rtt, sent, counts, channel, incoming };
+  return { clock, rtt, sent, counters, channel, incoming };
 }
 
 describe('retransmission', () => {
@@ -159,21 +160,21 @@ describe('the queue', () => {
   });
 
   it('is bounded: the oldest ordinary message goes, claims stay', () => {
-    const { counts, channel } = setUp();
+    const { counters, channel } = setUp();
     channel.send(CLAIM);
     for (let count = 0; count < 4_095; count++) channel.send(digest(count));
     assert.equal(channel.pending, 4_096);
     channel.send(CLAIM);
     channel.send(digest(9_999));
     assert.equal(channel.pending, 4_096);
-    assert.deepEqual(counts, ['control_dropped_queue_full', 'control_dropped_queue_full']);
+    assert.deepEqual(counters.toObject(), { control_dropped_queue_full: 2 });
   });
 
   it('takes no more claims than that either', () => {
-    const { counts, channel } = setUp();
+    const { counters, channel } = setUp();
     for (let count = 0; count < 4_100; count++) channel.send(CLAIM);
     assert.equal(channel.pending, 4_096);
-    assert.equal(counts.length, 4);
+    assert.deepEqual(counters.toObject(), { control_dropped_queue_full: 4 });
   });
 
   it('tells the receiver what it may forget', () => {

@@ -21,7 +21,7 @@ function search(path: DatagramAddress, limitBytes: number, carriesBytes: number)
   const told: number[] = [];
   const mtu = new PathMtu(clock, DEFAULT_TIMES, {
     rttMs: 1,
-    probe: (lengthBytes) => {
+    trySize: (lengthBytes) => {
       probed.push(lengthBytes);
       const ping = { purpose: 'size', sentMs: 0, path, lengthBytes } as const;
       if (lengthBytes <= carriesBytes) clock.after('answer', 1, () => mtu.answered(ping));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { Counters } from '../../../src/tunnel/counters.js';
 import type { DatagramAddress, TunnelPorts } from '../../../src/tunnel/ports.js';
 import { SessionIndexes } from '../../../src/tunnel/session-index.js';
 import { PeerSessions } from '../../../src/tunnel/sessions.js';
@@ -37,7 +38,7 @@ function setUp() {
     indexes: new SessionIndexes<PeerSessions>((length) => ports.random(length)),
     timestamps: new TimestampSource(() => clock.wallMs()),
     chance: () => 0,
-    count: () => undefined,
+    counters: new Counters(),
   };
   const nothing = (): void => undefined;
   const listener = { sessionReady: nothing, rekeyDue: nothing, sessionLost: nothing, unanswered: nothing };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { Counters } from '../../../src/tunnel/counters.js';
 import { Streams, type StreamUser } from '../../../src/tunnel/paths/streams.js';
 import type { DatagramAddress, TunnelPorts } from '../../../src/tunnel/ports.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
@@ -33,7 +34,7 @@ class Bench {
       ports: ports as TunnelPorts,
       times: DEFAULT_TIMES,
       chance: () => chance,
-      count: () => undefined,
+      counters: new Counters(),
     });
   }
 
@@ -89,7 +90,7 @@ describe('dialling', () => {
   it('tells of a connection, and dials no second one', () => {
     bench.pass(500);
     bench.streams.connected(1_001);
-    bench.streams.heard(1_001, bench.user);
+    bench.streams.authenticatedPacketReceived(1_001, bench.user);
     bench.pass(30_000);
     assert.deepEqual(bench.told, ['open 1001']);
     assert.deepEqual(bench.trusted, [1_001]);
@@ -99,7 +100,7 @@ describe('dialling', () => {
   it('dials again when it ends, from the shortest pause on', () => {
     bench.pass(500);
     bench.streams.connected(1_001);
-    bench.streams.heard(1_001, bench.user);
+    bench.streams.authenticatedPacketReceived(1_001, bench.user);
     bench.streams.closed(1_001, 'ECONNRESET');
     bench.pass(1_000);
     assert.deepEqual(bench.told, ['open 1001', 'closed 1001: ECONNRESET']);
@@ -119,7 +120,7 @@ describe('dialling', () => {
   it('lets one go that is idle', () => {
     bench.pass(500);
     bench.streams.connected(1_001);
-    bench.streams.heard(1_001, bench.user);
+    bench.streams.authenticatedPacketReceived(1_001, bench.user);
     bench.wants = false;
     bench.pass(59_000);
     assert.deepEqual(bench.closed, []);
@@ -134,7 +135,7 @@ describe('strangers', () => {
     bench.wants = false;
     bench.streams.accepted(from(1));
     bench.streams.accepted(from(2));
-    bench.streams.heard(2, bench.user);
+    bench.streams.authenticatedPacketReceived(2, bench.user);
     bench.pass(9_500);
     assert.deepEqual(bench.closed, []);
     bench.pass(500);
@@ -145,7 +146,7 @@ describe('strangers', () => {
   it('are few, fewer from one address, and never drive out a peer', () => {
     const bench = new Bench();
     bench.streams.accepted(from(0, 1));
-    bench.streams.heard(0, bench.user);
+    bench.streams.authenticatedPacketReceived(0, bench.user);
     for (let i = 1; i <= 20; i++) bench.streams.accepted(from(i, 1));
     assert.deepEqual(bench.closed, [1, 2, 3, 4]);
     for (let i = 100; i < 300; i++) bench.streams.accepted(from(i));
