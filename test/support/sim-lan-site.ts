@@ -1,4 +1,5 @@
 /** One site: a LAN, its VR with real tables and real mobility, and the VR machine's kernel as far as ARP goes. */
+import assert from 'node:assert/strict';
 import { answer } from '../../src/arp/announce.js';
 import {
   ArpOperation,
@@ -21,6 +22,7 @@ import { Gndt } from '../../src/tables/gndt.js';
 import { Hwdt } from '../../src/tables/hwdt.js';
 import { Lndt } from '../../src/tables/lndt.js';
 import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
+import { MeteredClock } from './metered-clock.js';
 import { type LanPort, SimLan } from './sim-lan.js';
 import type { WanEnd } from './sim-lan-wan.js';
 
@@ -28,6 +30,8 @@ import type { WanEnd } from './sim-lan-wan.js';
 export interface Wan {
   join(id: RouterId, end: WanEnd): void;
   leave?(id: RouterId): void;
+  /** Router `id` does not know `peer` any more. */
+  part?(id: RouterId, peer: RouterId): void;
   send(from: RouterId, to: RouterId, message: TableMessage): void;
   upPeers(of: RouterId): readonly RouterId[];
 }
@@ -41,6 +45,8 @@ export interface SiteOptions {
   readonly gndt: GndtConfig;
   readonly authorised: readonly Prefix[];
   readonly mobility: MobilityConfig;
+  /** Of the forwarding table; default 512. */
+  readonly slots?: number;
 }
 
 export class SimSite implements LanPort, WanEnd {
@@ -56,7 +62,9 @@ export class SimSite implements LanPort, WanEnd {
   mobility!: Mobility;
   readonly events: MobilityEvent[] = [];
   readonly options: SiteOptions;
-  readonly #clock: Clock;
+  readonly #clock: MeteredClock;
+  #gndtConfig: GndtConfig;
+  #compiler!: ForwardingCompiler;
   readonly #wan: Wan;
   saves = 0;
   isUp = false;
@@ -69,8 +77,9 @@ export class SimSite implements LanPort, WanEnd {
   constructor(clock: Clock, wan: Wan, options: SiteOptions) {
     const { id } = options;
     this.#wan = wan;
-    this.#clock = clock;
+    this.#clock = new MeteredClock(clock);
     this.options = options;
+    this.#gndtConfig = options.gndt;
     this.id = id;
     this.name = id;
     this.lan = new SimLan(`lan of ${id}`, clock);
@@ -86,6 +95,30 @@ export class SimSite implements LanPort, WanEnd {
     this.#wan.leave?.(this.id);
   }
 
+  /** Timers that the router has waiting, by name. */
+  get timers(): ReadonlyMap<string, number> {
+    return this.#clock.waiting;
+  }
+
+  /** Another gndt.json, as a reload takes it. Routers that are in it no more are neither heard nor told anything. */
+  reconfigure(config: GndtConfig): void {
+    this.#gndtConfig = config;
+    if (!this.isUp) return;
+    const gone = this.gndt.otherRouters().filter(({ id }) => !config.routers.some((left) => left.id === id));
+    const up = this.#wan.upPeers(this.id);
+    const nowMs = this.#clock.nowMs();
+    const plan = this.gndt.plan(config, nowMs);
+    assert(typeof plan !== 'string');
+    this.gndt.adopt(plan, nowMs);
+    this.lndt.adopt(this.lndt.entries);
+    this.#compiler.reconfigure();
+    this.mobility.reconfigure(this.options.mobility);
+    for (const { id } of gone) {
+      this.#wan.part?.(this.id, id);
+      if (up.includes(id)) this.mobility.peerDown(id);
+    }
+  }
+
   loseDisk(): void {
     this.disk = encodeState([]);
   }
@@ -98,19 +131,20 @@ export class SimSite implements LanPort, WanEnd {
     this.lan.attach(this);
     this.directory = new Directory(id, clock);
     this.directory.load(decodeState(this.disk).records);
-    this.gndt = new Gndt(this.options.gndt, id);
+    this.gndt = new Gndt(this.#gndtConfig, id);
     const entries = this.options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
-    this.table = ForwardingTable.create({ slots: 512 });
+    this.table = ForwardingTable.create({ slots: this.options.slots ?? 512 });
     const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }];
     const { gndt, lndt, hwdt, directory, table } = this;
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
+    this.#compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans });
+    this.#compiler.rebuild();
     const ports = {
       clock,
       messenger: {
         send: (to: RouterId, message: TableMessage): void => wan.send(id, to, message),
-        upPeers: (): readonly RouterId[] => wan.upPeers(id),
+        upPeers: (): readonly RouterId[] => wan.upPeers(id).filter((peer) => this.#knows(peer)),
       },
       sendFrame: (_lan: number, frame: Uint8Array): void => this.lan.send(this, frame),
       event: (event: MobilityEvent): void => {
@@ -154,15 +188,20 @@ export class SimSite implements LanPort, WanEnd {
   }
 
   message(from: RouterId, message: TableMessage): void {
-    this.mobility.message(from, message);
+    if (this.#knows(from)) this.mobility.message(from, message);
   }
 
   peerUp(peer: RouterId): void {
-    this.mobility.peerUp(peer);
+    if (this.#knows(peer)) this.mobility.peerUp(peer);
   }
 
   peerDown(peer: RouterId): void {
     this.mobility.peerDown(peer);
+  }
+
+  /** The tunnel has sessions with members only. */
+  #knows(router: RouterId): boolean {
+    return this.gndt.peerIndex(router) >= 0;
   }
 
   /** The gateway machine's kernel answers for its own address. */

@@ -1,14 +1,13 @@
 /** Sites on one simulated clock, the truth about where each node is, and the checks against it. */
 import assert from 'node:assert/strict';
-import type { Clock } from '../../src/net/clock.js';
 import { Ip } from '../../src/net/ip.js';
 import { formatMac, type Mac } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
-import type { GndtConfig, MobilityConfig, RouterId } from '../../src/tables/model.js';
+import type { GndtConfig, MobilityConfig, RouterId, WireguardClient } from '../../src/tables/model.js';
 import { RouteKind } from '../../src/tables/route.js';
 import { SimClock } from './sim-clock.js';
 import { SimHost } from './sim-lan-host.js';
-import { SimSite, type Wan } from './sim-lan-site.js';
+import { SimSite, type SiteOptions, type Wan } from './sim-lan-site.js';
 import { randomOf, SimWan, type WanOptions } from './sim-lan-wan.js';
 import { SimLinkWan } from './sim-link-wan.js';
 
@@ -33,6 +32,14 @@ export interface WorldOptions {
   readonly links?: boolean;
   /** Which routers may claim nodes of site 1, as the file of site `number` says; default all. */
   readonly allow?: (number: number) => readonly RouterId[] | undefined;
+  /** Which routers may claim nodes of a site, the same in all files; default all. `allow` goes before it. */
+  readonly allowOf?: (site: number) => readonly RouterId[] | undefined;
+  /** WireGuard clients, the same in all files. */
+  readonly clients?: readonly WireguardClient[];
+  /** Another WAN for a site, in between it and the true one. */
+  readonly wanOf?: (site: number, wan: SimWan | SimLinkWan) => Wan;
+  /** Of the forwarding tables; default 512. */
+  readonly slots?: number;
 }
 
 const QUIET_MS = 8_000;
@@ -52,9 +59,10 @@ export class SimWorld {
     this.wan = new (options.links === true ? SimLinkWan : SimWan)(this.clock, wan, this.random);
     const { verify = 'optimistic', maxMoves = 5 } = options;
     const mobility = { verify, maxMoves, moveWindowSeconds: 180 };
-    this.sites = Array.from({ length: options.sites }, (_, i) =>
-      siteOf(this.clock, this.wan, configOf(options, i + 1), i + 1, mobility, options.families !== undefined),
-    );
+    this.sites = Array.from({ length: options.sites }, (_, i) => {
+      const own = options.wanOf?.(i + 1, this.wan) ?? this.wan;
+      return new SimSite(this.clock, own, siteOptions(options, i + 1, mobility));
+    });
     for (const site of this.sites) site.mobility.start();
     this.wan.connectAll();
     for (const [i, site] of this.sites.entries()) {
@@ -245,31 +253,26 @@ function configOf(options: WorldOptions, number: number): GndtConfig {
         prefix,
         router,
         gateway: Ip.of(addressOf(i + 1, 254, prefix.family)),
-        allow: i === 0 ? options.allow?.(number) : undefined,
+        allow: (i === 0 ? options.allow?.(number) : undefined) ?? options.allowOf?.(i + 1),
       })),
     ),
     cipher: 'chacha20-poly1305',
-    nodes: [],
+    nodes: options.clients ?? [],
   };
 }
 
-function siteOf(
-  clock: Clock,
-  wan: Wan,
-  gndt: GndtConfig,
-  number: number,
-  mobility: MobilityConfig,
-  isDual: boolean,
-): SimSite {
-  return new SimSite(clock, wan, {
+function siteOptions(options: WorldOptions, number: number, mobility: MobilityConfig): SiteOptions {
+  const isDual = options.families !== undefined;
+  return {
     id: idOf(number),
     vnet: BLUE,
     mac: (0x020000000001 + number * 0x100) as Mac,
     addresses: addresses(number, 1, isDual ? '46' : '4').map((address) => Ip.of(address)),
-    gndt,
+    gndt: configOf(options, number),
     authorised: prefixes(number, isDual),
     mobility,
-  });
+    ...(options.slots === undefined ? {} : { slots: options.slots }),
+  };
 }
 
 function idOf(number: number): RouterId {

@@ -18,6 +18,9 @@ const TIMES = { ...DEFAULT_TIMES, pingIntervalMs: 5_000, deadAfterMs: 15_000, ke
 const SESSION_MS = 60;
 const RETRY_MS = 2_000;
 
+/** Of an epoch before, or of a link that has ended: none of the sender's doing. */
+const ORDINARY: ReadonlySet<string> = new Set(['control_drop_no_link', 'control_drop_other_epoch']);
+
 const codec = new ControlCodec();
 /** Routers have one path to each other here. */
 const ONE_PATH: LinkPath = {
@@ -26,6 +29,21 @@ const ONE_PATH: LinkPath = {
   pinged: () => {},
   answered: () => {},
 };
+
+/** Counters whose every count is heard. */
+class HeardCounters extends Counters {
+  readonly #heard: (name: string) => void;
+
+  constructor(heard: (name: string) => void) {
+    super();
+    this.#heard = heard;
+  }
+
+  override add(name: string, by = 1): void {
+    super.add(name, by);
+    this.#heard(name);
+  }
+}
 
 /** One router's end of its link with another. */
 interface End {
@@ -44,6 +62,8 @@ export class SimLinkWan {
   readonly #ends = new Map<string, End>();
   readonly #cut = new Set<string>();
   sent = 0;
+  /** Payloads that a router's decoder refused, and why: nobody who is honest sends such. */
+  readonly refused: string[] = [];
 
   constructor(clock: Clock, options: WanOptions, random: () => number) {
     this.#clock = clock;
@@ -67,6 +87,15 @@ export class SimLinkWan {
     }
   }
 
+  /** Router `id` does not know `peer` any more: no session comes to be again. */
+  part(id: RouterId, peer: RouterId): void {
+    this.cut(id, peer);
+    const key = `${id} ${peer}`;
+    const link = this.#ends.get(key)?.link;
+    this.#ends.delete(key);
+    link?.stop('not a member any more');
+  }
+
   /** Routers that are there begin to talk to each other. */
   connectAll(): void {
     for (const a of this.#up) for (const b of this.#up) if (a < b) this.#connect(a, b);
@@ -79,6 +108,16 @@ export class SimLinkWan {
   send(from: RouterId, to: RouterId, message: TableMessage): void {
     const link = this.#ends.get(`${from} ${to}`)?.link;
     for (const part of split(message)) if (link?.send(part) === true) this.sent++;
+  }
+
+  /** What a router says whose channel is its own: without a window, acknowledged or not. */
+  say(from: RouterId, to: RouterId, message: TableMessage): void {
+    const { delayMs, jitterMs, loss } = this.#options;
+    if (this.#random() < loss) return;
+    this.#clock.after('payload', delayMs + this.#random() * jitterMs, () => {
+      const isHeard = this.isWhole(from, to) && this.#ends.get(`${to} ${from}`)?.link.state === 'up';
+      if (isHeard) this.#routers.get(to)?.message(from, message);
+    });
   }
 
   cut(a: RouterId, b: RouterId): void {
@@ -160,7 +199,11 @@ export class SimLinkWan {
       sendDatagram: unused,
       sealAndSend: (_peer, payload) => this.#transmit(owner, peer, payload.slice()),
     };
-    return { codec, ports, times: TIMES, self: { hello }, counters: new Counters() };
+    const refused = (name: string): void => {
+      if (name.startsWith('control_drop_') && !ORDINARY.has(name))
+        this.refused.push(`${owner} from ${peer}: ${name}`);
+    };
+    return { codec, ports, times: TIMES, self: { hello }, counters: new HeardCounters(refused) };
   }
 
   #transmit(from: RouterId, to: RouterId, payload: Uint8Array): boolean {
