@@ -9,7 +9,7 @@ import type { Wan } from '../support/sim-lan-site.js';
 import type { WanEnd } from '../support/sim-lan-wan.js';
 import type { SimLinkWan } from '../support/sim-link-wan.js';
 
-/** What it remembers to say again. */
+/** What it remembers to say again, and of what it has said. */
 const REMEMBERED = 200;
 
 const codec = new ControlCodec();
@@ -29,6 +29,8 @@ export class MadRouter implements WanEnd {
   /** Lies that the decoder refuses: they reach nobody. */
   refusedByDecoder = 0;
   told = 0;
+  /** The last of them, for the report of a failure. */
+  readonly said: { readonly to: RouterId; readonly message: TableMessage }[] = [];
   #wan: SimLinkWan | undefined;
   #honest: WanEnd | undefined;
 
@@ -77,6 +79,8 @@ export class MadRouter implements WanEnd {
       return false;
     }
     this.told++;
+    this.said.push({ to, message });
+    if (this.said.length > REMEMBERED) this.said.shift();
     this.#wan?.say(this.id, to, body);
     return true;
   }

@@ -1,0 +1,181 @@
+/** What must hold at every moment of a history in which one router lies; see mad-histories.ts. Throws what does not. */
+import assert from 'node:assert/strict';
+import type { DirectoryChange } from '../../src/tables/directory.js';
+import type { MobilityConfig, NodeRecord } from '../../src/tables/model.js';
+import { RouteKind } from '../../src/tables/route.js';
+import type { SimSite } from '../support/sim-lan-site.js';
+import { BLUE } from '../support/sim-lan-world.js';
+import type { Subject } from './mad-lies.js';
+import { MAD, type MadWorld } from './mad-world.js';
+
+/** A mad router's at one honest router, `limits.nodesPerLan`, and all others'. */
+const MOST_RECORDS = 4_096 + 100;
+/** Of one name, at one router. */
+const MOST_TIMERS = 600;
+const MOST_MOVES = 1_000;
+
+/** Where something is that nobody has moved for a while. */
+interface Resting {
+  readonly at: SimSite;
+  /** By router and address: elsewhere by a lie that is believed for a moment. */
+  readonly diverted: Set<string>;
+  readonly everDiverted: Set<string>;
+}
+
+export interface JudgeOptions {
+  readonly verify: MobilityConfig['verify'];
+  /** For how long a lie may be believed where it may be. */
+  readonly diversionMs: number;
+  /** Once at each router, as long as the node rests. */
+  readonly onlyOnce: boolean;
+}
+
+export class MadJudge {
+  readonly #all: MadWorld;
+  readonly #options: JudgeOptions;
+  readonly #resting = new Map<Subject, Resting>();
+  readonly #byAddress = new Map<string, Subject>();
+  diversions = 0;
+
+  constructor(all: MadWorld, subjects: readonly Subject[], options: JudgeOptions) {
+    this.#all = all;
+    this.#options = options;
+    for (const subject of subjects) for (const { key } of subject.ips) this.#byAddress.set(key, subject);
+    for (const site of all.honest) site.watch = (at, change) => this.#changed(at, change);
+  }
+
+  isResting(subject: Subject): boolean {
+    return this.#resting.has(subject);
+  }
+
+  /** All honest routers have it where it is. From now on they keep it there, or fail. */
+  rest(subject: Subject, at: SimSite): void {
+    if (this.#options.verify === 'off' && !this.isProtected(subject)) return;
+    this.#resting.set(subject, { at, diverted: new Set(), everDiverted: new Set() });
+  }
+
+  /** It moves, or speaks elsewhere. */
+  disturb(subject: Subject): void {
+    this.#resting.delete(subject);
+  }
+
+  disturbAll(): void {
+    this.#resting.clear();
+  }
+
+  /** Its network does not allow the mad router to have its nodes. */
+  isProtected({ ips }: Subject): boolean {
+    const [site] = this.#all.honest;
+    return ips.every((ip) => site?.gndt.mayClaim(BLUE, ip, MAD) === false);
+  }
+
+  agrees(subject: Subject, at: SimSite): boolean {
+    return this.#all.honest.every((site) =>
+      subject.ips.every((ip) => isTrue(site.directory.get(BLUE, ip), subject, at)),
+    );
+  }
+
+  /** Forwarding leads to where what rests is, and nothing has grown. */
+  check(): void {
+    for (const [subject, { at, diverted }] of this.#resting) {
+      for (const site of this.#all.honest) {
+        for (const ip of subject.ips) {
+          if (!diverted.has(`${site.id} ${ip.key}`)) this.checkRoute(site, subject, ip, at);
+        }
+      }
+    }
+    this.#checkBounds();
+    assert.deepEqual(this.#all.wan.refused, [], 'something was said that cannot be read');
+  }
+
+  checkRoute(site: SimSite, subject: Subject, ip: Subject['ips'][number], at: SimSite): void {
+    const route = site.table.matched(BLUE, ip)?.route;
+    const what = `${site.id} for ${subject.name} (${ip.key}), which is at ${at.id}`;
+    if (at !== site) {
+      assert.equal(route?.kind, RouteKind.peer, what);
+      assert.equal(this.#all.world.sites[route?.peer ?? -1]?.id, at.id, what);
+    } else if (!site.options.addresses.some((own) => own.equals(ip))) {
+      if (route?.kind === RouteKind.client) return;
+      assert.equal(route?.kind, RouteKind.host, what);
+      assert.equal(route?.mac, subject.mac, what);
+    }
+  }
+
+  /** A record of everything that there is, at every honest router, and none besides. */
+  checkEnd(where: readonly (readonly [Subject, SimSite])[]): void {
+    const text = ({
+      ip,
+      router,
+      mac,
+      frozen,
+    }: Pick<NodeRecord, 'ip' | 'router' | 'mac' | 'frozen'>): string =>
+      `${ip.key} at ${router}, ${mac}${frozen === true ? ', frozen' : ''}`;
+    const expected = where.flatMap(([{ ips, mac }, { id }]) =>
+      ips.map((ip) => text({ ip, mac, router: id })),
+    );
+    for (const { id, directory } of this.#all.honest) {
+      const records = [...directory.all()].filter(({ state }) => state === 'here');
+      assert.deepEqual(records.map(text).sort(), expected.sort(), `what ${id} has in the end`);
+    }
+    for (const [subject, at] of where) {
+      for (const ip of subject.ips) {
+        const seqs = this.#all.honest.map(({ directory }) => directory.get(BLUE, ip)?.seq);
+        assert.equal(new Set(seqs).size, 1, `${ip.key} has numbers ${seqs}`);
+        for (const site of this.#all.honest) this.checkRoute(site, subject, ip, at);
+      }
+    }
+  }
+
+  #changed(site: SimSite, change: DirectoryChange): void {
+    const { vnet, ip } = change.after;
+    // A listener before this one may have changed it again.
+    const after = site.directory.get(vnet, ip) ?? change.after;
+    const isMads = after.router === MAD && !site.gndt.mayClaim(BLUE, ip, MAD);
+    assert(!isMads, `${site.id} has ${ip.key} at ${MAD}, which may not have it`);
+    const subject = this.#byAddress.get(ip.key);
+    const resting = subject && this.#resting.get(subject);
+    if (subject === undefined || resting === undefined || vnet !== BLUE) return;
+    const key = `${site.id} ${ip.key}`;
+    if (isTrue(after, subject, resting.at)) {
+      resting.diverted.delete(key);
+    } else if (!resting.diverted.has(key)) {
+      this.#divert(site, after, subject, resting);
+    }
+  }
+
+  /** A lie is believed. May it be? */
+  #divert(site: SimSite, after: NodeRecord, subject: Subject, resting: Resting): void {
+    const { clock } = this.#all.world;
+    const { verify, diversionMs, onlyOnce } = this.#options;
+    const { ip } = after;
+    const key = `${site.id} ${ip.key}`;
+    const frozen = after.frozen === true ? ', frozen' : '';
+    const what = `${subject.name} rests at ${resting.at.id}; ${site.id} has ${ip.key} at ${after.router}: ${after.state}, seq ${after.seq}${frozen}`;
+    assert(verify === 'optimistic' && !this.isProtected(subject), what);
+    assert(after.router !== resting.at.id || after.mac !== subject.mac || frozen === '', what);
+    assert(!onlyOnce || !resting.everDiverted.has(key), `again: ${what}`);
+    this.diversions++;
+    resting.diverted.add(key);
+    resting.everDiverted.add(key);
+    clock.after('judge', diversionMs, () => {
+      if (this.#resting.get(subject) !== resting || !resting.diverted.has(key)) return;
+      const record = site.directory.get(BLUE, ip);
+      assert(isTrue(record, subject, resting.at), `${what}; ${diversionMs} ms later at ${record?.router}`);
+    });
+  }
+
+  #checkBounds(): void {
+    for (const { id, directory, hwdt, mobility, timers } of this.#all.honest) {
+      assert(directory.size <= MOST_RECORDS, `${id} has ${directory.size} records`);
+      assert(hwdt.size <= MOST_RECORDS, `${id} has ${hwdt.size} bindings`);
+      assert(mobility.moves().length <= MOST_MOVES, `${id} remembers ${mobility.moves().length} moves`);
+      for (const [name, waiting] of timers) {
+        assert(waiting <= MOST_TIMERS, `${id} has ${waiting} timers "${name}"`);
+      }
+    }
+  }
+}
+
+function isTrue(record: NodeRecord | undefined, { mac }: Subject, at: SimSite): boolean {
+  return record?.router === at.id && record.state === 'here' && record.frozen !== true && record.mac === mac;
+}
