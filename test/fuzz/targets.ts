@@ -2,8 +2,18 @@
 import type { Target } from './target.js';
 import { config } from './targets/config.js';
 import { control } from './targets/control.js';
+import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 
-export const TARGETS: readonly Target[] = [messages, control, overlay, relay, clients, routers, config];
+export const TARGETS: readonly Target[] = [
+  messages,
+  control,
+  overlay,
+  relay,
+  clients,
+  routers,
+  members,
+  config,
+];

@@ -3,6 +3,7 @@
  * well one must. What it says is well-formed, which is to say that it has gone through the codec and come out of it.
  */
 import { ControlCodec } from '../../src/protocol/control-codec.js';
+import type { ControlMessage } from '../../src/protocol/control-message.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
 import type { Wan } from '../support/sim-lan-site.js';
@@ -11,6 +12,15 @@ import type { SimLinkWan } from '../support/sim-link-wan.js';
 
 /** What it remembers to say again, and of what it has said. */
 const REMEMBERED = 200;
+
+const LINK_MESSAGES: ReadonlySet<ControlMessage['type']> = new Set([
+  'hello',
+  'ping',
+  'pong',
+  'bye',
+  'seek',
+  'seen',
+]);
 
 const codec = new ControlCodec();
 
@@ -73,27 +83,34 @@ export class MadRouter implements WanEnd {
 
   /** Says it to one router. False: its decoder will not have it. */
   tell(to: RouterId, message: TableMessage): boolean {
-    const body = this.#asRead(message);
-    if (body === undefined) {
+    return this.tellPayload(to, payloadOf(message));
+  }
+
+  tellAll(to: readonly RouterId[], message: TableMessage): void {
+    const payload = payloadOf(message);
+    for (const router of to) this.tellPayload(router, payload);
+  }
+
+  /** The same of what is encoded already. What is no message about the tables is said to nobody. */
+  tellPayload(to: RouterId, payload: Uint8Array): boolean {
+    const decoded = codec.decode(payload);
+    const body = typeof decoded === 'string' ? undefined : decoded.envelope.body;
+    if (body === undefined || !isAboutTables(body)) {
       this.refusedByDecoder++;
       return false;
     }
     this.told++;
-    this.said.push({ to, message });
+    this.said.push({ to, message: body });
     if (this.said.length > REMEMBERED) this.said.shift();
     this.#wan?.say(this.id, to, body);
     return true;
   }
+}
 
-  tellAll(to: readonly RouterId[], message: TableMessage): void {
-    for (const router of to) this.tell(router, message);
-  }
+export function payloadOf(message: TableMessage): Uint8Array {
+  return codec.encode({ id: 1, acks: [], epoch: 1, ackEpoch: 1, oldest: 1, body: message });
+}
 
-  /** As its receivers read it. */
-  #asRead(message: TableMessage): TableMessage | undefined {
-    const decoded = codec.decode(
-      codec.encode({ id: 1, acks: [], epoch: 1, ackEpoch: 1, oldest: 1, body: message }),
-    );
-    return typeof decoded === 'string' ? undefined : (decoded.envelope.body as TableMessage | undefined);
-  }
+function isAboutTables(body: ControlMessage): body is TableMessage {
+  return !LINK_MESSAGES.has(body.type);
 }
