@@ -176,8 +176,8 @@ const LIES: readonly [what: string, tell: (attack: Attack) => Promise<void> | vo
       }
       await attack.member.saidAll();
       for (const letter of OTHERS) {
-        const { length } = await attack.lab.daemon(letter).get<readonly DirectoryView[]>('/v1/directory');
-        assert(length <= MOST_RECORDS, `vr-${letter} has ${length} records`);
+        const size = await settledSize(attack.lab, letter);
+        assert(size <= MOST_RECORDS, `vr-${letter} has ${size} records`);
       }
     },
   ],
@@ -204,6 +204,22 @@ const LIES: readonly [what: string, tell: (attack: Attack) => Promise<void> | vo
     },
   ],
 ];
+
+/** Of the directory, when it does not grow any more. */
+async function settledSize(lab: Lab, letter: SiteLetter): Promise<number> {
+  let size = -1;
+  return waitFor(
+    `what vr-${letter} knows does not change any more`,
+    async () => {
+      const before = size;
+      await pause(500);
+      const { length } = await lab.daemon(letter).get<readonly DirectoryView[]>('/v1/directory');
+      size = length;
+      return size === before && size;
+    },
+    60_000,
+  );
+}
 
 /** Every node is where it was, for all, and reaches the others. */
 async function unharmed(lab: Lab, places: Readonly<Record<string, SiteLetter>>): Promise<void> {
