@@ -190,7 +190,11 @@ const LIES: readonly [what: string, tell: (attack: Attack) => Promise<void> | vo
       const flooding = (async (): Promise<void> => {
         for (let n = 0; !isOver; n++) {
           const to = OTHERS[n % 2] ?? 'a';
-          await member.flood(to, { type: 'whoHas', queryId: 1, vnet: VNET, mac: undefined, ip }, 10_000);
+          await member.flood(
+            to,
+            { type: 'whoHas', queryId: 1, vnet: VNET, mac: undefined, ips: [ip] },
+            10_000,
+          );
           await member.flood(to, { type: 'digest', highestStamp: 1, count: 1, hash: 1 }, 10_000);
         }
       })();

@@ -165,7 +165,8 @@ export class Campaigns {
       }
     } else if (message.type === 'whoHas') {
       const about = liar.machines.find(
-        ({ ips, mac }) => mac === message.mac || ips.some((ip) => message.ip?.equals(ip)),
+        ({ ips, mac }) =>
+          mac === message.mac || ips.some((ip) => message.ips.some((asked) => asked.equals(ip))),
       );
       this.#all.mad.tell(from, liar.has(message.queryId, from, about ?? liar.subject()));
     } else if (message.type === 'nodesOf') this.#all.mad.tell(from, liar.nodes(message.queryId));

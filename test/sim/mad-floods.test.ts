@@ -155,7 +155,7 @@ describe('a mad router', () => {
     for (let n = 0; n < 5_000; n++) {
       const ip = madeUp(1, n);
       const asksMac = n % 2 === 0;
-      const what = asksMac ? { mac, ip: undefined } : { mac: undefined, ip };
+      const what = asksMac ? { mac, ips: [] } : { mac: undefined, ips: [ip] };
       all.mad.tell('vr-a', { type: 'whoHas', queryId: n, vnet: BLUE, ...what });
       all.mad.tell('vr-a', { type: 'nodesOf', queryId: n, vnet: BLUE, prefix: Prefix.of('10.1.0.0/24') });
       if (n % 10 === 0) all.world.settle(1);

@@ -191,8 +191,8 @@ export class Liar {
   }
 
   #whoHas({ ips, mac }: Subject): Extract<TableMessage, { type: 'whoHas' }> {
-    const what = this.#chance(0.5) ? { mac, ip: undefined } : { mac: undefined, ip: this.#pick(ips) };
-    const odd = this.#chance(0.1) ? { mac: undefined, ip: undefined } : what;
+    const what = this.#chance(0.5) ? { mac, ips: [] } : { mac: undefined, ips: [this.#pick(ips)] };
+    const odd = this.#chance(0.1) ? { mac: undefined, ips: [] } : what;
     return { type: 'whoHas', queryId: this.#id(), vnet: this.#vnet(), ...odd };
   }
 
