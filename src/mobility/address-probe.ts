@@ -16,7 +16,7 @@ import type { ProbePurpose } from './follow-up.js';
 export interface Probes {
   readonly timesMs: readonly number[];
   readonly deadlineMs: number;
-  /** An answer leads to a claim, so the next question waits: see `CONTRADICTION_INTERVAL_MS`. */
+  /** Answers may lead to claims for ever, so the next question waits: see `SPACED_MS`. */
   readonly isSpaced: boolean;
 }
 
@@ -25,12 +25,12 @@ export const QUICK: Probes = { timesMs: [0, 20, 40], deadlineMs: 60, isSpaced: f
 /** Silence would cost a node that is served its place: it gets a second. */
 export const THOROUGH: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: false };
 /** The same, but an answer that is late counts too. */
-export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000, isSpaced: true };
+export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000, isSpaced: false };
 /** For a node that is served meanwhile. */
 export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: true };
 
-/** Two machines with one MAC and address answer at two sites for ever: then no more than one contradiction in this time. */
-const CONTRADICTION_INTERVAL_MS = 5_000;
+/** Two machines with one MAC and address answer at two sites for ever: then no more than one such answer in this time. */
+const SPACED_MS = 5_000;
 /** Nodes asked at a time. Only nodes of this router's LANs are; what is beyond is not asked, and counted. */
 const MOST_RUNNING = 8_192;
 /** Of one node. */
@@ -65,7 +65,7 @@ export class AddressProbe {
   constructor(context: Context, startsLater = false) {
     this.#context = context;
     if (startsLater) this.#waiting = [];
-    this.#found = new KeyedRateLimit(context.clock, onceIn(CONTRADICTION_INTERVAL_MS));
+    this.#found = new KeyedRateLimit(context.clock, onceIn(SPACED_MS));
   }
 
   /** Nodes that are being asked now. */

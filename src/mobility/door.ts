@@ -51,7 +51,7 @@ export function openDoor(
   if (record.state === 'withdrawn') return doorForTombstone(context, record, known);
   if (compareRecords(record, known) <= 0) return OPEN;
   if (known.state === 'withdrawn') return roomFor(context, from, known);
-  const hadIt = isObjection && directory.previous(vnet, ip) === from;
+  const hadIt = isObjection && suppression.mayObject(vnet, ip, from);
   if (known.router === self) return doorToOwn(context, suppression, record, known, hadIt);
   if (suppression.suppressedMs(vnet, ip, from) > 0) return SUPPRESSED;
   const room = roomFor(context, from, known);

@@ -17,10 +17,17 @@ import type { UpdateBatcher } from './sync/update-batcher.js';
 export const FREEZE_MS = 180_000;
 /** Others wait so much longer for the holder's word, then stop waiting for it: it may be gone. */
 const GRACE_MS = 5_000;
+/** A node that has left is asked for a second; the rest is for the WAN. */
+const OBJECTION_MS = 5_000;
 /** Nodes whose last moves, and whose contradicted claimers, are remembered. */
 const REMEMBERED = 4_096;
 /** Contradicted claimers of one node: with two of them it is frozen, so more are a crowd. */
 const MOST_CLAIMERS = 8;
+
+interface Claimed {
+  readonly claimer: RouterId;
+  readonly atMs: number;
+}
 
 /** Until when a router's claims are refused, as long as the router that contradicted it has the node. */
 interface Aim {
@@ -49,6 +56,8 @@ export class DuplicateSuppression {
   /** When each node moved, monotonic milliseconds, oldest first; no more than count. */
   readonly #moves = new BoundedMap<string, readonly number[]>(REMEMBERED);
   readonly #aims = new BoundedMap<string, Aims>(REMEMBERED);
+  /** Who has claimed each node lately, oldest first. */
+  readonly #claims = new BoundedMap<string, readonly Claimed[]>(REMEMBERED);
   /** Until when each frozen node is. */
   readonly #frozen = new Map<string, { readonly untilMs: number; readonly timer: Timer }>();
 
@@ -98,6 +107,29 @@ export class DuplicateSuppression {
       }
     }
     return found;
+  }
+
+  /**
+   * Has the router a right to object to the move by which another one has the node? It had the node before, a moment ago,
+   * or claimed it (a claim that crossed the other's), and not by one that was contradicted itself.
+   */
+  mayObject(vnet: VnetId, ip: Ip, by: RouterId): boolean {
+    const key = nodeKey(vnet, ip);
+    const nowMs = this.#context.clock.nowMs();
+    const sinceMs = nowMs - OBJECTION_MS;
+    // Whoever contradicted it, and wherever the node is now.
+    if ((this.#aims.get(key)?.claimers.get(by)?.untilMs ?? 0) > nowMs) return false;
+    if ((this.#moves.get(key)?.at(-1) ?? Number.NEGATIVE_INFINITY) < sinceMs) return false;
+    if (this.#context.directory.previous(vnet, ip) === by) return true;
+    return this.#claims.get(key)?.some(({ claimer, atMs }) => claimer === by && atMs >= sinceMs) === true;
+  }
+
+  /** The router claims the node, whether it is believed or not. */
+  claimed(vnet: VnetId, ip: Ip, claimer: RouterId): void {
+    const key = nodeKey(vnet, ip);
+    const others = (this.#claims.get(key) ?? []).filter((claim) => claim.claimer !== claimer);
+    const claim = { claimer, atMs: this.#context.clock.nowMs() };
+    this.#claims.set(key, [...others.slice(1 - MOST_CLAIMERS), claim]);
   }
 
   /** Would one more move make it too many? */

@@ -17,6 +17,8 @@ export type FollowUp =
   | { readonly do: 'probed'; readonly purpose: ProbePurpose; readonly evidence: Evidence | undefined }
   /** A node may be claimed again, wherever it is. */
   | { readonly do: 'release'; readonly vnet: VnetId; readonly ip: Ip }
+  /** An own node was claimed by a router whose claims of it are refused: all are told that it is here, with this number. */
+  | { readonly do: 'object'; readonly vnet: VnetId; readonly ip: Ip; readonly seq: number }
   /** The node's announcements here are not to be believed for a moment. */
   | { readonly do: 'hold'; readonly vnet: VnetId; readonly mac: Mac }
   /** A router's records of itself, in answer to a question. */

@@ -102,6 +102,11 @@ export class Journal {
     return move;
   }
 
+  /** For what is told as a move, and is none. */
+  unlisted(start: MoveStart): Move {
+    return new Move(this.#clock, start, () => {});
+  }
+
   /** The node's last move that is known. */
   latest(vnet: VnetId, mac: Mac): Move | undefined {
     return this.#moves.findLast(({ start }) => start.vnet === vnet && start.mac === mac);

@@ -12,7 +12,6 @@ import { Claims } from './destination/claims.js';
 import { DeferredClaims } from './destination/deferred-claims.js';
 import { Migration } from './destination/migration.js';
 import { Obstacles } from './destination/obstacles.js';
-import { Reports } from './destination/reports.js';
 import { DuplicateSuppression, type Suppressed } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
 import type { FollowUp, ProbePurpose } from './follow-up.js';
@@ -20,6 +19,7 @@ import { Learning } from './learning.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
 import { Pacer } from './pacer.js';
 import type { Lan, MoveView } from './ports.js';
+import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
 import { Acceptance } from './source/acceptance.js';
 import { Departure } from './source/departure.js';
@@ -97,6 +97,7 @@ export class Mobility {
       verification,
       suppression,
       confirmation,
+      reports,
     };
     const destination = { arrival, departure, addressProbe, updates, suppression, deferred };
     this.#context = context;
@@ -322,6 +323,9 @@ export class Mobility {
         break;
       case 'release':
         this.#deferred.release(followUp.vnet, followUp.ip);
+        break;
+      case 'object':
+        this.#migration.object(followUp.vnet, followUp.ip, followUp.seq);
         break;
       case 'hold':
         this.#obstacles.hold(followUp.vnet, followUp.mac);

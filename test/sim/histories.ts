@@ -94,6 +94,7 @@ export class History {
       largeSubnet: this.#pick([false, false, true, '6']),
       verify: this.#verify,
       maxMoves: this.#pick([2, 3, 5, 100]),
+      moveWindowSeconds: 180,
       wan: { delayMs: DELAY_MS, jitterMs: JITTER_MS, loss: this.#loss, duplicate: 0.05 },
     });
     this.#wan = this.world.wan as SimLinkWan;

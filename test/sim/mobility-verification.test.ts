@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { MobilityConfig } from '../../src/tables/model.js';
 import { SimHost } from '../support/sim-lan-host.js';
-import { BLUE, SimWorld } from '../support/sim-lan-world.js';
+import { BLUE, SimWorld, type WorldOptions } from '../support/sim-lan-world.js';
 
 /** A machine on site `number`'s LAN with the node's MAC and addresses. */
 function double(world: SimWorld, of: SimHost, number: number, isMute: boolean): SimHost {
@@ -25,8 +25,8 @@ function divertedMs(world: SimWorld, node: SimHost, site: string, forMs: number)
   return found;
 }
 
-function worldOf(verify: MobilityConfig['verify'], delayMs = 25): SimWorld {
-  const world = new SimWorld({ sites: 3, hostsPerSite: 2, verify, wan: { delayMs } });
+function worldOf(verify: MobilityConfig['verify'], options: Partial<WorldOptions> = {}): SimWorld {
+  const world = new SimWorld({ sites: 3, hostsPerSite: 2, verify, wan: { delayMs: 25 }, ...options });
   world.fillCaches();
   return world;
 }
@@ -105,7 +105,7 @@ describe('a spoofed announcement for a node that is alive at A', () => {
 
 describe('a frozen node', () => {
   const frozen = (): { world: SimWorld; node: SimHost } => {
-    const world = worldOf('optimistic');
+    const world = worldOf('optimistic', { maxMoves: 5, moveWindowSeconds: 180 });
     const node = world.host('h1-1');
     for (const site of [2, 1, 2, 1, 3]) {
       world.move(node, world.site(site), 'rarp');

@@ -28,6 +28,7 @@ export interface WorldOptions {
   readonly seed?: number;
   readonly verify?: MobilityConfig['verify'];
   readonly maxMoves?: number;
+  readonly moveWindowSeconds?: number;
   /** Messages go through the tunnel's links and channels, as bytes. */
   readonly links?: boolean;
   /** Which routers may claim nodes of site 1, as the file of site `number` says; default all. */
@@ -57,8 +58,8 @@ export class SimWorld {
     this.random = randomOf(options.seed ?? 1);
     const wan = { delayMs: 10, jitterMs: 0, loss: 0, retryMs: 30, duplicate: 0, ...options.wan };
     this.wan = new (options.links === true ? SimLinkWan : SimWan)(this.clock, wan, this.random);
-    const { verify = 'optimistic', maxMoves = 5 } = options;
-    const mobility = { verify, maxMoves, moveWindowSeconds: 180 };
+    const { verify = 'optimistic', maxMoves = 100, moveWindowSeconds = 60 } = options;
+    const mobility = { verify, maxMoves, moveWindowSeconds };
     this.sites = Array.from({ length: options.sites }, (_, i) => {
       const own = options.wanOf?.(i + 1, this.wan) ?? this.wan;
       return new SimSite(this.clock, own, siteOptions(options, i + 1, mobility));

@@ -11,6 +11,7 @@ import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
 import type { ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
+import type { Reports } from '../reports.js';
 import type { Departure } from '../source/departure.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Arrival } from './arrival.js';
@@ -19,7 +20,6 @@ import type { AnsweredClaim, ClaimResult, Claims, SentClaim } from './claims.js'
 import type { DeferredClaims } from './deferred-claims.js';
 import { HOLD_MS, type Obstacles, STALE_WAIT_MS } from './obstacles.js';
 import { once } from './once.js';
-import type { Reports } from './reports.js';
 
 const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
@@ -90,6 +90,23 @@ export class Migration {
   beatenElsewhere(vnet: VnetId, ip: Ip, seq: number, isByHolder: boolean): void {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router === this.#context.self && record.seq <= seq) this.#beaten(record, seq, isByHolder);
+  }
+
+  /** Tells all routers that an own node is here, against the claim of one that was contradicted before. */
+  object(vnet: VnetId, ip: Ip, seq: number): void {
+    const { directory, self, clock, journal } = this.#context;
+    const own = directory.here(vnet, ip);
+    const lan = this.#context.lanOfNode(vnet, ip);
+    if (own?.router !== self || own.seq >= seq || lan === undefined) return;
+    const record = directory.originate(vnet, ip, own.mac, seq);
+    const detectedMs = clock.nowMs();
+    const { mac } = own;
+    const seen = { trigger: 'arp', source: 'arp-reply' } as const;
+    const candidate: Candidate = { lan, mac, records: [own], ...seen, detectedMs, objection: true };
+    const start = { vnet, mac, ips: [ip], from: undefined, to: self, trigger: seen.trigger, seq };
+    this.#tell(candidate, journal.unlisted({ ...start, role: 'destination', startedMs: detectedMs }), [
+      record,
+    ]);
   }
 
   /** A host of this LAN was asked whether it has the address that the candidate brings. */

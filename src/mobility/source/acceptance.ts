@@ -15,6 +15,7 @@ import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
 import type { SeenTrigger } from '../ports.js';
+import type { Reports } from '../reports.js';
 import type { Confirmation } from '../sync/confirmation.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Departed, Departure } from './departure.js';
@@ -29,6 +30,8 @@ const MOST_OWED = 4_096;
 interface Change {
   readonly before: NodeRecord | undefined;
   readonly record: NodeRecord;
+  /** The router that had the node undoes the claim by which another had got it. */
+  readonly isObjection: boolean;
 }
 
 interface Judgement {
@@ -38,6 +41,12 @@ interface Judgement {
   /** For `stale`: what beats it. */
   readonly winner: NodeRecord | undefined;
   readonly change: Change | undefined;
+}
+
+/** A refused record above which an own one is to be put. */
+interface Owed {
+  readonly refused: NodeRecord;
+  readonly reason: ClaimReason;
 }
 
 /** The changes of one node, by one origin: tables are right, and what is urgent has been said. */
@@ -62,6 +71,7 @@ export interface AcceptanceParts {
   readonly verification: Verification;
   readonly suppression: DuplicateSuppression;
   readonly confirmation: Confirmation;
+  readonly reports: Reports;
 }
 
 export class Acceptance {
@@ -69,7 +79,7 @@ export class Acceptance {
   readonly #parts: AcceptanceParts;
   readonly #reassertions: KeyedRateLimit;
   /** By node: the highest of the refused records above which its own is yet to be put. */
-  readonly #owed = new Map<string, NodeRecord>();
+  readonly #owed = new Map<string, Owed>();
 
   constructor(context: Context, parts: AcceptanceParts) {
     this.#context = context;
@@ -114,14 +124,14 @@ export class Acceptance {
     }
     const { counters, self } = this.#context;
     for (const record of move.records) {
-      if (stillAt === self) this.#reassert(record);
+      if (stillAt === self) this.#reassert({ refused: record, reason: '' });
       if (record.state === 'withdrawn') continue;
       counters.count('claims_refused_node-answers-here');
-      this.#refused(record, self, 'node-answers-here');
+      this.#parts.reports.refused(origin.from, record, 'node-answers-here', self);
       const isOther = this.#context.directory.here(record.vnet, record.ip)?.mac !== record.mac;
       if (stillAt === self && isOther) {
         const { vnet, ip, mac } = record;
-        this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other: origin.from });
+        this.#parts.reports.duplicate(vnet, ip, mac, origin.from);
       }
     }
     this.#answer(
@@ -135,6 +145,11 @@ export class Acceptance {
     const judged = claimed.map(({ move, origin }) => {
       return { origin, judgements: move.records.map((record) => this.#judge(origin, record)) };
     });
+    // After they were judged: a claim is no ground for an objection that comes with it.
+    for (const { move, origin } of claimed) {
+      if (origin.claimId === undefined) continue;
+      for (const { vnet, ip } of move.records) this.#parts.suppression.claimed(vnet, ip, origin.from);
+    }
     const changes = judged.flatMap(({ judgements, origin }) => this.#nodesOf(judgements, origin));
     const [first] = claimed;
     if (first !== undefined) {
@@ -199,17 +214,18 @@ export class Acceptance {
     const door = authority.door(origin.from, record, origin.isObjection);
     if (door.is === 'shut') {
       if (door.misconduct !== undefined) authority.misconduct(origin, door.misconduct);
-      this.#reassert(record);
+      this.#reassert({ refused: record, reason: door.reason });
       if (door.reason === 'frozen' || door.reason === 'node-answers-here') this.#askOwn(record);
       return { record, reason: door.reason, winner: undefined, change: undefined };
     }
     const before = directory.get(vnet, ip);
-    const hadIt = origin.isObjection && directory.previous(vnet, ip) === origin.from;
+    const hadIt = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
       if (hadIt && before !== undefined && before.router !== origin.from) {
         suppression.contradicted(vnet, ip, before.router, origin.from);
       } else if (before !== undefined) confirmation.displaced(before, record);
-      return { record, reason: '', winner: undefined, change: { before, record } };
+      const isObjection = hadIt && before?.router !== origin.from;
+      return { record, reason: '', winner: undefined, change: { before, record, isObjection } };
     }
     const winner = directory.get(vnet, ip);
     // A later record of the same router beats it without contradicting it.
@@ -243,25 +259,30 @@ export class Acceptance {
   }
 
   /** Others may have accepted what is refused here: a higher number puts the node back where it was, everywhere. */
-  #reassert(refused: NodeRecord): void {
+  #reassert(owed: Owed): void {
+    const { refused, reason } = owed;
     const { directory, self } = this.#context;
     const { vnet, ip } = refused;
     const own = directory.here(vnet, ip);
     if (own?.router !== self || compareRecords(refused, own) <= 0) return;
     if (refused.router === self || !this.#parts.authority.isWithinReach(refused)) return;
     if (!this.#reassertions.allow(nodeKey(vnet, ip))) {
-      this.#reassertLater(refused);
+      this.#reassertLater(owed);
       return;
     }
-    this.#parts.updates.publish(directory.originate(vnet, ip, own.mac, refused.seq + 1));
+    // What is said as an objection makes the others refuse the claimer too.
+    if (reason === 'node-answers-here' || reason === 'frozen') {
+      this.#context.follow({ do: 'object', vnet, ip, seq: refused.seq + 1 });
+    } else this.#parts.updates.publish(directory.originate(vnet, ip, own.mac, refused.seq + 1));
   }
 
   /** Above the highest of those that are refused until then. */
-  #reassertLater(refused: NodeRecord): void {
+  #reassertLater(later: Owed): void {
+    const { refused } = later;
     const key = nodeKey(refused.vnet, refused.ip);
     const owed = this.#owed.get(key);
     if (owed === undefined && this.#owed.size >= MOST_OWED) return;
-    if (owed === undefined || compareRecords(refused, owed) > 0) this.#owed.set(key, refused);
+    if (owed === undefined || compareRecords(refused, owed.refused) > 0) this.#owed.set(key, later);
     if (owed !== undefined) return;
     this.#context.timers.after('reassert', this.#reassertions.remainingMs(key), () => {
       const highest = this.#owed.get(key);
@@ -307,7 +328,10 @@ export class Acceptance {
 
   #report({ origin, moved, left, waits, tablesMs, saidMs }: NodeChange): void {
     const { burst, ports } = this.#context;
-    const move = moved.length > 0 && !origin.isObjection ? this.#noteMove(moved, origin) : undefined;
+    const move =
+      moved.length > 0 && !moved.some(({ isObjection }) => isObjection)
+        ? this.#noteMove(moved, origin)
+        : undefined;
     move?.step('directory', tablesMs);
     if (left.length > 0 && !waits) move?.step('first_arp', saidMs);
     move?.judge('accepted');
@@ -327,12 +351,12 @@ export class Acceptance {
     return before?.state !== 'here' && this.#context.gndt.isHome(record.vnet, record.ip);
   }
 
-  #nodeLeft({ before, record }: Change, origin: Origin): void {
+  #nodeLeft({ before, record, isObjection }: Change, origin: Origin): void {
     if (before?.router !== this.#context.self) return;
     this.#forgetBindings(before);
     if (before.state !== 'here') return;
     const { verification } = this.#parts;
-    if (origin.isObjection) {
+    if (isObjection) {
       this.#context.follow({ do: 'hold', vnet: before.vnet, mac: before.mac });
       verification.claimUndone(before, origin, record.seq);
     } else if (this.#context.config.verify !== 'strict' && before.mac === record.mac) {
@@ -367,16 +391,12 @@ export class Acceptance {
   #reportRefusals({ from, trigger }: Origin, judgements: readonly Judgement[]): void {
     for (const { record, reason } of judgements) {
       if (reason === '') continue;
-      this.#refused(record, from, reason);
+      this.#parts.reports.refused(from, record, reason, from);
       this.#context.counters.count(`claims_refused_${reason}`);
     }
     if (judgements.every(({ reason }) => reason === '')) {
       this.#context.counters.count(`claims_accepted_${trigger}`);
     }
-  }
-
-  #refused({ vnet, ip, seq }: NodeRecord, by: RouterId, reason: ClaimReason): void {
-    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
   }
 }
 

@@ -164,7 +164,10 @@ export class Verification {
     }
     counters.count('claims_contradicted');
     journal.latest(vnet, mac)?.step('contradicted');
-    this.#suppression.contradicted(vnet, ip, to, this.#context.self);
+    // They were claimed together, and go back together.
+    for (const other of this.#context.directory.byMac(vnet, mac)) {
+      if (other.router === to) this.#suppression.contradicted(vnet, other.ip, to, this.#context.self);
+    }
     return true;
   }
 

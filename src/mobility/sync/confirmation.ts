@@ -20,7 +20,6 @@ interface Displaced {
   readonly ip: Ip;
   /** To which the node is said to have moved. */
   readonly to: RouterId;
-  readonly seq: number;
 }
 
 export class Confirmation {
@@ -41,14 +40,14 @@ export class Confirmation {
     const concerns = before.state === 'here' && before.router !== self && before.router !== after.router;
     // In strict mode it was asked before; with `off` claims are believed.
     if (!concerns || config.verify !== 'optimistic' || this.#count >= MOST_WAITING) return;
-    const { vnet, ip, router: to, seq } = after;
+    const { vnet, ip, router: to } = after;
     const waiting = this.#waiting.get(before.router);
     this.#count++;
     if (waiting !== undefined) {
-      waiting.push({ vnet, ip, to, seq });
+      waiting.push({ vnet, ip, to });
       return;
     }
-    this.#waiting.set(before.router, [{ vnet, ip, to, seq }]);
+    this.#waiting.set(before.router, [{ vnet, ip, to }]);
     timers.after('confirmation', CONFIRM_AFTER_MS, () => this.#ask(before.router));
   }
 
@@ -57,10 +56,9 @@ export class Confirmation {
     this.#waiting.delete(router);
     this.#count -= waiting.length;
     const byVnet = new Map<VnetId, Ip[]>();
-    for (const { vnet, ip, to, seq } of waiting) {
-      const now = this.#context.directory.get(vnet, ip);
+    for (const { vnet, ip, to } of waiting) {
       // Something else has been heard since.
-      if (now?.router !== to || now.seq !== seq) continue;
+      if (this.#context.directory.get(vnet, ip)?.router !== to) continue;
       byVnet.set(vnet, [...(byVnet.get(vnet) ?? []), ip]);
     }
     for (const [vnet, ips] of byVnet) {

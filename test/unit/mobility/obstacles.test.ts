@@ -87,7 +87,7 @@ describe('a node that two others claim at once, and that is here', () => {
     const harness = new Harness();
     harness.known(AWAY, NODE_MAC, 'vr-a', 3);
     harness.see(rarpOf(NODE_MAC));
-    harness.clock.advance(6_000);
+    harness.clock.advance(3_000);
     claimed(harness, 'vr-a', recordOf(AWAY, NODE_MAC, 'vr-a', 5, 2), true);
     answers(harness, AWAY);
     harness.take();

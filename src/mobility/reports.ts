@@ -1,11 +1,12 @@
 /** What operators are told of claims that come to nothing: each thing once a minute, however often it happens. */
 
-import type { Ip } from '../../net/ip.js';
-import type { Mac } from '../../net/mac.js';
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
-import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
-import { type Context, nodeKey } from '../context.js';
-import type { ClaimResult } from './claims.js';
+import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
+import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
+import type { ClaimReason } from '../protocol/table-message.js';
+import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
+import { type Context, nodeKey } from './context.js';
+import type { ClaimResult } from './destination/claims.js';
 
 const REPORT_INTERVAL_MS = 60_000;
 
@@ -33,7 +34,13 @@ export class Reports {
     this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason: 'not-allowed', seq });
   }
 
-  duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: RouterId): void {
+  /** Another router's claim was refused here. */
+  refused(from: RouterId, { vnet, ip, seq }: NodeRecord, reason: ClaimReason, by: RouterId): void {
+    if (!this.#limit.allow(`refusing|${nodeKey(vnet, ip)}|${from}|${reason}`)) return;
+    this.#context.ports.event({ event: 'claim_refused', vnet, ip, by, reason, seq });
+  }
+
+  duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: RouterId | Mac): void {
     if (!this.#limit.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
     this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
   }
