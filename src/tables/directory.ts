@@ -2,20 +2,13 @@ import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
-import { addHash, compareRecords, hashRecord, MAX_SEQUENCE, MAX_STAMP } from './record.js';
+import { OwnStamps } from './own-stamps.js';
+import { addHash, compareRecords, hashRecord, MAX_SEQUENCE } from './record.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
 /** How long a tombstone keeps its sequence number (tables.md). */
 export const TOMBSTONE_MS = 24 * 3_600_000;
-
-/**
- * A router must never come to the end of its stamps, whatever a clock, a file or a peer says: nobody would take its records
- * any more. A clock is followed up to the first of these; a record that names this router with a stamp beyond the second is
- * none of its own. That leaves it 2^39 records to make one by one, whatever it was told.
- */
-const CLOCK_STAMP_LIMIT = MAX_STAMP - 2 ** 40;
-const OWN_STAMP_LIMIT = MAX_STAMP - 2 ** 39;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
@@ -63,11 +56,13 @@ export class Directory {
   readonly #byMac = new VnetMap<Mac, OfMac>();
   /** Tombstones, and the Unix time from which each counts its 24 h. */
   readonly #tombstones = new Map<NodeRecord, number>();
+  readonly #stamps: OwnStamps;
   readonly #subscribers = new Subscribers<[DirectoryChange]>();
 
   constructor(self: RouterId, clock: Clock) {
     this.#self = self;
     this.#clock = clock;
+    this.#stamps = new OwnStamps(clock);
   }
 
   get size(): number {
@@ -101,8 +96,9 @@ export class Directory {
 
   /**
    * Makes an own record with a fresh stamp, applies and returns it. `seq` is the caller's: the known one for a node
-   * that stays, one more for a move; above `MAX_SEQUENCE` it is that. A seq that is beaten already leaves the directory as
-   * it is.
+   * that stays, one more for a move. A seq that is beaten already leaves the directory as it is, but for one case: where
+   * an own record stands whose stamp is above all fresh ones (see `OwnStamps`), it is one more than that record's.
+   * What is made can be encoded whatever `seq` is: above the range it is the range's end.
    * @param frozen as it was, if the node was here already; else not
    */
   originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = this.#isFrozenHere(vnet, ip)): NodeRecord {
@@ -111,30 +107,30 @@ export class Directory {
 
   /** The record that `originate` would make, not applied. */
   draft(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = false): NodeRecord {
-    const stamp = this.#freshStamp();
-    const bounded = Math.min(seq, MAX_SEQUENCE);
-    const record: NodeRecord = { vnet, ip, mac, router: this.#self, seq: bounded, state: 'here', stamp };
+    const record = this.#numbered({ vnet, ip, mac, router: this.#self, seq, state: 'here', stamp: 0 });
     return frozen ? { ...record, frozen } : record;
   }
 
-  /** Makes an own record a tombstone: same seq, fresh stamp. Undefined (and nothing done) if there is none in state `here`. */
+  /**
+   * Makes an own record a tombstone: same seq (as in `originate`), fresh stamp. Undefined (and nothing done) if there is
+   * none in state `here`.
+   */
   withdraw(vnet: VnetId, ip: Ip): NodeRecord | undefined {
     const record = this.here(vnet, ip);
     if (record?.router !== this.#self) return undefined;
     const { frozen: _, ...rest } = record;
-    return this.#originate({ ...rest, state: 'withdrawn', stamp: this.#freshStamp() });
+    return this.#originate(this.#numbered({ ...rest, state: 'withdrawn' }));
   }
 
   /**
-   * `known`: it is the winner already. `stale`: it is beaten by the one that `get` gives, or names this router and was never
-   * made by it.
+   * `known`: it is the winner already. `stale`: it is beaten by the one that `get` gives; or it says of this router what
+   * nothing could ever beat, and is no word of its own.
    */
   apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
-    if (record.router === this.#self && record.stamp > OWN_STAMP_LIMIT) return 'stale';
-    return this.#apply(record);
-  }
-
-  #apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
+    if (record.router === this.#self) {
+      if (record.seq >= MAX_SEQUENCE && !this.#stamps.isCredible(record.stamp)) return 'stale';
+      this.#stamps.heard(record.stamp);
+    }
     const shelf = this.#shelf(record.router);
     shelf.highestStamp = Math.max(shelf.highestStamp, record.stamp);
     const displaced = this.#records.get(record.vnet, record.ip.key);
@@ -226,14 +222,16 @@ export class Directory {
   }
 
   #originate(record: NodeRecord): NodeRecord {
-    this.#apply(record);
+    this.apply(record);
     return record;
   }
 
-  /** Rises even when the wall clock stands still, is set back, or was ahead when the state was saved. */
-  #freshStamp(): number {
-    const last = this.#shelves.get(this.#self)?.highestStamp ?? 0;
-    return Math.max(last + 1, Math.min(CLOCK_STAMP_LIMIT, Math.floor(this.#clock.wallMs() * 1000)));
+  /** An own record with the numbers that it gets now. */
+  #numbered(record: NodeRecord): NodeRecord {
+    const stamp = this.#stamps.next();
+    const known = this.get(record.vnet, record.ip);
+    const isUnbeatable = known?.router === this.#self && known.seq === record.seq && known.stamp >= stamp;
+    return { ...record, seq: Math.min(record.seq + (isUnbeatable ? 1 : 0), MAX_SEQUENCE), stamp };
   }
 
   #shelf(router: RouterId): Shelf {
