@@ -273,6 +273,7 @@ export class Router {
     const { records, problem } = store.load();
     if (problem !== undefined) this.#warnings.push(problem);
     this.#tables.directory.load(records);
+    this.#tables.directory.keepMembers(this.#tables.gndt.memberIds);
     return store;
   }
 

@@ -12,6 +12,7 @@ export const TOMBSTONE_MS = 24 * 3_600_000;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
+  /** What `get` gives. Of a record that was dropped (`keepMembers`): that record as withdrawn, and `get` gives nothing. */
   readonly after: NodeRecord;
 }
 
@@ -32,6 +33,8 @@ interface Shelf {
   readonly records: Set<NodeRecord>;
   highestStamp: number;
   hash: number;
+  /** Of the records. */
+  tombstones: number;
 }
 
 /** A MAC's records. Nearly every MAC has one address: then no list is kept for it. */
@@ -40,7 +43,8 @@ type OfMac = NodeRecord | readonly NodeRecord[];
 /**
  * The replicated map node address → record. `apply` is idempotent and commutative: any two directories that have seen
  * the same records, in whatever order and however often, hold the same ones. All calls but `all`, `of`, `missing`,
- * `load` and `expire` take constant time.
+ * `load`, `keepMembers` and `expire` take constant time. It refuses nothing for want of room: whoever lets records in asks
+ * `size` and `count` first.
  *
  * There may be 100,000 records in it that never change, so what only some of them have (a VR before, a time of
  * withdrawal) is kept beside them, and what can be computed again (the hash) is not kept.
@@ -88,6 +92,17 @@ export class Directory {
   /** All records that name the router, tombstones included. */
   of(router: RouterId): readonly NodeRecord[] {
     return [...(this.#shelves.get(router)?.records ?? [])];
+  }
+
+  /** How many records name the router, tombstones included. */
+  count(router: RouterId): number {
+    return this.#shelves.get(router)?.records.size ?? 0;
+  }
+
+  /** How many of them are in state `here`. */
+  countHere(router: RouterId): number {
+    const shelf = this.#shelves.get(router);
+    return shelf === undefined ? 0 : shelf.records.size - shelf.tombstones;
   }
 
   all(): IterableIterator<NodeRecord> {
@@ -209,11 +224,31 @@ export class Directory {
   expire(): void {
     const limitMs = this.#clock.wallMs() - TOMBSTONE_MS;
     for (const [record, withdrawnMs] of this.#tombstones) {
-      if (withdrawnMs >= limitMs) continue;
-      this.#remove(record);
-      this.#records.delete(record.vnet, record.ip.key);
-      this.#previous.delete(record.vnet, record.ip.key);
+      if (withdrawnMs < limitMs) this.#forget(record);
     }
+  }
+
+  /**
+   * Forgets all that routers which are no members have said, tombstones included, and that a node was at one of them
+   * before. Returns what was dropped. Of what such a record had beaten nothing is known any more: who has the node says so
+   * again, when it is heard or when tables are compared.
+   * @param members all routers of gndt.json, this one included
+   */
+  keepMembers(members: ReadonlySet<RouterId>): readonly SavedRecord[] {
+    const strangers = [...this.#shelves.keys()].filter((router) => !members.has(router));
+    const gone = strangers.flatMap((router) => this.of(router));
+    const dropped = gone.map((record) => this.saved(record));
+    for (const record of gone) this.#forget(record);
+    for (const router of strangers) this.#shelves.delete(router);
+    for (const { vnet, ip } of this.#records.values()) {
+      const previous = this.previous(vnet, ip);
+      if (previous !== undefined && !members.has(previous)) this.#previous.delete(vnet, ip.key);
+    }
+    for (const before of gone) {
+      const { frozen: _, ...after } = before;
+      this.#subscribers.notify({ before, after: { ...after, state: 'withdrawn' } });
+    }
+    return dropped;
   }
 
   #isFrozenHere(vnet: VnetId, ip: Ip): boolean {
@@ -237,7 +272,7 @@ export class Directory {
   #shelf(router: RouterId): Shelf {
     let shelf = this.#shelves.get(router);
     if (shelf === undefined) {
-      shelf = { records: new Set(), highestStamp: 0, hash: 0 };
+      shelf = { records: new Set(), highestStamp: 0, hash: 0, tombstones: 0 };
       this.#shelves.set(router, shelf);
     }
     return shelf;
@@ -252,8 +287,16 @@ export class Directory {
     const shelf = this.#shelf(record.router);
     shelf.records.add(record);
     shelf.hash = addHash(shelf.hash, hashRecord(record), 1);
-    if (record.state === 'withdrawn') this.#tombstones.set(record, this.#withdrawnMs(record));
-    else this.#indexMac(record);
+    if (record.state === 'withdrawn') {
+      shelf.tombstones++;
+      this.#tombstones.set(record, this.#withdrawnMs(record));
+    } else this.#indexMac(record);
+  }
+
+  #forget(record: NodeRecord): void {
+    this.#remove(record);
+    this.#records.delete(record.vnet, record.ip.key);
+    this.#previous.delete(record.vnet, record.ip.key);
   }
 
   /** Takes it out of all indexes; its places in `#records` and `#previous` are the caller's. */
@@ -261,8 +304,10 @@ export class Directory {
     const shelf = this.#shelf(record.router);
     shelf.records.delete(record);
     shelf.hash = addHash(shelf.hash, hashRecord(record), -1);
-    if (record.state === 'withdrawn') this.#tombstones.delete(record);
-    else this.#unindexMac(record);
+    if (record.state === 'withdrawn') {
+      shelf.tombstones--;
+      this.#tombstones.delete(record);
+    } else this.#unindexMac(record);
   }
 
   /** The lists are replaced, not changed: callers of `byMac` may hold them. */

@@ -23,6 +23,7 @@ interface Lookups {
   readonly vnets: ReadonlyMap<VnetId, VnetConfig>;
   readonly vnetsByName: ReadonlyMap<string, VnetConfig>;
   readonly networks: PrefixIndex<NetworkConfig>;
+  readonly memberIds: ReadonlySet<RouterId>;
   readonly others: readonly RouterEntry[];
   readonly ownClients: readonly OwnClient[];
   readonly clients: VnetMap<string, WireguardClient>;
@@ -174,6 +175,11 @@ export class Gndt {
     return this.#routersByPeer.get(peer);
   }
 
+  /** All routers, this one included. */
+  get memberIds(): ReadonlySet<RouterId> {
+    return this.#lookups.memberIds;
+  }
+
   otherRouters(): readonly RouterEntry[] {
     return this.#lookups.others;
   }
@@ -189,6 +195,7 @@ function lookupsOf(config: GndtConfig, self: RouterId, own: readonly OwnClient[]
     vnets: new Map(config.vnets.map((vnet) => [vnet.id, vnet])),
     vnetsByName: new Map(config.vnets.map((vnet) => [vnet.name, vnet])),
     networks,
+    memberIds: new Set([self, ...config.routers.map(({ id }) => id)]),
     others: config.routers.filter((router) => router.id !== self),
     ownClients: own,
     clients,

@@ -14,6 +14,12 @@ function without(gndt: GndtText, router: string): GndtText {
   };
 }
 
+/** How many records site a's router has of another. */
+async function recordsOf(lab: Lab, router: string): Promise<number> {
+  const records = await lab.daemon('a').get<{ router: string }[]>('/v1/directory');
+  return records.filter((record) => record.router === router).length;
+}
+
 async function reloadAll(lab: Lab, sites: readonly ('a' | 'b')[], gndt: GndtText): Promise<void> {
   for (const site of sites) {
     writeConfig(lab.daemon(site), 'gndt', gndt);
@@ -25,7 +31,9 @@ test('a site is removed and added again; others do not notice', { skip: cannotRu
   withLab(t, { topology: 'three-site' }, async (lab) => {
     const all = readGndt(lab.daemon('a'));
     await ping(lab, 'a1', '10.3.0.11');
+    assert.ok((await recordsOf(lab, 'vr-c')) > 0);
     await reloadAll(lab, ['a', 'b'], without(all, 'vr-c'));
+    assert.equal(await recordsOf(lab, 'vr-c'), 0, 'what the removed router has said is still known');
     assert.ok(await isUnreachable(lab, 'a1', '10.3.0.11'), 'the removed site is reached');
     assert.ok(await isUnreachable(lab, 'c1', '10.1.0.11'), 'the removed site reaches another');
     await ping(lab, 'a1', '10.2.0.11');

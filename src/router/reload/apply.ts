@@ -75,9 +75,11 @@ export async function prepareConfig(
 
 function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: VineConfig): void {
   const { tables, compiler, plane, tunnel, mobility, lanSide } = parts;
-  const { gndt, lndt } = tables;
+  const { gndt, lndt, directory } = tables;
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   lndt.adopt(after.lndt);
+  // What a router has said that is no member any more ends with it.
+  directory.keepMembers(gndt.memberIds);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);
   for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);

@@ -24,7 +24,9 @@ export class LocalRecords {
     directory.subscribe(({ after }) => {
       // Not `after` itself: another listener may have changed the directory meanwhile.
       const current = directory.get(after.vnet, after.ip);
-      if (current !== undefined && this.#note(current)) changed();
+      const isLocal =
+        current === undefined ? this.#records.delete(after.vnet, after.ip.key) : this.#note(current);
+      if (isLocal) changed();
     });
   }
 

@@ -75,3 +75,13 @@ test('a tombstone that has expired is not kept', () => {
   directory.expire();
   assert.deepEqual(names(), []);
 });
+
+test('a native node’s record that is dropped with its router is not kept, and the state is written anew', () => {
+  const { directory, put, names, changes } = setUp();
+  put('10.1.0.9', 'vr-b', 2);
+  put('10.2.0.9', 'vr-b', 2);
+  const before = changes();
+  directory.keepMembers(new Set(['vr-a']));
+  assert.equal(changes(), before + 1);
+  assert.deepEqual(names(), []);
+});
