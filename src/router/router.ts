@@ -102,7 +102,8 @@ export class Router {
     const hwdt = new Hwdt(this.#clock);
     const lndt = new Lndt(config.lndt, gndt, directory);
     this.#tables = { gndt, directory, hwdt, lndt };
-    this.#store = this.#loadState();
+    const { store, hasStrangers } = this.#loadState();
+    this.#store = store;
     this.#sockets = openSockets(native, config.router, gndt, config.lndt);
     const { lans, tuns } = this.#sockets;
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
@@ -151,6 +152,7 @@ export class Router {
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wakeHolding());
     this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
+    if (hasStrangers) this.#store.schedule(() => this.#local.all());
   }
 
   /** Settles when the router is ready: tables complete, workers running. */
@@ -265,7 +267,7 @@ export class Router {
     });
   }
 
-  #loadState(): StateStore {
+  #loadState(): { readonly store: StateStore; readonly hasStrangers: boolean } {
     const { config } = this.#options;
     const store = new StateStore(config.router.stateDir, this.#clock, (message) =>
       this.#hub.emit('error', 'state_write_failed', 'the state could not be written', { reason: message }),
@@ -273,8 +275,8 @@ export class Router {
     const { records, problem } = store.load();
     if (problem !== undefined) this.#warnings.push(problem);
     this.#tables.directory.load(records);
-    this.#tables.directory.keepMembers(this.#tables.gndt.memberIds);
-    return store;
+    const strangers = this.#tables.directory.keepMembers(this.#tables.gndt.memberIds);
+    return { store, hasStrangers: strangers.length > 0 };
   }
 
   /** Follows the directory before mobility does, as the forwarding table: frames are taken when packets can be routed. */

@@ -1,6 +1,6 @@
 /** Stopping `vined`: in order within a second and with its state saved; killed, without harm to its machine. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Lab } from '../lab/lab.js';
@@ -70,4 +70,46 @@ test('SIGKILL: nothing harmful is left in the kernel, and it comes back', { skip
     const state = readdirSync(join(lab.daemon('a').directory, 'state'));
     assert.ok(!state.some((name) => name.includes('corrupt')), `state: ${state.join(' ')}`);
   }),
+);
+
+/** A line of the state file. */
+function stateLine(ip: string, router: string, seq: number, stamp: number): string {
+  const mac = '52:54:00:00:00:77';
+  return JSON.stringify({ vnet: 1, ip, mac, router, seq, state: 'here', stamp });
+}
+
+test(
+  'a state file with strangers and impossible numbers: left out, reported, never back',
+  { skip: cannotRun },
+  (t) =>
+    withLab(t, { topology: 'two-site', daemons: false }, async (lab) => {
+      const directory = join(lab.daemon('a').directory, 'state');
+      const file = join(directory, 'directory.json');
+      const lines = [
+        stateLine('10.1.0.77', 'vr-gone', 9, 1_767_225_600_000_000),
+        stateLine('10.1.0.78', 'vr-a', Number.MAX_SAFE_INTEGER, 1_767_225_600_000_000),
+        stateLine('127.0.0.1', 'vr-a', 1, 1_767_225_600_000_000),
+        stateLine('10.1.0.12', 'vr-a', 3, 2 ** 52),
+      ];
+      writeFileSync(file, `{ "version": 1, "records": [\n${lines.join(',\n')}\n] }\n`);
+      for (const site of ['a', 'b'] as const) lab.daemon(site).start();
+      await lab.waitConnected();
+      const warnings = (await lab.daemon('a').status()).warnings.join('\n');
+      assert.match(
+        warnings,
+        /2 of 4 records left out: records\[1\] \(10\.1\.0\.78\): seq.*records\[2\] \(127\.0\.0\.1\)/,
+      );
+      assert.ok(
+        readdirSync(directory).some((name) => name.includes('corrupt')),
+        'no copy is kept',
+      );
+      await waitFor('the file holds neither', () => {
+        const text = readFileSync(file, 'utf8');
+        return !/10\.1\.0\.7[78]/.test(text);
+      });
+      // The stamp at the end of its range does not keep this router from saying where the node is.
+      await untilKnownAt(lab, 'b', '10.1.0.12', 'a');
+      await untilKnownAt(lab, 'b', vm, 'a');
+      await ping(lab, 'a1', '10.2.0.11');
+    }),
 );

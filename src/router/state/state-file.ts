@@ -11,20 +11,24 @@ import { z } from 'zod';
 import { formatMac } from '../../net/mac.js';
 import type { SavedRecord } from '../../tables/directory.js';
 import { readMac, readName, readNodeIp } from '../../tables/files/read.js';
-import { text } from '../../tables/files/schema.js';
+import { text, wholeNumber } from '../../tables/files/schema.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../tables/record.js';
 
 /** Rises when an older program could not read the file. */
 const VERSION = 1;
 
+/** Bad records that are named in the warning; the others are counted. */
+const MOST_NAMED = 5;
+
+/** What no message could carry must not come from the disk either: it would be refused by every other router. */
 const recordSchema = z.strictObject({
-  vnet: z.number().int().min(1).max(65_535),
+  vnet: wholeNumber(1, 65_535, "the vnet's id"),
   ip: text(readNodeIp, { description: "the node's address" }),
   mac: text(readMac, { description: "the node's MAC" }),
   router: text(readName, { description: 'the VR on whose LAN it is' }),
-  seq: z.number().int().min(1).max(MAX_SEQUENCE),
+  seq: wholeNumber(0, MAX_SEQUENCE, 'the sequence number'),
   state: z.enum(['here', 'withdrawn']),
-  stamp: z.number().int().min(1).max(MAX_STAMP),
+  stamp: wholeNumber(0, MAX_STAMP, "its router's time of writing it, microseconds"),
   frozen: z.literal(true).optional(),
   previous: text(readName, { description: 'the VR where it was before' }).optional(),
 });
@@ -57,17 +61,29 @@ export function decodeState(source: string): DecodedState {
   const { version, records: entries } = envelope.data;
   if (version !== VERSION) return lost(`version ${version}, expected ${VERSION}`);
   const records: SavedRecord[] = [];
-  let firstBad: string | undefined;
+  const bad: string[] = [];
   for (const [index, entry] of entries.entries()) {
     const record = recordSchema.safeParse(entry);
     if (record.success) records.push(recordOf(record.data));
-    else firstBad ??= `records[${index}]: ${record.error.issues[0]?.message ?? 'malformed'}`;
+    else bad.push(`records[${index}]${addressIn(entry)}: ${problemOf(record.error)}`);
   }
-  if (firstBad === undefined) return { records, damage: undefined };
-  return {
-    records,
-    damage: `${entries.length - records.length} of ${entries.length} records bad, first ${firstBad}`,
-  };
+  return { records, damage: bad.length === 0 ? undefined : damageOf(bad, entries.length) };
+}
+
+function damageOf(bad: readonly string[], total: number): string {
+  const named = bad.slice(0, MOST_NAMED).join('; ');
+  const more = bad.length > MOST_NAMED ? `; and ${bad.length - MOST_NAMED} more` : '';
+  return `${bad.length} of ${total} records left out: ${named}${more}`;
+}
+
+function addressIn(entry: unknown): string {
+  const { success, data } = z.object({ ip: z.string().max(50) }).safeParse(entry);
+  return success ? ` (${data.ip})` : '';
+}
+
+function problemOf({ issues: [first] }: z.ZodError): string {
+  if (first === undefined) return 'malformed';
+  return first.path.length === 0 ? first.message : `${first.path.join('.')}: ${first.message}`;
 }
 
 function recordOf({ frozen, previous, ...record }: z.infer<typeof recordSchema>): SavedRecord {
