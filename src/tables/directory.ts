@@ -4,6 +4,7 @@ import type { Mac } from '../net/mac.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
 import { OwnStamps } from './own-stamps.js';
 import { addHash, compareRecords, hashRecord, MAX_SEQUENCE } from './record.js';
+import { StampOrder } from './stamp-order.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
@@ -28,9 +29,16 @@ export interface RecordDigest {
 /** A record, and where its node was before. */
 export type SavedRecord = NodeRecord & { readonly previous?: RouterId };
 
+/** A set; of this router's own records it is a `StampOrder`, which wants to know their hashes. */
+interface ShelfRecords extends Iterable<NodeRecord> {
+  readonly size: number;
+  add(record: NodeRecord, hash: number): unknown;
+  delete(record: NodeRecord, hash: number): unknown;
+}
+
 /** The records that name one router, and their digest, kept up to date record by record. */
 interface Shelf {
-  readonly records: Set<NodeRecord>;
+  readonly records: ShelfRecords;
   highestStamp: number;
   hash: number;
   /** Of the records. */
@@ -56,6 +64,8 @@ export class Directory {
   /** The VR where the node was before its record's `router`, for those that have moved. */
   readonly #previous = new VnetMap<string, RouterId>();
   readonly #shelves = new Map<RouterId, Shelf>();
+  /** Those on the shelf of this router. */
+  readonly #own = new StampOrder();
   /** Records in state `here`. */
   readonly #byMac = new VnetMap<Mac, OfMac>();
   /** Tombstones, and the Unix time from which each counts its 24 h. */
@@ -192,22 +202,15 @@ export class Directory {
   missing(peer: RecordDigest): readonly NodeRecord[] {
     const own = this.digest(this.#self);
     if (own.hash === peer.hash && own.count === peer.count) return [];
-    const records = this.of(this.#self);
-    const lacking = this.explains(peer)
-      ? records.filter((record) => record.stamp > peer.highestStamp)
-      : [...records];
-    return lacking.sort((a, b) => a.stamp - b.stamp);
+    return this.explains(peer) ? this.#own.after(peer.highestStamp) : [...this.#own];
   }
 
-  /** Does the peer hold own records as they are here, though perhaps not all? If not, it may have some that are not here. */
+  /**
+   * Does the peer hold own records as they are here, though perhaps not all? If not, it may have some that are not here.
+   * Whatever digest is sent, this costs no walk through all records.
+   */
   explains(peer: RecordDigest): boolean {
-    let count = 0;
-    let hash = 0;
-    for (const record of this.#shelves.get(this.#self)?.records ?? []) {
-      if (record.stamp > peer.highestStamp) continue;
-      count++;
-      hash = addHash(hash, hashRecord(record), 1);
-    }
+    const { count, hash } = this.#own.upTo(peer.highestStamp);
     return count === peer.count && hash === peer.hash;
   }
 
@@ -272,7 +275,8 @@ export class Directory {
   #shelf(router: RouterId): Shelf {
     let shelf = this.#shelves.get(router);
     if (shelf === undefined) {
-      shelf = { records: new Set(), highestStamp: 0, hash: 0, tombstones: 0 };
+      const records = router === this.#self ? this.#own : new Set<NodeRecord>();
+      shelf = { records, highestStamp: 0, hash: 0, tombstones: 0 };
       this.#shelves.set(router, shelf);
     }
     return shelf;
@@ -285,8 +289,9 @@ export class Directory {
       this.#previous.set(vnet, ip.key, displaced.router);
     }
     const shelf = this.#shelf(record.router);
-    shelf.records.add(record);
-    shelf.hash = addHash(shelf.hash, hashRecord(record), 1);
+    const hash = hashRecord(record);
+    shelf.records.add(record, hash);
+    shelf.hash = addHash(shelf.hash, hash, 1);
     if (record.state === 'withdrawn') {
       shelf.tombstones++;
       this.#tombstones.set(record, this.#withdrawnMs(record));
@@ -302,8 +307,9 @@ export class Directory {
   /** Takes it out of all indexes; its places in `#records` and `#previous` are the caller's. */
   #remove(record: NodeRecord): void {
     const shelf = this.#shelf(record.router);
-    shelf.records.delete(record);
-    shelf.hash = addHash(shelf.hash, hashRecord(record), -1);
+    const hash = hashRecord(record);
+    shelf.records.delete(record, hash);
+    shelf.hash = addHash(shelf.hash, hash, -1);
     if (record.state === 'withdrawn') {
       shelf.tombstones--;
       this.#tombstones.delete(record);
