@@ -202,7 +202,7 @@ export class Directory {
   missing(peer: RecordDigest): readonly NodeRecord[] {
     const own = this.digest(this.#self);
     if (own.hash === peer.hash && own.count === peer.count) return [];
-    return this.explains(peer) ? this.#own.after(peer.highestStamp) : [...this.#own];
+    return this.#own.after(this.explains(peer) ? peer.highestStamp : -1);
   }
 
   /**

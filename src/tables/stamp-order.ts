@@ -71,10 +71,16 @@ export class StampOrder {
 
   /** The records that are newer than the stamp, oldest first. */
   after(stamp: number): NodeRecord[] {
-    const first = this.#chunks.findIndex(({ records }) => !isAllUpTo(records, stamp));
-    return this.#chunks
-      .slice(first < 0 ? this.#size : first)
-      .flatMap(({ records }, i) => (i === 0 ? records.slice(countUpTo(records, stamp)) : records));
+    const found: NodeRecord[] = [];
+    for (const { records } of this.#chunks) {
+      if (isAllUpTo(records, stamp)) continue;
+      const older = found.length === 0 ? countUpTo(records, stamp) : 0;
+      for (let i = older; i < records.length; i++) {
+        const record = records[i];
+        if (record !== undefined) found.push(record);
+      }
+    }
+    return found;
   }
 
   /** Index of the first chunk whose last record is not before this one; behind the last chunk there is none. */
