@@ -1,7 +1,10 @@
 /**
  * Finds out whether nodes that fell silent are still there: 15 min without a frame, then three unicast questions.
  * A native node that answers none is reported gone; a visiting one is only marked silent, because being quiet is not
- * having moved.
+ * having moved; an address of neither kind (link-local, in no network, of a node that is elsewhere) is forgotten.
+ *
+ * Whatever becomes of it, a binding that answered nothing is marked silent first and not asked again until it is seen: the
+ * places for questions are few, and no number of dead ones may hold them.
  */
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
@@ -14,7 +17,7 @@ export const SILENT_AFTER_MS = 15 * 60_000;
 export const PROBES = 3;
 export const PROBE_EVERY_MS = 1000;
 const CHECK_EVERY_MS = 10_000;
-/** Probed at once; the rest waits for the next check. */
+/** Of one LAN, probed at once; the rest waits for the next check. */
 const MAX_PROBED_AT_ONCE = 256;
 
 /** What the prober needs of a binding; `Binding` of the HWDT fits. */
@@ -28,21 +31,26 @@ export interface ProbedBinding {
   readonly silent: boolean;
 }
 
+/** What an address is to this VR: its own network's, a node's from elsewhere that is here, or nobody's of ours. */
+export type Standing = 'native' | 'visiting' | 'strange';
+
 export interface ProbeView {
-  /** Bindings not seen for longer than that. */
-  stale(olderThanMs: number): readonly ProbedBinding[];
+  /** A LAN's bindings not seen for longer than that; those that matter most first. */
+  stale(lan: LanIndex, olderThanMs: number): Iterable<ProbedBinding>;
   get(vnet: VnetId, ip: Ip): ProbedBinding | undefined;
   markSilent(vnet: VnetId, ip: Ip): void;
-  isVisiting(vnet: VnetId, ip: Ip): boolean;
+  forget(vnet: VnetId, ip: Ip): void;
+  standing(vnet: VnetId, ip: Ip): Standing;
 }
+
+/** Timers of a LAN's bindings that are being probed. */
+type Probing = Map<string, Timer>;
 
 export class Prober {
   readonly #ports: AskingPorts;
-  readonly #lans: readonly AskingLan[];
   readonly #view: ProbeView;
   readonly #gone: (binding: ProbedBinding) => void;
-  /** Timers of the bindings being probed. */
-  readonly #probing = new Map<string, Timer>();
+  readonly #probing: ReadonlyMap<AskingLan, Probing>;
   #check: Timer | undefined;
 
   /** @param gone called once for a native node that answered no probe; its owner forgets the binding */
@@ -53,7 +61,7 @@ export class Prober {
     gone: (binding: ProbedBinding) => void,
   ) {
     this.#ports = ports;
-    this.#lans = lans;
+    this.#probing = new Map(lans.map((lan) => [lan, new Map()]));
     this.#view = view;
     this.#gone = gone;
   }
@@ -65,38 +73,47 @@ export class Prober {
   stop(): void {
     this.#check?.cancel();
     this.#check = undefined;
-    for (const timer of this.#probing.values()) timer.cancel();
-    this.#probing.clear();
+    for (const probing of this.#probing.values()) {
+      for (const timer of probing.values()) timer.cancel();
+      probing.clear();
+    }
   }
 
   #checkAll(): void {
     this.#check = this.#ports.clock.after('silent nodes', CHECK_EVERY_MS, () => this.#checkAll());
-    for (const binding of this.#view.stale(SILENT_AFTER_MS)) {
-      if (this.#probing.size >= MAX_PROBED_AT_ONCE) return;
-      if (binding.source === 'static' || binding.silent || this.#probing.has(keyOf(binding))) continue;
-      this.#probe(binding, 0);
+    for (const [lan, probing] of this.#probing) this.#checkLan(lan, probing);
+  }
+
+  #checkLan(lan: AskingLan, probing: Probing): void {
+    for (const binding of this.#view.stale(lan.index, SILENT_AFTER_MS)) {
+      if (probing.size >= MAX_PROBED_AT_ONCE) return;
+      if (binding.source === 'static' || binding.silent || probing.has(keyOf(binding))) continue;
+      this.#probe(lan, probing, binding, 0);
     }
   }
 
-  #probe(binding: ProbedBinding, sent: number): void {
-    const lan = this.#lans.find((candidate) => candidate.index === binding.lan);
-    if (lan === undefined || this.#wasHeard(binding)) {
-      this.#probing.delete(keyOf(binding));
+  #probe(lan: AskingLan, probing: Probing, binding: ProbedBinding, sent: number): void {
+    if (this.#wasHeard(binding)) {
+      probing.delete(keyOf(binding));
       return;
     }
     if (sent === PROBES) {
-      this.#probing.delete(keyOf(binding));
-      if (this.#view.isVisiting(binding.vnet, binding.ip)) {
-        this.#view.markSilent(binding.vnet, binding.ip);
-      } else {
-        this.#gone(binding);
-      }
+      probing.delete(keyOf(binding));
+      this.#unanswered(binding);
       return;
     }
-    const timer = this.#ports.clock.after('probe', PROBE_EVERY_MS, () => this.#probe(binding, sent + 1));
-    this.#probing.set(keyOf(binding), timer);
+    const next = (): void => this.#probe(lan, probing, binding, sent + 1);
+    probing.set(keyOf(binding), this.#ports.clock.after('probe', PROBE_EVERY_MS, next));
     const from = ownAddress(lan, binding.ip.family);
     this.#ports.sendFrame(lan.index, probe(binding.ip, lan.mac, binding.mac, from));
+  }
+
+  #unanswered(binding: ProbedBinding): void {
+    const { vnet, ip } = binding;
+    this.#view.markSilent(vnet, ip);
+    const standing = this.#view.standing(vnet, ip);
+    if (standing === 'native') this.#gone(binding);
+    else if (standing === 'strange') this.#view.forget(vnet, ip);
   }
 
   /** Seen since, at another MAC, or forgotten meanwhile: in each case nothing is left to find out. */
@@ -107,5 +124,5 @@ export class Prober {
 }
 
 function keyOf(binding: ProbedBinding): string {
-  return `${binding.lan} ${binding.vnet} ${binding.ip.key} ${binding.mac}`;
+  return `${binding.vnet} ${binding.ip.key} ${binding.mac}`;
 }

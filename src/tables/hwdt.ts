@@ -5,8 +5,10 @@ import type { BindingSource, LanIndex, VnetId } from './model.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
-/** Bindings a LAN may have before the least recently seen one is evicted (tables.md). */
-export const DEFAULT_LIMIT_PER_LAN = 65_536;
+/** Newcomers that a LAN may have before the one that was seen longest ago is evicted. */
+export const DEFAULT_NEWCOMERS_PER_LAN = 16_384;
+/** Bindings that one frame without an address refreshes. */
+const MOST_REFRESHED = 256;
 
 /** One MAC ↔ IP binding as seen on one of this VR's LANs. Times are the clock's monotonic milliseconds. */
 export interface Binding {
@@ -41,31 +43,46 @@ interface Address {
   shownMac: Mac;
 }
 
+/** By `vnet/ip`; least recently seen first. */
+type BySighting = Map<string, Entry>;
+
 interface LanTable {
-  /** By `vnet/ip`, least recently seen first; so are each MAC's. */
-  readonly byIp: Map<string, Entry>;
+  /** Static, or of an address that is established. */
+  readonly established: BySighting;
+  readonly newcomers: BySighting;
+  /** Least recently seen first. */
   readonly byMac: Map<Mac, Set<Entry>>;
 }
 
 /**
+ * Why subscribers are told: what `get` gives has appeared or changed by a frame; it was told to forget it; there was no
+ * room for it.
+ */
+export type BindingChange = 'seen' | 'forgotten' | 'evicted';
+
+/**
  * The HardWare Description Table: (vnet, LAN, MAC) ↔ IPs of what is seen on the VR's own LANs. On one LAN an address
  * belongs to one MAC at a time. `static` bindings (the gateway machine's own addresses) are the operator's word: frames
- * do not change them, and they are neither evicted nor called stale. Bounded per LAN; every call on one address takes
- * constant time.
+ * do not change them, and they are neither evicted nor called stale. Every call on one address takes constant time.
+ *
+ * A LAN can make up any number of addresses. So the bindings of established ones (nodes with a record here; whoever owns
+ * the records says which) are kept apart from the newcomers, whose number is bounded: the one that was seen longest ago is
+ * evicted for a new one, and never a binding of an established node.
  */
 export class Hwdt {
   readonly #clock: Clock;
-  readonly #limitPerLan: number;
+  readonly #newcomersPerLan: number;
   readonly #lans = new Map<LanIndex, LanTable>();
   readonly #addresses = new VnetMap<string, Address>();
-  readonly #subscribers = new Subscribers<[VnetId, Ip]>();
+  readonly #established = new VnetMap<string, true>();
+  readonly #subscribers = new Subscribers<[VnetId, Ip, BindingChange]>();
   #sightings = 0;
   #size = 0;
   #evicted = 0;
 
-  constructor(clock: Clock, limitPerLan = DEFAULT_LIMIT_PER_LAN) {
+  constructor(clock: Clock, newcomersPerLan = DEFAULT_NEWCOMERS_PER_LAN) {
     this.#clock = clock;
-    this.#limitPerLan = limitPerLan;
+    this.#newcomersPerLan = newcomersPerLan;
   }
 
   get size(): number {
@@ -80,31 +97,52 @@ export class Hwdt {
   /** A frame on the LAN said that `mac` has `ip`. */
   learn(lan: LanIndex, vnet: VnetId, mac: Mac, ip: Ip, source: BindingSource): Learned {
     const table = this.#lan(lan);
-    const known = table.byIp.get(addressKey(vnet, ip));
+    const known = entryOf(table, addressKey(vnet, ip));
     if (known?.source === 'static' && source !== 'static') {
       if (known.mac === mac) this.#seen(table, known);
       return { outcome: 'known', previousMac: known.mac === mac ? undefined : known.mac };
     }
     if (known?.mac === mac) {
       known.source = source;
+      if (source === 'static') this.#place(known);
       this.#seen(table, known);
-      this.#tellIfChanged(vnet, ip);
+      this.#tellIfChanged(vnet, ip, 'seen');
       return { outcome: 'known', previousMac: undefined };
     }
     const previousMac = known?.mac;
     if (known !== undefined) this.#drop(known);
-    else if (table.byIp.size >= this.#limitPerLan) this.#evict(table);
     this.#add(table, lan, vnet, mac, ip, source);
-    this.#tellIfChanged(vnet, ip);
+    this.#evict(table);
+    this.#tellIfChanged(vnet, ip, 'seen');
     return { outcome: known === undefined ? 'new' : 'rebound', previousMac };
   }
 
-  /** A frame that names no address (RARP) shows that the MAC is alive: refreshes all its bindings on this LAN. */
+  /**
+   * A frame that names no address (RARP) shows that the MAC is alive: refreshes its bindings on this LAN, of more than 256
+   * those that were seen longest ago.
+   */
   seenMac(lan: LanIndex, mac: Mac): void {
     const table = this.#lan(lan);
-    const entries = [...(table.byMac.get(mac) ?? [])];
+    const entries: Entry[] = [];
+    for (const entry of table.byMac.get(mac) ?? []) if (entries.push(entry) === MOST_REFRESHED) break;
     for (const entry of entries) this.#seen(table, entry);
-    for (const entry of entries) this.#tellIfChanged(entry.vnet, entry.ip);
+    for (const entry of entries) this.#tellIfChanged(entry.vnet, entry.ip, 'seen');
+  }
+
+  /** The address is a node's of this router from now on, seen or not: no newcomer takes its bindings' place. */
+  establish(vnet: VnetId, ip: Ip): void {
+    if (this.#established.get(vnet, ip.key) !== undefined) return;
+    this.#established.set(vnet, ip.key, true);
+    for (const entry of this.#addresses.get(vnet, ip.key)?.entries ?? []) this.#place(entry);
+  }
+
+  /** It is none any more. Its bindings are as good as any other. */
+  release(vnet: VnetId, ip: Ip): void {
+    if (!this.#established.delete(vnet, ip.key)) return;
+    for (const entry of [...(this.#addresses.get(vnet, ip.key)?.entries ?? [])]) {
+      this.#place(entry);
+      this.#evict(this.#lan(entry.lan));
+    }
   }
 
   /** The freshest binding of the address over the vnet's LANs. */
@@ -122,14 +160,17 @@ export class Hwdt {
   }
 
   *all(): IterableIterator<Binding> {
-    for (const table of this.#lans.values()) for (const entry of table.byIp.values()) yield snapshot(entry);
+    for (const { established, newcomers } of this.#lans.values()) {
+      for (const entry of established.values()) yield snapshot(entry);
+      for (const entry of newcomers.values()) yield snapshot(entry);
+    }
   }
 
   /** Drops the address on all LANs. */
   forget(vnet: VnetId, ip: Ip): void {
     const entries = this.#addresses.get(vnet, ip.key)?.entries ?? [];
     for (const entry of [...entries]) this.#drop(entry);
-    this.#tellIfChanged(vnet, ip);
+    this.#tellIfChanged(vnet, ip, 'forgotten');
   }
 
   /** The address does not answer; the next sighting takes it back. */
@@ -137,31 +178,32 @@ export class Hwdt {
     for (const entry of this.#addresses.get(vnet, ip.key)?.entries ?? []) entry.silent = true;
   }
 
-  /** Bindings not seen for `olderThanMs` or longer, the oldest first on each LAN. For probing. */
-  stale(olderThanMs: number): readonly Binding[] {
+  /** A LAN's bindings not seen for `olderThanMs` or longer: established nodes first, of both kinds the oldest first. */
+  *stale(lan: LanIndex, olderThanMs: number): IterableIterator<Binding> {
     const limitMs = this.#clock.nowMs() - olderThanMs;
-    const found: Binding[] = [];
-    for (const table of this.#lans.values()) {
-      for (const entry of table.byIp.values()) {
+    const table = this.#lans.get(lan);
+    if (table === undefined) return;
+    for (const bindings of [table.established, table.newcomers]) {
+      for (const entry of bindings.values()) {
+        if (entry.source === 'static') continue;
         if (entry.lastSeenMs > limitMs) break;
-        if (entry.source !== 'static') found.push(snapshot(entry));
+        yield snapshot(entry);
       }
     }
-    return found;
   }
 
   /**
    * Calls `listener` synchronously after the LAN or the MAC that `get` gives for an address has appeared, changed or
    * gone; mere sightings are not told. Returns how to stop.
    */
-  subscribe(listener: (vnet: VnetId, ip: Ip) => void): () => void {
+  subscribe(listener: (vnet: VnetId, ip: Ip, change: BindingChange) => void): () => void {
     return this.#subscribers.subscribe(listener);
   }
 
   #lan(lan: LanIndex): LanTable {
     let table = this.#lans.get(lan);
     if (table === undefined) {
-      table = { byIp: new Map(), byMac: new Map() };
+      table = { established: new Map(), newcomers: new Map(), byMac: new Map() };
       this.#lans.set(lan, table);
     }
     return table;
@@ -173,8 +215,9 @@ export class Hwdt {
     entry.sighting = ++this.#sightings;
     entry.silent = false;
     const key = addressKey(entry.vnet, entry.ip);
-    table.byIp.delete(key);
-    table.byIp.set(key, entry);
+    const bindings = this.#bindingsFor(table, entry);
+    bindings.delete(key);
+    bindings.set(key, entry);
     const ofMac = table.byMac.get(entry.mac);
     ofMac?.delete(entry);
     ofMac?.add(entry);
@@ -193,7 +236,7 @@ export class Hwdt {
       silent: false,
       sighting: ++this.#sightings,
     };
-    table.byIp.set(addressKey(entry.vnet, entry.ip), entry);
+    this.#bindingsFor(table, entry).set(addressKey(entry.vnet, entry.ip), entry);
     const ofMac = table.byMac.get(entry.mac);
     if (ofMac === undefined) table.byMac.set(entry.mac, new Set([entry]));
     else ofMac.add(entry);
@@ -207,7 +250,7 @@ export class Hwdt {
   /** Takes it out of all indexes. The address itself stays until `#tellIfChanged`. */
   #drop(entry: Entry): void {
     const table = this.#lan(entry.lan);
-    table.byIp.delete(addressKey(entry.vnet, entry.ip));
+    this.#bindingsFor(table, entry).delete(addressKey(entry.vnet, entry.ip));
     const ofMac = table.byMac.get(entry.mac);
     ofMac?.delete(entry);
     if (ofMac?.size === 0) table.byMac.delete(entry.mac);
@@ -216,25 +259,32 @@ export class Hwdt {
     this.#size--;
   }
 
-  /** Makes room for one. Static bindings are passed over (and to the end, so that this stays cheap). */
-  #evict(table: LanTable): void {
-    for (let tries = table.byIp.size; tries > 0; tries--) {
-      const oldest = table.byIp.entries().next().value;
-      if (oldest === undefined) return;
-      const [key, entry] = oldest;
-      if (entry.source === 'static') {
-        table.byIp.delete(key);
-        table.byIp.set(key, entry);
-        continue;
-      }
-      this.#drop(entry);
+  #bindingsFor(table: LanTable, { vnet, ip, source }: Entry): BySighting {
+    const isKept = source === 'static' || this.#established.get(vnet, ip.key) !== undefined;
+    return isKept ? table.established : table.newcomers;
+  }
+
+  /** Where it belongs now. At the end, though it may have been seen before others there: that only delays a probe. */
+  #place(entry: Entry): void {
+    const table = this.#lan(entry.lan);
+    const key = addressKey(entry.vnet, entry.ip);
+    table.established.delete(key);
+    table.newcomers.delete(key);
+    this.#bindingsFor(table, entry).set(key, entry);
+  }
+
+  /** Makes room for one newcomer, if there are too many. */
+  #evict({ newcomers }: LanTable): void {
+    if (newcomers.size <= this.#newcomersPerLan) return;
+    for (const oldest of newcomers.values()) {
+      this.#drop(oldest);
       this.#evicted++;
-      this.#tellIfChanged(entry.vnet, entry.ip);
+      this.#tellIfChanged(oldest.vnet, oldest.ip, 'evicted');
       return;
     }
   }
 
-  #tellIfChanged(vnet: VnetId, ip: Ip): void {
+  #tellIfChanged(vnet: VnetId, ip: Ip, change: BindingChange): void {
     const address = this.#addresses.get(vnet, ip.key);
     if (address === undefined) return;
     const entry = freshest(address.entries);
@@ -244,12 +294,16 @@ export class Hwdt {
       address.shownLan = entry.lan;
       address.shownMac = entry.mac;
     }
-    this.#subscribers.notify(vnet, ip);
+    this.#subscribers.notify(vnet, ip, change);
   }
 }
 
 function addressKey(vnet: VnetId, ip: Ip): string {
   return `${vnet}/${ip.key}`;
+}
+
+function entryOf({ established, newcomers }: LanTable, key: string): Entry | undefined {
+  return established.get(key) ?? newcomers.get(key);
 }
 
 function freshest(entries: readonly Entry[] | undefined): Entry | undefined {

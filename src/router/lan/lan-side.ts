@@ -1,7 +1,7 @@
 /** Everything that this router does on its LANs by ARP and neighbour discovery, but for what mobility decides. */
 import { probe } from '../../arp/announce.js';
 import type { NeighbourFrame } from '../../arp/frame.js';
-import { Prober } from '../../arp/prober.js';
+import { Prober, type Standing } from '../../arp/prober.js';
 import { Resolver } from '../../arp/resolver.js';
 import { Scanner } from '../../arp/scanner.js';
 import type { Lan } from '../../mobility/ports.js';
@@ -45,11 +45,11 @@ export class LanSide {
       ports,
       lans,
       {
-        stale: (olderThanMs) => tables.hwdt.stale(olderThanMs),
+        stale: (lan, olderThanMs) => tables.hwdt.stale(lan, olderThanMs),
         get: (vnet, ip) => tables.hwdt.get(vnet, ip),
         markSilent: (vnet, ip) => tables.hwdt.markSilent(vnet, ip),
-        isVisiting: (vnet, ip) =>
-          tables.directory.here(vnet, ip) !== undefined && !tables.gndt.isHome(vnet, ip),
+        forget: (vnet, ip) => tables.hwdt.forget(vnet, ip),
+        standing: (vnet, ip) => standing(tables, vnet, ip),
       },
       ({ vnet, ip }) => options.onGone(vnet, ip),
     );
@@ -118,6 +118,11 @@ export class LanSide {
     const record = directory.here(vnet, ip);
     return record !== undefined && (record.router !== gndt.self || hwdt.get(vnet, ip) !== undefined);
   }
+}
+
+function standing({ directory, gndt }: Tables, vnet: VnetId, ip: Ip): Standing {
+  if (gndt.isHome(vnet, ip)) return 'native';
+  return directory.here(vnet, ip)?.router === gndt.self ? 'visiting' : 'strange';
 }
 
 /** Nodes that are at other routers. */

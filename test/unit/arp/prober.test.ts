@@ -19,15 +19,18 @@ const NODE: ProbedBinding = {
   silent: false,
 };
 
-/** A table with the bindings given; `visiting` holds addresses. */
+/** A table with the bindings given; `visiting` and `strange` hold addresses, all others are native. */
 function setUp(...bindings: ProbedBinding[]) {
   const recording = recordingPorts();
   const table = new Map(bindings.map((binding) => [binding.ip.key, binding]));
   const visiting = new Set<string>();
+  const strange = new Set<string>();
   const gone: string[] = [];
   const view = {
-    stale: (olderThanMs: number) =>
-      [...table.values()].filter(({ lastSeenMs }) => recording.clock.nowMs() - lastSeenMs > olderThanMs),
+    stale: (onLan: number, olderThanMs: number) =>
+      [...table.values()].filter(
+        ({ lan, lastSeenMs }) => lan === onLan && recording.clock.nowMs() - lastSeenMs > olderThanMs,
+      ),
     get: (vnet: number, ip: Ip) => {
       const binding = table.get(ip.key);
       return binding?.vnet === vnet ? binding : undefined;
@@ -36,11 +39,14 @@ function setUp(...bindings: ProbedBinding[]) {
       const binding = table.get(ip.key);
       if (binding !== undefined) table.set(ip.key, { ...binding, silent: true });
     },
-    isVisiting: (_vnet: number, ip: Ip) => visiting.has(ip.key),
-  };
+    forget: (_vnet: number, ip: Ip) => void table.delete(ip.key),
+    standing: (_vnet: number, ip: Ip) =>
+      visiting.has(ip.key) ? 'visiting' : strange.has(ip.key) ? 'strange' : 'native',
+  } as const;
+  const keeps = new Set<string>();
   const prober = new Prober(recording.ports, LANS, view, (binding) => {
     gone.push(binding.ip.key);
-    table.delete(binding.ip.key);
+    if (!keeps.has(binding.ip.key)) table.delete(binding.ip.key);
   });
   prober.start();
   const hear = (ip: string, at?: ProbedBinding['mac']): void => {
@@ -48,7 +54,7 @@ function setUp(...bindings: ProbedBinding[]) {
     assert.ok(binding);
     table.set(ip, { ...binding, mac: at ?? binding.mac, lastSeenMs: recording.clock.nowMs(), silent: false });
   };
-  return { ...recording, table, visiting, gone, prober, hear };
+  return { ...recording, table, visiting, strange, keeps, gone, prober, hear };
 }
 
 test('silent for 15 min: three unicast questions, then gone, once', () => {
@@ -140,6 +146,34 @@ test('a whole site that falls silent is probed in portions, and all of it', () =
   clock.advance(60_000);
   assert.equal(sent.length, 3000);
   assert.equal(gone.length, 1000);
+});
+
+test('an address that is native nowhere is dropped after its questions, and not reported', () => {
+  const linkLocal = { ...NODE, ip: Ip.of('fe80::9') };
+  const { clock, sent, gone, table, strange } = setUp(linkLocal);
+  strange.add('fe80::9');
+  clock.advance(60 * 60_000);
+  assert.equal(sent.length, 3);
+  assert.equal(table.size, 0);
+  assert.deepEqual(gone, []);
+});
+
+test('dead bindings that their owner keeps hold no place for ever: the silent node behind them is found', () => {
+  const dead = Array.from({ length: 600 }, (_, i) => ({ ...NODE, ip: Ip.v4(0xa9fe0100 + i) }));
+  const { clock, sent, gone, keeps } = setUp(...dead, { ...NODE, lastSeenMs: 1 });
+  for (const { ip } of dead) keeps.add(ip.key);
+  clock.advance(SILENT_AFTER_MS + 60_000);
+  assert.ok(gone.includes('10.1.0.9'));
+  clock.advance(60 * 60_000);
+  assert.equal(sent.length, 3 * 601, 'each is asked three times, once');
+});
+
+test('one LAN full of silent bindings takes no place of another', () => {
+  const many = Array.from({ length: 1_000 }, (_, i) => ({ ...NODE, ip: Ip.v4(0x0a010000 + i) }));
+  const other = { ...NODE, lan: 1, vnet: 2, ip: Ip.of('10.2.0.9'), lastSeenMs: 1 };
+  const { clock, gone } = setUp(...many, other);
+  clock.advance(SILENT_AFTER_MS + 15_000);
+  assert.ok(gone.includes('10.2.0.9'));
 });
 
 test('stop ends probes under way', () => {
