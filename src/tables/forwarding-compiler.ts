@@ -8,6 +8,7 @@ import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
 import type { Gndt } from './gndt.js';
 import type { Hwdt } from './hwdt.js';
+import { NEWCOMERS_SHARE } from './limits.js';
 import type { Lndt } from './lndt.js';
 import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
@@ -40,13 +41,20 @@ export class ForwardingCompiler {
   /** Configured routes of whole prefixes by the prefix's key, and of single addresses by the address's. */
   #fixedPrefixes = new VnetMap<string, FixedRoute>();
   #fixedHosts = new VnetMap<string, FixedRoute>();
-  #unplaced = new VnetMap<string, true>();
+  /** Routes that the table had no room for. */
+  #unplaced = new VnetMap<string, { readonly vnet: VnetId; readonly prefix: Prefix }>();
+  /** Addresses that have a host route for their binding alone: they have no record. */
+  #newcomers = new VnetMap<string, true>();
+  readonly #mostNewcomers: number;
+  #newcomersRefused = 0;
+  #routesRefused = 0;
   readonly #justMoved = new VnetMap<string, Timer>();
   readonly #unsubscribe: readonly (() => void)[];
 
   /** Subscribes; the table is complete after the first `rebuild`. */
   constructor(inputs: CompilerInputs) {
     this.#inputs = inputs;
+    this.#mostNewcomers = Math.floor(inputs.table.capacity * NEWCOMERS_SHARE);
     this.#readConfiguration();
     this.#unsubscribe = [
       inputs.directory.subscribe((change) => this.#changed(change)),
@@ -57,6 +65,13 @@ export class ForwardingCompiler {
   /** Routes that the table had no room for. */
   get unplaced(): number {
     return this.#unplaced.size;
+  }
+
+  counters(): Record<string, number> {
+    return {
+      forwarding_routes_refused: this.#routesRefused,
+      forwarding_newcomers_refused: this.#newcomersRefused,
+    };
   }
 
   /** Takes over what GNDT and LNDT say now. Its place among those who follow the directory stays the same. */
@@ -73,13 +88,14 @@ export class ForwardingCompiler {
     const { directory, hwdt, table, gndt } = this.#inputs;
     const before = [...table.routes()];
     this.#unplaced = new VnetMap();
+    this.#newcomers = new VnetMap();
     for (const { vnet, prefix } of this.#fixedPrefixes.values()) this.#update(vnet, prefix);
     for (const { vnet, prefix } of this.#fixedHosts.values()) this.#update(vnet, prefix);
     for (const { vnet, ip } of gndt.ownClients) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of directory.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, ip } of hwdt.all()) this.#update(vnet, Prefix.host(ip));
     for (const { vnet, prefix } of before) {
-      if (this.#routeOf(vnet, prefix) === undefined) table.delete(vnet, prefix);
+      if (this.#routeOf(vnet, prefix) === undefined) this.#remove(vnet, prefix);
     }
     const networks = new Map(gndt.config.networks.map((network) => [gndt.networkIndex(network), network]));
     for (let index = 0; index < MAX_NETWORKS; index++) {
@@ -127,10 +143,55 @@ export class ForwardingCompiler {
 
   #update(vnet: VnetId, prefix: Prefix): void {
     const route = this.#routeOf(vnet, prefix);
-    if (route === undefined) this.#inputs.table.delete(vnet, prefix);
-    const isPlaced = route === undefined || this.#inputs.table.set(vnet, prefix, route);
-    if (!isPlaced) this.#unplaced.set(vnet, prefix.key, true);
-    else if (this.#unplaced.size > 0) this.#unplaced.delete(vnet, prefix.key);
+    if (route === undefined || !this.#mayTakeRoom(vnet, prefix, route)) this.#remove(vnet, prefix);
+    else this.#put(vnet, prefix, route);
+  }
+
+  #put(vnet: VnetId, prefix: Prefix, route: Route): void {
+    if (this.#inputs.table.set(vnet, prefix, route)) {
+      if (this.#unplaced.size > 0) this.#unplaced.delete(vnet, prefix.key);
+    } else {
+      this.#unplaced.set(vnet, prefix.key, { vnet, prefix });
+      this.#routesRefused++;
+    }
+  }
+
+  /** One that has waited for room takes its place. */
+  #remove(vnet: VnetId, prefix: Prefix): void {
+    this.#inputs.table.delete(vnet, prefix);
+    if (this.#newcomers.size > 0) this.#newcomers.delete(vnet, prefix.address.key);
+    if (this.#unplaced.size === 0) return;
+    this.#unplaced.delete(vnet, prefix.key);
+    for (const waiting of this.#unplaced.values()) {
+      // Should it have to wait on, then behind the others.
+      this.#unplaced.delete(waiting.vnet, waiting.prefix.key);
+      const route = this.#routeOf(waiting.vnet, waiting.prefix);
+      if (route !== undefined) this.#put(waiting.vnet, waiting.prefix, route);
+      return;
+    }
+  }
+
+  /**
+   * A LAN can make up any number of bindings, so those without a record share a part of the room. One that gets no route is
+   * served by its network's: its MAC is asked for.
+   */
+  #mayTakeRoom(vnet: VnetId, prefix: Prefix, { kind }: Route): boolean {
+    const { key } = prefix.address;
+    const isNewcomer =
+      kind === RouteKind.host &&
+      this.#fixedHosts.get(vnet, key) === undefined &&
+      this.#inputs.directory.here(vnet, prefix.address) === undefined;
+    if (!isNewcomer) {
+      if (this.#newcomers.size > 0 && prefix.isHost) this.#newcomers.delete(vnet, key);
+      return true;
+    }
+    if (this.#newcomers.get(vnet, key) !== undefined) return true;
+    if (this.#newcomers.size >= this.#mostNewcomers) {
+      this.#newcomersRefused++;
+      return false;
+    }
+    this.#newcomers.set(vnet, key, true);
+    return true;
   }
 
   /** The route that exactly this prefix should have; undefined when a shorter one serves. */

@@ -41,6 +41,11 @@ export class ForwardingReader {
     return this.words[H.version] ?? 0;
   }
 
+  /** Routes for which there is room: three quarters of the slots. */
+  get capacity(): number {
+    return Math.floor((3 * (this.slotMask + 1)) / 4);
+  }
+
   /** Routes in the table. */
   get size(): number {
     return this.words[H.routes] ?? 0;

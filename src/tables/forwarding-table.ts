@@ -52,7 +52,7 @@ export class ForwardingTable extends ForwardingReader {
       return true;
     }
     const area = this.#areaFor(vnet);
-    if (area < 0 || 4 * (this.size + 1) > 3 * (this.slotMask + 1)) return false;
+    if (area < 0 || this.size >= this.capacity) return false;
     this.#change(() => {
       const meta = layout.packMeta(vnet, prefix.family, prefix.length);
       this.words[offset] = meta;

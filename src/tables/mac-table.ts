@@ -5,7 +5,8 @@ const MAGIC = 0x56694e4d;
 const H = { magic: 0, version: 1, slots: 2, size: 3, words: 4 } as const;
 /** In a slot: vnet and the MAC's first 16 bits, its last 32 bits, 1 when it is in use. */
 const SLOT_WORDS = 3;
-const DEFAULT_SLOTS = 1 << 17;
+/** Room for the MACs of all nodes that a directory may hold (`LIMITS.nodes`). */
+const DEFAULT_SLOTS = 1 << 18;
 /** Times a reader tries again before it takes a changing table to have no answer. */
 const SPINS = 1_000;
 
