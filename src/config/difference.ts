@@ -85,24 +85,31 @@ function describe(fields: Fields): string {
 }
 
 function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange[] {
-  const change = (name: string, old: string, now: string): ConfigChange[] =>
-    old === now
-      ? []
-      : [{ file: ROUTER_FILE, thing: 'setting', name, change: 'changed', detail: `${old} → ${now}` }];
   const listen = ({ metrics }: RouterConfig): string =>
     metrics === undefined ? NONE : formatSocket(metrics.address.key, metrics.port);
   return [
-    ...change('privateKeyFile', before.privateKeyFile, after.privateKeyFile),
-    ...change('metrics.listen', listen(before), listen(after)),
-    ...change('log.level', before.log.level, after.log.level),
-    ...change('mobility.verify', before.mobility.verify, after.mobility.verify),
-    ...change('mobility.maxMoves', String(before.mobility.maxMoves), String(after.mobility.maxMoves)),
-    ...change(
+    ...setting('privateKeyFile', before.privateKeyFile, after.privateKeyFile),
+    ...setting('metrics.listen', listen(before), listen(after)),
+    ...setting('log.level', before.log.level, after.log.level),
+    ...setting('mobility.verify', before.mobility.verify, after.mobility.verify),
+    ...setting('mobility.maxMoves', String(before.mobility.maxMoves), String(after.mobility.maxMoves)),
+    ...setting(
       'mobility.moveWindowSeconds',
       String(before.mobility.moveWindowSeconds),
       String(after.mobility.moveWindowSeconds),
     ),
+    ...limitChanges(before, after),
   ];
+}
+
+function limitChanges({ limits: before }: RouterConfig, { limits: after }: RouterConfig): ConfigChange[] {
+  const names = ['nodesPerLan', 'nodesPerRouter', 'nodes'] as const;
+  return names.flatMap((name) => setting(`limits.${name}`, String(before[name]), String(after[name])));
+}
+
+function setting(name: string, old: string, now: string): ConfigChange[] {
+  if (old === now) return [];
+  return [{ file: ROUTER_FILE, thing: 'setting', name, change: 'changed', detail: `${old} → ${now}` }];
 }
 
 function formatSocket(address: string, port: number): string {

@@ -19,6 +19,8 @@ import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
 import { ForwardingTable } from '../tables/forwarding-table.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
+import { LanGrowth } from '../tables/lan-growth.js';
+import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
@@ -67,6 +69,8 @@ export class Router {
   readonly #clock = systemClock;
   readonly #hub: EventHub;
   readonly #tables: Tables;
+  readonly #compiler: ForwardingCompiler;
+  readonly #growth: LanGrowth;
   readonly #forwarding = ForwardingTable.create();
   readonly #store: StateStore;
   readonly #local: LocalRecords;
@@ -106,10 +110,12 @@ export class Router {
     this.#store = store;
     this.#sockets = openSockets(native, config.router, gndt, config.lndt);
     const { lans, tuns } = this.#sockets;
+    const lanNodes = new LanNodes(gndt.self, directory, hwdt);
+    this.#growth = new LanGrowth(this.#clock, lanNodes, config.router.limits.nodesPerLan);
     // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
     const table = this.#forwarding;
-    const compiler = new ForwardingCompiler({ ...this.#tables, clock: this.#clock, table, lans, tuns });
-    compiler.rebuild();
+    this.#compiler = new ForwardingCompiler({ ...this.#tables, clock: this.#clock, table, lans, tuns });
+    this.#compiler.rebuild();
     this.#rescue = this.#createRescue(native);
     this.#relays = new Relays(native, gndt);
     this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
@@ -148,7 +154,7 @@ export class Router {
       collect: () => this.#metrics.collect(),
       onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
     });
-    this.#reloader = this.#createReloader(compiler);
+    this.#reloader = this.#createReloader();
     this.#view = this.#createView();
     hwdt.subscribe(() => this.#plane.wakeHolding());
     this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
@@ -239,12 +245,13 @@ export class Router {
     return [...this.#reloader.warnings(), ...this.#warnings];
   }
 
-  #createReloader(compiler: ForwardingCompiler): Reloader {
+  #createReloader(): Reloader {
     const { config, warnings, load } = this.#options;
     const parts: ApplyParts = {
       clock: this.#clock,
       tables: this.#tables,
-      compiler,
+      compiler: this.#compiler,
+      growth: this.#growth,
       plane: this.#plane,
       tunnel: this.#tunnel,
       mobility: this.#mobility,
@@ -397,6 +404,8 @@ export class Router {
       ...this.#lanSide.counters(),
       ...this.#tunnel.counters(),
       ...this.#mobility.counters(),
+      ...this.#growth.counters(),
+      ...this.#compiler.counters(),
       hwdt_evicted: this.#tables.hwdt.evicted,
     };
   }

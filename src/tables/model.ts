@@ -31,6 +31,7 @@ export interface RouterConfig {
   readonly stateDir: string;
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
+  readonly limits: LimitsConfig;
   readonly tun: readonly { readonly interface: string; readonly vnet: string }[];
 }
 
@@ -40,6 +41,16 @@ export interface MobilityConfig {
   readonly verify: VerifyMode;
   readonly maxMoves: number;
   readonly moveWindowSeconds: number;
+}
+
+/** How far the tables may grow; counted in addresses. */
+export interface LimitsConfig {
+  /** Records of nodes on one of this router's LANs. */
+  readonly nodesPerLan: number;
+  /** Records that name one other router, tombstones included. */
+  readonly nodesPerRouter: number;
+  /** Records in all, tombstones included. */
+  readonly nodes: number;
 }
 
 /** gndt.json, validated. */

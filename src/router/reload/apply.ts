@@ -6,6 +6,7 @@ import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
 import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
+import type { LanGrowth } from '../../tables/lan-growth.js';
 import type { LogLevel } from '../../tables/model.js';
 import type { PeerPlan } from '../../tunnel/peer-changes.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
@@ -22,6 +23,7 @@ export interface ApplyParts {
   readonly clock: Clock;
   readonly tables: Tables;
   readonly compiler: ForwardingCompiler;
+  readonly growth: LanGrowth;
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
@@ -80,6 +82,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.
   directory.keepMembers(gndt.memberIds);
+  parts.growth.setLimit(after.router.limits.nodesPerLan);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);
   for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);

@@ -1,6 +1,7 @@
 /** router.json: this router. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { LIMITS } from '../limits.js';
 import type { RouterConfig } from '../model.js';
 import {
   filePath,
@@ -68,6 +69,18 @@ const mobility = strict(
   'how moves of nodes are treated',
 );
 
+const limit = (name: keyof typeof LIMITS, description: string) =>
+  wholeNumber(1, LIMITS[name].most, description).default(LIMITS[name].default);
+
+const limits = strict(
+  {
+    nodesPerLan: limit('nodesPerLan', 'nodes that one LAN may make known; what is beyond does not move'),
+    nodesPerRouter: limit('nodesPerRouter', 'records that one other router may have here'),
+    nodes: limit('nodes', 'records in all'),
+  },
+  'how far the tables may grow',
+);
+
 export const routerSchema = strict(
   {
     $schema: schemaReference,
@@ -103,6 +116,7 @@ export const routerSchema = strict(
       'the log on stderr',
     ).prefault({}),
     mobility: mobility.prefault({}),
+    limits: limits.prefault({}),
     tun: z
       .array(port("a TUN port for the gateway machine's own addresses"))
       .default([])
@@ -129,6 +143,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     stateDir: resolve(directory, file.stateDir),
     log: file.log,
     mobility: file.mobility,
+    limits: file.limits,
     tun: file.tun,
   };
 }

@@ -91,6 +91,7 @@ test('settings that change live', () => {
     router.metrics = { listen: '[::1]:9770' };
     router.log = { level: 'debug' };
     router.mobility = { verify: 'strict', maxMoves: 6, moveWindowSeconds: 90 };
+    router.limits = { nodesPerLan: 1, nodesPerRouter: 2, nodes: 3 };
   });
   assert.deepEqual(shown(difference), [
     'router.json: changed setting privateKeyFile: /etc/vine/router.key → /etc/vine/other.key',
@@ -99,6 +100,9 @@ test('settings that change live', () => {
     'router.json: changed setting mobility.verify: optimistic → strict',
     'router.json: changed setting mobility.maxMoves: 5 → 6',
     'router.json: changed setting mobility.moveWindowSeconds: 180 → 90',
+    'router.json: changed setting limits.nodesPerLan: 4096 → 1',
+    'router.json: changed setting limits.nodesPerRouter: 16384 → 2',
+    'router.json: changed setting limits.nodes: 131072 → 3',
   ]);
   assert.deepEqual(difference.refused, []);
 });

@@ -25,6 +25,7 @@ test('router.json: what is left out has its default', () => {
     stateDir: '/var/lib/vine',
     log: { level: 'info' },
     mobility: { verify: 'optimistic', maxMoves: 5, moveWindowSeconds: 180 },
+    limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     tun: [],
   });
 });
@@ -39,6 +40,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
     stateDir: '../state',
     log: { level: 'trace' },
     mobility: { maxMoves: 9 },
+    limits: { nodesPerLan: 64 },
   };
   const { router } = good(written);
   assert.deepEqual(router.listen, [
@@ -50,6 +52,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.equal(router.stateDir, '/etc/state');
   assert.deepEqual(router.log, { level: 'trace' });
   assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 180 });
+  assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });
 
 test('gndt.json: addresses are values, vnets are ids, lists keep their order', () => {
