@@ -105,6 +105,7 @@ export class LanSide {
     const sum: Record<string, number> = {
       resolver_unanswered: this.#resolver.unanswered,
       resolver_refused: this.#resolver.refused,
+      resolver_displaced: this.#resolver.displaced,
     };
     for (const capture of this.#captures) {
       for (const [name, count] of Object.entries(capture.counters())) sum[name] = (sum[name] ?? 0) + count;

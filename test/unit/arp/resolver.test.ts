@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESOLVE_MAX_OUTSTANDING, Resolver } from '../../../src/arp/resolver.js';
+import { RESOLVE_MAX_FIRST, RESOLVE_MAX_OUTSTANDING, Resolver } from '../../../src/arp/resolver.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { recordingPorts } from './sent-questions.js';
@@ -98,14 +98,58 @@ test('a vnet without a LAN, groups and nobody are not asked for', () => {
 
 test('bounded: what exceeds the limit is refused and counted, until there is room', () => {
   const { resolver, sent, clock } = setUp();
-  for (let i = 0; i < RESOLVE_MAX_OUTSTANDING + 10; i++) resolver.want(2, Ip.v4(0x0a000001 + i));
-  assert.equal(sent.length, RESOLVE_MAX_OUTSTANDING);
-  assert.equal(resolver.outstanding, RESOLVE_MAX_OUTSTANDING);
+  for (let i = 0; i < RESOLVE_MAX_FIRST + 10; i++) resolver.want(2, Ip.v4(0x0a000001 + i));
+  assert.equal(sent.length, RESOLVE_MAX_FIRST);
+  assert.equal(resolver.outstanding, RESOLVE_MAX_FIRST);
   assert.equal(resolver.refused, 10);
   clock.advance(2000);
   assert.equal(resolver.outstanding, 0);
   resolver.want(2, NODE);
   assert.equal(resolver.outstanding, 1);
+});
+
+test('a scan of one vnet starves no other', () => {
+  const { resolver, sent } = setUp();
+  for (let i = 0; i < 5_000; i++) resolver.want(1, Ip.v4(0x0a010000 + i));
+  resolver.want(2, NODE);
+  assert.equal(sent.filter(({ lan, ip }) => lan === 1 && ip === NODE.key).length, 1);
+});
+
+test('a scan that goes on does not keep out a real node of its vnet; its questions stay bounded', () => {
+  const { resolver, sent, clock } = setUp();
+  let scanned = 0;
+  for (let ms = 0; ms < 3_000; ms += 10) {
+    for (let i = 0; i < 100; i++) resolver.want(2, Ip.v4(0x0a020000 + scanned++));
+    if (ms >= 1_000 && ms % 100 === 0) resolver.want(2, NODE);
+    clock.advance(10);
+  }
+  const asked = sent.filter(({ ip }) => ip === NODE.key);
+  assert.ok((asked[0]?.atMs ?? Number.POSITIVE_INFINITY) < 2_000, 'never asked for');
+  assert.ok(resolver.outstanding <= RESOLVE_MAX_OUTSTANDING);
+  assert.ok(sent.length < 3 * 2_000, `${sent.length} questions in 3 s`);
+  assert.ok(resolver.displaced > 0);
+});
+
+test('an address gives way only when its first question had its time', () => {
+  const { resolver, sent, clock } = setUp();
+  for (let i = 0; i < RESOLVE_MAX_FIRST; i++) resolver.want(2, Ip.v4(0x0a000001 + i));
+  clock.advance(299);
+  resolver.want(2, Ip.of('10.3.0.1'));
+  assert.deepEqual([resolver.refused, resolver.displaced], [1, 0]);
+  clock.advance(1);
+  resolver.want(2, NODE);
+  assert.deepEqual([resolver.refused, resolver.displaced], [1, 1]);
+  clock.advance(10_000);
+  assert.equal(sent.filter(({ ip }) => ip === '10.0.0.1').length, 2, 'the oldest gave way');
+  assert.equal(resolver.unanswered, RESOLVE_MAX_FIRST);
+});
+
+test('a quarter of the places is for addresses that are wanted again after they were turned away', () => {
+  const { resolver } = setUp();
+  for (let i = 0; i < 1_000; i++) resolver.want(2, Ip.v4(0x0a000001 + i));
+  assert.equal(resolver.outstanding, RESOLVE_MAX_FIRST);
+  for (let i = 0; i < 1_000; i++) resolver.want(2, Ip.v4(0x0a000001 + i));
+  assert.equal(resolver.outstanding, RESOLVE_MAX_OUTSTANDING);
 });
 
 test('stop forgets everything', () => {
