@@ -21,6 +21,8 @@ export const SCAN_MAX_ELSEWHERE = 1024;
 export const ARRIVALS_AFTER_MS = 500;
 const QUESTIONS_PER_SECOND = 100;
 const BATCH = 10;
+/** Addresses passed over in a row: those that are known cost no question, but time. */
+const MOST_PASSED_OVER = 256;
 const BATCH_EVERY_MS = (1000 * BATCH) / QUESTIONS_PER_SECOND;
 
 /** What is asked of the tables, at the time of asking: a reload in between is respected. */
@@ -40,6 +42,8 @@ export interface ElsewhereNode {
 }
 
 type Ask = () => void;
+/** `later`: it has passed over many addresses without finding one to ask for. */
+type Step = Ask | 'later';
 
 export class Scanner {
   readonly #ports: AskingPorts;
@@ -69,7 +73,7 @@ export class Scanner {
     this.#batch(this.#questions(), startedMs);
   }
 
-  #batch(rest: Generator<Ask>, startedMs: number): void {
+  #batch(rest: Generator<Step>, startedMs: number): void {
     const { clock } = this.#ports;
     const questions = this.#withArrivals(rest, startedMs);
     for (let asked = 0; asked < BATCH; asked++) {
@@ -78,12 +82,13 @@ export class Scanner {
         this.#afterLast(questions, startedMs);
         return;
       }
+      if (next.value === 'later') break;
       next.value();
     }
     this.#timer = clock.after('scan batch', BATCH_EVERY_MS, () => this.#batch(questions, startedMs));
   }
 
-  #afterLast(none: Generator<Ask>, startedMs: number): void {
+  #afterLast(none: Generator<Step>, startedMs: number): void {
     const { clock } = this.#ports;
     const everyMs = this.#arrivalsAsked ? SCAN_EVERY_MS : ARRIVALS_AFTER_MS;
     const waitMs = Math.max(BATCH_EVERY_MS, startedMs + everyMs - clock.nowMs());
@@ -92,19 +97,24 @@ export class Scanner {
   }
 
   /** Puts the arrivals before the rest, when it is time and they have not been asked for yet. */
-  #withArrivals(rest: Generator<Ask>, startedMs: number): Generator<Ask> {
+  #withArrivals(rest: Generator<Step>, startedMs: number): Generator<Step> {
     if (this.#arrivalsAsked || this.#ports.clock.nowMs() < startedMs + ARRIVALS_AFTER_MS) return rest;
     this.#arrivalsAsked = true;
     return chain(this.#arrivals(), rest);
   }
 
-  *#questions(): Generator<Ask> {
+  *#questions(): Generator<Step> {
+    let passedOver = 0;
     for (const entry of this.#view.entries()) {
       if (entry.prefix.size > SCAN_MAX_PREFIX_SIZE) continue;
       const lans = this.#lans.filter((lan) => lan.vnet === entry.vnet);
       if (lans.length === 0) continue;
       for (const ip of hostsOf(entry.prefix)) {
-        if (isOwn(ip, lans) || this.#view.known(entry.vnet, ip)) continue;
+        if (isOwn(ip, lans) || this.#view.known(entry.vnet, ip)) {
+          if (++passedOver % MOST_PASSED_OVER === 0) yield 'later';
+          continue;
+        }
+        passedOver = 0;
         for (const lan of lans) yield () => askLan(this.#ports, lan, ip);
       }
     }
@@ -112,15 +122,29 @@ export class Scanner {
 
   *#arrivals(): Generator<Ask> {
     const vnets = new Set(this.#lans.map(({ vnet }) => vnet));
-    const nodes = [...this.#view.elsewhere()].filter(({ vnet }) => vnets.has(vnet));
-    nodes.sort((a, b) => b.stamp - a.stamp);
-    for (const { vnet, ip, mac } of nodes.slice(0, SCAN_MAX_ELSEWHERE)) {
+    for (const { vnet, ip, mac } of newest(this.#view.elsewhere(), vnets)) {
       for (const lan of this.#lans) {
         if (lan.vnet === vnet)
           yield () => this.#ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
       }
     }
   }
+}
+
+/** The newest nodes of these vnets, newest first: there may be 131,072, and they are not all to be sorted. */
+function newest(nodes: Iterable<ElsewhereNode>, vnets: ReadonlySet<VnetId>): readonly ElsewhereNode[] {
+  let kept: ElsewhereNode[] = [];
+  let oldestKept = -1;
+  const cut = (): void => {
+    kept = kept.sort((a, b) => b.stamp - a.stamp).slice(0, SCAN_MAX_ELSEWHERE);
+    if (kept.length === SCAN_MAX_ELSEWHERE) oldestKept = kept.at(-1)?.stamp ?? -1;
+  };
+  for (const node of nodes) {
+    if (node.stamp <= oldestKept || !vnets.has(node.vnet)) continue;
+    if (kept.push(node) === 2 * SCAN_MAX_ELSEWHERE) cut();
+  }
+  cut();
+  return kept;
 }
 
 function* chain<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {

@@ -22,6 +22,7 @@ const LANS = [
 function setUp(...prefixes: readonly (readonly [number, string])[]) {
   const recording = recordingPorts();
   const known = new Set<string>();
+  const looks: number[] = [];
   const elsewhere: ElsewhereNode[] = [];
   const entries: LndtEntry[] = prefixes.map(([vnet, prefix]) => ({
     vnet,
@@ -30,10 +31,13 @@ function setUp(...prefixes: readonly (readonly [number, string])[]) {
   }));
   const scanner = new Scanner(recording.ports, LANS, {
     entries: () => entries,
-    known: (vnet, ip) => known.has(`${vnet} ${ip.key}`),
+    known: (vnet, ip) => {
+      looks.push(recording.clock.nowMs());
+      return known.has(`${vnet} ${ip.key}`);
+    },
     elsewhere: () => elsewhere,
   });
-  return { ...recording, scanner, known, entries, elsewhere };
+  return { ...recording, scanner, known, looks, entries, elsewhere };
 }
 
 test('asks at start for what is not known, in its own vnet, and leaves out own addresses', () => {
@@ -114,6 +118,43 @@ test('a scan that takes longer than 10 min is followed by the next without a rus
   }
   assert.ok(Math.max(...perSecond.values()) <= 100);
   assert.ok(sent.length > 65_000);
+});
+
+test('thousands of known addresses are not passed over in one turn', () => {
+  const { scanner, sent, clock, known, looks } = setUp(
+    [2, '10.4.0.0/22'],
+    [2, '10.8.0.0/22'],
+    [2, '10.9.0.9'],
+  );
+  for (let i = 0; i < 1_024; i++)
+    for (const base of [0x0a040000, 0x0a080000]) known.add(`2 ${Ip.v4(base + i).key}`);
+  scanner.start();
+  assert.ok(looks.length <= 300, `${looks.length} looks at once`);
+  clock.advance(10_000);
+  assert.equal(looks.length, 2 * 1_022 + 1);
+  assert.deepEqual(
+    sent.map(({ ip }) => ip),
+    ['10.9.0.9'],
+  );
+});
+
+test('of many nodes elsewhere the newest are found, in any order', () => {
+  for (const order of [1, -1, 7_919]) {
+    const { scanner, sent, clock, elsewhere } = setUp();
+    for (let i = 0; i < 5_000; i++) {
+      const stamp = order < 0 ? 5_000 - i : (i * order) % 5_000;
+      elsewhere.push({ vnet: 1, ip: Ip.v4(0x0a020000 + stamp), mac: mac('52:54:00:00:00:09'), stamp });
+    }
+    scanner.start();
+    clock.advance(SCAN_EVERY_MS);
+    assert.deepEqual(
+      sent.map(({ ip }) => ip),
+      Array.from(
+        { length: SCAN_MAX_ELSEWHERE },
+        (_, n) => Ip.v4(0x0a020000 + Math.max(...elsewhere.map(({ stamp }) => stamp)) - n).key,
+      ),
+    );
+  }
 });
 
 test('starting twice is one scan, stopping ends it', () => {
