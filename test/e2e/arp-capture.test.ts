@@ -1,13 +1,17 @@
 /** The life of a capture on real interfaces. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { announcementBroadcast } from '../../src/arp/announce.js';
+import { FRAMES_OF_A_MAC } from '../../src/arp/frame-budget.js';
 import { Ip } from '../../src/net/ip.js';
-import { ArpLab, NODE_MAC, run, until, VR_MAC, whySkipped } from './arp-lab.js';
+import { formatMac } from '../../src/net/mac.js';
+import { LanCapture } from '../../src/router/lan/lan-capture.js';
+import { ArpLab, NODE_MAC, realClock, run, until, VR_MAC, whySkipped } from './arp-lab.js';
 
 /** With its assertions compiled in, `cap` ends the process when the interface goes down. */
 function capAsserts(): boolean {
@@ -101,6 +105,47 @@ describe('capture', { skip: whySkipped }, () => {
       lab.in(lab.node, 'arping', '-q', '-c', '1', '-U', '-I', 'eth0', '10.1.0.9');
       await until('an ARP frame', () => (capture.counters.received > 0 ? true : undefined));
       assert.equal(others, 0);
+    } finally {
+      capture.close();
+    }
+  });
+
+  test('a machine that floods the LAN costs its budget, and the others are heard', async () => {
+    const heard = new Map<string, number>();
+    const capture = new LanCapture(
+      { index: 0, interface: lab.vrInterface, vnet: 1, mac: VR_MAC, addresses: [] },
+      realClock,
+      (frame) => {
+        const from = formatMac(frame.ethernetSource);
+        heard.set(from, (heard.get(from) ?? 0) + 1);
+      },
+      (mac) => mac === NODE_MAC,
+    );
+    // 2,500 ARP requests, all from one MAC, as fast as libpcap's few slots can be emptied.
+    const flood = `
+import socket, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+src = bytes.fromhex('020000000077')
+for i in range(2500):
+    arp = bytes.fromhex('0001080006040001') + src + bytes([10,1,0,77]) + bytes(6) + bytes([10,1,i >> 8,i & 255])
+    s.send(b'\\xff' * 6 + src + b'\\x08\\x06' + arp + bytes(18))
+    time.sleep(0.0005)`;
+    try {
+      const command = ['netns', 'exec', lab.host, 'python3', '-c', flood];
+      const startedMs = realClock.nowMs();
+      const flooding = promisify(execFile)('ip', command);
+      await until('the flood', () => ((heard.get('02:00:00:00:00:77') ?? 0) > 300 ? true : undefined));
+      const announce = ['netns', 'exec', lab.node, 'arping', '-q', '-c', '1', '-U', '-I', 'eth0', '10.1.0.9'];
+      await Promise.all([flooding, promisify(execFile)('ip', announce)]);
+      await until('all is read', () => ((heard.get('02:00:00:00:00:09') ?? 0) > 0 ? true : undefined));
+      const counters = capture.counters();
+      const taken = heard.get('02:00:00:00:00:77') ?? 0;
+      const seconds = (realClock.nowMs() - startedMs) / 1_000;
+      const { burst, perSecond } = FRAMES_OF_A_MAC;
+      assert.ok(taken <= burst + perSecond * seconds + 1, `${taken} frames worked on in ${seconds} s`);
+      assert.ok((counters.arp_frames_over_budget_mac ?? 0) > 300, JSON.stringify(counters));
+      assert.equal(counters.arp_frames_over_budget_lan, 0);
     } finally {
       capture.close();
     }

@@ -1,18 +1,35 @@
-/** One LAN's neighbour frames: captured, decoded, counted by drop reason, handed on; and the way to send one. */
+/** One LAN's neighbour frames: captured, held to a budget, decoded, counted by drop reason, handed on; and the way to send one. */
 import { type Capture, openCapture } from '../../arp/capture.js';
 import { decodeNeighbourFrame, type NeighbourFrame } from '../../arp/frame.js';
+import { FrameBudget } from '../../arp/frame-budget.js';
 import type { Lan } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
+import { type Mac, readMac } from '../../net/mac.js';
+
+/** Where a frame says from whom it is. */
+const SOURCE_OFFSET = 6;
 
 export class LanCapture {
   readonly #capture: Capture;
   readonly #drops = new Map<string, number>();
+  readonly #budget: FrameBudget;
 
-  /** Throws when the interface cannot be captured. */
-  constructor(lan: Lan, clock: Clock, onFrame: (frame: NeighbourFrame, atMs: number) => void) {
+  /**
+   * Throws when the interface cannot be captured.
+   * @param isNode has the MAC a record in the directory?
+   */
+  constructor(
+    lan: Lan,
+    clock: Clock,
+    onFrame: (frame: NeighbourFrame, atMs: number) => void,
+    isNode: (mac: Mac) => boolean,
+  ) {
+    this.#budget = new FrameBudget(clock);
     this.#capture = openCapture(
       lan.interface,
       (bytes, atMs) => {
+        const from = readMac(bytes, SOURCE_OFFSET);
+        if (!this.#budget.takes(from, isNode(from))) return;
         const frame = decodeNeighbourFrame(bytes);
         if (typeof frame === 'string') this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
         else onFrame(frame, atMs);
@@ -36,6 +53,7 @@ export class LanCapture {
       neighbour_frames_sent: sent,
       neighbour_send_errors: sendErrors,
       capture_reopened: reopened,
+      ...this.#budget.counters(),
     };
     for (const [reason, count] of this.#drops)
       counters[`drop_neighbour_${reason.replaceAll('-', '_')}`] = count;

@@ -60,9 +60,15 @@ export class LanSide {
 
   /** Opens the captures; throws when an interface cannot be captured. Frames come from now on. */
   open(): void {
-    const { lans, clock, onFrame } = this.#options;
+    const { lans, clock, onFrame, tables } = this.#options;
     this.#captures = lans.map(
-      (lan) => new LanCapture(lan, clock, (frame, atMs) => onFrame(lan.index, frame, atMs)),
+      (lan) =>
+        new LanCapture(
+          lan,
+          clock,
+          (frame, atMs) => onFrame(lan.index, frame, atMs),
+          (mac) => tables.directory.byMac(lan.vnet, mac).length > 0,
+        ),
     );
   }
 
