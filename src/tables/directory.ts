@@ -1,6 +1,7 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { MacRecords } from './mac-records.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
 import { OwnStamps } from './own-stamps.js';
 import { addHash, compareRecords, hashRecord, MAX_SEQUENCE } from './record.js';
@@ -10,6 +11,11 @@ import { VnetMap } from './vnet-map.js';
 
 /** How long a tombstone keeps its sequence number (tables.md). */
 export const TOMBSTONE_MS = 24 * 3_600_000;
+/**
+ * Of one router, those with the highest stamps; the others are dropped before their time. A LAN whose nodes come and go all
+ * day would make millions otherwise. All routers have to do the same, or their digests do not agree.
+ */
+export const TOMBSTONES_PER_ROUTER = 4_096;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
@@ -41,12 +47,9 @@ interface Shelf {
   readonly records: ShelfRecords;
   highestStamp: number;
   hash: number;
-  /** Of the records. */
-  tombstones: number;
+  /** Of the records; made with the first. */
+  tombstones: StampOrder | undefined;
 }
-
-/** A MAC's records. Nearly every MAC has one address: then no list is kept for it. */
-type OfMac = NodeRecord | readonly NodeRecord[];
 
 /**
  * The replicated map node address → record. `apply` is idempotent and commutative: any two directories that have seen
@@ -67,7 +70,7 @@ export class Directory {
   /** Those on the shelf of this router. */
   readonly #own = new StampOrder();
   /** Records in state `here`. */
-  readonly #byMac = new VnetMap<Mac, OfMac>();
+  readonly #byMac: MacRecords;
   /** Tombstones, and the Unix time from which each counts its 24 h. */
   readonly #tombstones = new Map<NodeRecord, number>();
   readonly #stamps: OwnStamps;
@@ -77,6 +80,7 @@ export class Directory {
     this.#self = self;
     this.#clock = clock;
     this.#stamps = new OwnStamps(clock);
+    this.#byMac = new MacRecords(self);
   }
 
   get size(): number {
@@ -96,7 +100,12 @@ export class Directory {
 
   /** All addresses of a MAC, wherever they are; no tombstones. */
   byMac(vnet: VnetId, mac: Mac): readonly NodeRecord[] {
-    return listOf(this.#byMac.get(vnet, mac));
+    return this.#byMac.of(vnet, mac);
+  }
+
+  /** The MAC has addresses, and none of them is at this router. */
+  isElsewhere(vnet: VnetId, mac: Mac): boolean {
+    return this.#byMac.isElsewhere(vnet, mac);
   }
 
   /** All records that name the router, tombstones included. */
@@ -112,7 +121,7 @@ export class Directory {
   /** How many of them are in state `here`. */
   countHere(router: RouterId): number {
     const shelf = this.#shelves.get(router);
-    return shelf === undefined ? 0 : shelf.records.size - shelf.tombstones;
+    return shelf === undefined ? 0 : shelf.records.size - (shelf.tombstones?.size ?? 0);
   }
 
   all(): IterableIterator<NodeRecord> {
@@ -166,6 +175,7 @@ export class Directory {
     }
     this.#insert(record, displaced);
     this.#subscribers.notify({ before: displaced, after: record });
+    this.#trimTombstones(shelf);
     return 'applied';
   }
 
@@ -276,7 +286,7 @@ export class Directory {
     let shelf = this.#shelves.get(router);
     if (shelf === undefined) {
       const records = router === this.#self ? this.#own : new Set<NodeRecord>();
-      shelf = { records, highestStamp: 0, hash: 0, tombstones: 0 };
+      shelf = { records, highestStamp: 0, hash: 0, tombstones: undefined };
       this.#shelves.set(router, shelf);
     }
     return shelf;
@@ -293,15 +303,23 @@ export class Directory {
     shelf.records.add(record, hash);
     shelf.hash = addHash(shelf.hash, hash, 1);
     if (record.state === 'withdrawn') {
-      shelf.tombstones++;
+      shelf.tombstones ??= new StampOrder();
+      shelf.tombstones.add(record, hash);
       this.#tombstones.set(record, this.#withdrawnMs(record));
-    } else this.#indexMac(record);
+    } else this.#byMac.add(record);
   }
 
   #forget(record: NodeRecord): void {
     this.#remove(record);
     this.#records.delete(record.vnet, record.ip.key);
     this.#previous.delete(record.vnet, record.ip.key);
+  }
+
+  /** The oldest goes, which may be the one that has just come. */
+  #trimTombstones({ tombstones }: Shelf): void {
+    if (tombstones === undefined || tombstones.size <= TOMBSTONES_PER_ROUTER) return;
+    const oldest = tombstones.oldest;
+    if (oldest !== undefined) this.#forget(oldest);
   }
 
   /** Takes it out of all indexes; its places in `#records` and `#previous` are the caller's. */
@@ -311,24 +329,9 @@ export class Directory {
     shelf.records.delete(record, hash);
     shelf.hash = addHash(shelf.hash, hash, -1);
     if (record.state === 'withdrawn') {
-      shelf.tombstones--;
+      shelf.tombstones?.delete(record, hash);
       this.#tombstones.delete(record);
-    } else this.#unindexMac(record);
-  }
-
-  /** The lists are replaced, not changed: callers of `byMac` may hold them. */
-  #indexMac(record: NodeRecord): void {
-    const { vnet, mac } = record;
-    const others = this.#byMac.get(vnet, mac);
-    this.#byMac.set(vnet, mac, others === undefined ? record : [...listOf(others), record]);
-  }
-
-  #unindexMac(record: NodeRecord): void {
-    const { vnet, mac } = record;
-    const rest = this.byMac(vnet, mac).filter((other) => other !== record);
-    const [only] = rest;
-    if (only === undefined) this.#byMac.delete(vnet, mac);
-    else this.#byMac.set(vnet, mac, rest.length === 1 ? only : rest);
+    } else this.#byMac.delete(record);
   }
 
   /**
@@ -340,9 +343,4 @@ export class Directory {
     const stampMs = record.stamp / 1000;
     return stampMs > nowMs || stampMs < nowMs - TOMBSTONE_MS ? nowMs : stampMs;
   }
-}
-
-function listOf(records: OfMac | undefined): readonly NodeRecord[] {
-  if (records === undefined) return [];
-  return 'ip' in records ? [records] : records;
 }

@@ -7,7 +7,9 @@ import { VnetMap } from './vnet-map.js';
 
 /** Newcomers that a LAN may have before the one that was seen longest ago is evicted. */
 export const DEFAULT_NEWCOMERS_PER_LAN = 16_384;
-/** Bindings that one frame without an address refreshes. */
+/** And that one MAC may have of them. */
+const NEWCOMERS_PER_MAC = 256;
+/** Bindings of each kind that one frame without an address refreshes. */
 const MOST_REFRESHED = 256;
 
 /** One MAC ↔ IP binding as seen on one of this VR's LANs. Times are the clock's monotonic milliseconds. */
@@ -43,15 +45,17 @@ interface Address {
   shownMac: Mac;
 }
 
-/** By `vnet/ip`; least recently seen first. */
-type BySighting = Map<string, Entry>;
+/** The bindings of one kind on one LAN, least recently seen first; so are each MAC's. */
+interface Bindings {
+  /** By `vnet/ip`. */
+  readonly byIp: Map<string, Entry>;
+  readonly byMac: Map<Mac, Set<Entry>>;
+}
 
 interface LanTable {
   /** Static, or of an address that is established. */
-  readonly established: BySighting;
-  readonly newcomers: BySighting;
-  /** Least recently seen first. */
-  readonly byMac: Map<Mac, Set<Entry>>;
+  readonly established: Bindings;
+  readonly newcomers: Bindings;
 }
 
 /**
@@ -66,8 +70,8 @@ export type BindingChange = 'seen' | 'forgotten' | 'evicted';
  * do not change them, and they are neither evicted nor called stale. Every call on one address takes constant time.
  *
  * A LAN can make up any number of addresses. So the bindings of established ones (nodes with a record here; whoever owns
- * the records says which) are kept apart from the newcomers, whose number is bounded: the one that was seen longest ago is
- * evicted for a new one, and never a binding of an established node.
+ * the records says which) are kept apart from the newcomers, whose number is bounded, of the LAN and of each MAC: the one
+ * that was seen longest ago is evicted for a new one, and never a binding of an established node.
  */
 export class Hwdt {
   readonly #clock: Clock;
@@ -112,19 +116,19 @@ export class Hwdt {
     const previousMac = known?.mac;
     if (known !== undefined) this.#drop(known);
     this.#add(table, lan, vnet, mac, ip, source);
-    this.#evict(table);
+    this.#evict(table, mac);
     this.#tellIfChanged(vnet, ip, 'seen');
     return { outcome: known === undefined ? 'new' : 'rebound', previousMac };
   }
 
   /**
    * A frame that names no address (RARP) shows that the MAC is alive: refreshes its bindings on this LAN, of more than 256
-   * those that were seen longest ago.
+   * of a kind those that were seen longest ago.
    */
   seenMac(lan: LanIndex, mac: Mac): void {
     const table = this.#lan(lan);
-    const entries: Entry[] = [];
-    for (const entry of table.byMac.get(mac) ?? []) if (entries.push(entry) === MOST_REFRESHED) break;
+    const { established, newcomers } = table;
+    const entries = [established, newcomers].flatMap(({ byMac }) => first(byMac.get(mac), MOST_REFRESHED));
     for (const entry of entries) this.#seen(table, entry);
     for (const entry of entries) this.#tellIfChanged(entry.vnet, entry.ip, 'seen');
   }
@@ -141,7 +145,7 @@ export class Hwdt {
     if (!this.#established.delete(vnet, ip.key)) return;
     for (const entry of [...(this.#addresses.get(vnet, ip.key)?.entries ?? [])]) {
       this.#place(entry);
-      this.#evict(this.#lan(entry.lan));
+      this.#evict(this.#lan(entry.lan), entry.mac);
     }
   }
 
@@ -153,16 +157,18 @@ export class Hwdt {
 
   byMac(vnet: VnetId, mac: Mac): readonly Binding[] {
     const found: Binding[] = [];
-    for (const table of this.#lans.values()) {
-      for (const entry of table.byMac.get(mac) ?? []) if (entry.vnet === vnet) found.push(snapshot(entry));
+    for (const { established, newcomers } of this.#lans.values()) {
+      for (const { byMac } of [established, newcomers]) {
+        for (const entry of byMac.get(mac) ?? []) if (entry.vnet === vnet) found.push(snapshot(entry));
+      }
     }
     return found;
   }
 
   *all(): IterableIterator<Binding> {
     for (const { established, newcomers } of this.#lans.values()) {
-      for (const entry of established.values()) yield snapshot(entry);
-      for (const entry of newcomers.values()) yield snapshot(entry);
+      for (const entry of established.byIp.values()) yield snapshot(entry);
+      for (const entry of newcomers.byIp.values()) yield snapshot(entry);
     }
   }
 
@@ -183,8 +189,8 @@ export class Hwdt {
     const limitMs = this.#clock.nowMs() - olderThanMs;
     const table = this.#lans.get(lan);
     if (table === undefined) return;
-    for (const bindings of [table.established, table.newcomers]) {
-      for (const entry of bindings.values()) {
+    for (const { byIp } of [table.established, table.newcomers]) {
+      for (const entry of byIp.values()) {
         if (entry.source === 'static') continue;
         if (entry.lastSeenMs > limitMs) break;
         yield snapshot(entry);
@@ -203,7 +209,8 @@ export class Hwdt {
   #lan(lan: LanIndex): LanTable {
     let table = this.#lans.get(lan);
     if (table === undefined) {
-      table = { established: new Map(), newcomers: new Map(), byMac: new Map() };
+      const none = (): Bindings => ({ byIp: new Map(), byMac: new Map() });
+      table = { established: none(), newcomers: none() };
       this.#lans.set(lan, table);
     }
     return table;
@@ -214,11 +221,11 @@ export class Hwdt {
     entry.lastSeenMs = this.#clock.nowMs();
     entry.sighting = ++this.#sightings;
     entry.silent = false;
+    const { byIp, byMac } = this.#bindingsFor(table, entry);
     const key = addressKey(entry.vnet, entry.ip);
-    const bindings = this.#bindingsFor(table, entry);
-    bindings.delete(key);
-    bindings.set(key, entry);
-    const ofMac = table.byMac.get(entry.mac);
+    byIp.delete(key);
+    byIp.set(key, entry);
+    const ofMac = byMac.get(entry.mac);
     ofMac?.delete(entry);
     ofMac?.add(entry);
   }
@@ -236,10 +243,7 @@ export class Hwdt {
       silent: false,
       sighting: ++this.#sightings,
     };
-    this.#bindingsFor(table, entry).set(addressKey(entry.vnet, entry.ip), entry);
-    const ofMac = table.byMac.get(entry.mac);
-    if (ofMac === undefined) table.byMac.set(entry.mac, new Set([entry]));
-    else ofMac.add(entry);
+    putLast(this.#bindingsFor(table, entry), entry);
     const address = this.#addresses.get(entry.vnet, entry.ip.key);
     if (address !== undefined) address.entries.push(entry);
     else
@@ -249,17 +253,13 @@ export class Hwdt {
 
   /** Takes it out of all indexes. The address itself stays until `#tellIfChanged`. */
   #drop(entry: Entry): void {
-    const table = this.#lan(entry.lan);
-    this.#bindingsFor(table, entry).delete(addressKey(entry.vnet, entry.ip));
-    const ofMac = table.byMac.get(entry.mac);
-    ofMac?.delete(entry);
-    if (ofMac?.size === 0) table.byMac.delete(entry.mac);
+    takeOut(this.#bindingsFor(this.#lan(entry.lan), entry), entry);
     const entries = this.#addresses.get(entry.vnet, entry.ip.key)?.entries;
     entries?.splice(entries.indexOf(entry), 1);
     this.#size--;
   }
 
-  #bindingsFor(table: LanTable, { vnet, ip, source }: Entry): BySighting {
+  #bindingsFor(table: LanTable, { vnet, ip, source }: Entry): Bindings {
     const isKept = source === 'static' || this.#established.get(vnet, ip.key) !== undefined;
     return isKept ? table.established : table.newcomers;
   }
@@ -267,21 +267,21 @@ export class Hwdt {
   /** Where it belongs now. At the end, though it may have been seen before others there: that only delays a probe. */
   #place(entry: Entry): void {
     const table = this.#lan(entry.lan);
-    const key = addressKey(entry.vnet, entry.ip);
-    table.established.delete(key);
-    table.newcomers.delete(key);
-    this.#bindingsFor(table, entry).set(key, entry);
+    takeOut(table.established, entry);
+    takeOut(table.newcomers, entry);
+    putLast(this.#bindingsFor(table, entry), entry);
   }
 
-  /** Makes room for one newcomer, if there are too many. */
-  #evict({ newcomers }: LanTable): void {
-    if (newcomers.size <= this.#newcomersPerLan) return;
-    for (const oldest of newcomers.values()) {
-      this.#drop(oldest);
-      this.#evicted++;
-      this.#tellIfChanged(oldest.vnet, oldest.ip, 'evicted');
-      return;
-    }
+  /** The MAC has one newcomer more: makes room for it if it has too many, or the LAN. */
+  #evict({ newcomers: { byIp, byMac } }: LanTable, mac: Mac): void {
+    const ofMac = byMac.get(mac);
+    const isTooMany = ofMac !== undefined && ofMac.size > NEWCOMERS_PER_MAC;
+    if (!isTooMany && byIp.size <= this.#newcomersPerLan) return;
+    const [oldest] = first(isTooMany ? ofMac : byIp.values(), 1);
+    if (oldest === undefined) return;
+    this.#drop(oldest);
+    this.#evicted++;
+    this.#tellIfChanged(oldest.vnet, oldest.ip, 'evicted');
   }
 
   #tellIfChanged(vnet: VnetId, ip: Ip, change: BindingChange): void {
@@ -303,7 +303,28 @@ function addressKey(vnet: VnetId, ip: Ip): string {
 }
 
 function entryOf({ established, newcomers }: LanTable, key: string): Entry | undefined {
-  return established.get(key) ?? newcomers.get(key);
+  return established.byIp.get(key) ?? newcomers.byIp.get(key);
+}
+
+function putLast({ byIp, byMac }: Bindings, entry: Entry): void {
+  byIp.set(addressKey(entry.vnet, entry.ip), entry);
+  const ofMac = byMac.get(entry.mac);
+  if (ofMac === undefined) byMac.set(entry.mac, new Set([entry]));
+  else ofMac.add(entry);
+}
+
+/** Harmless if it is not there. */
+function takeOut({ byIp, byMac }: Bindings, entry: Entry): void {
+  byIp.delete(addressKey(entry.vnet, entry.ip));
+  const ofMac = byMac.get(entry.mac);
+  ofMac?.delete(entry);
+  if (ofMac?.size === 0) byMac.delete(entry.mac);
+}
+
+function first(entries: Iterable<Entry> | undefined, most: number): Entry[] {
+  const found: Entry[] = [];
+  for (const entry of entries ?? []) if (found.push(entry) === most) break;
+  return found;
 }
 
 function freshest(entries: readonly Entry[] | undefined): Entry | undefined {

@@ -54,9 +54,7 @@ export class Rescue {
   }
 
   #place({ vnet, mac }: NodeRecord): void {
-    const records = this.#directory.byMac(vnet, mac);
-    const isElsewhere = records.length > 0 && records.every((record) => record.router !== this.#gndt.self);
-    if (isElsewhere) this.#macs.add(vnet, mac);
+    if (this.#directory.isElsewhere(vnet, mac)) this.#macs.add(vnet, mac);
     else this.#macs.delete(vnet, mac);
   }
 

@@ -24,6 +24,10 @@ export class StampOrder {
     return this.#size;
   }
 
+  get oldest(): NodeRecord | undefined {
+    return this.#chunks[0]?.records[0];
+  }
+
   *[Symbol.iterator](): IterableIterator<NodeRecord> {
     for (const { records } of this.#chunks) yield* records;
   }

@@ -30,14 +30,21 @@ export class LocalRecords {
     });
   }
 
+  get size(): number {
+    return this.#records.size;
+  }
+
   /** Tombstones included. */
   all(): SavedRecord[] {
     if (this.#config !== this.#gndt.config) this.#rebuild();
-    // Tombstones expire in the directory without anybody's being told.
-    const current = [...this.#records.values()].filter(
-      (record) => this.#directory.get(record.vnet, record.ip) === record,
-    );
-    return current.map((record) => this.#directory.saved(record));
+    const current: SavedRecord[] = [];
+    for (const record of this.#records.values()) {
+      const { vnet, ip } = record;
+      // Tombstones expire in the directory without anybody's being told.
+      if (this.#directory.get(vnet, ip) === record) current.push(this.#directory.saved(record));
+      else this.#records.delete(vnet, ip.key);
+    }
+    return current;
   }
 
   #rebuild(): void {

@@ -76,6 +76,20 @@ test('a tombstone that has expired is not kept', () => {
   assert.deepEqual(names(), []);
 });
 
+test('tombstones that have expired are not remembered either', () => {
+  const { clock, directory, local } = setUp();
+  for (let round = 0; round < 3; round++) {
+    for (let n = 1; n <= 100; n++) {
+      directory.originate(1, Ip.v4(0x0a010000 + 100 * round + n), mac('52:54:00:00:00:09'), 1);
+      directory.withdraw(1, Ip.v4(0x0a010000 + 100 * round + n));
+    }
+    assert.equal(local.all().length, 100);
+    assert.equal(local.size, 100);
+    clock.advance(TOMBSTONE_MS + 1_000);
+    directory.expire();
+  }
+});
+
 test('a native node’s record that is dropped with its router is not kept, and the state is written anew', () => {
   const { directory, put, names, changes } = setUp();
   put('10.1.0.9', 'vr-b', 2);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
-import { mac } from '../../../src/net/mac.js';
+import { type Mac, mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
@@ -39,7 +39,7 @@ function setUp(slots: number) {
 test('bindings without a record leave room for the routes of nodes', () => {
   const { directory, hwdt, table, compiler, isPlaced } = setUp(256);
   assert.equal(table.capacity, 192);
-  for (let n = 0; n < 1_000; n++) hwdt.learn(0, BLUE, M9, made(n), 'ndp');
+  for (let n = 0; n < 1_000; n++) hwdt.learn(0, BLUE, (M9 + n) as Mac, made(n), 'ndp');
   assert.ok(table.size <= 192 / 6 + 2, `${table.size} routes`);
   for (let n = 0; n < 128; n++)
     directory.apply({ ...record('10.2.0.1', 'vr-c', 1, n), ip: Ip.v4(0x0a020001 + n) });
@@ -85,5 +85,5 @@ test('the tables of a router have room for all that its limits allow', () => {
   // Networks, their gateways, WireGuard clients, lists of nodes; what is left is for the machine's own addresses.
   assert.ok(2 * MAX_NETWORKS + MAX_PEERS + MAX_LNDT_ENTRIES + 1_024 <= capacity / 6);
   const macs = MacTable.create();
-  for (let n = 0; n < LIMITS.nodes.most; n++) assert.ok(macs.add(BLUE, (0x525400000000 + n) as typeof M9));
+  for (let n = 0; n < LIMITS.nodes.most; n++) assert.ok(macs.add(BLUE, (0x525400000000 + n) as Mac));
 });

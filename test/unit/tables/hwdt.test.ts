@@ -137,6 +137,20 @@ test('no flood of new bindings evicts one of a node that has a record', () => {
   assert.deepEqual(told.slice(-2), ['10.1.1.35 evicted', '10.1.1.43 seen']);
 });
 
+test('one MAC has a bound of its own among the newcomers: its oldest binding goes, and no other MAC’s', () => {
+  const hwdt = new Hwdt(new SimClock());
+  hwdt.learn(0, BLUE, M8, Ip.of('10.1.0.8'), 'ndp');
+  hwdt.establish(BLUE, NODE);
+  hwdt.learn(0, BLUE, M9, NODE, 'ndp');
+  for (let n = 0; n < 1_000; n++) hwdt.learn(0, BLUE, M9, Ip.v4(0x0a020000 + n), 'ndp');
+  assert.equal(hwdt.byMac(BLUE, M9).length, 257);
+  assert.equal(hwdt.get(BLUE, NODE)?.mac, M9);
+  assert.equal(hwdt.get(BLUE, Ip.of('10.1.0.8'))?.mac, M8);
+  assert.equal(hwdt.get(BLUE, Ip.v4(0x0a020000 + 743)), undefined);
+  assert.equal(hwdt.get(BLUE, Ip.v4(0x0a020000 + 744))?.mac, M9);
+  assert.deepEqual([hwdt.size, hwdt.evicted], [258, 744]);
+});
+
 test('a node without a record is a newcomer again, and room is made for it', () => {
   const hwdt = new Hwdt(new SimClock(), 2);
   const ip = (n: number): Ip => Ip.v4(0x0a010000 + n);
@@ -171,7 +185,10 @@ test('why a binding is told: seen, forgotten, evicted', () => {
 test('one RARP costs no walk through thousands of addresses: those seen longest ago are refreshed first', () => {
   const clock = new SimClock();
   const hwdt = new Hwdt(clock);
-  for (let n = 0; n < 600; n++) hwdt.learn(0, BLUE, M9, Ip.v4(0x0a010000 + n), 'ndp');
+  for (let n = 0; n < 600; n++) {
+    hwdt.establish(BLUE, Ip.v4(0x0a010000 + n));
+    hwdt.learn(0, BLUE, M9, Ip.v4(0x0a010000 + n), 'ndp');
+  }
   clock.advance(1_000);
   const refreshed = (): number => [...hwdt.all()].filter(({ lastSeenMs }) => lastSeenMs === 1_000).length;
   hwdt.seenMac(0, M9);
