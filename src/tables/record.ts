@@ -2,10 +2,6 @@
 import { macHigh, macLow } from '../net/mac.js';
 import type { NodeRecord } from './model.js';
 
-/** The greatest numbers that a record may carry, on a wire and on disk. The stamps reach until the year 2112. */
-export const MAX_SEQUENCE = 2 ** 52;
-export const MAX_STAMP = 2 ** 52;
-
 /**
  * The highest sequence number and the highest stamp that any router takes from a wire or a file, and that any gives out.
  * Below 2^53, so that what follows from one (the next) is still an exact integer. As a stamp it is a time in the year 2112.
