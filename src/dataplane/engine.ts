@@ -271,6 +271,9 @@ export type PeerPath =
 /** What a relay message carries before the WireGuard message (docs/wire-notes.md); written by the addon when it seals. */
 export const RELAY_HEADER_BYTES = 12;
 
+/** Peers are small integers 0 … MAX_PEERS − 1, given out by the caller. */
+export const MAX_PEERS = 4_096;
+
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   openLan(interfaceName: string, index: number): LanSocket;
@@ -306,7 +309,6 @@ export interface NativeAddon {
 
   createEngine(options: EngineOptions): Engine;
 
-  /** Peers are small integers 0 … 4095, given out by the caller. */
   setPeerEndpoint(peer: number, udpFd: number, address: Uint8Array, port: number): void;
   /** The same for any kind of path. */
   setPeerPath(peer: number, path: PeerPath): void;

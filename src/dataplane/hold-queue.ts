@@ -1,7 +1,8 @@
 /** Packets that wait for a local node's MAC (design README, "How a packet travels", 5). Bounded in number and time. */
+import type { Clock } from '../net/clock.js';
 import { type ForwardingTable, R, RouteKind } from '../tables/forwarding-table.js';
 import { D, DESCRIPTOR_WORDS, type Engine, SCRATCH_SLOTS } from './engine.js';
-import type { AddressWords } from './worker-message.js';
+import type { AddressWords } from './punt/punt.js';
 
 /** Linux queues about as much for an unresolved neighbour (unres_qlen_bytes, some 100 packets). */
 const MAX_PACKETS = 256;
@@ -18,13 +19,13 @@ interface Held {
 
 export class HoldQueue {
   readonly #engine: Engine;
-  readonly #nowMs: () => number;
+  readonly #clock: Pick<Clock, 'nowMs'>;
   #held: Held[] = [];
   #seenVersion = -1;
 
-  constructor(engine: Engine, nowMs: () => number) {
+  constructor(engine: Engine, clock: Pick<Clock, 'nowMs'>) {
     this.#engine = engine;
-    this.#nowMs = nowMs;
+    this.#clock = clock;
   }
 
   get size(): number {
@@ -42,7 +43,7 @@ export class HoldQueue {
     );
     const offset = words[D.offset] ?? 0;
     const bytes = this.#engine.packets.slice(offset, offset + (words[D.length] ?? 0));
-    this.#held.push({ vnet, next, atMs: this.#nowMs(), bytes, descriptor: words });
+    this.#held.push({ vnet, next, atMs: this.#clock.nowMs(), bytes, descriptor: words });
     this.#seenVersion = -1;
     return true;
   }
@@ -58,7 +59,7 @@ export class HoldQueue {
   ): void {
     if (this.#held.length === 0) return;
     const oldest = this.#held[0];
-    const expired = oldest !== undefined && this.#nowMs() - oldest.atMs > MAX_AGE_MS;
+    const expired = oldest !== undefined && this.#clock.nowMs() - oldest.atMs > MAX_AGE_MS;
     if (table.version === this.#seenVersion && !expired) return;
     this.#seenVersion = table.version;
     const waiting: Held[] = [];
@@ -70,7 +71,7 @@ export class HoldQueue {
         send(this.#stage(held, filled), route, held.vnet);
         filled++;
         if (filled === SCRATCH_SLOTS) filled = this.#flush(filled);
-      } else if (this.#nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
+      } else if (this.#clock.nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
         send(-1, undefined, held.vnet);
       } else {
         waiting.push(held);

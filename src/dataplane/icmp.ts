@@ -2,8 +2,8 @@
 import { C } from './counters.js';
 import { D, DESCRIPTOR_WORDS, Kind } from './engine.js';
 import { addToSum, finishSum } from './packet.js';
+import type { AddressWords } from './punt/punt.js';
 import type { WorkerContext } from './worker-context.js';
-import type { AddressWords } from './worker-message.js';
 
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
 const SCRATCH = 0;
@@ -58,7 +58,7 @@ function sendError(ctx: WorkerContext, i: number, type: number, code: number, va
   const { family } = ctx.packet;
   const from = ownAddress(ctx, i, family);
   if (from === undefined || ctx.packet.laterFragment || isIcmpError(ctx, i)) return false;
-  if (!ctx.icmpBudget.take(ctx.nowMs())) return false;
+  if (!ctx.icmpErrors.allow()) return false;
   const offset = ctx.engine.scratchOffset(SCRATCH);
   const head = (type << 24) | (code << 16);
   const build = family === 4 ? buildV4 : buildV6;

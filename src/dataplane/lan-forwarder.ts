@@ -117,7 +117,7 @@ export class LanForwarder {
     const address = ctx.sourceWords();
     if (!ctx.mayReport('sourceElsewhere', 0, vnet, address)) return;
     const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
-    ctx.post({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
+    ctx.ports.punt({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
   }
 
   #route(i: number, vnet: number): void {

@@ -1,22 +1,25 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
-import { Worker } from 'node:worker_threads';
 import type { Clock } from '../net/clock.js';
-import { createPacketCounters, createVnetCounters, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
-import { EngineCounter, type LanSocket, type NativeAddon, type TunSocket, type UdpSocket } from './engine.js';
-import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from './worker-message.js';
+import { PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
+import {
+  EngineCounter,
+  type LanSocket,
+  MAX_PEERS,
+  type NativeAddon,
+  type TunSocket,
+  type UdpSocket,
+} from './engine.js';
+import { PlaneWorker, type PlaneWorkerOptions, type WorkerName } from './plane-worker.js';
+import type { Punt } from './punt/punt.js';
+import { WHOLE_SHARE } from './punt/punt-policer.js';
+import { ControlWord, type WorkerInput } from './worker-message.js';
 
-export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
-
-const MAX_PEERS = 4096;
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
 const MIN_MTU_BYTES = 1280;
 /** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
 const LAN_SLOTS = 32;
 const TUNNEL_SLOTS = 64;
 const SLOT_BYTES = 66_560;
-/** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
-const YOUNG_GENERATION_MB = 4;
-const STOP_LIMIT_MS = 700;
 
 export interface PlaneClient {
   readonly peer: number;
@@ -38,7 +41,8 @@ export interface PlaneOptions {
   readonly selfPeer: number;
   readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
-  readonly onMessage: (message: WorkerMessage) => void;
+  /** A worker has handed something up; in slices, between which other things happen. */
+  readonly onPunt: (punt: Punt) => void;
   /** A worker died: the daemon must not go on half-working. */
   readonly onFailure: (worker: WorkerName, error: Error) => void;
 }
@@ -51,26 +55,16 @@ export interface VnetTraffic {
   readonly bytesToLan: number;
 }
 
-interface Running {
-  readonly name: WorkerName;
-  readonly worker: Worker;
-  readonly wakeupFd: number;
-  readonly packets: Float64Array;
-  readonly vnets: Float64Array;
-  readonly engine: BigUint64Array;
-  readonly words: Int32Array;
-  thread: number;
-  state: 'running' | 'stopped';
-}
-
 export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   /** By peer: a WireGuard client's vnet, 0 for routers. */
   readonly #clientVnets = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
+  /** By peer: how much of its bounds it may use. */
+  readonly #puntShares = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(WHOLE_SHARE);
   readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
-  readonly #workers: Running[] = [];
+  readonly #workers: PlaneWorker[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
@@ -106,13 +100,22 @@ export class DataPlane {
     }
   }
 
-  /** The number is another router's now, or nobody's: what its path carries has to be learned again. */
-  forgetPeerMtu(peer: number): void {
+  /** The number is another router's now, or nobody's: what its path carries, and how it behaves, has to be learned again. */
+  forgetPeer(peer: number): void {
     this.#peerMtu[peer] = MIN_MTU_BYTES;
+    this.#puntShares[peer] = WHOLE_SHARE;
   }
 
   setPeerMtu(peer: number, mtuBytes: number): void {
     this.#peerMtu[peer] = mtuBytes;
+  }
+
+  /**
+   * How much of what a peer may hand up to the control thread that peer has from now on: 1, the whole, to 0, nothing; for
+   * one that misbehaves.
+   */
+  setControlShare(peer: number, share: number): void {
+    this.#puntShares[peer] = Math.round(Math.min(1, Math.max(0, share)) * WHOLE_SHARE);
   }
 
   peerMtu(peer: number): number {
@@ -121,9 +124,7 @@ export class DataPlane {
 
   /** A MAC was learned: let the workers look at what they hold. Those that hold nothing are left alone. */
   wakeHolding(): void {
-    for (const { wakeupFd, words } of this.#workers) {
-      if (Atomics.load(words, WorkerWord.holding) === 1) this.#options.native.wake(wakeupFd);
-    }
+    for (const worker of this.#workers) worker.wakeHolding();
   }
 
   workers(): readonly { name: WorkerName; state: 'running' | 'stopped'; packets: number }[] {
@@ -136,7 +137,7 @@ export class DataPlane {
 
   /** How often each worker has gone round its loop, wrapping at 32 bits: at least five times a second while it is well. */
   turns(): readonly { name: WorkerName; turns: number }[] {
-    return this.#workers.map(({ name, words }) => ({ name, turns: Atomics.load(words, WorkerWord.turns) }));
+    return this.#workers.map(({ name, turns }) => ({ name, turns }));
   }
 
   /** The kernel's thread numbers of the workers that run; 0 when not known. */
@@ -172,45 +173,30 @@ export class DataPlane {
     return result;
   }
 
-  /** Stops both workers; they finish their batch. Ends them by force when they don't within the limit. */
+  /** Stops both workers. */
   async stop(): Promise<void> {
     Atomics.store(this.#control, ControlWord.stop, 1);
-    for (const { wakeupFd } of this.#workers) this.#options.native.wake(wakeupFd);
-    await Promise.all(this.#workers.map((running) => this.#awaitEnd(running)));
-    for (const { wakeupFd } of this.#workers) this.#options.native.closeSocket(wakeupFd);
-  }
-
-  async #awaitEnd(running: Running): Promise<void> {
-    if (running.state === 'stopped') return;
-    const ended = new Promise<void>((resolve) => running.worker.once('exit', () => resolve()));
-    const force = this.#options.clock.after(
-      'worker-stop',
-      STOP_LIMIT_MS,
-      () => void running.worker.terminate(),
-    );
-    await ended;
-    force.cancel();
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
   }
 
   #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { native, lans, tuns, udp, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
-    const packets = createPacketCounters();
-    const engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
-    const words = new Int32Array(new SharedArrayBuffer(WorkerWord.count * 4));
-    const vnets = createVnetCounters();
-    const wakeupFd = native.createWakeup();
-    const input: WorkerInput = {
-      engine: {
-        role,
-        lans,
-        tuns,
-        udp,
-        wakeupFd,
-        streams: role === 'tunnel',
-        slots,
-        slotBytes: SLOT_BYTES,
-        counters: engine.buffer as SharedArrayBuffer,
-      },
+    const { clock, native, lans, tuns, udp, onPunt, onFailure } = this.#options;
+    const worker = new PlaneWorker({
+      name,
+      clock,
+      native,
+      engine: { role, lans, tuns, udp, streams: role === 'tunnel', slots, slotBytes: SLOT_BYTES },
+      shared: this.#shared(),
+      onPunt,
+      onFailure: (error) => onFailure(name, error),
+    });
+    this.#workers.push(worker);
+    return worker.started();
+  }
+
+  #shared(): PlaneWorkerOptions['shared'] {
+    const { lans, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
+    return {
       lanVnets,
       tunsFrom: lans.length,
       lanAddresses,
@@ -221,56 +207,8 @@ export class DataPlane {
       relays,
       clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
-      counters: packets.buffer as SharedArrayBuffer,
-      vnetCounters: vnets.buffer as SharedArrayBuffer,
+      puntShares: this.#puntShares.buffer as SharedArrayBuffer,
       control: this.#control.buffer as SharedArrayBuffer,
-      words: words.buffer as SharedArrayBuffer,
     };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: input,
-      name,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
-    const running: Running = {
-      name,
-      worker,
-      wakeupFd,
-      packets,
-      vnets,
-      engine,
-      words,
-      thread: 0,
-      state: 'running',
-    };
-    this.#workers.push(running);
-    return new Promise((resolve, reject) => this.#watch(running, resolve, reject));
-  }
-
-  #watch(running: Running, started: () => void, failed: (error: Error) => void): void {
-    let isUp = false;
-    const fail = (error: Error): void => {
-      running.state = 'stopped';
-      if (isUp) this.#options.onFailure(running.name, error);
-      else failed(error);
-    };
-    running.worker.on('message', (message: WorkerMessage) => {
-      if (message.type === 'running') {
-        isUp = true;
-        running.thread = message.thread;
-        started();
-      } else if (message.type === 'stopped') {
-        running.state = 'stopped';
-      } else {
-        this.#options.onMessage(message);
-        if (message.type === 'handshake') Atomics.add(this.#control, ControlWord.handshakesDone, 1);
-      }
-    });
-    running.worker.on('error', fail);
-    running.worker.on('exit', (code) => {
-      if (running.state === 'running' && Atomics.load(this.#control, ControlWord.stop) === 0) {
-        fail(new Error(`packet worker ${running.name} ended with code ${code}`));
-      }
-      running.state = 'stopped';
-    });
   }
 }

@@ -3,8 +3,9 @@
  * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
  * bounded size and at a bounded rate for each sender; it cannot read them.
  */
+import { KeyedRateLimit } from '../net/rate-limit.js';
 import { C } from './counters.js';
-import { Action, D, RELAY_HEADER_BYTES } from './engine.js';
+import { Action, D, MAX_PEERS, RELAY_HEADER_BYTES } from './engine.js';
 import { RelayTable } from './relay-table.js';
 import type { WorkerContext } from './worker-context.js';
 
@@ -14,33 +15,18 @@ const FORWARDED = 1;
 const SHORTEST_BYTES = 32;
 const LONGEST_BYTES = 9_000;
 const TRANSPORT = 4;
-/** For each sender: 1 Gbit/s, and a tenth of a second's worth at once. */
-const BYTES_PER_MS = 125_000;
-const BURST_BYTES = 12_500_000;
-
-/** A token bucket for each peer. */
-class RelayBudget {
-  readonly #tokens = new Map<number, { bytes: number; atMs: number }>();
-
-  take(peer: number, bytes: number, nowMs: number): boolean {
-    const bucket = this.#tokens.get(peer) ?? { bytes: BURST_BYTES, atMs: nowMs };
-    bucket.bytes = Math.min(BURST_BYTES, bucket.bytes + (nowMs - bucket.atMs) * BYTES_PER_MS);
-    bucket.atMs = nowMs;
-    this.#tokens.set(peer, bucket);
-    if (bucket.bytes < bytes) return false;
-    bucket.bytes -= bytes;
-    return true;
-  }
-}
+/** Bytes, for each sender: 1 Gbit/s, and a tenth of a second's worth at once. */
+const SENDER_RATE = { perSecond: 125_000_000, burst: 12_500_000 };
 
 export class RelayForwarder {
   readonly #ctx: WorkerContext;
   readonly #table: RelayTable;
-  readonly #budget = new RelayBudget();
+  readonly #budget: KeyedRateLimit<number>;
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
     this.#table = RelayTable.attach(context.relays);
+    this.#budget = new KeyedRateLimit(context.clock, SENDER_RATE, MAX_PEERS);
   }
 
   /**
@@ -65,6 +51,11 @@ export class RelayForwarder {
     return 'done';
   }
 
+  /** Whose a handshake message is that `decide` has found in descriptor `i`, as its relay says. */
+  senderOf(i: number): number | undefined {
+    return this.#table.numberOf(this.#ctx.engine.packets, this.#ctx.word(i, D.offset) + 4);
+  }
+
   #passOn(i: number, to: number, length: number): void {
     const ctx = this.#ctx;
     const from = ctx.word(i, D.from);
@@ -73,7 +64,7 @@ export class RelayForwarder {
       ctx.count(C.drop_relay_refused);
       return;
     }
-    if (!this.#budget.take(from, length, ctx.nowMs())) {
+    if (!this.#budget.allow(from, length)) {
       ctx.count(C.drop_relay_rate);
       return;
     }

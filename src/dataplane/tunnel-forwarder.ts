@@ -3,7 +3,7 @@ import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { forwardFromClient } from './client-forwarder.js';
 import { C } from './counters.js';
 import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from './engine.js';
-import { HandshakeGate } from './handshake-gate.js';
+import { HandshakeGate } from './punt/handshake-gate.js';
 import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 import { ControlWord } from './worker-message.js';
@@ -26,9 +26,7 @@ export class TunnelForwarder {
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
-    this.#gate = new HandshakeGate(context.nowMs, () =>
-      Atomics.load(context.control, ControlWord.handshakesDone),
-    );
+    this.#gate = new HandshakeGate(context.clock);
     this.#relay = new RelayForwarder(context);
   }
 
@@ -48,11 +46,9 @@ export class TunnelForwarder {
   #message(i: number, mayBeRelayed: boolean): void {
     const ctx = this.#ctx;
     if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) {
-      ctx.post({
-        type: 'sessionConfirmed',
-        peer: ctx.word(i, D.from),
-        session: ctx.word(i, D.session) >>> 0,
-      });
+      const [peer, session] = [ctx.word(i, D.from), ctx.word(i, D.session) >>> 0];
+      ctx.policer.sessionConfirmed(peer);
+      ctx.ports.punt({ type: 'sessionConfirmed', peer, session });
     }
     const length = ctx.word(i, D.length);
     if (length === 0) return;
@@ -73,7 +69,14 @@ export class TunnelForwarder {
     const event = STREAM_EVENTS[ctx.word(i, D.sessionFlags)];
     if (event === undefined) return;
     const [stream, errno] = [ctx.word(i, D.session), ctx.word(i, D.length)];
-    ctx.post({ type: 'stream', event, stream, source: ctx.messageSource(i), errno });
+    if (event !== 'accepted') ctx.policer.stream();
+    else if (!ctx.policer.accepted()) {
+      // Nothing more is heard of it.
+      ctx.ports.closeStream(stream);
+      ctx.count(C.stream_dropped_queue_full);
+      return;
+    }
+    ctx.ports.punt({ type: 'stream', event, stream, source: ctx.messageSource(i), errno });
   }
 
   #relayed(i: number): void {
@@ -81,10 +84,11 @@ export class TunnelForwarder {
     const what = this.#relay.decide(i);
     if (what === 'message') this.#message(i, false);
     if (what !== 'handshake') return;
-    // It came in a session with a router that we trust to carry it: no stranger's flood.
     ctx.count(C.handshake_received);
-    if (this.#gate.admit()) ctx.postHandshake(i, RELAY_HEADER_BYTES);
-    else ctx.count(C.drop_handshake_queue_full);
+    const sender = this.#relay.senderOf(i);
+    if (sender !== undefined && this.#gate.mayPassRelayed(ctx.word(i, D.from), sender))
+      ctx.puntHandshake(i, RELAY_HEADER_BYTES);
+    else ctx.count(C.drop_handshake_limited);
   }
 
   #handshake(i: number): void {
@@ -96,7 +100,7 @@ export class TunnelForwarder {
     const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     switch (this.#gate.judge(type, isProven, address)) {
       case 'pass':
-        ctx.postHandshake(i);
+        ctx.puntHandshake(i);
         return;
       case 'cookie':
         ctx.setWord(i, D.action, Action.cookie);
@@ -104,21 +108,23 @@ export class TunnelForwarder {
         return;
       case 'limited':
         ctx.count(C.drop_handshake_limited);
-        return;
-      case 'full':
-        ctx.count(C.drop_handshake_queue_full);
     }
   }
 
   #control(i: number): void {
     const ctx = this.#ctx;
     ctx.count(C.control_received);
-    ctx.post({
-      type: 'control',
-      peer: ctx.word(i, D.from),
-      payload: ctx.copy(i),
-      source: ctx.messageSource(i),
-    });
+    const peer = ctx.word(i, D.from);
+    switch (ctx.policer.control(peer, ctx.word(i, D.length))) {
+      case 'pass':
+        ctx.ports.punt({ type: 'control', peer, payload: ctx.copy(i), source: ctx.messageSource(i) });
+        return;
+      case 'rate':
+        ctx.count(C.control_dropped_peer_rate);
+        return;
+      case 'full':
+        ctx.count(C.control_dropped_peer_queue_full);
+    }
   }
 
   #overlay(i: number, length: number): void {
@@ -214,7 +220,7 @@ export class TunnelForwarder {
     ctx.count(C.forwarded_on);
     const address = ctx.destinationWords();
     if (ctx.mayReport('redirect', from, vnet, address))
-      ctx.post({ type: 'redirect', peer: from, vnet, address });
+      ctx.ports.punt({ type: 'redirect', peer: from, vnet, address });
   }
 
   /** A departed node's traffic with the outside world leaves through its home network's gateway. */

@@ -3,6 +3,7 @@
  * pay for its JavaScript being interpreted: at the rate of a ping some thousand of them, 10 to 45 µs each where 1 µs is
  * enough at full rate (measured, 2-core virtual machine).
  */
+import type { Clock } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
 import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
@@ -11,6 +12,8 @@ import { MacTable } from '../tables/mac-table.js';
 import { createPacketCounters, createVnetCounters } from './counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from './engine.js';
 import { LanForwarder } from './lan-forwarder.js';
+import { Tally } from './punt/punt.js';
+import { WHOLE_SHARE } from './punt/punt-policer.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { INITIAL_HOPS, WorkerContext } from './worker-context.js';
 import { ControlWord, type WorkerInput, WorkerWord } from './worker-message.js';
@@ -45,8 +48,9 @@ export function decideAll(forwarder: Forwarder, count: number): void {
 }
 
 /** Decides over invented packets in the engine's memory; nothing is sent, counted or reported. For before its first `receive`. */
-export function warmUp(engine: Engine, input: WorkerInput, nowMs: () => number): void {
-  const context = new WorkerContext(engine, scratchInput(input), () => {}, nowMs);
+export function warmUp(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>): void {
+  const ports = { punt: () => {}, closeStream: () => {} };
+  const context = new WorkerContext(engine, scratchInput(input), ports, clock);
   const isLan = input.engine.role === 'lan';
   const forwarder = isLan ? new LanForwarder(context) : new TunnelForwarder(context);
   const samples = isLan ? frames() : messages();
@@ -86,6 +90,8 @@ function scratchInput(input: WorkerInput): WorkerInput {
     peerMtu: peerMtu.buffer as SharedArrayBuffer,
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
+    puntsDone: shared(4 * Tally.count),
+    puntShares: new Int32Array(shared(4)).fill(WHOLE_SHARE).buffer as SharedArrayBuffer,
     control: control.buffer as SharedArrayBuffer,
     words: shared(4 * WorkerWord.count),
   };

@@ -1,22 +1,33 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
+import type { Clock } from '../net/clock.js';
+import { KeyedRateLimit, onceIn, RateLimit } from '../net/rate-limit.js';
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
 import { MacTable } from '../tables/mac-table.js';
 import { C, V } from './counters.js';
 import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
 import { FlowCache } from './flow-cache.js';
 import { HoldQueue } from './hold-queue.js';
-import { IcmpBudget } from './icmp-budget.js';
 import { PacketView } from './packet.js';
-import { RateLimit } from './rate-limit.js';
-import type { AddressWords, MessageSource, WorkerInput, WorkerMessage } from './worker-message.js';
+import type { AddressWords, MessageSource, Punt, ReportKind } from './punt/punt.js';
+import { PuntPolicer } from './punt/punt-policer.js';
+import type { WorkerInput } from './worker-message.js';
 
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
 
-/** What the control thread is told of packets. */
-type ReportKind = 'want' | 'clientWanted' | 'redirect' | 'sourceElsewhere';
+const ICMP_ERRORS = { perSecond: 100, burst: 100 };
+/** Sources and destinations are anybody's to choose, and each report is work for the control thread: so many a second. */
+const MOST_SUBJECTS = 1_024;
 
 const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
+
+/** What a worker does besides forwarding. */
+export interface WorkerPorts {
+  /** Hands it up to the control thread. */
+  punt(punt: Punt): void;
+  /** Ends a TCP connection of the addon's. */
+  closeStream(stream: number): void;
+}
 
 export class WorkerContext {
   readonly engine: Engine;
@@ -44,20 +55,16 @@ export class WorkerContext {
   source: Int32Array = new Int32Array(ROUTE_WORDS);
   destination: Int32Array = new Int32Array(ROUTE_WORDS);
   readonly hold: HoldQueue;
-  readonly icmpBudget = new IcmpBudget();
-  readonly nowMs: () => number;
+  readonly icmpErrors: RateLimit;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly ports: WorkerPorts;
+  readonly policer: PuntPolicer;
   readonly #gateway = new Int32Array(5);
   readonly #gatewayRoute = new Int32Array(ROUTE_WORDS);
-  readonly #post: (message: WorkerMessage) => void;
-  readonly #limits: Readonly<Record<ReportKind, RateLimit>>;
+  readonly #reports: Readonly<Record<ReportKind, KeyedRateLimit>>;
   readonly #flows: FlowCache;
 
-  constructor(
-    engine: Engine,
-    input: WorkerInput,
-    post: (message: WorkerMessage) => void,
-    nowMs: () => number,
-  ) {
+  constructor(engine: Engine, input: WorkerInput, ports: WorkerPorts, clock: Pick<Clock, 'nowMs'>) {
     this.engine = engine;
     this.portVnets = Int32Array.from(input.lanVnets);
     this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
@@ -74,16 +81,22 @@ export class WorkerContext {
     this.clientVnets = new Int32Array(input.clientVnets);
     this.control = new Int32Array(input.control);
     this.vnets = new Uint8Array(input.vnets);
-    this.hold = new HoldQueue(engine, nowMs);
-    this.#limits = {
-      want: new RateLimit(nowMs),
-      clientWanted: new RateLimit(nowMs),
-      redirect: new RateLimit(nowMs),
-      sourceElsewhere: new RateLimit(nowMs),
+    this.hold = new HoldQueue(engine, clock);
+    const reports = (): KeyedRateLimit => new KeyedRateLimit(clock, onceIn(1_000), MOST_SUBJECTS);
+    this.#reports = {
+      want: reports(),
+      clientWanted: reports(),
+      redirect: reports(),
+      sourceElsewhere: reports(),
     };
+    this.icmpErrors = new RateLimit(clock, ICMP_ERRORS);
+    this.policer = new PuntPolicer(clock, {
+      done: new Int32Array(input.puntsDone),
+      shares: new Int32Array(input.puntShares),
+    });
     this.#flows = new FlowCache(this.table);
-    this.nowMs = nowMs;
-    this.#post = post;
+    this.clock = clock;
+    this.ports = ports;
   }
 
   /** Adds one to a counter, given by its index (`C`). */
@@ -96,10 +109,6 @@ export class WorkerContext {
     const at = vnet * V.count + packets;
     this.vnetCounters[at] = (this.vnetCounters[at] ?? 0) + 1;
     this.vnetCounters[at + 1] = (this.vnetCounters[at + 1] ?? 0) + this.word(descriptor, D.length);
-  }
-
-  post(message: WorkerMessage): void {
-    this.#post(message);
   }
 
   word(descriptor: number, field: number): number {
@@ -233,7 +242,7 @@ export class WorkerContext {
     const mtu = this.peerMtu[peer] ?? 0;
     if (mtu === 0) {
       this.count(C.drop_client_away);
-      if (this.mayReport('clientWanted', peer, 0, NOBODY)) this.post({ type: 'clientWanted', peer });
+      if (this.mayReport('clientWanted', peer, 0, NOBODY)) this.ports.punt({ type: 'clientWanted', peer });
       return;
     }
     this.setWord(descriptor, D.to, peer);
@@ -253,9 +262,11 @@ export class WorkerContext {
     this.#countVnet(descriptor, vnet, V.packetsToTunnel);
   }
 
-  /** Passes the handshake message of descriptor `i` up; it starts `skip` bytes into what is described. */
-  postHandshake(i: number, skip = 0): void {
-    this.post({ type: 'handshake', bytes: this.copy(i, skip), source: this.messageSource(i) });
+  /** Hands the handshake message of descriptor `i` up; it starts `skip` bytes into what is described. */
+  puntHandshake(i: number, skip = 0): void {
+    if (this.policer.handshake())
+      this.ports.punt({ type: 'handshake', bytes: this.copy(i, skip), source: this.messageSource(i) });
+    else this.count(C.drop_handshake_queue_full);
   }
 
   /** A copy of what descriptor `i` describes: its slot is the engine's again soon. */
@@ -284,7 +295,10 @@ export class WorkerContext {
 
   /** At most once a second for one (peer, vnet, address); a flood of one kind of report does not keep others back. */
   mayReport(kind: ReportKind, peer: number, vnet: number, address: AddressWords): boolean {
-    return this.#limits[kind].allow(`${peer} ${vnet} ${address.words.join()}`);
+    if (!this.#reports[kind].allow(`${peer} ${vnet} ${address.words.join()}`)) return false;
+    if (this.policer.report(kind)) return true;
+    this.count(C.report_dropped_queue_full);
+    return false;
   }
 
   sourceWords(): AddressWords {
@@ -303,7 +317,7 @@ export class WorkerContext {
       return;
     }
     this.count(C.held);
-    if (this.mayReport('want', 0, vnet, next)) this.post({ type: 'want', vnet, address: next });
+    if (this.mayReport('want', 0, vnet, next)) this.ports.punt({ type: 'want', vnet, address: next });
   }
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */

@@ -3,16 +3,24 @@
  * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
 import { readlinkSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../net/system-clock.js';
 import type { Engine } from './engine.js';
 import { LanForwarder } from './lan-forwarder.js';
 import { loadNative } from './native.js';
 import { takePrecedence } from './precedence.js';
+import type { Punt } from './punt/punt.js';
+import { PuntPort } from './punt/punt-port.js';
 import { TunnelForwarder } from './tunnel-forwarder.js';
 import { decideAll, type Forwarder, warmUp } from './warm-up.js';
 import { WorkerContext } from './worker-context.js';
-import { ControlWord, type WorkerInput, type WorkerMessage, WorkerWord } from './worker-message.js';
+import {
+  ControlWord,
+  type WorkerInput,
+  type WorkerMessage,
+  type WorkerStart,
+  WorkerWord,
+} from './worker-message.js';
 
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
@@ -20,41 +28,61 @@ const WAIT_WITH_HELD_MS = 50;
 /** Turns that do not wait, so that what is round the decisions is compiled too (see warm-up.ts); some 20 ms. */
 const EARLY_TURNS = 10_000;
 
-function main(input: WorkerInput): void {
-  const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
-  const engine = loadNative().createEngine(input.engine);
-  const context = new WorkerContext(engine, input, post, systemClock.nowMs);
-  const forwarder = input.engine.role === 'lan' ? new LanForwarder(context) : new TunnelForwarder(context);
-  warmUp(engine, input, systemClock.nowMs);
+const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
+
+function main({ input, puntPort }: WorkerStart): void {
+  const worker = new PacketWorker(input, puntPort);
   takePrecedence();
   post({ type: 'running', thread: threadNumber() });
-  loop(engine, context, forwarder, new Int32Array(input.words));
-  engine.close();
+  worker.run();
   post({ type: 'stopped' });
 }
 
-function loop(engine: Engine, context: WorkerContext, forwarder: Forwarder, words: Int32Array): void {
-  for (let early = EARLY_TURNS; Atomics.load(context.control, ControlWord.stop) === 0; early--) {
-    const waitMs = context.hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
-    turn(engine, context, forwarder, words, early > 0 ? 0 : waitMs);
-  }
-}
+class PacketWorker {
+  readonly #engine: Engine;
+  readonly #words: Int32Array;
+  readonly #punts: PuntPort;
+  readonly #context: WorkerContext;
+  readonly #forwarder: Forwarder;
 
-function turn(
-  engine: Engine,
-  context: WorkerContext,
-  forwarder: Forwarder,
-  words: Int32Array,
-  waitMs: number,
-): void {
-  Atomics.add(words, WorkerWord.turns, 1);
-  const received = engine.receive(waitMs);
-  decideAll(forwarder, received);
-  engine.send(0, received);
-  // Said before the table is looked at: what is learned after that look is followed by a wake-up.
-  if (context.hold.size > 0) Atomics.store(words, WorkerWord.holding, 1);
-  context.releaseHeld();
-  if (context.hold.size === 0) Atomics.store(words, WorkerWord.holding, 0);
+  constructor(input: WorkerInput, puntPort: MessagePort) {
+    const native = loadNative();
+    this.#engine = native.createEngine(input.engine);
+    this.#words = new Int32Array(input.words);
+    const bell = this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1);
+    this.#punts = new PuntPort(puntPort, bell, () => post({ type: 'punts' }));
+    const ports = {
+      punt: (punt: Punt) => this.#punts.add(punt),
+      closeStream: (stream: number) => native.closeStream(stream),
+    };
+    this.#context = new WorkerContext(this.#engine, input, ports, systemClock);
+    this.#forwarder =
+      input.engine.role === 'lan' ? new LanForwarder(this.#context) : new TunnelForwarder(this.#context);
+    warmUp(this.#engine, input, systemClock);
+  }
+
+  /** Until it is asked to stop. */
+  run(): void {
+    const { control, hold } = this.#context;
+    for (let early = EARLY_TURNS; Atomics.load(control, ControlWord.stop) === 0; early--) {
+      const waitMs = hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
+      this.#turn(early > 0 ? 0 : waitMs);
+    }
+    this.#engine.close();
+  }
+
+  #turn(waitMs: number): void {
+    const { hold } = this.#context;
+    Atomics.add(this.#words, WorkerWord.turns, 1);
+    const received = this.#engine.receive(waitMs);
+    decideAll(this.#forwarder, received);
+    this.#punts.flush();
+    this.#engine.send(0, received);
+    // Said before the table is looked at: what is learned after that look is followed by a wake-up.
+    if (hold.size > 0) Atomics.store(this.#words, WorkerWord.holding, 1);
+    this.#context.releaseHeld();
+    if (hold.size === 0) Atomics.store(this.#words, WorkerWord.holding, 0);
+  }
 }
 
 /** By it the control thread asks the kernel how much this thread has worked. */
@@ -66,4 +94,4 @@ function threadNumber(): number {
   }
 }
 
-main(workerData as WorkerInput);
+main(workerData as WorkerStart);

@@ -1,6 +1,6 @@
 /** Between the workers' address words (signed, as Int32Arrays hold them) and `Ip`. */
 import { getSystemErrorName } from 'node:util';
-import type { AddressWords, MessageSource } from '../dataplane/worker-message.js';
+import type { AddressWords, MessageSource } from '../dataplane/punt/punt.js';
 import { type Family, Ip } from '../net/ip.js';
 import { relayPath } from '../tunnel/paths/path.js';
 import type { DatagramAddress } from '../tunnel/ports.js';

@@ -17,7 +17,7 @@ export interface PlaneParts {
   readonly forwarding: ForwardingTable;
   readonly relays: Relays;
   readonly rescue: LanRescue;
-  readonly onMessage: PlaneOptions['onMessage'];
+  readonly onPunt: PlaneOptions['onPunt'];
   /** Names the ports that are gone, if that is why. */
   readonly onFailure: (error: Error) => void;
 }
@@ -41,7 +41,7 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     macs: parts.rescue.macs.memory,
     selfPeer: gndt.peerIndex(gndt.self),
     clients: gndt.ownClients,
-    onMessage: parts.onMessage,
+    onPunt: parts.onPunt,
     onFailure: (worker, error) =>
       parts.onFailure(new Error(`${worker}: ${error.message}${lostPorts(sockets)}`, { cause: error })),
   };

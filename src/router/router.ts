@@ -33,6 +33,7 @@ import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { planeOptions } from './plane-options.js';
+import { takePunt } from './punts.js';
 import { Relays } from './relays.js';
 import { type ApplyParts, prepareConfig } from './reload/apply.js';
 import { Reloader } from './reload/reloader.js';
@@ -48,7 +49,6 @@ import { MobilityEvents } from './view/mobility-events.js';
 import type { Tables } from './view/table-views.js';
 import { emitTunnelEvent } from './view/tunnel-events.js';
 import { LiveView } from './view/view.js';
-import { takeWorkerMessage } from './worker-messages.js';
 
 export interface RouterOptions {
   readonly config: VineConfig;
@@ -306,9 +306,9 @@ export class Router {
         forwarding: this.#forwarding,
         relays: this.#relays,
         rescue: this.#rescue,
-        // What the message is for is made after the plane.
-        onMessage: (message) =>
-          takeWorkerMessage(message, {
+        // Whose affair it is is made after the plane.
+        onPunt: (punt) =>
+          takePunt(punt, {
             gndt,
             tunnel: this.#tunnel,
             lanSide: this.#lanSide,

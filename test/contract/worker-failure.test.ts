@@ -27,7 +27,7 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     selfPeer: 0,
     relays: RelayTable.create(1).memory,
     clients: [],
-    onMessage: () => {},
+    onPunt: () => {},
     onFailure: (worker, { message }) => failures.push({ worker, message }),
   });
   try {

@@ -92,6 +92,12 @@ export class MemoryEngine implements Engine {
     this.descriptors[D.sourcePort] = port;
   }
 
+  putStream(event: number, stream: number): void {
+    this.#put(Kind.stream, 0, new Uint8Array(0));
+    this.descriptors[D.session] = stream;
+    this.descriptors[D.sessionFlags] = event;
+  }
+
   #put(kind: number, from: number, packet: Uint8Array): void {
     this.descriptors.fill(0, 0, DESCRIPTOR_WORDS);
     this.packets.set(packet, HEADROOM);

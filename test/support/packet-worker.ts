@@ -1,26 +1,20 @@
 /** A packet worker that decides over one packet at a time, with an engine that is only memory, for tests. */
-import { C, createPacketCounters, type PacketCounter, V } from '../../src/dataplane/counters.js';
+import { C, createPacketCounters, type PacketCounter } from '../../src/dataplane/counters.js';
 import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
-import { RelayTable } from '../../src/dataplane/relay-table.js';
+import { markDone, type Punt, Tally } from '../../src/dataplane/punt/punt.js';
 import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../src/dataplane/worker-context.js';
-import {
-  ControlWord,
-  type WorkerInput,
-  type WorkerMessage,
-  WorkerWord,
-} from '../../src/dataplane/worker-message.js';
+import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
 import { Ip } from '../../src/net/ip.js';
-import { type Mac, macHigh, macLow, ZERO_MAC } from '../../src/net/mac.js';
+import { type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
-import { MacTable } from '../../src/tables/mac-table.js';
 import type { NetworkConfig, RouterEntry } from '../../src/tables/model.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimClock } from './sim-clock.js';
+import { workerInput } from './worker-input.js';
 
 const MOST_PEERS = 16;
-const MOST_VNETS = 16;
 
 export interface PacketWorkerOptions {
   readonly clock: SimClock;
@@ -36,9 +30,13 @@ export interface PacketWorkerOptions {
 
 export class PacketWorker {
   readonly engine = new MemoryEngine();
-  readonly posted: WorkerMessage[] = [];
+  /** What was handed up and not worked off. */
+  readonly posted: Punt[] = [];
+  /** TCP connections that were turned away. */
+  readonly closed: number[] = [];
   readonly clock: SimClock;
   readonly counters = createPacketCounters();
+  readonly #done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
   readonly control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly peerMtu = new Int32Array(new SharedArrayBuffer(MOST_PEERS * 4));
   readonly context: WorkerContext;
@@ -51,12 +49,22 @@ export class PacketWorker {
     this.#mac = options.mac;
     this.peerMtu.fill(options.mtuBytes);
     Atomics.store(this.control, ControlWord.serving, 1);
-    this.context = new WorkerContext(
-      this.engine,
-      { ...this.#input(options), ...options.given },
-      (message) => void this.posted.push(message),
-      () => this.clock.nowMs(),
-    );
+    const shared = (words: Int32Array | Float64Array): SharedArrayBuffer => words.buffer as SharedArrayBuffer;
+    const input = workerInput(options.mac, {
+      lanVnets: [1, 1],
+      table: ForwardingTable.create().memory,
+      selfPeer: options.self,
+      peerMtu: shared(this.peerMtu),
+      counters: shared(this.counters),
+      control: shared(this.control),
+      puntsDone: shared(this.#done),
+      ...options.given,
+    });
+    const ports = {
+      punt: (punt: Punt) => void this.posted.push(punt),
+      closeStream: (stream: number) => void this.closed.push(stream),
+    };
+    this.context = new WorkerContext(this.engine, input, ports, this.clock);
     this.#lan = new LanForwarder(this.context);
     this.#tunnel = new TunnelForwarder(this.context);
   }
@@ -87,6 +95,18 @@ export class PacketWorker {
     this.#decide(() => this.engine.putHandshake(bytes, sourceWord, port), this.#tunnel);
   }
 
+  /** @param event of `StreamEvent` */
+  stream(event: number, stream: number): void {
+    this.#decide(() => this.engine.putStream(event, stream), this.#tunnel);
+  }
+
+  /** The control thread works on the first `count` that were handed up. */
+  workOff(count = this.posted.length): Punt[] {
+    const punts = this.posted.splice(0, count);
+    for (const punt of punts) markDone(this.#done, punt);
+    return punts;
+  }
+
   counted(name: PacketCounter): number {
     return this.counters[C[name]] ?? 0;
   }
@@ -97,36 +117,6 @@ export class PacketWorker {
     put();
     forwarder.decide(0);
     this.engine.send(0, 1);
-  }
-
-  #input({ self, mac }: PacketWorkerOptions): WorkerInput {
-    const lan = { fd: 3, index: 0, macHigh: macHigh(mac), macLow: macLow(mac), mtuBytes: 1500 };
-    return {
-      engine: {
-        role: 'lan',
-        lans: [{ ...lan, vnetHeader: true }],
-        tuns: [],
-        udp: [],
-        wakeupFd: -1,
-        slots: 0,
-        slotBytes: 0,
-        counters: new SharedArrayBuffer(8),
-      },
-      lanVnets: [1, 1],
-      tunsFrom: 1,
-      lanAddresses: [{ v4: undefined, v6: undefined }],
-      vnets: new Uint8Array(new SharedArrayBuffer(65_536)).fill(1, 1, 2).buffer as SharedArrayBuffer,
-      table: ForwardingTable.create().memory,
-      macs: MacTable.create(16).memory,
-      selfPeer: self,
-      relays: RelayTable.create(MOST_PEERS).memory,
-      clientVnets: new SharedArrayBuffer(MOST_PEERS * 4),
-      peerMtu: this.peerMtu.buffer as SharedArrayBuffer,
-      counters: this.counters.buffer as SharedArrayBuffer,
-      vnetCounters: new SharedArrayBuffer(MOST_VNETS * V.count * 8),
-      control: this.control.buffer as SharedArrayBuffer,
-      words: new SharedArrayBuffer(4 * WorkerWord.count),
-    };
   }
 }
 

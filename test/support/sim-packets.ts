@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict';
 import { createPacketCounters } from '../../src/dataplane/counters.js';
 import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
-import { RelayTable } from '../../src/dataplane/relay-table.js';
 import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
 import { WorkerContext } from '../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
+import { ControlWord } from '../../src/dataplane/worker-message.js';
 import type { Ip } from '../../src/net/ip.js';
-import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
+import type { Mac } from '../../src/net/mac.js';
 import type { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { MacTable } from '../../src/tables/mac-table.js';
 import { ipPacket } from './ip-packet.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimHost } from './sim-lan-host.js';
 import type { SimSite } from './sim-lan-site.js';
+import { workerInput } from './worker-input.js';
 
 const engine = new MemoryEngine();
 const macs = MacTable.create(4);
@@ -96,39 +96,16 @@ function workersOf(site: SimSite): Workers {
 }
 
 function contextOf(site: SimSite): WorkerContext {
-  const own = site.options.mac;
-  const input: WorkerInput = {
-    engine: {
-      role: 'lan',
-      lans: [
-        { fd: 3, index: 0, macHigh: macHigh(own), macLow: macLow(own), mtuBytes: 1_500, vnetHeader: true },
-      ],
-      tuns: [],
-      udp: [],
-      wakeupFd: -1,
-      slots: 0,
-      slotBytes: 0,
-      counters: new SharedArrayBuffer(8),
-    },
-    lanVnets: [1],
-    tunsFrom: 1,
-    lanAddresses: [{ v4: undefined, v6: undefined }],
+  const input = workerInput(site.options.mac, {
     vnets,
     table: site.table.memory,
     macs: macs.memory,
     selfPeer: site.gndt.peerIndex(site.id),
-    relays: RelayTable.create(4).memory,
-    clientVnets: new SharedArrayBuffer(4 * 4096),
     peerMtu,
     counters,
     control,
     vnetCounters: new SharedArrayBuffer(4_096),
-    words: new SharedArrayBuffer(8),
-  };
-  return new WorkerContext(
-    engine,
-    input,
-    () => {},
-    () => 0,
-  );
+  });
+  const ports = { punt: () => {}, closeStream: () => {} };
+  return new WorkerContext(engine, input, ports, { nowMs: () => 0 });
 }

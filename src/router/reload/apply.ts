@@ -85,7 +85,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   parts.growth.setLimit(after.router.limits.nodesPerLan);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);
-  for (const peer of plans.gndt.peers.released) plane.forgetPeerMtu(peer);
+  for (const peer of plans.gndt.peers.released) plane.forgetPeer(peer);
   // Routes first: the packets that come now are not for peers that are going.
   compiler.reconfigure();
   parts.rescue.rebuild();

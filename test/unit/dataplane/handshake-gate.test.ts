@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type GateVerdict, HandshakeGate } from '../../../src/dataplane/handshake-gate.js';
-import type { AddressWords } from '../../../src/dataplane/worker-message.js';
+import { type GateVerdict, HandshakeGate } from '../../../src/dataplane/punt/handshake-gate.js';
+import type { AddressWords } from '../../../src/dataplane/punt/punt.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const [INITIATION, RESPONSE, COOKIE] = [1, 2, 3];
@@ -13,26 +13,19 @@ const v6 = (subnet: number, host: number): AddressWords => ({
 
 function setUp() {
   const clock = new SimClock();
-  const main = { done: 0, keepsUp: true };
-  const gate = new HandshakeGate(
-    () => clock.nowMs(),
-    () => main.done,
-  );
-  const judge = (type: number, isProven: boolean, source: AddressWords): GateVerdict => {
-    const verdict = gate.judge(type, isProven, source);
-    if (verdict === 'pass' && main.keepsUp) main.done = (main.done + 1) | 0;
-    return verdict;
-  };
+  const gate = new HandshakeGate(clock);
+  const judge = (type: number, isProven: boolean, source: AddressWords): GateVerdict =>
+    gate.judge(type, isProven, source);
   /** Verdicts of a flood, one every 20 µs, from an address each. */
   const flood = (seconds: number, type = INITIATION, isProven = false): Record<GateVerdict, number> => {
-    const counts = { pass: 0, cookie: 0, limited: 0, full: 0 };
+    const counts = { pass: 0, cookie: 0, limited: 0 };
     for (let i = 0; i < seconds * 1_000; i++) {
       for (let j = 0; j < 50; j++) counts[judge(type, isProven, v4(i * 50 + j))]++;
       clock.advance(1);
     }
     return counts;
   };
-  return { clock, main, judge, flood };
+  return { clock, gate, judge, flood };
 }
 
 describe('handshake gate', () => {
@@ -51,11 +44,10 @@ describe('handshake gate', () => {
     it(`passes 50 of 50,000 ${name} a second, and answers 10,000 with a cookie`, () => {
       const { flood } = setUp();
       flood(1, type);
-      const { pass, cookie, limited, full } = flood(4, type);
+      const { pass, cookie, limited } = flood(4, type);
       assert.ok(Math.abs(pass - 200) <= 2, `${pass}`);
       assert.ok(Math.abs(cookie - 40_000) <= 25, `${cookie}`);
       assert.equal(pass + cookie + limited, 200_000);
-      assert.equal(full, 0);
     });
   }
 
@@ -96,13 +88,21 @@ describe('handshake gate', () => {
     assert.equal(cookie, 0);
   });
 
-  it('hands the main thread no more than 512 at a time', () => {
-    const { main, flood, judge } = setUp();
-    main.keepsUp = false;
-    const { pass, full } = flood(10);
-    assert.equal(pass, 512);
-    assert.ok(full > 0);
-    main.done += 10;
-    assert.equal(judge(INITIATION, true, v4(1)), 'pass');
+  it('takes what a relay passes on at a rate for each router behind it, and one for the relay', () => {
+    const { clock, gate } = setUp();
+    const [relay, other, sender] = [0, 1, 2];
+    const passed = (relay: number, senders: number, each: number): number => {
+      let count = 0;
+      for (let i = 0; i < senders * each; i++)
+        count += Number(gate.mayPassRelayed(relay, sender + (i % senders)));
+      return count;
+    };
+    assert.equal(passed(relay, 1, 1_000), 5, 'as a proven address');
+    assert.equal(passed(other, 1, 1), 1, 'by way of another relay the same router has its own');
+    clock.advance(60_000);
+    assert.equal(passed(relay, 1_000, 100), 1_000, 'a relay that floods in the name of all others');
+    clock.advance(1_000);
+    assert.equal(passed(relay, 1_000, 100), 200);
+    assert.equal(passed(other, 1, 1), 1);
   });
 });

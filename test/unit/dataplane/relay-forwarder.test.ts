@@ -92,6 +92,15 @@ describe('a router with relayed peers', () => {
     assert.deepEqual([message.source.relay, message.source.stream], [RELAY, undefined]);
   });
 
+  it('takes handshakes at a bounded rate of each router behind the relay', () => {
+    for (let i = 0; i < 1_000; i++) {
+      bench.take(RELAY, 1, tagOf(B), initiation);
+      bench.workOff();
+    }
+    assert.equal(bench.counted('handshake_received'), 1_000);
+    assert.equal(bench.counted('drop_handshake_limited'), 995);
+  });
+
   it('takes control messages by way of a relay', () => {
     bench.engine.relayed = { peer: B, payload: Uint8Array.of(0x20, 1, 2) };
     bench.take(RELAY, 1, tagOf(B), transport);

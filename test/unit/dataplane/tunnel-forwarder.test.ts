@@ -1,6 +1,7 @@
 /** What becomes of messages from the tunnel. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { StreamEvent } from '../../../src/dataplane/engine.js';
 import { ControlWord } from '../../../src/dataplane/worker-message.js';
 import { Ip } from '../../../src/net/ip.js';
 import { ipPacket } from '../../support/ip-packet.js';
@@ -130,6 +131,52 @@ describe('messages that are not overlay packets', () => {
     assert.ok(message?.type === 'control');
     assert.equal(message.peer, C);
     assert.deepEqual([...message.payload], [0x20, 1, 2, 3]);
+  });
+
+  test('a million control messages of one peer: a bounded part waits, and another peer’s goes through', () => {
+    const flood = Buffer.from([0x20, 1, 2, 3]);
+    for (let i = 0; i < 1_000_000; i++) bench.message(C, flood);
+    bench.message(A, Buffer.from([0x20, 9]));
+    const waiting = bench.posted.length;
+    assert.ok(waiting < 1_100, `${waiting} wait`);
+    assert.equal(bench.posted.filter((punt) => punt.type === 'control' && punt.peer === A).length, 1);
+    assert.equal(bench.counted('control_received'), 1_000_001);
+    const refused = bench.counted('control_dropped_peer_queue_full');
+    assert.equal(refused, 1_000_001 - waiting);
+    // And when the control thread keeps up it is the rate.
+    for (let i = 0; i < 100_000; i++) {
+      bench.message(C, flood);
+      bench.workOff();
+    }
+    assert.ok(bench.counted('control_dropped_peer_rate') > 80_000);
+  });
+
+  test('a flood of connections: few wait for the control thread, the others are closed', () => {
+    for (let stream = 0; stream < 1_000; stream++) bench.stream(StreamEvent.accepted, stream);
+    assert.equal(bench.posted.length, 64);
+    assert.deepEqual(
+      bench.closed,
+      Array.from({ length: 936 }, (_, i) => 64 + i),
+    );
+    assert.equal(bench.counted('stream_dropped_queue_full'), 936);
+    bench.stream(StreamEvent.closed, 3);
+    bench.stream(StreamEvent.connected, 2_000);
+    assert.equal(bench.posted.length, 66, 'what becomes of those that are known is always told');
+    bench.workOff();
+    bench.stream(StreamEvent.accepted, 3_000);
+    assert.equal(bench.posted.length, 1);
+  });
+
+  test('no more than 512 handshake messages wait', () => {
+    for (let second = 0; second < 20; second++) {
+      for (let i = 0; i < 100; i++) bench.handshake(Buffer.alloc(148, 1), i, 7700);
+      bench.clock.advance(1_000);
+    }
+    assert.equal(bench.posted.length, 512);
+    assert.ok(bench.counted('drop_handshake_queue_full') > 0);
+    bench.workOff(10);
+    bench.handshake(Buffer.alloc(148, 1), 1, 7700);
+    assert.equal(bench.posted.length, 503);
   });
 
   test('a session’s first message confirms it, a keep-alive too', () => {

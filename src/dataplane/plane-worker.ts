@@ -1,0 +1,147 @@
+/** One packet worker as the control thread holds it: its thread, the memory that only it writes, the end of its way up. */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { Clock } from '../net/clock.js';
+import { createPacketCounters, createVnetCounters } from './counters.js';
+import { EngineCounter, type NativeAddon } from './engine.js';
+import { type Punt, Tally } from './punt/punt.js';
+import { PuntInbox } from './punt/punt-inbox.js';
+import { type WorkerInput, type WorkerMessage, type WorkerStart, WorkerWord } from './worker-message.js';
+
+/** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
+const YOUNG_GENERATION_MB = 4;
+const STOP_LIMIT_MS = 700;
+
+export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
+
+/** What is each worker's own. */
+type OwnMemory = 'counters' | 'vnetCounters' | 'words' | 'puntsDone';
+
+export interface PlaneWorkerOptions {
+  readonly name: WorkerName;
+  readonly clock: Clock;
+  readonly native: NativeAddon;
+  readonly engine: Omit<WorkerInput['engine'], 'wakeupFd' | 'counters'>;
+  readonly shared: Omit<WorkerInput, 'engine' | OwnMemory>;
+  readonly onPunt: (punt: Punt) => void;
+  /** It ended when it was running, and nobody had asked it to. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export class PlaneWorker {
+  readonly name: WorkerName;
+  readonly packets = createPacketCounters();
+  readonly vnets = createVnetCounters();
+  readonly engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+  /** The kernel's number for it; 0 when not known. */
+  thread = 0;
+  state: 'running' | 'stopped' = 'running';
+  readonly #options: PlaneWorkerOptions;
+  readonly #words = new Int32Array(new SharedArrayBuffer(WorkerWord.count * 4));
+  readonly #wakeupFd: number;
+  readonly #puntPort: MessagePort;
+  readonly #inbox: PuntInbox;
+  readonly #worker: Worker;
+  #isStopping = false;
+
+  constructor(options: PlaneWorkerOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#wakeupFd = options.native.createWakeup();
+    const { port1, port2 } = new MessageChannel();
+    this.#puntPort = port1;
+    const done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
+    this.#inbox = new PuntInbox({
+      clock: options.clock,
+      receive: () => receiveMessageOnPort(port1)?.message,
+      bell: this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1),
+      done,
+      work: options.onPunt,
+    });
+    const start: WorkerStart = { input: this.#input(done), puntPort: port2 };
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: start,
+      transferList: [port2],
+      name: options.name,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+  }
+
+  /** Settles when it is in its loop, or cannot be. */
+  started(): Promise<void> {
+    return new Promise((resolve, reject) => this.#watch(resolve, reject));
+  }
+
+  get turns(): number {
+    return Atomics.load(this.#words, WorkerWord.turns);
+  }
+
+  /** Makes it look at what it holds, if it holds anything. */
+  wakeHolding(): void {
+    if (Atomics.load(this.#words, WorkerWord.holding) === 1) this.#options.native.wake(this.#wakeupFd);
+  }
+
+  /** Its stop word is set: it finishes its batch. Ends it by force when it does not within the limit. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#options.native.wake(this.#wakeupFd);
+    await this.#ended();
+    this.#inbox.stop();
+    this.#puntPort.close();
+    this.#options.native.closeSocket(this.#wakeupFd);
+  }
+
+  async #ended(): Promise<void> {
+    if (this.state === 'stopped') return;
+    const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    const force = this.#options.clock.after(
+      'worker-stop',
+      STOP_LIMIT_MS,
+      () => void this.#worker.terminate(),
+    );
+    await ended;
+    force.cancel();
+  }
+
+  #input(puntsDone: Int32Array): WorkerInput {
+    const memoryOf = ({ buffer }: { readonly buffer: ArrayBufferLike }): SharedArrayBuffer =>
+      buffer as SharedArrayBuffer;
+    const { engine, shared } = this.#options;
+    return {
+      ...shared,
+      engine: { ...engine, wakeupFd: this.#wakeupFd, counters: memoryOf(this.engine) },
+      counters: memoryOf(this.packets),
+      vnetCounters: memoryOf(this.vnets),
+      words: memoryOf(this.#words),
+      puntsDone: memoryOf(puntsDone),
+    };
+  }
+
+  #watch(started: () => void, failed: (error: Error) => void): void {
+    let isUp = false;
+    const fail = (error: Error): void => {
+      this.state = 'stopped';
+      if (isUp) this.#options.onFailure(error);
+      else failed(error);
+    };
+    this.#worker.on('message', (message: WorkerMessage) => {
+      switch (message.type) {
+        case 'running':
+          isUp = true;
+          this.thread = message.thread;
+          started();
+          break;
+        case 'punts':
+          this.#inbox.rung();
+          break;
+        case 'stopped':
+          this.state = 'stopped';
+      }
+    });
+    this.#worker.on('error', fail);
+    this.#worker.on('exit', (code) => {
+      if (this.state === 'running' && !this.#isStopping)
+        fail(new Error(`packet worker ${this.name} ended with code ${code}`));
+      this.state = 'stopped';
+    });
+  }
+}

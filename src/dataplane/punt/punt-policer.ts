@@ -1,0 +1,115 @@
+/**
+ * Which messages a worker may hand up to the control thread. Two bounds:
+ *
+ * - What waits there, in units (`unitsOf`). A peer's queue may grow to a sixteenth of the room that is left (dynamic
+ *   thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998): one that floods gets a seventeenth
+ *   of all, a thousand that flood at once still leave a place for every other, and the sum is never more than `ROOM`. Of
+ *   what is no peer's so many may wait.
+ * - A peer's rate. The burst is a first synchronisation of 100,000 records (16 a message) and the acknowledgements of
+ *   another the other way; what is beyond is sent again by the channel, which is at-least-once.
+ *
+ * A peer's share of both can be made smaller by the control thread (`DataPlane.setControlShare`).
+ */
+import type { Clock } from '../../net/clock.js';
+import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import { MAX_PEERS } from '../engine.js';
+import { type ReportKind, Tally, unitsOf } from './punt.js';
+
+/** Units that may wait: 32 MB of control messages at most. */
+const ROOM = 16_384;
+/** Binary logarithm of the part of the free room that one queue may take. */
+const PART_BITS = 4;
+const PEER_RATE: Rate = { perSecond: 2_000, burst: 16_384 };
+/** A stranger's handshake takes the control thread a millisecond. */
+const MOST_HANDSHAKES = 512;
+/** Of each kind: those of two seconds. */
+const MOST_REPORTS = 2_048;
+/** The control thread keeps no more connections of strangers than that (`Streams`): more need not wait for it. */
+const MOST_ACCEPTED = 64;
+
+/** What a peer's whole share is in shared memory; less is a fraction of it. */
+export const WHOLE_SHARE = 65_536;
+
+export type PuntVerdict = 'pass' | 'rate' | 'full';
+
+/** Shared with the control thread. */
+export interface PuntMemory {
+  /** By `Tally`: units that the control thread has worked on since the start, modulo 2^32. It alone writes. */
+  readonly done: Int32Array;
+  /** By peer: its share of the bounds, of `WHOLE_SHARE`. */
+  readonly shares: Int32Array;
+}
+
+export class PuntPolicer {
+  readonly #done: Int32Array;
+  readonly #shares: Int32Array;
+  /** By `Tally`: units passed since the start, modulo 2^32. */
+  readonly #passed: Int32Array;
+  readonly #peerRate: KeyedRateLimit<number>;
+
+  constructor(clock: Pick<Clock, 'nowMs'>, { done, shares }: PuntMemory) {
+    this.#done = done;
+    this.#shares = shares;
+    this.#passed = Int32Array.from(done);
+    this.#peerRate = new KeyedRateLimit(clock, PEER_RATE, MAX_PEERS);
+  }
+
+  /** A control message of that peer. */
+  control(peer: number, lengthBytes: number): PuntVerdict {
+    const units = unitsOf(lengthBytes);
+    const share = (this.#shares[peer] ?? 0) / WHOLE_SHARE;
+    if (!this.#hasRoom(peer, units, share)) return 'full';
+    if (!this.#peerRate.allow(peer, units / share)) return 'rate';
+    this.#passPeer(peer, units);
+    return 'pass';
+  }
+
+  /** Always: there are no more than sessions that the control thread has made. */
+  sessionConfirmed(peer: number): void {
+    this.#passPeer(peer, 1);
+  }
+
+  handshake(): boolean {
+    return this.#passUpTo(Tally.handshake, MOST_HANDSHAKES);
+  }
+
+  /** Somebody has connected. */
+  accepted(): boolean {
+    return this.#passUpTo(Tally.stream, MOST_ACCEPTED);
+  }
+
+  /** What else becomes of connections. Always: there are no more of them than the addon keeps. */
+  stream(): void {
+    this.#pass(Tally.stream, 1);
+  }
+
+  report(kind: ReportKind): boolean {
+    return this.#passUpTo(Tally[kind], MOST_REPORTS);
+  }
+
+  #passUpTo(tally: number, most: number): boolean {
+    if (this.#waiting(tally) >= most) return false;
+    this.#pass(tally, 1);
+    return true;
+  }
+
+  #hasRoom(peer: number, units: number, share: number): boolean {
+    const free = ROOM - this.#waiting(Tally.peers);
+    if (units > free) return false;
+    const waiting = this.#waiting(peer);
+    return waiting === 0 || waiting + units <= (free >> PART_BITS) * share;
+  }
+
+  #waiting(tally: number): number {
+    return ((this.#passed[tally] ?? 0) - Atomics.load(this.#done, tally)) | 0;
+  }
+
+  #passPeer(peer: number, units: number): void {
+    this.#pass(peer, units);
+    this.#pass(Tally.peers, units);
+  }
+
+  #pass(tally: number, units: number): void {
+    this.#passed[tally] = (this.#passed[tally] ?? 0) + units;
+  }
+}

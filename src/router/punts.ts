@@ -1,0 +1,49 @@
+/** What the packet workers hand up, and whose affair it is. */
+import type { Punt } from '../dataplane/punt/punt.js';
+import type { Mobility } from '../mobility/mobility.js';
+import type { Mac } from '../net/mac.js';
+import type { Gndt } from '../tables/gndt.js';
+import type { Tunnel } from '../tunnel/tunnel.js';
+import { datagramAddress, streamEnd, toIp } from './address-words.js';
+import type { LanSide } from './lan/lan-side.js';
+
+export interface PuntListeners {
+  readonly gndt: Gndt;
+  readonly tunnel: Tunnel;
+  readonly lanSide: LanSide;
+  readonly mobility: Mobility;
+}
+
+export function takePunt(punt: Punt, listeners: PuntListeners): void {
+  const { gndt, tunnel, lanSide, mobility } = listeners;
+  switch (punt.type) {
+    case 'handshake':
+      tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
+      break;
+    case 'stream': {
+      const far = { ...datagramAddress(punt.source), stream: punt.stream };
+      tunnel.streamChanged(punt.event, far, streamEnd(punt.errno));
+      break;
+    }
+    case 'control':
+      tunnel.controlReceived(punt.peer, punt.payload, datagramAddress(punt.source));
+      break;
+    case 'sessionConfirmed':
+      tunnel.sessionConfirmed(punt.peer, punt.session);
+      break;
+    case 'clientWanted':
+      tunnel.clientWanted(punt.peer);
+      break;
+    case 'want':
+      lanSide.want(punt.vnet, toIp(punt.address));
+      break;
+    case 'redirect': {
+      const router = gndt.routerAt(punt.peer);
+      if (router !== undefined) mobility.redirectHint(router, punt.vnet, toIp(punt.address));
+      break;
+    }
+    case 'sourceElsewhere':
+      lanSide.probe(punt.lan, toIp(punt.address), punt.mac as Mac);
+      break;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * A router with a valid key that sends another well-formed control messages as fast as it can takes neither its memory,
+ * nor the data that goes through it, nor the moves on it.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { projectRoot } from '../lab/daemon.js';
+import type { Lab } from '../lab/lab.js';
+import type { SiteLetter } from '../lab/plan.js';
+import { TcpStream } from '../lab/traffic/traffic.js';
+import { waitFor } from '../lab/wait.js';
+import { cannotRun, ping, round, untilKnownAt, withLab } from './support.js';
+
+/** What no honest member comes near. */
+const LEAST_PER_SECOND = 20_000;
+const FLOOD_MS = 10_000;
+/** Also what else grows in ten seconds of work. */
+const MOST_GROWTH_MIB = 60;
+/** Two processors carry three routers, the flood's making, and both ends of the stream. */
+const MOST_GAP_MS = 800;
+const MOVES: readonly SiteLetter[] = ['b', 'a', 'b', 'a'];
+
+function residentMiB(pid: number | undefined): number {
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
+}
+
+/** Starts the flood in the place of site c's router; answers how many messages it has sent so far, and its end. */
+function startFlood(lab: Lab): { sent(): number; end(): void } {
+  const program = `${projectRoot}dist/test/lab/flooding-member.js`;
+  const child = lab.spawn('vr-c', [process.execPath, program, lab.daemon('c').directory, 'vr-a']);
+  let sent = 0;
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    sent = Number(/"sent":(\d+)/.exec(text)?.[1] ?? sent);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  return {
+    sent: () => {
+      assert.equal(child.exitCode, null, `the flood ended: ${stderr}`);
+      return sent;
+    },
+    end: () => void child.kill('SIGKILL'),
+  };
+}
+
+test('a member that floods with control messages', { skip: cannotRun }, (t) =>
+  withLab(t, { topology: 'three-site', maxMoves: 100 }, async (lab) => {
+    const flooded = lab.daemon('a');
+    await ping(lab, 'b1', '10.1.0.11');
+    await untilKnownAt(lab, 'b', '10.1.0.9', 'a');
+    const stream = await TcpStream.open(lab, 'b1', 'a1', '10.1.0.11');
+    const toMover = await TcpStream.open(lab, 'b2', 'vm', '10.1.0.9');
+    await lab.daemon('c').kill();
+    const before = residentMiB(flooded.pid);
+    const flood = startFlood(lab);
+    try {
+      await waitFor('the flood', () => flood.sent() > LEAST_PER_SECOND);
+      const [firstSent, started] = [flood.sent(), performance.now()];
+      let memory = before;
+      await stream.mark();
+      await toMover.mark();
+      for (const to of MOVES) {
+        await lab.move('vm', to);
+        for (const asked of ['a', 'b'] as const) await untilKnownAt(lab, asked, '10.1.0.9', to);
+        await toMover.progress(100_000);
+        memory = Math.max(memory, residentMiB(flooded.pid));
+      }
+      await waitFor('ten seconds of flood', () => performance.now() - started > FLOOD_MS, 2 * FLOOD_MS);
+      memory = Math.max(memory, residentMiB(flooded.pid));
+      const perSecond = ((flood.sent() - firstSent) / (performance.now() - started)) * 1_000;
+      const counters = await flooded.counters();
+      t.diagnostic(
+        `${Math.round(perSecond)} messages a second; ${round(before)} MiB before, ${round(memory)} in it`,
+      );
+      t.diagnostic(
+        `longest gap ${round(stream.gapMs)} ms; of the moving node's stream ${round(toMover.gapMs)} ms`,
+      );
+      t.diagnostic(
+        JSON.stringify(
+          Object.fromEntries(Object.entries(counters).filter(([name]) => /^control_/.test(name))),
+        ),
+      );
+      assert.ok(perSecond > LEAST_PER_SECOND, `only ${Math.round(perSecond)} a second: this was no flood`);
+      assert.ok(memory < before + MOST_GROWTH_MIB, `from ${round(before)} to ${round(memory)} MiB`);
+      assert.ok(stream.gapMs < MOST_GAP_MS, `data stood still for ${round(stream.gapMs)} ms`);
+      assert.ok(toMover.gapMs < MOST_GAP_MS, `a move took ${round(toMover.gapMs)} ms`);
+      assert.ok((counters.control_dropped_peer_rate ?? 0) > 0, 'nothing was refused');
+      const peer = (await flooded.peers()).find(({ id }) => id === 'vr-b');
+      assert.equal(peer?.state, 'up', 'another peer was lost');
+    } finally {
+      flood.end();
+    }
+    await stream.finish();
+    await toMover.finish();
+  }),
+);

@@ -1,0 +1,51 @@
+/** What a packet worker of a router with one LAN, in vnet 1, and nothing in its tables is given at its start. */
+import { createPacketCounters, createVnetCounters } from '../../src/dataplane/counters.js';
+import { MAX_PEERS } from '../../src/dataplane/engine.js';
+import { Tally } from '../../src/dataplane/punt/punt.js';
+import { WHOLE_SHARE } from '../../src/dataplane/punt/punt-policer.js';
+import { RelayTable } from '../../src/dataplane/relay-table.js';
+import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-message.js';
+import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
+import { ForwardingTable } from '../../src/tables/forwarding-table.js';
+import { MacTable } from '../../src/tables/mac-table.js';
+
+const MOST_PEERS = 16;
+
+/** @param mac the router's own on its LAN */
+export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerInput {
+  const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
+  const vnets = shared(65_536);
+  new Uint8Array(vnets).fill(1, 1, 2);
+  const puntShares = shared(MAX_PEERS * 4);
+  new Int32Array(puntShares).fill(WHOLE_SHARE);
+  const lan = { fd: 3, index: 0, macHigh: macHigh(mac), macLow: macLow(mac), mtuBytes: 1_500 };
+  return {
+    engine: {
+      role: 'lan',
+      lans: [{ ...lan, vnetHeader: true }],
+      tuns: [],
+      udp: [],
+      wakeupFd: -1,
+      slots: 0,
+      slotBytes: 0,
+      counters: shared(8),
+    },
+    lanVnets: [1],
+    tunsFrom: 1,
+    lanAddresses: [{ v4: undefined, v6: undefined }],
+    vnets,
+    table: ForwardingTable.create({ slots: 64 }).memory,
+    macs: MacTable.create(16).memory,
+    selfPeer: 0,
+    relays: RelayTable.create(MOST_PEERS).memory,
+    clientVnets: shared(MOST_PEERS * 4),
+    peerMtu: shared(MOST_PEERS * 4),
+    counters: createPacketCounters().buffer as SharedArrayBuffer,
+    vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
+    puntsDone: shared(Tally.count * 4),
+    puntShares,
+    control: shared(ControlWord.count * 4),
+    words: shared(WorkerWord.count * 4),
+    ...given,
+  };
+}
