@@ -68,8 +68,10 @@ function outside(ctx: WorkerContext, i: number, vnet: number): void {
   const { source } = ctx;
   if (((source[R.flags] ?? 0) & RouteFlag.visiting) === 0) {
     ctx.deliverOutside(i, vnet, source[R.network] ?? 0);
-  } else {
+  } else if ((source[R.homePeer] ?? -1) >= 0) {
     toPeer(ctx, i, source[R.homePeer] ?? 0, vnet);
+  } else {
+    ctx.count(C.drop_no_route);
   }
 }
 

@@ -93,11 +93,13 @@ function ownAddress(ctx: WorkerContext, i: number, family: 4 | 6): AddressWords 
   return undefined;
 }
 
+/** So is what has no type: nobody can tell. */
 function isIcmpError(ctx: WorkerContext, i: number): boolean {
   const { protocol, headerLength, family } = ctx.packet;
+  if (protocol !== (family === 6 ? ICMPV6 : ICMP)) return false;
+  if (ctx.word(i, D.length) <= headerLength) return true;
   const type = ctx.engine.packets[ctx.word(i, D.offset) + headerLength] ?? 0;
-  if (family === 6) return protocol === ICMPV6 && type < 128;
-  return protocol === ICMP && type !== 8 && type !== 0;
+  return family === 6 ? type < 128 : type !== 8 && type !== 0;
 }
 
 /** @param head type and code, the upper half of a word; the checksum comes into the lower one */

@@ -8,6 +8,15 @@ const TCP_SYN = 0x02;
 const TCP_OPTION_END = 0;
 const TCP_OPTION_NOP = 1;
 const TCP_OPTION_MSS = 2;
+const TCP_HEADER_BYTES = 20;
+
+/** Largest inner packet that the smallest path takes: the IPv6 minimum (RFC 8200 §5) less all headers that there can be. */
+export const LEAST_MTU_BYTES = 1_280 - 128;
+/**
+ * Segments that every path takes (RFC 9293 §3.7.1). Of IPv6 less than the 1,220 bytes there: where a path carries 1,280,
+ * these would not fit behind our own headers, and be cut in two.
+ */
+const LEAST_MSS_BYTES = { 4: 536, 6: LEAST_MTU_BYTES - 40 - TCP_HEADER_BYTES } as const;
 
 /** What `parse` found out about one packet; one object per worker, filled again for each packet. */
 export class PacketView {
@@ -106,7 +115,8 @@ export function decrementTtl(bytes: Uint8Array, offset: number, family: 4 | 6): 
 }
 
 /**
- * Lowers the MSS option of a TCP SYN to what fits in `mtu`, so that both ends send segments that need no splitting.
+ * Lowers the MSS option of a TCP SYN to what fits in `mtu`, so that both ends send segments that need no splitting; never
+ * below what every path takes.
  * `partialChecksum`: the TCP checksum is still to be completed by whoever sends the packet on, and must be left alone.
  */
 export function clampMss(
@@ -120,10 +130,12 @@ export function clampMss(
   if (packet.protocol !== IPPROTO_TCP || packet.laterFragment) return;
   const tcp = offset + packet.headerLength;
   const end = offset + length;
-  if (tcp + 20 > end || (byte(bytes, tcp + 13) & TCP_SYN) === 0) return;
-  const limit = mtu - (packet.family === 4 ? 20 : 40) - 20;
+  if (tcp + TCP_HEADER_BYTES > end || (byte(bytes, tcp + 13) & TCP_SYN) === 0) return;
+  const room = mtu - (packet.family === 4 ? 20 : 40) - TCP_HEADER_BYTES;
+  const least = LEAST_MSS_BYTES[packet.family];
+  const limit = Math.max(room, least);
   const optionsEnd = Math.min(end, tcp + (byte(bytes, tcp + 12) >>> 4) * 4);
-  let at = tcp + 20;
+  let at = tcp + TCP_HEADER_BYTES;
   while (at < optionsEnd) {
     const kind = byte(bytes, at);
     if (kind === TCP_OPTION_END) return;

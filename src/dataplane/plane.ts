@@ -9,6 +9,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from './engine.js';
+import { LEAST_MTU_BYTES } from './packet.js';
 import { PlaneWorker, type PlaneWorkerOptions, type WorkerName } from './plane-worker.js';
 import type { Punt } from './punt/punt.js';
 import { WHOLE_SHARE } from './punt/punt-policer.js';
@@ -16,6 +17,8 @@ import { ControlWord, type WorkerInput } from './worker-message.js';
 
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
 const MIN_MTU_BYTES = 1280;
+/** What an IPv4 header can state. */
+const MOST_MTU_BYTES = 65_535;
 /** 64 small packets fit a batch; a LAN slot holds a whole super-packet. */
 const LAN_SLOTS = 32;
 const TUNNEL_SLOTS = 64;
@@ -106,8 +109,11 @@ export class DataPlane {
     this.#puntShares[peer] = WHOLE_SHARE;
   }
 
+  /** A number that no path has is taken for the nearest that one has. @param mtuBytes 0: a client without a session */
   setPeerMtu(peer: number, mtuBytes: number): void {
-    this.#peerMtu[peer] = mtuBytes;
+    const isAway = mtuBytes === 0 && this.#clientVnets[peer] !== 0;
+    const mtu = mtuBytes >= LEAST_MTU_BYTES ? Math.min(mtuBytes, MOST_MTU_BYTES) : LEAST_MTU_BYTES;
+    this.#peerMtu[peer] = isAway ? 0 : mtu;
   }
 
   /**

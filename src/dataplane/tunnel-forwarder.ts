@@ -135,7 +135,8 @@ export class TunnelForwarder {
       ctx.count(C.drop_not_serving);
       return;
     }
-    const hops = bytes[header + 1] ?? 0;
+    // A peer may say what it likes: a loop is not longer for it.
+    const hops = Math.min(bytes[header + 1] ?? 0, INITIAL_HOPS);
     const vnet = ((bytes[header + 2] ?? 0) << 8) | (bytes[header + 3] ?? 0);
     const offset = header + OVERLAY_HEADER_BYTES;
     const room = length - OVERLAY_HEADER_BYTES;

@@ -244,6 +244,15 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.counted('icmp_time_exceeded_sent'), 100);
     });
 
+    test('nor about ICMP that is cut before its type, whatever lay behind it before', () => {
+      const v6 = family === 'IPv6';
+      const echo = { source: site.host, destination: site.remote, ttl: 1, protocol: v6 ? 58 : 1 };
+      bench.frame(HOST_MAC, ipPacket({ ...echo, payload: Buffer.from([v6 ? 128 : 8, 0, 0, 0, 0, 0, 0, 0]) }));
+      bench.frame(HOST_MAC, ipPacket({ ...echo, payload: Buffer.alloc(0) }));
+      assert.equal(bench.counted('drop_ttl_expired'), 2);
+      assert.equal(bench.counted('icmp_time_exceeded_sent'), 1);
+    });
+
     if (family === 'IPv4')
       test('nor about a fragment that is not the first, which has no ports to tell whom it concerns', () => {
         const fragment = ipPacket({ source: site.host, destination: site.remote, ttl: 1 });

@@ -107,6 +107,18 @@ test('the MSS of a SYN is lowered to the MTU, at even and odd places, checksum r
   }
 });
 
+test('the MSS is never lowered below what every path takes, whatever MTU is said', () => {
+  for (const mtu of [Number.NEGATIVE_INFINITY, -70_000, -1, 0, 39, 40, 41, 60, 576, 1_151]) {
+    for (const [family, least] of [[V4, 536] as const, [V6, 1_092] as const]) {
+      const packet = tcp({ ...family, flags: SYN, options: mssOption(1460) });
+      clampMss(packet, 0, packet.length, view(packet), mtu, false);
+      const mss = packet.readUInt16BE(packet.length - 2);
+      assert.ok(mss >= least && mss <= 1460, `${mss} for an MTU of ${mtu}`);
+      assert.deepEqual(faultsOf(packet), []);
+    }
+  }
+});
+
 test('a partial checksum is left for whoever completes it', () => {
   const packet = tcp({ ...V4, flags: SYN, options: mssOption(1460) });
   const before = packet.readUInt16BE(20 + 16);

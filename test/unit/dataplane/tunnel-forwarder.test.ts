@@ -70,6 +70,15 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(told.peer, A);
     });
 
+    test('a peer that says more hops than there are does not make a loop longer', () => {
+      for (const hops of [5, 128, 255]) {
+        bench.overlay(A, ipPacket({ source: site.remote, destination: site.away }), { hops });
+        const [sent] = bench.engine.sent;
+        assert.ok(sent?.kind === 'tunnel');
+        assert.equal(sent.hops, 3);
+      }
+    });
+
     test('hops that have run out end a loop', () => {
       bench.overlay(A, ipPacket({ source: site.remote, destination: site.away }), { hops: 1 });
       assert.equal(bench.counted('drop_hops_exhausted'), 1);
