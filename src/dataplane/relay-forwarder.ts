@@ -3,9 +3,9 @@
  * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
  * bounded size and at a bounded rate for each sender; it cannot read them.
  */
-import { KeyedRateLimit } from '../net/rate-limit.js';
+import { RateLimit } from '../net/rate-limit.js';
 import { C } from './counters.js';
-import { Action, D, MAX_PEERS, RELAY_HEADER_BYTES } from './engine.js';
+import { Action, D, RELAY_HEADER_BYTES } from './engine.js';
 import { RelayTable } from './relay-table.js';
 import type { WorkerContext } from './worker-context.js';
 
@@ -21,12 +21,12 @@ const SENDER_RATE = { perSecond: 125_000_000, burst: 12_500_000 };
 export class RelayForwarder {
   readonly #ctx: WorkerContext;
   readonly #table: RelayTable;
-  readonly #budget: KeyedRateLimit<number>;
+  /** By peer. */
+  readonly #rates: RateLimit[] = [];
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
     this.#table = RelayTable.attach(context.relays);
-    this.#budget = new KeyedRateLimit(context.clock, SENDER_RATE, MAX_PEERS);
   }
 
   /**
@@ -64,7 +64,8 @@ export class RelayForwarder {
       ctx.count(C.drop_relay_refused);
       return;
     }
-    if (!this.#budget.allow(from, length)) {
+    this.#rates[from] ??= new RateLimit(ctx.clock, SENDER_RATE);
+    if (!this.#rates[from].allow(length)) {
       ctx.count(C.drop_relay_rate);
       return;
     }
