@@ -9,11 +9,11 @@ import {
   type TunSocket,
   type UdpSocket,
 } from './engine.js';
-import { LEAST_MTU_BYTES } from './packet.js';
-import { PlaneWorker, type PlaneWorkerOptions, type WorkerName } from './plane-worker.js';
+import { LEAST_MTU_BYTES } from './forward/packet.js';
 import type { Punt } from './punt/punt.js';
 import { WHOLE_SHARE } from './punt/punt-policer.js';
-import { ControlWord, type WorkerInput } from './worker-message.js';
+import { PlaneWorker, type PlaneWorkerOptions, type WorkerName } from './worker/plane-worker.js';
+import { ControlWord, type WorkerInput } from './worker-input.js';
 
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
 const MIN_MTU_BYTES = 1280;

@@ -5,7 +5,7 @@ import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
-import { compileLater } from '../dataplane/tiering.js';
+import { compileLater } from '../dataplane/worker/tiering.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
 import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';

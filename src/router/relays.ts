@@ -1,6 +1,6 @@
 /** What gndt.json says of relays, kept in step for the packet workers and the addon. */
 import type { NativeAddon } from '../dataplane/engine.js';
-import { RelayTable } from '../dataplane/relay-table.js';
+import { RelayTable } from '../dataplane/forward/relay-table.js';
 import { RELAY_TAG_BYTES, relayTag } from '../protocol/relay-message.js';
 import { type Gndt, MAX_PEERS } from '../tables/gndt.js';
 

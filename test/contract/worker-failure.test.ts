@@ -1,9 +1,9 @@
 /** A packet worker that cannot go on ends, and says which one it was and why: the daemon then ends too. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
 import { loadNative } from '../../src/dataplane/native.js';
 import { DataPlane } from '../../src/dataplane/plane.js';
-import { RelayTable } from '../../src/dataplane/relay-table.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { MacTable } from '../../src/tables/mac-table.js';

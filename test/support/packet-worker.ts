@@ -1,10 +1,10 @@
 /** A packet worker that decides over one packet at a time, with an engine that is only memory, for tests. */
 import { C, createPacketCounters, type PacketCounter } from '../../src/dataplane/counters.js';
-import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
+import { LanForwarder } from '../../src/dataplane/forward/lan-forwarder.js';
+import { TunnelForwarder } from '../../src/dataplane/forward/tunnel-forwarder.js';
+import { WorkerContext } from '../../src/dataplane/forward/worker-context.js';
 import { markDone, type Punt, Tally } from '../../src/dataplane/punt/punt.js';
-import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
-import { WorkerContext } from '../../src/dataplane/worker-context.js';
-import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-message.js';
+import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-input.js';
 import { Ip } from '../../src/net/ip.js';
 import { type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';

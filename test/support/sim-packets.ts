@@ -1,10 +1,10 @@
 /** Packets that travel through the simulated routers by the decisions of the packet workers' own code. */
 import assert from 'node:assert/strict';
 import { createPacketCounters } from '../../src/dataplane/counters.js';
-import { LanForwarder } from '../../src/dataplane/lan-forwarder.js';
-import { TunnelForwarder } from '../../src/dataplane/tunnel-forwarder.js';
-import { WorkerContext } from '../../src/dataplane/worker-context.js';
-import { ControlWord } from '../../src/dataplane/worker-message.js';
+import { LanForwarder } from '../../src/dataplane/forward/lan-forwarder.js';
+import { TunnelForwarder } from '../../src/dataplane/forward/tunnel-forwarder.js';
+import { WorkerContext } from '../../src/dataplane/forward/worker-context.js';
+import { ControlWord } from '../../src/dataplane/worker-input.js';
 import type { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
 import type { ForwardingTable } from '../../src/tables/forwarding-table.js';

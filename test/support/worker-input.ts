@@ -1,10 +1,10 @@
 /** What a packet worker of a router with one LAN, in vnet 1, and nothing in its tables is given at its start. */
 import { createPacketCounters, createVnetCounters } from '../../src/dataplane/counters.js';
 import { MAX_PEERS } from '../../src/dataplane/engine.js';
+import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
 import { Tally } from '../../src/dataplane/punt/punt.js';
 import { WHOLE_SHARE } from '../../src/dataplane/punt/punt-policer.js';
-import { RelayTable } from '../../src/dataplane/relay-table.js';
-import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-message.js';
+import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-input.js';
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { MacTable } from '../../src/tables/mac-table.js';

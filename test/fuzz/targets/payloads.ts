@@ -1,7 +1,7 @@
 /** What comes out of a session: overlay headers, relay headers, bare packets of clients. The worker's own decisions. */
 import assert from 'node:assert/strict';
 import { C } from '../../../src/dataplane/counters.js';
-import { RelayTable } from '../../../src/dataplane/relay-table.js';
+import { RelayTable } from '../../../src/dataplane/forward/relay-table.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';

@@ -2,13 +2,13 @@
  * The decision for each packet of an ordinary WireGuard client: a bare IP packet, of the client's one address only. The
  * client is treated as a node one hop away from this router: where a node of this LAN may send, it may.
  */
-import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { C } from './counters.js';
-import { D } from './engine.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { C } from '../counters.js';
+import { D } from '../engine.js';
+import { ControlWord } from '../worker-input.js';
 import { fitsPath, sendTimeExceeded } from './icmp.js';
 import { clampMss, decrementTtl } from './packet.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
-import { ControlWord } from './worker-message.js';
 
 /** Decides over descriptor `i`, whose payload has come from the client: leaves Action.drop, or writes another. */
 export function forwardFromClient(ctx: WorkerContext, i: number, vnet: number): void {

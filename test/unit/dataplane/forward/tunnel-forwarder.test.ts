@@ -1,10 +1,10 @@
 /** What becomes of messages from the tunnel. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { StreamEvent } from '../../../src/dataplane/engine.js';
-import { ControlWord } from '../../../src/dataplane/worker-message.js';
-import { Ip } from '../../../src/net/ip.js';
-import { ipPacket } from '../../support/ip-packet.js';
+import { StreamEvent } from '../../../../src/dataplane/engine.js';
+import { ControlWord } from '../../../../src/dataplane/worker-input.js';
+import { Ip } from '../../../../src/net/ip.js';
+import { ipPacket } from '../../../support/ip-packet.js';
 import { A, C, GATEWAY_MAC, HOST_MAC, SITES, SiteWorker, VM_MAC } from './site-worker.js';
 
 for (const [family, site] of Object.entries(SITES)) {

@@ -1,14 +1,19 @@
 /** The flow cache answers as two look-ups would, whatever happens to the table between packets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FlowCache } from '../../../src/dataplane/flow-cache.js';
-import { PacketView } from '../../../src/dataplane/packet.js';
-import { Ip } from '../../../src/net/ip.js';
-import type { Mac } from '../../../src/net/mac.js';
-import { Prefix } from '../../../src/net/prefix.js';
-import { ForwardingReader } from '../../../src/tables/forwarding-reader.js';
-import { ForwardingTable, ROUTE_WORDS, RouteFlag, RouteKind } from '../../../src/tables/forwarding-table.js';
-import { Dice } from '../../support/flow-packets.js';
+import { FlowCache } from '../../../../src/dataplane/forward/flow-cache.js';
+import { PacketView } from '../../../../src/dataplane/forward/packet.js';
+import { Ip } from '../../../../src/net/ip.js';
+import type { Mac } from '../../../../src/net/mac.js';
+import { Prefix } from '../../../../src/net/prefix.js';
+import { ForwardingReader } from '../../../../src/tables/forwarding-reader.js';
+import {
+  ForwardingTable,
+  ROUTE_WORDS,
+  RouteFlag,
+  RouteKind,
+} from '../../../../src/tables/forwarding-table.js';
+import { Dice } from '../../../support/flow-packets.js';
 
 const addresses4 = Array.from({ length: 40 }, (_, i) => Ip.parse(`10.0.${i & 3}.${i}`));
 const addresses6 = Array.from({ length: 40 }, (_, i) => Ip.parse(`fd00:${i & 3}::${i.toString(16)}`));

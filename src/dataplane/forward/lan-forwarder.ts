@@ -2,10 +2,10 @@
  * The decision for each packet that comes from a LAN (design README, "How a packet travels", 1–3), or from the machine
  * itself through a TUN port.
  */
-import { macFromHalves } from '../net/mac.js';
-import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { C } from './counters.js';
-import { D, VIRTIO_NEEDS_CSUM } from './engine.js';
+import { macFromHalves } from '../../net/mac.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { C } from '../counters.js';
+import { D, VIRTIO_NEEDS_CSUM } from '../engine.js';
 import { fitsPath, sendTimeExceeded } from './icmp.js';
 import { clampMss, decrementTtl } from './packet.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';

@@ -1,9 +1,9 @@
 /** What becomes of frames from a LAN. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { Ip } from '../../../src/net/ip.js';
-import { type Mac, mac } from '../../../src/net/mac.js';
-import { faultsOf, ipPacket, tcpPacket } from '../../support/ip-packet.js';
+import { Ip } from '../../../../src/net/ip.js';
+import { type Mac, mac } from '../../../../src/net/mac.js';
+import { faultsOf, ipPacket, tcpPacket } from '../../../support/ip-packet.js';
 import {
   A,
   AWAY_MAC,

@@ -1,22 +1,22 @@
 /** What the workers decide about packets of ordinary WireGuard clients, and for them. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { ControlWord } from '../../../src/dataplane/worker-message.js';
-import { Ip } from '../../../src/net/ip.js';
-import { mac } from '../../../src/net/mac.js';
-import { Prefix } from '../../../src/net/prefix.js';
-import { sourceAddress } from '../../../src/router/address-words.js';
-import { clientMac } from '../../../src/tables/clients.js';
-import { Directory } from '../../../src/tables/directory.js';
-import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
-import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
-import { Gndt } from '../../../src/tables/gndt.js';
-import { Hwdt } from '../../../src/tables/hwdt.js';
-import { Lndt } from '../../../src/tables/lndt.js';
-import type { GndtConfig } from '../../../src/tables/model.js';
-import { faultsOf, ipPacket } from '../../support/ip-packet.js';
-import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { ControlWord } from '../../../../src/dataplane/worker-input.js';
+import { Ip } from '../../../../src/net/ip.js';
+import { mac } from '../../../../src/net/mac.js';
+import { Prefix } from '../../../../src/net/prefix.js';
+import { sourceAddress } from '../../../../src/router/address-words.js';
+import { clientMac } from '../../../../src/tables/clients.js';
+import { Directory } from '../../../../src/tables/directory.js';
+import { ForwardingCompiler } from '../../../../src/tables/forwarding-compiler.js';
+import { ForwardingTable } from '../../../../src/tables/forwarding-table.js';
+import { Gndt } from '../../../../src/tables/gndt.js';
+import { Hwdt } from '../../../../src/tables/hwdt.js';
+import { Lndt } from '../../../../src/tables/lndt.js';
+import type { GndtConfig } from '../../../../src/tables/model.js';
+import { faultsOf, ipPacket } from '../../../support/ip-packet.js';
+import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 /** This router is vr-a. `native` has an address of its network, `visiting` one of vr-b's; `distant` is vr-b's client. */
 const [, B] = [0, 1];

@@ -1,16 +1,16 @@
 /** What both directions share: the engine's memory, the tables, and the few actions that a decision ends in. */
-import type { Clock } from '../net/clock.js';
-import { KeyedRateLimit, onceIn, RateLimit } from '../net/rate-limit.js';
-import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { MacTable } from '../tables/mac-table.js';
-import { C, V } from './counters.js';
-import { Action, D, DESCRIPTOR_WORDS, type Engine } from './engine.js';
+import type { Clock } from '../../net/clock.js';
+import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
+import { ForwardingTable, R, ROUTE_WORDS, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { MacTable } from '../../tables/mac-table.js';
+import { C, V } from '../counters.js';
+import { Action, D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
+import type { AddressWords, MessageSource, Punt, ReportKind } from '../punt/punt.js';
+import { PuntPolicer } from '../punt/punt-policer.js';
+import type { WorkerInput } from '../worker-input.js';
 import { FlowCache } from './flow-cache.js';
 import { HoldQueue } from './hold-queue.js';
 import { PacketView } from './packet.js';
-import type { AddressWords, MessageSource, Punt, ReportKind } from './punt/punt.js';
-import { PuntPolicer } from './punt/punt-policer.js';
-import type { WorkerInput } from './worker-message.js';
 
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;

@@ -4,23 +4,23 @@
  */
 import { readlinkSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../net/system-clock.js';
-import type { Engine } from './engine.js';
-import { LanForwarder } from './lan-forwarder.js';
-import { loadNative } from './native.js';
-import { takePrecedence } from './precedence.js';
-import type { Punt } from './punt/punt.js';
-import { PuntPort } from './punt/punt-port.js';
-import { TunnelForwarder } from './tunnel-forwarder.js';
-import { decideAll, type Forwarder, warmUp } from './warm-up.js';
-import { WorkerContext } from './worker-context.js';
+import { systemClock } from '../../net/system-clock.js';
+import type { Engine } from '../engine.js';
+import { LanForwarder } from '../forward/lan-forwarder.js';
+import { TunnelForwarder } from '../forward/tunnel-forwarder.js';
+import { WorkerContext } from '../forward/worker-context.js';
+import { loadNative } from '../native.js';
+import type { Punt } from '../punt/punt.js';
+import { PuntPort } from '../punt/punt-port.js';
 import {
   ControlWord,
   type WorkerInput,
   type WorkerMessage,
   type WorkerStart,
   WorkerWord,
-} from './worker-message.js';
+} from '../worker-input.js';
+import { takePrecedence } from './precedence.js';
+import { decideAll, type Forwarder, warmUp } from './warm-up.js';
 
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */

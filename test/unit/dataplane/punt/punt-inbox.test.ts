@@ -1,10 +1,10 @@
 /** How the control thread works on what a packet worker has handed up. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { type Punt, Tally } from '../../../src/dataplane/punt/punt.js';
-import { PuntInbox } from '../../../src/dataplane/punt/punt-inbox.js';
-import { PuntPort } from '../../../src/dataplane/punt/punt-port.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { type Punt, Tally } from '../../../../src/dataplane/punt/punt.js';
+import { PuntInbox } from '../../../../src/dataplane/punt/punt-inbox.js';
+import { PuntPort } from '../../../../src/dataplane/punt/punt-port.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 const [A, B] = [0, 1];
 const NOWHERE = {

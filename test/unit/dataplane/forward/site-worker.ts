@@ -1,19 +1,19 @@
 /** A packet worker of router vr-b with its tables, for the tests of the two forwarders. */
-import { Ip } from '../../../src/net/ip.js';
-import { mac } from '../../../src/net/mac.js';
-import { Prefix } from '../../../src/net/prefix.js';
-import { sourceAddress } from '../../../src/router/address-words.js';
-import { Directory } from '../../../src/tables/directory.js';
-import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
-import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
-import { Gndt } from '../../../src/tables/gndt.js';
-import { Hwdt } from '../../../src/tables/hwdt.js';
-import { Lndt } from '../../../src/tables/lndt.js';
-import { MacTable } from '../../../src/tables/mac-table.js';
-import type { GndtConfig } from '../../../src/tables/model.js';
-import { Rescue } from '../../../src/tables/rescue.js';
-import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { Ip } from '../../../../src/net/ip.js';
+import { mac } from '../../../../src/net/mac.js';
+import { Prefix } from '../../../../src/net/prefix.js';
+import { sourceAddress } from '../../../../src/router/address-words.js';
+import { Directory } from '../../../../src/tables/directory.js';
+import { ForwardingCompiler } from '../../../../src/tables/forwarding-compiler.js';
+import { ForwardingTable } from '../../../../src/tables/forwarding-table.js';
+import { Gndt } from '../../../../src/tables/gndt.js';
+import { Hwdt } from '../../../../src/tables/hwdt.js';
+import { Lndt } from '../../../../src/tables/lndt.js';
+import { MacTable } from '../../../../src/tables/mac-table.js';
+import type { GndtConfig } from '../../../../src/tables/model.js';
+import { Rescue } from '../../../../src/tables/rescue.js';
+import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 /** This router is vr-b; a node native to vr-a's network may visit, one of its own may be away at vr-c. */
 export const [A, B, C] = [0, 1, 2];

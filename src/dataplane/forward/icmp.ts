@@ -1,8 +1,8 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
-import { C } from './counters.js';
-import { D, DESCRIPTOR_WORDS, Kind } from './engine.js';
+import { C } from '../counters.js';
+import { D, DESCRIPTOR_WORDS, Kind } from '../engine.js';
+import type { AddressWords } from '../punt/punt.js';
 import { addToSum, finishSum } from './packet.js';
-import type { AddressWords } from './punt/punt.js';
 import type { WorkerContext } from './worker-context.js';
 
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */

@@ -1,10 +1,10 @@
 /** How much of what a packet worker would hand up to the control thread may be handed up. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { MAX_PEERS } from '../../../src/dataplane/engine.js';
-import { Tally, unitsOf } from '../../../src/dataplane/punt/punt.js';
-import { PuntPolicer, type PuntVerdict, WHOLE_SHARE } from '../../../src/dataplane/punt/punt-policer.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { MAX_PEERS } from '../../../../src/dataplane/engine.js';
+import { Tally, unitsOf } from '../../../../src/dataplane/punt/punt.js';
+import { PuntPolicer, type PuntVerdict, WHOLE_SHARE } from '../../../../src/dataplane/punt/punt-policer.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 const [A, B] = [0, 1];
 /** Units that may wait: in all, and of one peer while there is nothing else. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type GateVerdict, HandshakeGate } from '../../../src/dataplane/punt/handshake-gate.js';
-import type { AddressWords } from '../../../src/dataplane/punt/punt.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { type GateVerdict, HandshakeGate } from '../../../../src/dataplane/punt/handshake-gate.js';
+import type { AddressWords } from '../../../../src/dataplane/punt/punt.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 const [INITIATION, RESPONSE, COOKIE] = [1, 2, 3];
 const v4 = (n: number): AddressWords => ({ family: 4, words: [0, 0, 0, n] });

@@ -1,18 +1,18 @@
 /** What becomes of packets that the gateway machine itself sends or that are for it, with a TUN port and without. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Ip } from '../../../src/net/ip.js';
-import { mac } from '../../../src/net/mac.js';
-import { Prefix } from '../../../src/net/prefix.js';
-import { Directory } from '../../../src/tables/directory.js';
-import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
-import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
-import { Gndt } from '../../../src/tables/gndt.js';
-import { Hwdt } from '../../../src/tables/hwdt.js';
-import { Lndt } from '../../../src/tables/lndt.js';
-import { ipPacket } from '../../support/ip-packet.js';
-import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { Ip } from '../../../../src/net/ip.js';
+import { mac } from '../../../../src/net/mac.js';
+import { Prefix } from '../../../../src/net/prefix.js';
+import { Directory } from '../../../../src/tables/directory.js';
+import { ForwardingCompiler } from '../../../../src/tables/forwarding-compiler.js';
+import { ForwardingTable } from '../../../../src/tables/forwarding-table.js';
+import { Gndt } from '../../../../src/tables/gndt.js';
+import { Hwdt } from '../../../../src/tables/hwdt.js';
+import { Lndt } from '../../../../src/tables/lndt.js';
+import { ipPacket } from '../../../support/ip-packet.js';
+import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 const LAN = 0;
 const TUN = 1;

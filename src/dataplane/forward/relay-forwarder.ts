@@ -3,9 +3,9 @@
  * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
  * bounded size and at a bounded rate for each sender; it cannot read them.
  */
-import { RateLimit } from '../net/rate-limit.js';
-import { C } from './counters.js';
-import { Action, D, RELAY_HEADER_BYTES } from './engine.js';
+import { RateLimit } from '../../net/rate-limit.js';
+import { C } from '../counters.js';
+import { Action, D, RELAY_HEADER_BYTES } from '../engine.js';
 import { RelayTable } from './relay-table.js';
 import type { WorkerContext } from './worker-context.js';
 

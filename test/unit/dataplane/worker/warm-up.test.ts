@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
-import { DESCRIPTOR_WORDS } from '../../../src/dataplane/engine.js';
-import { LanForwarder } from '../../../src/dataplane/lan-forwarder.js';
-import { TunnelForwarder } from '../../../src/dataplane/tunnel-forwarder.js';
-import { decideAll, warmUp } from '../../../src/dataplane/warm-up.js';
-import type { WorkerInput } from '../../../src/dataplane/worker-message.js';
-import { macFromHalves } from '../../../src/net/mac.js';
-import { MemoryEngine } from '../../support/memory-engine.js';
-import { workerInput } from '../../support/worker-input.js';
+import { DESCRIPTOR_WORDS } from '../../../../src/dataplane/engine.js';
+import { LanForwarder } from '../../../../src/dataplane/forward/lan-forwarder.js';
+import { TunnelForwarder } from '../../../../src/dataplane/forward/tunnel-forwarder.js';
+import { decideAll, warmUp } from '../../../../src/dataplane/worker/warm-up.js';
+import type { WorkerInput } from '../../../../src/dataplane/worker-input.js';
+import { macFromHalves } from '../../../../src/net/mac.js';
+import { MemoryEngine } from '../../../support/memory-engine.js';
+import { workerInput } from '../../../support/worker-input.js';
 
 /** Bits of what `%GetOptimizationStatus` answers (V8, src/runtime/runtime.h). */
 const OPTIMISED = 1 << 4;

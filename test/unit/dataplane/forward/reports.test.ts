@@ -1,9 +1,9 @@
 /** What workers report of packets: once a second for one subject, and never more than can be worked on. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { ZERO_MAC } from '../../../src/net/mac.js';
-import { PacketWorker } from '../../support/packet-worker.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { ZERO_MAC } from '../../../../src/net/mac.js';
+import { PacketWorker } from '../../../support/packet-worker.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 describe('reports', () => {
   let worker: PacketWorker;

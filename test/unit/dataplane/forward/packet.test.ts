@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { clampMss, decrementTtl, PacketView } from '../../../src/dataplane/packet.js';
-import { faultsOf, ipPacket, type TcpOptions, tcpPacket } from '../../support/ip-packet.js';
+import { clampMss, decrementTtl, PacketView } from '../../../../src/dataplane/forward/packet.js';
+import { faultsOf, ipPacket, type TcpOptions, tcpPacket } from '../../../support/ip-packet.js';
 
 const V4 = { source: '10.1.0.9', destination: '10.2.0.11' };
 const V6 = { source: 'fd00:1::9', destination: 'fd00:2::11' };

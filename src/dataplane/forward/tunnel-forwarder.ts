@@ -1,12 +1,12 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
-import { R, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { C } from '../counters.js';
+import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from '../engine.js';
+import { HandshakeGate } from '../punt/handshake-gate.js';
+import { ControlWord } from '../worker-input.js';
 import { forwardFromClient } from './client-forwarder.js';
-import { C } from './counters.js';
-import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from './engine.js';
-import { HandshakeGate } from './punt/handshake-gate.js';
 import { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
-import { ControlWord } from './worker-message.js';
 
 const OVERLAY_HEADER_BYTES = 4;
 const FIRST_BYTE_OVERLAY = 0x10;

@@ -1,11 +1,11 @@
 /** One packet worker as the control thread holds it: its thread, the memory that only it writes, the end of its way up. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import type { Clock } from '../net/clock.js';
-import { createPacketCounters, createVnetCounters } from './counters.js';
-import { EngineCounter, type NativeAddon } from './engine.js';
-import { type Punt, Tally } from './punt/punt.js';
-import { PuntInbox } from './punt/punt-inbox.js';
-import { type WorkerInput, type WorkerMessage, type WorkerStart, WorkerWord } from './worker-message.js';
+import type { Clock } from '../../net/clock.js';
+import { createPacketCounters, createVnetCounters } from '../counters.js';
+import { EngineCounter, type NativeAddon } from '../engine.js';
+import { type Punt, Tally } from '../punt/punt.js';
+import { PuntInbox } from '../punt/punt-inbox.js';
+import { type WorkerInput, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
 
 /** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
 const YOUNG_GENERATION_MB = 4;

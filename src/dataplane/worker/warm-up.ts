@@ -3,22 +3,22 @@
  * pay for its JavaScript being interpreted: at the rate of a ping some thousand of them, 10 to 45 µs each where 1 µs is
  * enough at full rate (measured, 2-core virtual machine).
  */
-import type { Clock } from '../net/clock.js';
-import { Ip } from '../net/ip.js';
-import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../net/mac.js';
-import { Prefix } from '../net/prefix.js';
-import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../tables/forwarding-table.js';
-import { MacTable } from '../tables/mac-table.js';
-import { createPacketCounters, createVnetCounters } from './counters.js';
-import { D, DESCRIPTOR_WORDS, type Engine, Kind } from './engine.js';
-import { LanForwarder } from './lan-forwarder.js';
-import { Tally } from './punt/punt.js';
-import { WHOLE_SHARE } from './punt/punt-policer.js';
-import { TunnelForwarder } from './tunnel-forwarder.js';
-import { INITIAL_HOPS, WorkerContext } from './worker-context.js';
-import { ControlWord, type WorkerInput, WorkerWord } from './worker-message.js';
+import type { Clock } from '../../net/clock.js';
+import { Ip } from '../../net/ip.js';
+import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../../net/mac.js';
+import { Prefix } from '../../net/prefix.js';
+import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { MacTable } from '../../tables/mac-table.js';
+import { createPacketCounters, createVnetCounters } from '../counters.js';
+import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
+import { LanForwarder } from '../forward/lan-forwarder.js';
+import { TunnelForwarder } from '../forward/tunnel-forwarder.js';
+import { INITIAL_HOPS, WorkerContext } from '../forward/worker-context.js';
+import { Tally } from '../punt/punt.js';
+import { WHOLE_SHARE } from '../punt/punt-policer.js';
+import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
 
-/** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/warm-up.test.ts). */
+/** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/worker/warm-up.test.ts). */
 const ROUNDS = 30_000;
 const VNET = 1;
 const PEER = 0;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { RelayTable } from '../../../src/dataplane/relay-table.js';
-import { ZERO_MAC } from '../../../src/net/mac.js';
-import { PacketWorker } from '../../support/packet-worker.js';
-import { SimClock } from '../../support/sim-clock.js';
+import { RelayTable } from '../../../../src/dataplane/forward/relay-table.js';
+import { ZERO_MAC } from '../../../../src/net/mac.js';
+import { PacketWorker } from '../../../support/packet-worker.js';
+import { SimClock } from '../../../support/sim-clock.js';
 
 const [A, B, RELAY] = [0, 1, 2];
 const tagOf = (peer: number): number[] => [peer, 1, 2, 3, 4, 5, 6, 7];
