@@ -1,8 +1,7 @@
 /** A packet worker that decides over one packet at a time, with an engine that is only memory, for tests. */
 import { C, createPacketCounters, type PacketCounter } from '../../src/dataplane/counters.js';
-import { LanForwarder } from '../../src/dataplane/forward/lan-forwarder.js';
-import { TunnelForwarder } from '../../src/dataplane/forward/tunnel-forwarder.js';
-import { WorkerContext } from '../../src/dataplane/forward/worker-context.js';
+import type { Delivery } from '../../src/dataplane/forward/delivery.js';
+import { type Forwarder, PacketPath } from '../../src/dataplane/forward/packet-path.js';
 import { markDone, type Punt, Tally } from '../../src/dataplane/punt/punt.js';
 import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-input.js';
 import { Ip } from '../../src/net/ip.js';
@@ -39,14 +38,16 @@ export class PacketWorker {
   readonly #done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
   readonly control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   readonly peerMtu = new Int32Array(new SharedArrayBuffer(MOST_PEERS * 4));
-  readonly context: WorkerContext;
+  readonly self: number;
+  readonly delivery: Delivery;
   readonly #mac: Mac;
-  readonly #lan: LanForwarder;
-  readonly #tunnel: TunnelForwarder;
+  readonly #lan: Forwarder;
+  readonly #tunnel: Forwarder;
 
   constructor(options: PacketWorkerOptions) {
     this.clock = options.clock;
     this.#mac = options.mac;
+    this.self = options.self;
     this.peerMtu.fill(options.mtuBytes);
     Atomics.store(this.control, ControlWord.serving, 1);
     const shared = (words: Int32Array | Float64Array): SharedArrayBuffer => words.buffer as SharedArrayBuffer;
@@ -64,9 +65,10 @@ export class PacketWorker {
       punt: (punt: Punt) => void this.posted.push(punt),
       closeStream: (stream: number) => void this.closed.push(stream),
     };
-    this.context = new WorkerContext(this.engine, input, ports, this.clock);
-    this.#lan = new LanForwarder(this.context);
-    this.#tunnel = new TunnelForwarder(this.context);
+    const { lan, tunnel, delivery } = new PacketPath(this.engine, input, ports, this.clock);
+    this.delivery = delivery;
+    this.#lan = lan;
+    this.#tunnel = tunnel;
   }
 
   /** A frame from the LAN. */
@@ -112,7 +114,7 @@ export class PacketWorker {
   }
 
   /** What was sent for the packet before is forgotten. */
-  #decide(put: () => void, forwarder: { decide(descriptor: number): void }): void {
+  #decide(put: () => void, forwarder: Forwarder): void {
     this.engine.sent.length = 0;
     put();
     forwarder.decide(0);

@@ -1,9 +1,7 @@
 /** Packets that travel through the simulated routers by the decisions of the packet workers' own code. */
 import assert from 'node:assert/strict';
 import { createPacketCounters } from '../../src/dataplane/counters.js';
-import { LanForwarder } from '../../src/dataplane/forward/lan-forwarder.js';
-import { TunnelForwarder } from '../../src/dataplane/forward/tunnel-forwarder.js';
-import { WorkerContext } from '../../src/dataplane/forward/worker-context.js';
+import { PacketPath } from '../../src/dataplane/forward/packet-path.js';
 import { ControlWord } from '../../src/dataplane/worker-input.js';
 import type { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
@@ -48,7 +46,7 @@ export function sendPacket(
     destination: to.key,
   });
   const path: string[] = [];
-  const step = (site: SimSite, put: (workers: Workers) => void): void => {
+  const step = (site: SimSite, put: (path: PacketPath) => void): void => {
     if (!site.isUp) {
       done({ path, deliveredTo: undefined });
       return;
@@ -78,24 +76,12 @@ export function sendPacket(
   });
 }
 
-interface Workers {
-  readonly lan: LanForwarder;
-  readonly tunnel: TunnelForwarder;
-}
-
 /** Those of the router that runs now: with their caches, they live as long as its table. */
-const workers = new WeakMap<ForwardingTable, Workers>();
+const workers = new WeakMap<ForwardingTable, PacketPath>();
 
-function workersOf(site: SimSite): Workers {
+function workersOf(site: SimSite): PacketPath {
   const known = workers.get(site.table);
   if (known !== undefined) return known;
-  const context = contextOf(site);
-  const made = { lan: new LanForwarder(context), tunnel: new TunnelForwarder(context) };
-  workers.set(site.table, made);
-  return made;
-}
-
-function contextOf(site: SimSite): WorkerContext {
   const input = workerInput(site.options.mac, {
     vnets,
     table: site.table.memory,
@@ -107,5 +93,7 @@ function contextOf(site: SimSite): WorkerContext {
     vnetCounters: new SharedArrayBuffer(4_096),
   });
   const ports = { punt: () => {}, closeStream: () => {} };
-  return new WorkerContext(engine, input, ports, { nowMs: () => 0 });
+  const made = new PacketPath(engine, input, ports, { nowMs: () => 0 });
+  workers.set(site.table, made);
+  return made;
 }

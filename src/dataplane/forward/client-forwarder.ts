@@ -6,88 +6,90 @@ import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
 import { C } from '../counters.js';
 import { D } from '../engine.js';
 import { ControlWord } from '../worker-input.js';
-import { fitsPath, sendTimeExceeded } from './icmp.js';
-import { clampMss, decrementTtl } from './packet.js';
+import type { Delivery } from './delivery.js';
+import type { NextHop } from './next-hop.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 
-/** Decides over descriptor `i`, whose payload has come from the client: leaves Action.drop, or writes another. */
-export function forwardFromClient(ctx: WorkerContext, i: number, vnet: number): void {
-  if (Atomics.load(ctx.control, ControlWord.serving) === 0) {
-    ctx.count(C.drop_not_serving);
-    return;
-  }
-  const length = ctx.word(i, D.length);
-  // Not parsed is also what only routers say to each other: overlay packets and control messages.
-  if (!ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), length)) {
-    ctx.count(C.drop_malformed);
-    return;
-  }
-  // Padding to 16 bytes is no part of the packet (WireGuard §5.4.6).
-  const stated = ctx.packet.statedLength;
-  if (stated > length || stated < ctx.packet.headerLength) {
-    ctx.count(C.drop_malformed);
-    return;
-  }
-  if (ctx.packet.toGroup || ctx.packet.linkLocal) {
-    ctx.count(ctx.packet.toGroup ? C.drop_group_destination : C.drop_link_local);
-    return;
-  }
-  ctx.setWord(i, D.length, stated);
-  ctx.lookUp(vnet);
-  const { source } = ctx;
-  if (source[R.kind] === RouteKind.client && source[R.peer] === ctx.word(i, D.from)) route(ctx, i, vnet);
-  else ctx.count(C.drop_source_not_peers);
-}
+export class ClientForwarder {
+  readonly #ctx: WorkerContext;
+  readonly #delivery: Delivery;
+  readonly #nextHop: NextHop;
 
-function route(ctx: WorkerContext, i: number, vnet: number): void {
-  const { destination } = ctx;
-  const kind = destination[R.kind];
-  if (kind === RouteKind.own) {
-    ctx.toOwn(i, destination);
-    return;
+  constructor(context: WorkerContext, delivery: Delivery, nextHop: NextHop) {
+    this.#ctx = context;
+    this.#delivery = delivery;
+    this.#nextHop = nextHop;
   }
-  if (!ctx.sameLink && !countHop(ctx, i)) return;
-  switch (kind) {
-    case RouteKind.host:
-    case RouteKind.onLink:
-      ctx.deliver(i, vnet, destination);
+
+  /** Decides over descriptor `i`, whose payload has come from a client of that vnet. */
+  decide(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    if (Atomics.load(ctx.control, ControlWord.serving) === 0) {
+      ctx.count(C.drop_not_serving);
       return;
-    case RouteKind.client:
-      ctx.toClient(i, destination[R.peer] ?? 0);
+    }
+    const length = ctx.word(i, D.length);
+    // Not parsed is also what only routers say to each other: overlay packets and control messages.
+    if (!ctx.packet.parse(ctx.engine.packets, ctx.word(i, D.offset), length)) {
+      ctx.count(C.drop_malformed);
       return;
-    case RouteKind.peer:
-      toPeer(ctx, i, destination[R.peer] ?? 0, vnet);
+    }
+    // Padding to 16 bytes is no part of the packet (WireGuard §5.4.6).
+    const stated = ctx.packet.statedLength;
+    if (stated > length || stated < ctx.packet.headerLength) {
+      ctx.count(C.drop_malformed);
       return;
-    default:
-      outside(ctx, i, vnet);
+    }
+    if (ctx.packet.toGroup || ctx.packet.linkLocal) {
+      ctx.count(ctx.packet.toGroup ? C.drop_group_destination : C.drop_link_local);
+      return;
+    }
+    ctx.setWord(i, D.length, stated);
+    ctx.lookUp(vnet);
+    const { source } = ctx;
+    if (source[R.kind] === RouteKind.client && source[R.peer] === ctx.word(i, D.from)) this.#route(i, vnet);
+    else ctx.count(C.drop_source_not_peers);
   }
-}
 
-/** Through the home network's gateway: that of this site, or, for a client that is native elsewhere, by its home VR. */
-function outside(ctx: WorkerContext, i: number, vnet: number): void {
-  const { source } = ctx;
-  if (((source[R.flags] ?? 0) & RouteFlag.visiting) === 0) {
-    ctx.deliverOutside(i, vnet, source[R.network] ?? 0);
-  } else if ((source[R.homePeer] ?? -1) >= 0) {
-    toPeer(ctx, i, source[R.homePeer] ?? 0, vnet);
-  } else {
-    ctx.count(C.drop_no_route);
+  #route(i: number, vnet: number): void {
+    const { destination, sameLink } = this.#ctx;
+    const delivery = this.#delivery;
+    const kind = destination[R.kind];
+    if (kind === RouteKind.own) {
+      delivery.toOwn(i, destination);
+      return;
+    }
+    if (!sameLink && !this.#nextHop.spendTtl(i)) return;
+    switch (kind) {
+      case RouteKind.host:
+      case RouteKind.onLink:
+        delivery.deliver(i, vnet, destination);
+        return;
+      case RouteKind.client:
+        delivery.toClient(i, destination[R.peer] ?? 0);
+        return;
+      case RouteKind.peer:
+        this.#toPeer(i, destination[R.peer] ?? 0, vnet);
+        return;
+      default:
+        this.#outside(i, vnet);
+    }
   }
-}
 
-function toPeer(ctx: WorkerContext, i: number, peer: number, vnet: number): void {
-  const mtu = ctx.peerMtu[peer] ?? 0;
-  if (!fitsPath(ctx, i, mtu)) return;
-  clampMss(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length), ctx.packet, mtu, false);
-  ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
-}
-
-function countHop(ctx: WorkerContext, i: number): boolean {
-  if (ctx.packet.ttl <= 1) {
-    ctx.count(C.drop_ttl_expired);
-    sendTimeExceeded(ctx, i);
-    return false;
+  /** Through the home network's gateway: that of this site, or, for a client that is native elsewhere, by its home VR. */
+  #outside(i: number, vnet: number): void {
+    const { source } = this.#ctx;
+    if (((source[R.flags] ?? 0) & RouteFlag.visiting) === 0) {
+      this.#delivery.deliverOutside(i, vnet, source[R.network] ?? 0);
+    } else if ((source[R.homePeer] ?? -1) >= 0) {
+      this.#toPeer(i, source[R.homePeer] ?? 0, vnet);
+    } else {
+      this.#ctx.count(C.drop_no_route);
+    }
   }
-  decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);
-  return true;
+
+  #toPeer(i: number, peer: number, vnet: number): void {
+    if (this.#nextHop.fit(i, this.#ctx.peerMtu[peer] ?? 0))
+      this.#delivery.toTunnel(i, peer, vnet, INITIAL_HOPS);
+  }
 }

@@ -5,16 +5,23 @@
 import { macFromHalves } from '../../net/mac.js';
 import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
 import { C } from '../counters.js';
-import { D, VIRTIO_NEEDS_CSUM } from '../engine.js';
-import { fitsPath, sendTimeExceeded } from './icmp.js';
-import { clampMss, decrementTtl } from './packet.js';
+import { D } from '../engine.js';
+import type { Delivery } from './delivery.js';
+import type { NextHop } from './next-hop.js';
+import type { Punter } from './punter.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 
 export class LanForwarder {
   readonly #ctx: WorkerContext;
+  readonly #delivery: Delivery;
+  readonly #nextHop: NextHop;
+  readonly #punter: Punter;
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, delivery: Delivery, nextHop: NextHop, punter: Punter) {
     this.#ctx = context;
+    this.#delivery = delivery;
+    this.#nextHop = nextHop;
+    this.#punter = punter;
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -92,7 +99,7 @@ export class LanForwarder {
         const departed =
           ((ctx.destination[R.flags] ?? 0) & RouteFlag.departed) !== 0 ||
           ctx.destination[R.kind] === RouteKind.client;
-        if (departed && ctx.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
+        if (departed && this.#delivery.isFromGateway(i, vnet, ctx.destination[R.network] ?? 0)) return true;
         ctx.count(C.drop_source_unauthorised);
         return false;
       }
@@ -114,10 +121,8 @@ export class LanForwarder {
   #reportSourceElsewhere(i: number, vnet: number): void {
     const ctx = this.#ctx;
     ctx.count(C.drop_source_elsewhere);
-    const address = ctx.sourceWords();
-    if (!ctx.mayReport('sourceElsewhere', 0, vnet, address)) return;
     const mac = macFromHalves(ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
-    ctx.ports.punt({ type: 'sourceElsewhere', lan: ctx.word(i, D.from), vnet, address, mac });
+    this.#punter.sourceElsewhere(ctx.word(i, D.from), vnet, mac);
   }
 
   #route(i: number, vnet: number): void {
@@ -129,7 +134,7 @@ export class LanForwarder {
         return;
       case RouteKind.host:
       case RouteKind.onLink:
-        if (this.#countHop(i)) ctx.deliver(i, vnet, destination);
+        if (this.#countHop(i)) this.#delivery.deliver(i, vnet, destination);
         return;
       case RouteKind.client:
         if (this.#countHop(i)) this.#client(i, destination[R.peer] ?? 0);
@@ -150,33 +155,17 @@ export class LanForwarder {
     // From outside to a departed node the home gateway has counted already, and believes to be on its link. What the
     // machine itself sends has not been through a router yet: this one is the machine.
     if (ctx.sameLink || ctx.source[R.kind] === RouteKind.none || ctx.isTun(ctx.word(i, D.from))) return true;
-    if (ctx.packet.ttl <= 1) {
-      ctx.count(C.drop_ttl_expired);
-      sendTimeExceeded(ctx, i);
-      return false;
-    }
-    decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);
-    return true;
+    return this.#nextHop.spendTtl(i);
   }
 
   #tunnel(i: number, peer: number, vnet: number): void {
-    if (!fitsPath(this.#ctx, i, this.#ctx.peerMtu[peer] ?? 0)) return;
-    this.#clampMss(i, peer);
-    this.#ctx.toTunnel(i, peer, vnet, INITIAL_HOPS);
+    if (this.#nextHop.fit(i, this.#ctx.peerMtu[peer] ?? 0))
+      this.#delivery.toTunnel(i, peer, vnet, INITIAL_HOPS);
   }
 
+  /** One that is away has no MTU. */
   #client(i: number, peer: number): void {
     const mtu = this.#ctx.peerMtu[peer] ?? 0;
-    if (mtu > 0 && !fitsPath(this.#ctx, i, mtu)) return;
-    this.#clampMss(i, peer);
-    this.#ctx.toClient(i, peer);
-  }
-
-  #clampMss(i: number, peer: number): void {
-    const ctx = this.#ctx;
-    const partial = (ctx.word(i, D.flags) & VIRTIO_NEEDS_CSUM) !== 0;
-    const mtu = ctx.peerMtu[peer] ?? 0;
-    if (mtu > 0)
-      clampMss(ctx.engine.packets, ctx.word(i, D.offset), ctx.word(i, D.length), ctx.packet, mtu, partial);
+    if (mtu === 0 || this.#nextHop.fit(i, mtu)) this.#delivery.toClient(i, peer);
   }
 }

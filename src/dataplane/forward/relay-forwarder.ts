@@ -6,7 +6,8 @@
 import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, RELAY_HEADER_BYTES } from '../engine.js';
-import { RelayTable } from './relay-table.js';
+import type { Punter } from './punter.js';
+import type { RelayTable } from './relay-table.js';
 import type { WorkerContext } from './worker-context.js';
 
 const FORWARD = 0;
@@ -21,19 +22,18 @@ const SENDER_RATE = { perSecond: 125_000_000, burst: 12_500_000 };
 export class RelayForwarder {
   readonly #ctx: WorkerContext;
   readonly #table: RelayTable;
+  readonly #punter: Punter;
   /** By peer. */
   readonly #rates: RateLimit[] = [];
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, table: RelayTable, punter: Punter) {
     this.#ctx = context;
-    this.#table = RelayTable.attach(context.relays);
+    this.#table = table;
+    this.#punter = punter;
   }
 
-  /**
-   * What descriptor `i` holds now: a `message` of another peer, to be decided over like any other; a `handshake`
-   * message of another peer, behind the relay header; or nothing more to be done.
-   */
-  decide(i: number): 'message' | 'handshake' | 'done' {
+  /** True: descriptor `i` holds now a message of another peer, to be decided over like any other. */
+  decide(i: number): boolean {
     const ctx = this.#ctx;
     const at = ctx.word(i, D.offset);
     const length = ctx.word(i, D.length) - RELAY_HEADER_BYTES;
@@ -43,17 +43,12 @@ export class RelayForwarder {
     const type = bytes[at + RELAY_HEADER_BYTES] ?? 0;
     if (other === undefined || type < 1 || type > TRANSPORT) {
       ctx.count(C.drop_relay_malformed);
-      return 'done';
+      return false;
     }
     if (bytes[at + 1] === FORWARDED) return this.#take(i, other, type);
     if (bytes[at + 1] === FORWARD) this.#passOn(i, other, length);
     else ctx.count(C.drop_relay_malformed);
-    return 'done';
-  }
-
-  /** Whose a handshake message is that `decide` has found in descriptor `i`, as its relay says. */
-  senderOf(i: number): number | undefined {
-    return this.#table.numberOf(this.#ctx.engine.packets, this.#ctx.word(i, D.offset) + 4);
+    return false;
   }
 
   #passOn(i: number, to: number, length: number): void {
@@ -80,21 +75,22 @@ export class RelayForwarder {
   }
 
   /** A message that came by way of `from`, said to be of peer `sender`: only what its own session proves is believed. */
-  #take(i: number, sender: number, type: number): 'message' | 'handshake' | 'done' {
+  #take(i: number, sender: number, type: number): boolean {
     const ctx = this.#ctx;
     const relay = ctx.word(i, D.from);
     if (!this.#table.isRelay(relay) || sender === relay) {
       ctx.count(C.drop_relay_refused);
-      return 'done';
+      return false;
     }
     ctx.count(C.relayed_received);
     if (type !== TRANSPORT) {
       ctx.setWord(i, D.sourceRelay, relay + 1);
-      return 'handshake';
+      this.#punter.relayedHandshake(i, sender);
+      return false;
     }
-    if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return 'done';
-    if (ctx.word(i, D.from) === sender) return 'message';
+    if (!ctx.engine.openRelayed(i, RELAY_HEADER_BYTES)) return false;
+    if (ctx.word(i, D.from) === sender) return true;
     ctx.count(C.drop_relay_refused);
-    return 'done';
+    return false;
   }
 }

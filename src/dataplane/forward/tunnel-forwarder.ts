@@ -1,11 +1,12 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
 import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
 import { C } from '../counters.js';
-import { Action, D, Kind, RELAY_HEADER_BYTES, type StreamEvent } from '../engine.js';
-import { HandshakeGate } from '../punt/handshake-gate.js';
+import { D, Kind } from '../engine.js';
 import { ControlWord } from '../worker-input.js';
-import { forwardFromClient } from './client-forwarder.js';
-import { RelayForwarder } from './relay-forwarder.js';
+import type { ClientForwarder } from './client-forwarder.js';
+import type { Delivery } from './delivery.js';
+import type { Punter } from './punter.js';
+import type { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 
 const OVERLAY_HEADER_BYTES = 4;
@@ -13,118 +14,54 @@ const FIRST_BYTE_OVERLAY = 0x10;
 const FIRST_BYTE_RELAY = 0x30;
 const HIGH_NIBBLE_CONTROL = 0x2;
 const SESSION_CONFIRMED = 1;
-const ADDRESS_PROVEN = 4;
-const STREAM_EVENTS = [undefined, 'connected', 'accepted', 'closed'] as const satisfies readonly (
-  | keyof typeof StreamEvent
-  | undefined
-)[];
+
+export interface TunnelForwarderParts {
+  readonly context: WorkerContext;
+  readonly delivery: Delivery;
+  readonly punter: Punter;
+  readonly clients: ClientForwarder;
+  readonly relays: RelayForwarder;
+}
 
 export class TunnelForwarder {
   readonly #ctx: WorkerContext;
-  readonly #relay: RelayForwarder;
-  readonly #gate: HandshakeGate;
+  readonly #delivery: Delivery;
+  readonly #punter: Punter;
+  readonly #clients: ClientForwarder;
+  readonly #relays: RelayForwarder;
 
-  constructor(context: WorkerContext) {
+  constructor({ context, delivery, punter, clients, relays }: TunnelForwarderParts) {
     this.#ctx = context;
-    this.#gate = new HandshakeGate(context.clock);
-    this.#relay = new RelayForwarder(context);
+    this.#delivery = delivery;
+    this.#punter = punter;
+    this.#clients = clients;
+    this.#relays = relays;
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
   decide(i: number): void {
-    const ctx = this.#ctx;
-    const kind = ctx.word(i, D.kind);
-    if (kind === Kind.handshake) {
-      this.#handshake(i);
-      return;
-    }
-    if (kind === Kind.stream) this.#stream(i);
+    const kind = this.#ctx.word(i, D.kind);
+    if (kind === Kind.handshake) this.#punter.handshake(i);
+    else if (kind === Kind.stream) this.#punter.stream(i);
     else this.#message(i, true);
   }
 
   /** A relayed message is not itself for or from a relay. */
   #message(i: number, mayBeRelayed: boolean): void {
     const ctx = this.#ctx;
-    if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) {
-      const [peer, session] = [ctx.word(i, D.from), ctx.word(i, D.session) >>> 0];
-      ctx.policer.sessionConfirmed(peer);
-      ctx.ports.punt({ type: 'sessionConfirmed', peer, session });
-    }
+    if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) this.#punter.sessionConfirmed(i);
     const length = ctx.word(i, D.length);
     if (length === 0) return;
     const clientVnet = ctx.clientVnets[ctx.word(i, D.from)] ?? 0;
     if (clientVnet !== 0) {
-      forwardFromClient(ctx, i, clientVnet);
+      this.#clients.decide(i, clientVnet);
       return;
     }
     const first = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
     if (first === FIRST_BYTE_OVERLAY) this.#overlay(i, length);
-    else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#control(i);
-    else if (first === FIRST_BYTE_RELAY && mayBeRelayed) this.#relayed(i);
-    else ctx.count(C.drop_payload_unknown);
-  }
-
-  #stream(i: number): void {
-    const ctx = this.#ctx;
-    const event = STREAM_EVENTS[ctx.word(i, D.sessionFlags)];
-    if (event === undefined) return;
-    const [stream, errno] = [ctx.word(i, D.session), ctx.word(i, D.length)];
-    if (event !== 'accepted') ctx.policer.stream();
-    else if (!ctx.policer.accepted()) {
-      // Nothing more is heard of it.
-      ctx.ports.closeStream(stream);
-      ctx.count(C.stream_dropped_queue_full);
-      return;
-    }
-    ctx.ports.punt({ type: 'stream', event, stream, source: ctx.messageSource(i), errno });
-  }
-
-  #relayed(i: number): void {
-    const ctx = this.#ctx;
-    const what = this.#relay.decide(i);
-    if (what === 'message') this.#message(i, false);
-    if (what !== 'handshake') return;
-    ctx.count(C.handshake_received);
-    const sender = this.#relay.senderOf(i);
-    if (sender !== undefined && this.#gate.mayPassRelayed(ctx.word(i, D.from), sender))
-      ctx.puntHandshake(i, RELAY_HEADER_BYTES);
-    else ctx.count(C.drop_handshake_limited);
-  }
-
-  #handshake(i: number): void {
-    const ctx = this.#ctx;
-    ctx.count(C.handshake_received);
-    const { address, stream } = ctx.messageSource(i);
-    // Who has a connection receives where it says.
-    const isProven = stream !== undefined || (ctx.word(i, D.sessionFlags) & ADDRESS_PROVEN) !== 0;
-    const type = ctx.engine.packets[ctx.word(i, D.offset)] ?? 0;
-    switch (this.#gate.judge(type, isProven, address)) {
-      case 'pass':
-        ctx.puntHandshake(i);
-        return;
-      case 'cookie':
-        ctx.setWord(i, D.action, Action.cookie);
-        ctx.count(C.handshake_answered_with_cookie);
-        return;
-      case 'limited':
-        ctx.count(C.drop_handshake_limited);
-    }
-  }
-
-  #control(i: number): void {
-    const ctx = this.#ctx;
-    ctx.count(C.control_received);
-    const peer = ctx.word(i, D.from);
-    switch (ctx.policer.control(peer, ctx.word(i, D.length))) {
-      case 'pass':
-        ctx.ports.punt({ type: 'control', peer, payload: ctx.copy(i), source: ctx.messageSource(i) });
-        return;
-      case 'rate':
-        ctx.count(C.control_dropped_peer_rate);
-        return;
-      case 'full':
-        ctx.count(C.control_dropped_peer_queue_full);
-    }
+    else if (first >>> 4 === HIGH_NIBBLE_CONTROL) this.#punter.control(i);
+    else if (first !== FIRST_BYTE_RELAY || !mayBeRelayed) ctx.count(C.drop_payload_unknown);
+    else if (this.#relays.decide(i)) this.#message(i, false);
   }
 
   #overlay(i: number, length: number): void {
@@ -181,21 +118,20 @@ export class TunnelForwarder {
   }
 
   #route(i: number, vnet: number, hops: number): void {
-    const ctx = this.#ctx;
-    const { destination } = ctx;
+    const { destination } = this.#ctx;
     switch (destination[R.kind]) {
       case RouteKind.host:
       case RouteKind.onLink:
-        ctx.deliver(i, vnet, destination);
+        this.#delivery.deliver(i, vnet, destination);
         return;
       case RouteKind.own:
-        ctx.toOwn(i, destination);
+        this.#delivery.toOwn(i, destination);
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);
         return;
       case RouteKind.client:
-        ctx.toClient(i, destination[R.peer] ?? 0);
+        this.#delivery.toClient(i, destination[R.peer] ?? 0);
         return;
       default:
         this.#outside(i, vnet);
@@ -217,11 +153,9 @@ export class TunnelForwarder {
       ctx.count(C.drop_hops_exhausted);
       return;
     }
-    ctx.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
+    this.#delivery.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
     ctx.count(C.forwarded_on);
-    const address = ctx.destinationWords();
-    if (ctx.mayReport('redirect', from, vnet, address))
-      ctx.ports.punt({ type: 'redirect', peer: from, vnet, address });
+    this.#punter.redirect(from, vnet);
   }
 
   /** A departed node's traffic with the outside world leaves through its home network's gateway. */
@@ -232,6 +166,6 @@ export class TunnelForwarder {
       ctx.count(C.drop_no_route);
       return;
     }
-    ctx.deliverOutside(i, vnet, source[R.network] ?? 0);
+    this.#delivery.deliverOutside(i, vnet, source[R.network] ?? 0);
   }
 }

@@ -11,9 +11,8 @@ import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../../tables/
 import { MacTable } from '../../tables/mac-table.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
-import { LanForwarder } from '../forward/lan-forwarder.js';
-import { TunnelForwarder } from '../forward/tunnel-forwarder.js';
-import { INITIAL_HOPS, WorkerContext } from '../forward/worker-context.js';
+import { type Forwarder, PacketPath } from '../forward/packet-path.js';
+import { INITIAL_HOPS } from '../forward/worker-context.js';
 import { Tally } from '../punt/punt.js';
 import { WHOLE_SHARE } from '../punt/punt-policer.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
@@ -38,10 +37,6 @@ const CONTROL_FIRST_BYTE = 0x21;
 const INITIATION_BYTES = 148;
 const PAYLOAD_BYTES = 64;
 
-export interface Forwarder {
-  decide(i: number): void;
-}
-
 /** Decides over the first `count` descriptors. A function of its own, so that the warm-up reaches it. */
 export function decideAll(forwarder: Forwarder, count: number): void {
   for (let i = 0; i < count; i++) forwarder.decide(i);
@@ -50,9 +45,9 @@ export function decideAll(forwarder: Forwarder, count: number): void {
 /** Decides over invented packets in the engine's memory; nothing is sent, counted or reported. For before its first `receive`. */
 export function warmUp(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>): void {
   const ports = { punt: () => {}, closeStream: () => {} };
-  const context = new WorkerContext(engine, scratchInput(input), ports, clock);
+  const { lan, tunnel, delivery } = new PacketPath(engine, scratchInput(input), ports, clock);
   const isLan = input.engine.role === 'lan';
-  const forwarder = isLan ? new LanForwarder(context) : new TunnelForwarder(context);
+  const forwarder = isLan ? lan : tunnel;
   const samples = isLan ? frames() : messages();
   const { packets, descriptors } = engine;
   const offset = engine.scratchOffset(0);
@@ -64,7 +59,7 @@ export function warmUp(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'n
     descriptors[D.length] = bytes.length;
     for (const [word, value] of words) descriptors[word] = value;
     decideAll(forwarder, 1);
-    context.releaseHeld();
+    delivery.releaseHeld();
   }
   descriptors.fill(0, 0, DESCRIPTOR_WORDS);
 }

@@ -6,9 +6,8 @@ import { readlinkSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../net/system-clock.js';
 import type { Engine } from '../engine.js';
-import { LanForwarder } from '../forward/lan-forwarder.js';
-import { TunnelForwarder } from '../forward/tunnel-forwarder.js';
-import { WorkerContext } from '../forward/worker-context.js';
+import type { Delivery } from '../forward/delivery.js';
+import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { loadNative } from '../native.js';
 import type { Punt } from '../punt/punt.js';
 import { PuntPort } from '../punt/punt-port.js';
@@ -20,7 +19,7 @@ import {
   WorkerWord,
 } from '../worker-input.js';
 import { takePrecedence } from './precedence.js';
-import { decideAll, type Forwarder, warmUp } from './warm-up.js';
+import { decideAll, warmUp } from './warm-up.js';
 
 const WAIT_MS = 200;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
@@ -42,7 +41,8 @@ class PacketWorker {
   readonly #engine: Engine;
   readonly #words: Int32Array;
   readonly #punts: PuntPort;
-  readonly #context: WorkerContext;
+  readonly #control: Int32Array;
+  readonly #delivery: Delivery;
   readonly #forwarder: Forwarder;
 
   constructor(input: WorkerInput, puntPort: MessagePort) {
@@ -55,33 +55,32 @@ class PacketWorker {
       punt: (punt: Punt) => this.#punts.add(punt),
       closeStream: (stream: number) => native.closeStream(stream),
     };
-    this.#context = new WorkerContext(this.#engine, input, ports, systemClock);
-    this.#forwarder =
-      input.engine.role === 'lan' ? new LanForwarder(this.#context) : new TunnelForwarder(this.#context);
+    const { lan, tunnel, delivery } = new PacketPath(this.#engine, input, ports, systemClock);
+    this.#control = new Int32Array(input.control);
+    this.#delivery = delivery;
+    this.#forwarder = input.engine.role === 'lan' ? lan : tunnel;
     warmUp(this.#engine, input, systemClock);
   }
 
   /** Until it is asked to stop. */
   run(): void {
-    const { control, hold } = this.#context;
-    for (let early = EARLY_TURNS; Atomics.load(control, ControlWord.stop) === 0; early--) {
-      const waitMs = hold.size > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
+    for (let early = EARLY_TURNS; Atomics.load(this.#control, ControlWord.stop) === 0; early--) {
+      const waitMs = this.#delivery.held > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
       this.#turn(early > 0 ? 0 : waitMs);
     }
     this.#engine.close();
   }
 
   #turn(waitMs: number): void {
-    const { hold } = this.#context;
     Atomics.add(this.#words, WorkerWord.turns, 1);
     const received = this.#engine.receive(waitMs);
     decideAll(this.#forwarder, received);
     this.#punts.flush();
     this.#engine.send(0, received);
     // Said before the table is looked at: what is learned after that look is followed by a wake-up.
-    if (hold.size > 0) Atomics.store(this.#words, WorkerWord.holding, 1);
-    this.#context.releaseHeld();
-    if (hold.size === 0) Atomics.store(this.#words, WorkerWord.holding, 0);
+    if (this.#delivery.held > 0) Atomics.store(this.#words, WorkerWord.holding, 1);
+    this.#delivery.releaseHeld();
+    if (this.#delivery.held === 0) Atomics.store(this.#words, WorkerWord.holding, 0);
   }
 }
 

@@ -211,7 +211,7 @@ class Relays {
   work(random: Random): string {
     const bench = random.pick([this.#relay, this.#end]);
     // Nobody is his own peer.
-    const from = random.pick([A, B, RELAY, NOBODY].filter((peer) => peer !== bench.context.selfPeer));
+    const from = random.pick([A, B, RELAY, NOBODY].filter((peer) => peer !== bench.self));
     const to = random.chance(90) ? random.pick([A, B, RELAY]) : random.below(6);
     const direction = random.pick([0, 0, 0, 1, 1, 1, 2, 255]);
     const tag = random.chance(95) ? bench.relayTag(to) : random.bytes(8);

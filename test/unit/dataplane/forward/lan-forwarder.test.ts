@@ -195,7 +195,7 @@ for (const [family, site] of Object.entries(SITES)) {
         ['want'],
       );
       bench.hwdt.learn(0, 1, mac('52:54:00:00:02:77'), Ip.of(unknown), 'arp-reply');
-      bench.context.releaseHeld();
+      bench.delivery.releaseHeld();
       const [sent] = bench.engine.sent;
       assert.ok(sent?.kind === 'lan');
       assert.equal(sent.to, mac('52:54:00:00:02:77'));
@@ -207,10 +207,10 @@ for (const [family, site] of Object.entries(SITES)) {
         ipPacket({ source: site.remote, destination: family === 'IPv4' ? '10.2.0.77' : 'fd00:2::77' }),
       );
       bench.clock.advance(2999);
-      bench.context.releaseHeld();
+      bench.delivery.releaseHeld();
       assert.equal(bench.counted('drop_unresolved'), 0);
       bench.clock.advance(2);
-      bench.context.releaseHeld();
+      bench.delivery.releaseHeld();
       assert.equal(bench.counted('drop_unresolved'), 1);
     });
 

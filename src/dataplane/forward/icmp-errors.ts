@@ -1,75 +1,74 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
+import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
-import { D, DESCRIPTOR_WORDS, Kind } from '../engine.js';
+import { Action, D, DESCRIPTOR_WORDS, Kind } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';
 import { addToSum, finishSum } from './packet.js';
 import type { WorkerContext } from './worker-context.js';
 
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
 const SCRATCH = 0;
-const TCP = 6;
-const UDP_HEADER_BYTES = 8;
-/** RFC 8200 §5. */
-const MIN_IPV6_MTU_BYTES = 1280;
 const ICMP = 1;
 const ICMPV6 = 58;
 /** RFC 1812 §4.3.2.3 allows more than the 8 bytes of RFC 792; 576 in all is what every host accepts. */
 const V4_QUOTE_BYTES = 576 - 20 - 8;
 /** RFC 4443 §2.4(c): as much as fits in the minimum IPv6 MTU. */
 const V6_QUOTE_BYTES = 1280 - 40 - 8;
+const RATE = { perSecond: 100, burst: 100 };
 
 /**
- * Answers the packet of descriptor `i`, whose TTL ran out at this VR, with "time exceeded", straight to the MAC that it
- * came from, or to the WireGuard client, and from the LAN interface's own address. Nothing is sent when there is no address
- * of that family, or for ICMP errors and later fragments (RFC 1122 §3.2.2), or over the rate limit.
+ * Told to the sender of the packet in descriptor `i`, straight to the MAC that it came from, or to the WireGuard client,
+ * and from the LAN interface's own address. Nothing is sent when there is no address of that family, or for ICMP errors and
+ * later fragments (RFC 1122 §3.2.2), or over the rate limit.
  */
-export function sendTimeExceeded(ctx: WorkerContext, i: number): void {
-  const v6 = ctx.packet.family === 6;
-  if (sendError(ctx, i, v6 ? 3 : 11, 0, 0)) ctx.count(C.icmp_time_exceeded_sent);
-}
+export class IcmpErrors {
+  readonly #ctx: WorkerContext;
+  readonly #rate: RateLimit;
 
-/**
- * False when the packet is larger than the path carries and nobody but its sender may cut it: the sender is told, by
- * "fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443 §3.2). TCP is cut by the engine, and IPv4
- * without DF is fragmented there. IPv6 up to 1,280 bytes passes always (RFC 8200 §5): where it does not fit it is
- * fragmented outside.
- */
-export function fitsPath(ctx: WorkerContext, i: number, mtuBytes: number): boolean {
-  const { packet } = ctx;
-  if (!packet.dontFragment || (packet.protocol === TCP && !packet.fragment)) return true;
-  const v6 = packet.family === 6;
-  const limit = v6 ? Math.max(mtuBytes, MIN_IPV6_MTU_BYTES) : mtuBytes;
-  if (largestPart(ctx, i) <= limit) return true;
-  ctx.count(C.drop_too_big);
-  const sent = v6 ? sendError(ctx, i, 2, 0, limit) : sendError(ctx, i, 3, 4, limit & 0xffff);
-  if (sent) ctx.count(C.icmp_too_big_sent);
-  return false;
-}
+  constructor(context: WorkerContext) {
+    this.#ctx = context;
+    this.#rate = new RateLimit(context.clock, RATE);
+  }
 
-/** A UDP super-packet leaves as datagrams of its GSO size. */
-function largestPart(ctx: WorkerContext, i: number): number {
-  const length = ctx.word(i, D.length);
-  if (ctx.word(i, D.gsoType) === 0) return length;
-  return Math.min(length, ctx.packet.headerLength + UDP_HEADER_BYTES + ctx.word(i, D.gsoSize));
-}
+  timeExceeded(i: number): void {
+    const v6 = this.#ctx.packet.family === 6;
+    if (this.#send(i, v6 ? 3 : 11, 0, 0)) this.#ctx.count(C.icmp_time_exceeded_sent);
+  }
 
-/** @param value the 32-bit word behind type, code and checksum */
-function sendError(ctx: WorkerContext, i: number, type: number, code: number, value: number): boolean {
-  const { family } = ctx.packet;
-  const from = ownAddress(ctx, i, family);
-  if (from === undefined || ctx.packet.laterFragment || isIcmpError(ctx, i)) return false;
-  if (!ctx.icmpErrors.allow()) return false;
-  const offset = ctx.engine.scratchOffset(SCRATCH);
-  const head = (type << 24) | (code << 16);
-  const build = family === 4 ? buildV4 : buildV6;
-  const length = build(ctx, i, offset, from, head, value);
-  const slot = ctx.engine.capacity + SCRATCH;
-  ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
-  ctx.setWord(slot, D.offset, offset);
-  ctx.setWord(slot, D.length, length);
-  if (isOfClient(ctx, i)) ctx.replyToClient(slot, ctx.word(i, D.from));
-  else ctx.replyToLan(slot, ctx.word(i, D.from), ctx.word(i, D.srcMacHigh), ctx.word(i, D.srcMacLow));
-  return true;
+  /** "Fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443 §3.2). @param mtuBytes that fits */
+  tooBig(i: number, mtuBytes: number): void {
+    const v6 = this.#ctx.packet.family === 6;
+    const sent = v6 ? this.#send(i, 2, 0, mtuBytes) : this.#send(i, 3, 4, mtuBytes & 0xffff);
+    if (sent) this.#ctx.count(C.icmp_too_big_sent);
+  }
+
+  /** @param value the 32-bit word behind type, code and checksum */
+  #send(i: number, type: number, code: number, value: number): boolean {
+    const ctx = this.#ctx;
+    const { family } = ctx.packet;
+    const from = ownAddress(ctx, i, family);
+    if (from === undefined || ctx.packet.laterFragment || isIcmpError(ctx, i) || !this.#rate.allow())
+      return false;
+    const offset = ctx.engine.scratchOffset(SCRATCH);
+    const head = (type << 24) | (code << 16);
+    const build = family === 4 ? buildV4 : buildV6;
+    const length = build(ctx, i, offset, from, head, value);
+    const slot = ctx.engine.capacity + SCRATCH;
+    ctx.engine.descriptors.fill(0, slot * DESCRIPTOR_WORDS, (slot + 1) * DESCRIPTOR_WORDS);
+    ctx.setWord(slot, D.offset, offset);
+    ctx.setWord(slot, D.length, length);
+    ctx.setWord(slot, D.to, ctx.word(i, D.from));
+    if (isOfClient(ctx, i)) {
+      ctx.setWord(slot, D.mtu, ctx.peerMtu[ctx.word(i, D.from)] ?? 0);
+      ctx.setWord(slot, D.action, Action.bare);
+    } else {
+      ctx.setWord(slot, D.outMacHigh, ctx.word(i, D.srcMacHigh));
+      ctx.setWord(slot, D.outMacLow, ctx.word(i, D.srcMacLow));
+      ctx.setWord(slot, D.action, Action.lan);
+    }
+    ctx.engine.send(slot, 1);
+    return true;
+  }
 }
 
 /** What comes from a WireGuard client is a message; errors about other routers' packets are those routers' affair. */
