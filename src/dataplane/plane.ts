@@ -10,9 +10,13 @@ import {
   type UdpSocket,
 } from './engine.js';
 import { LEAST_MTU_BYTES } from './forward/packet.js';
-import type { Punt } from './punt/punt.js';
-import { WHOLE_SHARE } from './punt/punt-policer.js';
-import { PlaneWorker, type PlaneWorkerOptions, type WorkerName } from './worker/plane-worker.js';
+import { PeerShares } from './punt/peer-shares.js';
+import {
+  type PlaneListener,
+  PlaneWorker,
+  type PlaneWorkerOptions,
+  type WorkerName,
+} from './worker/plane-worker.js';
 import { ControlWord, type WorkerInput } from './worker-input.js';
 
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
@@ -44,10 +48,6 @@ export interface PlaneOptions {
   readonly selfPeer: number;
   readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
-  /** A worker has handed something up; in slices, between which other things happen. */
-  readonly onPunt: (punt: Punt) => void;
-  /** A worker died: the daemon must not go on half-working. */
-  readonly onFailure: (worker: WorkerName, error: Error) => void;
 }
 
 /** Super-packets count as one; bytes are those of the inner packets. */
@@ -64,8 +64,7 @@ export class DataPlane {
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   /** By peer: a WireGuard client's vnet, 0 for routers. */
   readonly #clientVnets = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
-  /** By peer: how much of its bounds it may use. */
-  readonly #puntShares = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(WHOLE_SHARE);
+  readonly #puntShares = PeerShares.create();
   readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
   readonly #workers: PlaneWorker[] = [];
 
@@ -76,14 +75,14 @@ export class DataPlane {
   }
 
   /** Starts the worker that hears the other routers; data packets wait for `serve`. */
-  async startTunnel(): Promise<void> {
-    await this.#startWorker('tunnel-to-lan', 'tunnel', TUNNEL_SLOTS);
+  async startTunnel(listener: PlaneListener): Promise<void> {
+    await this.#startWorker('tunnel-to-lan', 'tunnel', TUNNEL_SLOTS, listener);
   }
 
   /** Tables are complete: data packets may pass, and the LAN is read. */
-  async serve(): Promise<void> {
+  async serve(listener: PlaneListener): Promise<void> {
     Atomics.store(this.#control, ControlWord.serving, 1);
-    await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS);
+    await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS, listener);
   }
 
   /** Packets of other vnets are dropped from now on. */
@@ -106,7 +105,7 @@ export class DataPlane {
   /** The number is another router's now, or nobody's: what its path carries, and how it behaves, has to be learned again. */
   forgetPeer(peer: number): void {
     this.#peerMtu[peer] = MIN_MTU_BYTES;
-    this.#puntShares[peer] = WHOLE_SHARE;
+    this.#puntShares.set(peer, 1);
   }
 
   /** A number that no path has is taken for the nearest that one has. @param mtuBytes 0: a client without a session */
@@ -121,7 +120,7 @@ export class DataPlane {
    * one that misbehaves.
    */
   setControlShare(peer: number, share: number): void {
-    this.#puntShares[peer] = Math.round(Math.min(1, Math.max(0, share)) * WHOLE_SHARE);
+    this.#puntShares.set(peer, share);
   }
 
   peerMtu(peer: number): number {
@@ -185,16 +184,20 @@ export class DataPlane {
     await Promise.all(this.#workers.map((worker) => worker.stop()));
   }
 
-  #startWorker(name: WorkerName, role: 'lan' | 'tunnel', slots: number): Promise<void> {
-    const { clock, native, lans, tuns, udp, onPunt, onFailure } = this.#options;
+  #startWorker(
+    name: WorkerName,
+    role: 'lan' | 'tunnel',
+    slots: number,
+    listener: PlaneListener,
+  ): Promise<void> {
+    const { clock, native, lans, tuns, udp } = this.#options;
     const worker = new PlaneWorker({
       name,
       clock,
       native,
       engine: { role, lans, tuns, udp, streams: role === 'tunnel', slots, slotBytes: SLOT_BYTES },
       shared: this.#shared(),
-      onPunt,
-      onFailure: (error) => onFailure(name, error),
+      listener,
     });
     this.#workers.push(worker);
     return worker.started();
@@ -213,7 +216,7 @@ export class DataPlane {
       relays,
       clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,
-      puntShares: this.#puntShares.buffer as SharedArrayBuffer,
+      puntShares: this.#puntShares.memory,
       control: this.#control.buffer as SharedArrayBuffer,
     };
   }

@@ -43,7 +43,7 @@ export interface WorkerInput {
   readonly vnetCounters: SharedArrayBuffer;
   /** Int32Array by `Tally`: what the control thread has worked on of this worker's punts. */
   readonly puntsDone: SharedArrayBuffer;
-  /** Int32Array by peer index: its share of what may be handed up (`PuntPolicer`). */
+  /** `PeerShares`. */
   readonly puntShares: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */
   readonly control: SharedArrayBuffer;

@@ -6,7 +6,7 @@ import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { Gndt } from '../tables/gndt.js';
 import { sourceAddress } from './address-words.js';
 import type { LanRescue } from './lan/lan-rescue.js';
-import { lostPorts, type Sockets } from './machine/sockets.js';
+import type { Sockets } from './machine/sockets.js';
 import type { Relays } from './relays.js';
 
 export interface PlaneParts {
@@ -17,9 +17,6 @@ export interface PlaneParts {
   readonly forwarding: ForwardingTable;
   readonly relays: Relays;
   readonly rescue: LanRescue;
-  readonly onPunt: PlaneOptions['onPunt'];
-  /** Names the ports that are gone, if that is why. */
-  readonly onFailure: (error: Error) => void;
 }
 
 export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
@@ -41,8 +38,5 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     macs: parts.rescue.macs.memory,
     selfPeer: gndt.peerIndex(gndt.self),
     clients: gndt.ownClients,
-    onPunt: parts.onPunt,
-    onFailure: (worker, error) =>
-      parts.onFailure(new Error(`${worker}: ${error.message}${lostPorts(sockets)}`, { cause: error })),
   };
 }

@@ -1,20 +1,34 @@
 /** What the packet workers hand up, and whose affair it is. */
 import type { Punt } from '../dataplane/punt/punt.js';
+import type { PlaneListener } from '../dataplane/worker/plane-worker.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { datagramAddress, streamEnd, toIp } from './address-words.js';
 import type { LanSide } from './lan/lan-side.js';
+import { lostPorts, type Sockets } from './machine/sockets.js';
 
-export interface PuntListeners {
+export interface PlaneListeners {
+  readonly sockets: Sockets;
   readonly gndt: Gndt;
   readonly tunnel: Tunnel;
   readonly lanSide: LanSide;
   readonly mobility: Mobility;
 }
 
-export function takePunt(punt: Punt, listeners: PuntListeners): void {
+/** @param onFailure is told which worker has ended, and names the ports that are gone if that is why */
+export function planeListener(listeners: PlaneListeners, onFailure: (error: Error) => void): PlaneListener {
+  return {
+    punt: (punt) => takePunt(punt, listeners),
+    failed: (worker, error) => {
+      const reason = `${worker}: ${error.message}${lostPorts(listeners.sockets)}`;
+      onFailure(new Error(reason, { cause: error }));
+    },
+  };
+}
+
+function takePunt(punt: Punt, listeners: PlaneListeners): void {
   const { gndt, tunnel, lanSide, mobility } = listeners;
   switch (punt.type) {
     case 'handshake':

@@ -33,7 +33,7 @@ import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { CLIENT_MTU_BYTES, ownInnerMtu, TUN_MTU_BYTES } from './mtu.js';
 import { planeOptions } from './plane-options.js';
-import { takePunt } from './punts.js';
+import { planeListener } from './punts.js';
 import { Relays } from './relays.js';
 import { type ApplyParts, prepareConfig } from './reload/apply.js';
 import { Reloader } from './reload/reloader.js';
@@ -180,11 +180,21 @@ export class Router {
     if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
     for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
     compileSoon();
-    await this.#plane.startTunnel();
+    const listener = planeListener(
+      {
+        gndt: this.#tables.gndt,
+        tunnel: this.#tunnel,
+        lanSide: this.#lanSide,
+        mobility: this.#mobility,
+        sockets: this.#sockets,
+      },
+      this.#options.onFailure,
+    );
+    await this.#plane.startTunnel(listener);
     this.#tunnel.start();
     // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
     await this.#initialSync.done;
-    await this.#plane.serve();
+    await this.#plane.serve(listener);
     await this.#startTuns();
     this.#lanSide.open();
     this.#mobility.start();
@@ -306,15 +316,6 @@ export class Router {
         forwarding: this.#forwarding,
         relays: this.#relays,
         rescue: this.#rescue,
-        // Whose affair it is is made after the plane.
-        onPunt: (punt) =>
-          takePunt(punt, {
-            gndt,
-            tunnel: this.#tunnel,
-            lanSide: this.#lanSide,
-            mobility: this.#mobility,
-          }),
-        onFailure: this.#options.onFailure,
       }),
     );
   }

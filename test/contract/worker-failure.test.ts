@@ -27,11 +27,12 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     selfPeer: 0,
     relays: RelayTable.create(1).memory,
     clients: [],
-    onPunt: () => {},
-    onFailure: (worker, { message }) => failures.push({ worker, message }),
   });
   try {
-    await plane.startTunnel();
+    await plane.startTunnel({
+      punt: () => {},
+      failed: (worker, { message }) => void failures.push({ worker, message }),
+    });
     assert.deepEqual(
       plane.workers().map(({ name, state }) => `${name} ${state}`),
       ['tunnel-to-lan running'],

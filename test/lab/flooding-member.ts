@@ -94,15 +94,6 @@ const plane = new DataPlane({
   selfPeer: gndt.peerIndex(gndt.self),
   relays: relays.memory,
   clients: [],
-  onPunt: (punt) => {
-    if (punt.type === 'handshake') tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
-    else if (punt.type === 'sessionConfirmed') tunnel.sessionConfirmed(punt.peer, punt.session);
-    else if (punt.type === 'control')
-      tunnel.controlReceived(punt.peer, punt.payload, datagramAddress(punt.source));
-  },
-  onFailure: (_, error) => {
-    throw error;
-  },
 });
 
 let sent = 0;
@@ -136,6 +127,16 @@ const records = (): ControlMessage => ({
   ],
 });
 
-await plane.startTunnel();
+await plane.startTunnel({
+  punt: (punt) => {
+    if (punt.type === 'handshake') tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
+    else if (punt.type === 'sessionConfirmed') tunnel.sessionConfirmed(punt.peer, punt.session);
+    else if (punt.type === 'control')
+      tunnel.controlReceived(punt.peer, punt.payload, datagramAddress(punt.source));
+  },
+  failed: (_, error) => {
+    throw error;
+  },
+});
 tunnel.start();
 setInterval(() => process.stdout.write(`${JSON.stringify({ sent })}\n`), REPORT_MS);

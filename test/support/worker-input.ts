@@ -1,9 +1,8 @@
 /** What a packet worker of a router with one LAN, in vnet 1, and nothing in its tables is given at its start. */
 import { createPacketCounters, createVnetCounters } from '../../src/dataplane/counters.js';
-import { MAX_PEERS } from '../../src/dataplane/engine.js';
 import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
+import { PeerShares } from '../../src/dataplane/punt/peer-shares.js';
 import { Tally } from '../../src/dataplane/punt/punt.js';
-import { WHOLE_SHARE } from '../../src/dataplane/punt/punt-policer.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-input.js';
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
@@ -16,8 +15,6 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerI
   const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
   const vnets = shared(65_536);
   new Uint8Array(vnets).fill(1, 1, 2);
-  const puntShares = shared(MAX_PEERS * 4);
-  new Int32Array(puntShares).fill(WHOLE_SHARE);
   const lan = { fd: 3, index: 0, macHigh: macHigh(mac), macLow: macLow(mac), mtuBytes: 1_500 };
   return {
     engine: {
@@ -43,7 +40,7 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerI
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     puntsDone: shared(Tally.count * 4),
-    puntShares,
+    puntShares: PeerShares.create().memory,
     control: shared(ControlWord.count * 4),
     words: shared(WorkerWord.count * 4),
     ...given,

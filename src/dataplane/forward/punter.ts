@@ -3,6 +3,7 @@ import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, RELAY_HEADER_BYTES, type StreamEvent } from '../engine.js';
 import { HandshakeGate } from '../punt/handshake-gate.js';
+import { PeerShares } from '../punt/peer-shares.js';
 import type { AddressWords, MessageSource, Punt, ReportKind } from '../punt/punt.js';
 import { PuntPolicer } from '../punt/punt-policer.js';
 import type { WorkerInput } from '../worker-input.js';
@@ -37,10 +38,8 @@ export class Punter {
     const { clock } = context;
     this.#ctx = context;
     this.#ports = ports;
-    this.#policer = new PuntPolicer(clock, {
-      done: new Int32Array(input.puntsDone),
-      shares: new Int32Array(input.puntShares),
-    });
+    const shares = PeerShares.attach(input.puntShares);
+    this.#policer = new PuntPolicer(clock, new Int32Array(input.puntsDone), shares);
     this.#gate = new HandshakeGate(clock);
     const reports = (): KeyedRateLimit =>
       new KeyedRateLimit(clock, onceIn(REPORT_INTERVAL_MS), MOST_SUBJECTS);

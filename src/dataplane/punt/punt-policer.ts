@@ -13,6 +13,7 @@
 import type { Clock } from '../../net/clock.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import { MAX_PEERS } from '../engine.js';
+import type { PeerShares } from './peer-shares.js';
 import { type ReportKind, Tally, unitsOf } from './punt.js';
 
 /** Units that may wait: 32 MB of control messages at most. */
@@ -27,27 +28,17 @@ const MOST_REPORTS = 2_048;
 /** The control thread keeps no more connections of strangers than that (`Streams`): more need not wait for it. */
 const MOST_ACCEPTED = 64;
 
-/** What a peer's whole share is in shared memory; less is a fraction of it. */
-export const WHOLE_SHARE = 65_536;
-
 export type PuntVerdict = 'pass' | 'rate' | 'full';
-
-/** Shared with the control thread. */
-export interface PuntMemory {
-  /** By `Tally`: units that the control thread has worked on since the start, modulo 2^32. It alone writes. */
-  readonly done: Int32Array;
-  /** By peer: its share of the bounds, of `WHOLE_SHARE`. */
-  readonly shares: Int32Array;
-}
 
 export class PuntPolicer {
   readonly #done: Int32Array;
-  readonly #shares: Int32Array;
+  readonly #shares: PeerShares;
   /** By `Tally`: units passed since the start, modulo 2^32. */
   readonly #passed: Int32Array;
   readonly #peerRate: KeyedRateLimit<number>;
 
-  constructor(clock: Pick<Clock, 'nowMs'>, { done, shares }: PuntMemory) {
+  /** @param done by `Tally`: units that the control thread, which alone writes, has worked on since the start, modulo 2^32 */
+  constructor(clock: Pick<Clock, 'nowMs'>, done: Int32Array, shares: PeerShares) {
     this.#done = done;
     this.#shares = shares;
     this.#passed = Int32Array.from(done);
@@ -57,7 +48,7 @@ export class PuntPolicer {
   /** A control message of that peer. */
   control(peer: number, lengthBytes: number): PuntVerdict {
     const units = unitsOf(lengthBytes);
-    const share = (this.#shares[peer] ?? 0) / WHOLE_SHARE;
+    const share = this.#shares.of(peer);
     if (!this.#hasRoom(peer, units, share)) return 'full';
     if (!this.#peerRate.allow(peer, units / share)) return 'rate';
     this.#passPeer(peer, units);

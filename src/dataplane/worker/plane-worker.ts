@@ -16,15 +16,20 @@ export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
 /** What is each worker's own. */
 type OwnMemory = 'counters' | 'vnetCounters' | 'words' | 'puntsDone';
 
+export interface PlaneListener {
+  /** A worker has handed something up; in slices, between which other things happen. */
+  punt(punt: Punt): void;
+  /** A worker died: the daemon must not go on half-working. */
+  failed(worker: WorkerName, error: Error): void;
+}
+
 export interface PlaneWorkerOptions {
   readonly name: WorkerName;
   readonly clock: Clock;
   readonly native: NativeAddon;
   readonly engine: Omit<WorkerInput['engine'], 'wakeupFd' | 'counters'>;
   readonly shared: Omit<WorkerInput, 'engine' | OwnMemory>;
-  readonly onPunt: (punt: Punt) => void;
-  /** It ended when it was running, and nobody had asked it to. */
-  readonly onFailure: (error: Error) => void;
+  readonly listener: PlaneListener;
 }
 
 export class PlaneWorker {
@@ -55,7 +60,7 @@ export class PlaneWorker {
       receive: () => receiveMessageOnPort(port1)?.message,
       bell: this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1),
       done,
-      work: options.onPunt,
+      work: (punt) => options.listener.punt(punt),
     });
     const start: WorkerStart = { input: this.#input(done), puntPort: port2 };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -120,7 +125,7 @@ export class PlaneWorker {
     let isUp = false;
     const fail = (error: Error): void => {
       this.state = 'stopped';
-      if (isUp) this.#options.onFailure(error);
+      if (isUp) this.#options.listener.failed(this.name, error);
       else failed(error);
     };
     this.#worker.on('message', (message: WorkerMessage) => {

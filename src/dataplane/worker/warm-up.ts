@@ -13,8 +13,8 @@ import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
 import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { INITIAL_HOPS } from '../forward/worker-context.js';
+import { PeerShares } from '../punt/peer-shares.js';
 import { Tally } from '../punt/punt.js';
-import { WHOLE_SHARE } from '../punt/punt-policer.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
 
 /** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/worker/warm-up.test.ts). */
@@ -86,7 +86,7 @@ function scratchInput(input: WorkerInput): WorkerInput {
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     puntsDone: shared(4 * Tally.count),
-    puntShares: new Int32Array(shared(4)).fill(WHOLE_SHARE).buffer as SharedArrayBuffer,
+    puntShares: PeerShares.create().memory,
     control: control.buffer as SharedArrayBuffer,
     words: shared(4 * WorkerWord.count),
   };

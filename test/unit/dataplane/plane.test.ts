@@ -28,8 +28,6 @@ describe('the MTU of a peer', () => {
       selfPeer: 0,
       relays: memory,
       clients: [{ peer: CLIENT, vnet: 1 }],
-      onPunt: () => {},
-      onFailure: () => {},
     });
   });
 

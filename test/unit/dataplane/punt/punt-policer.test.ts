@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../../src/dataplane/engine.js';
+import { PeerShares } from '../../../../src/dataplane/punt/peer-shares.js';
 import { Tally, unitsOf } from '../../../../src/dataplane/punt/punt.js';
-import { PuntPolicer, type PuntVerdict, WHOLE_SHARE } from '../../../../src/dataplane/punt/punt-policer.js';
+import { PuntPolicer, type PuntVerdict } from '../../../../src/dataplane/punt/punt-policer.js';
 import { SimClock } from '../../../support/sim-clock.js';
 
 const [A, B] = [0, 1];
@@ -18,7 +19,7 @@ const WINDOW = 128;
 
 class Bench {
   readonly clock = new SimClock();
-  readonly shares = new Int32Array(MAX_PEERS).fill(WHOLE_SHARE);
+  readonly shares = PeerShares.create();
   readonly policer: PuntPolicer;
   readonly #done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
   /** Units that wait at the control thread, by tally. */
@@ -27,7 +28,7 @@ class Bench {
   /** @param done what has been worked on before, by every tally */
   constructor(done = 0) {
     this.#done.fill(done);
-    this.policer = new PuntPolicer(this.clock, { done: this.#done, shares: this.shares });
+    this.policer = new PuntPolicer(this.clock, this.#done, PeerShares.attach(this.shares.memory));
   }
 
   /** How many of so many messages pass, and why the last that did not did not. */
@@ -140,14 +141,20 @@ describe('control messages of peers', () => {
   });
 
   it('the share of one that misbehaves can be made smaller, down to nothing, and whole again', () => {
-    bench.shares[A] = WHOLE_SHARE / 8;
+    bench.shares.set(A, 1 / 8);
     const { passed } = bench.send(10_000, A, ACK);
     assert.ok(passed > 0 && passed <= ROOM / 16 / 8, `${passed}`);
     bench.workOff();
-    bench.shares[A] = 0;
+    bench.shares.set(A, 0);
     assert.deepEqual(bench.send(100, A, ACK), { passed: 0, refusal: 'rate' });
-    bench.shares[A] = WHOLE_SHARE;
-    assert.equal(bench.send(100, A, ACK).passed, 100);
+    for (const whole of [1, 7, Number.POSITIVE_INFINITY, Number.NaN]) {
+      bench.shares.set(A, whole);
+      assert.equal(bench.send(100, A, ACK).passed, 100, `${whole}`);
+    }
+    for (const nothing of [-1, Number.NEGATIVE_INFINITY, 1e-9]) {
+      bench.shares.set(A, nothing);
+      assert.equal(bench.send(100, A, ACK).passed, 0, `${nothing}`);
+    }
   });
 
   it('goes on when its counts wrap', () => {
