@@ -88,7 +88,9 @@ test('a member that floods with control messages', { skip: cannotRun }, (t) =>
       assert.ok(memory < before + MOST_GROWTH_MIB, `from ${round(before)} to ${round(memory)} MiB`);
       assert.ok(stream.gapMs < MOST_GAP_MS, `data stood still for ${round(stream.gapMs)} ms`);
       assert.ok(toMover.gapMs < MOST_GAP_MS, `a move took ${round(toMover.gapMs)} ms`);
-      assert.ok((counters.control_dropped_peer_rate ?? 0) > 0, 'nothing was refused');
+      const refused =
+        (counters.control_dropped_peer_rate ?? 0) + (counters.control_dropped_peer_queue_full ?? 0);
+      assert.ok(refused > 0, 'nothing was refused');
       const peer = (await flooded.peers()).find(({ id }) => id === 'vr-b');
       assert.equal(peer?.state, 'up', 'another peer was lost');
     } finally {
