@@ -292,7 +292,7 @@ class MadHistory {
 
   /** The network is whole again; the mad router goes, and everything is as it was. */
   #end(): void {
-    const { world, honest, wan, madSite } = this.#all;
+    const { world, honest, madSite } = this.#all;
     this.#makeWhole();
     this.#judge.check();
     this.#judge.disturbAll();
@@ -320,7 +320,8 @@ class MadHistory {
     const strict = this.#verify === 'strict' ? MOVE_STRICT_MS : MOVE_MS;
     world.settle(60 + (this.#loss > 0 ? BUDGET_MS : strict));
     this.#checkEnd();
-    assert.deepEqual(wan.refused, [], 'something was said that cannot be read');
+    this.#judge.checkNothingIsLeft();
+    assert.deepEqual(this.#all.unreadable(), [], 'something was said that cannot be read');
   }
 
   #checkEnd(): void {

@@ -1,5 +1,6 @@
 /** What must hold at every moment of a history in which one router lies; see mad-histories.ts. Throws what does not. */
 import assert from 'node:assert/strict';
+import type { Ip } from '../../src/net/ip.js';
 import type { DirectoryChange } from '../../src/tables/directory.js';
 import type { MobilityConfig, NodeRecord } from '../../src/tables/model.js';
 import { RouteKind } from '../../src/tables/route.js';
@@ -85,7 +86,7 @@ export class MadJudge {
       }
     }
     this.#checkBounds();
-    assert.deepEqual(this.#all.wan.refused, [], 'something was said that cannot be read');
+    assert.deepEqual(this.#all.unreadable(), [], 'something was said that cannot be read');
   }
 
   checkRoute(site: SimSite, subject: Subject, ip: Subject['ips'][number], at: SimSite): void {
@@ -101,7 +102,15 @@ export class MadJudge {
     }
   }
 
-  /** A record of everything that there is, at every honest router, and none besides. */
+  /** No table has anything of the mad router's, when it is no member any more. */
+  checkNothingIsLeft(): void {
+    for (const { id, directory } of this.#all.honest) {
+      const left = directory.of(MAD).filter(({ state }) => state === 'here');
+      assert.deepEqual(left, [], `${id} still has nodes at ${MAD}, which is no member any more`);
+    }
+  }
+
+  /** A record of everything that there is, at every honest router, and none besides, but for those of the mad one's network. */
   checkEnd(where: readonly (readonly [Subject, SimSite])[]): void {
     const text = ({
       ip,
@@ -114,7 +123,10 @@ export class MadJudge {
       ips.map((ip) => text({ ip, mac, router: id })),
     );
     for (const { id, directory } of this.#all.honest) {
-      const records = [...directory.all()].filter(({ state }) => state === 'here');
+      const records = [...directory.all()].filter(
+        ({ vnet, ip, state, router }) =>
+          state === 'here' && (router !== MAD || isSomebodys(where, ip) || vnet !== BLUE),
+      );
       assert.deepEqual(records.map(text).sort(), expected.sort(), `what ${id} has in the end`);
     }
     for (const [subject, at] of where) {
@@ -178,4 +190,8 @@ export class MadJudge {
 
 function isTrue(record: NodeRecord | undefined, { mac }: Subject, at: SimSite): boolean {
   return record?.router === at.id && record.state === 'here' && record.frozen !== true && record.mac === mac;
+}
+
+function isSomebodys(where: readonly (readonly [Subject, SimSite])[], ip: Ip): boolean {
+  return where.some(([{ ips }]) => ips.some((own) => own.equals(ip)));
 }

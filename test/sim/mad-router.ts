@@ -61,7 +61,10 @@ export class MadRouter implements WanEnd {
       upPeers: (of) => wan.upPeers(of),
       send: (from, to, message) => {
         const passed = this.passes(to, message);
-        if (passed !== undefined) wan.send(from, to, passed);
+        // What cannot be read is never acknowledged: the channel would go on with it for ever.
+        const isReadable =
+          passed === message || (passed !== undefined && read(payloadOf(passed)) !== undefined);
+        if (passed !== undefined && isReadable) wan.send(from, to, passed);
       },
     };
   }
@@ -93,9 +96,8 @@ export class MadRouter implements WanEnd {
 
   /** The same of what is encoded already. What is no message about the tables is said to nobody. */
   tellPayload(to: RouterId, payload: Uint8Array): boolean {
-    const decoded = codec.decode(payload);
-    const body = typeof decoded === 'string' ? undefined : decoded.envelope.body;
-    if (body === undefined || !isAboutTables(body)) {
+    const body = read(payload);
+    if (body === undefined) {
       this.refusedByDecoder++;
       return false;
     }
@@ -109,6 +111,13 @@ export class MadRouter implements WanEnd {
 
 export function payloadOf(message: TableMessage): Uint8Array {
   return codec.encode({ id: 1, acks: [], epoch: 1, ackEpoch: 1, oldest: 1, body: message });
+}
+
+/** As its receivers read it; undefined: they do not, or it is not about the tables. */
+function read(payload: Uint8Array): TableMessage | undefined {
+  const decoded = codec.decode(payload);
+  const body = typeof decoded === 'string' ? undefined : decoded.envelope.body;
+  return body !== undefined && isAboutTables(body) ? body : undefined;
 }
 
 function isAboutTables(body: ControlMessage): body is TableMessage {

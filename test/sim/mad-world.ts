@@ -57,6 +57,11 @@ export class MadWorld {
     this.world.settle(4_000);
   }
 
+  /** What an honest router has said that another could not read. */
+  unreadable(): readonly object[] {
+    return this.wan.refused.filter(({ from }) => from !== MAD);
+  }
+
   /** The mad router's own honest tables. */
   get madSite(): SimSite {
     return this.world.site(MAD_SITE);

@@ -62,8 +62,8 @@ export class SimLinkWan {
   readonly #ends = new Map<string, End>();
   readonly #cut = new Set<string>();
   sent = 0;
-  /** Payloads that a router's decoder refused, and why: nobody who is honest sends such. */
-  readonly refused: string[] = [];
+  /** Payloads that a router's decoder refused: nobody who is honest sends such. */
+  readonly refused: { readonly by: RouterId; readonly from: RouterId; readonly why: string }[] = [];
 
   constructor(clock: Clock, options: WanOptions, random: () => number) {
     this.#clock = clock;
@@ -201,7 +201,7 @@ export class SimLinkWan {
     };
     const refused = (name: string): void => {
       if (name.startsWith('control_drop_') && !ORDINARY.has(name))
-        this.refused.push(`${owner} from ${peer}: ${name}`);
+        this.refused.push({ by: owner, from: peer, why: name });
     };
     return { codec, ports, times: TIMES, self: { hello }, counters: new HeardCounters(refused) };
   }
