@@ -105,6 +105,8 @@ bool readSockets(napi_env env, napi_value object, EngineOptions* options) {
       return false;
     }
     udp.fd = static_cast<int>(fd);
+    const int companion = companionOf(udp.fd);
+    udp.fragmentingFd = companion < 0 ? udp.fd : companion;
     options->udp.push_back(udp);
   }
   return true;

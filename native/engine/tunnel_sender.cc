@@ -187,11 +187,11 @@ uint8_t* TunnelSender::reserve(size_t length) {
   return arena_.get() + used_;
 }
 
-bool TunnelSender::segments(int fd) const {
+const UdpLink* TunnelSender::linkOf(int fd) const {
   for (const UdpLink& link : sockets_) {
-    if (link.fd == fd) return link.segmentation;
+    if (link.fd == fd) return &link;
   }
-  return false;
+  return nullptr;
 }
 
 /** The datagram that was sealed at the end of the arena joins the last train, or begins a new one. */
@@ -209,8 +209,10 @@ void TunnelSender::commit(uint32_t peer, const Place& place, size_t length) {
       return;
     }
   }
-  const bool segmentation = segments(endpoint.fd);
-  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, place.fragmented, endpoint};
+  const UdpLink* link = linkOf(endpoint.fd);
+  const bool segmentation = link != nullptr && link->segmentation;
+  const int fd = link != nullptr && place.fragmented ? link->fragmentingFd : endpoint.fd;
+  trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, place.fragmented, fd, endpoint};
 }
 
 void TunnelSender::flush() {
@@ -223,10 +225,7 @@ void TunnelSender::flush() {
   }
   uint32_t first = 0;
   for (uint32_t i = 1; i <= count_; i++) {
-    if (i < count_ && trains_[i].endpoint.fd == trains_[first].endpoint.fd &&
-        trains_[i].fragmented == trains_[first].fragmented) {
-      continue;
-    }
+    if (i < count_ && trains_[i].fd == trains_[first].fd) continue;
     sendRun(first, i);
     first = i;
   }
@@ -260,12 +259,8 @@ void TunnelSender::sendRun(uint32_t first, uint32_t end) {
     return;
   }
   int errors[kBatch];
-  const Train& leader = trains_[first];
-  const bool v6 = leader.endpoint.address.any.sa_family == AF_INET6;
-  if (leader.fragmented) setFragmenting(leader.endpoint.fd, v6, true);
-  sendAll(leader.endpoint.fd, &messages_[first], end - first, errors);
+  sendAll(trains_[first].fd, &messages_[first], end - first, errors);
   for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
-  if (trains_[first].fragmented) setFragmenting(trains_[first].endpoint.fd, v6, false);
 }
 
 void TunnelSender::sendByStream(uint32_t first, uint32_t end) {
@@ -305,10 +300,10 @@ void TunnelSender::sendSingly(const Train& train, const iovec& part) {
     messages[i].msg_hdr.msg_name = const_cast<sockaddr*>(&train.endpoint.address.any);
     messages[i].msg_hdr.msg_namelen = train.endpoint.addressLength();
   }
-  sendAll(train.endpoint.fd, messages, train.count, errors);
+  sendAll(train.fd, messages, train.count, errors);
   for (uint32_t i = 0; i < train.count; i++) {
     const auto bytes = static_cast<uint32_t>(vectors[i].iov_len);
-    account({train.peer, 1, bytes, bytes, false, false, train.fragmented, train.endpoint}, errors[i], vectors[i]);
+    account({train.peer, 1, bytes, bytes, false, false, train.fragmented, train.fd, train.endpoint}, errors[i], vectors[i]);
   }
 }
 

@@ -41,6 +41,8 @@ class TunnelSender {
     bool segmentation;
     /** Larger than the path carries, and not ours to divide: fragmented outside. */
     bool fragmented;
+    /** What it leaves by: a socket, or as `Endpoint::fd`. */
+    int fd;
     Endpoint endpoint;
   };
   /** Where a message is to be built, and what it needs around it. */
@@ -67,8 +69,8 @@ class TunnelSender {
   /** Seals `payload` bytes at `out + kTransportHeaderBytes`, wraps them for a relay if need be, and takes them in. */
   bool close(uint32_t peer, size_t payload, Place* place);
   uint8_t* reserve(size_t length);
-  /** Whether the kernel may cut trains on this socket. */
-  bool segments(int fd) const;
+  /** Null for what is none of the engine's UDP sockets. */
+  const UdpLink* linkOf(int fd) const;
   void commit(uint32_t peer, const Place& place, size_t length);
   void prepare(uint32_t i, uint8_t* at);
   void sendRun(uint32_t first, uint32_t end);

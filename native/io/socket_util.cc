@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <map>
 #include <mutex>
-#include <set>
 
 namespace vine {
 namespace {
@@ -18,7 +18,8 @@ constexpr int kReceiveBytes = 4 * 1024 * 1024;
 
 struct OpenDescriptors {
   std::mutex mutex;
-  std::set<int> all;
+  /** Each with its companion. */
+  std::map<int, int> all;
 };
 
 OpenDescriptors& openDescriptors() {
@@ -51,16 +52,19 @@ void enlargeBuffers(int fd) {
   setBuffer(fd, kSendBytes, SO_SNDBUFFORCE, SO_SNDBUF);
 }
 
-void adopt(int fd) {
+void adopt(int fd, int companion) {
   OpenDescriptors& open = openDescriptors();
   const std::lock_guard<std::mutex> guard(open.mutex);
-  open.all.insert(fd);
+  open.all[fd] = companion;
 }
 
 bool closeAdopted(int fd) {
   OpenDescriptors& open = openDescriptors();
   const std::lock_guard<std::mutex> guard(open.mutex);
-  if (open.all.erase(fd) == 0) return false;
+  const auto found = open.all.find(fd);
+  if (found == open.all.end()) return false;
+  if (found->second >= 0) close(found->second);
+  open.all.erase(found);
   close(fd);
   return true;
 }
@@ -69,6 +73,13 @@ bool isAdopted(int fd) {
   OpenDescriptors& open = openDescriptors();
   const std::lock_guard<std::mutex> guard(open.mutex);
   return open.all.count(fd) != 0;
+}
+
+int companionOf(int fd) {
+  OpenDescriptors& open = openDescriptors();
+  const std::lock_guard<std::mutex> guard(open.mutex);
+  const auto found = open.all.find(fd);
+  return found == open.all.end() ? -1 : found->second;
 }
 
 }  // namespace vine

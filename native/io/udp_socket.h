@@ -1,3 +1,4 @@
+// A UDP port, which is two sockets: see `openUdp`.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -19,16 +20,17 @@ struct UdpSocket {
 /** What the packet engine needs of one. */
 struct UdpLink {
   int fd;
+  /** For what the kernel and routers may fragment. */
+  int fragmentingFd;
   bool segmentation;
 };
 
 /**
- * Whether the kernel and routers may fragment what leaves by the socket. Without DF only for the moment of a send that
- * needs it: another thread's datagrams of that moment go without DF too, which does no harm.
+ * Binds to 4 or 16 address bytes. What leaves by `fd` is never fragmented: DF is set, and what is larger than the
+ * interface's MTU is refused (EMSGSIZE), so that probes find out what a path carries (RFC 8899). Its companion
+ * (`companionOf`) has the same address and port, sends what may be fragmented, and receives nothing. Neither setting is
+ * ever changed: threads share the sockets.
  */
-void setFragmenting(int fd, bool v6, bool allowed);
-
-/** Binds to 4 or 16 address bytes. */
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* socket, Failure* failure);
 
 }  // namespace vine
