@@ -4,6 +4,7 @@
       "target_name": "vine_native",
       "sources": [
         "native/binding/addon.cc",
+        "native/binding/addon_capture.cc",
         "native/binding/addon_engine.cc",
         "native/binding/addon_notify.cc",
         "native/binding/addon_peers.cc",
@@ -21,6 +22,7 @@
         "native/engine/tunnel_sender.cc",
         "native/io/batch_io.cc",
         "native/io/endpoint.cc",
+        "native/io/frame_capture.cc",
         "native/io/lan_socket.cc",
         "native/io/queue_drops.cc",
         "native/io/socket_util.cc",
@@ -38,6 +40,7 @@
         "native/session/session_table.cc"
       ],
       "include_dirs": ["native"],
+      "libraries": ["-lpcap"],
       "cflags!": ["-O3"],
       "cflags_cc!": ["-std=gnu++17"],
       "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],

@@ -26,6 +26,7 @@ NAPI_MODULE_INIT() {
   vine::defineSockets(env, exports);
   vine::definePeers(env, exports);
   vine::defineEngine(env, exports);
+  vine::defineCapture(env, exports);
   vine::defineNotify(env, exports);
   vine::definePriority(env, exports);
   return exports;

@@ -36,14 +36,18 @@ bool readUint32(napi_env env, napi_value value, const char* name, uint32_t high,
 }
 
 bool readText(napi_env env, napi_value value, const char* name, std::string* out) {
-  char buffer[256];
   size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, buffer, sizeof buffer, &length) != napi_ok) {
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
     napi_throw_type_error(env, nullptr, (std::string(name) + " must be a string").c_str());
     return false;
   }
-  out->assign(buffer, length);
-  return true;
+  if (length > kMostTextBytes) {
+    throwRange(env, std::string(name) + " is too long");
+    return false;
+  }
+  out->resize(length);
+  // A C++ string has room for the zero at its end, which is written too.
+  return napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) == napi_ok;
 }
 
 bool readBytes(napi_env env, napi_value value, const char* name, Bytes* out) {

@@ -11,6 +11,8 @@
 namespace vine {
 
 constexpr size_t kMaxArguments = 4;
+/** Names, paths and filters. */
+constexpr size_t kMostTextBytes = 1024;
 
 struct Call {
   Call(napi_env callEnv, napi_callback_info info);

@@ -1,28 +1,21 @@
 /**
- * Capture and injection of neighbour frames on one LAN interface, by libpcap (package `cap`). Main thread only.
+ * Capture and injection of neighbour frames on one LAN interface, by libpcap. Main thread only.
  *
  * The kernel filters: only ARP, RARP and neighbour discovery reach the process, and nothing that this VR sent itself.
- * When the interface goes down, libpcap's socket is dead for ever; the capture sees that and opens a new one as soon
- * as the interface is up again. (`cap` must be compiled with NDEBUG for that: an assertion in it would otherwise end
- * the process when the interface goes down.)
+ * An interface that was down, or was made anew, is opened again.
  */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type * as CapModule from 'cap';
 import type { Clock, Timer } from '../net/clock.js';
 import { formatMac, type Mac } from '../net/mac.js';
+import type { PcapAddon, PcapHandle } from './pcap.js';
 
-// `cap` is a CommonJS module whose exports come from its addon, which an `import` by name does not see.
-const { Cap } = createRequire(import.meta.url)('cap') as typeof CapModule;
-
-/**
- * libpcap makes a slot of 64 KB for each frame, and where the interface has offloads on, each slot takes 128 KB of
- * memory: 64 frames and 8.4 MB a LAN. More than one burst of announcements; all of it counts as this process's.
- */
-const RING_BYTES = 4 * 1024 * 1024;
-/** Larger than any frame of an Ethernet LAN that neighbour discovery fits in. */
-const FRAME_BYTES = 2048;
+/** Some 650 frames: more than one burst of announcements. All of it counts as this process's memory. */
+const RING_BYTES = 1024 * 1024;
+/** What an Ethernet LAN carries, with a VLAN tag; neighbour discovery fits in less. Two to a page of the ring. */
+const FRAME_BYTES = 1522;
 const WATCH_EVERY_MS = 250;
+/** No frame waits longer for a thread that is alive (the watchdog's limit is below it). */
+const OLDEST_FRAME_MS = 120_000;
 
 export interface Capture {
   /** Puts a complete frame on the wire at once. A frame that the interface refuses is counted, never thrown. */
@@ -36,9 +29,12 @@ export interface Capture {
     /** Times that the interface went away and the capture was opened again. */
     readonly reopened: number;
   };
+  /** Frames that the kernel had no room for. */
+  queueDrops(): number;
 }
 
 export interface CaptureOptions {
+  readonly pcap: PcapAddon;
   /** The VR's own MAC on the interface. */
   readonly ownMac: Mac;
   readonly clock: Clock;
@@ -51,7 +47,16 @@ export function captureFilter(ownMac: Mac): string {
 }
 
 /**
- * Starts capturing. `onFrame` gets a copy that is its own, and the time of capture on the clock given.
+ * When a frame was captured, on the monotonic clock whose reading is `nowMs`, given its age by the wall clock. An age
+ * that cannot be, because the wall clock was set meanwhile, says nothing: the frame is taken as captured now.
+ */
+export function capturedAtMs(nowMs: number, ageMs: number): number {
+  return ageMs >= 0 && ageMs <= OLDEST_FRAME_MS ? nowMs - ageMs : nowMs;
+}
+
+/**
+ * Starts capturing. `onFrame` gets a copy that is its own, and the time of capture on the clock given: of the kernel's
+ * taking the frame, however much later this thread reads it.
  * Throws an Error that names the interface when it does not exist, is down, is not Ethernet, or may not be opened.
  */
 export function openCapture(
@@ -62,19 +67,14 @@ export function openCapture(
   return new InterfaceCapture(interfaceName, onFrame, options);
 }
 
-/**
- * Every `Cap` that ever was. The addon's destructor touches an event loop handle that a failed `open` never set up
- * and that a closed one is still listed in: collected as garbage, each crashes the process. There are as many as
- * there are LANs and times that one came back.
- */
-const everOpened: CapModule.Cap[] = [];
-
 class InterfaceCapture implements Capture {
   readonly counters = { received: 0, sent: 0, sendErrors: 0, reopened: 0 };
   readonly #interfaceName: string;
   readonly #onFrame: (bytes: Uint8Array, atMs: number) => void;
   readonly #options: CaptureOptions;
-  #cap: CapModule.Cap;
+  #handle: PcapHandle;
+  /** Of handles that were closed. */
+  #earlierDrops = 0;
   #linkState: string | undefined;
   #watch: Timer | undefined;
 
@@ -87,45 +87,52 @@ class InterfaceCapture implements Capture {
     this.#onFrame = onFrame;
     this.#options = options;
     this.#linkState = linkState(interfaceName);
-    this.#cap = this.#open();
+    this.#handle = this.#open();
     this.#watch = this.#watchLater();
   }
 
   send(frame: Uint8Array): void {
     if (this.#watch === undefined) return;
-    try {
-      this.#cap.send(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), frame.byteLength);
-      this.counters.sent++;
-    } catch {
-      this.counters.sendErrors++;
-    }
+    if (this.#handle.send(frame)) this.counters.sent++;
+    else this.counters.sendErrors++;
+  }
+
+  queueDrops(): number {
+    return this.#earlierDrops + this.#handle.drops();
   }
 
   close(): void {
     if (this.#watch === undefined) return;
     this.#watch.cancel();
     this.#watch = undefined;
-    this.#cap.close();
+    this.#end(this.#handle);
   }
 
-  #open(): CapModule.Cap {
+  #open(): PcapHandle {
+    const { pcap, ownMac, clock } = this.#options;
     const name = this.#interfaceName;
-    if (!Cap.deviceList().some((device) => device.name === name)) {
-      throw new Error(`interface ${name} does not exist`);
+    const options = {
+      interface: name,
+      filter: captureFilter(ownMac),
+      frameBytes: FRAME_BYTES,
+      ringBytes: RING_BYTES,
+    };
+    try {
+      return pcap.openCapture(options, (frames, agesMs) => {
+        const nowMs = clock.nowMs();
+        this.counters.received += frames.length;
+        frames.forEach((bytes, i) => {
+          if (this.#watch !== undefined) this.#onFrame(bytes, capturedAtMs(nowMs, agesMs[i] ?? 0));
+        });
+      });
+    } catch (error) {
+      throw openError(name, error);
     }
-    const cap = new Cap();
-    everOpened.push(cap);
-    const buffer = Buffer.alloc(FRAME_BYTES);
-    const linkType = openOn(cap, name, captureFilter(this.#options.ownMac), buffer);
-    if (linkType !== 'ETHERNET') {
-      cap.close();
-      throw new Error(`interface ${name} is not Ethernet but ${linkType}`);
-    }
-    cap.on('packet', (lengthBytes) => {
-      this.counters.received++;
-      this.#onFrame(new Uint8Array(buffer.subarray(0, lengthBytes)), this.#options.clock.nowMs());
-    });
-    return cap;
+  }
+
+  #end(handle: PcapHandle): void {
+    this.#earlierDrops += handle.drops();
+    handle.close();
   }
 
   #watchLater(): Timer {
@@ -138,25 +145,24 @@ class InterfaceCapture implements Capture {
 
   /** The new one first, so that no frame falls between. If it fails, the next look tries again. */
   #reopen(state: string): void {
-    const old = this.#cap;
+    const old = this.#handle;
     try {
-      this.#cap = this.#open();
+      this.#handle = this.#open();
     } catch {
       return;
     }
-    old.close();
+    this.#end(old);
     this.#linkState = state;
     this.counters.reopened++;
   }
 }
 
-function openOn(cap: CapModule.Cap, name: string, filter: string, buffer: Buffer): string {
-  try {
-    return cap.open(name, filter, RING_BYTES, buffer);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`interface ${name} cannot be captured: ${reason}`, { cause: error });
+function openError(name: string, error: unknown): Error {
+  if (error instanceof Error && 'code' in error && error.code === 'ENODEV') {
+    return new Error(`interface ${name} does not exist`, { cause: error });
   }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Error(`interface ${name} cannot be captured: ${reason}`, { cause: error });
 }
 
 /** Changes whenever the interface was down, also for a moment, or was made anew; undefined while it is down. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PcapAddon } from '../arp/pcap.js';
 import { DESCRIPTOR_WORDS, EngineCounter, type NativeAddon, PeerStat, SCRATCH_SLOTS } from './engine.js';
 
 const ADDON = 'build/Release/vine_native.node';
@@ -19,7 +20,7 @@ const LAYOUT: Readonly<Record<string, number>> = {
  * The addon, shared by all threads of the process; the first call in each thread loads it.
  * Throws an error that names the remedy when it is missing, does not load, or was built from other sources.
  */
-export function loadNative(): NativeAddon {
+export function loadNative(): NativeAddon & PcapAddon {
   const path = join(packageRoot(), ADDON);
   if (!existsSync(path)) throw new Error(`${path} is missing: run ./scripts/setup`);
   const addon: unknown = requireAddon(path);
@@ -36,7 +37,7 @@ function requireAddon(path: string): unknown {
   }
 }
 
-function isCurrent(addon: unknown): addon is NativeAddon {
+function isCurrent(addon: unknown): addon is NativeAddon & PcapAddon {
   const layout = property(addon, 'layout');
   return Object.entries(LAYOUT).every(([name, size]) => property(layout, name) === size);
 }

@@ -126,9 +126,10 @@ export class Router {
     this.#plane = this.#createPlane(native);
     this.#lanSide = new LanSide({
       lans,
+      pcap: native,
       clock: this.#clock,
       tables: this.#tables,
-      onFrame: (lan, frame, atMs) => this.#mobility.frameSeen(lan, frame, atMs),
+      onFrame: (lan, frame, capturedMs) => this.#mobility.frameSeen(lan, frame, capturedMs),
       onGone: (vnet, ip) => this.#mobility.nodeGone(vnet, ip),
     });
     this.#mobilityEvents = new MobilityEvents(this.#hub, gndt, this.#clock);

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
+import type { PcapAddon } from '../../src/arp/pcap.js';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
 import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
 import { waitFor } from '../lab/wait.js';
@@ -15,21 +15,7 @@ import type { LanLink, RawSocket, RawStream, Received, Station, TunLink, World }
 const NEAR_MAC = parse('02:00:00:00:00:0a');
 const FAR_MAC = parse('02:00:00:00:00:0b');
 
-/** The part of package `cap` that is used here; it has no types of its own. */
-interface Capture {
-  open(device: string, filter: string, kernelBufferBytes: number, packet: Buffer): string;
-  send(frame: Buffer, length: number): void;
-  close(): void;
-  on(event: 'packet', listener: (bytes: number, truncated: boolean) => void): void;
-}
-
-/**
- * All captures ever opened. The destructor of package `cap`, run by the garbage collector, crashes the process
- * (node::AsyncWrap::EmitDestroy from within a weak callback), so no capture may ever be collected.
- */
-const captures: Capture[] = [];
-
-export function nativeWorld(addon: NativeAddon, withoutLan: string | undefined): World {
+export function nativeWorld(addon: NativeAddon & PcapAddon, withoutLan: string | undefined): World {
   let links = 0;
   const openLink = () => {
     links += 1;
@@ -100,13 +86,13 @@ function isLocal(address: string): boolean {
     );
 }
 
-function openVethLink(addon: NativeAddon, near: string, far: string): LanLink {
+function openVethLink(addon: NativeAddon & PcapAddon, near: string, far: string): LanLink {
   const [nearText, farText] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'];
   ip('link', 'add', near, 'address', nearText, 'type', 'veth', 'peer', 'name', far, 'address', farText);
   for (const end of [near, far]) ip('link', 'set', end, 'up');
   const nearLan = addon.openLan(near, 3);
   const farLan = addon.openLan(far, 4);
-  const station = openStation(far, NEAR_MAC);
+  const station = openStation(addon, far, NEAR_MAC);
   const close = () => {
     station.close();
     for (const { fd } of [nearLan, farLan]) addon.closeSocket(fd);
@@ -154,21 +140,20 @@ async function openTunLink(addon: NativeAddon, name: string): Promise<TunLink> {
   };
 }
 
-function openStation(device: string, from: Mac): Station {
-  const { Cap } = createRequire(import.meta.url)('cap') as { Cap: new () => Capture };
-  const capture = new Cap();
-  captures.push(capture);
-  const buffer = Buffer.alloc(70_000);
+function openStation(addon: PcapAddon, device: string, from: Mac): Station {
   const inbox = new Inbox<Uint8Array>();
-  capture.on('packet', (bytes) => {
-    const frame = new Uint8Array(buffer.subarray(0, bytes));
-    const source = Buffer.from(frame.subarray(6, 12));
-    if (source.readUInt16BE(0) !== macHigh(from) || source.readUInt32BE(2) !== macLow(from)) return;
-    inbox.put(frame);
+  const options = { interface: device, filter: 'ip or ip6', frameBytes: 70_000, ringBytes: 8 << 20 };
+  const capture = addon.openCapture(options, (frames) => {
+    for (const frame of frames) {
+      const source = Buffer.from(frame.subarray(6, 12));
+      if (source.readUInt16BE(0) === macHigh(from) && source.readUInt32BE(2) === macLow(from))
+        inbox.put(frame);
+    }
   });
-  capture.open(device, 'ip or ip6', 1 << 20, buffer);
   return {
-    send: (frame) => capture.send(Buffer.from(frame), frame.length),
+    send: (frame) => {
+      if (!capture.send(frame)) throw new Error(`${device} does not take a frame of ${frame.length} bytes`);
+    },
     next: () => inbox.next(),
     close: () => capture.close(),
   };

@@ -1,23 +1,16 @@
 /** The life of a capture on real interfaces. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { announcementBroadcast } from '../../src/arp/announce.js';
 import { FRAMES_OF_A_MAC } from '../../src/arp/frame-budget.js';
+import { loadNative } from '../../src/dataplane/native.js';
 import { Ip } from '../../src/net/ip.js';
 import { formatMac } from '../../src/net/mac.js';
 import { LanCapture } from '../../src/router/lan/lan-capture.js';
 import { ArpLab, NODE_MAC, realClock, run, until, VR_MAC, whySkipped } from './arp-lab.js';
-
-/** With its assertions compiled in, `cap` ends the process when the interface goes down. */
-function capAsserts(): boolean {
-  const addon = createRequire(import.meta.url).resolve('cap/build/Release/cap.node');
-  return readFileSync(addon).includes('status == 0');
-}
 
 /** ARP, RARP, or neighbour discovery: the kernel may ask for its own address (DAD) at any time. */
 function isNeighbourFrame(bytes: Uint8Array): boolean {
@@ -27,17 +20,20 @@ function isNeighbourFrame(bytes: Uint8Array): boolean {
   return etherType === 0x86dd && bytes[20] === 58 && (icmpType === 135 || icmpType === 136);
 }
 
+const imports = `
+  import { openCapture } from ${JSON.stringify(new URL('../../src/arp/capture.js', import.meta.url))};
+  import { loadNative } from ${JSON.stringify(new URL('../../src/dataplane/native.js', import.meta.url))};`;
+
 describe('capture', { skip: whySkipped }, () => {
   const lab = new ArpLab();
   before(() => lab.up());
   after(() => lab.down());
 
   test('an interface that does not exist is named, and nothing crashes when it is collected as garbage', () => {
-    const code = `
-      import { openCapture } from ${JSON.stringify(new URL('../../src/arp/capture.js', import.meta.url))};
+    const code = `${imports}
       const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel() {} }) };
       for (const name of ['nosuch0', '']) {
-        try { openCapture(name, () => {}, { ownMac: 1, clock }); } catch (error) { console.log(error.message); }
+        try { openCapture(name, () => {}, { pcap: loadNative(), ownMac: 1, clock }); } catch (error) { console.log(error.message); }
       }
       globalThis.gc();
       setTimeout(() => globalThis.gc(), 20);`;
@@ -62,10 +58,10 @@ describe('capture', { skip: whySkipped }, () => {
   });
 
   test('after close the process ends by itself, and closing twice and sending are harmless', () => {
-    const code = `
-      import { openCapture } from ${JSON.stringify(new URL('../../src/arp/capture.js', import.meta.url))};
+    const code = `${imports}
       import { realClock } from ${JSON.stringify(new URL('./arp-lab.js', import.meta.url))};
-      const capture = openCapture(${JSON.stringify(lab.vrInterface)}, () => {}, { ownMac: 1, clock: realClock });
+      const options = { pcap: loadNative(), ownMac: 1, clock: realClock };
+      const capture = openCapture(${JSON.stringify(lab.vrInterface)}, () => {}, options);
       setTimeout(() => {
         capture.close();
         capture.close();
@@ -114,6 +110,7 @@ describe('capture', { skip: whySkipped }, () => {
     const heard = new Map<string, number>();
     const capture = new LanCapture(
       { index: 0, interface: lab.vrInterface, vnet: 1, mac: VR_MAC, addresses: [] },
+      loadNative(),
       realClock,
       (frame) => {
         const from = formatMac(frame.ethernetSource);
@@ -151,8 +148,30 @@ for i in range(2500):
     }
   });
 
-  const whyNot = capAsserts() && 'cap was compiled with assertions: CXXFLAGS=-DNDEBUG npm rebuild cap';
-  test('an interface that was down is captured again', { skip: whyNot }, async () => {
+  test('a frame carries the time at which it was captured, however late it is read', async () => {
+    const times: number[] = [];
+    const capture = lab.openCapture((bytes, atMs) => {
+      if (Buffer.from(bytes).readUInt16BE(12) === 0x0806) times.push(atMs);
+    });
+    try {
+      // Each waits for the program to end, and nothing is read meanwhile.
+      const startMs = performance.now();
+      lab.in(lab.node, 'arping', '-q', '-c', '1', '-U', '-I', 'eth0', '10.1.0.9');
+      const betweenMs = performance.now();
+      lab.in(lab.node, 'arping', '-q', '-c', '1', '-U', '-I', 'eth0', '10.1.0.9');
+      const endMs = performance.now();
+      while (performance.now() < endMs + 200);
+      await until('both frames', () => (times.length === 2 ? true : undefined));
+      const [first = 0, second = 0] = times;
+      const text = `${first} and ${second}, sent from ${startMs} to ${betweenMs} and to ${endMs}`;
+      assert.ok(first >= startMs - 1 && first <= betweenMs + 1, text);
+      assert.ok(second >= betweenMs - 1 && second <= endMs + 1, text);
+    } finally {
+      capture.close();
+    }
+  });
+
+  test('an interface that was down is captured again', async () => {
     const capture = lab.openCapture(() => {});
     try {
       for (let round = 1; round <= 2; round++) {

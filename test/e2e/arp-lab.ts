@@ -4,6 +4,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openCapture } from '../../src/arp/capture.js';
+import { loadNative } from '../../src/dataplane/native.js';
 import type { Clock } from '../../src/net/clock.js';
 import { type Mac, mac } from '../../src/net/mac.js';
 
@@ -116,8 +117,8 @@ export class ArpLab {
     );
   }
 
-  openCapture(onFrame: (bytes: Uint8Array, atMs: number) => void) {
-    return openCapture(this.vrInterface, onFrame, { ownMac: VR_MAC, clock: realClock });
+  openCapture(onFrame: (bytes: Uint8Array, atMs: number) => void, clock = realClock) {
+    return openCapture(this.vrInterface, onFrame, { pcap: loadNative(), ownMac: VR_MAC, clock });
   }
 
   #machine(name: string, address: string, last: string): void {

@@ -189,10 +189,11 @@ function isOf(ip: string, mac: Mac): (seen: { frame: NeighbourFrame }) => boolea
 /** A process in a namespace that puts a frame on eth0 as a hypervisor would, every 50 ms. */
 function spawnSender(namespace: string, frame: Uint8Array) {
   const script = `
-    const { Cap } = require(${JSON.stringify(process.cwd())} + '/node_modules/cap');
-    const cap = new Cap();
-    cap.open('eth0', 'ether proto 0x88b5', 65536, Buffer.alloc(2048));
+    import { loadNative } from ${JSON.stringify(new URL('../../src/dataplane/native.js', import.meta.url))};
+    const options = { interface: 'eth0', filter: 'less 1', frameBytes: 64, ringBytes: 65536 };
+    const eth0 = loadNative().openCapture(options, () => {});
     const frame = Buffer.from('${Buffer.from(frame).toString('hex')}', 'hex');
-    setInterval(() => cap.send(frame, frame.length), 50);`;
-  return spawn('ip', ['netns', 'exec', namespace, process.execPath, '-e', script], { stdio: 'ignore' });
+    setInterval(() => eth0.send(frame), 50);`;
+  const command = ['netns', 'exec', namespace, process.execPath, '--input-type=module', '-e', script];
+  return spawn('ip', command, { stdio: 'ignore' });
 }

@@ -4,7 +4,7 @@
  *
  *   lab-wan CONTROL-SOCKET INTERFACE...
  *
- * Why a program of its own in C: netem is missing from many kernels (containers, small cloud kernels); Node's `cap`
+ * Why a program of its own in C: netem is missing from many kernels (containers, small cloud kernels); libpcap in Node
  * costs one callback, one copy and one system call a packet on the event loop that also runs the test. AF_PACKET with
  * recvmmsg and sendmmsg and a heap of due times carries some hundred thousand packets a second on one core and keeps
  * delays within some 10 µs. PACKET_VNET_HDR hands on frames whose checksum the kernel has left to the (virtual) NIC,

@@ -2,6 +2,7 @@
 import { type Capture, openCapture } from '../../arp/capture.js';
 import { decodeNeighbourFrame, type NeighbourFrame } from '../../arp/frame.js';
 import { FrameBudget } from '../../arp/frame-budget.js';
+import type { PcapAddon } from '../../arp/pcap.js';
 import type { Lan } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
 import { type Mac, readMac } from '../../net/mac.js';
@@ -20,21 +21,22 @@ export class LanCapture {
    */
   constructor(
     lan: Lan,
+    pcap: PcapAddon,
     clock: Clock,
-    onFrame: (frame: NeighbourFrame, atMs: number) => void,
+    onFrame: (frame: NeighbourFrame, capturedMs: number) => void,
     isNode: (mac: Mac) => boolean,
   ) {
     this.#budget = new FrameBudget(clock);
     this.#capture = openCapture(
       lan.interface,
-      (bytes, atMs) => {
+      (bytes, capturedMs) => {
         const from = readMac(bytes, SOURCE_OFFSET);
         if (!this.#budget.takes(from, isNode(from))) return;
         const frame = decodeNeighbourFrame(bytes);
         if (typeof frame === 'string') this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
-        else onFrame(frame, atMs);
+        else onFrame(frame, capturedMs);
       },
-      { ownMac: lan.mac, clock },
+      { pcap, ownMac: lan.mac, clock },
     );
   }
 
@@ -52,6 +54,7 @@ export class LanCapture {
       neighbour_frames_received: received,
       neighbour_frames_sent: sent,
       neighbour_send_errors: sendErrors,
+      drop_neighbour_queue_full: this.#capture.queueDrops(),
       capture_reopened: reopened,
       ...this.#budget.counters(),
     };

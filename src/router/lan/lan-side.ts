@@ -1,6 +1,7 @@
 /** Everything that this router does on its LANs by ARP and neighbour discovery, but for what mobility decides. */
 import { probe } from '../../arp/announce.js';
 import type { NeighbourFrame } from '../../arp/frame.js';
+import type { PcapAddon } from '../../arp/pcap.js';
 import { Prober, type Standing } from '../../arp/prober.js';
 import { Resolver } from '../../arp/resolver.js';
 import { Scanner } from '../../arp/scanner.js';
@@ -16,9 +17,11 @@ import { LanCapture } from './lan-capture.js';
 
 export interface LanSideOptions {
   readonly lans: readonly Lan[];
+  readonly pcap: PcapAddon;
   readonly clock: Clock;
   readonly tables: Tables;
-  readonly onFrame: (lan: LanIndex, frame: NeighbourFrame, atMs: number) => void;
+  /** `capturedMs` is when the kernel took the frame, on the clock. */
+  readonly onFrame: (lan: LanIndex, frame: NeighbourFrame, capturedMs: number) => void;
   /** A native node that no longer answers probes. */
   readonly onGone: (vnet: VnetId, ip: Ip) => void;
 }
@@ -60,13 +63,14 @@ export class LanSide {
 
   /** Opens the captures; throws when an interface cannot be captured. Frames come from now on. */
   open(): void {
-    const { lans, clock, onFrame, tables } = this.#options;
+    const { lans, pcap, clock, onFrame, tables } = this.#options;
     this.#captures = lans.map(
       (lan) =>
         new LanCapture(
           lan,
+          pcap,
           clock,
-          (frame, atMs) => onFrame(lan.index, frame, atMs),
+          (frame, capturedMs) => onFrame(lan.index, frame, capturedMs),
           (mac) => tables.directory.byMac(lan.vnet, mac).length > 0,
         ),
     );

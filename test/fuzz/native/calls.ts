@@ -1,4 +1,5 @@
 /** Calls with arguments that TypeScript would never let pass: each must throw or do nothing, and never more. */
+import type { PcapHandle } from '../../../src/arp/pcap.js';
 import { EngineCounter, type NativeAddon } from '../../../src/dataplane/engine.js';
 import type { Random } from '../random.js';
 
@@ -8,6 +9,7 @@ const PEERS = [100, 101, 4095, 4096, -1];
 export class CallFuzzer {
   readonly #functions: readonly [name: string, call: (...values: unknown[]) => unknown][];
   readonly #random: Random;
+  readonly #captures: PcapHandle[] = [];
 
   constructor(addon: NativeAddon, random: Random) {
     this.#random = random;
@@ -23,15 +25,56 @@ export class CallFuzzer {
   round(): void {
     const random = this.#random;
     const [name, call] = random.pick(this.#functions);
+    const options = this.#optionsOf(name);
     const values =
-      name === 'createEngine'
-        ? [this.#engineOptions()]
-        : Array.from({ length: random.below(6) }, () => this.#value());
+      options === undefined ? Array.from({ length: random.below(6) }, () => this.#value()) : options;
     try {
       const result = call(...values);
       if (name === 'createEngine') (result as { close(): void }).close();
+      if (name === 'openCapture') this.#useCapture(result as PcapHandle);
     } catch (error) {
       if (!(error instanceof Error)) throw new Error(`${name} threw what is no error`, { cause: error });
+    }
+  }
+
+  #optionsOf(name: string): unknown[] | undefined {
+    if (name === 'createEngine') return [this.#engineOptions()];
+    return name === 'openCapture' ? this.#captureArguments() : undefined;
+  }
+
+  #captureArguments(): unknown[] {
+    const random = this.#random;
+    const options: Record<string, unknown> = {
+      interface: 'lo',
+      filter: random.pick([
+        '',
+        'arp',
+        'ip or ip6',
+        'less 1',
+        'ip6[40] == 135',
+        'vlan and vlan',
+        'ether[',
+        '((',
+      ]),
+      frameBytes: random.pick([64, 100, 1522, 262_144]),
+      ringBytes: random.pick([65_536, 1 << 20]),
+    };
+    for (const key of Object.keys(options)) if (random.chance(10)) options[key] = this.#value();
+    return [random.chance(10) ? this.#value() : options, random.chance(10) ? this.#value() : () => {}];
+  }
+
+  /** Closed at once, now and then, or when the frames that come by have been seen for a while. */
+  #useCapture(capture: PcapHandle): void {
+    const random = this.#random;
+    this.#captures.push(capture);
+    if (this.#captures.length > 8) this.#captures.shift()?.close();
+    for (let i = random.below(4); i > 0; i--) {
+      const used = random.pick(this.#captures);
+      const method = random.pick(['send', 'drops', 'close'] as const);
+      (used[method] as (value: unknown) => unknown).call(
+        random.chance(5) ? this.#value() : used,
+        this.#value(),
+      );
     }
   }
 

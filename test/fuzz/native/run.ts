@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
+import type { PcapAddon } from '../../../src/arp/pcap.js';
 import type { NativeAddon } from '../../../src/dataplane/engine.js';
 import { nativeWorld } from '../../contract/native-world.js';
 import { runSync } from '../../lab/shell.js';
@@ -30,7 +31,7 @@ const endMs = startMs + Number(values.seconds) * 1000;
 
 runSync(['ip', 'link', 'set', 'lo', 'up']);
 writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '1');
-const addon = createRequire(import.meta.url)(path) as NativeAddon;
+const addon = createRequire(import.meta.url)(path) as NativeAddon & PcapAddon;
 console.log(`seed ${seed}`);
 const fuzzer = await openNative(values.target, addon, nativeWorld(addon, undefined), new Random(seed));
 let rounds = 0;
@@ -46,5 +47,5 @@ for (let nowMs = startMs; nowMs < endMs; nowMs = performance.now()) {
 }
 fuzzer.close();
 console.log(`${rounds} rounds, nothing found; ${fuzzer.report()}`);
-// Captures keep the loop alive, and must not be collected (native-world.ts).
+// Captures keep the loop alive.
 process.exit(0);
