@@ -8,6 +8,7 @@
 #include "binding/addon.h"
 #include "base/byte_order.h"
 #include "engine/engine.h"
+#include "io/stream_table.h"
 #include "binding/napi_util.h"
 
 namespace vine {
@@ -133,10 +134,22 @@ bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
                      !readBoolean(env, value, "streams", &options->streams))) {
     return false;
   }
+  if (options->streams && slotBytes < static_cast<int64_t>(kHeadroom + kLongestStreamMessage)) {
+    throwRange(env, "slotBytes must have room for the longest message of a TCP connection");
+    return false;
+  }
   options->wakeupFd = static_cast<int>(fd);
   options->slots = static_cast<uint32_t>(slots);
   options->slotBytes = static_cast<uint32_t>(slotBytes);
   return true;
+}
+
+/** Other memory could be taken away while the engine counts in it. */
+bool isShared(napi_env env, napi_value global, napi_value buffer) {
+  napi_value constructor = nullptr;
+  bool shared = false;
+  return napi_get_named_property(env, global, "SharedArrayBuffer", &constructor) == napi_ok &&
+         napi_instanceof(env, buffer, constructor, &shared) == napi_ok && shared;
 }
 
 /**
@@ -147,8 +160,12 @@ bool readCounters(napi_env env, napi_value object, uint64_t** memory, napi_value
   napi_value buffer = nullptr;
   napi_value global = nullptr;
   napi_value constructor = nullptr;
-  if (!readProperty(env, object, "counters", &buffer) || napi_get_global(env, &global) != napi_ok ||
-      napi_get_named_property(env, global, "BigUint64Array", &constructor) != napi_ok ||
+  if (!readProperty(env, object, "counters", &buffer) || napi_get_global(env, &global) != napi_ok) return false;
+  if (!isShared(env, global, buffer)) {
+    napi_throw_type_error(env, nullptr, "counters must be a SharedArrayBuffer");
+    return false;
+  }
+  if (napi_get_named_property(env, global, "BigUint64Array", &constructor) != napi_ok ||
       napi_new_instance(env, constructor, 1, &buffer, view) != napi_ok) {
     return false;
   }

@@ -181,8 +181,7 @@ napi_value sendDatagram(napi_env env, napi_callback_info info) {
   if (!readBytes(env, call.arguments[3], "bytes", &payload)) return nullptr;
   Endpoint to;
   makeEndpoint(address.data, address.length, port, static_cast<int>(fd), &to);
-  const bool sent = isAdopted(to.fd) && sendOne(to, payload.data, payload.length);
-  return booleanValue(env, sent);
+  return booleanValue(env, sendOne(to, payload.data, payload.length));
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ constexpr uint32_t kTrainDatagrams = 64;
 constexpr uint32_t kTrainBytes = 65'000;
 // What every IPv4 host must be able to take (RFC 791 §3.2). A smaller MTU is a mistake, not a network.
 constexpr int32_t kSmallestMtu = 576;
+constexpr size_t kMostIpBytes = 65'535;
 
 /** What precedes the packet inside the seal: nothing for a WireGuard client. */
 size_t innerHeaderBytes(const int32_t* d) { return d[word::action] == action::bare ? 0 : kOverlayHeaderBytes; }
@@ -98,7 +99,7 @@ void TunnelSender::send(const int32_t* d) {
 bool TunnelSender::sealSegment(const SplitPlan& plan, uint32_t segment, const int32_t* d, size_t mtu) {
   const size_t length = plan.lengthOf(segment);
   bool sealed = false;
-  if (length > mtu && sealFragments(plan, segment, d, mtu, &sealed)) return sealed;
+  if (length > mtu && length <= kMostIpBytes && sealFragments(plan, segment, d, mtu, &sealed)) return sealed;
   return sealPacket(d, mtu, length, [&](uint8_t* out) { plan.write(segment, out); });
 }
 
@@ -198,11 +199,11 @@ const UdpLink* TunnelSender::linkOf(int fd) const {
 void TunnelSender::commit(uint32_t peer, const Place& place, size_t length) {
   const Endpoint& endpoint = place.endpoint;
   const auto bytes = static_cast<uint32_t>(length);
-  used_ += length;
   if (count_ != 0) {
     Train& last = trains_[count_ - 1];
     if (last.open && last.peer == peer && last.fragmented == place.fragmented && bytes <= last.each && last.count < kTrainDatagrams &&
         last.bytes + bytes <= kTrainBytes && last.endpoint == endpoint) {
+      used_ += length;
       last.count++;
       last.bytes += bytes;
       last.open = bytes == last.each;
@@ -210,6 +211,12 @@ void TunnelSender::commit(uint32_t peer, const Place& place, size_t length) {
     }
   }
   const UdpLink* link = linkOf(endpoint.fd);
+  if (link == nullptr && endpoint.isUdp()) {
+    // The number of a socket that was closed may be another file's by now.
+    counters_.add(counter::tunnelSendErrors);
+    return;
+  }
+  used_ += length;
   const bool segmentation = link != nullptr && link->segmentation;
   const int fd = link != nullptr && place.fragmented ? link->fragmentingFd : endpoint.fd;
   trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, place.fragmented, fd, endpoint};

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <time.h>
 
+#include "io/socket_util.h"
 #include "io/stream_table.h"
 
 namespace vine {
@@ -54,7 +55,8 @@ bool sendOne(const Endpoint& to, const uint8_t* data, size_t length) {
     const iovec message = {const_cast<uint8_t*>(data), length};
     return stream != nullptr && length <= kLongestStreamMessage && stream->send(&message, 1) == 1;
   }
-  if (!to.isUdp()) return false;
+  // The number of a socket that was closed may be another file's by now.
+  if (!to.isUdp() || !isAdopted(to.fd)) return false;
   const ssize_t sent =
       sendto(to.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL, &to.address.any, to.addressLength());
   return sent == static_cast<ssize_t>(length);

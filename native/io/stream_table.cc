@@ -174,8 +174,9 @@ void StreamTable::serve(const std::shared_ptr<Stream>& stream, uint32_t happened
       end(*stream, error, events);
       return;
     }
-    stream->connecting = false;
+    // First: from then on senders may send, and ask to be told when there is room again.
     watch(stream->fd, stream->id, EPOLLIN, EPOLL_CTL_MOD);
+    stream->connecting = false;
     events->push_back({StreamEvent::connected, stream->id, 0, stream->far});
     return;
   }

@@ -197,7 +197,7 @@ export interface EngineOptions {
   readonly streams?: boolean;
   /** Receive slots (SCRATCH_SLOTS are added). */
   readonly slots: number;
-  /** Bytes per slot, ≥ 66,000 where super-packets can come. */
+  /** Bytes per slot, ≥ 66,000 where super-packets can come, ≥ 16 KB + 64 with `streams`. */
   readonly slotBytes: number;
   /** `EngineCounter.count` × 8 bytes; single writer is this engine. */
   readonly counters: SharedArrayBuffer;

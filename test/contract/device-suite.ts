@@ -1,7 +1,7 @@
 /** What every packet engine is as a device: waiting, waking, limits, closing, and bytes that make no sense. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { DESCRIPTOR_WORDS, SCRATCH_SLOTS } from '../../src/dataplane/engine.js';
+import { DESCRIPTOR_WORDS, EngineCounter, SCRATCH_SLOTS } from '../../src/dataplane/engine.js';
 import { pattern, udpPacket } from '../support/ip-packet.js';
 import { type Described, openPair, PATIENCE_MS, Rig } from './rig.js';
 import { LOOPBACK, type World } from './world.js';
@@ -119,6 +119,16 @@ export function deviceSuite(world: World): void {
     }
     assert.throws(() => new Rig(addon, { role: 'tunnel', slots: 0 }), RangeError);
     assert.throws(() => new Rig(addon, { role: 'tunnel', slotBytes: 10 }), RangeError);
+    // A TCP connection's messages have 16 KB at most, whatever the slots were meant for.
+    const streams = { role: 'tunnel', streams: true } as const;
+    assert.throws(() => new Rig(addon, { ...streams, slotBytes: 16 * 1024 }), RangeError);
+    new Rig(addon, { ...streams, slotBytes: 17 * 1024 }).close();
+    const counters = new ArrayBuffer(EngineCounter.count * 8) as unknown as SharedArrayBuffer;
+    assert.throws(() => new Rig(addon, { role: 'tunnel', counters }), TypeError);
+    assert.throws(
+      () => new Rig(addon, { role: 'tunnel', counters: new SharedArrayBuffer(counters.byteLength - 8) }),
+      RangeError,
+    );
     assert.throws(() => addon.setPeerEndpoint(4096, 0, LOOPBACK[4], 1), RangeError);
     assert.throws(() => addon.setPeerEndpoint(0, 0, new Uint8Array(5), 1), RangeError);
     rig.close();

@@ -47,17 +47,19 @@ export interface RigOptions {
   readonly streams?: boolean;
   readonly slots?: number;
   readonly slotBytes?: number;
+  readonly counters?: SharedArrayBuffer;
 }
 
 /** One engine with its counters and its wake-up. */
 export class Rig {
   readonly engine: Engine;
   readonly wakeupFd: number;
-  readonly #counters = new SharedArrayBuffer(EngineCounter.count * 8);
+  readonly #counters: SharedArrayBuffer;
   readonly #addon: NativeAddon;
 
   constructor(addon: NativeAddon, options: RigOptions) {
     this.#addon = addon;
+    this.#counters = options.counters ?? new SharedArrayBuffer(EngineCounter.count * 8);
     this.wakeupFd = addon.createWakeup();
     this.engine = addon.createEngine({
       role: options.role,

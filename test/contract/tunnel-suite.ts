@@ -171,6 +171,20 @@ export function tunnelSuite(world: World): void {
     rig.close();
   });
 
+  it('sends by no socket that is not its own, also when the number of one that was is another’s', () =>
+    withPair(async ({ a }) => {
+      const gone = world.addon.openUdp(LOOPBACK[4], 0);
+      world.addon.closeSocket(gone.fd);
+      const heir = await world.openRaw(4);
+      world.addon.setPeerEndpoint(a.peer, gone.fd, LOOPBACK[4], heir.port);
+      const sent = world.addon.sealAndSend(a.peer, KEEPALIVE);
+      a.rig.send(udpPacket({ family: 4, payload: pattern(10) }), { ...TUNNEL, to: a.peer });
+      heir.close();
+      assert.equal(sent, false);
+      assert.equal(a.rig.counter('tunnelDatagramsSent'), 0);
+      assert.equal(a.rig.counter('tunnelSendErrors'), 1);
+    }));
+
   it('keeps sessions apart: a taken index, a foreign one, a removed one', () =>
     withPair(async ({ a, b }) => {
       assert.throws(() => world.addon.installSession(b.peer, a.keys));

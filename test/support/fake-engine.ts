@@ -17,6 +17,7 @@ import type { FakeGuard } from './fake-guard.js';
 import type { Datagram, FakeNetwork, FrameOffload, LanFrame } from './fake-network.js';
 import { fragmentPacket, packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
 import type { FakeEndpoint, FakeSessions } from './fake-sessions.js';
+import { LONGEST_STREAM_MESSAGE } from './fake-streams.js';
 import { familyOf } from './ip-packet.js';
 
 const HEADROOM = 64;
@@ -47,7 +48,10 @@ export class FakeEngine implements Engine {
   #closed = false;
 
   constructor(options: EngineOptions, registry: Registry) {
-    if (options.slots < 1 || options.slotBytes < 256) throw new RangeError('slots and slotBytes');
+    const leastBytes = options.streams === true ? HEADROOM + LONGEST_STREAM_MESSAGE : 256;
+    if (options.slots < 1 || options.slotBytes < leastBytes) throw new RangeError('slots and slotBytes');
+    if (!(options.counters instanceof SharedArrayBuffer)) throw new TypeError('counters');
+    if (options.counters.byteLength < EngineCounter.count * 8) throw new RangeError('counters');
     this.#options = options;
     this.#registry = registry;
     this.slots = options.slots;
@@ -307,7 +311,10 @@ export class FakeEngine implements Engine {
       this.#count('noSession');
       return false;
     }
-    if (!transmit(this.#registry.network, sealed.to, sealed.message)) this.#count('tunnelSendErrors');
+    if (!transmit(this.#registry.network, sealed.to, sealed.message)) {
+      this.#count('tunnelSendErrors');
+      return true;
+    }
     this.#count('tunnelDatagramsSent');
     this.#count('tunnelBytesSent', sealed.message.length);
     this.#registry.sessions.noteSent(to, sealed.message.length);

@@ -2,7 +2,7 @@
 import type { TcpListener } from '../../src/dataplane/engine.js';
 import type { SourceAddress as Address } from '../../src/wireguard/cookie.js';
 
-const LONGEST = 16 * 1024;
+export const LONGEST_STREAM_MESSAGE = 16 * 1024;
 const STRANGERS_LONGEST = 2_000;
 const SHORTEST = 32;
 const MAX_STREAMS = 1024;
@@ -106,7 +106,7 @@ export class FakeStreams {
 
   send(id: number, message: Uint8Array): boolean {
     const end = this.#ends.get(id);
-    if (end === undefined || message.length > LONGEST) return false;
+    if (end === undefined || message.length > LONGEST_STREAM_MESSAGE) return false;
     const framed = Buffer.alloc(2 + message.length);
     framed.writeUInt16BE(message.length);
     framed.set(message, 2);
@@ -122,7 +122,7 @@ export class FakeStreams {
         continue;
       }
       const length = end.received.readUInt16BE(0);
-      if (length < SHORTEST || length > (end.isTrusted ? LONGEST : STRANGERS_LONGEST)) {
+      if (length < SHORTEST || length > (end.isTrusted ? LONGEST_STREAM_MESSAGE : STRANGERS_LONGEST)) {
         this.#end(end, EPROTO);
         continue;
       }
