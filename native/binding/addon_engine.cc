@@ -6,19 +6,13 @@
 #include <memory>
 
 #include "binding/addon.h"
-#include "base/byte_order.h"
-#include "engine/engine.h"
-#include "io/stream_table.h"
+#include "binding/engine_options.h"
 #include "binding/napi_util.h"
+#include "engine/engine.h"
 
 namespace vine {
 namespace {
 
-constexpr uint32_t kMaxSlots = 4096;
-constexpr uint32_t kMinSlotBytes = 256;
-constexpr uint32_t kMaxSlotBytes = 1 << 20;
-// Offsets are 32-bit signed words.
-constexpr uint64_t kMaxMemoryBytes = 1 << 30;
 constexpr int kMaxTimeoutMs = 60'000;
 
 // Keeps a method from being called on an object that is no engine.
@@ -32,154 +26,6 @@ struct Handle {
   napi_ref packets = nullptr;
   napi_ref descriptors = nullptr;
 };
-
-bool readLan(napi_env env, napi_value object, LanSocket* lan) {
-  napi_value value = nullptr;
-  uint32_t fd = 0;
-  uint32_t macHigh = 0;
-  uint32_t macLow = 0;
-  if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "lan.fd", INT32_MAX, &fd) ||
-      !readProperty(env, object, "index", &value) ||
-      !readUint32(env, value, "lan.index", INT32_MAX, &lan->index) ||
-      !readProperty(env, object, "macHigh", &value) || !readUint32(env, value, "lan.macHigh", 0xffff, &macHigh) ||
-      !readProperty(env, object, "macLow", &value) || !readUint32(env, value, "lan.macLow", UINT32_MAX, &macLow) ||
-      !readProperty(env, object, "mtuBytes", &value) ||
-      !readUint32(env, value, "lan.mtuBytes", INT32_MAX, &lan->mtuBytes) ||
-      !readProperty(env, object, "vnetHeader", &value) ||
-      !readBoolean(env, value, "lan.vnetHeader", &lan->vnetHeader)) {
-    return false;
-  }
-  lan->fd = static_cast<int>(fd);
-  storeBe16(lan->mac.data(), static_cast<uint16_t>(macHigh));
-  storeBe32(lan->mac.data() + 2, macLow);
-  return true;
-}
-
-bool readTun(napi_env env, napi_value object, TunSocket* tun) {
-  napi_value value = nullptr;
-  uint32_t fd = 0;
-  if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "tun.fd", INT32_MAX, &fd) ||
-      !readProperty(env, object, "index", &value) ||
-      !readUint32(env, value, "tun.index", INT32_MAX, &tun->index)) {
-    return false;
-  }
-  tun->fd = static_cast<int>(fd);
-  return true;
-}
-
-bool readRole(napi_env env, napi_value object, Role* role) {
-  napi_value value = nullptr;
-  std::string text;
-  if (!readProperty(env, object, "role", &value) || !readText(env, value, "role", &text)) return false;
-  if (text != "lan" && text != "tunnel") {
-    throwRange(env, "role must be lan or tunnel");
-    return false;
-  }
-  *role = text == "lan" ? Role::lan : Role::tunnel;
-  return true;
-}
-
-bool readSockets(napi_env env, napi_value object, EngineOptions* options) {
-  napi_value list = nullptr;
-  napi_value item = nullptr;
-  uint32_t length = 0;
-  if (!readProperty(env, object, "lans", &list) || !readArrayLength(env, list, "lans", &length)) return false;
-  for (uint32_t i = 0; i < length; i++) {
-    LanSocket lan{};
-    if (napi_get_element(env, list, i, &item) != napi_ok || !readLan(env, item, &lan)) return false;
-    options->lans.push_back(lan);
-  }
-  if (!readProperty(env, object, "tuns", &list) || !readArrayLength(env, list, "tuns", &length)) return false;
-  for (uint32_t i = 0; i < length; i++) {
-    TunSocket tun{};
-    if (napi_get_element(env, list, i, &item) != napi_ok || !readTun(env, item, &tun)) return false;
-    options->tuns.push_back(tun);
-  }
-  if (!readProperty(env, object, "udp", &list) || !readArrayLength(env, list, "udp", &length)) return false;
-  for (uint32_t i = 0; i < length; i++) {
-    napi_value value = nullptr;
-    uint32_t fd = 0;
-    UdpLink udp{};
-    if (napi_get_element(env, list, i, &item) != napi_ok || !readProperty(env, item, "fd", &value) ||
-        !readUint32(env, value, "udp.fd", INT32_MAX, &fd) || !readProperty(env, item, "segmentation", &value) ||
-        !readBoolean(env, value, "udp.segmentation", &udp.segmentation)) {
-      return false;
-    }
-    udp.fd = static_cast<int>(fd);
-    const int companion = companionOf(udp.fd);
-    udp.fragmentingFd = companion < 0 ? udp.fd : companion;
-    options->udp.push_back(udp);
-  }
-  return true;
-}
-
-bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
-  napi_value value = nullptr;
-  uint32_t fd = 0;
-  int64_t slots = 0;
-  int64_t slotBytes = 0;
-  if (!readProperty(env, object, "wakeupFd", &value) || !readUint32(env, value, "wakeupFd", INT32_MAX, &fd) ||
-      !readProperty(env, object, "slots", &value) || !readInteger(env, value, "slots", 1, kMaxSlots, &slots) ||
-      !readProperty(env, object, "slotBytes", &value) ||
-      !readInteger(env, value, "slotBytes", kMinSlotBytes, kMaxSlotBytes, &slotBytes)) {
-    return false;
-  }
-  if (static_cast<uint64_t>(slots + kScratchSlots) * static_cast<uint64_t>(slotBytes) > kMaxMemoryBytes) {
-    throwRange(env, "slots × slotBytes must not exceed 1 GiB");
-    return false;
-  }
-  bool hasStreams = false;
-  if (napi_has_named_property(env, object, "streams", &hasStreams) != napi_ok) return false;
-  if (hasStreams && (!readProperty(env, object, "streams", &value) ||
-                     !readBoolean(env, value, "streams", &options->streams))) {
-    return false;
-  }
-  if (options->streams && slotBytes < static_cast<int64_t>(kHeadroom + kLongestStreamMessage)) {
-    throwRange(env, "slotBytes must have room for the longest message of a TCP connection");
-    return false;
-  }
-  options->wakeupFd = static_cast<int>(fd);
-  options->slots = static_cast<uint32_t>(slots);
-  options->slotBytes = static_cast<uint32_t>(slotBytes);
-  return true;
-}
-
-/** Other memory could be taken away while the engine counts in it. */
-bool isShared(napi_env env, napi_value global, napi_value buffer) {
-  napi_value constructor = nullptr;
-  bool shared = false;
-  return napi_get_named_property(env, global, "SharedArrayBuffer", &constructor) == napi_ok &&
-         napi_instanceof(env, buffer, constructor, &shared) == napi_ok && shared;
-}
-
-/**
- * The memory of the SharedArrayBuffer. Node-API cannot look into one directly, but into a typed array over it, which
- * is made here with JavaScript's own constructor and kept in `view`.
- */
-bool readCounters(napi_env env, napi_value object, uint64_t** memory, napi_value* view) {
-  napi_value buffer = nullptr;
-  napi_value global = nullptr;
-  napi_value constructor = nullptr;
-  if (!readProperty(env, object, "counters", &buffer) || napi_get_global(env, &global) != napi_ok) return false;
-  if (!isShared(env, global, buffer)) {
-    napi_throw_type_error(env, nullptr, "counters must be a SharedArrayBuffer");
-    return false;
-  }
-  if (napi_get_named_property(env, global, "BigUint64Array", &constructor) != napi_ok ||
-      napi_new_instance(env, constructor, 1, &buffer, view) != napi_ok) {
-    return false;
-  }
-  napi_typedarray_type type = napi_int8_array;
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, *view, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      length < counter::count) {
-    throwRange(env, "counters must have EngineCounter.count × 8 bytes");
-    return false;
-  }
-  *memory = static_cast<uint64_t*>(data);
-  return true;
-}
 
 void releaseMemory(napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<PacketMemory>*>(hint); }
 
@@ -325,11 +171,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   Call call(env, info);
   EngineOptions options;
   napi_value counters = nullptr;
-  if (!readRole(env, call.arguments[0], &options.role) || !readSockets(env, call.arguments[0], &options) ||
-      !readSizes(env, call.arguments[0], &options) ||
-      !readCounters(env, call.arguments[0], &options.counters, &counters)) {
-    return nullptr;
-  }
+  if (!readEngineOptions(env, call.arguments[0], &options, &counters)) return nullptr;
   std::string why;
   auto handle = std::make_unique<Handle>();
   handle->engine = Engine::create(options, &why);

@@ -1,20 +1,17 @@
-// Peers and sessions: endpoints, counts, keys, and sealing of single messages.
+// Peers and sessions: endpoints, counts, keys, and single messages.
 #include <openssl/crypto.h>
 
 #include <cstring>
-#include <shared_mutex>
-#include <vector>
 
-#include "binding/addon.h"
-#include "io/batch_io.h"
-#include "base/clock.h"
-#include "session/handshake_guard.h"
 #include "base/layout.h"
-#include "binding/napi_util.h"
-#include "session/session_table.h"
-#include "io/stream_table.h"
-#include "engine/tunnel_sender.h"
 #include "base/wire.h"
+#include "binding/addon.h"
+#include "binding/napi_util.h"
+#include "io/stream_table.h"
+#include "session/handshake_guard.h"
+#include "session/lone_message.h"
+#include "session/seal.h"
+#include "session/session_table.h"
 
 namespace vine {
 namespace {
@@ -225,42 +222,6 @@ napi_value setHandshakeGuard(napi_env env, napi_callback_info info) {
   return read ? undefinedValue(env) : nullptr;
 }
 
-/** Seals outside any engine, for `endpoint`, or for the one in use when it is null. */
-class LoneMessage {
- public:
-  LoneMessage(uint32_t peer, const Bytes& payload) : peer_(peer), payload_(payload) {}
-
-  /** False: no usable session, or no way to the peer. */
-  bool sealFor(const Endpoint* endpoint) {
-    SessionTable& table = SessionTable::instance();
-    const std::lock_guard<std::mutex> lane(table.sharedLane);
-    const std::shared_lock<FairLock> sessions(table.lock);
-    const uint64_t nowMs = monotonicMs();
-    Session* session = table.usable(peer_, nowMs);
-    if (endpoint != nullptr) endpoint_ = *endpoint;
-    if (session == nullptr || (endpoint == nullptr && !table.peer(peer_).endpoint.load(&endpoint_))) return false;
-    const size_t lead = endpoint_.isRelay() ? kRelayLead : 0;
-    const size_t total = kTransportHeaderBytes + payload_.length + kTagBytes;
-    bytes_.resize(total + (lead == 0 ? 0 : kRelayOverhead));
-    uint8_t* message = bytes_.data() + lead;
-    if (payload_.length != 0) std::memcpy(message + kTransportHeaderBytes, payload_.data, payload_.length);
-    if (!sealMessage(session, kSharedLane, message, payload_.length)) return false;
-    return lead == 0 || wrapForRelay(peer_, kSharedLane, nowMs, bytes_.data(), total, &endpoint_);
-  }
-
-  bool send() const {
-    if (!sendOne(endpoint_, bytes_.data(), bytes_.size())) return false;
-    SessionTable::instance().peer(peer_).countSent(1, bytes_.size(), monotonicMs());
-    return true;
-  }
-
- private:
-  const uint32_t peer_;
-  const Bytes& payload_;
-  std::vector<uint8_t> bytes_;
-  Endpoint endpoint_{};
-};
-
 napi_value sealAndSend(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t peer = 0;
@@ -275,7 +236,7 @@ napi_value sealAndSend(napi_env env, napi_callback_info info) {
   if (payload.length > kMaxDatagramBytes - kTransportHeaderBytes - kTagBytes - kRelayOverhead) {
     return booleanValue(env, false);
   }
-  LoneMessage message(peer, payload);
+  LoneMessage message(peer, payload.data, payload.length);
   return booleanValue(env, message.sealFor(hasPath ? &endpoint : nullptr) && message.send());
 }
 

@@ -3,16 +3,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "binding/addon.h"
-#include "io/batch_io.h"
 #include "base/byte_order.h"
+#include "binding/addon.h"
+#include "binding/napi_util.h"
+#include "io/batch_io.h"
 #include "io/endpoint.h"
 #include "io/lan_socket.h"
-#include "binding/napi_util.h"
-#include "session/session_table.h"
 #include "io/stream_table.h"
 #include "io/tun_socket.h"
 #include "io/udp_socket.h"
+#include "session/session_table.h"
 
 namespace vine {
 namespace {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "crypto/aead.h"
 #include "base/byte_order.h"
+#include "crypto/aead.h"
 
 namespace vine {
 namespace {

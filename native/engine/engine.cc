@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "engine/lan_receiver.h"
-#include "session/session_table.h"
 #include "engine/tun_receiver.h"
 #include "engine/tunnel_receiver.h"
+#include "session/session_table.h"
 
 namespace vine {
 

@@ -7,17 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "session/cookie_sender.h"
 #include "base/counters.h"
-#include "engine/lan_sender.h"
-#include "io/lan_socket.h"
 #include "base/packet_memory.h"
-#include "io/queue_drops.h"
-#include "io/receiver.h"
+#include "engine/lan_sender.h"
 #include "engine/tun_sender.h"
 #include "engine/tunnel_receiver.h"
 #include "engine/tunnel_sender.h"
+#include "io/lan_socket.h"
+#include "io/queue_drops.h"
+#include "io/receiver.h"
 #include "io/udp_socket.h"
+#include "session/cookie_sender.h"
 
 namespace vine {
 

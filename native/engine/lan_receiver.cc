@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "base/byte_order.h"
+#include "base/virtio.h"
 #include "offload/open_checksum.h"
 #include "offload/packet_shape.h"
-#include "base/virtio.h"
 
 namespace vine {
 namespace {

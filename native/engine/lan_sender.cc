@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "io/batch_io.h"
 #include "base/byte_order.h"
+#include "base/virtio.h"
+#include "io/batch_io.h"
 #include "offload/descriptor_offload.h"
 #include "offload/packet_shape.h"
-#include "base/virtio.h"
 
 namespace vine {
 namespace {

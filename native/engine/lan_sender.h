@@ -7,10 +7,10 @@
 #include <memory>
 #include <vector>
 
-#include "offload/coalesce.h"
 #include "base/counters.h"
-#include "io/lan_socket.h"
 #include "base/packet_memory.h"
+#include "io/lan_socket.h"
+#include "offload/coalesce.h"
 #include "offload/segment.h"
 
 namespace vine {

@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "offload/packet_shape.h"
 #include "base/virtio.h"
+#include "offload/packet_shape.h"
 
 namespace vine {
 

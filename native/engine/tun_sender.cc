@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
+#include "base/virtio.h"
 #include "offload/descriptor_offload.h"
 #include "offload/packet_shape.h"
-#include "base/virtio.h"
 
 namespace vine {
 namespace {

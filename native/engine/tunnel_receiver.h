@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "base/counters.h"
-#include "session/handshake_guard.h"
 #include "io/receiver.h"
-#include "session/session_table.h"
 #include "io/stream_table.h"
+#include "session/handshake_guard.h"
+#include "session/session_table.h"
 
 namespace vine {
 

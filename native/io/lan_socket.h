@@ -1,3 +1,4 @@
+// A packet socket on a LAN: unicast IP frames to our MAC, whole super-packets where the kernel can.
 #pragma once
 #include <array>
 #include <cstdint>

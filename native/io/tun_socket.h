@@ -1,3 +1,4 @@
+// A TUN device: IP packets of the machine itself.
 #pragma once
 #include <cstdint>
 

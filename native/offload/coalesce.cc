@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "base/byte_order.h"
-#include "offload/checksum.h"
 #include "base/layout.h"
+#include "offload/checksum.h"
 
 namespace vine {
 namespace {

@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "io/lan_socket.h"
 #include "offload/packet_shape.h"
 
 namespace vine {
+
+struct LanSocket;
 
 /** What leaves as one frame: a packet as it came, or several of one flow. */
 struct Bundle {

@@ -1,8 +1,8 @@
 // The virtio-net words of a descriptor, as a worker may have left them.
 #pragma once
 #include "base/layout.h"
-#include "offload/segment.h"
 #include "base/virtio.h"
+#include "offload/segment.h"
 
 namespace vine {
 

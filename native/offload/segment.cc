@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/byte_order.h"
-#include "offload/checksum.h"
 #include "base/virtio.h"
+#include "offload/checksum.h"
 
 namespace vine {
 namespace {

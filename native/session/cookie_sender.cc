@@ -1,8 +1,8 @@
 #include "session/cookie_sender.h"
 
-#include "io/batch_io.h"
 #include "base/byte_order.h"
 #include "base/layout.h"
+#include "io/batch_io.h"
 #include "io/socket_util.h"
 
 namespace vine {

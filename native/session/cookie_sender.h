@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "base/counters.h"
-#include "session/handshake_guard.h"
 #include "base/packet_memory.h"
+#include "session/handshake_guard.h"
 
 namespace vine {
 

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <mutex>
 
-#include "io/endpoint.h"
 #include "base/wire.h"
+#include "io/endpoint.h"
 
 struct evp_mac_ctx_st;
 struct evp_cipher_ctx_st;

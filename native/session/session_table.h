@@ -7,11 +7,11 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/wire.h"
 #include "crypto/aead.h"
 #include "io/endpoint.h"
 #include "session/fair_lock.h"
 #include "session/replay.h"
-#include "base/wire.h"
 
 namespace vine {
 

@@ -87,7 +87,8 @@ export class CallFuzzer {
       udp: [],
       wakeupFd: 0,
       slots: 1 + random.below(8),
-      slotBytes: 2048,
+      slotBytes: random.pick([256, 2_048, 16_384, 17_000]),
+      streams: random.chance(30),
       counters: new SharedArrayBuffer(EngineCounter.count * 8),
     };
     for (const key of Object.keys(options)) if (random.chance(10)) options[key] = this.#value();
