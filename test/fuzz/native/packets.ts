@@ -40,9 +40,9 @@ export class PacketFuzzer {
     while (newPeer() < FIRST_PEER);
     this.#pair = openPair(world);
     this.#index = this.#pair.b.keys.localIndex;
-    const ports = { lans: [link.near], tuns: [tun.tun] };
+    const ports = { lans: [link.near], tuns: [tun.tun], udp: [this.#pair.b.udp, this.#pair.a.udp] };
     this.#lan = new Rig(world.addon, { role: 'lan', ...ports, slots: 16 });
-    this.#tunnel = new Rig(world.addon, { role: 'tunnel', ...ports, udp: [this.#pair.b.udp], slots: 16 });
+    this.#tunnel = new Rig(world.addon, { role: 'tunnel', ...ports, slots: 16 });
     this.#stranger = world.addon.openUdp(LOOPBACK[4], 0);
   }
 
