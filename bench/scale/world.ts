@@ -172,6 +172,8 @@ export class ScaleSite {
       hwdt,
       directory,
       lans,
+      limits: { nodesPerLan: 65_536, nodesPerRouter: 131_072, nodes: 131_072 },
+      growth: { mayAdd: () => true },
       config: { verify: 'optimistic', maxMoves: 1000, moveWindowSeconds: 180 },
       ports: {
         clock,

@@ -8,7 +8,7 @@ import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
 import type { Lndt } from '../tables/lndt.js';
-import type { LanIndex, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
+import type { LanIndex, LimitsConfig, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
 import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import type { FollowUp } from './follow-up.js';
@@ -24,24 +24,19 @@ export interface MobilityDependencies {
   readonly lans: readonly Lan[];
   readonly ports: MobilityPorts;
   readonly config: MobilityConfig;
-  readonly limits?: GrowthLimits;
+  /** How far others can make the tables grow. */
+  readonly limits: LimitsConfig;
+  readonly growth: Growth;
   /** What is refused of what others say is noted here. */
   readonly conduct?: Conduct;
   /** Frames cannot be sent or seen before `Mobility.start`. */
   readonly startsLater?: true;
 }
 
-/** How far others can make the tables grow. */
-export interface GrowthLimits {
-  /** Own records of one LAN. */
-  readonly nodesPerLan: number;
-  /** Records that name one other router, tombstones included. */
-  readonly nodesPerRouter: number;
-  /** Records of all. */
-  readonly nodes: number;
+/** How fast and how far a LAN may make records; `LanGrowth` of the tables fits. */
+export interface Growth {
+  mayAdd(lan: Lan): boolean;
 }
-
-export const DEFAULT_LIMITS: GrowthLimits = { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 262_144 };
 
 export class Context {
   readonly self: RouterId;
@@ -52,7 +47,8 @@ export class Context {
   readonly ports: MobilityPorts;
   /** Replaced by a reload: to be read where it is used. */
   config: MobilityConfig;
-  limits: GrowthLimits;
+  limits: LimitsConfig;
+  readonly growth: Growth;
   readonly conduct: Conduct;
   readonly clock: Clock;
   readonly timers: TimerGroup;
@@ -76,7 +72,8 @@ export class Context {
     this.ports = dependencies.ports;
     this.config = dependencies.config;
     this.clock = dependencies.ports.clock;
-    this.limits = dependencies.limits ?? DEFAULT_LIMITS;
+    this.limits = dependencies.limits;
+    this.growth = dependencies.growth;
     this.conduct = dependencies.conduct ?? new Conduct(this.clock);
     this.timers = new TimerGroup(this.clock, turnEnded);
     this.burst = new Burst(this.clock, this.timers);

@@ -3,8 +3,8 @@ import { probe } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
-import type { NodeRecord, VnetId } from '../tables/model.js';
+import { KeyedRateLimit, onceIn, type Rate } from '../net/rate-limit.js';
+import type { LanIndex, NodeRecord, VnetId } from '../tables/model.js';
 import type { AddressProbe } from './address-probe.js';
 import { type Context, nodeKey } from './context.js';
 import type { Arrival } from './destination/arrival.js';
@@ -17,6 +17,7 @@ import type { Queries } from './sync/queries.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';
 
 const REPORT_INTERVAL_MS = 60_000;
+const STRANGERS: Rate = { perSecond: 5, burst: 50 };
 const PROBE_INTERVAL_MS = 1_000;
 /** A burst of announcements lasts about a second. */
 const REDIRECT_INTERVAL_MS = 5_000;
@@ -36,6 +37,8 @@ export class Learning {
   readonly #context: Context;
   readonly #parts: LearningParts;
   readonly #reports: KeyedRateLimit;
+  /** By LAN: reports of machines that do what they may not, whoever they say that they are. */
+  readonly #strangers: KeyedRateLimit<LanIndex>;
   readonly #probes: KeyedRateLimit;
   readonly #redirections: KeyedRateLimit;
 
@@ -43,6 +46,7 @@ export class Learning {
     this.#context = context;
     this.#parts = parts;
     this.#reports = new KeyedRateLimit(context.clock, onceIn(REPORT_INTERVAL_MS));
+    this.#strangers = new KeyedRateLimit(context.clock, STRANGERS);
     this.#probes = new KeyedRateLimit(context.clock, onceIn(PROBE_INTERVAL_MS));
     this.#redirections = new KeyedRateLimit(context.clock, onceIn(REDIRECT_INTERVAL_MS));
   }
@@ -108,6 +112,7 @@ export class Learning {
         return;
       case 'new':
         this.#learn(evidence, ip);
+        if (!this.#context.growth.mayAdd(lan)) return;
         this.#originate(lan.vnet, ip, mac, verdict.seq, 'node_learned');
         return;
       case 'rebinding':
@@ -122,7 +127,7 @@ export class Learning {
         this.#move(evidence, [verdict.record]);
         return;
       case 'own-address':
-        this.#duplicate(lan.vnet, ip, mac, lan.mac);
+        this.#duplicate(lan, ip, mac);
         return;
       case 'unknown-address':
         this.#unauthorised(evidence, ip);
@@ -172,8 +177,9 @@ export class Learning {
     return typeof claimed !== 'string';
   }
 
-  #duplicate(vnet: VnetId, ip: Ip, mac: Mac, other: string | Mac): void {
-    if (!this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
+  #duplicate(lan: Lan, ip: Ip, mac: Mac): void {
+    const { vnet, mac: other } = lan;
+    if (!this.#strangers.allow(lan.index) || !this.#reports.allow(`duplicate|${nodeKey(vnet, ip)}`)) return;
     this.#context.ports.event({ event: 'duplicate_address', vnet, ip, mac, other });
   }
 
@@ -181,7 +187,8 @@ export class Learning {
   #unauthorised(evidence: Evidence, ip: Ip, pinned = false): void {
     const { lan, mac } = evidence;
     if (!pinned) this.#learn(evidence, ip);
-    if (!this.#reports.allow(`unauthorised|${nodeKey(lan.vnet, ip)}`)) return;
+    if (!this.#strangers.allow(lan.index) || !this.#reports.allow(`unauthorised|${nodeKey(lan.vnet, ip)}`))
+      return;
     this.#context.ports.event({ event: 'unauthorised_seen', vnet: lan.vnet, ip, mac });
   }
 

@@ -3,10 +3,18 @@ import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
 import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
-import type { LanIndex, MobilityConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
-import { AddressProbe } from './address-probe.js';
+import type { SavedRecord } from '../tables/directory.js';
+import type {
+  LanIndex,
+  LimitsConfig,
+  MobilityConfig,
+  NodeRecord,
+  RouterId,
+  VnetId,
+} from '../tables/model.js';
+import { AddressProbe, THOROUGH } from './address-probe.js';
 import { Authority } from './authority.js';
-import { Context, type GrowthLimits, type MobilityDependencies } from './context.js';
+import { Context, type MobilityDependencies } from './context.js';
 import { Arrival } from './destination/arrival.js';
 import { Claims } from './destination/claims.js';
 import { DeferredClaims } from './destination/deferred-claims.js';
@@ -136,7 +144,7 @@ export class Mobility {
   }
 
   /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
-  reconfigure(config: MobilityConfig, limits?: GrowthLimits): void {
+  reconfigure(config: MobilityConfig, limits?: LimitsConfig): void {
     this.#context.config = config;
     if (limits !== undefined) this.#context.limits = limits;
     this.#nodes.rebuild();
@@ -174,6 +182,20 @@ export class Mobility {
   /** The data plane has forwarded a packet from peer `to` for a node that is elsewhere. At most one hint a second. */
   redirectHint(to: RouterId, vnet: VnetId, ip: Ip): void {
     this.#queries.sendRedirect(to, vnet, ip);
+  }
+
+  /**
+   * Routers have been taken out of gndt.json, and what they had said with them. Nodes that they had claimed are asked
+   * whether they are here, and the other routers whether they know more.
+   * @param dropped what `Directory.keepMembers` returned
+   */
+  membersGone(dropped: readonly SavedRecord[]): void {
+    const { gndt, self, ports } = this.#context;
+    for (const { vnet, ip, mac, previous } of dropped) {
+      if (!gndt.isHome(vnet, ip) && previous !== self) continue;
+      this.#addressProbe.ask({ vnet, ip, mac, probes: THOROUGH, purpose: { for: 'deferred' } });
+    }
+    if (dropped.length > 0) for (const peer of ports.messenger.upPeers()) this.#antiEntropy.compareWith(peer);
   }
 
   /**

@@ -326,6 +326,8 @@ export class Router {
       ...this.#tables,
       lans: this.#sockets.lans,
       config: this.#options.config.router.mobility,
+      limits: this.#options.config.router.limits,
+      growth: this.#growth,
       startsLater: true,
       ports: {
         clock: this.#clock,

@@ -20,6 +20,9 @@ import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { Gndt } from '../../src/tables/gndt.js';
 import { Hwdt } from '../../src/tables/hwdt.js';
+import { LanGrowth } from '../../src/tables/lan-growth.js';
+import { LanNodes } from '../../src/tables/lan-nodes.js';
+import { LIMITS } from '../../src/tables/limits.js';
 import { Lndt } from '../../src/tables/lndt.js';
 import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
 import { MeteredClock } from './metered-clock.js';
@@ -48,6 +51,13 @@ export interface SiteOptions {
   /** Of the forwarding table; default 512. */
   readonly slots?: number;
 }
+
+/** As router.json has them by default. */
+export const SIM_LIMITS = {
+  nodesPerLan: LIMITS.nodesPerLan.default,
+  nodesPerRouter: LIMITS.nodesPerRouter.default,
+  nodes: LIMITS.nodes.default,
+};
 
 export class SimSite implements LanPort, WanEnd {
   readonly id: RouterId;
@@ -111,12 +121,14 @@ export class SimSite implements LanPort, WanEnd {
     assert(typeof plan !== 'string');
     this.gndt.adopt(plan, nowMs);
     this.lndt.adopt(this.lndt.entries);
+    const dropped = this.directory.keepMembers(this.gndt.memberIds);
     this.#compiler.reconfigure();
     this.mobility.reconfigure(this.options.mobility);
     for (const { id } of gone) {
       this.#wan.part?.(this.id, id);
       if (up.includes(id)) this.mobility.peerDown(id);
     }
+    this.mobility.membersGone(dropped);
   }
 
   loseDisk(): void {
@@ -157,7 +169,10 @@ export class SimSite implements LanPort, WanEnd {
     };
     const config = this.options.mobility;
     const later = startsLater ? { startsLater } : {};
-    this.mobility = new Mobility({ gndt, lndt, hwdt, directory, lans, ports, config, ...later });
+    const growth = new LanGrowth(clock, new LanNodes(id, directory, hwdt), LIMITS.nodesPerLan.default);
+    const limits = SIM_LIMITS;
+    const tables = { gndt, lndt, hwdt, directory, limits, growth };
+    this.mobility = new Mobility({ ...tables, lans, ports, config, ...later });
     const { mobility } = this;
     directory.subscribe((change) => {
       this.watch?.(this, change);

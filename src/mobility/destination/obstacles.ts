@@ -29,7 +29,12 @@ export class Obstacles {
 
   /** Why the node may not be claimed now; it is asked again when that has passed. */
   to(candidate: Candidate): string | undefined {
-    return this.#frozenElsewhere(candidate) ?? this.#heldBack(candidate) ?? this.#contradicted(candidate);
+    return (
+      this.#frozenElsewhere(candidate) ??
+      this.#heldBack(candidate) ??
+      this.#contradicted(candidate) ??
+      this.#tooMany(candidate)
+    );
   }
 
   /** The node's announcements here are not to be believed for a moment. */
@@ -72,6 +77,12 @@ export class Obstacles {
     if (longestMs === 0) return undefined;
     counters.count('moves_suppressed');
     return 'it has answered elsewhere when it was claimed here before';
+  }
+
+  /** A LAN can make up announcements of all the nodes that there are. */
+  #tooMany({ lan, records, objection }: Candidate): string | undefined {
+    if (objection === true || records.every(() => this.#context.growth.mayAdd(lan))) return undefined;
+    return 'its LAN has too many nodes, or brings too many at once';
   }
 
   #heldBack(candidate: Candidate): string | undefined {

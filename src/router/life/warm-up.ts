@@ -105,6 +105,8 @@ class ScratchSite {
     this.mobility = new Mobility({
       ...tables,
       lans,
+      limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
+      growth: { mayAdd: () => true },
       config: { verify: 'optimistic', maxMoves: MOVES, moveWindowSeconds: 1 },
       ports: {
         clock,

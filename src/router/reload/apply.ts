@@ -81,7 +81,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.
-  directory.keepMembers(gndt.memberIds);
+  const dropped = directory.keepMembers(gndt.memberIds);
   parts.growth.setLimit(after.router.limits.nodesPerLan);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);
@@ -90,8 +90,9 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   compiler.reconfigure();
   parts.rescue.rebuild();
   parts.relays.rebuild();
-  mobility.reconfigure(after.router.mobility);
+  mobility.reconfigure(after.router.mobility, after.router.limits);
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
+  mobility.membersGone(dropped);
   lanSide.rescan();
   parts.tunRoutes.reconfigure();
   if (before.router.log.level !== after.router.log.level) parts.setLogLevel(after.router.log.level);

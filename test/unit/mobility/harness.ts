@@ -16,6 +16,8 @@ import type { TableMessage } from '../../../src/protocol/table-message.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
+import { LanGrowth } from '../../../src/tables/lan-growth.js';
+import { LanNodes } from '../../../src/tables/lan-nodes.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import type { LndtEntry, NetworkConfig, NodeRecord, RouterId } from '../../../src/tables/model.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -80,6 +82,8 @@ export class Harness {
       lndt,
       hwdt,
       directory,
+      limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
+      growth: new LanGrowth(clock, new LanNodes(self, directory, hwdt), 4_096),
       lans: [this.lan],
       config: { verify: options.verify ?? 'optimistic', maxMoves: 5, moveWindowSeconds: 180 },
       ports: {
