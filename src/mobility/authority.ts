@@ -85,7 +85,8 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
         const claim = sent.find(({ records }) => records.some((record) => isOf(record, vnet, ip)));
         if (claim === undefined) return refuse('beside-the-question');
         // Only the router whose claim was undone, by an objection, can object to that.
-        if (verdict === 'objection' && claim.candidate.objection !== true) return refuse('not-yours');
+        const hasUndone = claim.candidate.objection === true && claim.move.start.from === from;
+        if (verdict === 'objection' && !hasUndone) return refuse('not-yours');
         return isWithinReach(gate.context, from, vnet, ip, seq) || refuse('number');
       });
       return { ...message, results };

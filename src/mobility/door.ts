@@ -11,10 +11,15 @@ import { compareRecords, MAX_SEQUENCE } from '../tables/record.js';
 import type { Context } from './context.js';
 import type { DuplicateSuppression } from './duplicate-suppression.js';
 
-/** By how much a number may exceed what is known, in one message. */
-export const SEQUENCE_STEP = 2 ** 20;
-/** Where the numbers of a node that nobody here has heard of may begin at most. */
-export const MOST_FIRST_SEQUENCE = 2 ** 32;
+/**
+ * Sequence numbers up to here are taken from whoever may speak of the node, whatever is known: a router that has lost its
+ * tables, or was cut off while others lied and were contradicted, must be able to follow. Half of the range is left.
+ */
+export const FREE_SEQUENCE = 2 ** 51;
+/** Above it numbers rise in steps, so that no one gets a node's number to the end of the range: by so much in one message … */
+export const SEQUENCE_STEP = 2 ** 10;
+/** … and by so much for the router that has the node, had it, or is its home: it may have answered lies of which nothing is known here. */
+export const HOLDERS_STEP = 2 ** 20;
 
 export type Door =
   | { readonly is: 'open' }
@@ -69,11 +74,14 @@ export function isWithinReach(
   ip: Ip,
   seq: number,
 ): boolean {
-  if (seq > MAX_SEQUENCE - SEQUENCE_STEP) return false;
   const known = directory.get(vnet, ip);
-  if (known !== undefined) return seq <= known.seq + SEQUENCE_STEP;
-  // A router that has lost its tables must be able to learn what others know: the home VR may say any number.
-  return seq <= MOST_FIRST_SEQUENCE || gndt.homeOf(vnet, ip) === from;
+  const isHolder =
+    known?.router === from || directory.previous(vnet, ip) === from || gndt.homeOf(vnet, ip) === from;
+  const base = known?.seq ?? 0;
+  const most = isHolder
+    ? Math.max(base, FREE_SEQUENCE) + HOLDERS_STEP
+    : Math.max(base + SEQUENCE_STEP, FREE_SEQUENCE);
+  return seq <= Math.min(most, MAX_SEQUENCE - HOLDERS_STEP);
 }
 
 /** Has this router sent packets for the address to that one, as far as its tables tell? */

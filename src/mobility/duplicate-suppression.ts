@@ -89,12 +89,12 @@ export class DuplicateSuppression {
     const key = nodeKey(vnet, ip);
     const nowMs = this.#context.clock.nowMs();
     const others = [...(this.#aims.get(key)?.claimers ?? [])]
-      .filter(([router, aim]) => router !== claimer && aim.untilMs > nowMs && aim.by === by)
+      .filter(([router, aim]) => router !== claimer && aim.untilMs > nowMs)
       .slice(1 - MOST_CLAIMERS);
     const aim = { untilMs: nowMs + FREEZE_MS, by };
     this.#aims.set(key, { vnet, ip, claimers: new Map([...others, [claimer, aim]]) });
     this.#context.counters.count('claimers_suppressed');
-    if (others.length > 0) this.freeze(vnet, ip, claimer);
+    if (this.isContested(vnet, ip)) this.freeze(vnet, ip, claimer);
   }
 
   /** The claims that are refused now. */
@@ -130,6 +130,16 @@ export class DuplicateSuppression {
     const others = (this.#claims.get(key) ?? []).filter((claim) => claim.claimer !== claimer);
     const claim = { claimer, atMs: this.#context.clock.nowMs() };
     this.#claims.set(key, [...others.slice(1 - MOST_CLAIMERS), claim]);
+  }
+
+  /** Were the claims of more than one router contradicted here? Then the node is frozen when it is here. */
+  isContested(vnet: VnetId, ip: Ip): boolean {
+    const nowMs = this.#context.clock.nowMs();
+    let claimers = 0;
+    for (const { untilMs, by } of this.#aims.get(nodeKey(vnet, ip))?.claimers.values() ?? []) {
+      if (untilMs > nowMs && by === this.#context.self) claimers++;
+    }
+    return claimers > 1;
   }
 
   /** Would one more move make it too many? */

@@ -141,8 +141,9 @@ export class Migration {
   }
 
   /**
-   * The other router says that the node answers there. If it does here too, there are two: it stays here, frozen. If not,
-   * it has moved meanwhile, and the other one may have it.
+   * The other router says that the node answers there. If it does here too, there are two: it stays here, the other's claims
+   * are refused, and operators hear of it. (It is the word of one router: were the node frozen for it, one liar could stop
+   * it from moving.) If not, it has moved meanwhile, and the other one may have it.
    */
   contradictionProbed(record: NodeRecord, by: RouterId, evidence: Evidence | undefined): void {
     if (evidence === undefined) {
@@ -151,8 +152,8 @@ export class Migration {
     }
     const { vnet, ip, mac } = record;
     this.#parts.reports.duplicate(vnet, ip, mac, by);
-    this.#context.journal.latest(vnet, mac)?.stepOnce('frozen');
-    this.#parts.suppression.freeze(vnet, ip, by);
+    this.#context.journal.latest(vnet, mac)?.stepOnce('answers_twice');
+    this.#parts.suppression.contradicted(vnet, ip, by, this.#context.self);
   }
 
   /** An own claim was undone, and the node was asked here. */
@@ -281,7 +282,12 @@ export class Migration {
     const { directory, hwdt, ports, burst } = this.#context;
     const { lan, mac } = candidate;
     const ips = records.map(({ ip }) => ip);
-    const bounces = records.some(({ vnet, ip }) => this.#parts.suppression.isMoveTooMany(vnet, ip));
+    const { suppression } = this.#parts;
+    const bounces = records.some(
+      ({ vnet, ip }) =>
+        suppression.isMoveTooMany(vnet, ip) ||
+        (candidate.objection === true && suppression.isContested(vnet, ip)),
+    );
     const next = records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip));
     const claimed = records.map(({ vnet, ip }, i) => {
       // The binding first, so that the route is complete when the directory changes.
@@ -370,6 +376,8 @@ export class Migration {
   #refused(by: RouterId, candidate: Candidate, record: NodeRecord, result: ClaimResult, move: Move): void {
     const { vnet, ip, mac } = record;
     this.#parts.reports.refusal(by, result, mac);
+    // It answered here a moment ago. One whose claim that undoes may only say that it answers there as well.
+    if (candidate.objection === true) return;
     // What a third router says of where the node answers it has from the one that had it, at another moment.
     const isHome = by === this.#context.gndt.homeOf(vnet, ip) && result.reason !== 'node-answers-here';
     if (by !== move.start.from && !isHome) return;

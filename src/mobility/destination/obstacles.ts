@@ -1,8 +1,8 @@
 /** What keeps this router from claiming a node that it has seen, for a while: then the node waits, and is asked later. */
 
 import type { Mac } from '../../net/mac.js';
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
-import type { VnetId } from '../../tables/model.js';
+import { KeyedRateLimit, onceIn, type Rate } from '../../net/rate-limit.js';
+import type { LanIndex, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import { type Candidate, seenAs } from './candidate.js';
@@ -11,12 +11,15 @@ import type { DeferredClaims } from './deferred-claims.js';
 /** After a refusal the node's further announcements are not claimed for this long. */
 export const HOLD_MS = 5_000;
 export const STALE_WAIT_MS = 300;
+/** Addresses that come to one LAN: 50 nodes in a second, each with a few, are a move of a whole cluster. */
+const ARRIVALS: Rate = { perSecond: 100, burst: 400 };
 
 export class Obstacles {
   readonly #context: Context;
   readonly #suppression: DuplicateSuppression;
   readonly #deferred: DeferredClaims;
   readonly #holds: KeyedRateLimit;
+  readonly #arrivals: KeyedRateLimit<LanIndex>;
   /** Nodes that are proposed to the VR that has them. */
   readonly #proposed = new Set<string>();
 
@@ -24,6 +27,7 @@ export class Obstacles {
     this.#context = context;
     this.#suppression = suppression;
     this.#deferred = deferred;
+    this.#arrivals = new KeyedRateLimit(context.clock, ARRIVALS);
     this.#holds = new KeyedRateLimit(context.clock, onceIn(HOLD_MS));
   }
 
@@ -79,10 +83,11 @@ export class Obstacles {
     return 'it has answered elsewhere when it was claimed here before';
   }
 
-  /** A LAN can make up announcements of all the nodes that there are. */
+  /** A LAN can make up announcements of all the nodes that there are; what is real announces itself again. */
   #tooMany({ lan, records, objection }: Candidate): string | undefined {
-    if (objection === true || records.every(() => this.#context.growth.mayAdd(lan))) return undefined;
-    return 'its LAN has too many nodes, or brings too many at once';
+    if (objection === true || this.#arrivals.allow(lan.index, records.length)) return undefined;
+    this.#context.counters.count('moves_too_many');
+    return 'its LAN brings too many nodes at once';
   }
 
   #heldBack(candidate: Candidate): string | undefined {

@@ -109,49 +109,54 @@ describe('optimistic, where the node was', () => {
     return harness;
   };
 
-  test('both answer: frozen where it was, with an alarm, for 180 s', () => {
+  test('both answer: an alarm; the claims of the other are refused for 180 s, those of a third are not', () => {
     const harness = contradicted();
     harness.clock.advance(2);
     answers(harness, HOME);
-    const frozen = harness.directory.here(BLUE, ip(HOME));
-    assert.deepEqual([frozen?.router, frozen?.seq, frozen?.frozen], ['vr-b', 3, true]);
-    for (const event of ['duplicate_address', 'node_frozen'])
-      assert(harness.eventNames().includes(event), event);
-    harness.clock.advance(2);
-    assert.equal(harness.takeMessages('records')[0]?.message.records[0]?.frozen, true);
+    const record = harness.directory.here(BLUE, ip(HOME));
+    assert.deepEqual([record?.router, record?.seq, record?.frozen], ['vr-b', 3, undefined]);
+    assert(harness.eventNames().includes('duplicate_address'));
+    harness.clock.advance(179_000);
     claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 9)]);
-    assert.deepEqual(verdicts(harness), ['refused frozen']);
-    assert.deepEqual(
-      [harness.directory.here(BLUE, ip(HOME))?.seq, harness.directory.here(BLUE, ip(HOME))?.frozen],
-      [10, true],
+    assert.deepEqual(verdicts(harness), ['refused node-answers-here']);
+    assert.equal(
+      harness.directory.here(BLUE, ip(HOME))?.seq,
+      10,
       'others may have believed it: it is put back above that',
     );
+    claimed(harness, 'vr-c', [recordOf(HOME, NODE_MAC, 'vr-c', 11)]);
+    assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-c');
+  });
+
+  test('claims of a second router are contradicted too: frozen for all, with an alarm, for 180 s', () => {
+    const harness = home();
+    for (const [router, seq] of [
+      ['vr-a', 2],
+      ['vr-c', 4],
+    ] as const) {
+      claimed(harness, router, [recordOf(HOME, NODE_MAC, router, seq)]);
+      harness.clock.advance(3);
+      answers(harness, HOME);
+    }
+    const frozen = harness.directory.here(BLUE, ip(HOME));
+    assert.deepEqual([frozen?.router, frozen?.seq, frozen?.frozen], ['vr-b', 5, true]);
+    assert(harness.eventNames().includes('node_frozen'));
+    harness.clock.advance(2);
+    const told = harness.takeMessages('records').flatMap(({ message }) => message.records);
+    assert.equal(told.at(-1)?.frozen, true);
     harness.clock.advance(5_000);
+    claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 9)]);
+    assert.deepEqual(verdicts(harness), ['refused frozen']);
     answers(harness, HOME);
     harness.clock.advance(174_000);
     assert.equal(harness.directory.here(BLUE, ip(HOME))?.frozen, true);
-    harness.clock.advance(1_000);
+    harness.clock.advance(2_000);
     assert.equal(
       harness.directory.here(BLUE, ip(HOME))?.frozen,
       undefined,
       'not longer for what was refused',
     );
     assert(harness.eventNames().includes('node_released'));
-  });
-
-  test('both answer, and its record has risen while it was asked: frozen all the same', () => {
-    const harness = home();
-    claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 2)]);
-    harness.clock.advance(3);
-    answers(harness, HOME);
-    replied(harness, 'vr-a', HOME, 'accepted', '', 3);
-    const { mac, seq } = harness.directory.originate(BLUE, ip(HOME), NODE_MAC, 6);
-    assert.deepEqual([mac, seq], [NODE_MAC, 6]);
-    replied(harness, 'vr-a', HOME, 'objection', 'node-answers-here', 3);
-    harness.clock.advance(2);
-    answers(harness, HOME);
-    const record = harness.directory.here(BLUE, ip(HOME));
-    assert.deepEqual([record?.router, record?.seq, record?.frozen], ['vr-b', 6, true]);
   });
 
   test('the other answers and it does not any more: it has moved meanwhile', () => {
