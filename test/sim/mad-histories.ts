@@ -21,9 +21,9 @@ const JITTER_MS = 20;
 /** Refusals and contradictions are put off for 5 s; then losses. */
 const BUDGET_MS = 8_000;
 const DIVERSION_MS = 250 + 4 * (DELAY_MS + JITTER_MS);
-/** A true move in an overlay that loses nothing: the farthest delay; strict: a question, three probes, an answer, a claim. */
+/** A true move in an overlay that loses nothing: the farthest delay; strict: a question, three probes, an answer, a claim, and the holder's word at third routers. */
 const MOVE_MS = DELAY_MS + JITTER_MS + 10;
-const MOVE_STRICT_MS = 3 * (DELAY_MS + JITTER_MS) + 60 + 10;
+const MOVE_STRICT_MS = 5 * (DELAY_MS + JITTER_MS) + 60 + 10;
 /** From when the last router has taken the mad one out. */
 const AS_IT_WAS_MS = 60_000;
 const FREEZE_MS = 190_000;

@@ -140,11 +140,10 @@ export class MadJudge {
 
   #changed(site: SimSite, change: DirectoryChange): void {
     const { vnet, ip } = change.after;
-    // A listener before this one may have changed it again.
-    const after = site.directory.get(vnet, ip) ?? change.after;
-    // What a router that is no member any more had said is taken back: its networks are no longer there.
-    if (site.directory.get(vnet, ip) === undefined) return;
-    const isMads = after.router === MAD && !site.gndt.mayClaim(BLUE, ip, MAD);
+    // A listener before this one may have changed it again; what is forgotten is told as withdrawn.
+    const current = site.directory.get(vnet, ip);
+    const after = current ?? change.after;
+    const isMads = current?.router === MAD && !site.gndt.mayClaim(BLUE, ip, MAD);
     assert(!isMads, `${site.id} has ${ip.key} at ${MAD}, which may not have it`);
     const subject = this.#byAddress.get(ip.key);
     const resting = subject && this.#resting.get(subject);

@@ -141,10 +141,9 @@ describe('optimistic, where the node was', () => {
     const frozen = harness.directory.here(BLUE, ip(HOME));
     assert.deepEqual([frozen?.router, frozen?.seq, frozen?.frozen], ['vr-b', 5, true]);
     assert(harness.eventNames().includes('node_frozen'));
-    harness.clock.advance(2);
-    const told = harness.takeMessages('records').flatMap(({ message }) => message.records);
-    assert.equal(told.at(-1)?.frozen, true);
-    harness.clock.advance(5_000);
+    const told = harness.takeMessages('claim').flatMap(({ message }) => message.moves);
+    assert.equal(told.at(-1)?.records[0]?.frozen, true);
+    harness.clock.advance(5_002);
     claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 9)]);
     assert.deepEqual(verdicts(harness), ['refused frozen']);
     answers(harness, HOME);
