@@ -77,6 +77,8 @@ class MadHistory {
   readonly #moves = new Map<SimHost, number>();
   /** Moved before the move before had settled: what nobody verifies then may be wrong until the node speaks again. */
   readonly #crossed = new Set<SimHost>();
+  /** The same at any time: claims that crossed each other were contradicted, and who made them is refused for a while. */
+  readonly #everCrossed = new Set<SimHost>();
   /** Since when all honest routers run and hear each other; undefined while they do not. */
   #wholeSinceMs: number | undefined;
   #isDiskLost = false;
@@ -184,8 +186,10 @@ class MadHistory {
     const downtimeMs = this.#pick([2, 10, 60]);
     const atMs = this.#all.world.clock.nowMs() + downtimeMs;
     this.#judge.disturb(node);
-    if (atMs - (this.#movedMs.get(node) ?? -BUDGET_MS) < BUDGET_MS) this.#crossed.add(node);
-    else this.#crossed.delete(node);
+    if (atMs - (this.#movedMs.get(node) ?? -BUDGET_MS) < BUDGET_MS) {
+      this.#crossed.add(node);
+      this.#everCrossed.add(node);
+    } else this.#crossed.delete(node);
     this.#movedMs.set(node, atMs);
     this.#all.world.move(node, to, this.#pick<Announcement>(['rarp', 'gratuitous', 'both']), downtimeMs);
   }
@@ -268,10 +272,25 @@ class MadHistory {
     };
     for (const node of this.#nodes) {
       const at = this.#all.world.siteOf(node);
-      const isDoubtful = this.#verify === 'off' && this.#crossed.has(node);
+      const isDoubtful =
+        (this.#verify === 'off' && this.#crossed.has(node)) || this.#isHonestSuppressed(node);
       if (at !== undefined && !isDoubtful) rests(node, at, this.#movedMs.get(node) ?? 0);
     }
     for (const [subject, at] of this.#fixed) rests(subject, at, 0);
+  }
+
+  /** Some honest router's claims of it are refused for a while. No lie alone leads to that. */
+  #isHonestSuppressed(node: SimHost): boolean {
+    const is = this.#all.honest.some(({ mobility }) =>
+      mobility
+        .suppressed()
+        .some(({ ip, claimer }) => claimer !== MAD && node.ips.some((own) => own.equals(ip))),
+    );
+    assert(
+      !is || this.#isFaulty || this.#everCrossed.has(node),
+      `a claim of ${node.name} is taken for false`,
+    );
+    return is;
   }
 
   /** Unless a lie may be believed, and that is not for long. What crossed a fault may be known later. */
@@ -302,8 +321,8 @@ class MadHistory {
       site.reconfigure(this.#all.gndtWithoutMad(site));
     }
     madSite.crash();
-    const frozen = this.#nodes.filter((node) => this.#isFrozen(node));
-    if (frozen.length > 0 && this.#isFaulty) world.settle(FREEZE_MS);
+    const waits = this.#nodes.filter((node) => this.#isHonestSuppressed(node) || this.#isFrozen(node));
+    if (waits.some((node) => this.#isFaulty || this.#everCrossed.has(node))) world.settle(FREEZE_MS);
     // A living machine says something now and then. What was not heard, or lied about unverified, it says aloud.
     for (const host of world.hosts) {
       const [ip] = world.hosts.flatMap(({ ips }) => ips).filter(({ family }) => host.ip.family === family);
