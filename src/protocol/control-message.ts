@@ -60,3 +60,16 @@ export type IntroductionMessage = SeekMessage | SeenMessage;
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
 export type ControlMessage = LinkMessage | TableMessage;
+
+const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
+  hello: true,
+  ping: true,
+  pong: true,
+  bye: true,
+  seek: true,
+  seen: true,
+};
+
+export function isLinkMessage(message: ControlMessage): message is LinkMessage {
+  return Object.hasOwn(LINK_TYPES, message.type);
+}

@@ -14,6 +14,7 @@ import { takePrecedence } from '../dataplane/worker/precedence.js';
 import { compileSoon } from '../dataplane/worker/tiering.js';
 import { Mobility } from '../mobility/mobility.js';
 import { systemClock } from '../net/system-clock.js';
+import { Conduct } from '../protocol/conduct.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
 import { ForwardingTable } from '../tables/forwarding-table.js';
@@ -67,6 +68,8 @@ export interface RouterOptions {
 export class Router {
   readonly #options: RouterOptions;
   readonly #clock = systemClock;
+  /** One account of each member, whatever its messages are about. */
+  readonly #conduct = new Conduct(this.#clock);
   readonly #hub: EventHub;
   readonly #tables: Tables;
   readonly #compiler: ForwardingCompiler;
@@ -328,6 +331,7 @@ export class Router {
       config: this.#options.config.router.mobility,
       limits: this.#options.config.router.limits,
       growth: this.#growth,
+      conduct: this.#conduct,
       startsLater: true,
       ports: {
         clock: this.#clock,
@@ -360,6 +364,7 @@ export class Router {
         gndtDigest: gndtDigest(config.gndt),
         innerMtuBytes: ownInnerMtu(this.#sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
       },
+      conduct: this.#conduct,
       ports: tunnelPorts(native, this.#sockets.udp, (peer) => this.#relays.tagOf(peer)),
       listeners: {
         message: (from, message) => this.#mobility.message(from, message),

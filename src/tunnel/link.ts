@@ -10,25 +10,31 @@
  * After `ended` was called the link is as new; its owner decides what becomes of the sessions.
  */
 import type { Timer } from '../net/clock.js';
+import { RateLimit } from '../net/rate-limit.js';
 import { MAX_INNER_MTU_BYTES } from '../protocol/constants.js';
-import type {
-  ByeMessage,
-  HelloMessage,
-  IntroductionMessage,
-  PongMessage,
+import {
+  type ByeMessage,
+  type HelloMessage,
+  type IntroductionMessage,
+  isLinkMessage,
+  type LinkMessage,
+  type PongMessage,
 } from '../protocol/control-message.js';
 import type { Envelope } from '../protocol/envelope.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
-import { MAX_STAMP } from '../tables/record.js';
+import { type AuthorityContext, LinkAuthority, type LinkFacts } from './authority.js';
 import { Channel, type Way } from './channel.js';
 import { type OutputContext, SealedOutput } from './envelope-output.js';
-import { OwnStall } from './own-stall.js';
+import { Liveness } from './liveness.js';
 import { samePath } from './paths/path.js';
-import { type Ping, Pings } from './pings.js';
-import type { DatagramAddress, PeerCounts } from './ports.js';
-import { RttEstimator } from './rtt.js';
+import { type Ping, Pings, pongTo } from './pings.js';
+import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
+import type { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
+
+/** Of our refusal, to one that goes on. */
+const REMINDERS = { perSecond: 5, burst: 5 };
 
 export type LinkState = 'idle' | 'greeting' | 'up' | 'refused';
 
@@ -60,7 +66,8 @@ export interface LinkPath {
   answered(ping: Ping): void;
 }
 
-export interface LinkContext extends OutputContext {
+export interface LinkContext extends OutputContext, AuthorityContext {
+  readonly ports: TunnelPorts;
   readonly times: TunnelTimes;
   /** What we greet with now; a reload changes it. */
   readonly self: { readonly hello: HelloMessage };
@@ -72,20 +79,17 @@ export class Link {
   readonly #context: LinkContext;
   readonly #listener: LinkListener;
   readonly #paths: LinkPath;
-  readonly rtt = new RttEstimator();
+  readonly #authority: LinkAuthority;
+  readonly #reminders: RateLimit;
   readonly #output: SealedOutput;
   readonly #channel: Channel;
   #currentState: LinkState = 'idle';
   #peerHello: HelloMessage | undefined;
   #tick: Timer | undefined;
-  #greetingSinceMs = 0;
-  #lastReceivedMs = 0;
   #lastPingMs = 0;
-  #lastEngineReceivedMs = 0;
   #refusal = '';
-  readonly #pings = new Pings();
-  readonly #stall = new OwnStall();
-  #offsetMs: number | undefined;
+  readonly #pings: Pings;
+  readonly #liveness: Liveness;
 
   constructor(
     peer: number,
@@ -100,8 +104,12 @@ export class Link {
     this.#listener = listener;
     this.#paths = paths;
     const { ports, times, counters } = context;
+    this.#pings = new Pings(ports.clock);
+    this.#liveness = new Liveness(times);
+    this.#authority = new LinkAuthority(expectedId, context);
+    this.#reminders = new RateLimit(ports.clock, REMINDERS);
     this.#output = new SealedOutput(peer, context);
-    const { rtt } = this;
+    const { rtt } = this.#pings;
     this.#channel = new Channel({ clock: ports.clock, times, rtt, output: this.#output, counters });
   }
 
@@ -118,6 +126,10 @@ export class Link {
     return this.#channel.pending;
   }
 
+  get rtt(): RttEstimator {
+    return this.#pings.rtt;
+  }
+
   /** See `Pings`. */
   get lossPercent(): number | undefined {
     return this.#pings.lossPercent;
@@ -131,9 +143,9 @@ export class Link {
     this.#channel.send(this.#context.self.hello);
   }
 
-  /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
+  /** See `Pings`. */
   get clockOffsetMs(): number | undefined {
-    return this.#offsetMs;
+    return this.#pings.clockOffsetMs;
   }
 
   /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
@@ -153,6 +165,7 @@ export class Link {
     const decoded = this.#context.codec.decode(payload);
     if (typeof decoded === 'string') {
       this.#context.counters.add(`control_drop_${decoded}`);
+      this.#context.conduct.refused(this.#expectedId, 'malformed', decoded);
       return;
     }
     if (decoded.unknownFields > 0) this.#context.counters.add('control_with_unknown_fields');
@@ -172,7 +185,9 @@ export class Link {
 
   /** Once, unacknowledged. Ignored when the link is not up. */
   say(message: IntroductionMessage): void {
-    if (this.#currentState === 'up') this.#channel.sendOnce(message);
+    if (this.#currentState !== 'up') return;
+    if (message.type === 'seek') this.#authority.sought(message.router);
+    this.#channel.sendOnce(message);
   }
 
   /**
@@ -202,58 +217,68 @@ export class Link {
   #begin(): void {
     const nowMs = this.#context.ports.clock.nowMs();
     this.#currentState = 'greeting';
-    this.#greetingSinceMs = this.#lastReceivedMs = nowMs;
+    this.#liveness.began(nowMs);
     this.#lastPingMs = Number.NEGATIVE_INFINITY;
-    this.#stall.reset(nowMs);
     this.#arm();
   }
 
   #arm(): void {
-    const { ports, times } = this.#context;
+    const { ports, times, counters } = this.#context;
     const everyMs = Math.min(times.pingIntervalMs, times.keepaliveMs);
     this.#tick = ports.clock.after('link-tick', everyMs, () => {
       this.#arm();
-      this.#forgive(this.#stall.ticked(ports.clock.nowMs(), everyMs));
+      if (this.#liveness.ticked(ports.clock.nowMs(), everyMs)) counters.add('link_stalls');
       this.#watch();
     });
   }
 
-  /** Time in which this router did not run is no silence of the peer's. */
-  #forgive(stalledMs: number): void {
-    if (stalledMs === 0) return;
-    const nowMs = this.#context.ports.clock.nowMs();
-    this.#context.counters.add('link_stalls');
-    this.#lastReceivedMs = Math.min(nowMs, this.#lastReceivedMs + stalledMs);
-    this.#greetingSinceMs = Math.min(nowMs, this.#greetingSinceMs + stalledMs);
-  }
-
+  /** A Hello and a Bye may come from another beginning of the peer than is known; all else must come from that. */
   #take(envelope: Envelope, source: DatagramAddress | undefined): void {
     this.#channel.acknowledged(envelope);
     const { body } = envelope;
+    const isOfLink = body !== undefined && isLinkMessage(body);
+    const mayBeginAnew = body?.type === 'hello' || body?.type === 'bye';
+    if (!mayBeginAnew) {
+      if (envelope.epoch !== this.#channel.remoteEpoch) {
+        this.#context.counters.add('control_drop_other_epoch');
+        return;
+      }
+      this.#authenticated(source);
+    }
+    if (isOfLink && !this.#authority.allows(body, this.#factsOf(body, envelope))) return;
     if (body?.type === 'hello') this.#greeted(body, envelope);
     else if (body?.type === 'bye') this.#farewell(body, envelope);
-    else if (envelope.epoch !== this.#channel.remoteEpoch)
-      this.#context.counters.add('control_drop_other_epoch');
     else this.#deliver(envelope, source);
+  }
+
+  #factsOf(body: LinkMessage, { epoch }: Envelope): LinkFacts {
+    const known = this.#channel.remoteEpoch;
+    return {
+      beginsAnew: known !== 0 && epoch !== known,
+      answersPing: body.type === 'pong' && this.#pings.isOpen(body.token),
+    };
+  }
+
+  #authenticated(source: DatagramAddress | undefined): void {
+    this.#liveness.authenticatedPacketReceived(this.#context.ports.clock.nowMs());
+    if (source !== undefined) this.#paths.authenticatedPacketReceived(source);
   }
 
   #deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
-    this.#lastReceivedMs = this.#context.ports.clock.nowMs();
-    if (source !== undefined) this.#paths.authenticatedPacketReceived(source);
     if (!this.#channel.isNew(envelope)) this.#context.counters.add('control_duplicates');
     else if (body === undefined)
       this.#context.counters.add(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
     else if (body.type === 'ping')
-      this.#channel.sendOnce({ type: 'pong', token: body.token, wallUs: this.#wallUs() }, { to: source });
+      this.#channel.sendOnce(pongTo(body, this.#context.ports.clock), { to: source });
     else if (body.type === 'pong') this.#answered(body, source);
     else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
-    else if (body.type !== 'hello' && body.type !== 'bye') this.#listener.message(body);
+    else if (!isLinkMessage(body)) this.#listener.message(body);
     this.#channel.flushAcks();
   }
 
   #greeted(hello: HelloMessage, envelope: Envelope): void {
-    const refusal = this.#refusalOf(hello);
+    const refusal = refusalOf(hello, this.#context.self.hello, this.#expectedId);
     if (refusal !== undefined) {
       this.#peerHello = hello;
       this.#refuse(refusal);
@@ -270,6 +295,7 @@ export class Link {
     this.#peerHello = hello;
     const wasUp = this.#currentState === 'up';
     this.#currentState = 'up';
+    this.#authenticated(undefined);
     this.#deliver(envelope);
     if (!wasUp) this.#listener.up(hello);
     else if (before !== undefined) this.#listener.changed(hello, before);
@@ -278,7 +304,7 @@ export class Link {
   /** An epoch that goes back (the peer's clock was set) is believed only when the one before has fallen silent. */
   get #silent(): boolean {
     const { ports, times } = this.#context;
-    return ports.clock.nowMs() - this.#lastReceivedMs > 3 * times.pingIntervalMs;
+    return ports.clock.nowMs() - this.#liveness.lastReceivedMs > 3 * times.pingIntervalMs;
   }
 
   #peerBeganAnew(epoch: number): void {
@@ -290,17 +316,6 @@ export class Link {
     this.#listener.down('the peer has begun anew');
   }
 
-  #refusalOf(hello: HelloMessage): string | undefined {
-    const ours = this.#context.self.hello;
-    if (hello.protocolMajor !== ours.protocolMajor) {
-      return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
-    }
-    if (hello.routerId !== this.#expectedId) {
-      return `the key of ${this.#expectedId} is used by a router that calls itself ${hello.routerId}`;
-    }
-    return undefined;
-  }
-
   #refuse(reason: string): void {
     this.#channel.sendOnce({ type: 'bye', reason, refusal: true });
     this.#refusal = reason;
@@ -309,7 +324,7 @@ export class Link {
 
   /** The peer still sends: our Bye was lost. */
   #remindOfRefusal(envelope: Envelope): void {
-    if (envelope.id === 0) return;
+    if (envelope.id === 0 || !this.#reminders.allow()) return;
     this.#channel.sendOnce({ type: 'bye', reason: this.#refusal, refusal: true });
   }
 
@@ -332,8 +347,6 @@ export class Link {
     this.#tick?.cancel();
     this.#tick = undefined;
     this.#pings.reset();
-    this.#offsetMs = undefined;
-    this.rtt.reset();
     this.#channel.restart();
   }
 
@@ -342,30 +355,21 @@ export class Link {
     const { ports, times } = this.#context;
     const nowMs = ports.clock.nowMs();
     const counts = ports.peerStats?.(this.#peer);
-    if (counts !== undefined) this.#counted(counts, nowMs);
-    if (nowMs - this.#lastReceivedMs >= times.deadAfterMs) {
-      this.#end('dead', `nothing heard for ${seconds(nowMs - this.#lastReceivedMs)}`);
-    } else if (this.#currentState === 'greeting' && nowMs - this.#greetingSinceMs >= times.deadAfterMs) {
-      this.#end('dead', `no greeting within ${seconds(nowMs - this.#greetingSinceMs)}`);
-    } else if (nowMs - this.#lastPingMs >= times.pingIntervalMs) {
-      this.#ping(nowMs);
-    } else if (this.#owesKeepAlive(nowMs)) {
-      this.#output.keepAlive();
+    if (counts !== undefined) {
+      this.#liveness.counted(counts.lastReceivedMs, nowMs);
+      this.#listener.counted(counts);
     }
+    const death = this.#liveness.deathOf(nowMs, this.#currentState === 'greeting');
+    if (death !== undefined) this.#end('dead', death);
+    else if (nowMs - this.#lastPingMs >= times.pingIntervalMs) this.#ping(nowMs);
+    else if (this.#owesKeepAlive(nowMs)) this.#output.keepAlive();
   }
 
   #owesKeepAlive(nowMs: number): boolean {
     const { lastSentMs } = this.#output;
-    return nowMs - lastSentMs >= this.#context.times.keepaliveMs && this.#lastReceivedMs > lastSentMs;
-  }
-
-  /** The engine hears more than control messages: packets, keep-alives. */
-  #counted(counts: PeerCounts, nowMs: number): void {
-    if (counts.lastReceivedMs !== this.#lastEngineReceivedMs) {
-      this.#lastEngineReceivedMs = counts.lastReceivedMs;
-      this.#lastReceivedMs = nowMs;
-    }
-    this.#listener.counted(counts);
+    return (
+      nowMs - lastSentMs >= this.#context.times.keepaliveMs && this.#liveness.lastReceivedMs > lastSentMs
+    );
   }
 
   #ping(nowMs: number, asker?: (rttMs: number) => void): void {
@@ -376,26 +380,21 @@ export class Link {
     this.#paths.pinged();
   }
 
-  #answered({ token, wallUs }: PongMessage, source: DatagramAddress | undefined): void {
-    const ping = this.#pings.answered(token);
-    if (ping === undefined) return;
-    const { clock } = this.#context.ports;
-    const rttMs = clock.nowMs() - ping.sentMs;
-    if (ping.purpose === 'alive') this.rtt.sample(rttMs);
-    // Its clock was read about half a round trip ago.
-    if (wallUs > 0) this.#offsetMs = wallUs / 1000 + rttMs / 2 - clock.wallMs();
-    // Where nobody says which way a message has come (tests), it has come the right one.
-    if (source === undefined || samePath(source, ping.path)) this.#paths.answered(ping);
-    ping.asker?.(rttMs);
-  }
-
-  /** A clock that is nowhere near the truth is not told. */
-  #wallUs(): number {
-    const wallUs = Math.floor(this.#context.ports.clock.wallMs() * 1000);
-    return wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0;
+  /** Where nobody says which way a message has come (tests), it has come the right one. */
+  #answered(pong: PongMessage, source: DatagramAddress | undefined): void {
+    const ping = this.#pings.answered(pong);
+    if (ping !== undefined && (source === undefined || samePath(source, ping.path)))
+      this.#paths.answered(ping);
   }
 }
 
-function seconds(durationMs: number): string {
-  return `${Math.round(durationMs / 1_000)} s`;
+/** Why this router does not talk to one that greets so. */
+function refusalOf(hello: HelloMessage, ours: HelloMessage, expectedId: RouterId): string | undefined {
+  if (hello.protocolMajor !== ours.protocolMajor) {
+    return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
+  }
+  if (hello.routerId !== expectedId) {
+    return `the key of ${expectedId} is used by a router that calls itself ${hello.routerId}`;
+  }
+  return undefined;
 }

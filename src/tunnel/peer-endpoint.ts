@@ -82,6 +82,11 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
     return path !== undefined && isDirect(path);
   }
 
+  /** It is up, by the best kind of way. */
+  get isReached(): boolean {
+    return this.#owner.isUp && this.#paths.isBest;
+  }
+
   /** The outer packet that the path is known to carry; undefined for TCP, and while it is down. */
   get mtuBytes(): number | undefined {
     return this.#mtu.pathBytes;

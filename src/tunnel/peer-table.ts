@@ -1,9 +1,10 @@
 /** Who there is to talk to: the other routers and this router's WireGuard clients, found by name, number or key. */
 import type { RouterId } from '../tables/model.js';
+import type { RouterStanding, RouterStandings } from './authority.js';
 import type { Client } from './client.js';
 import type { Peer } from './peer.js';
 
-export class PeerTable {
+export class PeerTable implements RouterStandings {
   readonly #peers = new Map<RouterId, Peer>();
   readonly #peersByNumber = new Map<number, Peer>();
   readonly #peersByKey = new Map<string, Peer>();
@@ -41,6 +42,12 @@ export class PeerTable {
   /** Name of the router with that number; empty when there is none. */
   nameOf(number: number): RouterId {
     return this.#peersByNumber.get(number)?.id ?? '';
+  }
+
+  standingOf(router: RouterId): RouterStanding {
+    const peer = this.#peers.get(router);
+    if (peer === undefined) return 'unknown';
+    return peer.endpoint.isReached ? 'reached' : 'unreached';
   }
 
   addPeer(peer: Peer): void {

@@ -5,6 +5,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
+import type { RouterStandings } from './authority.js';
 import { formatAddress, ipOf } from './endpoint.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link.js';
 import { kindOf } from './paths/path.js';
@@ -27,8 +28,10 @@ export interface PeerListener {
 }
 
 export interface PeerContext extends SessionsContext, LinkContext, PathsContext {
-  /** Names of routers by their numbers. */
-  readonly names: { nameOf(peer: number): RouterId };
+  readonly routers: RouterStandings & {
+    /** The name of the router with that number. */
+    nameOf(peer: number): RouterId;
+  };
 }
 
 export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
@@ -156,7 +159,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       ...this.#verdict(),
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
-      relay: relay === undefined ? undefined : this.#context.names.nameOf(relay),
+      relay: relay === undefined ? undefined : this.#context.routers.nameOf(relay),
       pathMtuBytes: this.isUp ? this.endpoint.mtuBytes : undefined,
       lossPercent: this.isUp ? this.#link.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
@@ -323,7 +326,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   #textOf(path: DatagramAddress): string {
-    if (path.relay !== undefined) return `relay ${this.#context.names.nameOf(path.relay)}`;
+    if (path.relay !== undefined) return `relay ${this.#context.routers.nameOf(path.relay)}`;
     return `${path.stream === undefined ? '' : 'tcp '}${formatAddress(path)}`;
   }
 }

@@ -1,5 +1,9 @@
-/** The Pings that wait for a Pong: what each was for, and how many of the last ones were lost. */
+/** The Pings that wait for a Pong: what each was for, what the answers say of round trip and clock, and how many were lost. */
+import type { Clock } from '../net/clock.js';
+import type { PingMessage, PongMessage } from '../protocol/control-message.js';
+import { MAX_STAMP } from '../tables/record.js';
 import type { DatagramAddress } from './ports.js';
+import { RttEstimator } from './rtt.js';
 
 /** `alive`: the regular ones, on the path in use. `path`: does another path work? `size`: does so much fit? */
 export type PingPurpose = 'alive' | 'path' | 'size';
@@ -21,10 +25,23 @@ const MAX_WAITING = 64;
 const LOSS_WINDOW = 100;
 
 export class Pings {
+  readonly rtt = new RttEstimator();
+  readonly #clock: Clock;
   #nextToken = 1;
   readonly #waiting = new Map<number, Ping>();
   /** Of the last regular Pings, oldest first: was it answered? */
   #outcomes: { readonly token: number; answered: boolean }[] = [];
+
+  #offsetMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
+  get clockOffsetMs(): number | undefined {
+    return this.#offsetMs;
+  }
 
   /** The token to send. */
   asked(ping: Ping): number {
@@ -41,12 +58,25 @@ export class Pings {
     return token;
   }
 
+  /** Does a Ping with that token wait for its answer? */
+  isOpen(token: number): boolean {
+    return this.#waiting.has(token);
+  }
+
   /** What the answered Ping was; undefined when it was none of ours, or was answered before. */
-  answered(token: number): Ping | undefined {
+  answered({ token, wallUs }: PongMessage): Ping | undefined {
     const ping = this.#waiting.get(token);
+    if (ping === undefined) return undefined;
     this.#waiting.delete(token);
-    const outcome = ping?.purpose === 'alive' ? this.#outcomes.find((one) => one.token === token) : undefined;
-    if (outcome !== undefined) outcome.answered = true;
+    const rttMs = this.#clock.nowMs() - ping.sentMs;
+    if (ping.purpose === 'alive') {
+      this.rtt.sample(rttMs);
+      const outcome = this.#outcomes.find((one) => one.token === token);
+      if (outcome !== undefined) outcome.answered = true;
+    }
+    // Its clock was read about half a round trip ago.
+    if (wallUs > 0) this.#offsetMs = wallUs / 1000 + rttMs / 2 - this.#clock.wallMs();
+    ping.asker?.(rttMs);
     return ping;
   }
 
@@ -61,5 +91,13 @@ export class Pings {
   reset(): void {
     this.#waiting.clear();
     this.#outcomes = [];
+    this.#offsetMs = undefined;
+    this.rtt.reset();
   }
+}
+
+/** The answer to a peer's Ping. A clock that is nowhere near the truth is not told. */
+export function pongTo({ token }: PingMessage, clock: Clock): PongMessage {
+  const wallUs = Math.floor(clock.wallMs() * 1000);
+  return { type: 'pong', token, wallUs: wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0 };
 }

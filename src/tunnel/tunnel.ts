@@ -6,6 +6,7 @@
  * `sessionConfirmed` should be called before the `controlReceived` of the same message.
  */
 import type { Timer } from '../net/clock.js';
+import { Conduct } from '../protocol/conduct.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
@@ -69,6 +70,8 @@ export interface TunnelOptions {
   readonly description: SelfDescription;
   readonly ports: TunnelPorts;
   readonly listeners: TunnelListeners;
+  /** Is told what of the peers' messages is refused, and says what their budgets are; one of its own unless given. */
+  readonly conduct?: Conduct;
   /** What differs from `DEFAULT_TIMES`. */
   readonly times?: Partial<TunnelTimes>;
   /** The data plane's number for each router; its position in the GNDT unless given. */
@@ -80,6 +83,7 @@ export class Tunnel {
   readonly #identity: Identity;
   readonly #times: TunnelTimes;
   readonly #counts = new Counters();
+  readonly #conduct: Conduct;
   /** What peers are greeted with. */
   readonly #self: { hello: HelloMessage };
   readonly #peerTable = new PeerTable();
@@ -99,6 +103,7 @@ export class Tunnel {
     this.#ports = ports;
     this.#identity = createIdentity(gndt.cipher, options.privateKey);
     this.#times = { ...DEFAULT_TIMES, ...options.times };
+    this.#conduct = options.conduct ?? new Conduct(ports.clock);
     this.#self = { hello: helloOf(self, options.description) };
     const context = this.#context();
     const peerTable = this.#peerTable;
@@ -160,6 +165,7 @@ export class Tunnel {
       if (this.#running) peer.start();
     }
     this.#changes.setClients(plan.clients);
+    this.#conduct.keepOnly(new Set([...peerTable.peers()].map(({ id }) => id)));
   }
 
   /** A datagram of type 1, 2 or 3, as it came. */
@@ -281,7 +287,8 @@ export class Tunnel {
       timestamps: new TimestampSource(() => ports.clock.wallMs()),
       codec: new ControlCodec(),
       self: this.#self,
-      names: this.#peerTable,
+      routers: this.#peerTable,
+      conduct: this.#conduct,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
       counters: this.#counts,
     };

@@ -3,6 +3,7 @@
  * that are there whenever a path is (the handshake is tested elsewhere). Payloads are lost, late and doubled.
  */
 import type { Clock } from '../../src/net/clock.js';
+import { Conduct } from '../../src/protocol/conduct.js';
 import { ControlCodec } from '../../src/protocol/control-codec.js';
 import type { HelloMessage } from '../../src/protocol/control-message.js';
 import { split } from '../../src/protocol/split.js';
@@ -203,7 +204,15 @@ export class SimLinkWan {
       if (name.startsWith('control_drop_') && !ORDINARY.has(name))
         this.refused.push({ by: owner, from: peer, why: name });
     };
-    return { codec, ports, times: TIMES, self: { hello }, counters: new HeardCounters(refused) };
+    return {
+      codec,
+      ports,
+      times: TIMES,
+      self: { hello },
+      counters: new HeardCounters(refused),
+      conduct: new Conduct(this.#clock),
+      routers: { standingOf: () => 'unknown' },
+    };
   }
 
   #transmit(from: RouterId, to: RouterId, payload: Uint8Array): boolean {

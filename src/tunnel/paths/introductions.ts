@@ -5,6 +5,7 @@
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
 import type { Clock } from '../../net/clock.js';
+import { KeyedRateLimit } from '../../net/rate-limit.js';
 import type { IntroductionMessage, SeenMessage } from '../../protocol/control-message.js';
 import type { RouterId } from '../../tables/model.js';
 import type { Counters } from '../counters.js';
@@ -15,8 +16,8 @@ import type { DatagramAddress } from '../ports.js';
 const HELPERS = 3;
 /** While a peer is not reached: pauses between questions, the last one again and again. */
 const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
-/** Of one router's questions a second: more is a mistake or worse. */
-const ANSWERS_PER_SECOND = 200;
+/** Questions to one router: well below what it takes from one (tunnel/authority.ts). */
+const QUESTIONS = { perSecond: 200, burst: 400 };
 
 /** Are other routers asked where a peer is: not at all, once, or until it is reached? */
 export type SearchState = 'none' | 'once' | 'open';
@@ -53,13 +54,13 @@ export class Introductions {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #searches = new Map<RouterId, Search>();
-  #answersSinceMs = 0;
-  readonly #answers = new Map<RouterId, number>();
+  readonly #questions: KeyedRateLimit<RouterId>;
 
   constructor(peers: IntroducedPeers, clock: Clock, counters: Counters) {
     this.#peers = peers;
     this.#clock = clock;
     this.#counters = counters;
+    this.#questions = new KeyedRateLimit(clock, QUESTIONS);
   }
 
   /** Every now and then: lets peers see to their paths, and asks for those that want it. See `PeerEndpoint.tick`. */
@@ -81,7 +82,7 @@ export class Introductions {
 
   forget(router: RouterId): void {
     this.#searches.delete(router);
-    this.#answers.delete(router);
+    this.#questions.forget(router);
   }
 
   #helpers(): IntroducedPeer[] {
@@ -105,31 +106,17 @@ export class Introductions {
 
   #ask(peer: IntroducedPeer, helpers: readonly IntroducedPeer[]): boolean {
     const others = helpers.filter((helper) => helper !== peer).slice(0, HELPERS);
-    for (const helper of others) helper.say({ type: 'seek', router: peer.id });
-    return others.length > 0;
+    const asked = others.filter(({ id }) => this.#questions.allow(id));
+    for (const helper of asked) helper.say({ type: 'seek', router: peer.id });
+    return asked.length > 0;
   }
 
   #introduce(seeker: IntroducedPeer, router: RouterId): void {
     const sought = this.#peers.peer(router);
     if (sought === undefined || sought === seeker || !sought.canIntroduce || !seeker.canIntroduce) return;
-    if (!this.#mayAnswer(seeker.id)) {
-      this.#counters.add('introductions_limited');
-      return;
-    }
     this.#counters.add('introductions_made');
     seeker.say(sighting(sought));
     sought.say(sighting(seeker));
-  }
-
-  #mayAnswer(router: RouterId): boolean {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#answersSinceMs >= 1_000) {
-      this.#answersSinceMs = nowMs;
-      this.#answers.clear();
-    }
-    const answered = this.#answers.get(router) ?? 0;
-    this.#answers.set(router, answered + 1);
-    return answered < ANSWERS_PER_SECOND;
   }
 
   #seen(from: IntroducedPeer, { router, ip, port }: SeenMessage): void {
