@@ -1,12 +1,16 @@
 /**
  * Control payloads: `type/version (1) | Envelope (protobuf)`. The high nibble of the first byte is 2, the low one the
  * version, 0. Zero bytes may follow, since transport messages are padded (WireGuard paper §5.4.6): no field has the tag 0.
+ *
+ * They are decoded in two steps, because of a message that has come before nobody wants the body.
  */
 import protobuf from 'protobufjs';
-import { CONTROL_TYPE, CONTROL_VERSION, MAX_ELEMENTS, MAX_FIELDS_BYTES } from './constants.js';
+import { CONTROL_TYPE, CONTROL_VERSION } from './constants.js';
+import type { ControlMessage } from './control-message.js';
 import type { Envelope } from './envelope.js';
 import { Faults, type FieldDropReason, FieldReader } from './field-reader.js';
-import { readBody } from './from-wire.js';
+import { isBodyType, readBody } from './from-wire.js';
+import { type HeadDropReason, type ReadHead, readHead } from './head-reader.js';
 import { loadEnvelopeType } from './schema.js';
 import { envelopeToWire } from './to-wire.js';
 
@@ -14,20 +18,31 @@ export type ControlDropReason =
   | 'empty'
   | 'not-control'
   | 'unsupported-version'
-  | 'not-protobuf'
-  | 'too-long'
+  | HeadDropReason
   | FieldDropReason;
+
+export interface DecodedBody {
+  readonly body: ControlMessage | undefined;
+  /** Fields and bodies of a newer version, ignored. */
+  readonly unknownFields: number;
+}
 
 export interface DecodedEnvelope {
   readonly envelope: Envelope;
-  /** Fields and bodies of a newer version, ignored. */
   readonly unknownFields: number;
+}
+
+interface Body {
+  readonly type: ControlMessage['type'];
+  readonly wire: protobuf.Type;
 }
 
 const FIRST_BYTE = (CONTROL_TYPE << 4) | CONTROL_VERSION;
 
 export class ControlCodec {
   readonly #type = loadEnvelopeType();
+  /** By field number. */
+  readonly #bodies = bodiesOf(this.#type);
   /**
    * What the first message of each kind was made from and read into. V8 forgets what it has learned of a kind of object
    * when it collects the last one, and claims are rare: each would begin from nothing.
@@ -48,54 +63,64 @@ export class ControlCodec {
 
   /** Any bytes in, an envelope or the reason why it is none out. Nothing in it refers to the input. */
   decode(payload: Uint8Array): DecodedEnvelope | ControlDropReason {
+    const head = this.decodeHead(payload);
+    if (typeof head === 'string') return head;
+    const decoded = this.decodeBody(payload, head);
+    if (typeof decoded === 'string') return decoded;
+    const { id, acks, epoch, ackEpoch, oldest } = head;
+    const { body, unknownFields } = decoded;
+    return { envelope: { id, acks, epoch, ackEpoch, oldest, body }, unknownFields };
+  }
+
+  /** The first step. */
+  decodeHead(payload: Uint8Array): ReadHead | ControlDropReason {
     const first = payload[0];
     if (first === undefined) return 'empty';
     if (first >> 4 !== CONTROL_TYPE) return 'not-control';
     if ((first & 0xf) !== CONTROL_VERSION) return 'unsupported-version';
-    const message = this.#parse(payload);
-    if (typeof message === 'string') return message;
+    return readHead(payload, 1, this.#bodies);
+  }
+
+  /** Undefined: there is no body, or one that this version does not know. */
+  bodyTypeOf({ bodyField }: ReadHead): ControlMessage['type'] | undefined {
+    return this.#bodies.get(bodyField)?.type;
+  }
+
+  /** The second step: of the same payload. */
+  decodeBody(payload: Uint8Array, head: ReadHead): DecodedBody | ControlDropReason {
+    const known = this.#bodies.get(head.bodyField);
+    if (known === undefined) return { body: undefined, unknownFields: head.unknownFields };
+    const message = this.#parse(known, payload.subarray(head.bodyStart, head.bodyEnd));
+    if (message === undefined) return 'not-protobuf';
     const faults = new Faults();
     const fields = new FieldReader(message, faults);
-    const bodyName = 'body' in message ? message.body : undefined;
-    this.#keep(`${bodyName} received`, message, fields);
-    const envelope = {
-      id: fields.id('id'),
-      acks: fields.ids('acks', MAX_ELEMENTS),
-      epoch: fields.epoch('epoch'),
-      ackEpoch: fields.id('ackEpoch'),
-      oldest: fields.id('oldest'),
-      body: typeof bodyName === 'string' ? readBody(bodyName, fields.child(bodyName)) : undefined,
-    };
-    return faults.first ?? { envelope, unknownFields: faults.unknownFields };
+    this.#keep(`${known.type} received`, message, fields);
+    const body = readBody(known.type, fields);
+    return faults.first ?? { body, unknownFields: head.unknownFields + faults.unknownFields };
   }
 
   #keep(kind: string, ...objects: readonly object[]): void {
     if (!this.#kept.has(kind)) this.#kept.set(kind, objects);
   }
 
-  #parse(payload: Uint8Array): object | ControlDropReason {
+  #parse({ wire }: Body, bytes: Uint8Array): object | undefined {
     try {
-      const end = endOfFields(payload);
-      if (end - 1 > MAX_FIELDS_BYTES) return 'too-long';
-      const reader = protobuf.Reader.create(payload.subarray(1, end));
+      const reader = protobuf.Reader.create(bytes);
       reader.discardUnknown = false;
       this.#keep('reader', reader);
-      return this.#type.decode(reader);
+      return wire.decode(reader);
     } catch {
-      return 'not-protobuf';
+      return undefined;
     }
   }
 }
 
-/** Where the padding begins. Throws when the bytes before it are no protobuf fields. */
-function endOfFields(payload: Uint8Array): number {
-  if (payload.at(-1) !== 0) return payload.length;
-  const reader = protobuf.Reader.create(payload);
-  reader.pos = 1;
-  while (reader.pos < reader.len && payload[reader.pos] !== 0) {
-    const tag = reader.tag();
-    reader.skipType(tag & 7, 0, tag >>> 3);
+/** Of the schema's bodies those that this program has readers for: all of them, as a test checks. */
+function bodiesOf(envelope: protobuf.Type): ReadonlyMap<number, Body> {
+  const bodies = new Map<number, Body>();
+  for (const { id, name, resolvedType } of envelope.fieldsArray) {
+    if (resolvedType instanceof protobuf.Type && isBodyType(name))
+      bodies.set(id, { type: name, wire: resolvedType });
   }
-  if (payload.subarray(reader.pos).some((byte) => byte !== 0)) throw new Error('padding is not zero');
-  return reader.pos;
+  return bodies;
 }

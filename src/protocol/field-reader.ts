@@ -12,7 +12,6 @@ import { MAX_ELEMENTS, MAX_ID, MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from '
 
 export type FieldDropReason =
   | 'bad-number'
-  | 'bad-epoch'
   | 'bad-sequence'
   | 'bad-stamp'
   | 'bad-mtu'
@@ -90,15 +89,6 @@ export class FieldReader {
   /** An id or a token. */
   id(name: string): number {
     return this.uint(name, MAX_ID);
-  }
-
-  ids(name: string, most: number): number[] {
-    return this.#elements(name, most).map((element) => this.#number(element, 0, MAX_ID, 'bad-number'));
-  }
-
-  /** 1 … 2^52: 0 stands for an epoch that is not known. */
-  epoch(name: string): number {
-    return this.#number(this.#fields[name] ?? 0, 1, MAX_ID, 'bad-epoch');
   }
 
   /** 1 … 2^52. */
@@ -204,10 +194,6 @@ export class FieldReader {
 
   list<Value>(name: string, read: (fields: FieldReader) => Value): Value[] {
     return this.#elements(name, MAX_ELEMENTS).map((element) => read(new FieldReader(element, this.#faults)));
-  }
-
-  child(name: string): FieldReader {
-    return new FieldReader(this.#fields[name], this.#faults);
   }
 
   #number(field: unknown, min: number, max: number, reason: FieldDropReason): number {

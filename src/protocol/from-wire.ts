@@ -102,12 +102,12 @@ const READERS: {
   }),
 };
 
-/** @param type name of the set field of the envelope's `body`; undefined when the name is none of ours */
-export function readBody(type: string, fields: FieldReader): ControlMessage | undefined {
-  return isBodyType(type) ? READERS[type](fields) : undefined;
+export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
+  return READERS[type](fields);
 }
 
-function isBodyType(type: string): type is ControlMessage['type'] {
+/** @param type name of a field of the envelope's `body` */
+export function isBodyType(type: string): type is ControlMessage['type'] {
   return Object.hasOwn(READERS, type);
 }
 

@@ -13,7 +13,7 @@
 import type { Clock, Timer } from '../net/clock.js';
 import { MAX_ACKS_PER_ENVELOPE } from '../protocol/constants.js';
 import type { ControlMessage } from '../protocol/control-message.js';
-import type { Envelope } from '../protocol/envelope.js';
+import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
 import type { Counters } from './counters.js';
 import type { DatagramAddress } from './ports.js';
 import type { RttEstimator } from './rtt.js';
@@ -120,7 +120,7 @@ export class Channel {
   }
 
   /** Takes the envelope's acknowledgements. */
-  acknowledged(envelope: Envelope): void {
+  acknowledged(envelope: EnvelopeHead): void {
     if (envelope.ackEpoch !== this.#ownEpoch) return;
     for (const id of envelope.acks) this.#inFlight.delete(id);
     while (this.#waiting.length > 0 && this.#inFlight.size < WINDOW) {
@@ -130,8 +130,13 @@ export class Channel {
     if (this.#inFlight.size === 0) this.#disarm();
   }
 
+  /** Of the peer's current epoch, and delivered before: all that it needs is another acknowledgement. */
+  isRepeated({ id, epoch }: EnvelopeHead): boolean {
+    return id !== 0 && epoch === this.#peerEpoch && (id < this.#forgottenBelow || this.#seen.has(id));
+  }
+
   /** Takes an envelope of the peer's current epoch; false when its body has been delivered before. */
-  isNew(envelope: Envelope): boolean {
+  isNew(envelope: EnvelopeHead): boolean {
     const { id, oldest } = envelope;
     if (oldest > this.#forgottenBelow) this.#forgottenBelow = oldest;
     if (id === 0) return true;

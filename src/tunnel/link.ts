@@ -20,17 +20,17 @@ import {
   type LinkMessage,
   type PongMessage,
 } from '../protocol/control-message.js';
-import type { Envelope } from '../protocol/envelope.js';
+import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
 import { type AuthorityContext, LinkAuthority, type LinkFacts } from './authority.js';
 import { Channel, type Way } from './channel.js';
+import { EnvelopeInput } from './envelope-input.js';
 import { type OutputContext, SealedOutput } from './envelope-output.js';
 import { Liveness } from './liveness.js';
 import { samePath } from './paths/path.js';
 import { type Ping, Pings, pongTo } from './pings.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
-import type { RttEstimator } from './rtt.js';
 import type { TunnelTimes } from './times.js';
 
 /** Of our refusal, to one that goes on. */
@@ -83,12 +83,14 @@ export class Link {
   readonly #reminders: RateLimit;
   readonly #output: SealedOutput;
   readonly #channel: Channel;
+  readonly #input: EnvelopeInput;
   #currentState: LinkState = 'idle';
   #peerHello: HelloMessage | undefined;
   #tick: Timer | undefined;
   #lastPingMs = 0;
   #refusal = '';
-  readonly #pings: Pings;
+  /** Round trip, loss and the peer's clock. */
+  readonly pings: Pings;
   readonly #liveness: Liveness;
 
   constructor(
@@ -104,13 +106,14 @@ export class Link {
     this.#listener = listener;
     this.#paths = paths;
     const { ports, times, counters } = context;
-    this.#pings = new Pings(ports.clock);
+    this.pings = new Pings(ports.clock);
     this.#liveness = new Liveness(times);
     this.#authority = new LinkAuthority(expectedId, context);
     this.#reminders = new RateLimit(ports.clock, REMINDERS);
     this.#output = new SealedOutput(peer, context);
-    const { rtt } = this.#pings;
+    const { rtt } = this.pings;
     this.#channel = new Channel({ clock: ports.clock, times, rtt, output: this.#output, counters });
+    this.#input = new EnvelopeInput(expectedId, context, this.#channel);
   }
 
   get state(): LinkState {
@@ -126,26 +129,12 @@ export class Link {
     return this.#channel.pending;
   }
 
-  get rtt(): RttEstimator {
-    return this.#pings.rtt;
-  }
-
-  /** See `Pings`. */
-  get lossPercent(): number | undefined {
-    return this.#pings.lossPercent;
-  }
-
   /** A session is current, the first or a new one. */
   sessionReady(rttMs: number): void {
-    this.rtt.seed(rttMs);
+    this.pings.rtt.seed(rttMs);
     if (this.#currentState === 'idle' || this.#currentState === 'refused') this.#begin();
     // Also confirms the session to its responder.
     this.#channel.send(this.#context.self.hello);
-  }
-
-  /** See `Pings`. */
-  get clockOffsetMs(): number | undefined {
-    return this.#pings.clockOffsetMs;
   }
 
   /** Pings out of turn. False: it is not up. @param answered called when the answer comes, if it does */
@@ -162,18 +151,12 @@ export class Link {
 
   /** The payload of an authenticated control message, and where it came from. */
   received(payload: Uint8Array, source?: DatagramAddress): void {
-    const decoded = this.#context.codec.decode(payload);
-    if (typeof decoded === 'string') {
-      this.#context.counters.add(`control_drop_${decoded}`);
-      this.#context.conduct.refused(this.#expectedId, 'malformed', decoded);
-      return;
-    }
-    if (decoded.unknownFields > 0) this.#context.counters.add('control_with_unknown_fields');
-    const { envelope } = decoded;
-    this.#context.counters.add(`control_received_${envelope.body?.type ?? 'ack'}`);
-    if (this.#currentState === 'refused') this.#remindOfRefusal(envelope);
+    const input = this.#input.read(payload);
+    if (input === undefined) return;
+    if ('repeated' in input) this.#repeated(input.repeated, source);
+    else if (this.#currentState === 'refused') this.#remindOfRefusal(input.envelope);
     else if (this.#currentState === 'idle') this.#context.counters.add('control_drop_no_link');
-    else this.#take(envelope, source);
+    else this.#take(input.envelope, source);
   }
 
   /** False when the link is not up: the tables are compared when it is. */
@@ -199,7 +182,7 @@ export class Link {
     const { to: path = this.#paths.path, lengthBytes = 0 } = way;
     if (lengthBytes > MAX_INNER_MTU_BYTES) return false;
     const sentMs = this.#context.ports.clock.nowMs();
-    const token = this.#pings.asked({ purpose, sentMs, path, lengthBytes });
+    const token = this.pings.asked({ purpose, sentMs, path, lengthBytes });
     return this.#channel.sendOnce({ type: 'ping', token }, { to: path, lengthBytes });
   }
 
@@ -232,6 +215,14 @@ export class Link {
     });
   }
 
+  /** Our acknowledgement was lost, or late. */
+  #repeated(head: EnvelopeHead, source: DatagramAddress | undefined): void {
+    this.#channel.acknowledged(head);
+    this.#authenticated(source);
+    this.#channel.isNew(head);
+    this.#channel.flushAcks();
+  }
+
   /** A Hello and a Bye may come from another beginning of the peer than is known; all else must come from that. */
   #take(envelope: Envelope, source: DatagramAddress | undefined): void {
     this.#channel.acknowledged(envelope);
@@ -255,7 +246,7 @@ export class Link {
     const known = this.#channel.remoteEpoch;
     return {
       beginsAnew: known !== 0 && epoch !== known,
-      answersPing: body.type === 'pong' && this.#pings.isOpen(body.token),
+      answersPing: body.type === 'pong' && this.pings.isOpen(body.token),
     };
   }
 
@@ -266,6 +257,7 @@ export class Link {
 
   #deliver(envelope: Envelope, source?: DatagramAddress): void {
     const { body } = envelope;
+    // A Hello that begins anew may have an id of before.
     if (!this.#channel.isNew(envelope)) this.#context.counters.add('control_duplicates');
     else if (body === undefined)
       this.#context.counters.add(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
@@ -346,7 +338,7 @@ export class Link {
     this.#currentState = state;
     this.#tick?.cancel();
     this.#tick = undefined;
-    this.#pings.reset();
+    this.pings.reset();
     this.#channel.restart();
   }
 
@@ -375,14 +367,14 @@ export class Link {
   #ping(nowMs: number, asker?: (rttMs: number) => void): void {
     this.#lastPingMs = nowMs;
     const { path } = this.#paths;
-    const token = this.#pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
+    const token = this.pings.asked({ purpose: 'alive', sentMs: nowMs, path, lengthBytes: 0, asker });
     this.#channel.sendOnce({ type: 'ping', token });
     this.#paths.pinged();
   }
 
   /** Where nobody says which way a message has come (tests), it has come the right one. */
   #answered(pong: PongMessage, source: DatagramAddress | undefined): void {
-    const ping = this.#pings.answered(pong);
+    const ping = this.pings.answered(pong);
     if (ping !== undefined && (source === undefined || samePath(source, ping.path)))
       this.#paths.answered(ping);
   }

@@ -70,7 +70,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   get rttMs(): number | undefined {
-    return this.#link.rtt.rttMs;
+    return this.#link.pings.rtt.rttMs;
   }
 
   get hasSession(): boolean {
@@ -161,14 +161,14 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       endpoint: endpoint && address && { address, port: endpoint.port },
       relay: relay === undefined ? undefined : this.#context.routers.nameOf(relay),
       pathMtuBytes: this.isUp ? this.endpoint.mtuBytes : undefined,
-      lossPercent: this.isUp ? this.#link.lossPercent : undefined,
+      lossPercent: this.isUp ? this.#link.pings.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
       version: hello?.version,
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: this.innerMtuBytes,
       sameGndt: hello && Buffer.compare(hello.gndtDigest, ours) === 0,
-      clockOffsetMs: this.#link.clockOffsetMs,
+      clockOffsetMs: this.#link.pings.clockOffsetMs,
       pendingMessages: this.#link.pendingMessages,
       counts: this.#context.ports.peerStats?.(this.number),
     };

@@ -120,6 +120,29 @@ describe('a mad router', () => {
     assert.equal(scene.a.count('control_refused_seek_unknown_router'), 3);
   });
 
+  it('that repeats a message is not read again: only its acknowledgement is', (test) => {
+    const scene = new Scene(test);
+    const recall = { type: 'recall' } as const;
+    const said = { id: 9_000, acks: [], epoch: scene.epoch, ackEpoch: 0, oldest: 1 };
+    const payload = codec.encode({ ...said, body: recall });
+    const before = scene.a.messages.length;
+    scene.a.tunnel.controlReceived(B, payload);
+    assert.equal(scene.a.messages.length, before + 1);
+    // The same head with a body that is not what it was, nor anything else.
+    const spoilt = Uint8Array.from([
+      ...codec.encode({ ...said, body: undefined }),
+      0xb2,
+      0x01,
+      2,
+      0xff,
+      0xff,
+    ]);
+    scene.a.tunnel.controlReceived(B, spoilt);
+    assert.equal(scene.a.messages.length, before + 1);
+    assert.equal(scene.a.count('control_drop_not_protobuf'), 0);
+    assert.equal(scene.a.count('control_duplicates'), 1);
+  });
+
   it('is counted for what it sends malformed', (test) => {
     const scene = new Scene(test);
     for (let i = 0; i < 100; i++) scene.a.tunnel.controlReceived(B, Uint8Array.of(0x20, 0x0a));
@@ -130,10 +153,10 @@ describe('a mad router', () => {
 
   it('that is refused is not answered without end', (test) => {
     const scene = new Scene(test);
-    scene.say({ ...helloOf(), protocolMajor: 2 }, { id: 1 });
+    scene.say({ ...helloOf(), protocolMajor: 2 }, { id: 9_999 });
     assert.equal(scene.a.stateOf('vr-b'), 'refused');
     const sent = scene.sentBy(() => {
-      for (let id = 2; id < 10_000; id++) scene.say({ type: 'ping', token: 1 }, { id });
+      for (let id = 10_000; id < 20_000; id++) scene.say({ type: 'ping', token: 1 }, { id });
     });
     assert.ok(sent <= 5, `${sent} messages`);
   });
