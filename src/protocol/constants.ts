@@ -30,10 +30,3 @@ export const MAX_ID = 2 ** 52;
 export const MAX_RECORDS = 2 ** 24;
 /** Between an announcement and its claim. A day; nothing waits that long. */
 export const MAX_SINCE_DETECTION_US = 86_400_000_000;
-
-/**
- * Of IP packets that nodes send, bytes: what every IPv4 host must be able to take (RFC 791 §3.2), the least that the packet
- * engine works with; and an IP packet's greatest length.
- */
-export const MIN_INNER_MTU_BYTES = 576;
-export const MAX_INNER_MTU_BYTES = 65_535;

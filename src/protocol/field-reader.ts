@@ -8,7 +8,8 @@ import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
 import { NAME } from '../tables/files/read.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../tables/record.js';
-import { MAX_ELEMENTS, MAX_ID, MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from './constants.js';
+import { MAX_ELEMENTS, MAX_ID } from './constants.js';
+import { MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from './overhead.js';
 
 export type FieldDropReason =
   | 'bad-number'

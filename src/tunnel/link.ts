@@ -11,7 +11,6 @@
  */
 import type { Timer } from '../net/clock.js';
 import { RateLimit } from '../net/rate-limit.js';
-import { MAX_INNER_MTU_BYTES } from '../protocol/constants.js';
 import {
   type ByeMessage,
   type HelloMessage,
@@ -21,6 +20,7 @@ import {
   type PongMessage,
 } from '../protocol/control-message.js';
 import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
+import { MAX_INNER_MTU_BYTES } from '../protocol/overhead.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterId } from '../tables/model.js';
 import { type AuthorityContext, LinkAuthority, type LinkFacts } from './authority.js';

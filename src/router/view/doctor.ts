@@ -11,10 +11,10 @@ import {
   type NeededCapability,
 } from '../../config/machine-checks.js';
 import type { CountersView, PeerView } from '../../control/api.js';
+import { outerBytes } from '../../protocol/overhead.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import type { RouterConfig } from '../../tables/model.js';
 import { hasCapability } from '../machine/capabilities.js';
-import { outerBytes } from '../mtu.js';
 import type { FilesState } from '../reload/reloader.js';
 
 export interface DoctorParts {

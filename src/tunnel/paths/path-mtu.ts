@@ -9,7 +9,13 @@
  * While data is sent, the size found is probed once a second, so that a path that shrinks is noticed in seconds.
  */
 import type { Clock, Timer } from '../../net/clock.js';
-import { MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from '../../protocol/constants.js';
+import {
+  innerBytes,
+  MAX_INNER_MTU_BYTES,
+  MIN_INNER_MTU_BYTES,
+  overheadBytes,
+  payloadBytes,
+} from '../../protocol/overhead.js';
 import type { Ping } from '../pings.js';
 import type { DatagramAddress } from '../ports.js';
 import type { TunnelTimes } from '../times.js';
@@ -19,14 +25,8 @@ import { kindOf } from './path.js';
 const BASE_OUTER_BYTES = 1_280;
 /** Of Ethernet, and what tunnels, PPPoE and clouds leave of it; jumbo frames. */
 const COMMON_OUTER_BYTES = [1_340, 1_400, 1_420, 1_440, 1_460, 1_480, 1_492, 1_500, 4_000, 8_000, 9_000];
-/** IP and UDP; WireGuard header and tag; overlay header. */
-const UDP_BYTES = { 4: 28, 6: 48 } as const;
-const SEALED_BYTES = 32;
-const OVERLAY_BYTES = 4;
-/** Another WireGuard header and tag, and the relay header; which family the relay speaks is not known to us. */
-const RELAY_BYTES = 44;
 /** With which a probe is still no longer than the longest IP packet. */
-const MAX_LIMIT_BYTES = MAX_INNER_MTU_BYTES - OVERLAY_BYTES;
+const MAX_LIMIT_BYTES = innerBytes(MAX_INNER_MTU_BYTES);
 /** Close enough. */
 const GRAIN_BYTES = 8;
 const TRIES = 3;
@@ -81,7 +81,7 @@ export class PathMtu {
       return;
     }
     const family = kind === 'udp' && path.address.length === 4 ? 4 : 6;
-    this.#overhead = UDP_BYTES[family] + SEALED_BYTES + OVERLAY_BYTES + (kind === 'relay' ? RELAY_BYTES : 0);
+    this.#overhead = overheadBytes(family, kind === 'relay');
     this.#limit = limit;
     this.#restart(limit);
   }
@@ -94,7 +94,7 @@ export class PathMtu {
 
   /** A probe has come back. */
   answered({ lengthBytes }: Ping): void {
-    const inner = lengthBytes - OVERLAY_BYTES;
+    const inner = innerBytes(lengthBytes);
     if (this.#state === 'off' || inner < this.#low) return;
     this.#missed = 0;
     if (inner === this.#low) return;
@@ -112,7 +112,7 @@ export class PathMtu {
       return;
     }
     this.#missed++;
-    this.#owner.trySize(this.#low + OVERLAY_BYTES);
+    this.#owner.trySize(payloadBytes(this.#low));
   }
 
   get #base(): number {
@@ -147,7 +147,7 @@ export class PathMtu {
       return;
     }
     for (const size of sizes) {
-      if (this.#owner.trySize(size + OVERLAY_BYTES)) this.#asked.set(size, (this.#asked.get(size) ?? 0) + 1);
+      if (this.#owner.trySize(payloadBytes(size))) this.#asked.set(size, (this.#asked.get(size) ?? 0) + 1);
       else this.#high = Math.min(this.#high, size);
     }
     const waitMs = Math.max(SHORTEST_WAIT_MS, 3 * (this.#owner.rttMs ?? 0));
