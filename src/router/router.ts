@@ -160,7 +160,9 @@ export class Router {
     });
     this.#reloader = this.#createReloader();
     this.#view = this.#createView();
-    hwdt.subscribe(() => this.#plane.wakeHolding());
+    hwdt.subscribe((_vnet, _ip, change) => {
+      if (change === 'seen') this.#plane.wakeHolding();
+    });
     this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
     if (hasStrangers) this.#store.schedule(() => this.#local.all());
   }
