@@ -132,7 +132,7 @@ export class Directory {
    * Makes an own record with a fresh stamp, applies and returns it. `seq` is the caller's: the known one for a node
    * that stays, one more for a move. A seq that is beaten already leaves the directory as it is, but for one case: where
    * an own record stands whose stamp is above all fresh ones (see `OwnStamps`), it is one more than that record's.
-   * What is made can be encoded whatever `seq` is: above the range it is the range's end.
+   * What is made can be encoded whatever `seq` is: outside the range, 1 … `MAX_SEQUENCE`, it is that end of it.
    * @param frozen as it was, if the node was here already; else not
    */
   originate(vnet: VnetId, ip: Ip, mac: Mac, seq: number, frozen = this.#isFrozenHere(vnet, ip)): NodeRecord {
@@ -279,7 +279,8 @@ export class Directory {
     const stamp = this.#stamps.next();
     const known = this.get(record.vnet, record.ip);
     const isUnbeatable = known?.router === this.#self && known.seq === record.seq && known.stamp >= stamp;
-    return { ...record, seq: Math.min(record.seq + (isUnbeatable ? 1 : 0), MAX_SEQUENCE), stamp };
+    const seq = Math.min(Math.max(1, record.seq + (isUnbeatable ? 1 : 0)), MAX_SEQUENCE);
+    return { ...record, seq, stamp };
   }
 
   #shelf(router: RouterId): Shelf {

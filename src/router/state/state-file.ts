@@ -26,9 +26,9 @@ const recordSchema = z.strictObject({
   ip: text(readNodeIp, { description: "the node's address" }),
   mac: text(readMac, { description: "the node's MAC" }),
   router: text(readName, { description: 'the VR on whose LAN it is' }),
-  seq: wholeNumber(0, MAX_SEQUENCE, 'the sequence number'),
+  seq: wholeNumber(1, MAX_SEQUENCE, 'the sequence number'),
   state: z.enum(['here', 'withdrawn']),
-  stamp: wholeNumber(0, MAX_STAMP, "its router's time of writing it, microseconds"),
+  stamp: wholeNumber(1, MAX_STAMP, "its router's time of writing it, microseconds"),
   frozen: z.literal(true).optional(),
   previous: text(readName, { description: 'the VR where it was before' }).optional(),
 });

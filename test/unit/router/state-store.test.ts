@@ -92,7 +92,7 @@ test('what was saved is loaded: own, visiting and departed nodes, both families,
   const records = [
     record('10.1.0.9'),
     record('10.1.0.10', { router: 'vr-b', seq: MAX_SEQUENCE, vnet: 65_535 }),
-    record('fd00:1::9', { state: 'withdrawn', seq: 0, stamp: 0, mac: mac('fe:ff:ff:ff:ff:ff') }),
+    record('fd00:1::9', { state: 'withdrawn', seq: 1, stamp: 1, mac: mac('fe:ff:ff:ff:ff:ff') }),
   ];
   store.save(records);
   assert.deepEqual(errors, []);
@@ -133,9 +133,9 @@ test('any record survives', () => {
       ip,
       mac: unicast,
       router: fc.constantFrom('vr-a', 'B.2', 'x'),
-      seq: fc.nat({ max: MAX_SEQUENCE }),
+      seq: fc.integer({ min: 1, max: MAX_SEQUENCE }),
       state: fc.constantFrom<NodeRecord['state']>('here', 'withdrawn'),
-      stamp: fc.nat({ max: MAX_STAMP }),
+      stamp: fc.integer({ min: 1, max: MAX_STAMP }),
     },
     { noNullPrototype: true },
   );
@@ -275,6 +275,8 @@ const IMPOSSIBLE: readonly (readonly [
 ])[] = [
   ['a sequence number that no decoder takes', { seq: MAX_SEQUENCE + 1 }, 'seq: expected a whole number'],
   ['a stamp that no decoder takes', { stamp: Number.MAX_SAFE_INTEGER }, 'stamp: expected a whole number'],
+  ['a sequence number of nothing', { seq: 0 }, 'seq: expected a whole number from 1'],
+  ['a stamp of nothing', { stamp: 0 }, 'stamp: expected a whole number from 1'],
   ['a negative number', { seq: -1 }, 'seq: expected a whole number'],
   ['a number that is no integer', { stamp: 1.5 }, 'stamp: expected a whole number'],
   ['a multicast address', { ip: '224.0.0.1' }, 'ip: 224.0.0.1 is multicast'],

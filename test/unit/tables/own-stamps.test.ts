@@ -16,7 +16,7 @@ const DAY_US = 86_400_000_000;
 
 function isDecodable({ seq, stamp }: NodeRecord): boolean {
   const fits = (value: number, most: number): boolean =>
-    Number.isInteger(value) && value >= 0 && value <= most;
+    Number.isInteger(value) && value >= 1 && value <= most;
   return fits(seq, MAX_SEQUENCE) && fits(stamp, MAX_STAMP);
 }
 
@@ -60,6 +60,7 @@ test('numbers never leave their range, whatever seq and wall clock are handed in
   const clock = new SimClock();
   const directory = new Directory('vr-a', clock);
   clock.stepWall(MAX_STAMP);
+  assert.equal(directory.originate(BLUE, NODE, M9, 0).seq, 1);
   for (let i = 0; i < 3; i++) assert.ok(isDecodable(directory.originate(BLUE, NODE, M9, MAX_SEQUENCE + 1)));
   assert.ok(isDecodable(directory.draft(BLUE, NODE, M9, MAX_SEQUENCE + 1)));
   assert.equal(directory.get(BLUE, NODE)?.seq, MAX_SEQUENCE);
