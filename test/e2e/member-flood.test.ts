@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { projectRoot } from '../lab/daemon.js';
-import type { Lab } from '../lab/lab.js';
+import { Ip } from '../../src/net/ip.js';
+import type { TableMessage } from '../../src/protocol/table-message.js';
+import { Member } from '../lab/member/member.js';
 import type { SiteLetter } from '../lab/plan.js';
 import { TcpStream } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
@@ -15,6 +16,8 @@ import { cannotRun, ping, round, untilKnownAt, withLab } from './support.js';
 /** What no honest member comes near. */
 const LEAST_PER_SECOND = 20_000;
 const FLOOD_MS = 10_000;
+/** Ordered at once. */
+const AT_ONCE = 10_000;
 /** Also what else grows in ten seconds of work. */
 const MOST_GROWTH_MIB = 60;
 /** Two processors carry three routers, the flood's making, and both ends of the stream. */
@@ -26,24 +29,26 @@ function residentMiB(pid: number | undefined): number {
   return Number(kib) / 1024;
 }
 
-/** Starts the flood in the place of site c's router; answers how many messages it has sent so far, and its end. */
-function startFlood(lab: Lab): { sent(): number; end(): void } {
-  const program = `${projectRoot}dist/test/lab/flooding-member.js`;
-  const child = lab.spawn('vr-c', [process.execPath, program, lab.daemon('c').directory, 'vr-a']);
-  let sent = 0;
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    sent = Number(/"sent":(\d+)/.exec(text)?.[1] ?? sent);
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
+const QUESTION: TableMessage = {
+  type: 'whoHas',
+  queryId: 1,
+  vnet: 1,
+  mac: undefined,
+  ips: [Ip.of('10.1.0.9')],
+};
+
+/** As many as the member can send, until it is ended; answers how many there were. */
+function startFlood(member: Member): { readonly sent: () => number; end(): Promise<void> } {
+  let [sent, isOver] = [0, false];
+  const flooding = (async (): Promise<void> => {
+    for (; !isOver; sent += AT_ONCE) await member.flood('a', QUESTION, AT_ONCE);
+  })();
   return {
-    sent: () => {
-      assert.equal(child.exitCode, null, `the flood ended: ${stderr}`);
-      return sent;
+    sent: () => sent,
+    end: () => {
+      isOver = true;
+      return flooding;
     },
-    end: () => void child.kill('SIGKILL'),
   };
 }
 
@@ -55,8 +60,10 @@ test('a member that floods with control messages', { skip: cannotRun }, (t) =>
     const stream = await TcpStream.open(lab, 'b1', 'a1', '10.1.0.11');
     const toMover = await TcpStream.open(lab, 'b2', 'vm', '10.1.0.9');
     await lab.daemon('c').kill();
+    const member = Member.start(lab, 'c');
+    await member.waitUp(['a']);
     const before = residentMiB(flooded.pid);
-    const flood = startFlood(lab);
+    const flood = startFlood(member);
     try {
       await waitFor('the flood', () => flood.sent() > LEAST_PER_SECOND);
       const [firstSent, started] = [flood.sent(), performance.now()];
@@ -94,8 +101,9 @@ test('a member that floods with control messages', { skip: cannotRun }, (t) =>
       const peer = (await flooded.peers()).find(({ id }) => id === 'vr-b');
       assert.equal(peer?.state, 'up', 'another peer was lost');
     } finally {
-      flood.end();
+      await flood.end();
     }
+    await member.leave();
     await stream.finish();
     await toMover.finish();
   }),
