@@ -9,6 +9,7 @@ import { compileLater } from '../dataplane/worker/tiering.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
 import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
+import { Ending } from './life/ending.js';
 import { RealTimePrecedence } from './life/real-time.js';
 import { ServiceManager } from './life/service-manager.js';
 import { Supervision } from './life/supervision.js';
@@ -21,7 +22,6 @@ import { Router } from './router.js';
 
 const DEFAULT_CONFIG = '/etc/vine';
 const EX_USAGE = 2;
-const EX_FAILURE = 1;
 
 interface Arguments {
   readonly config: string;
@@ -120,47 +120,37 @@ function takeRealTime(router: Router, { logger }: Log): readonly RealTimePrecede
   return precedences;
 }
 
+function collectBetweenMoves(): readonly YoungGeneration[] {
+  const space = youngSpace();
+  if (space === undefined) return [];
+  const young = new YoungGeneration(systemClock, space);
+  young.start();
+  return [young];
+}
+
 async function run(
   { config: directory, testTimes: times }: Arguments,
   { config, warnings }: Loaded,
   version: string,
 ): Promise<void> {
   const log = createLog(config.router.id, config.router.log.level);
+  const ending = new Ending({
+    clock: systemClock,
+    logger: log.logger,
+    flush: log.flush,
+    exit: (status) => process.exit(status),
+  });
+  process.on('uncaughtException', (error) => ending.fail(error));
+  process.on('unhandledRejection', (error) => ending.fail(error));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.ask(signal));
   const supervision = supervise(log);
-  let realTime: readonly RealTimePrecedence[] = [];
-  const space = youngSpace();
-  const young = space && new YoungGeneration(systemClock, space);
   let router: Router | undefined;
-  let stopping = false;
-  const end = async (code: number): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    supervision.stopping();
-    for (const precedence of realTime) precedence.stop();
-    young?.stop();
-    await router?.stop();
-    log.flush();
-    process.exit(code);
-  };
-  const fail = (error: unknown): void => {
-    log.logger.fatal(
-      {
-        event: 'failed',
-        error: error instanceof Error ? error.message : String(error),
-        stack: error instanceof Error ? error.stack : undefined,
-      },
-      'the router cannot go on',
-    );
-    void end(EX_FAILURE);
-  };
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      log.logger.info({ event: 'stopping', signal }, 'stopping');
-      void end(0);
-    });
-  }
+  let helpers: readonly { stop(): void }[] = [];
+  ending.before('supervision', () => supervision.stopping());
+  ending.before('helpers', () => {
+    for (const helper of helpers) helper.stop();
+  });
+  ending.before('router', () => router?.stop());
   // What comes of a reload goes to the log; nobody waits for an answer.
   process.on('SIGHUP', () => {
     supervision.reloading();
@@ -168,14 +158,19 @@ async function run(
   });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
-  const forLabs = times ?? {};
   // Before the router's own objects: they are then made as use makes them.
   warmUp(systemClock.wallMs());
-  router = new Router({ config, warnings, version, load, log: log.logger, times: forLabs, onFailure: fail });
-  await router.start();
-  if (stopping) return;
-  realTime = takeRealTime(router, log);
-  young?.start();
+  router = new Router({
+    config,
+    warnings,
+    version,
+    load,
+    log: log.logger,
+    times: times ?? {},
+    onFailure: (error) => ending.fail(error),
+  });
+  if (!(await router.start()) || ending.isEnding) return;
+  helpers = [...takeRealTime(router, log), ...collectBetweenMoves()];
   supervision.ready(router);
 }
 

@@ -10,6 +10,7 @@ import { type ControlServer, startControlServer } from '../control/server.js';
 import type { NativeAddon } from '../dataplane/engine.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
+import type { PlaneListener } from '../dataplane/worker/plane-worker.js';
 import { takePrecedence } from '../dataplane/worker/precedence.js';
 import { compileSoon } from '../dataplane/worker/tiering.js';
 import { Mobility } from '../mobility/mobility.js';
@@ -24,12 +25,14 @@ import { Hwdt } from '../tables/hwdt.js';
 import { LanGrowth } from '../tables/lan-growth.js';
 import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
+import type { RouterConfig } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { lanWarnings } from './lan/lans.js';
 import { InitialSync } from './life/initial-sync.js';
+import { StartSequence, type Step, takeDown } from './life/sequence.js';
 import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
@@ -86,6 +89,7 @@ export class Router {
   readonly #mobility: Mobility;
   readonly #tunnel: Tunnel;
   readonly #initialSync: InitialSync;
+  readonly #startup: StartSequence;
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
@@ -163,52 +167,14 @@ export class Router {
     hwdt.subscribe((_vnet, _ip, change) => {
       if (change === 'seen') this.#plane.wakeHolding();
     });
+    this.#startup = new StartSequence(this.#startSteps());
     this.#local = new LocalRecords(gndt, directory, () => this.#store.schedule(() => this.#local.all()));
     if (hasStrangers) this.#store.schedule(() => this.#local.all());
   }
 
-  /** Settles when the router is ready: tables complete, workers running. */
-  async start(): Promise<void> {
-    const { config, log, version } = this.#options;
-    this.#control = await startControlServer({
-      socket: config.router.control.socket,
-      group: config.router.control.group,
-      router: this.#view,
-      onFault: (call, fault) =>
-        log.error({ event: 'control_fault', call, err: fault }, 'a control call failed'),
-    });
-    this.#warnings.push(
-      ...this.#control.warnings,
-      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...lanWarnings(this.#sockets.lans),
-    );
-    const metricsProblem = await this.#metricsHost.start(config.router.metrics);
-    if (metricsProblem !== undefined) this.#warnings.push(metricsProblem);
-    for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
-    compileSoon();
-    const listener = planeListener(
-      {
-        gndt: this.#tables.gndt,
-        tunnel: this.#tunnel,
-        lanSide: this.#lanSide,
-        mobility: this.#mobility,
-        sockets: this.#sockets,
-      },
-      this.#options.onFailure,
-    );
-    await this.#plane.startTunnel(listener);
-    this.#tunnel.start();
-    // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
-    await this.#initialSync.done;
-    await this.#plane.serve(listener);
-    await this.#startTuns();
-    this.#lanSide.open();
-    this.#mobility.start();
-    this.#lanSide.start();
-    this.#drops.start();
-    takePrecedence();
-    this.#serving = true;
-    this.#hub.emit('info', 'ready', 'the router is ready', { version });
+  /** True when the router is ready: tables complete, workers running. False: it was stopped meanwhile. */
+  start(): Promise<boolean> {
+    return this.#startup.run();
   }
 
   status(): StatusView {
@@ -225,32 +191,108 @@ export class Router {
     return this.#plane.threads().flatMap(({ thread }) => (thread === 0 ? [] : [thread]));
   }
 
-  /** Says goodbye, saves, closes everything. Settles within a second. */
+  /**
+   * Says goodbye, saves, closes everything, as far as it had come; nothing begins after this. Settles within a second, and
+   * rejects when something could not be ended; the rest then is.
+   */
   async stop(): Promise<void> {
     this.#serving = false;
     this.#initialSync.stop();
-    this.#reloader.stop();
-    this.#metrics.stop();
-    this.#mobility.stop();
-    this.#lanSide.stop();
-    this.#rescue.stop();
-    this.#tunnel.stop('the router is stopping');
-    await this.#plane.stop();
-    // Last: the end of the tunnel and of the workers may still be an event.
-    this.#mobilityEvents.flush();
-    this.#drops.stop();
-    await this.#store.idle();
-    this.#store.save(this.#local.all());
-    this.#guards.stop();
-    this.#tunRoutes.stop();
-    this.#sockets.close();
-    await this.#metricsHost.stop();
-    await this.#control?.close();
+    await this.#startup.abort();
+    await takeDown([
+      { name: 'reload', run: () => this.#reloader.stop() },
+      { name: 'metrics', run: () => this.#metrics.stop() },
+      { name: 'mobility', run: () => this.#mobility.stop() },
+      { name: 'LANs', run: () => this.#lanSide.stop() },
+      { name: 'rescue', run: () => this.#rescue.stop() },
+      { name: 'tunnel', run: () => this.#tunnel.stop('the router is stopping') },
+      { name: 'packet workers', run: () => this.#plane.stop() },
+      // Behind what may still be an event: the end of the tunnel and of the workers.
+      { name: 'events', run: () => this.#mobilityEvents.flush() },
+      { name: 'drops', run: () => this.#drops.stop() },
+      { name: 'state', run: () => this.#saveState() },
+      { name: 'kernel guard', run: () => this.#guards.stop() },
+      { name: 'TUN routes', run: () => this.#tunRoutes.stop() },
+      { name: 'sockets', run: () => this.#sockets.close() },
+      { name: 'metrics listener', run: () => this.#metricsHost.stop() },
+      { name: 'control socket', run: () => this.#control?.close() },
+    ]);
   }
 
   /** Reads the files again and applies what differs; what came of it is also an event. */
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
     return this.#reloader.reload(request);
+  }
+
+  /** In this order; each begins when the one before it has ended, and none after `stop`. */
+  #startSteps(): readonly Step[] {
+    const { config, log } = this.#options;
+    return [
+      { name: 'control socket', run: () => this.#startControl() },
+      { name: 'kernel guard', run: () => this.#startGuard() },
+      { name: 'metrics', run: () => this.#startMetrics(config.router.metrics) },
+      {
+        name: 'warnings',
+        run: () => {
+          for (const warning of this.#allWarnings()) log.warn({ event: 'warning' }, warning);
+          compileSoon();
+        },
+      },
+      { name: 'tunnel worker', run: () => this.#plane.startTunnel(this.#listener()) },
+      { name: 'tunnel', run: () => this.#tunnel.start() },
+      // A newer sequence number that a peer has must win before anything is said here (after a restart above all).
+      { name: 'initial sync', run: () => this.#initialSync.done },
+      { name: 'LAN worker', run: () => this.#plane.serve(this.#listener()) },
+      { name: 'TUN ports', run: () => this.#startTuns() },
+      { name: 'LANs', run: () => this.#serve() },
+    ];
+  }
+
+  #listener(): PlaneListener {
+    const listeners = {
+      gndt: this.#tables.gndt,
+      tunnel: this.#tunnel,
+      lanSide: this.#lanSide,
+      mobility: this.#mobility,
+      sockets: this.#sockets,
+    };
+    return planeListener(listeners, this.#options.onFailure);
+  }
+
+  async #startControl(): Promise<void> {
+    const { config, log } = this.#options;
+    const { socket, group } = config.router.control;
+    const onFault = (call: string, fault: unknown): void =>
+      log.error({ event: 'control_fault', call, err: fault }, 'a control call failed');
+    this.#control = await startControlServer({ socket, group, router: this.#view, onFault });
+    this.#warnings.push(...this.#control.warnings);
+  }
+
+  async #startGuard(): Promise<void> {
+    this.#warnings.push(
+      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
+      ...lanWarnings(this.#sockets.lans),
+    );
+  }
+
+  async #startMetrics(address: RouterConfig['metrics']): Promise<void> {
+    const problem = await this.#metricsHost.start(address);
+    if (problem !== undefined) this.#warnings.push(problem);
+  }
+
+  #serve(): void {
+    this.#lanSide.open();
+    this.#mobility.start();
+    this.#lanSide.start();
+    this.#drops.start();
+    takePrecedence();
+    this.#serving = true;
+    this.#hub.emit('info', 'ready', 'the router is ready', { version: this.#options.version });
+  }
+
+  async #saveState(): Promise<void> {
+    await this.#store.idle();
+    this.#store.save(this.#local.all());
   }
 
   #setLogLevel(level: string): void {

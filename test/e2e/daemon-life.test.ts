@@ -113,3 +113,28 @@ test(
       await ping(lab, 'a1', '10.2.0.11');
     }),
 );
+
+/** The moments of a start at which a signal may come: each is a state that its API shows. */
+const MOMENTS = [
+  { name: 'when its control socket is there', workers: 0 },
+  { name: 'while it waits for what its peers know', workers: 1 },
+] as const;
+
+for (const { name, workers } of MOMENTS) {
+  test(`SIGTERM ${name}: it ends at once, and never says that it is ready`, { skip: cannotRun }, (t) =>
+    withLab(t, { topology: 'two-site', daemons: false }, async (lab) => {
+      const daemon = lab.daemon('a');
+      daemon.start();
+      // Its peer is not there, so that it waits for it for two seconds.
+      await waitFor('the daemon starts', async () => (await daemon.status()).workers.length >= workers);
+      assert.equal((await daemon.status()).ready, false);
+      const tookMs = await daemon.kill('SIGTERM');
+      t.diagnostic(`stopped in ${Math.round(tookMs)} ms`);
+      assert.ok(tookMs < stopLimitMs, `it took ${Math.round(tookMs)} ms`);
+      const log = daemon.logTail(1_000);
+      assert.match(log, /"event":"stopping"/);
+      assert.doesNotMatch(log, /"event":"ready"/);
+      assert.doesNotMatch(log, /"event":"failed"/);
+    }),
+  );
+}

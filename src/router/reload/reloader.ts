@@ -8,6 +8,7 @@
  */
 import { type ConfigDifference, configDifference } from '../../config/difference.js';
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
+import { messageOf } from '../../config/system-error.js';
 import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
@@ -147,7 +148,7 @@ export class Reloader {
     warnings: readonly string[],
     lenient: boolean,
   ): Promise<string | undefined> {
-    const prepared = await this.#options.prepare(this.#config, config, lenient);
+    const prepared = await this.#prepare(config, lenient);
     if (typeof prepared === 'string') return prepared;
     if (!this.#options.isReady()) {
       prepared.abandon();
@@ -157,6 +158,15 @@ export class Reloader {
     this.#config = config;
     this.#configWarnings = warnings;
     return undefined;
+  }
+
+  /** Nobody waits for the way back: what rejects there would end the router. */
+  async #prepare(config: VineConfig, lenient: boolean): Promise<Prepared | string> {
+    try {
+      return await this.#options.prepare(this.#config, config, lenient);
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   /** With a reload that waits already, the way back is still the one from before that. */

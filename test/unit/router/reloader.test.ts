@@ -181,3 +181,17 @@ test('a second reload with a time keeps the first way back; one without is refus
   await bench.pass(1);
   assert.deepEqual(bench.applied, ['debug', 'warn', 'info']);
 });
+
+test('what fails while a configuration is made ready is a refusal, not the end of the router', async () => {
+  const bench = new Bench();
+  bench.say('debug');
+  bench.prepared = Promise.reject(new Error('no more processes'));
+  assert.equal(await errorOf(bench.reload()), 'no more processes');
+  assert.deepEqual(bench.applied, []);
+  bench.prepared = Promise.resolve();
+  assert.equal(await errorOf(bench.reload({ confirmSeconds: 60 })), undefined, 'the next one is taken');
+  bench.prepared = Promise.reject(new Error('no more processes'));
+  await bench.pass(60_000);
+  await bench.pass(0);
+  assert.equal(bench.events.at(-1), 'reload_undo_failed');
+});
