@@ -12,6 +12,7 @@ import { ForwardingCompiler } from '../src/tables/forwarding-compiler.js';
 import { ForwardingTable, ROUTE_WORDS, RouteKind } from '../src/tables/forwarding-table.js';
 import { Gndt } from '../src/tables/gndt.js';
 import { Hwdt } from '../src/tables/hwdt.js';
+import { Lans } from '../src/tables/lan.js';
 import { Lndt } from '../src/tables/lndt.js';
 import type { NetworkConfig, NodeRecord } from '../src/tables/model.js';
 import { SimClock } from '../test/support/sim-clock.js';
@@ -100,7 +101,7 @@ function measure(routes: number, family: 4 | 6): Figures {
   const global = gndt(family);
   const lndt = new Lndt([], global, directory);
   const table = ForwardingTable.create();
-  const inputs = { gndt: global, lndt, hwdt: new Hwdt(clock), directory, table, clock, lans: [] };
+  const inputs = { gndt: global, lndt, hwdt: new Hwdt(clock), directory, table, clock, lans: new Lans() };
   directory.load(Array.from({ length: routes }, (_, n) => away(family, n, 0)));
   const rebuildStart = process.hrtime.bigint();
   const compiler = new ForwardingCompiler(inputs);

@@ -16,6 +16,7 @@ import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { Gndt } from '../../src/tables/gndt.js';
 import { Hwdt } from '../../src/tables/hwdt.js';
+import { Lans } from '../../src/tables/lan.js';
 import { Lndt } from '../../src/tables/lndt.js';
 import type { GndtConfig, NodeRecord, RouterId } from '../../src/tables/model.js';
 import { SimClock } from '../../test/support/sim-clock.js';
@@ -164,7 +165,16 @@ export class ScaleSite {
     const mac = 0x020000000001 as Mac;
     const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet: VNET, mac, addresses: [] }];
     const { directory } = this;
-    new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans, tuns: [] }).rebuild();
+    new ForwardingCompiler({
+      clock,
+      gndt,
+      lndt,
+      hwdt,
+      directory,
+      table,
+      lans: new Lans(lans),
+      tuns: [],
+    }).rebuild();
     const others = world.ids.filter((other) => other !== id);
     this.mobility = new Mobility({
       gndt,

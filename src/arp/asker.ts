@@ -1,18 +1,13 @@
 /** What resolver, scanner and prober have in common: the LANs that they ask on, and how they send. */
 import type { Clock } from '../net/clock.js';
 import type { Family, Ip } from '../net/ip.js';
-import { BROADCAST_MAC, type Mac } from '../net/mac.js';
-import type { LanIndex, VnetId } from '../tables/model.js';
+import { BROADCAST_MAC } from '../net/mac.js';
+import type { Lan, Lans } from '../tables/lan.js';
+import type { LanIndex } from '../tables/model.js';
 import { probe } from './announce.js';
 
-export interface AskingLan {
-  readonly index: LanIndex;
-  readonly vnet: VnetId;
-  /** The VR's own MAC there. */
-  readonly mac: Mac;
-  /** The gateway machine's own addresses there, link-local included. */
-  readonly addresses: readonly Ip[];
-}
+/** The LANs as they are when something is asked. */
+export type AskingLans = Pick<Lans, 'current' | 'of' | 'get'>;
 
 export interface AskingPorts {
   readonly clock: Clock;
@@ -21,12 +16,12 @@ export interface AskingPorts {
 }
 
 /** The address to ask from; undefined = ask as nobody. IPv6 asks from the link-local address where there is one. */
-export function ownAddress(lan: AskingLan, family: Family): Ip | undefined {
+export function ownAddress(lan: Lan, family: Family): Ip | undefined {
   const fitting = lan.addresses.filter((ip) => ip.family === family);
   return (family === 6 ? fitting.find((ip) => ip.isLinkLocal) : undefined) ?? fitting[0];
 }
 
 /** Asks everyone on the LAN. */
-export function askLan(ports: AskingPorts, lan: AskingLan, ip: Ip, from = ownAddress(lan, ip.family)): void {
+export function askLan(ports: AskingPorts, lan: Lan, ip: Ip, from = ownAddress(lan, ip.family)): void {
   ports.sendFrame(lan.index, probe(ip, lan.mac, BROADCAST_MAC, from));
 }

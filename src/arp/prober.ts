@@ -11,7 +11,7 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { BindingSource, LanIndex, VnetId } from '../tables/model.js';
 import { probe } from './announce.js';
-import { type AskingLan, type AskingPorts, ownAddress } from './asker.js';
+import { type AskingLans, type AskingPorts, ownAddress } from './asker.js';
 
 export const SILENT_AFTER_MS = 15 * 60_000;
 export const PROBES = 3;
@@ -50,18 +50,15 @@ export class Prober {
   readonly #ports: AskingPorts;
   readonly #view: ProbeView;
   readonly #gone: (binding: ProbedBinding) => void;
-  readonly #probing: ReadonlyMap<AskingLan, Probing>;
+  readonly #lans: AskingLans;
+  readonly #probing: ReadonlyMap<LanIndex, Probing>;
   #check: Timer | undefined;
 
   /** @param gone called once for a native node that answered no probe; its owner forgets the binding */
-  constructor(
-    ports: AskingPorts,
-    lans: readonly AskingLan[],
-    view: ProbeView,
-    gone: (binding: ProbedBinding) => void,
-  ) {
+  constructor(ports: AskingPorts, lans: AskingLans, view: ProbeView, gone: (binding: ProbedBinding) => void) {
     this.#ports = ports;
-    this.#probing = new Map(lans.map((lan) => [lan, new Map()]));
+    this.#lans = lans;
+    this.#probing = new Map(lans.current().map(({ index }) => [index, new Map()]));
     this.#view = view;
     this.#gone = gone;
   }
@@ -84,16 +81,17 @@ export class Prober {
     for (const [lan, probing] of this.#probing) this.#checkLan(lan, probing);
   }
 
-  #checkLan(lan: AskingLan, probing: Probing): void {
-    for (const binding of this.#view.stale(lan.index, SILENT_AFTER_MS)) {
+  #checkLan(lan: LanIndex, probing: Probing): void {
+    for (const binding of this.#view.stale(lan, SILENT_AFTER_MS)) {
       if (probing.size >= MAX_PROBED_AT_ONCE) return;
       if (binding.source === 'static' || binding.silent || probing.has(keyOf(binding))) continue;
       this.#probe(lan, probing, binding, 0);
     }
   }
 
-  #probe(lan: AskingLan, probing: Probing, binding: ProbedBinding, sent: number): void {
-    if (this.#wasHeard(binding)) {
+  #probe(index: LanIndex, probing: Probing, binding: ProbedBinding, sent: number): void {
+    const lan = this.#lans.get(index);
+    if (lan === undefined || this.#wasHeard(binding)) {
       probing.delete(keyOf(binding));
       return;
     }
@@ -102,7 +100,7 @@ export class Prober {
       this.#unanswered(binding);
       return;
     }
-    const next = (): void => this.#probe(lan, probing, binding, sent + 1);
+    const next = (): void => this.#probe(index, probing, binding, sent + 1);
     probing.set(keyOf(binding), this.#ports.clock.after('probe', PROBE_EVERY_MS, next));
     const from = ownAddress(lan, binding.ip.family);
     this.#ports.sendFrame(lan.index, probe(binding.ip, lan.mac, binding.mac, from));

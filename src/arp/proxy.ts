@@ -12,6 +12,7 @@
  */
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import type { Lan } from '../tables/lan.js';
 import type {
   LanIndex,
   NetworkConfig,
@@ -40,12 +41,7 @@ export interface ProxyView {
   readonly hwdt: { get(vnet: VnetId, ip: Ip): { readonly lan: LanIndex } | undefined };
 }
 
-export interface ProxyLan {
-  readonly index: LanIndex;
-  readonly vnet: VnetId;
-  /** The gateway machine's own addresses there. */
-  readonly addresses: readonly Ip[];
-}
+type ProxyLan = Pick<Lan, 'index' | 'vnet' | 'addresses'>;
 
 interface Question {
   readonly askerMac: Mac;

@@ -9,7 +9,7 @@ import { Ip } from '../net/ip.js';
 import { BROADCAST_MAC } from '../net/mac.js';
 import type { VnetId } from '../tables/model.js';
 import { probe } from './announce.js';
-import { type AskingLan, type AskingPorts, ownAddress } from './asker.js';
+import { type AskingLans, type AskingPorts, ownAddress } from './asker.js';
 
 const NOBODY = Ip.v4(0);
 
@@ -30,14 +30,13 @@ const REMEMBERED = 4_096;
 interface Asking {
   readonly vnet: VnetId;
   readonly ip: Ip;
-  readonly lans: readonly AskingLan[];
   readonly sinceMs: number;
   timer: Timer | undefined;
 }
 
 export class Resolver {
   readonly #ports: AskingPorts;
-  readonly #lans: readonly AskingLan[];
+  readonly #lans: AskingLans;
   /** By vnet, then by address; the one that is asked for the longest first. */
   readonly #asking = new Map<VnetId, Map<string, Asking>>();
   readonly #turnedAway = new BoundedMap<string, true>(REMEMBERED);
@@ -45,7 +44,7 @@ export class Resolver {
   #displaced = 0;
   #unanswered = 0;
 
-  constructor(ports: AskingPorts, lans: readonly AskingLan[]) {
+  constructor(ports: AskingPorts, lans: AskingLans) {
     this.#ports = ports;
     this.#lans = lans;
   }
@@ -54,8 +53,7 @@ export class Resolver {
   want(vnet: VnetId, ip: Ip): void {
     const asking = this.#of(vnet);
     if (asking.has(ip.key)) return;
-    const lans = this.#lans.filter((lan) => lan.vnet === vnet);
-    if (lans.length === 0 || ip.isGroup || ip.isUnspecified) return;
+    if (this.#lans.of(vnet).length === 0 || ip.isGroup || ip.isUnspecified) return;
     const sinceMs = this.#ports.clock.nowMs();
     const key = `${vnet} ${ip.key}`;
     const places = this.#turnedAway.get(key) === undefined ? RESOLVE_MAX_FIRST : RESOLVE_MAX_OUTSTANDING;
@@ -65,7 +63,7 @@ export class Resolver {
       return;
     }
     this.#turnedAway.delete(key);
-    const wanted: Asking = { vnet, ip, lans, sinceMs, timer: undefined };
+    const wanted: Asking = { vnet, ip, sinceMs, timer: undefined };
     asking.set(ip.key, wanted);
     this.#ask(wanted, 0);
   }
@@ -107,7 +105,7 @@ export class Resolver {
     let asking = this.#asking.get(vnet);
     if (asking === undefined) {
       asking = new Map();
-      if (this.#lans.some((lan) => lan.vnet === vnet)) this.#asking.set(vnet, asking);
+      if (this.#lans.of(vnet).length > 0) this.#asking.set(vnet, asking);
     }
     return asking;
   }
@@ -131,7 +129,7 @@ export class Resolver {
     }
     const waitMs = (RESOLVE_AT_MS[round + 1] ?? RESOLVE_GIVE_UP_MS) - elapsedMs;
     asking.timer = this.#ports.clock.after('resolve', waitMs, () => this.#ask(asking, round + 1));
-    for (const lan of asking.lans) {
+    for (const lan of this.#lans.of(asking.vnet)) {
       // A visitor without a route to this LAN's addresses does not answer a question from one of them (reverse
       // path check), but a question from nobody: so the second is one.
       const from = round === 1 && asking.ip.family === 4 ? NOBODY : ownAddress(lan, asking.ip.family);

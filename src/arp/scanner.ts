@@ -8,9 +8,10 @@ import type { Timer } from '../net/clock.js';
 import { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { Prefix } from '../net/prefix.js';
+import type { Lan } from '../tables/lan.js';
 import type { LndtEntry, VnetId } from '../tables/model.js';
 import { probe } from './announce.js';
-import { type AskingLan, type AskingPorts, askLan } from './asker.js';
+import { type AskingLans, type AskingPorts, askLan } from './asker.js';
 
 export const SCAN_EVERY_MS = 600_000;
 /** Larger prefixes are not walked: their nodes become known when they speak. */
@@ -47,12 +48,12 @@ type Step = Ask | 'later';
 
 export class Scanner {
   readonly #ports: AskingPorts;
-  readonly #lans: readonly AskingLan[];
+  readonly #lans: AskingLans;
   readonly #view: ScanView;
   #timer: Timer | undefined;
   #arrivalsAsked = false;
 
-  constructor(ports: AskingPorts, lans: readonly AskingLan[], view: ScanView) {
+  constructor(ports: AskingPorts, lans: AskingLans, view: ScanView) {
     this.#ports = ports;
     this.#lans = lans;
     this.#view = view;
@@ -107,9 +108,9 @@ export class Scanner {
     let passedOver = 0;
     for (const entry of this.#view.entries()) {
       if (entry.prefix.size > SCAN_MAX_PREFIX_SIZE) continue;
-      const lans = this.#lans.filter((lan) => lan.vnet === entry.vnet);
-      if (lans.length === 0) continue;
+      if (this.#lans.of(entry.vnet).length === 0) continue;
       for (const ip of hostsOf(entry.prefix)) {
+        const lans = this.#lans.of(entry.vnet);
         if (isOwn(ip, lans) || this.#view.known(entry.vnet, ip)) {
           if (++passedOver % MOST_PASSED_OVER === 0) yield 'later';
           continue;
@@ -121,11 +122,10 @@ export class Scanner {
   }
 
   *#arrivals(): Generator<Ask> {
-    const vnets = new Set(this.#lans.map(({ vnet }) => vnet));
+    const vnets = new Set(this.#lans.current().map(({ vnet }) => vnet));
     for (const { vnet, ip, mac } of newest(this.#view.elsewhere(), vnets)) {
-      for (const lan of this.#lans) {
-        if (lan.vnet === vnet)
-          yield () => this.#ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
+      for (const lan of this.#lans.of(vnet)) {
+        yield () => this.#ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
       }
     }
   }
@@ -152,7 +152,7 @@ function* chain<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
   yield* second;
 }
 
-function isOwn(ip: Ip, lans: readonly AskingLan[]): boolean {
+function isOwn(ip: Ip, lans: readonly Lan[]): boolean {
   return lans.some((lan) => lan.addresses.some((own) => own.equals(ip)));
 }
 

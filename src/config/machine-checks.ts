@@ -1,5 +1,6 @@
 /** What is wrong with the machine, for `vinectl doctor`: the router's view of it, or vinectl's own when none runs. */
 import { accessSync, constants } from 'node:fs';
+import type { LanConfig } from '../tables/model.js';
 import { error, type Finding, ok, warning } from './finding.js';
 import type { LinkState } from './machine.js';
 import { messageOf } from './system-error.js';
@@ -9,11 +10,6 @@ const MIN_MTU_BYTES = 1280;
 
 /** Of capabilities(7), those that the router cannot do without. */
 export type NeededCapability = 'CAP_NET_ADMIN' | 'CAP_NET_RAW';
-
-export interface LanToCheck {
-  readonly interface: string;
-  readonly vnet: string;
-}
 
 export function checkCapabilities(missing: readonly NeededCapability[]): Finding {
   const check = 'capabilities';
@@ -32,7 +28,7 @@ export function checkCapabilities(missing: readonly NeededCapability[]): Finding
 
 /** @param largestInnerBytes largest packet that other sites send here; 0 when not known */
 export function checkLans(
-  lans: readonly LanToCheck[],
+  lans: readonly LanConfig[],
   links: ReadonlyMap<string, LinkState> | string,
   largestInnerBytes: number,
 ): Finding[] {
@@ -42,7 +38,7 @@ export function checkLans(
 }
 
 function checkLan(
-  { interface: name, vnet }: LanToCheck,
+  { interface: name, vnet }: LanConfig,
   link: LinkState | undefined,
   largestInnerBytes: number,
 ): Finding {

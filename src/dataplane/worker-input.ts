@@ -1,7 +1,6 @@
 /** What a packet worker and the control thread have in common: what it is given at its start, and shared memory. */
 import type { MessagePort } from 'node:worker_threads';
 import type { EngineOptions } from './engine.js';
-import type { AddressWords } from './punt/punt.js';
 
 /** What a worker says of itself. */
 export type WorkerMessage =
@@ -19,11 +18,8 @@ export interface WorkerInput {
   readonly lanVnets: readonly number[];
   /** Indexes from here on are TUN ports. */
   readonly tunsFrom: number;
-  /** The gateway machine's own IPv4 and IPv6 address on each LAN, for ICMP errors; undefined where it has none. */
-  readonly lanAddresses: readonly {
-    readonly v4: AddressWords | undefined;
-    readonly v6: AddressWords | undefined;
-  }[];
+  /** The `LanAddressTable`. */
+  readonly lanAddresses: SharedArrayBuffer;
   /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
   readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;

@@ -4,8 +4,8 @@ import type { PlaneOptions } from '../dataplane/plane.js';
 import type { Clock } from '../net/clock.js';
 import type { ForwardingTable } from '../tables/forwarding-table.js';
 import type { Gndt } from '../tables/gndt.js';
-import { sourceAddress } from './address-words.js';
 import type { LanRescue } from './lan/lan-rescue.js';
+import { followOwnAddresses } from './lan/own-addresses.js';
 import type { Sockets } from './machine/sockets.js';
 import type { Relays } from './relays.js';
 
@@ -27,11 +27,8 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     lans: lanSockets,
     tuns: tuns.map(({ socket }) => socket),
     udp,
-    lanVnets: [...lans, ...tuns].map(({ vnet }) => vnet),
-    lanAddresses: lans.map(({ addresses }) => ({
-      v4: sourceAddress(addresses, 4),
-      v6: sourceAddress(addresses, 6),
-    })),
+    lanVnets: [...lans.current(), ...tuns].map(({ vnet }) => vnet),
+    lanAddresses: followOwnAddresses(lans).memory,
     vnets: gndt.config.vnets.map(({ id }) => id),
     relays: parts.relays.memory,
     table: parts.forwarding.memory,

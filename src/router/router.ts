@@ -28,9 +28,10 @@ import { Lndt } from '../tables/lndt.js';
 import type { RouterConfig } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
+import { lanWarnings } from './lan/interfaces.js';
 import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
-import { lanWarnings } from './lan/lans.js';
+import { LanWatch } from './lan/lan-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { StartSequence, type Step, takeDown } from './life/sequence.js';
 import { Guards } from './machine/guards.js';
@@ -85,6 +86,7 @@ export class Router {
   readonly #relays: Relays;
   readonly #plane: DataPlane;
   readonly #lanSide: LanSide;
+  readonly #lanWatch: LanWatch;
   readonly #mobilityEvents: MobilityEvents;
   readonly #mobility: Mobility;
   readonly #tunnel: Tunnel;
@@ -125,7 +127,7 @@ export class Router {
     this.#compiler.rebuild();
     this.#rescue = this.#createRescue(native);
     this.#relays = new Relays(native, gndt);
-    this.#tunRoutes = new TunRoutes(tuns, gndt, directory, (problem) =>
+    this.#tunRoutes = new TunRoutes(tuns, lans, gndt, directory, (problem) =>
       this.#hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', {
         reason: problem,
       }),
@@ -139,6 +141,13 @@ export class Router {
       onFrame: (lan, frame, capturedMs) => this.#mobility.frameSeen(lan, frame, capturedMs),
       onGone: (vnet, ip) => this.#mobility.nodeGone(vnet, ip),
     });
+    lans.subscribe(({ interface: lan, addresses }) =>
+      this.#hub.emit('info', 'lan_readdressed', 'the machine has other addresses on a LAN', {
+        lan,
+        addresses: addresses.map(String),
+      }),
+    );
+    this.#lanWatch = new LanWatch({ clock: this.#clock, lans, onFailure: options.onFailure });
     this.#mobilityEvents = new MobilityEvents(this.#hub, gndt, this.#clock);
     this.#mobility = this.#createMobility();
     this.#initialSync = new InitialSync(this.#clock, gndt.otherRouters().length);
@@ -203,6 +212,7 @@ export class Router {
       { name: 'reload', run: () => this.#reloader.stop() },
       { name: 'metrics', run: () => this.#metrics.stop() },
       { name: 'mobility', run: () => this.#mobility.stop() },
+      { name: 'LAN addresses', run: () => this.#lanWatch.stop() },
       { name: 'LANs', run: () => this.#lanSide.stop() },
       { name: 'rescue', run: () => this.#rescue.stop() },
       { name: 'tunnel', run: () => this.#tunnel.stop('the router is stopping') },
@@ -269,10 +279,7 @@ export class Router {
   }
 
   async #startGuard(): Promise<void> {
-    this.#warnings.push(
-      ...(await this.#guards.start(this.#tables.gndt.config.networks)),
-      ...lanWarnings(this.#sockets.lans),
-    );
+    this.#warnings.push(...(await this.#guards.start(this.#tables.gndt.config.networks)));
   }
 
   async #startMetrics(address: RouterConfig['metrics']): Promise<void> {
@@ -281,6 +288,8 @@ export class Router {
   }
 
   #serve(): void {
+    this.#lanWatch.look();
+    this.#lanWatch.start();
     this.#lanSide.open();
     this.#mobility.start();
     this.#lanSide.start();
@@ -300,7 +309,7 @@ export class Router {
   }
 
   #allWarnings(): string[] {
-    return [...this.#reloader.warnings(), ...this.#warnings];
+    return [...this.#reloader.warnings(), ...this.#warnings, ...lanWarnings(this.#sockets.lans.current())];
   }
 
   #createReloader(): Reloader {
@@ -314,6 +323,7 @@ export class Router {
       tunnel: this.#tunnel,
       mobility: this.#mobility,
       lanSide: this.#lanSide,
+      lanWatch: this.#lanWatch,
       tunRoutes: this.#tunRoutes,
       rescue: this.#rescue,
       relays: this.#relays,
@@ -371,7 +381,7 @@ export class Router {
   #createMobility(): Mobility {
     return new Mobility({
       ...this.#tables,
-      lans: this.#sockets.lans,
+      lans: this.#sockets.lans.current(),
       config: this.#options.config.router.mobility,
       limits: this.#options.config.router.limits,
       growth: this.#growth,

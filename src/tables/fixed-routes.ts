@@ -3,17 +3,13 @@ import type { Ip } from '../net/ip.js';
 import { ZERO_MAC } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
 import type { Gndt } from './gndt.js';
+import type { Lan, Lans } from './lan.js';
 import type { Lndt } from './lndt.js';
-import type { LanIndex, NetworkConfig, VnetId } from './model.js';
+import type { NetworkConfig, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 
-/** What the compiler has to know of a LAN interface. */
-export interface CompilerLan {
-  readonly index: LanIndex;
-  readonly vnet: VnetId;
-  /** The gateway machine's own addresses there. */
-  readonly addresses: readonly Ip[];
-}
+/** A LAN interface or a TUN port, with the gateway machine's own addresses there. */
+export type Port = Pick<Lan, 'index' | 'vnet' | 'addresses'>;
 
 export interface FixedRoute {
   readonly vnet: VnetId;
@@ -24,9 +20,9 @@ export interface FixedRoute {
 interface Configuration {
   readonly gndt: Gndt;
   readonly lndt: Lndt;
-  readonly lans: readonly CompilerLan[];
+  readonly lans: Pick<Lans, 'current'>;
   /** TUN ports: the way to the machine's own addresses, those of its LANs in the same vnet included. */
-  readonly tuns?: readonly CompilerLan[];
+  readonly tuns?: readonly Port[];
 }
 
 /** In the order of precedence: of two for one prefix the later one holds. */
@@ -39,7 +35,9 @@ export function fixedRoutes(configuration: Configuration): FixedRoute[] {
   return [
     ...networks.map((network) => networkRoute(configuration, network)),
     ...[...lndt.entries, ...gateways].flatMap((entry) => entryRoute(configuration, entry.vnet, entry.prefix)),
-    ...[...lans, ...tuns].flatMap((port) => port.addresses.map((ip) => ownRoute(configuration, port, ip))),
+    ...[...lans.current(), ...tuns].flatMap((port) =>
+      port.addresses.map((ip) => ownRoute(configuration, port, ip)),
+    ),
   ];
 }
 
@@ -60,7 +58,7 @@ export function baseRoute(gndt: Gndt, network: NetworkConfig | undefined): Route
 }
 
 /** The LAN where a prefix is expected: the vnet's LAN whose interface has an address in it, else the vnet's first. */
-export function lanFor(lans: readonly CompilerLan[], vnet: VnetId, prefix: Prefix): CompilerLan | undefined {
+export function lanFor(lans: readonly Port[], vnet: VnetId, prefix: Prefix): Port | undefined {
   const candidates = lans.filter((lan) => lan.vnet === vnet);
   return candidates.find((lan) => lan.addresses.some((ip) => prefix.contains(ip))) ?? candidates[0];
 }
@@ -88,7 +86,7 @@ function entryRoute(configuration: Configuration, vnet: VnetId, prefix: Prefix):
 }
 
 /** `lan` of the route is the vnet's TUN port where there is one, else the LAN that has the address. */
-function ownRoute(configuration: Configuration, port: CompilerLan, ip: Ip): FixedRoute {
+function ownRoute(configuration: Configuration, port: Port, ip: Ip): FixedRoute {
   const lan = configuration.tuns?.find(({ vnet }) => vnet === port.vnet) ?? port;
   const prefix = Prefix.host(ip);
   const network = configuration.gndt.networkOf(lan.vnet, ip);
@@ -104,7 +102,7 @@ function ownRoute(configuration: Configuration, port: CompilerLan, ip: Ip): Fixe
 /** A prefix inside `network` on this VR's LAN, with what the LNDT says of all of it. */
 function onLink({ gndt, lndt, lans }: Configuration, network: NetworkConfig, prefix: Prefix): Route {
   const base = baseRoute(gndt, network);
-  const lan = lanFor(lans, network.vnet, network.prefix);
+  const lan = lanFor(lans.current(), network.vnet, network.prefix);
   const next = lan === undefined ? {} : { kind: RouteKind.onLink, lan: lan.index };
   const entry = network.router === gndt.self ? lndt.entryFor(network.vnet, prefix) : undefined;
   if (entry === undefined) return { ...base, ...next };

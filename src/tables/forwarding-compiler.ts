@@ -3,18 +3,17 @@ import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
 import type { OwnClient } from './clients.js';
 import type { Directory, DirectoryChange } from './directory.js';
-import { baseRoute, type CompilerLan, type FixedRoute, fixedRoutes, lanFor } from './fixed-routes.js';
+import { baseRoute, type FixedRoute, fixedRoutes, lanFor, type Port } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
 import type { Gndt } from './gndt.js';
 import type { Hwdt } from './hwdt.js';
+import type { Lan, Lans } from './lan.js';
 import { NEWCOMERS_SHARE } from './limits.js';
 import type { Lndt } from './lndt.js';
 import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 import { VnetMap } from './vnet-map.js';
-
-export type { CompilerLan };
 
 /** Packets that a node has sent from where it was arrive within this time after its move is known. */
 const IN_FLIGHT_MS = 2_000;
@@ -27,8 +26,8 @@ export interface CompilerInputs {
   /** Written by this compiler alone. */
   readonly table: ForwardingTable;
   readonly clock: Clock;
-  readonly lans: readonly CompilerLan[];
-  readonly tuns?: readonly CompilerLan[];
+  readonly lans: Pick<Lans, 'current' | 'subscribe'>;
+  readonly tuns?: readonly Port[];
 }
 
 /**
@@ -59,6 +58,7 @@ export class ForwardingCompiler {
     this.#unsubscribe = [
       inputs.directory.subscribe((change) => this.#changed(change)),
       inputs.hwdt.subscribe((vnet, ip) => this.#bound(vnet, ip)),
+      inputs.lans.subscribe((after, before) => this.#readdressed(after, before)),
     ];
   }
 
@@ -102,6 +102,25 @@ export class ForwardingCompiler {
       const network = networks.get(index);
       table.setGateway(index, network?.vnet ?? 0, network?.gateway);
     }
+  }
+
+  /**
+   * The gateway machine's own addresses on a LAN are others: that concerns them alone, unless some network is expected
+   * on another LAN now.
+   */
+  #readdressed(after: Lan, before: Lan): void {
+    const { gndt, lans } = this.#inputs;
+    const now = lans.current();
+    const then = now.map((lan) => (lan.index === after.index ? before : lan));
+    const changesLan = gndt.config.networks.some(
+      ({ vnet, prefix }) => lanFor(then, vnet, prefix)?.index !== lanFor(now, vnet, prefix)?.index,
+    );
+    if (changesLan) {
+      this.reconfigure();
+      return;
+    }
+    this.#readConfiguration();
+    for (const ip of [...before.addresses, ...after.addresses]) this.#update(after.vnet, Prefix.host(ip));
   }
 
   /** A node that has changed its VR is in between for as long as packets may be under way. */
@@ -246,7 +265,7 @@ export class ForwardingCompiler {
     const binding = hwdt.get(vnet, ip);
     const pinnedMac = isNative ? lndt.entryFor(vnet, Prefix.host(ip))?.mac : undefined;
     const seenMac = binding?.mac ?? record?.mac;
-    const lan = binding?.lan ?? lanFor(lans, vnet, network.prefix)?.index;
+    const lan = binding?.lan ?? lanFor(lans.current(), vnet, network.prefix)?.index;
     if (seenMac === undefined || lan === undefined) return undefined;
     const base = baseRoute(gndt, network);
     return {

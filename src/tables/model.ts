@@ -18,6 +18,13 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** An entry of router.json's `lans` or `tun`: an interface, and the vnet whose nodes are behind it. */
+export interface LanConfig {
+  readonly interface: string;
+  /** By name. */
+  readonly vnet: string;
+}
+
 /** router.json, validated; paths are absolute. */
 export interface RouterConfig {
   readonly id: RouterId;
@@ -25,14 +32,14 @@ export interface RouterConfig {
   /** Where the secrets are that this router has with others, besides the keys. */
   readonly presharedKeyFiles: ReadonlyMap<RouterId, string>;
   readonly listen: readonly Endpoint[];
-  readonly lans: readonly { readonly interface: string; readonly vnet: string }[];
+  readonly lans: readonly LanConfig[];
   readonly control: { readonly socket: string; readonly group: string };
   readonly metrics: { readonly address: Ip; readonly port: number } | undefined;
   readonly stateDir: string;
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
-  readonly tun: readonly { readonly interface: string; readonly vnet: string }[];
+  readonly tun: readonly LanConfig[];
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';

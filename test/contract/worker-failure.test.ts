@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
+import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
 import { loadNative } from '../../src/dataplane/native.js';
 import { DataPlane } from '../../src/dataplane/plane.js';
 import { systemClock } from '../../src/net/system-clock.js';
@@ -20,7 +21,7 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     tuns: [],
     udp: [udp],
     lanVnets: [],
-    lanAddresses: [],
+    lanAddresses: LanAddressTable.create(0).memory,
     vnets: [],
     table: ForwardingTable.create({ slots: 64 }).memory,
     macs: MacTable.create(64).memory,

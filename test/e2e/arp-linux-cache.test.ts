@@ -14,6 +14,7 @@ import {
 import { Resolver } from '../../src/arp/resolver.js';
 import { Ip } from '../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac, ZERO_MAC } from '../../src/net/mac.js';
+import { lansOf } from '../support/lans.js';
 import { ArpLab, HOST_MAC, NODE_MAC, realClock, until, VR_MAC, whySkipped } from './arp-lab.js';
 
 /** Entries younger than Linux's lock time, and older. */
@@ -138,7 +139,7 @@ describe('a Linux neighbour cache', { skip: whySkipped }, () => {
   test('the resolver finds a host that has no route to the address that is asked from', async () => {
     const lan = { index: 0, vnet: 1, mac: VR_MAC, addresses: [Ip.of('192.0.2.1')] };
     const ports = { clock: realClock, sendFrame: (_lan: number, frame: Uint8Array) => capture.send(frame) };
-    const resolver = new Resolver(ports, [lan]);
+    const resolver = new Resolver(ports, lansOf([lan]));
     lab.in(lab.node, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1');
     frames = [];
     resolver.want(1, Ip.of('10.1.0.9'));

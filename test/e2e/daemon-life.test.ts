@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { RouteView } from '../../src/control/api.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../lab/wait.js';
 import { cannotRun, ping, untilKnownAt, withLab } from './support.js';
@@ -138,3 +139,46 @@ for (const { name, workers } of MOMENTS) {
     }),
   );
 }
+
+test('addresses that its LAN interface gets and loses while it runs', { skip: cannotRun }, (t) =>
+  withLab(t, { topology: 'two-site', wanDelayMs: 1 }, async (lab) => {
+    const route = async (ip: string): Promise<RouteView> =>
+      lab.daemon('a').get<RouteView>(`/v1/route?vnet=blue&ip=${ip}`);
+    const lan = (await lab.daemon('a').status()).lans[0]?.interface ?? assert.fail();
+    for (const address of ['10.1.0.77/24', 'fd00:1::77/64']) {
+      const ip = address.split('/')[0] ?? assert.fail();
+      assert.notEqual((await route(ip)).action, 'own');
+      await lab.exec('vr-a', ['ip', 'addr', 'add', address, 'dev', lan]);
+      await waitFor(`${ip} is its own`, async () => (await route(ip)).action === 'own');
+      await lab.exec('vr-a', ['ip', 'addr', 'del', address, 'dev', lan]);
+      await waitFor(`${ip} is not any more`, async () => (await route(ip)).action !== 'own');
+    }
+    // Down, it keeps its addresses: what is there when it is up again has not changed.
+    const own = (await lab.exec('vr-a', ['ip', '-4', '-br', 'addr', 'show', lan])).match(
+      /10\.1\.0\.\d+/,
+    )?.[0];
+    await lab.exec('vr-a', ['ip', 'link', 'set', lan, 'down']);
+    await lab.exec('vr-a', ['ip', 'link', 'set', lan, 'up']);
+    await ping(lab, 'a1', '10.2.0.11');
+    assert.equal((await route(own ?? '')).action, 'own');
+  }),
+);
+
+test(
+  'a LAN interface gets another MAC: it ends and says why, since nothing that it has opened fits any more',
+  {
+    skip: cannotRun,
+  },
+  (t) =>
+    withLab(t, { topology: 'two-site', wanDelayMs: 1 }, async (lab) => {
+      const daemon = lab.daemon('a');
+      const lan = (await daemon.status()).lans[0]?.interface ?? assert.fail();
+      await lab.exec('vr-a', ['ip', 'link', 'set', lan, 'address', '02:00:00:00:77:77']);
+      await waitFor('it has ended', () => !daemon.running);
+      assert.match(daemon.logTail(), /has another MAC than at the start/);
+      daemon.start();
+      await lab.waitConnected();
+      assert.equal((await daemon.status()).lans[0]?.mac, '02:00:00:00:77:77');
+      await ping(lab, 'a1', '10.2.0.11');
+    }),
+);

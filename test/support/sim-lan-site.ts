@@ -20,6 +20,7 @@ import { ForwardingCompiler } from '../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../src/tables/forwarding-table.js';
 import { Gndt } from '../../src/tables/gndt.js';
 import { Hwdt } from '../../src/tables/hwdt.js';
+import { Lans } from '../../src/tables/lan.js';
 import { LanGrowth } from '../../src/tables/lan-growth.js';
 import { LanNodes } from '../../src/tables/lan-nodes.js';
 import { LIMITS } from '../../src/tables/limits.js';
@@ -150,7 +151,15 @@ export class SimSite implements LanPort, WanEnd {
     this.table = ForwardingTable.create({ slots: this.options.slots ?? 512 });
     const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }];
     const { gndt, lndt, hwdt, directory, table } = this;
-    this.#compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans });
+    this.#compiler = new ForwardingCompiler({
+      gndt,
+      lndt,
+      hwdt,
+      directory,
+      table,
+      clock,
+      lans: new Lans(lans),
+    });
     this.#compiler.rebuild();
     const ports = {
       clock,

@@ -1,6 +1,7 @@
 /** What a packet worker of a router with one LAN, in vnet 1, and nothing in its tables is given at its start. */
 import { createPacketCounters, createVnetCounters } from '../../src/dataplane/counters.js';
 import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
+import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
 import { PeerShares } from '../../src/dataplane/punt/peer-shares.js';
 import { Tally } from '../../src/dataplane/punt/punt.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-input.js';
@@ -29,7 +30,7 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerI
     },
     lanVnets: [1],
     tunsFrom: 1,
-    lanAddresses: [{ v4: undefined, v6: undefined }],
+    lanAddresses: LanAddressTable.create(1).memory,
     vnets,
     table: ForwardingTable.create({ slots: 64 }).memory,
     macs: MacTable.create(16).memory,

@@ -78,10 +78,7 @@ function isOfClient(ctx: WorkerContext, i: number): boolean {
 
 /** That of the LAN which the packet came from; toward a client that of any LAN of its vnet. */
 function ownAddress(ctx: WorkerContext, i: number, family: 4 | 6): AddressWords | undefined {
-  const of = (lan: number): AddressWords | undefined => {
-    const own = ctx.lanAddresses[lan];
-    return family === 4 ? own?.v4 : own?.v6;
-  };
+  const of = (lan: number): AddressWords | undefined => ctx.lanAddresses.get(lan, family);
   const from = ctx.word(i, D.from);
   if (!isOfClient(ctx, i)) return of(from);
   const vnet = ctx.clientVnets[from];

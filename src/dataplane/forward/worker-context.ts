@@ -4,6 +4,7 @@ import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forward
 import { MacTable } from '../../tables/mac-table.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
+import { LanAddressTable } from '../lan-addresses.js';
 import type { AddressWords } from '../punt/punt.js';
 import type { WorkerInput } from '../worker-input.js';
 import { FlowCache } from './flow-cache.js';
@@ -20,7 +21,7 @@ export class WorkerContext {
   /** By LAN index: the gateway machine's own MAC there, as a descriptor has it. */
   readonly ownMacHigh: Int32Array;
   readonly ownMacLow: Int32Array;
-  readonly lanAddresses: WorkerInput['lanAddresses'];
+  readonly lanAddresses: LanAddressTable;
   readonly tunsFrom: number;
   readonly selfPeer: number;
   readonly table: ForwardingTable;
@@ -45,7 +46,7 @@ export class WorkerContext {
     this.portVnets = Int32Array.from(input.lanVnets);
     this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
     this.ownMacLow = Int32Array.from(input.engine.lans, ({ macLow }) => macLow);
-    this.lanAddresses = input.lanAddresses;
+    this.lanAddresses = LanAddressTable.attach(input.lanAddresses);
     this.tunsFrom = input.tunsFrom;
     this.selfPeer = input.selfPeer;
     this.table = ForwardingTable.attach(input.table);

@@ -13,6 +13,7 @@ import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
 import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { INITIAL_HOPS } from '../forward/worker-context.js';
+import { LanAddressTable } from '../lan-addresses.js';
 import { PeerShares } from '../punt/peer-shares.js';
 import { Tally } from '../punt/punt.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
@@ -77,7 +78,7 @@ function scratchInput(input: WorkerInput): WorkerInput {
     engine: { ...input.engine, lans: [lan], tuns: [] },
     lanVnets: [VNET],
     tunsFrom: 1,
-    lanAddresses: [{ v4: undefined, v6: undefined }],
+    lanAddresses: LanAddressTable.create(1).memory,
     vnets: vnets.buffer as SharedArrayBuffer,
     table: scratchTable().memory,
     macs: MacTable.create(4).memory,

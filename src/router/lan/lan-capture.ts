@@ -3,9 +3,9 @@ import { type Capture, openCapture } from '../../arp/capture.js';
 import { decodeNeighbourFrame, type NeighbourFrame } from '../../arp/frame.js';
 import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
-import type { Lan } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
 import { type Mac, readMac } from '../../net/mac.js';
+import type { Lan } from '../../tables/lan.js';
 
 /** Where a frame says from whom it is. */
 const SOURCE_OFFSET = 6;

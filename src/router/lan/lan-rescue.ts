@@ -2,10 +2,10 @@
 
 import { messageOf } from '../../config/system-error.js';
 import type { LanSocket, NativeAddon } from '../../dataplane/engine.js';
-import type { Lan } from '../../mobility/ports.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import type { Directory } from '../../tables/directory.js';
 import type { Gndt } from '../../tables/gndt.js';
+import type { Lans } from '../../tables/lan.js';
 import { MacTable } from '../../tables/mac-table.js';
 import type { VnetId } from '../../tables/model.js';
 import { Rescue } from '../../tables/rescue.js';
@@ -20,7 +20,7 @@ export interface LanRescueOptions {
   readonly clock: Clock;
   readonly gndt: Gndt;
   readonly directory: Directory;
-  readonly lans: readonly Lan[];
+  readonly lans: Lans;
   readonly lanSockets: readonly LanSocket[];
   readonly onError: (lan: string, reason: string) => void;
 }
@@ -65,9 +65,9 @@ export class LanRescue {
     const { lans, lanSockets, native, onError } = this.#options;
     if (on) this.#on.add(vnet);
     else this.#on.delete(vnet);
-    for (const [index, lan] of lans.entries()) {
-      const socket = lanSockets[index];
-      if (lan.vnet !== vnet || socket === undefined) continue;
+    for (const lan of lans.of(vnet)) {
+      const socket = lanSockets[lan.index];
+      if (socket === undefined) continue;
       try {
         native.setRescue(socket.fd, on);
       } catch (error) {

@@ -5,18 +5,18 @@ import type { PcapAddon } from '../../arp/pcap.js';
 import { Prober, type Standing } from '../../arp/prober.js';
 import { Resolver } from '../../arp/resolver.js';
 import { Scanner } from '../../arp/scanner.js';
-import type { Lan } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Gndt } from '../../tables/gndt.js';
+import type { Lans } from '../../tables/lan.js';
 import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../../tables/model.js';
 import type { Tables } from '../view/table-views.js';
 import { LanCapture } from './lan-capture.js';
 
 export interface LanSideOptions {
-  readonly lans: readonly Lan[];
+  readonly lans: Lans;
   readonly pcap: PcapAddon;
   readonly clock: Clock;
   readonly tables: Tables;
@@ -64,7 +64,7 @@ export class LanSide {
   /** Opens the captures; throws when an interface cannot be captured. Frames come from now on. */
   open(): void {
     const { lans, pcap, clock, onFrame, tables } = this.#options;
-    this.#captures = lans.map(
+    this.#captures = lans.current().map(
       (lan) =>
         new LanCapture(
           lan,
@@ -103,7 +103,7 @@ export class LanSide {
 
   /** Asks a MAC on a LAN whether it is that node: its answer is evidence, its IP traffic is not. */
   probe(lan: LanIndex, ip: Ip, mac: Mac): void {
-    const via = this.#options.lans[lan]?.mac;
+    const via = this.#options.lans.get(lan)?.mac;
     if (via !== undefined) this.sendFrame(lan, probe(ip, via, mac, undefined));
   }
 

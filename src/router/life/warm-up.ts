@@ -11,7 +11,6 @@ import { decodeNeighbourFrame, encodeNeighbourFrame, type NeighbourFrame } from 
 import { ALL_NODES, groupMac } from '../../arp/ipv6.js';
 import type { LanSocket } from '../../dataplane/engine.js';
 import { Mobility } from '../../mobility/mobility.js';
-import type { Lan } from '../../mobility/ports.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../../net/mac.js';
@@ -25,6 +24,7 @@ import { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../tables/forwarding-table.js';
 import { Gndt } from '../../tables/gndt.js';
 import { Hwdt } from '../../tables/hwdt.js';
+import { type Lan, Lans } from '../../tables/lan.js';
 import { Lndt } from '../../tables/lndt.js';
 import type { GndtConfig, RouterId } from '../../tables/model.js';
 import { Channel } from '../../tunnel/channel.js';
@@ -94,7 +94,7 @@ class ScratchSite {
     const entries = networksOf(number).map((prefix) => ({ vnet: VNET, prefix, mac: undefined }));
     const lndt = new Lndt(entries, gndt, directory);
     const tables = { gndt, directory, hwdt, lndt };
-    const lans = [this.#lan];
+    const lans = new Lans([this.#lan]);
     const table = ForwardingTable.create({ slots: 64 });
     new ForwardingCompiler({ ...tables, clock, table, lans, tuns: [] }).rebuild();
     const native = { setRescue: () => {} };
@@ -104,7 +104,7 @@ class ScratchSite {
     this.#link = new ScratchLink(clock, codec);
     this.mobility = new Mobility({
       ...tables,
-      lans,
+      lans: lans.current(),
       limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
       growth: { mayAdd: () => true },
       config: { verify: 'optimistic', maxMoves: MOVES, moveWindowSeconds: 1 },

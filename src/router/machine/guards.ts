@@ -1,6 +1,6 @@
 /** The kernel guard over reloads: a new one stands before the old one goes, so that no copy slips through between. */
 import { kernelForwards } from '../../config/machine.js';
-import type { Lan } from '../../mobility/ports.js';
+import type { Lans } from '../../tables/lan.js';
 import type { NetworkConfig, RouterId } from '../../tables/model.js';
 import type { Prepared } from '../reload/reloader.js';
 import type { EventHub } from '../view/event-hub.js';
@@ -9,14 +9,14 @@ import { guardRules, KernelGuard } from './kernel-guard.js';
 const NOTHING: Prepared = { commit: () => {}, abandon: () => {} };
 
 export class Guards {
-  readonly #lans: readonly Lan[];
+  readonly #lans: Lans;
   readonly #self: RouterId;
   readonly #hub: EventHub;
   #guard: KernelGuard | undefined;
   #rules = '';
   #generation = 0;
 
-  constructor(lans: readonly Lan[], self: RouterId, hub: EventHub) {
+  constructor(lans: Lans, self: RouterId, hub: EventHub) {
     this.#lans = lans;
     this.#self = self;
     this.#hub = hub;
@@ -70,12 +70,18 @@ export class Guards {
         'the nftables rules that keep the kernel off are gone: restart the router',
       );
     };
-    made = await KernelGuard.start(this.#lans, { self: this.#self, networks }, this.#generation++, lost);
+    made = await KernelGuard.start(
+      this.#lans.current(),
+      { self: this.#self, networks },
+      this.#generation++,
+      lost,
+    );
     return made;
   }
 
   #warning(reason: string): string {
-    const forwarding = this.#lans.filter((lan) => kernelForwards(lan.interface)).map((lan) => lan.interface);
+    const names = this.#lans.current().map((lan) => lan.interface);
+    const forwarding = names.filter(kernelForwards);
     const harm =
       forwarding.length > 0
         ? `it forwards what arrives on ${forwarding.join(', ')}, so packets may leave twice, unencrypted`
@@ -84,6 +90,6 @@ export class Guards {
   }
 
   #rulesFor(networks: readonly NetworkConfig[]): string {
-    return guardRules(this.#lans, { self: this.#self, networks }, 'x').join('\n');
+    return guardRules(this.#lans.current(), { self: this.#self, networks }, 'x').join('\n');
   }
 }

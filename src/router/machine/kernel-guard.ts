@@ -8,8 +8,8 @@
  * open. So it is gone with the router, also after a SIGKILL.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Lan } from '../../mobility/ports.js';
 import { formatMac } from '../../net/mac.js';
+import type { Lan } from '../../tables/lan.js';
 import type { NetworkConfig, RouterId } from '../../tables/model.js';
 
 /** What the rules depend on. */

@@ -1,18 +1,18 @@
 /** The router's sockets and LANs: opened together, closed together. */
 import { listInterfaces } from '../../config/interfaces.js';
 import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../../dataplane/engine.js';
-import type { Lan } from '../../mobility/ports.js';
 import { macFromHalves } from '../../net/mac.js';
 import type { Gndt } from '../../tables/gndt.js';
+import { Lans } from '../../tables/lan.js';
 import type { LndtEntry, RouterConfig } from '../../tables/model.js';
-import { interfaceAddresses } from '../lan/lans.js';
+import { readInterfaces } from '../lan/interfaces.js';
 import { openTunPorts, type TunPort } from './tun-ports.js';
 
 export interface Sockets {
   readonly udp: readonly UdpSocket[];
   readonly tcp: readonly TcpListener[];
   readonly lanSockets: readonly LanSocket[];
-  readonly lans: readonly Lan[];
+  readonly lans: Lans;
   /** Numbered behind the LANs. */
   readonly tuns: readonly TunPort[];
   close(): void;
@@ -50,16 +50,7 @@ export function openSockets(
   const lanSockets = config.lans.map((lan, index) =>
     keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
   );
-  const lans = config.lans.map((lan, index): Lan => {
-    const { macHigh, macLow } = lanSockets[index] ?? { macHigh: 0, macLow: 0 };
-    return {
-      index,
-      interface: lan.interface,
-      vnet: gndt.vnetByName(lan.vnet)?.id ?? 0,
-      mac: macFromHalves(macHigh, macLow),
-      addresses: interfaceAddresses(lan.interface),
-    };
-  });
+  const lans = describeLans(config, lanSockets, gndt);
   const close = (): void => {
     for (const fd of open) native.closeSocket(fd);
   };
@@ -81,9 +72,27 @@ export function openSockets(
   };
 }
 
+function describeLans(config: RouterConfig, sockets: readonly LanSocket[], gndt: Gndt): Lans {
+  const states = readInterfaces(config.lans.map((lan) => lan.interface));
+  return new Lans(
+    config.lans.map((lan, index) => {
+      const { macHigh, macLow } = sockets[index] ?? { macHigh: 0, macLow: 0 };
+      return {
+        index,
+        interface: lan.interface,
+        vnet: gndt.vnetByName(lan.vnet)?.id ?? 0,
+        mac: macFromHalves(macHigh, macLow),
+        addresses: states[index]?.addresses ?? [],
+      };
+    }),
+  );
+}
+
 /** What a dead packet worker may have died of, as the end of a message; empty when all interfaces are there. */
 export function lostPorts({ lans, tuns }: Sockets): string {
   const there = listInterfaces();
-  const lost = [...lans, ...tuns].map((port) => port.interface).filter((name) => !there.includes(name));
+  const lost = [...lans.current(), ...tuns]
+    .map((port) => port.interface)
+    .filter((name) => !there.includes(name));
   return lost.length === 0 ? '' : `; this machine no longer has ${lost.join(', ')}`;
 }

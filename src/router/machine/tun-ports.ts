@@ -7,19 +7,18 @@
  * it is killed.
  */
 import type { NativeAddon, TunSocket } from '../../dataplane/engine.js';
-import type { Family, Ip } from '../../net/ip.js';
+import type { Ip } from '../../net/ip.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Directory } from '../../tables/directory.js';
-import type { CompilerLan } from '../../tables/forwarding-compiler.js';
+import type { Port } from '../../tables/fixed-routes.js';
 import type { Gndt } from '../../tables/gndt.js';
+import type { Lan, Lans } from '../../tables/lan.js';
 import type { LndtEntry, RouterConfig, RouterEntry, VnetId } from '../../tables/model.js';
 import { IpCommands } from './ip-commands.js';
 
-export interface TunPort extends CompilerLan {
+export interface TunPort extends Port {
   readonly interface: string;
   readonly socket: TunSocket;
-  /** What packets from here come from: the port's own addresses, or those of the vnet's LANs. */
-  readonly sources: readonly Ip[];
 }
 
 /** Makes the devices; throws what is wrong with the first that cannot be had, with none left. */
@@ -28,18 +27,16 @@ export function openTunPorts(
   config: RouterConfig,
   gndt: Gndt,
   entries: readonly LndtEntry[],
-  lans: readonly CompilerLan[],
+  lans: Lans,
 ): readonly TunPort[] {
   const open: TunPort[] = [];
   for (const tun of config.tun) {
     const vnet = gndt.vnetByName(tun.vnet)?.id ?? 0;
-    const lansOfVnet = lans.filter((lan) => lan.vnet === vnet);
-    const addresses = lansOfVnet.length > 0 ? [] : addressesOf(vnet, gndt, entries);
-    const index = lans.length + open.length;
-    const sources = [...addresses, ...lansOfVnet.flatMap((lan) => lan.addresses)];
+    const addresses = lans.of(vnet).length > 0 ? [] : addressesOf(vnet, gndt, entries);
+    const index = lans.current().length + open.length;
     try {
       const socket = native.openTun(tun.interface, index);
-      open.push({ interface: tun.interface, vnet, index, addresses, sources, socket });
+      open.push({ interface: tun.interface, vnet, index, addresses, socket });
     } catch (error) {
       for (const { socket } of open) native.closeSocket(socket.fd);
       const reason = error instanceof Error ? error.message : String(error);
@@ -57,23 +54,26 @@ function addressesOf(vnet: VnetId, gndt: Gndt, entries: readonly LndtEntry[]): I
 
 export class TunRoutes {
   readonly #ports: readonly TunPort[];
+  readonly #lans: Lans;
   readonly #gndt: Gndt;
   readonly #directory: Directory;
   readonly #commands: IpCommands;
-  /** Host routes of nodes that are away, by port index and address. */
-  readonly #away = new Set<string>();
+  /** Nodes that are away and have a host route, by port index and address. */
+  readonly #away = new Map<string, { readonly port: TunPort; readonly prefix: Prefix }>();
   /** Routes to the other sites' networks, by port. */
   readonly #networks = new Map<TunPort, ReadonlyMap<string, Prefix>>();
-  #unsubscribe: () => void = () => {};
+  #unsubscribe: readonly (() => void)[] = [];
 
   /** @param onProblem what `ip` says of routes that come later, a sentence each */
   constructor(
     ports: readonly TunPort[],
+    lans: Lans,
     gndt: Gndt,
     directory: Directory,
     onProblem: (problem: string) => void,
   ) {
     this.#ports = ports;
+    this.#lans = lans;
     this.#gndt = gndt;
     this.#directory = directory;
     this.#commands = new IpCommands(onProblem);
@@ -84,19 +84,22 @@ export class TunRoutes {
     if (this.#ports.length === 0) return [];
     const warnings: string[] = [];
     for (const port of this.#ports) {
-      if (port.sources.filter((ip) => !ip.isLinkLocal).length === 0)
+      if (this.#sourcesOf(port).length === 0)
         warnings.push(
           `${port.interface}: this machine has no address in the vnet (none on its LANs there, no single address in lndt.json), so nothing can use it`,
         );
       const networks = this.#networksOf(port, warnings);
       this.#networks.set(port, networks);
-      const routes = [...networks.values()].flatMap((prefix) => routeCommand('add', port, prefix));
+      const routes = [...networks.values()].flatMap((prefix) => this.#route('add', port, prefix));
       const lines = [...deviceCommands(port, mtuBytes), ...routes];
       const problems = await this.#commands.run(lines);
       warnings.push(...problems.map((problem) => `${port.interface}: ${problem}`));
     }
     for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
-    this.#unsubscribe = this.#directory.subscribe(({ after }) => this.#update(after.vnet, after.ip));
+    this.#unsubscribe = [
+      this.#directory.subscribe(({ after }) => this.#update(after.vnet, after.ip)),
+      this.#lans.subscribe((lan) => this.#readdressed(lan)),
+    ];
     return warnings;
   }
 
@@ -109,15 +112,15 @@ export class TunRoutes {
       const added = [...now].filter(([key]) => !before.has(key));
       const gone = [...before].filter(([key]) => !now.has(key));
       this.#commands.later([
-        ...added.flatMap(([, prefix]) => routeCommand('replace', port, prefix)),
-        ...gone.flatMap(([, prefix]) => routeCommand('del', port, prefix)),
+        ...added.flatMap(([, prefix]) => this.#route('replace', port, prefix)),
+        ...gone.flatMap(([, prefix]) => this.#route('del', port, prefix)),
       ]);
     }
     for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
   }
 
   stop(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
   /** The other sites' networks. One that a router itself is reached in would catch the tunnel's own datagrams. */
@@ -140,9 +143,32 @@ export class TunRoutes {
     const isAway = record !== undefined && record.router !== this.#gndt.self && this.#gndt.isHome(vnet, ip);
     const key = `${port.index} ${ip.key}`;
     if (isAway === this.#away.has(key)) return;
-    if (isAway) this.#away.add(key);
+    const prefix = Prefix.host(ip);
+    if (isAway) this.#away.set(key, { port, prefix });
     else this.#away.delete(key);
-    this.#commands.later(routeCommand(isAway ? 'replace' : 'del', port, Prefix.host(ip)));
+    this.#commands.later(this.#route(isAway ? 'replace' : 'del', port, prefix));
+  }
+
+  /** The kernel has taken away the routes whose source was an address that is gone; all others get the one of now. */
+  #readdressed({ vnet }: Lan): void {
+    const port = this.#ports.find((candidate) => candidate.vnet === vnet);
+    if (port === undefined) return;
+    const away = [...this.#away.values()].filter((route) => route.port === port);
+    const prefixes = [...(this.#networks.get(port)?.values() ?? []), ...away.map(({ prefix }) => prefix)];
+    this.#commands.later(prefixes.flatMap((prefix) => this.#route('replace', port, prefix)));
+  }
+
+  #route(verb: 'add' | 'replace' | 'del', port: TunPort, prefix: Prefix): string[] {
+    const source = this.#sourcesOf(port).find((ip) => ip.family === prefix.family);
+    if (source === undefined) return [];
+    const family = prefix.family === 6 ? '-6 ' : '';
+    return [`${family}route ${verb} ${prefix} dev ${port.interface} src ${source}`];
+  }
+
+  /** What packets from there come from: the port's own addresses, or those of the vnet's LANs. */
+  #sourcesOf(port: TunPort): readonly Ip[] {
+    const ofLans = this.#lans.of(port.vnet).flatMap((lan) => lan.addresses);
+    return [...port.addresses, ...ofLans].filter((ip) => !ip.isLinkLocal);
   }
 }
 
@@ -160,15 +186,4 @@ function deviceCommands(port: TunPort, mtuBytes: number): string[] {
     ),
     `link set dev ${device} up`,
   ];
-}
-
-function routeCommand(verb: 'add' | 'replace' | 'del', port: TunPort, prefix: Prefix): string[] {
-  const source = sourceOf(port, prefix.family);
-  if (source === undefined) return [];
-  const family = prefix.family === 6 ? '-6 ' : '';
-  return [`${family}route ${verb} ${prefix} dev ${port.interface} src ${source}`];
-}
-
-function sourceOf({ sources }: TunPort, family: Family): Ip | undefined {
-  return sources.find((ip) => ip.family === family && !ip.isLinkLocal);
 }

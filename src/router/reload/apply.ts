@@ -12,6 +12,7 @@ import type { PeerPlan } from '../../tunnel/peer-changes.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { LanRescue } from '../lan/lan-rescue.js';
 import type { LanSide } from '../lan/lan-side.js';
+import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
 import type { Relays } from '../relays.js';
@@ -28,6 +29,7 @@ export interface ApplyParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly lanSide: LanSide;
+  readonly lanWatch: LanWatch;
   readonly tunRoutes: TunRoutes;
   readonly rescue: LanRescue;
   readonly relays: Relays;
@@ -78,6 +80,7 @@ export async function prepareConfig(
 function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: VineConfig): void {
   const { tables, compiler, plane, tunnel, mobility, lanSide } = parts;
   const { gndt, lndt, directory } = tables;
+  parts.lanWatch.look();
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.

@@ -24,13 +24,13 @@ import type {
 import type { LanSocket, TcpListener, UdpSocket } from '../../dataplane/engine.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
-import type { Lan } from '../../mobility/ports.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import { formatMac } from '../../net/mac.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { encodeKey } from '../../tables/files/read.js';
 import type { ForwardingTable } from '../../tables/forwarding-table.js';
+import type { Lans } from '../../tables/lan.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
@@ -60,7 +60,7 @@ export interface LiveParts {
   readonly clock: Clock;
   readonly tables: Tables;
   readonly forwarding: ForwardingTable;
-  readonly lans: readonly Lan[];
+  readonly lans: Lans;
   readonly lanSockets: readonly LanSocket[];
   readonly tuns: readonly TunPort[];
   readonly udp: readonly UdpSocket[];
@@ -90,7 +90,7 @@ export class LiveView implements RouterView {
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
-    this.#lanNames = parts.lans.map((lan) => lan.interface);
+    this.#lanNames = parts.lans.current().map((lan) => lan.interface);
     const tunNames = parts.tuns.map((tun) => tun.interface);
     this.#routes = new RouteExplainer(parts.tables.gndt, parts.forwarding, this.#lanNames, tunNames);
     this.#startedWallMs = parts.clock.wallMs();
@@ -139,7 +139,7 @@ export class LiveView implements RouterView {
 
   #lans(): StatusView['lans'] {
     const { lans, lanSockets, tables } = this.#parts;
-    return lans.map((lan, i) => ({
+    return lans.current().map((lan, i) => ({
       interface: lan.interface,
       vnet: vnetName(tables.gndt, lan.vnet),
       mac: formatMac(lan.mac),

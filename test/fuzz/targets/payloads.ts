@@ -13,6 +13,7 @@ import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import { ipPacket } from '../../support/ip-packet.js';
+import { lansOf } from '../../support/lans.js';
 import { networkOf, PacketWorker, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { joined, mutated } from '../mutate.js';
@@ -86,7 +87,7 @@ class Bench extends PacketWorker {
     }));
     const lndt = new Lndt(listed, gndt, directory);
     const table = ForwardingTable.create();
-    const lans = [{ index: 0, vnet: 1, addresses: [Ip.of('10.1.0.1'), Ip.of('fd00:1::1')] }];
+    const lans = lansOf([{ index: 0, vnet: 1, addresses: [Ip.of('10.1.0.1'), Ip.of('fd00:1::1')] }]);
     new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
     for (const host of ['10.1.0.11', 'fd00:1::11', '10.1.0.254', 'fd00:1::fe']) {
       hwdt.learn(0, 1, HOST_MAC, Ip.of(host), 'arp-request');

@@ -3,12 +3,13 @@ import { test } from 'node:test';
 import { type ProbedBinding, Prober, SILENT_AFTER_MS } from '../../../src/arp/prober.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
+import { lansOf } from '../../support/lans.js';
 import { recordingPorts } from './sent-questions.js';
 
-const LANS = [
+const LANS = lansOf([
   { index: 0, vnet: 1, mac: mac('02:00:00:00:00:fe'), addresses: [Ip.of('10.1.0.1')] },
   { index: 1, vnet: 2, mac: mac('02:00:00:00:00:fd'), addresses: [] },
-];
+]);
 const NODE: ProbedBinding = {
   lan: 0,
   vnet: 1,

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { RESOLVE_MAX_FIRST, RESOLVE_MAX_OUTSTANDING, Resolver } from '../../../src/arp/resolver.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
+import { lansOf } from '../../support/lans.js';
 import { recordingPorts } from './sent-questions.js';
 
-const LANS = [
+const LANS = lansOf([
   {
     index: 0,
     vnet: 1,
@@ -14,7 +15,7 @@ const LANS = [
   },
   { index: 1, vnet: 2, mac: mac('02:00:00:00:00:fd'), addresses: [] },
   { index: 2, vnet: 1, mac: mac('02:00:00:00:00:fc'), addresses: [Ip.of('fd01::2')] },
-];
+]);
 const NODE = Ip.of('10.1.0.9');
 
 function setUp() {
@@ -159,4 +160,18 @@ test('stop forgets everything', () => {
   clock.advance(5000);
   assert.equal(sent.length, 1);
   assert.equal(clock.pending, 0);
+});
+
+test('asks from the address that the machine has now', () => {
+  const { ports, sent } = recordingPorts();
+  const lans = lansOf([{ index: 0, vnet: 1, addresses: [] }]);
+  const resolver = new Resolver(ports, lans);
+  resolver.want(1, Ip.of('10.1.0.8'));
+  lans.readdress(0, [Ip.of('10.1.0.1')]);
+  resolver.want(1, Ip.of('10.1.0.9'));
+  assert.deepEqual(
+    sent.map(({ from }) => from),
+    ['0.0.0.0', '10.1.0.1'],
+  );
+  resolver.stop();
 });

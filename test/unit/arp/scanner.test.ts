@@ -12,12 +12,13 @@ import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import type { LndtEntry } from '../../../src/tables/model.js';
+import { lansOf } from '../../support/lans.js';
 import { recordingPorts } from './sent-questions.js';
 
-const LANS = [
+const LANS = lansOf([
   { index: 0, vnet: 1, mac: mac('02:00:00:00:00:fe'), addresses: [Ip.of('10.1.0.1')] },
   { index: 1, vnet: 2, mac: mac('02:00:00:00:00:fd'), addresses: [] },
-];
+]);
 
 function setUp(...prefixes: readonly (readonly [number, string])[]) {
   const recording = recordingPorts();

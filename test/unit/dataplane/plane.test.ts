@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../src/dataplane/engine.js';
+import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -21,7 +22,7 @@ describe('the MTU of a peer', () => {
       tuns: [],
       udp: [],
       lanVnets: [],
-      lanAddresses: [],
+      lanAddresses: LanAddressTable.create(0).memory,
       vnets: [],
       table: memory,
       macs: memory,

@@ -6,6 +6,7 @@ import { Prefix } from '../../../src/net/prefix.js';
 import { LanRescue } from '../../../src/router/lan/lan-rescue.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
+import { Lans } from '../../../src/tables/lan.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { SimClock } from '../../support/sim-clock.js';
 
@@ -50,7 +51,7 @@ function bench(subnet?: string) {
     clock,
     gndt,
     directory,
-    lans: [lan(0, 1), lan(1, 2)],
+    lans: new Lans([lan(0, 1), lan(1, 2)]),
     lanSockets: [socket(10, 0), socket(11, 1)],
     onError: () => assert.fail(),
   });

@@ -12,6 +12,7 @@ import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
+import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { anyRecord, BLUE, gndtConfig, network, record } from './fixtures.js';
 
@@ -113,7 +114,7 @@ test('a home node that a removed router had taken is served at home again at onc
   const hwdt = new Hwdt(clock);
   const lndt = new Lndt([{ vnet: BLUE, prefix: Prefix.of('10.1.0.0/24'), mac: undefined }], gndt, directory);
   const table = ForwardingTable.create({ slots: 64 });
-  const lans = [{ index: 0, vnet: BLUE, addresses: [Ip.of('10.1.0.254')] }];
+  const lans = lansOf([{ index: 0, vnet: BLUE, addresses: [Ip.of('10.1.0.254')] }]);
   new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
   hwdt.learn(0, BLUE, mac('52:54:00:00:00:09'), NODE, 'gratuitous');
   directory.originate(BLUE, NODE, mac('52:54:00:00:00:09'), 1);

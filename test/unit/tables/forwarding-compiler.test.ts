@@ -9,6 +9,7 @@ import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../../../src/
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, gndtConfig, network, RED, record } from './fixtures.js';
 
@@ -42,16 +43,16 @@ function setUp(entries: [prefix: string, mac?: Mac][] = [['10.1.0.0/25']]) {
   const list = entries.map(([prefix, pin]) => ({ vnet: BLUE, prefix: Prefix.of(prefix), mac: pin }));
   const lndt = new Lndt(list, gndt, directory);
   const table = ForwardingTable.create({ slots: 256 });
-  const lans = [
+  const lans = lansOf([
     { index: 0, vnet: BLUE, addresses: [Ip.of('10.1.0.2'), Ip.of('fe80::2')] },
     { index: 1, vnet: BLUE, addresses: [Ip.of('172.16.3.2')] },
     { index: 2, vnet: RED, addresses: [Ip.of('192.0.2.2')] },
-  ];
+  ]);
   const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans });
   compiler.rebuild();
   const route = (ip: string, vnet = BLUE) => table.matched(vnet, Ip.of(ip))?.route;
   const matched = (ip: string, vnet = BLUE) => table.matched(vnet, Ip.of(ip))?.prefix.key;
-  return { clock, directory, hwdt, table, compiler, route, matched };
+  return { clock, directory, hwdt, lans, table, compiler, route, matched };
 }
 
 /** The fields of a route that follow from its network; the rest as given. */
@@ -95,6 +96,31 @@ describe('networks', () => {
     assert.equal(table.gateway(1, out), true);
     assert.deepEqual([...out], [4, 0, 0, 0, 0x0a0200fe]);
     assert.equal(table.gateway(2, out), false);
+  });
+});
+
+describe("the machine's own addresses on its LANs", () => {
+  test('one that is added is its own at once, and one that is taken away is an address of the LAN again', () => {
+    const { lans, route } = setUp([['10.1.0.0/24']]);
+    assert.equal(route('10.1.0.7')?.kind, RouteKind.onLink);
+    lans.readdress(0, [Ip.of('10.1.0.2'), Ip.of('10.1.0.7'), Ip.of('fd00:1::7')]);
+    assert.equal(route('10.1.0.7')?.kind, RouteKind.own);
+    assert.equal(route('fd00:1::7')?.kind, RouteKind.own);
+    assert.equal(route('10.1.0.2')?.kind, RouteKind.own);
+    lans.readdress(0, [Ip.of('10.1.0.7')]);
+    assert.equal(route('10.1.0.2')?.kind, RouteKind.onLink);
+    assert.equal(route('fd00:1::7')?.kind, RouteKind.onLink);
+  });
+
+  test('a network goes to the LAN that has an address in it now, its nodes without a binding too', () => {
+    const { lans, route, directory } = setUp([['172.16.3.0/24']]);
+    directory.originate(BLUE, Ip.of('172.16.3.9'), M9, 1);
+    assert.equal(route('172.16.3.9')?.lan, 1);
+    lans.readdress(1, []);
+    assert.equal(route('172.16.3.200')?.lan, 0);
+    assert.equal(route('172.16.3.9')?.lan, 0);
+    lans.readdress(1, [Ip.of('172.16.3.2')]);
+    assert.equal(route('172.16.3.9')?.lan, 1);
   });
 });
 
@@ -281,7 +307,7 @@ test('after dispose nothing changes; a compiler with other configuration takes t
   assert.equal(matched('10.1.0.8'), '10.1.0.0/25');
   const gndt = new Gndt(gndtConfig([network(BLUE, '10.1.0.0/16', 'vr-b')]), 'vr-a');
   const lndt = new Lndt([], gndt, directory);
-  new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans: [] }).rebuild();
+  new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans: lansOf([]) }).rebuild();
   assert.deepEqual(
     [...table.routes()].map((each) => `${each.vnet} ${each.prefix.key}`),
     ['1 10.1.0.0/16'],
@@ -299,7 +325,7 @@ test('routes that have no room are counted, and placed when there is room again'
     hwdt: new Hwdt(clock),
     lndt: new Lndt([], gndt, directory),
     clock,
-    lans: [],
+    lans: lansOf([]),
   };
   const compiler = new ForwardingCompiler({ ...inputs, table: ForwardingTable.create({ slots: 4 }) });
   compiler.rebuild();

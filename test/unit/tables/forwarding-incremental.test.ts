@@ -9,7 +9,9 @@ import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
+import type { Lans } from '../../../src/tables/lan.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { anyIp, anyMac, anyRecord, BLUE, gndtConfig, network, RED } from './fixtures.js';
 
@@ -17,12 +19,16 @@ interface World {
   readonly clock: SimClock;
   readonly directory: Directory;
   readonly hwdt: Hwdt;
+  readonly lans: Lans;
 }
 
 type Step = (world: World) => void;
 
 const anyVnet = fc.constantFrom(BLUE, RED);
 const anyLan = fc.constantFrom(0, 1);
+
+/** Addresses that may be those of a LAN, so that networks change their LAN too. */
+const OWN = ['10.9.0.1', '10.1.0.1', 'fd00:1::9', '10.2.0.9'];
 
 /** One thing that happens to the tables. */
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
@@ -59,6 +65,14 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       ({ hwdt }) =>
         hwdt.forget(vnet, ip),
   ),
+  fc.tuple(fc.constantFrom(0, 1), fc.subarray(OWN)).map<Step>(
+    ([index, addresses]) =>
+      ({ lans }) =>
+        lans.readdress(
+          index,
+          addresses.map((text) => Ip.of(text)),
+        ),
+  ),
   fc.constant<Step>(({ clock, directory }) => {
     clock.advance(TOMBSTONE_MS / 2);
     directory.expire();
@@ -79,12 +93,13 @@ const entries = [
   { vnet: BLUE, prefix: Prefix.of('10.1.0.0/24'), mac: undefined },
   { vnet: BLUE, prefix: Prefix.of('10.1.0.9'), mac: mac('52:54:00:00:00:01') },
 ];
-const lans = [
-  { index: 0, vnet: BLUE, addresses: [Ip.of('10.9.0.1')] },
-  { index: 1, vnet: BLUE, addresses: [] },
-];
+const newLans = (): Lans =>
+  lansOf([
+    { index: 0, vnet: BLUE, addresses: [Ip.of('10.9.0.1')] },
+    { index: 1, vnet: BLUE, addresses: [] },
+  ]);
 
-function compile({ clock, directory, hwdt }: World): ForwardingTable {
+function compile({ clock, directory, hwdt, lans }: World): ForwardingTable {
   const table = ForwardingTable.create({ slots: 128 });
   const lndt = new Lndt(entries, gndt, directory);
   new ForwardingCompiler({ gndt, lndt, directory, hwdt, table, clock, lans }).rebuild();
@@ -99,7 +114,12 @@ test('after any history the table that followed every change equals one compiled
   const distinct = new Set<string>();
   const property = fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
     const clock = new SimClock();
-    const world = { clock, directory: new Directory('vr-a', clock), hwdt: new Hwdt(clock, 3) };
+    const world = {
+      clock,
+      directory: new Directory('vr-a', clock),
+      hwdt: new Hwdt(clock, 3),
+      lans: newLans(),
+    };
     const followed = compile(world);
     for (const step of steps) step(world);
     clock.advance(2_000); // what has just moved has arrived

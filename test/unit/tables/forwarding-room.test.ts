@@ -13,6 +13,7 @@ import { Hwdt } from '../../../src/tables/hwdt.js';
 import { LIMITS, MAX_LNDT_ENTRIES } from '../../../src/tables/limits.js';
 import { Lndt } from '../../../src/tables/lndt.js';
 import { MacTable } from '../../../src/tables/mac-table.js';
+import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, gndtConfig, network, record } from './fixtures.js';
 
@@ -29,7 +30,7 @@ function setUp(slots: number) {
   const entry = { vnet: BLUE, prefix: Prefix.of('fd00:1::/64'), mac: undefined };
   const lndt = new Lndt([entry], gndt, directory);
   const table = ForwardingTable.create({ slots });
-  const lans = [{ index: 0, vnet: BLUE, addresses: [] }];
+  const lans = lansOf([{ index: 0, vnet: BLUE, addresses: [] }]);
   const compiler = new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans });
   compiler.rebuild();
   const isPlaced = (ip: Ip): boolean => table.get(BLUE, Prefix.host(ip)) !== undefined;

@@ -5,7 +5,7 @@ import { ControlWord } from '../../../../src/dataplane/worker-input.js';
 import { Ip } from '../../../../src/net/ip.js';
 import { mac } from '../../../../src/net/mac.js';
 import { Prefix } from '../../../../src/net/prefix.js';
-import { sourceAddress } from '../../../../src/router/address-words.js';
+import { followOwnAddresses } from '../../../../src/router/lan/own-addresses.js';
 import { clientMac } from '../../../../src/tables/clients.js';
 import { Directory } from '../../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../../src/tables/forwarding-compiler.js';
@@ -15,6 +15,7 @@ import { Hwdt } from '../../../../src/tables/hwdt.js';
 import { Lndt } from '../../../../src/tables/lndt.js';
 import type { GndtConfig } from '../../../../src/tables/model.js';
 import { faultsOf, ipPacket } from '../../../support/ip-packet.js';
+import { lansOf } from '../../../support/lans.js';
 import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
 import { SimClock } from '../../../support/sim-clock.js';
 
@@ -90,7 +91,7 @@ class Bench extends PacketWorker {
       directory,
     );
     const table = ForwardingTable.create();
-    const lans = [{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }];
+    const lans = lansOf([{ index: 0, vnet: 1, addresses: [Ip.of(site.own)] }]);
     new ForwardingCompiler({ clock, gndt, lndt, hwdt, directory, table, lans }).rebuild();
     hwdt.learn(0, 1, HOST_MAC, Ip.of(site.host), 'arp-request');
     directory.originate(1, Ip.of(site.host), HOST_MAC, 1);
@@ -110,7 +111,7 @@ class Bench extends PacketWorker {
       given: {
         table: table.memory,
         clientVnets: clientVnets.buffer as SharedArrayBuffer,
-        lanAddresses: [{ v4: sourceAddress([Ip.of(site.own)], 4), v6: sourceAddress([Ip.of(site.own)], 6) }],
+        lanAddresses: followOwnAddresses(lans).memory,
       },
     });
   }

@@ -2,7 +2,7 @@
 import { Ip } from '../../../../src/net/ip.js';
 import { mac } from '../../../../src/net/mac.js';
 import { Prefix } from '../../../../src/net/prefix.js';
-import { sourceAddress } from '../../../../src/router/address-words.js';
+import { followOwnAddresses } from '../../../../src/router/lan/own-addresses.js';
 import { Directory } from '../../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../../src/tables/forwarding-compiler.js';
 import { ForwardingTable } from '../../../../src/tables/forwarding-table.js';
@@ -12,6 +12,7 @@ import { Lndt } from '../../../../src/tables/lndt.js';
 import { MacTable } from '../../../../src/tables/mac-table.js';
 import type { GndtConfig } from '../../../../src/tables/model.js';
 import { Rescue } from '../../../../src/tables/rescue.js';
+import { lansOf } from '../../../support/lans.js';
 import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
 import { SimClock } from '../../../support/sim-clock.js';
 
@@ -92,7 +93,7 @@ export class SiteWorker extends PacketWorker {
     );
     const table = ForwardingTable.create();
     const own = Ip.of(site.own);
-    const lans = [{ index: 0, vnet: 1, addresses: [own] }];
+    const lans = lansOf([{ index: 0, vnet: 1, addresses: [own] }]);
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
     const macs = MacTable.create(16);
     new Rescue(gndt, directory, macs, () => {});
@@ -104,7 +105,7 @@ export class SiteWorker extends PacketWorker {
       given: {
         table: table.memory,
         macs: macs.memory,
-        lanAddresses: [{ v4: sourceAddress([own], 4), v6: sourceAddress([own], 6) }],
+        lanAddresses: followOwnAddresses(lans).memory,
       },
     });
     this.directory = directory;

@@ -11,6 +11,7 @@ import { Gndt } from '../../../../src/tables/gndt.js';
 import { Hwdt } from '../../../../src/tables/hwdt.js';
 import { Lndt } from '../../../../src/tables/lndt.js';
 import { ipPacket } from '../../../support/ip-packet.js';
+import { lansOf } from '../../../support/lans.js';
 import { networkOf, PacketWorker, routerOf } from '../../../support/packet-worker.js';
 import { SimClock } from '../../../support/sim-clock.js';
 
@@ -36,7 +37,7 @@ class Bench extends PacketWorker {
     const hwdt = new Hwdt(clock);
     const lndt = new Lndt([{ vnet: 1, prefix: Prefix.of('10.2.0.0/24'), mac: undefined }], gndt, directory);
     const table = ForwardingTable.create();
-    const lans = [{ index: LAN, vnet: 1, addresses: [Ip.of('10.2.0.1')] }];
+    const lans = lansOf([{ index: LAN, vnet: 1, addresses: [Ip.of('10.2.0.1')] }]);
     const tuns = hasTun ? [{ index: TUN, vnet: 1, addresses: [] }] : [];
     const away = { vnet: 1, ip: Ip.of('10.2.0.9'), mac: VM_MAC, router: 'vr-a', seq: 2, stamp: 1 };
     directory.apply({ ...away, state: 'here' });
