@@ -1,6 +1,6 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import type { Clock } from '../net/clock.js';
-import { PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
+import { ENGINE_COUNTERS, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import {
   EngineCounter,
   type LanSocket,
@@ -170,9 +170,7 @@ export class DataPlane {
     for (const [index, name] of PACKET_COUNTERS.entries()) {
       result[name] = this.#workers.reduce((sum, { packets }) => sum + (packets[index] ?? 0), 0);
     }
-    for (const [key, index] of Object.entries(EngineCounter)) {
-      if (key === 'count') continue;
-      const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    for (const [index, name] of ENGINE_COUNTERS) {
       result[name] = this.#workers.reduce((sum, { engine }) => sum + Number(engine[index] ?? 0n), 0);
     }
     return result;

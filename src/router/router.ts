@@ -45,6 +45,8 @@ import { Reloader } from './reload/reloader.js';
 import { LocalRecords } from './state/local-records.js';
 import { StateStore } from './state/state-store.js';
 import { tunnelPorts } from './tunnel-ports.js';
+import { CounterBoard } from './view/counter-board.js';
+import { COUNTER_CLASSES, type RouterCounts } from './view/counter-classes.js';
 import { DropSummary } from './view/drop-summary.js';
 import { EventHub } from './view/event-hub.js';
 import { LazyMetrics } from './view/lazy-metrics.js';
@@ -92,6 +94,7 @@ export class Router {
   readonly #tunnel: Tunnel;
   readonly #initialSync: InitialSync;
   readonly #startup: StartSequence;
+  readonly #board = new CounterBoard(COUNTER_CLASSES);
   readonly #drops: DropSummary;
   readonly #view: LiveView;
   readonly #warnings: string[];
@@ -152,15 +155,17 @@ export class Router {
     this.#mobility = this.#createMobility();
     this.#initialSync = new InitialSync(this.#clock, gndt.otherRouters().length);
     this.#tunnel = this.#createTunnel(native);
-    this.#drops = new DropSummary(
-      this.#clock,
-      () => this.#counters(),
-      (drops) => log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
+    const sources = [this.#plane, this.#lanSide, this.#tunnel, this.#mobility, this.#growth, this.#compiler];
+    for (const source of sources) this.#board.add(source);
+    this.#board.add({ counters: () => ({ hwdt_evicted: hwdt.evicted }) satisfies RouterCounts });
+    this.#drops = new DropSummary(this.#clock, this.#board, (drops) =>
+      log.info({ event: 'drops', ...drops }, 'packets dropped in the last 10 s'),
     );
     this.#guards = new Guards(lans, gndt.self, this.#hub);
     this.#metrics = new LazyMetrics(
       metricsSource({
         view: () => this.#view,
+        board: this.#board,
         tables: this.#tables,
         forwarding: this.#forwarding,
         plane: this.#plane,
@@ -455,22 +460,10 @@ export class Router {
       warnings: () => this.#allWarnings(),
       reloader: this.#reloader,
       guarded: () => this.#guards.standing,
-      counters: () => this.#counters(),
+      board: this.#board,
       isReady: () => this.#serving,
       setLogLevel: (level) => this.#setLogLevel(level),
     });
-  }
-
-  #counters(): Record<string, number> {
-    return {
-      ...this.#plane.counters(),
-      ...this.#lanSide.counters(),
-      ...this.#tunnel.counters(),
-      ...this.#mobility.counters(),
-      ...this.#growth.counters(),
-      ...this.#compiler.counters(),
-      hwdt_evicted: this.#tables.hwdt.evicted,
-    };
   }
 
   /** After the packet workers: what the machine sends would only be lost before. */

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../net/clock.js';
+import type { CounterName, CounterTable } from '../net/counters.js';
 import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
 import type { OwnClient } from './clients.js';
@@ -14,6 +15,12 @@ import type { Lndt } from './lndt.js';
 import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 import { VnetMap } from './vnet-map.js';
+
+/** Routes that found no room. */
+export const FORWARDING_COUNTERS = {
+  forwarding_routes_refused: 'drop',
+  forwarding_newcomers_refused: 'drop',
+} as const satisfies CounterTable;
 
 /** Packets that a node has sent from where it was arrive within this time after its move is known. */
 const IN_FLIGHT_MS = 2_000;
@@ -67,7 +74,7 @@ export class ForwardingCompiler {
     return this.#unplaced.size;
   }
 
-  counters(): Record<string, number> {
+  counters(): Readonly<Record<CounterName<typeof FORWARDING_COUNTERS>, number>> {
     return {
       forwarding_routes_refused: this.#routesRefused,
       forwarding_newcomers_refused: this.#newcomersRefused,

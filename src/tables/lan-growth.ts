@@ -1,10 +1,16 @@
 import type { Clock } from '../net/clock.js';
+import type { CounterName, CounterTable } from '../net/counters.js';
 import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
 import type { LanNodes } from './lan-nodes.js';
 import type { LanIndex, VnetId } from './model.js';
 
 /** A rack that is switched on brings a few hundred nodes at once; what is beyond is learned by its next frames. */
 const NEW_NODES: Rate = { perSecond: 100, burst: 200 };
+
+export const GROWTH_COUNTERS = {
+  lan_nodes_refused_too_soon: 'drop',
+  lan_nodes_refused_full: 'drop',
+} as const satisfies CounterTable;
 
 /**
  * How fast, and how far, a LAN may make records. Every record is one at every router of the network, and a LAN can make up
@@ -41,7 +47,7 @@ export class LanGrowth {
     return false;
   }
 
-  counters(): Record<string, number> {
+  counters(): Readonly<Record<CounterName<typeof GROWTH_COUNTERS>, number>> {
     return { lan_nodes_refused_too_soon: this.#tooSoon, lan_nodes_refused_full: this.#full };
   }
 }

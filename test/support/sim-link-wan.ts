@@ -40,7 +40,7 @@ class HeardCounters extends Counters {
     this.#heard = heard;
   }
 
-  override add(name: string, by = 1): void {
+  override add(name: Parameters<Counters['add']>[0], by = 1): void {
     super.add(name, by);
     this.#heard(name);
   }

@@ -1,18 +1,19 @@
 /** One LAN's neighbour frames: captured, held to a budget, decoded, counted by drop reason, handed on; and the way to send one. */
 import { type Capture, openCapture } from '../../arp/capture.js';
-import { decodeNeighbourFrame, type NeighbourFrame } from '../../arp/frame.js';
+import { decodeNeighbourFrame, type NeighbourDropReason, type NeighbourFrame } from '../../arp/frame.js';
 import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import type { Clock } from '../../net/clock.js';
 import { type Mac, readMac } from '../../net/mac.js';
 import type { Lan } from '../../tables/lan.js';
+import type { LanCounts } from './lan-counters.js';
 
 /** Where a frame says from whom it is. */
 const SOURCE_OFFSET = 6;
 
 export class LanCapture {
   readonly #capture: Capture;
-  readonly #drops = new Map<string, number>();
+  readonly #drops = new Map<NeighbourDropReason, number>();
   readonly #budget: FrameBudget;
 
   /**
@@ -48,18 +49,20 @@ export class LanCapture {
     this.#capture.close();
   }
 
-  counters(): Record<string, number> {
+  counters(): LanCounts {
     const { received, sent, sendErrors, reopened } = this.#capture.counters;
-    const counters: Record<string, number> = {
+    const drops = [...this.#drops].map(([reason, count]) => [
+      `drop_neighbour_${reason.replaceAll('-', '_')}` as const,
+      count,
+    ]);
+    return {
       neighbour_frames_received: received,
       neighbour_frames_sent: sent,
       neighbour_send_errors: sendErrors,
       drop_neighbour_queue_full: this.#capture.queueDrops(),
       capture_reopened: reopened,
       ...this.#budget.counters(),
+      ...Object.fromEntries(drops),
     };
-    for (const [reason, count] of this.#drops)
-      counters[`drop_neighbour_${reason.replaceAll('-', '_')}`] = count;
-    return counters;
   }
 }

@@ -14,6 +14,7 @@ import type { Lans } from '../../tables/lan.js';
 import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../../tables/model.js';
 import type { Tables } from '../view/table-views.js';
 import { LanCapture } from './lan-capture.js';
+import type { LanCounts } from './lan-counters.js';
 
 export interface LanSideOptions {
   readonly lans: Lans;
@@ -111,14 +112,15 @@ export class LanSide {
     this.#captures[lan]?.send(frame);
   }
 
-  counters(): Record<string, number> {
-    const sum: Record<string, number> = {
+  counters(): Readonly<Record<string, number>> {
+    const own: LanCounts = {
       resolver_unanswered: this.#resolver.unanswered,
       resolver_refused: this.#resolver.refused,
       resolver_displaced: this.#resolver.displaced,
     };
-    for (const capture of this.#captures) {
-      for (const [name, count] of Object.entries(capture.counters())) sum[name] = (sum[name] ?? 0) + count;
+    const sum: Record<string, number> = {};
+    for (const counts of [own, ...this.#captures.map((capture) => capture.counters())]) {
+      for (const [name, count = 0] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
     }
     return sum;
   }

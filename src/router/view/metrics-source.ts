@@ -1,6 +1,7 @@
 /** Where the metrics come from in the running router. */
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { ForwardingTable } from '../../tables/forwarding-table.js';
+import type { CounterBoard } from './counter-board.js';
 import type { MetricsSource } from './metrics.js';
 import type { Tables } from './table-views.js';
 import type { LiveView } from './view.js';
@@ -8,17 +9,19 @@ import type { LiveView } from './view.js';
 export interface MetricsParts {
   /** Asked when something is scraped, when it exists. */
   readonly view: () => LiveView;
+  readonly board: CounterBoard;
   readonly tables: Tables;
   readonly forwarding: ForwardingTable;
   readonly plane: DataPlane;
 }
 
-export function metricsSource({ view, tables, forwarding, plane }: MetricsParts): MetricsSource {
+export function metricsSource({ view, board, tables, forwarding, plane }: MetricsParts): MetricsSource {
   const { gndt, lndt, hwdt, directory } = tables;
   return {
     status: () => view().status(),
     peers: () => view().peers(),
-    counters: () => view().counters(),
+    counters: () => board.counters(),
+    isDrop: (name) => board.isDrop(name),
     tables: () => ({
       gndt_networks: gndt.config.networks.length,
       gndt_routers: gndt.config.routers.length,

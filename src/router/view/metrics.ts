@@ -8,12 +8,13 @@ import type { CountersView, PeerView, StatusView } from '../../control/api.js';
 import type { VnetTraffic } from '../../dataplane/plane.js';
 import type { MoveView } from '../../mobility/ports.js';
 import { cpuSeconds } from '../life/thread-time.js';
-import { LOSSES } from './drop-summary.js';
 
 export interface MetricsSource {
   status(): StatusView;
   peers(): readonly PeerView[];
   counters(): CountersView;
+  /** Does the counter count what was refused or lost? */
+  isDrop(name: string): boolean;
   /** Table → number of entries. */
   tables(): Readonly<Record<string, number>>;
   vnetTraffic(): readonly { readonly vnet: string; readonly traffic: VnetTraffic }[];
@@ -255,7 +256,7 @@ export class Metrics {
       ['reason'],
       () =>
         Object.entries(source.counters())
-          .filter(([name]) => LOSSES.test(name))
+          .filter(([name]) => source.isDrop(name))
           .map(([name, value]) => [{ reason: name.replace(/^drop_/, '') }, value]),
     );
   }

@@ -36,6 +36,7 @@ import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { TunPort } from '../machine/tun-ports.js';
 import type { Reloader } from '../reload/reloader.js';
+import type { CounterBoard } from './counter-board.js';
 import { examine } from './doctor.js';
 import type { EventHub } from './event-hub.js';
 import { RouteExplainer } from './route-view.js';
@@ -73,7 +74,7 @@ export interface LiveParts {
   readonly mobility: Mobility;
   readonly hub: EventHub;
   readonly warnings: () => readonly string[];
-  readonly counters: () => CountersView;
+  readonly board: CounterBoard;
   readonly isReady: () => boolean;
   readonly setLogLevel: (level: string) => void;
   readonly reloader: Reloader;
@@ -220,7 +221,7 @@ export class LiveView implements RouterView {
   }
 
   counters(): CountersView {
-    return this.#parts.counters();
+    return this.#parts.board.counters();
   }
 
   move({ vnet, ip: text }: { vnet: string | undefined; ip: string }): MigrationView | string {

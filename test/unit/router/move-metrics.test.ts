@@ -4,28 +4,9 @@ import { test } from 'node:test';
 import { Journal, type MoveStart } from '../../../src/mobility/journal.js';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
-import { Metrics, type MetricsSource } from '../../../src/router/view/metrics.js';
+import { Metrics } from '../../../src/router/view/metrics.js';
 import { SimClock } from '../../support/sim-clock.js';
-
-/** A router with nothing but its name. */
-const SOURCE: MetricsSource = {
-  status: () =>
-    ({
-      id: 'vr-b',
-      version: '0.1.0',
-      ready: true,
-      warnings: [],
-      startedAt: '2026-01-01T00:00:00Z',
-      nodesHere: 0,
-      nodesVisiting: 0,
-      nodesDeparted: 0,
-    }) as never,
-  peers: () => [],
-  counters: () => ({}),
-  tables: () => ({}),
-  vnetTraffic: () => [],
-  threads: () => [],
-};
+import { metricsSource } from './metrics-support.js';
 
 const START: Omit<MoveStart, 'startedMs'> = {
   vnet: 1,
@@ -40,7 +21,7 @@ const START: Omit<MoveStart, 'startedMs'> = {
 
 function bench() {
   const clock = new SimClock();
-  const metrics = new Metrics(SOURCE);
+  const metrics = new Metrics(metricsSource());
   const journal = new Journal(clock, (move) => metrics.judged(move.view()));
   const move = (
     changed: Partial<MoveStart>,

@@ -1,0 +1,25 @@
+import type { CounterBoard } from '../../../src/router/view/counter-board.js';
+import type { MetricsSource } from '../../../src/router/view/metrics.js';
+
+/** A router with nothing but its name, and what is given. */
+export function metricsSource({ board }: { board?: CounterBoard } = {}): MetricsSource {
+  return {
+    status: () =>
+      ({
+        id: 'vr-b',
+        version: '0.1.0',
+        ready: true,
+        warnings: [],
+        startedAt: '2026-01-01T00:00:00Z',
+        nodesHere: 0,
+        nodesVisiting: 0,
+        nodesDeparted: 0,
+      }) as never,
+    peers: () => [],
+    counters: () => board?.counters() ?? {},
+    isDrop: (name) => board?.isDrop(name) ?? false,
+    tables: () => ({}),
+    vnetTraffic: () => [],
+    threads: () => [],
+  };
+}
