@@ -234,19 +234,26 @@ export interface FindingView {
   readonly remedy: string;
 }
 
-/** What the server asks the router for. Calls without a promise answer at once from memory. */
+/**
+ * What the server asks the router for. Every call answers at once from memory. The rows of a table are made while they are
+ * taken, which may be in many turns: what changes meanwhile is shown as it was before or as it is after.
+ */
 export interface RouterView {
   status(): StatusView;
   peers(): readonly PeerView[];
   clients(): readonly ClientView[];
-  gndt(): readonly GndtView[];
-  lndt(): readonly LndtView[];
-  hwdt(): readonly HwdtView[];
-  directory(): readonly DirectoryView[];
+  gndt(): Iterable<GndtView>;
+  lndt(): Iterable<LndtView>;
+  hwdt(): Iterable<HwdtView>;
+  directory(): Iterable<DirectoryView>;
   /** A string is the reason why the question makes no sense (unknown vnet, bad address). */
   route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string;
   migrations(): readonly MigrationView[];
   counters(): CountersView;
+}
+
+/** What an operator may have it do. */
+export interface RouterActions {
   /** Announces a node's move to this router by hand. A string is the reason why not. */
   move(request: { vnet: string | undefined; ip: string }): MigrationView | string;
   /** Ends the freeze of a node that is here. A string is the reason why not. */
@@ -260,6 +267,10 @@ export interface RouterView {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
   confirm(): ConfirmView | string;
+}
+
+/** Where events come from. */
+export interface EventSource {
   /** Calls `listener` for every event until the returned function is called. */
-  onEvent(listener: (event: EventView) => void): () => void;
+  subscribe(listener: (event: EventView) => void): () => void;
 }

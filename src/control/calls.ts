@@ -1,10 +1,17 @@
 /** The calls of the control API: path, method, and what the router is asked. */
-import { MAX_CONFIRM_SECONDS, type MigrationView, type ReloadRequest, type RouterView } from './api.js';
+import {
+  MAX_CONFIRM_SECONDS,
+  type MigrationView,
+  type ReloadRequest,
+  type RouterActions,
+  type RouterView,
+} from './api.js';
 import { type EventLog, MAX_FOLLOWERS } from './events.js';
 import {
   CLIENT_FILTERS,
   DIRECTORY_FILTERS,
   filtered,
+  filterOf,
   GNDT_FILTERS,
   HWDT_FILTERS,
   LNDT_FILTERS,
@@ -18,26 +25,30 @@ export type Call =
   | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
   | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
 
-export function controlCalls(router: RouterView, events: EventLog): ReadonlyMap<string, Call> {
+export function controlCalls(
+  view: RouterView,
+  actions: RouterActions,
+  events: EventLog,
+): ReadonlyMap<string, Call> {
   return new Map<string, Call>([
-    ['/v1/status', get([], () => object(router.status()))],
-    ['/v1/counters', get([], () => object(router.counters()))],
-    ['/v1/route', get(['vnet', 'ip', 'from'], (fields) => route(router, fields))],
+    ['/v1/status', get([], () => object(view.status()))],
+    ['/v1/counters', get([], () => object(view.counters()))],
+    ['/v1/route', get(['vnet', 'ip', 'from'], (fields) => route(view, fields))],
     ['/v1/events', get(['follow'], (fields) => eventsCall(events, fields))],
-    ['/v1/peers', table((query) => filtered(query, PEER_FILTERS, () => router.peers()))],
-    ['/v1/clients', table((query) => filtered(query, CLIENT_FILTERS, () => router.clients()))],
-    ['/v1/gndt', table((query) => filtered(query, GNDT_FILTERS, () => router.gndt()))],
-    ['/v1/lndt', table((query) => filtered(query, LNDT_FILTERS, () => router.lndt()))],
-    ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => router.hwdt()))],
-    ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => router.directory()))],
-    ['/v1/migrations', table((query) => migrations(router, query))],
-    ['/v1/doctor', get([], async () => rows(await router.doctor()))],
-    ['/v1/ping', post((body) => ping(router, body))],
-    ['/v1/moves', post((body) => move(router, body))],
-    ['/v1/unfreeze', post((body) => unfreeze(router, body))],
-    ['/v1/log-level', post((body) => logLevel(router, body))],
-    ['/v1/reload', post((body) => reload(router, body))],
-    ['/v1/confirm', post((body) => confirm(router, body))],
+    ['/v1/peers', table((query) => filtered(query, PEER_FILTERS, () => view.peers()))],
+    ['/v1/clients', table((query) => filtered(query, CLIENT_FILTERS, () => view.clients()))],
+    ['/v1/gndt', table((query) => filtered(query, GNDT_FILTERS, () => view.gndt()))],
+    ['/v1/lndt', table((query) => filtered(query, LNDT_FILTERS, () => view.lndt()))],
+    ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => view.hwdt()))],
+    ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => view.directory()))],
+    ['/v1/migrations', table((query) => migrations(view, query))],
+    ['/v1/doctor', get([], async () => rows(await actions.doctor()))],
+    ['/v1/ping', post((body) => ping(actions, body))],
+    ['/v1/moves', post((body) => move(actions, body))],
+    ['/v1/unfreeze', post((body) => unfreeze(actions, body))],
+    ['/v1/log-level', post((body) => logLevel(actions, body))],
+    ['/v1/reload', post((body) => reload(actions, body))],
+    ['/v1/confirm', post((body) => confirm(actions, body))],
   ]);
 }
 
@@ -65,14 +76,14 @@ function post(answer: (body: unknown) => Reply | Promise<Reply>): Call {
   };
 }
 
-function route(router: RouterView, { vnet, ip, from }: Fields): Reply {
+function route(view: RouterView, { vnet, ip, from }: Fields): Reply {
   if (ip === undefined) return refusal(400, 'parameter "ip" is missing');
-  const found = router.route({ vnet, ip, from });
+  const found = view.route({ vnet, ip, from });
   return typeof found === 'string' ? refusal(400, found) : object(found);
 }
 
 /** Oldest first; `last` takes that many from the end of what the filters let through. */
-function migrations(router: RouterView, query: URLSearchParams): Reply {
+function migrations(view: RouterView, query: URLSearchParams): Reply {
   const fields = readQuery(query, [...Object.keys(MIGRATION_FILTERS), 'last']);
   if (typeof fields === 'string') return refusal(400, fields);
   const filters = new URLSearchParams(query);
@@ -80,10 +91,12 @@ function migrations(router: RouterView, query: URLSearchParams): Reply {
   if (last !== null && !/^[1-9]\d{0,8}$/.test(last))
     return refusal(400, `last "${last}" is not a whole number from 1 on`);
   filters.delete('last');
+  const test = filterOf(filters, MIGRATION_FILTERS);
+  if (typeof test === 'string') return refusal(400, test);
   const byStart = (a: MigrationView, b: MigrationView): number =>
     Date.parse(a.startedAt) - Date.parse(b.startedAt);
-  const reply = filtered(filters, MIGRATION_FILTERS, () => [...router.migrations()].sort(byStart));
-  return reply.kind === 'rows' && last !== null ? rows(reply.rows.slice(-Number(last))) : reply;
+  const found = [...view.migrations()].sort(byStart).filter(test);
+  return rows(last === null ? found : found.slice(-Number(last)));
 }
 
 function eventsCall(events: EventLog, { follow = '0' }: Fields): Reply {
@@ -95,39 +108,39 @@ function eventsCall(events: EventLog, { follow = '0' }: Fields): Reply {
   return { kind: 'follow' };
 }
 
-function move(router: RouterView, body: unknown): Reply {
+function move(actions: RouterActions, body: unknown): Reply {
   const fields = readMembers(body, ['ip'], ['vnet']);
   if (typeof fields === 'string') return refusal(400, fields);
-  const moved = router.move({ vnet: fields.vnet, ip: fields.ip ?? '' });
+  const moved = actions.move({ vnet: fields.vnet, ip: fields.ip ?? '' });
   return typeof moved === 'string' ? refusal(409, moved) : object(moved);
 }
 
-function unfreeze(router: RouterView, body: unknown): Reply {
+function unfreeze(actions: RouterActions, body: unknown): Reply {
   const fields = readMembers(body, ['ip'], ['vnet']);
   if (typeof fields === 'string') return refusal(400, fields);
-  const released = router.unfreeze({ vnet: fields.vnet, ip: fields.ip ?? '' });
+  const released = actions.unfreeze({ vnet: fields.vnet, ip: fields.ip ?? '' });
   return typeof released === 'string' ? refusal(409, released) : object(released);
 }
 
-function logLevel(router: RouterView, body: unknown): Reply {
+function logLevel(actions: RouterActions, body: unknown): Reply {
   const fields = readMembers(body, ['level']);
   if (typeof fields === 'string') return refusal(400, fields);
   const level = fields.level ?? '';
-  const reason = router.setLogLevel(level);
+  const reason = actions.setLogLevel(level);
   return reason === undefined ? object({ level }) : refusal(400, reason);
 }
 
-async function ping(router: RouterView, body: unknown): Promise<Reply> {
+async function ping(actions: RouterActions, body: unknown): Promise<Reply> {
   const fields = readMembers(body, ['router']);
   if (typeof fields === 'string') return refusal(400, fields);
-  const answer = await router.ping(fields.router ?? '');
+  const answer = await actions.ping(fields.router ?? '');
   return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }
 
-async function reload(router: RouterView, body: unknown): Promise<Reply> {
+async function reload(actions: RouterActions, body: unknown): Promise<Reply> {
   const request = reloadRequest(body ?? {});
   if (typeof request === 'string') return refusal(400, request);
-  const answer = await router.reload(request);
+  const answer = await actions.reload(request);
   return 'errors' in answer ? { kind: 'object', status: 409, body: answer } : object(answer);
 }
 
@@ -149,9 +162,9 @@ function reloadRequest(body: unknown): ReloadRequest | string {
   return { dryRun, confirmSeconds };
 }
 
-function confirm(router: RouterView, body: unknown): Reply {
+function confirm(actions: RouterActions, body: unknown): Reply {
   const fields = readMembers(body ?? {}, []);
   if (typeof fields === 'string') return refusal(400, fields);
-  const answer = router.confirm();
+  const answer = actions.confirm();
   return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }

@@ -3,7 +3,7 @@
  * of slow clients. The router's side only ever puts an event into arrays of bounded length.
  */
 import type { Writable } from 'node:stream';
-import type { EventView, RouterView } from './api.js';
+import type { EventSource, EventView } from './api.js';
 
 /** Events that `GET /v1/events` can show. */
 export const RECENT_EVENTS = 1000;
@@ -20,8 +20,8 @@ export class EventLog {
   readonly #followers = new Set<Follower>();
   readonly #unsubscribe: () => void;
 
-  constructor(router: Pick<RouterView, 'onEvent'>) {
-    this.#unsubscribe = router.onEvent((event) => this.#take(event));
+  constructor(source: EventSource) {
+    this.#unsubscribe = source.subscribe((event) => this.#take(event));
   }
 
   /** Oldest first. */

@@ -1,7 +1,7 @@
 /** The control API: HTTP/1.1 with JSON on a Unix socket. docs/control-api.md describes every call. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ErrorView, RouterView } from './api.js';
+import type { ErrorView, EventSource, RouterActions, RouterView } from './api.js';
 import { type Body, MAX_BODY_BYTES, readBody } from './body.js';
 import { type Call, controlCalls } from './calls.js';
 import { EventLog } from './events.js';
@@ -18,7 +18,9 @@ export interface ControlServerOptions {
   readonly socket: string;
   /** Name of the group that may read and write. */
   readonly group: string;
-  readonly router: RouterView;
+  readonly view: RouterView;
+  readonly actions: RouterActions;
+  readonly events: EventSource;
   /** Told of a fault within the router while it answered `call` (`GET /v1/status`); the client gets a 500. */
   readonly onFault: (call: string, fault: unknown) => void;
 }
@@ -32,8 +34,8 @@ export interface ControlServer {
 
 /** Serves once it settles. Rejects with {@link ControlSocketError} when the socket cannot be had. */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const events = new EventLog(options.router);
-  const calls = controlCalls(options.router, events);
+  const events = new EventLog(options.events);
+  const calls = controlCalls(options.view, options.actions, events);
   const server = createHttpServer();
   server.on('request', (request, response) => {
     response.shouldKeepAlive = false;

@@ -3,15 +3,15 @@ import type { Punt } from '../dataplane/punt/punt.js';
 import type { PlaneListener } from '../dataplane/worker/plane-worker.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';
-import type { Gndt } from '../tables/gndt.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { datagramAddress, streamEnd, toIp } from './address-words.js';
 import type { LanSide } from './lan/lan-side.js';
 import { lostPorts, type Sockets } from './machine/sockets.js';
+import type { Tables } from './tables.js';
 
 export interface PlaneListeners {
   readonly sockets: Sockets;
-  readonly gndt: Gndt;
+  readonly tables: Pick<Tables, 'gndt'>;
   readonly tunnel: Tunnel;
   readonly lanSide: LanSide;
   readonly mobility: Mobility;
@@ -29,7 +29,7 @@ export function planeListener(listeners: PlaneListeners, onFailure: (error: Erro
 }
 
 function takePunt(punt: Punt, listeners: PlaneListeners): void {
-  const { gndt, tunnel, lanSide, mobility } = listeners;
+  const { tables, tunnel, lanSide, mobility } = listeners;
   switch (punt.type) {
     case 'handshake':
       tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
@@ -52,7 +52,7 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
       lanSide.want(punt.vnet, toIp(punt.address));
       break;
     case 'redirect': {
-      const router = gndt.routerAt(punt.peer);
+      const router = tables.gndt.routerAt(punt.peer);
       if (router !== undefined) mobility.redirectHint(router, punt.vnet, toIp(punt.address));
       break;
     }

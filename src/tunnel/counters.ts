@@ -19,6 +19,7 @@ export const TUNNEL_COUNTERS = {
   control_send_failed: 'drop',
   'control_drop_*': 'drop',
   'control_dropped_*': 'drop',
+  'control_refused_*': 'drop',
   introductions_made: 'event',
   introductions_limited: 'event',
   link_stalls: 'event',

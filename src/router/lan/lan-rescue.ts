@@ -9,6 +9,7 @@ import type { Lans } from '../../tables/lan.js';
 import { MacTable } from '../../tables/mac-table.js';
 import type { VnetId } from '../../tables/model.js';
 import { Rescue } from '../../tables/rescue.js';
+import type { EventHub } from '../view/event-hub.js';
 
 /** Not in the middle of a move, which is what it is needed for: the kernel takes a lock of its own for it. */
 const SOON_MS = 1;
@@ -22,7 +23,7 @@ export interface LanRescueOptions {
   readonly directory: Directory;
   readonly lans: Lans;
   readonly lanSockets: readonly LanSocket[];
-  readonly onError: (lan: string, reason: string) => void;
+  readonly hub: Pick<EventHub, 'emit'>;
 }
 
 export class LanRescue {
@@ -62,7 +63,7 @@ export class LanRescue {
   }
 
   #set(vnet: VnetId, on: boolean): void {
-    const { lans, lanSockets, native, onError } = this.#options;
+    const { lans, lanSockets, native, hub } = this.#options;
     if (on) this.#on.add(vnet);
     else this.#on.delete(vnet);
     for (const lan of lans.of(vnet)) {
@@ -71,7 +72,8 @@ export class LanRescue {
       try {
         native.setRescue(socket.fd, on);
       } catch (error) {
-        onError(lan.interface, messageOf(error));
+        const fields = { lan: lan.interface, reason: messageOf(error) };
+        hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', fields);
       }
     }
   }

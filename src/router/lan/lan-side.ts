@@ -1,6 +1,5 @@
 /** Everything that this router does on its LANs by ARP and neighbour discovery, but for what mobility decides. */
 import { probe } from '../../arp/announce.js';
-import type { NeighbourFrame } from '../../arp/frame.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import { Prober, type Standing } from '../../arp/prober.js';
 import { Resolver } from '../../arp/resolver.js';
@@ -12,7 +11,8 @@ import { Prefix } from '../../net/prefix.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lans } from '../../tables/lan.js';
 import type { LanIndex, LndtEntry, NodeRecord, VnetId } from '../../tables/model.js';
-import type { Tables } from '../view/table-views.js';
+import type { Tables } from '../tables.js';
+import type { LanTopics } from '../topics.js';
 import { LanCapture } from './lan-capture.js';
 import type { LanCounts } from './lan-counters.js';
 
@@ -21,10 +21,7 @@ export interface LanSideOptions {
   readonly pcap: PcapAddon;
   readonly clock: Clock;
   readonly tables: Tables;
-  /** `capturedMs` is when the kernel took the frame, on the clock. */
-  readonly onFrame: (lan: LanIndex, frame: NeighbourFrame, capturedMs: number) => void;
-  /** A native node that no longer answers probes. */
-  readonly onGone: (vnet: VnetId, ip: Ip) => void;
+  readonly topics: LanTopics;
 }
 
 export class LanSide {
@@ -55,7 +52,7 @@ export class LanSide {
         forget: (vnet, ip) => tables.hwdt.forget(vnet, ip),
         standing: (vnet, ip) => standing(tables, vnet, ip),
       },
-      ({ vnet, ip }) => options.onGone(vnet, ip),
+      ({ vnet, ip }) => options.topics.gone.notify(vnet, ip),
     );
     this.#unsubscribe = tables.hwdt.subscribe((vnet, ip) => {
       if (tables.hwdt.get(vnet, ip) !== undefined) this.#resolver.learned(vnet, ip);
@@ -64,14 +61,14 @@ export class LanSide {
 
   /** Opens the captures; throws when an interface cannot be captured. Frames come from now on. */
   open(): void {
-    const { lans, pcap, clock, onFrame, tables } = this.#options;
+    const { lans, pcap, clock, topics, tables } = this.#options;
     this.#captures = lans.current().map(
       (lan) =>
         new LanCapture(
           lan,
           pcap,
           clock,
-          (frame, capturedMs) => onFrame(lan.index, frame, capturedMs),
+          (frame, capturedMs) => topics.frames.notify(lan.index, frame, capturedMs),
           (mac) => tables.directory.byMac(lan.vnet, mac).length > 0,
         ),
     );

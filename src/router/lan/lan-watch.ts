@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../../net/clock.js';
 import { formatMac } from '../../net/mac.js';
 import type { Lans } from '../../tables/lan.js';
-import { type InterfaceState, readInterfaces } from './interfaces.js';
+import { type InterfaceState, lanWarnings, readInterfaces } from './interfaces.js';
 
 /** Asking takes 0.1 ms, or a millisecond on a machine with a thousand addresses. */
 const LOOK_MS = 2_000;
@@ -37,6 +37,11 @@ export class LanWatch {
 
   stop(): void {
     this.#timer?.cancel();
+  }
+
+  /** What an operator should know of the interfaces. */
+  warnings(): readonly string[] {
+    return lanWarnings(this.#options.lans.current());
   }
 
   look(): void {

@@ -98,8 +98,8 @@ class ScratchSite {
     const table = ForwardingTable.create({ slots: 64 });
     new ForwardingCompiler({ ...tables, clock, table, lans, tuns: [] }).rebuild();
     const native = { setRescue: () => {} };
-    new LanRescue({ native, clock, gndt, directory, lans, lanSockets: [NO_SOCKET], onError: () => {} });
-    new LocalRecords(gndt, directory, () => {});
+    new LanRescue({ native, clock, gndt, directory, lans, lanSockets: [NO_SOCKET], hub: { emit: () => {} } });
+    new LocalRecords(gndt, directory);
     const others = IDS.filter((other) => other !== id);
     this.#link = new ScratchLink(clock, codec);
     this.mobility = new Mobility({

@@ -2,11 +2,9 @@
 import { kernelForwards } from '../../config/machine.js';
 import type { Lans } from '../../tables/lan.js';
 import type { NetworkConfig, RouterId } from '../../tables/model.js';
-import type { Prepared } from '../reload/reloader.js';
+import { NOTHING_TO_DO, type Prepared } from '../reload/prepared.js';
 import type { EventHub } from '../view/event-hub.js';
 import { guardRules, KernelGuard } from './kernel-guard.js';
-
-const NOTHING: Prepared = { commit: () => {}, abandon: () => {} };
 
 export class Guards {
   readonly #lans: Lans;
@@ -40,10 +38,10 @@ export class Guards {
   async prepare(networks: readonly NetworkConfig[], lenient: boolean): Promise<Prepared | string> {
     const rules = this.#rulesFor(networks);
     const old = this.#guard;
-    if (old === undefined || rules === this.#rules) return NOTHING;
+    if (old === undefined || rules === this.#rules) return NOTHING_TO_DO;
     const guard = await this.#make(networks);
     if (typeof guard === 'string')
-      return lenient ? NOTHING : `the rules that keep the kernel off the overlay's packets: ${guard}`;
+      return lenient ? NOTHING_TO_DO : `the rules that keep the kernel off the overlay's packets: ${guard}`;
     return {
       commit: () => {
         this.#guard = guard;

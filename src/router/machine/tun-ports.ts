@@ -14,6 +14,7 @@ import type { Port } from '../../tables/fixed-routes.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import type { LndtEntry, RouterConfig, RouterEntry, VnetId } from '../../tables/model.js';
+import type { EventHub } from '../view/event-hub.js';
 import { IpCommands } from './ip-commands.js';
 
 export interface TunPort extends Port {
@@ -52,6 +53,15 @@ function addressesOf(vnet: VnetId, gndt: Gndt, entries: readonly LndtEntry[]): I
     .map(({ prefix }) => prefix.address);
 }
 
+export interface TunRoutesOptions {
+  readonly ports: readonly TunPort[];
+  readonly lans: Lans;
+  readonly gndt: Gndt;
+  readonly directory: Directory;
+  /** Told what `ip` says of routes that come later. */
+  readonly hub: Pick<EventHub, 'emit'>;
+}
+
 export class TunRoutes {
   readonly #ports: readonly TunPort[];
   readonly #lans: Lans;
@@ -64,19 +74,14 @@ export class TunRoutes {
   readonly #networks = new Map<TunPort, ReadonlyMap<string, Prefix>>();
   #unsubscribe: readonly (() => void)[] = [];
 
-  /** @param onProblem what `ip` says of routes that come later, a sentence each */
-  constructor(
-    ports: readonly TunPort[],
-    lans: Lans,
-    gndt: Gndt,
-    directory: Directory,
-    onProblem: (problem: string) => void,
-  ) {
+  constructor({ ports, lans, gndt, directory, hub }: TunRoutesOptions) {
     this.#ports = ports;
     this.#lans = lans;
     this.#gndt = gndt;
     this.#directory = directory;
-    this.#commands = new IpCommands(onProblem);
+    this.#commands = new IpCommands((reason) =>
+      hub.emit('warn', 'tun_route_failed', 'a route of a TUN port could not be set', { reason }),
+    );
   }
 
   /** Brings the devices up with addresses and routes. Answers what did not work, as warnings. */

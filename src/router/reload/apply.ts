@@ -1,4 +1,5 @@
 /** Puts a new configuration into the running tables, tunnel and data plane: first what may fail, then all at once. */
+import type { Logger } from 'pino';
 import { gndtDigest } from '../../config/digest.js';
 import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
@@ -7,7 +8,6 @@ import type { Clock } from '../../net/clock.js';
 import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
 import type { LanGrowth } from '../../tables/lan-growth.js';
-import type { LogLevel } from '../../tables/model.js';
 import type { PeerPlan } from '../../tunnel/peer-changes.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { LanRescue } from '../lan/lan-rescue.js';
@@ -16,9 +16,9 @@ import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
 import type { Relays } from '../relays.js';
+import type { Tables } from '../tables.js';
 import type { MetricsHost } from '../view/metrics-host.js';
-import type { Tables } from '../view/table-views.js';
-import type { Prepared } from './reloader.js';
+import type { Prepared } from './prepared.js';
 
 export interface ApplyParts {
   readonly clock: Clock;
@@ -35,7 +35,7 @@ export interface ApplyParts {
   readonly relays: Relays;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
-  readonly setLogLevel: (level: LogLevel) => void;
+  readonly log: Pick<Logger, 'level'>;
 }
 
 interface Plans {
@@ -98,5 +98,5 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   mobility.membersGone(dropped);
   lanSide.rescan();
   parts.tunRoutes.reconfigure();
-  if (before.router.log.level !== after.router.log.level) parts.setLogLevel(after.router.log.level);
+  if (before.router.log.level !== after.router.log.level) parts.log.level = after.router.log.level;
 }

@@ -12,15 +12,9 @@ import { messageOf } from '../../config/system-error.js';
 import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
+import type { Readiness } from '../life/readiness.js';
 import type { EventHub } from '../view/event-hub.js';
-
-/** What has been made ready for a new configuration, outside the tables. */
-export interface Prepared {
-  /** Applies it. Synchronous, so that nobody sees half of it; does not throw. */
-  commit(): void;
-  /** Lets go of what was made ready. */
-  abandon(): void;
-}
+import type { Prepared } from './prepared.js';
 
 export interface ReloaderOptions {
   readonly clock: Clock;
@@ -34,7 +28,7 @@ export interface ReloaderOptions {
    * @returns a problem as a string
    */
   readonly prepare: (before: VineConfig, after: VineConfig, lenient: boolean) => Promise<Prepared | string>;
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
 }
 
 /** What the files say, held against what the router runs with. */
@@ -115,7 +109,7 @@ export class Reloader {
   }
 
   #hindrance(request: ReloadRequest): string | undefined {
-    if (!this.#options.isReady()) return 'the router is not ready yet, or stopping';
+    if (!this.#options.readiness.isReady) return 'the router is not ready yet, or stopping';
     if (this.#busy) return 'another reload is under way';
     if (this.#pending !== undefined && !request.dryRun && request.confirmSeconds === undefined)
       return 'a reload waits to be confirmed: "vinectl confirm" first, or reload with --confirm again';
@@ -150,7 +144,7 @@ export class Reloader {
   ): Promise<string | undefined> {
     const prepared = await this.#prepare(config, lenient);
     if (typeof prepared === 'string') return prepared;
-    if (!this.#options.isReady()) {
+    if (!this.#options.readiness.isReady) {
       prepared.abandon();
       return 'the router is stopping';
     }

@@ -17,6 +17,9 @@ import { MAX_SEQUENCE, MAX_STAMP } from '../../tables/record.js';
 /** Rises when an older program could not read the file. */
 const VERSION = 1;
 
+/** About half a millisecond's work. */
+const RECORDS_PER_PART = 256;
+
 /** Bad records that are named in the warning; the others are counted. */
 const MOST_NAMED = 5;
 
@@ -42,10 +45,28 @@ export interface DecodedState {
 }
 
 export function encodeState(records: Iterable<SavedRecord>): string {
-  const lines = Array.from(records, ({ vnet, ip, mac, router, seq, state, stamp, frozen, previous }) =>
-    JSON.stringify({ vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp, frozen, previous }),
-  );
-  return `{ "version": ${VERSION}, "records": [\n${lines.join(',\n')}\n] }\n`;
+  return [...encodeStateParts(records)].join('');
+}
+
+/** The same in parts of some hundred records, each made when it is taken: what comes of a move must not wait for all. */
+export function* encodeStateParts(records: Iterable<SavedRecord>): Generator<string> {
+  let part = `{ "version": ${VERSION}, "records": [\n`;
+  let count = 0;
+  for (const record of records) {
+    if (count > 0) part += ',\n';
+    if (count > 0 && count % RECORDS_PER_PART === 0) {
+      yield part;
+      part = '';
+    }
+    part += lineOf(record);
+    count++;
+  }
+  yield `${part}\n] }\n`;
+}
+
+function lineOf({ vnet, ip, mac, router, seq, state, stamp, frozen, previous }: SavedRecord): string {
+  const named = { vnet, ip: ip.key, mac: formatMac(mac), router, seq, state, stamp, frozen, previous };
+  return JSON.stringify(named);
 }
 
 export function decodeState(source: string): DecodedState {

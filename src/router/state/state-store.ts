@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { codeOf, messageOf } from '../../config/system-error.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import type { SavedRecord } from '../../tables/directory.js';
-import { decodeState, encodeState } from './state-file.js';
+import { decodeState, encodeState, encodeStateParts } from './state-file.js';
 
 const FILE = 'directory.json';
 
@@ -144,9 +144,9 @@ export class StateStore {
   async #writeBeside(snapshot: Snapshot): Promise<void> {
     const write = ++this.#lastWrite;
     try {
-      const text = encodeState(snapshot());
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      await replaceFileBeside(this.#directory, FILE, text, () => write === this.#lastWrite);
+      const parts = encodeStateParts(snapshot());
+      await replaceFileBeside(this.#directory, FILE, parts, () => write === this.#lastWrite);
     } catch (error) {
       this.#failed(snapshot, error);
     }
@@ -197,17 +197,20 @@ function replaceFile(directory: string, name: string, text: string): void {
   }
 }
 
-/** The same without blocking, under a temporary name of its own. @param isLast asked before the file is replaced */
+/**
+ * The same without blocking, under a temporary name of its own. Parts are made one at a time, each when the one before is
+ * written. @param isLast asked before the file is replaced
+ */
 async function replaceFileBeside(
   directory: string,
   name: string,
-  text: string,
+  parts: Iterable<string>,
   isLast: () => boolean,
 ): Promise<void> {
   const temporary = join(directory, `${name}.new`);
   const file = await open(temporary, 'w', 0o600);
   try {
-    await file.writeFile(text);
+    for (const part of parts) await file.writeFile(part);
     await file.sync();
   } finally {
     await file.close();

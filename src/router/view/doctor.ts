@@ -13,18 +13,17 @@ import {
 import type { CountersView, PeerView } from '../../control/api.js';
 import { outerBytes } from '../../protocol/overhead.js';
 import { formatConfigError } from '../../tables/files/error.js';
-import type { RouterConfig } from '../../tables/model.js';
 import { hasCapability } from '../machine/capabilities.js';
-import type { FilesState } from '../reload/reloader.js';
+import type { Guards } from '../machine/guards.js';
+import type { FilesState, Reloader } from '../reload/reloader.js';
+import type { LiveView } from './live-view.js';
+import type { Warnings } from './warnings.js';
 
 export interface DoctorParts {
-  readonly config: () => RouterConfig;
-  readonly peers: () => readonly PeerView[];
-  readonly counters: () => CountersView;
-  readonly warnings: () => readonly string[];
-  /** What the files say now, compared with what the router runs with. */
-  readonly files: () => FilesState;
-  readonly guarded: () => boolean;
+  readonly view: Pick<LiveView, 'peers' | 'counters'>;
+  readonly warnings: Warnings;
+  readonly reloader: Pick<Reloader, 'config' | 'filesState'>;
+  readonly guards: Pick<Guards, 'standing'>;
   readonly pingWhole: typeof pingWhole;
 }
 
@@ -34,20 +33,21 @@ const CLOCK_LIMIT_MS = 1_000;
 const PINGS_AT_ONCE = 8;
 
 export async function examine(parts: DoctorParts): Promise<Finding[]> {
-  const { lans, stateDir } = parts.config();
-  const peers = parts.peers();
+  const { view, warnings, reloader, guards } = parts;
+  const { lans, stateDir } = reloader.config.router;
+  const peers = view.peers();
   const largest = Math.max(0, ...peers.filter(isUp).map(({ innerMtuBytes }) => innerMtuBytes));
   const forwarding = lans.map((lan) => lan.interface).filter(kernelForwards);
   return [
     checkCapabilities(missingCapabilities()),
     ...checkLans(lans, await readLinks(), largest),
-    checkForwarding(forwarding, parts.guarded()),
+    checkForwarding(forwarding, guards.standing),
     checkStateDir(stateDir),
-    checkFiles(parts.files()),
-    ...parts.warnings().map((text) => warning('warning', 'vined', text, '')),
+    checkFiles(reloader.filesState()),
+    ...warnings.all().map((text) => warning('warning', 'vined', text, '')),
     ...peers.map(checkPeer),
     ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer), checkClock(peer)]),
-    ...checkStrangers(parts.counters()),
+    ...checkStrangers(view.counters()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
 }

@@ -1,5 +1,6 @@
 import type { MoveView } from '../../mobility/ports.js';
-import type { Metrics, MetricsSource } from './metrics.js';
+import type { MetricsSource } from './metric-families.js';
+import type { Metrics } from './metrics.js';
 
 /**
  * The metrics, from when somebody can scrape them on: a router without `metrics.listen` does without their library,

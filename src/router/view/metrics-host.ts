@@ -2,18 +2,16 @@
 import { codeOf, messageOf } from '../../config/system-error.js';
 import { type MetricsServer, startMetricsServer } from '../../control/metrics-server.js';
 import type { RouterConfig } from '../../tables/model.js';
-import type { Prepared } from '../reload/reloader.js';
+import { NOTHING_TO_DO, type Prepared } from '../reload/prepared.js';
+import type { LazyMetrics } from './lazy-metrics.js';
 
 type Address = RouterConfig['metrics'];
 
 export interface MetricsHostOptions {
-  /** Awaited before it listens for the first time. */
-  readonly load: () => Promise<void>;
-  readonly collect: () => Promise<{ readonly text: string; readonly type: string }>;
+  /** `load` is awaited before it listens for the first time. */
+  readonly metrics: Pick<LazyMetrics, 'load' | 'collect'>;
   readonly onFault: (fault: unknown) => void;
 }
-
-const NOTHING: Prepared = { commit: () => {}, abandon: () => {} };
 
 export class MetricsHost {
   readonly #options: MetricsHostOptions;
@@ -40,7 +38,7 @@ export class MetricsHost {
   /** @param lenient rather no metrics than a problem */
   async prepare(address: Address, lenient: boolean): Promise<Prepared | string> {
     if (sameAddress(address, this.#address) && (this.#server !== undefined || address === undefined))
-      return NOTHING;
+      return NOTHING_TO_DO;
     if (address === undefined) return this.#change(undefined, undefined);
     const server = await this.#open(address);
     if (typeof server !== 'string') return this.#change(address, server);
@@ -80,10 +78,11 @@ export class MetricsHost {
     readonly code: string | undefined;
     readonly problem: string;
   }> {
-    const { load, ...rest } = this.#options;
+    const { metrics, onFault } = this.#options;
+    const collect = (): ReturnType<LazyMetrics['collect']> => metrics.collect();
     try {
-      await load();
-      const server = await startMetricsServer({ address: address.key, port, ...rest });
+      await metrics.load();
+      const server = await startMetricsServer({ address: address.key, port, collect, onFault });
       return { server, code: undefined, problem: '' };
     } catch (error) {
       const problem = `router.json: metrics.listen: cannot listen there: ${messageOf(error)}`;

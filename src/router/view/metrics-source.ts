@@ -1,25 +1,24 @@
 /** Where the metrics come from in the running router. */
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { ForwardingTable } from '../../tables/forwarding-table.js';
+import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
-import type { MetricsSource } from './metrics.js';
-import type { Tables } from './table-views.js';
-import type { LiveView } from './view.js';
+import type { LiveView } from './live-view.js';
+import type { MetricsSource } from './metric-families.js';
 
 export interface MetricsParts {
-  /** Asked when something is scraped, when it exists. */
-  readonly view: () => LiveView;
+  readonly view: LiveView;
   readonly board: CounterBoard;
   readonly tables: Tables;
   readonly forwarding: ForwardingTable;
-  readonly plane: DataPlane;
+  readonly plane: Pick<DataPlane, 'vnetTraffic' | 'threads'>;
 }
 
 export function metricsSource({ view, board, tables, forwarding, plane }: MetricsParts): MetricsSource {
   const { gndt, lndt, hwdt, directory } = tables;
   return {
-    status: () => view().status(),
-    peers: () => view().peers(),
+    status: () => view.status(),
+    peers: () => view.peers(),
     counters: () => board.counters(),
     isDrop: (name) => board.isDrop(name),
     tables: () => ({

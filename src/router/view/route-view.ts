@@ -6,6 +6,7 @@ import type { Prefix } from '../../net/prefix.js';
 import { type ForwardingTable, type Route, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { VnetConfig } from '../../tables/model.js';
+import type { Sockets } from '../machine/sockets.js';
 
 export interface RouteQuery {
   readonly vnet: string | undefined;
@@ -32,16 +33,11 @@ export class RouteExplainer {
   /** Ports from here on are TUN ports. */
   readonly #tunsFrom: number;
 
-  constructor(
-    gndt: Gndt,
-    table: ForwardingTable,
-    lanNames: readonly string[],
-    tunNames: readonly string[] = [],
-  ) {
+  constructor(gndt: Gndt, table: ForwardingTable, { lans, tuns }: Pick<Sockets, 'lans' | 'tuns'>) {
     this.#gndt = gndt;
     this.#table = table;
-    this.#portNames = [...lanNames, ...tunNames];
-    this.#tunsFrom = lanNames.length;
+    this.#portNames = [...lans.current(), ...tuns].map((port) => port.interface);
+    this.#tunsFrom = lans.current().length;
   }
 
   /** A string is the reason why the question makes no sense. */

@@ -2,26 +2,19 @@
 import type { DirectoryView, GndtView, HwdtView, LndtView, MigrationView } from '../../control/api.js';
 import type { MoveView } from '../../mobility/ports.js';
 import { formatMac } from '../../net/mac.js';
-import type { Directory } from '../../tables/directory.js';
 import type { Gndt } from '../../tables/gndt.js';
-import type { Binding, Hwdt } from '../../tables/hwdt.js';
-import type { Lndt } from '../../tables/lndt.js';
+import type { Binding } from '../../tables/hwdt.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
-
-export interface Tables {
-  readonly gndt: Gndt;
-  readonly lndt: Lndt;
-  readonly hwdt: Hwdt;
-  readonly directory: Directory;
-}
+import type { LocalRecords } from '../state/local-records.js';
+import type { Tables } from '../tables.js';
 
 export function vnetName(gndt: Gndt, id: VnetId): string {
   return gndt.vnet(id)?.name ?? String(id);
 }
 
-export function gndtView({ gndt, directory }: Tables): GndtView[] {
-  const networks = gndt.config.networks.map(
-    ({ vnet, prefix, router, gateway }): GndtView => ({
+export function* gndtView({ gndt, directory }: Tables): Generator<GndtView> {
+  for (const { vnet, prefix, router, gateway } of gndt.config.networks) {
+    yield {
       vnet: vnetName(gndt, vnet),
       prefix: prefix.key,
       router,
@@ -29,13 +22,12 @@ export function gndtView({ gndt, directory }: Tables): GndtView[] {
       gateway: gateway?.key ?? null,
       home: null,
       seq: null,
-    }),
-  );
-  const hosts: GndtView[] = [];
+    };
+  }
   for (const { vnet, ip, router, state, seq } of directory.all()) {
     const home = gndt.homeOf(vnet, ip);
     if (state !== 'here' || home === router) continue;
-    hosts.push({
+    yield {
       vnet: vnetName(gndt, vnet),
       prefix: `${ip}/${ip.bits}`,
       router,
@@ -43,82 +35,70 @@ export function gndtView({ gndt, directory }: Tables): GndtView[] {
       gateway: null,
       home: home ?? null,
       seq,
-    });
+    };
   }
-  return [...networks, ...hosts];
 }
 
-export function lndtView(tables: Tables): LndtView[] {
+export function* lndtView(tables: Tables, local: LocalRecords): Generator<LndtView> {
   const { gndt, lndt, hwdt } = tables;
-  const view = (
-    state: LndtView['state'],
-    vnet: VnetId,
-    node: string,
-    mac: string | null,
-    router: string | null,
-    frozen = false,
-  ): LndtView => ({
-    vnet: vnetName(gndt, vnet),
-    node,
-    mac,
-    state,
-    router,
-    frozen,
-  });
-  const departed = lndt.departed();
-  const away = new Set(departed.map(({ vnet, ip }) => `${vnet} ${ip}`));
-  const unauthorised = [...hwdt.all()].filter(
-    (binding) => !away.has(`${binding.vnet} ${binding.ip}`) && !mayTakePart(tables, binding),
-  );
-  return [
-    ...lndt.entries.map(({ vnet, prefix, mac }) =>
-      view(
-        'static',
-        vnet,
-        prefix.isHost ? prefix.address.key : prefix.key,
-        mac === undefined ? null : formatMac(mac),
-        null,
-      ),
-    ),
-    ...lndt
-      .visiting()
-      .map(({ vnet, ip, mac, frozen }) =>
-        view('visiting', vnet, ip.key, formatMac(mac), gndt.homeOf(vnet, ip) ?? null, frozen),
-      ),
-    ...lndt.clients().map(({ vnet, ip }) => view('client', vnet, ip.key, null, null)),
-    ...lndt
-      .departed()
-      .map(({ vnet, ip, mac, router, frozen }) =>
-        view('departed', vnet, ip.key, formatMac(mac), router, frozen),
-      ),
-    ...unauthorised.map(({ vnet, ip, mac }) => view('unauthorised', vnet, ip.key, formatMac(mac), null)),
-  ];
+  const plain = { mac: null, router: null, frozen: false } as const;
+  for (const { vnet, prefix, mac } of lndt.entries) {
+    const node = prefix.isHost ? prefix.address.key : prefix.key;
+    const pin = mac === undefined ? null : formatMac(mac);
+    yield { ...plain, vnet: vnetName(gndt, vnet), node, mac: pin, state: 'static' };
+  }
+  for (const record of local.visiting()) {
+    yield nodeView(gndt, record, 'visiting', gndt.homeOf(record.vnet, record.ip) ?? null);
+  }
+  for (const { vnet, ip } of lndt.clients()) {
+    yield { ...plain, vnet: vnetName(gndt, vnet), node: ip.key, state: 'client' };
+  }
+  for (const record of local.departed()) yield nodeView(gndt, record, 'departed', record.router);
+  // A copy: the table puts what is seen meanwhile at its end.
+  for (const binding of [...hwdt.all()]) {
+    const { vnet, ip, mac } = binding;
+    if (isDeparted(tables, binding) || mayTakePart(tables, binding)) continue;
+    const node = { vnet: vnetName(gndt, vnet), node: ip.key, mac: formatMac(mac) };
+    yield { ...plain, ...node, state: 'unauthorised' };
+  }
+}
+
+function nodeView(
+  gndt: Gndt,
+  { vnet, ip, mac, frozen }: NodeRecord,
+  state: LndtView['state'],
+  router: string | null,
+): LndtView {
+  const node = { vnet: vnetName(gndt, vnet), node: ip.key, mac: formatMac(mac) };
+  return { ...node, state, router, frozen: frozen === true };
 }
 
 /** `nowMs` and `wallMs` are the two clocks at this moment: bindings carry monotonic times. */
-export function hwdtView(
+export function* hwdtView(
   tables: Tables,
   lanNames: readonly string[],
   nowMs: number,
   wallMs: number,
-): HwdtView[] {
+): Generator<HwdtView> {
   const { gndt, hwdt } = tables;
   const iso = (atMs: number): string => new Date(wallMs - (nowMs - atMs)).toISOString();
-  return [...hwdt.all()].map((binding) => ({
-    vnet: vnetName(gndt, binding.vnet),
-    lan: lanNames[binding.lan] ?? '?',
-    mac: formatMac(binding.mac),
-    ip: binding.ip.key,
-    source: binding.source,
-    firstSeenAt: iso(binding.firstSeenMs),
-    lastSeenAt: iso(binding.lastSeenMs),
-    silent: binding.silent,
-    authorised: mayTakePart(tables, binding),
-  }));
+  for (const binding of [...hwdt.all()]) {
+    yield {
+      vnet: vnetName(gndt, binding.vnet),
+      lan: lanNames[binding.lan] ?? '?',
+      mac: formatMac(binding.mac),
+      ip: binding.ip.key,
+      source: binding.source,
+      firstSeenAt: iso(binding.firstSeenMs),
+      lastSeenAt: iso(binding.lastSeenMs),
+      silent: binding.silent,
+      authorised: mayTakePart(tables, binding),
+    };
+  }
 }
 
-export function directoryView({ gndt, directory }: Tables): DirectoryView[] {
-  return [...directory.all()].map((record) => recordView(gndt, record));
+export function* directoryView({ gndt, directory }: Tables): Generator<DirectoryView> {
+  for (const record of directory.all()) yield recordView(gndt, record);
 }
 
 export function recordView(gndt: Gndt, record: NodeRecord): DirectoryView {
@@ -156,4 +136,9 @@ export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
 /** The gateway machine's own addresses are always there, and link-local ones are no node's: neither is a stranger. */
 function mayTakePart({ lndt }: Tables, { vnet, ip, mac, source }: Binding): boolean {
   return source === 'static' || ip.isLinkLocal || lndt.authorises(vnet, ip, mac);
+}
+
+function isDeparted({ directory, gndt }: Tables, { vnet, ip }: Binding): boolean {
+  const record = directory.here(vnet, ip);
+  return record !== undefined && record.router !== gndt.self && gndt.isHome(vnet, ip);
 }

@@ -97,7 +97,7 @@ test('events --follow ends with 3 when the router is killed', async (t) => {
     `import { startControlServer } from '${dist}/src/control/server.js';
 import { FakeRouter } from '${dist}/test/unit/control/fake-router.js';
 const router = new FakeRouter();
-await startControlServer({ socket: '${socket}', group: 'root', router, onFault: console.error });
+await startControlServer({ socket: '${socket}', group: 'root', view: router, actions: router, events: router, onFault: console.error });
 setInterval(() => router.emit({ at: '2026-03-01T11:59:59.000Z', event: 'peer_up' }), 5);
 console.log('up');
 `,

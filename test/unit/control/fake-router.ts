@@ -4,6 +4,7 @@ import type {
   ConfirmView,
   CountersView,
   DirectoryView,
+  EventSource,
   EventView,
   FindingView,
   GndtView,
@@ -15,6 +16,7 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
+  RouterActions,
   RouterView,
   RouteView,
   StatusView,
@@ -308,7 +310,7 @@ export const RELOAD_ERROR: ReloadErrorView = {
   ],
 };
 
-export class FakeRouter implements RouterView {
+export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
@@ -416,7 +418,7 @@ export class FakeRouter implements RouterView {
       : 'no reload waits to be confirmed';
   }
 
-  onEvent(listener: (event: EventView) => void): () => void {
+  subscribe(listener: (event: EventView) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }

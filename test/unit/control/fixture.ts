@@ -5,7 +5,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type ControlServer, startControlServer } from '../../../src/control/server.js';
+import {
+  type ControlServer,
+  type ControlServerOptions,
+  startControlServer,
+} from '../../../src/control/server.js';
 import { FakeRouter } from './fake-router.js';
 
 export interface Fixture {
@@ -29,9 +33,14 @@ export async function startFixture(t: TestContext, group = 'root'): Promise<Fixt
   const onFault = (call: string, fault: unknown): void => {
     faults.push({ call, fault });
   };
-  const server = await startControlServer({ socket, group, router, onFault });
+  const server = await startControlServer({ socket, group, ...facesOf(router), onFault });
   t.after(() => server.close());
   return { socket, router, server, faults };
+}
+
+/** What the server is given of a router, which is all three in one. */
+export function facesOf(router: FakeRouter): Pick<ControlServerOptions, 'view' | 'actions' | 'events'> {
+  return { view: router, actions: router, events: router };
 }
 
 export interface Response {

@@ -125,3 +125,31 @@ describe('limits', { concurrency: true }, () => {
     assert.match(silent, /^(HTTP\/1\.1 408 |$)/);
   });
 });
+
+test('a table’s rows are made and looked at in slices, with turns for others in between', async (t) => {
+  const { socket, router } = await startFixture(t);
+  const [row] = router.directory();
+  assert.ok(row);
+  let [made, turns, most] = [0, 0, 0];
+  let isWatching = true;
+  const watch = (): void => {
+    most = Math.max(most, made);
+    made = 0;
+    turns++;
+    if (isWatching) setImmediate(watch);
+  };
+  const rows = function* (): Generator<typeof row> {
+    for (let n = 0; n < 20_000; n++) {
+      made++;
+      yield { ...row, ip: `10.1.${n >> 8}.${n & 255}` };
+    }
+  };
+  Object.assign(router, { directory: rows });
+  setImmediate(watch);
+  // Hardly any row is let through: looking at them takes its time all the same.
+  const { text } = await call(socket, 'GET', '/v1/directory?ip=10.1.7.7');
+  isWatching = false;
+  assert.equal(JSON.parse(text).length, 1);
+  assert.ok(most <= 400, `${most} rows in one turn`);
+  assert.ok(turns >= 50, `${turns} turns`);
+});

@@ -83,8 +83,7 @@ async function freePort(): Promise<number> {
 
 test('a reload moves, stops and starts the listener; what cannot be is refused and the old one stays', async (t) => {
   const host = new MetricsHost({
-    load: async () => {},
-    collect: async () => ({ text: 'x 1\n', type: 'text/plain' }),
+    metrics: { load: async () => {}, collect: async () => ({ text: 'x 1\n', type: 'text/plain' }) },
     onFault: (fault) => assert.fail(String(fault)),
   });
   t.after(() => host.stop());

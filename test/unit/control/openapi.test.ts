@@ -8,7 +8,7 @@ import { faultsOf, operations } from './openapi.js';
 
 test('docs/openapi.json has the calls of the server, no others', () => {
   const router = new FakeRouter();
-  const calls = [...controlCalls(router, new EventLog(router))].map(
+  const calls = [...controlCalls(router, router, new EventLog(router))].map(
     ([path, { method }]) => `${method} ${path}`,
   );
   assert.deepEqual([...operations().keys()].sort(), calls.sort());

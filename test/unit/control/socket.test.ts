@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ControlSocketError, startControlServer } from '../../../src/control/server.js';
 import { FakeRouter } from './fake-router.js';
-import { call, startFixture, temporaryDirectory } from './fixture.js';
+import { call, facesOf, startFixture, temporaryDirectory } from './fixture.js';
 
 const onFault = (call: string, fault: unknown): never => assert.fail(`${call}: ${fault}`);
 
 function options(socket: string, group = 'daemon'): Parameters<typeof startControlServer>[0] {
-  return { socket, group, router: new FakeRouter(), onFault };
+  return { socket, group, ...facesOf(new FakeRouter()), onFault };
 }
 
 test('the socket is open to its owner and its group, and gone after close', async (t) => {
@@ -51,7 +51,7 @@ test('a live router keeps its socket', async (t) => {
     new ControlSocketError(`another vined is running on ${socket}`),
   );
   assert.equal((await call(socket, 'GET', '/v1/status')).status, 200);
-  assert.equal((second.router as FakeRouter).listeners.size, 0);
+  assert.equal((second.view as FakeRouter).listeners.size, 0);
 });
 
 test('the socket file of a router that was killed is replaced', async (t) => {

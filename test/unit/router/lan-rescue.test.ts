@@ -53,7 +53,7 @@ function bench(subnet?: string) {
     directory,
     lans: new Lans([lan(0, 1), lan(1, 2)]),
     lanSockets: [socket(10, 0), socket(11, 1)],
-    onError: () => assert.fail(),
+    hub: { emit: () => assert.fail() },
   });
   const at = (ip: string, router: string, seq: number, nodeMac = NODE): NodeRecord => {
     const record: NodeRecord = {

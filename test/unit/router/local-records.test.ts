@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
@@ -34,7 +35,8 @@ function setUp() {
     'vr-a',
   );
   let changes = 0;
-  const local = new LocalRecords(gndt, directory, () => {
+  const local = new LocalRecords(gndt, directory);
+  local.subscribe(() => {
     changes++;
   });
   const put = (address: string, router: RouterId, seq: number): void =>
@@ -47,7 +49,7 @@ function setUp() {
       state: 'here',
       stamp: seq,
     });
-  const names = (): string[] => local.all().map(({ ip, router }: NodeRecord) => `${ip.key} ${router}`);
+  const names = (): string[] => [...local.all()].map(({ ip, router }: NodeRecord) => `${ip.key} ${router}`);
   return { clock, directory, gndt, local, put, names, changes: () => changes };
 }
 
@@ -64,6 +66,68 @@ test('own records and native nodes, as they come and go; others change nothing',
   put('10.2.0.9', 'vr-b', 3); // home again
   assert.equal(changes(), before + 1);
   assert.deepEqual(names(), ['10.1.0.9 vr-b']);
+});
+
+test('how many are here, visiting and departed, kept in step; of a directory that is never looked through', () => {
+  const { put, gndt, local, directory } = setUp();
+  const counts = (): string => {
+    const { here, visiting, departed } = local.counts;
+    return `${here} ${visiting} ${departed}`;
+  };
+  directory.all = () => assert.fail('it looks through the whole directory');
+  directory.of = () => assert.fail('it looks through the whole directory');
+  assert.equal(counts(), '0 0 0');
+  put('10.1.0.9', 'vr-a', 1);
+  put('10.1.0.10', 'vr-a', 1);
+  assert.equal(counts(), '2 0 0');
+  put('10.1.0.9', 'vr-b', 2);
+  put('10.2.0.9', 'vr-a', 2);
+  put('10.2.0.10', 'vr-b', 1);
+  assert.equal(counts(), '2 1 1');
+  assert.deepEqual([...local.visiting()].join(), [directory.get(1, Ip.of('10.2.0.9'))].join());
+  assert.deepEqual([...local.departed()].map(({ ip }) => ip.key).join(), '10.1.0.9');
+  put('10.1.0.9', 'vr-a', 3);
+  directory.withdraw(1, Ip.of('10.2.0.9'));
+  assert.equal(counts(), '2 0 0');
+  assert.equal(gndt.self, 'vr-a');
+});
+
+test('a reload changes what is at home here: the counts are those of the new configuration', () => {
+  const { put, gndt, local } = setUp();
+  put('10.1.0.9', 'vr-a', 1);
+  put('10.2.0.9', 'vr-a', 1);
+  put('10.2.0.10', 'vr-b', 1);
+  assert.deepEqual(local.counts, { here: 2, visiting: 1, departed: 0 });
+  const networks = gndt.config.networks.map((network) => ({ ...network, router: 'vr-a' }));
+  const plan = gndt.plan({ ...gndt.config, networks }, 0);
+  assert.ok(typeof plan !== 'string');
+  gndt.adopt(plan, 0);
+  // The first to ask may be a change of the directory.
+  put('10.2.0.11', 'vr-b', 1);
+  assert.deepEqual(local.counts, { here: 2, visiting: 0, departed: 2 });
+});
+
+test('after any history the counts are those of a fresh look through the directory', () => {
+  const addresses = ['10.1.0.9', '10.1.0.10', '10.2.0.9', '10.2.0.10', '10.9.0.1'];
+  const step = fc.record({
+    address: fc.constantFrom(...addresses),
+    router: fc.constantFrom('vr-a', 'vr-b'),
+    withdraws: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const { put, gndt, local, directory } = setUp();
+      let seq = 0;
+      for (const { address, router, withdraws } of steps) {
+        if (withdraws) directory.withdraw(1, Ip.of(address));
+        else put(address, router, ++seq);
+      }
+      const fresh = new LocalRecords(gndt, directory);
+      assert.deepEqual(local.counts, fresh.counts);
+      assert.deepEqual([...local.all()].map(String).sort(), [...fresh.all()].map(String).sort());
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('a tombstone that has expired is not kept', () => {
@@ -83,7 +147,7 @@ test('tombstones that have expired are not remembered either', () => {
       directory.originate(1, Ip.v4(0x0a010000 + 100 * round + n), mac('52:54:00:00:00:09'), 1);
       directory.withdraw(1, Ip.v4(0x0a010000 + 100 * round + n));
     }
-    assert.equal(local.all().length, 100);
+    assert.equal([...local.all()].length, 100);
     assert.equal(local.size, 100);
     clock.advance(TOMBSTONE_MS + 1_000);
     directory.expire();

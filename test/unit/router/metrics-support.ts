@@ -1,5 +1,5 @@
 import type { CounterBoard } from '../../../src/router/view/counter-board.js';
-import type { MetricsSource } from '../../../src/router/view/metrics.js';
+import type { MetricsSource } from '../../../src/router/view/metric-families.js';
 
 /** A router with nothing but its name, and what is given. */
 export function metricsSource({ board }: { board?: CounterBoard } = {}): MetricsSource {

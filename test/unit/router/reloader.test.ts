@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import type { LoadOutcome, VineConfig } from '../../../src/config/load.js';
-import { type Prepared, Reloader } from '../../../src/router/reload/reloader.js';
+import { Readiness } from '../../../src/router/life/readiness.js';
+import type { Prepared } from '../../../src/router/reload/prepared.js';
+import { Reloader } from '../../../src/router/reload/reloader.js';
 import { EventHub } from '../../../src/router/view/event-hub.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { parse, sample } from '../config/sample.js';
@@ -24,12 +26,13 @@ class Bench {
   files: LoadOutcome = { config: configOf('debug'), warnings: [] };
   applied: string[] = [];
   abandoned = 0;
-  ready = true;
+  readonly readiness = new Readiness();
   problem: string | undefined;
   prepared: Promise<void> = Promise.resolve();
   readonly reloader: Reloader;
 
   constructor() {
+    this.readiness.begin();
     const hub = new EventHub(pino({ enabled: false }), this.clock);
     hub.subscribe(({ event }) => this.events.push(event));
     this.reloader = new Reloader({
@@ -39,7 +42,7 @@ class Bench {
       warnings: ['of the start'],
       load: () => this.files,
       prepare: (_before, after, lenient) => this.#prepare(after, lenient),
-      isReady: () => this.ready,
+      readiness: this.readiness,
     });
   }
 
@@ -113,7 +116,7 @@ test('mistakes, fixed things and what cannot be had are refused; nothing has cha
   bench.say('debug');
   bench.problem = 'the port is taken';
   assert.equal(await errorOf(bench.reload()), 'the port is taken');
-  bench.ready = false;
+  bench.readiness.end();
   assert.equal(await errorOf(bench.reload()), 'the router is not ready yet, or stopping');
   assert.deepEqual(bench.applied, []);
   assert.deepEqual(bench.reloader.warnings(), ['of the start']);
@@ -128,7 +131,7 @@ test('one reload at a time; one that the stop overtakes lets go of what it made 
   });
   const first = bench.reload();
   assert.equal(await errorOf(bench.reload()), 'another reload is under way');
-  bench.ready = false;
+  bench.readiness.end();
   proceed();
   assert.equal(await errorOf(first), 'the router is stopping');
   assert.deepEqual([bench.applied, bench.abandoned], [[], 1]);

@@ -201,6 +201,30 @@ test('many moves in a moment are one write, and those during it one more', async
   assert.deepEqual(store.load().records, records);
 });
 
+test('100,000 records are encoded and written in parts, with turns for others in between', async () => {
+  const { store, clock } = fresh();
+  const all = Array.from({ length: 100_000 }, (_, n) => record(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  let [taken, most] = [0, 0];
+  let isWatching = true;
+  const watch = (): void => {
+    most = Math.max(most, taken);
+    taken = 0;
+    if (isWatching) setImmediate(watch);
+  };
+  setImmediate(watch);
+  store.saveSoon(function* () {
+    for (const one of all) {
+      taken++;
+      yield one;
+    }
+  });
+  clock.advance(20);
+  await store.idle();
+  isWatching = false;
+  assert.ok(most <= 512, `${most} records in one turn`);
+  assert.deepEqual(store.load(), { records: all });
+});
+
 test('a move does not wait for what is only scheduled, and takes its place', async () => {
   const { store, clock } = fresh();
   store.schedule(() => [record('10.1.0.1')]);

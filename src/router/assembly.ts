@@ -1,0 +1,237 @@
+/**
+ * Makes the parts, each from those before it and none from one behind it. What they tell each other goes by topics, which
+ * connections.ts connects.
+ */
+import type { Logger } from 'pino';
+import { gndtDigest } from '../config/digest.js';
+import type { LoadOutcome, VineConfig } from '../config/load.js';
+import { loadNative } from '../dataplane/native.js';
+import { DataPlane } from '../dataplane/plane.js';
+import { Mobility } from '../mobility/mobility.js';
+import type { Clock } from '../net/clock.js';
+import { systemClock } from '../net/system-clock.js';
+import { Conduct } from '../protocol/conduct.js';
+import { ownInnerMtu } from '../protocol/overhead.js';
+import { Directory } from '../tables/directory.js';
+import { ForwardingCompiler } from '../tables/forwarding-compiler.js';
+import { ForwardingTable } from '../tables/forwarding-table.js';
+import { Gndt } from '../tables/gndt.js';
+import { Hwdt } from '../tables/hwdt.js';
+import { LanGrowth } from '../tables/lan-growth.js';
+import { LanNodes } from '../tables/lan-nodes.js';
+import { Lndt } from '../tables/lndt.js';
+import type { TunnelTimes } from '../tunnel/times.js';
+import { Tunnel } from '../tunnel/tunnel.js';
+import { LanRescue } from './lan/lan-rescue.js';
+import { LanSide } from './lan/lan-side.js';
+import { LanWatch } from './lan/lan-watch.js';
+import { InitialSync } from './life/initial-sync.js';
+import { Readiness } from './life/readiness.js';
+import { Guards } from './machine/guards.js';
+import { openSockets, type Sockets } from './machine/sockets.js';
+import { TunRoutes } from './machine/tun-ports.js';
+import { planeOptions } from './plane-options.js';
+import { Relays } from './relays.js';
+import { prepareConfig } from './reload/apply.js';
+import { Reloader } from './reload/reloader.js';
+import { LocalRecords } from './state/local-records.js';
+import { StateStore } from './state/state-store.js';
+import type { Tables } from './tables.js';
+import { LanTopics, MobilityTopics, TunnelTopics } from './topics.js';
+import { tunnelPorts } from './tunnel-ports.js';
+import { CounterBoard } from './view/counter-board.js';
+import { COUNTER_CLASSES, type RouterCounts } from './view/counter-classes.js';
+import { DropSummary } from './view/drop-summary.js';
+import { EventHub } from './view/event-hub.js';
+import { LazyMetrics } from './view/lazy-metrics.js';
+import { LiveView } from './view/live-view.js';
+import { MetricsHost } from './view/metrics-host.js';
+import { metricsSource } from './view/metrics-source.js';
+import { MobilityEvents } from './view/mobility-events.js';
+import { OperatorActions } from './view/operator-actions.js';
+import { RouteExplainer } from './view/route-view.js';
+import { Warnings } from './view/warnings.js';
+
+export interface RouterOptions {
+  readonly config: VineConfig;
+  /** From reading the configuration. */
+  readonly warnings: readonly string[];
+  readonly version: string;
+  /** Reads the configuration again, for a reload. */
+  readonly load: () => LoadOutcome;
+  readonly log: Logger;
+  /** For labs: what differs from the tunnel's own times. */
+  readonly times?: Partial<TunnelTimes>;
+  /** Something without which the router cannot go on (a packet worker, a LAN interface's MAC) has ended. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export type Parts = ReturnType<typeof assemble>;
+
+/** Opens the sockets; throws when one cannot be had. Nothing is sent yet. */
+export function assemble(options: RouterOptions) {
+  const basis = makeBasis(options);
+  const records = makeRecords(options, basis);
+  const sockets = openSockets(basis.native, options.config.router, records.tables.gndt, options.config.lndt);
+  const packets = makePackets(options, { ...basis, ...records, sockets });
+  const overlay = makeOverlay(options, { ...basis, ...records, ...packets, sockets });
+  const operation = makeOperation(options, { ...basis, ...records, ...packets, ...overlay, sockets });
+  return { ...basis, ...records, ...packets, ...overlay, ...operation, sockets };
+}
+
+/** What nearly everybody needs. */
+function makeBasis({ log }: RouterOptions) {
+  const clock: Clock = systemClock;
+  return {
+    clock,
+    native: loadNative(),
+    hub: new EventHub(log, clock),
+    warnings: new Warnings(),
+    readiness: new Readiness(),
+    board: new CounterBoard(COUNTER_CLASSES),
+    /** One account of each member, whatever its messages are about. */
+    conduct: new Conduct(clock),
+    topics: {
+      lans: new LanTopics(),
+      tunnel: new TunnelTopics(),
+      mobility: new MobilityTopics(),
+    },
+  };
+}
+type Basis = ReturnType<typeof makeBasis>;
+
+/** The tables with what was saved of them. */
+function makeRecords({ config }: RouterOptions, { clock, hub, warnings, board }: Basis) {
+  const gndt = new Gndt(config.gndt, config.router.id);
+  const directory = new Directory(gndt.self, clock);
+  const hwdt = new Hwdt(clock);
+  const lndt = new Lndt(config.lndt, gndt, directory);
+  const tables: Tables = { gndt, directory, hwdt, lndt };
+  const store = new StateStore(config.router.stateDir, clock, (reason) =>
+    hub.emit('error', 'state_write_failed', 'the state could not be written', { reason }),
+  );
+  const { records, problem } = store.load();
+  if (problem !== undefined) warnings.add(problem);
+  directory.load(records);
+  const strangers = directory.keepMembers(gndt.memberIds);
+  const local = new LocalRecords(gndt, directory);
+  // The file must not bring them back.
+  if (strangers.length > 0) store.schedule(() => local.all());
+  board.add({ counters: () => ({ hwdt_evicted: hwdt.evicted }) satisfies RouterCounts });
+  return { tables, store, local };
+}
+type Records = ReturnType<typeof makeRecords>;
+
+/** The forwarding table and who follows the directory for it, the workers, the LANs, the kernel's part. */
+function makePackets(
+  { onFailure }: RouterOptions,
+  { clock, native, hub, board, topics, tables, sockets }: Basis & Records & { readonly sockets: Sockets },
+) {
+  const { gndt, directory } = tables;
+  const { lans, lanSockets, tuns } = sockets;
+  // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
+  const forwarding = ForwardingTable.create();
+  const compiler = new ForwardingCompiler({ ...tables, clock, table: forwarding, lans, tuns });
+  compiler.rebuild();
+  const rescue = new LanRescue({ native, clock, gndt, directory, lans, lanSockets, hub });
+  const relays = new Relays(native, gndt);
+  const plane = new DataPlane(planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue }));
+  const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
+  const lanWatch = new LanWatch({ clock, lans, onFailure });
+  const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
+  const guards = new Guards(lans, gndt.self, hub);
+  for (const source of [plane, lanSide, compiler]) board.add(source);
+  return { forwarding, compiler, rescue, relays, plane, lanSide, lanWatch, tunRoutes, guards };
+}
+type Packets = ReturnType<typeof makePackets>;
+
+/** What speaks with the other routers, and what decides on moves. */
+function makeOverlay(
+  { config, version, times = {} }: RouterOptions,
+  parts: Basis & Records & Packets & { readonly sockets: Sockets },
+) {
+  const { clock, native, hub, board, conduct, topics, tables, store, local, relays, lanSide, sockets } =
+    parts;
+  const { gndt, directory, hwdt } = tables;
+  const lanNodes = new LanNodes(gndt.self, directory, hwdt);
+  const growth = new LanGrowth(clock, lanNodes, config.router.limits.nodesPerLan);
+  const initialSync = new InitialSync(clock, gndt.otherRouters().length);
+  const tunnel = new Tunnel({
+    gndt: config.gndt,
+    self: config.router.id,
+    peerNumber: (router) => gndt.peerIndex(router),
+    privateKey: config.privateKey,
+    presharedKeys: config.presharedKeys,
+    clients: gndt.ownClients,
+    times,
+    description: {
+      version,
+      capabilities: [],
+      gndtDigest: gndtDigest(config.gndt),
+      innerMtuBytes: ownInnerMtu(sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
+    },
+    ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer)),
+    listeners: topics.tunnel.listeners,
+    conduct,
+  });
+  const mobilityEvents = new MobilityEvents(hub, gndt, clock);
+  const mobility = new Mobility({
+    ...tables,
+    lans: sockets.lans.current(),
+    config: config.router.mobility,
+    limits: config.router.limits,
+    growth,
+    conduct,
+    startsLater: true,
+    ports: {
+      clock,
+      messenger: tunnel,
+      sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+      event: (event) => mobilityEvents.tell(event),
+      moveJudged: (move) => topics.mobility.judged.notify(move),
+      // After what is being said on the wires now, not before: the disk must not add to a blackout.
+      saveState: () => store.saveSoon(() => local.all()),
+    },
+  });
+  for (const source of [tunnel, mobility, growth]) board.add(source);
+  return { growth, initialSync, tunnel, mobilityEvents, mobility };
+}
+type Overlay = ReturnType<typeof makeOverlay>;
+
+/** What shows the router to operators, and what they may do with it. */
+function makeOperation(
+  { config, version, log, load, ...options }: RouterOptions,
+  parts: Basis & Records & Packets & Overlay & { readonly sockets: Sockets },
+) {
+  const { clock, native, hub, warnings, readiness, board, tables, forwarding, lanWatch, sockets } = parts;
+  const drops = new DropSummary(clock, board, (grown) =>
+    log.info({ event: 'drops', ...grown }, 'packets dropped in the last 10 s'),
+  );
+  const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
+  const view = new LiveView({
+    ...parts,
+    version,
+    listen: config.router.listen,
+    cipher: config.gndt.cipher,
+    rawChaCha: native.rawChaCha(),
+    routes,
+  });
+  const metrics = new LazyMetrics(metricsSource({ ...parts, view }));
+  const metricsHost = new MetricsHost({
+    metrics,
+    onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
+  });
+  const applied = { ...parts, metrics: metricsHost, log };
+  const reloader = new Reloader({
+    clock,
+    hub,
+    config,
+    warnings: options.warnings,
+    load,
+    prepare: (before, after, lenient) => prepareConfig(applied, before, after, lenient),
+    readiness,
+  });
+  for (const source of [reloader, lanWatch]) warnings.follow(source);
+  const actions = new OperatorActions({ ...parts, log, view, routes, reloader });
+  return { drops, view, metrics, metricsHost, reloader, actions };
+}

@@ -1,0 +1,34 @@
+/** Who hears whom: every way by which one part sets off another, on one page. */
+
+import { CLIENT_MTU_BYTES } from '../protocol/overhead.js';
+import type { Parts } from './assembly.js';
+import { emitTunnelEvent } from './view/tunnel-events.js';
+
+export function connect(parts: Parts): void {
+  const { topics, tables, mobility, plane } = parts;
+  topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
+  topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
+
+  topics.tunnel.messages.subscribe((from, message) => mobility.message(from, message));
+  topics.tunnel.up.subscribe((router) => mobility.peerUp(router));
+  topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));
+  topics.tunnel.down.subscribe((router) => mobility.peerDown(router));
+  topics.tunnel.mtu.subscribe((peer, innerBytes) => plane.setPeerMtu(peer, innerBytes));
+  topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
+    plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
+  );
+  topics.tunnel.events.subscribe((event) => emitTunnelEvent(parts.hub, event));
+
+  topics.mobility.judged.subscribe((move) => parts.metrics.judged(move));
+
+  tables.hwdt.subscribe((_vnet, _ip, change) => {
+    if (change === 'seen') plane.wakeHolding();
+  });
+  parts.local.subscribe(() => parts.store.schedule(() => parts.local.all()));
+  parts.sockets.lans.subscribe(({ interface: lan, addresses }) =>
+    parts.hub.emit('info', 'lan_readdressed', 'the machine has other addresses on a LAN', {
+      lan,
+      addresses: addresses.map(String),
+    }),
+  );
+}

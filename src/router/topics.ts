@@ -1,0 +1,47 @@
+/**
+ * What parts tell without knowing who listens: each is made with its topics, and connections.ts says who hears what. So
+ * nobody has to be made before the one that he tells.
+ */
+import type { NeighbourFrame } from '../arp/frame.js';
+import type { MoveView } from '../mobility/ports.js';
+import type { Ip } from '../net/ip.js';
+import type { TableMessage } from '../protocol/table-message.js';
+import type { OwnClient } from '../tables/clients.js';
+import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
+import { Subscribers } from '../tables/subscribers.js';
+import type { TunnelEvent } from '../tunnel/peer-state.js';
+import type { TunnelListeners } from '../tunnel/tunnel.js';
+
+/** Of the LANs. */
+export class LanTopics {
+  /** `capturedMs`: when the kernel took the frame, on the monotonic clock. */
+  readonly frames = new Subscribers<[lan: LanIndex, frame: NeighbourFrame, capturedMs: number]>();
+  /** A native node no longer answers probes. */
+  readonly gone = new Subscribers<[vnet: VnetId, ip: Ip]>();
+}
+
+/** Of the tunnel. */
+export class TunnelTopics {
+  readonly messages = new Subscribers<[from: RouterId, message: TableMessage]>();
+  readonly up = new Subscribers<[router: RouterId]>();
+  readonly down = new Subscribers<[router: RouterId]>();
+  readonly events = new Subscribers<[TunnelEvent]>();
+  /** The largest inner packet that can be sent to the peer is another one. */
+  readonly mtu = new Subscribers<[peer: number, innerBytes: number]>();
+  readonly clients = new Subscribers<[client: OwnClient, isConnected: boolean]>();
+
+  readonly listeners: TunnelListeners = {
+    message: (from, message) => this.messages.notify(from, message),
+    up: (router) => this.up.notify(router),
+    down: (router) => this.down.notify(router),
+    event: (event) => this.events.notify(event),
+    mtu: (peer, innerBytes) => this.mtu.notify(peer, innerBytes),
+    client: (client, isConnected) => this.clients.notify(client, isConnected),
+  };
+}
+
+/** Of mobility. */
+export class MobilityTopics {
+  /** A move has got a verdict; a view of it is made by who wants one. */
+  readonly judged = new Subscribers<[move: { view(): MoveView }]>();
+}

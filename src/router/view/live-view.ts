@@ -1,0 +1,194 @@
+/** What the control API, the metrics and the service manager ask: every answer comes from memory, at once. */
+import type {
+  ClientView,
+  CountersView,
+  DirectoryView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MigrationView,
+  PeerView,
+  RouterView,
+  RouteView,
+  StatusView,
+} from '../../control/api.js';
+import type { DataPlane } from '../../dataplane/plane.js';
+import type { Mobility } from '../../mobility/mobility.js';
+import type { Clock } from '../../net/clock.js';
+import { formatMac } from '../../net/mac.js';
+import { formatEndpoint } from '../../tables/files/endpoint-text.js';
+import { encodeKey } from '../../tables/files/read.js';
+import type { GndtConfig, RouterConfig } from '../../tables/model.js';
+import type { PeerState } from '../../tunnel/peer-state.js';
+import type { Tunnel } from '../../tunnel/tunnel.js';
+import type { Readiness } from '../life/readiness.js';
+import type { Sockets } from '../machine/sockets.js';
+import type { LocalRecords } from '../state/local-records.js';
+import type { Tables } from '../tables.js';
+import type { CounterBoard } from './counter-board.js';
+import type { RouteExplainer } from './route-view.js';
+import { directoryView, gndtView, hwdtView, lndtView, migrationView, vnetName } from './table-views.js';
+import type { Warnings } from './warnings.js';
+
+export interface LiveParts {
+  readonly version: string;
+  /** Where it listens, which no reload changes. */
+  readonly listen: RouterConfig['listen'];
+  readonly cipher: GndtConfig['cipher'];
+  /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
+  readonly rawChaCha: boolean;
+  readonly clock: Clock;
+  readonly tables: Tables;
+  readonly local: LocalRecords;
+  readonly sockets: Pick<Sockets, 'lans' | 'lanSockets' | 'udp' | 'tcp'>;
+  readonly routes: RouteExplainer;
+  readonly plane: Pick<DataPlane, 'workers' | 'peerMtu'>;
+  readonly tunnel: Pick<Tunnel, 'upPeers' | 'peers' | 'clients'>;
+  readonly mobility: Pick<Mobility, 'moves'>;
+  readonly board: CounterBoard;
+  readonly warnings: Warnings;
+  readonly readiness: Readiness;
+}
+
+export class LiveView implements RouterView {
+  readonly #parts: LiveParts;
+  readonly #lanNames: readonly string[];
+  readonly #startedWallMs: number;
+  readonly #startedMs: number;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    this.#lanNames = parts.sockets.lans.current().map((lan) => lan.interface);
+    this.#startedWallMs = parts.clock.wallMs();
+    this.#startedMs = parts.clock.nowMs();
+  }
+
+  /** Asked for several times a second: it looks through no table. */
+  status(): StatusView {
+    const { version, clock, tables, local, plane, tunnel, warnings, readiness } = this.#parts;
+    const { here, visiting, departed } = local.counts;
+    return {
+      id: tables.gndt.self,
+      version,
+      startedAt: new Date(this.#startedWallMs).toISOString(),
+      uptimeSeconds: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
+      ready: readiness.isReady,
+      workers: plane.workers(),
+      listen: this.#listen(),
+      lans: this.#lans(),
+      tunnel: this.#tunnel(),
+      peersUp: tunnel.upPeers().length,
+      peersTotal: tables.gndt.otherRouters().length,
+      nodesHere: here,
+      nodesVisiting: visiting,
+      nodesDeparted: departed,
+      warnings: warnings.all(),
+    };
+  }
+
+  #tunnel(): StatusView['tunnel'] {
+    const { cipher, rawChaCha, sockets } = this.#parts;
+    const { udp } = sockets;
+    return {
+      cipher,
+      sealing: cipher === 'chacha20-poly1305' && rawChaCha ? 'primitives' : 'evp',
+      segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
+      coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
+    };
+  }
+
+  #listen(): string[] {
+    const { listen, sockets } = this.#parts;
+    const bound = { udp: [...sockets.udp], tcp: [...sockets.tcp] };
+    return listen.map((endpoint) =>
+      formatEndpoint({ ...endpoint, port: bound[endpoint.transport].shift()?.port ?? endpoint.port }),
+    );
+  }
+
+  #lans(): StatusView['lans'] {
+    const { sockets, tables } = this.#parts;
+    const { lans, lanSockets } = sockets;
+    return lans.current().map((lan, i) => ({
+      interface: lan.interface,
+      vnet: vnetName(tables.gndt, lan.vnet),
+      mac: formatMac(lan.mac),
+      mtuBytes: lanSockets[i]?.mtuBytes ?? 0,
+      offload: lanSockets[i]?.vnetHeader === true ? 'vnet-header' : 'none',
+    }));
+  }
+
+  peers(): PeerView[] {
+    return this.#parts.tunnel.peers().map((state) => this.#peer(state));
+  }
+
+  #peer(state: PeerState): PeerView {
+    const { id, reason, transport, endpoint, relay, lastHandshakeWallMs, rttMs, version, counts } = state;
+    return {
+      id,
+      state: state.state,
+      reason,
+      transport,
+      endpoint:
+        endpoint === undefined
+          ? null
+          : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
+      relay: relay ?? null,
+      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      rttMs: rttMs ?? null,
+      lossPercent: state.lossPercent ?? null,
+      pathMtuBytes: state.pathMtuBytes ?? null,
+      bytesSent: counts?.bytesSent ?? 0,
+      bytesReceived: counts?.bytesReceived ?? 0,
+      packetsSent: counts?.packetsSent ?? 0,
+      packetsReceived: counts?.packetsReceived ?? 0,
+      version: version ?? null,
+      innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
+      clockOffsetMs: state.clockOffsetMs ?? null,
+      sameGndt: state.sameGndt ?? null,
+    };
+  }
+
+  clients(): ClientView[] {
+    const { tunnel, tables } = this.#parts;
+    return tunnel.clients().map(({ client, connected, endpoint, lastHandshakeWallMs, counts }) => ({
+      vnet: vnetName(tables.gndt, client.vnet),
+      ip: client.ip.key,
+      publicKey: encodeKey(client.publicKey),
+      state: connected ? 'connected' : 'away',
+      endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
+      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      bytesSent: counts?.bytesSent ?? 0,
+      bytesReceived: counts?.bytesReceived ?? 0,
+    }));
+  }
+
+  gndt(): Iterable<GndtView> {
+    return gndtView(this.#parts.tables);
+  }
+
+  lndt(): Iterable<LndtView> {
+    return lndtView(this.#parts.tables, this.#parts.local);
+  }
+
+  hwdt(): Iterable<HwdtView> {
+    const { tables, clock } = this.#parts;
+    return hwdtView(tables, this.#lanNames, clock.nowMs(), clock.wallMs());
+  }
+
+  directory(): Iterable<DirectoryView> {
+    return directoryView(this.#parts.tables);
+  }
+
+  route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string {
+    return this.#parts.routes.explain(query);
+  }
+
+  migrations(): MigrationView[] {
+    const { mobility, tables } = this.#parts;
+    return mobility.moves().map((move) => migrationView(tables.gndt, move));
+  }
+
+  counters(): CountersView {
+    return this.#parts.board.counters();
+  }
+}

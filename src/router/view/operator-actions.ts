@@ -1,0 +1,112 @@
+/** What an operator may have the router do. */
+import type { Logger } from 'pino';
+import { pingWhole } from '../../config/machine.js';
+import type {
+  ConfirmView,
+  DirectoryView,
+  FindingView,
+  MigrationView,
+  PingView,
+  ReloadErrorView,
+  ReloadRequest,
+  ReloadView,
+  RouterActions,
+} from '../../control/api.js';
+import type { Mobility } from '../../mobility/mobility.js';
+import type { Clock } from '../../net/clock.js';
+import { Ip } from '../../net/ip.js';
+import type { Tunnel } from '../../tunnel/tunnel.js';
+import type { Guards } from '../machine/guards.js';
+import type { Reloader } from '../reload/reloader.js';
+import type { Tables } from '../tables.js';
+import { examine } from './doctor.js';
+import type { LiveView } from './live-view.js';
+import type { RouteExplainer } from './route-view.js';
+import { migrationView, recordView } from './table-views.js';
+import type { Warnings } from './warnings.js';
+
+const PING_LIMIT_MS = 3_000;
+const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
+export interface OperatorParts {
+  readonly clock: Clock;
+  readonly log: Pick<Logger, 'level'>;
+  readonly tables: Tables;
+  readonly view: LiveView;
+  readonly routes: RouteExplainer;
+  readonly tunnel: Pick<Tunnel, 'ping'>;
+  readonly mobility: Pick<Mobility, 'moveByHand' | 'unfreeze'>;
+  readonly reloader: Reloader;
+  readonly guards: Guards;
+  readonly warnings: Warnings;
+}
+
+export class OperatorActions implements RouterActions {
+  readonly #parts: OperatorParts;
+  #examination: Promise<readonly FindingView[]> | undefined;
+
+  constructor(parts: OperatorParts) {
+    this.#parts = parts;
+  }
+
+  move({ vnet, ip: text }: { vnet: string | undefined; ip: string }): MigrationView | string {
+    const { mobility, tables, routes } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const move = mobility.moveByHand(found.id, ip);
+    return typeof move === 'string' ? move : migrationView(tables.gndt, move);
+  }
+
+  unfreeze({ vnet, ip: text }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const { mobility, tables, routes } = this.#parts;
+    const ip = Ip.parse(text);
+    if (ip === undefined) return `"${text}" is not an IP address`;
+    const found = routes.vnet(vnet, ip);
+    if (typeof found === 'string') return found;
+    const released = mobility.unfreeze(found.id, ip);
+    return typeof released === 'string' ? released : recordView(tables.gndt, released);
+  }
+
+  setLogLevel(level: string): string | undefined {
+    if (!LOG_LEVELS.includes(level))
+      return `"${level}" is not a log level; expected one of ${LOG_LEVELS.join(', ')}`;
+    this.#parts.log.level = level;
+    return undefined;
+  }
+
+  ping(router: string): Promise<PingView | string> {
+    const { clock, tables, tunnel, view } = this.#parts;
+    if (router === tables.gndt.self) return Promise.resolve(`${router} is this router`);
+    const peer = view.peers().find(({ id }) => id === router);
+    if (peer === undefined) return Promise.resolve(`there is no router "${router}" in gndt.json`);
+    return new Promise((resolve) => {
+      const limit = clock.after('ping-limit', PING_LIMIT_MS, () => resolve(`${router} does not answer`));
+      const sent = tunnel.ping(router, (rttMs) => {
+        limit.cancel();
+        resolve({ router, endpoint: peer.endpoint, rttMs });
+      });
+      if (sent) return;
+      limit.cancel();
+      resolve(`${router} is not up: ${peer.reason}`);
+    });
+  }
+
+  /** One examination at a time, whoever asks. */
+  doctor(): Promise<readonly FindingView[]> {
+    const { reloader, warnings, guards, view } = this.#parts;
+    this.#examination ??= examine({ reloader, warnings, guards, view, pingWhole }).finally(() => {
+      this.#examination = undefined;
+    });
+    return this.#examination;
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView> {
+    return this.#parts.reloader.reload(request);
+  }
+
+  confirm(): ConfirmView | string {
+    return this.#parts.reloader.confirm();
+  }
+}
