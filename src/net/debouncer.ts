@@ -36,6 +36,11 @@ export class Debouncer {
     return this.#waiting.length === 0;
   }
 
+  /** Actions that wait. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   /** Has something come within the quiet time? */
   get isRecent(): boolean {
     return this.#clock.nowMs() - this.#latestMs < this.#times.quietMs;

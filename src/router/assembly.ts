@@ -27,6 +27,7 @@ import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
+import type { LogStream } from './log-stream.js';
 import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
@@ -60,6 +61,8 @@ export interface RouterOptions {
   /** Reads the configuration again, for a reload. */
   readonly load: () => LoadOutcome;
   readonly log: Logger;
+  /** Where the log's lines go. */
+  readonly logStream: Pick<LogStream, 'lost'>;
   /** For labs: what differs from the tunnel's own times. */
   readonly times?: Partial<TunnelTimes>;
   /** Something without which the router cannot go on (a packet worker, a LAN interface's MAC) has ended. */
@@ -101,7 +104,7 @@ function makeBasis({ log }: RouterOptions) {
 type Basis = ReturnType<typeof makeBasis>;
 
 /** The tables with what was saved of them. */
-function makeRecords({ config }: RouterOptions, { clock, hub, warnings, board }: Basis) {
+function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warnings, board }: Basis) {
   const gndt = new Gndt(config.gndt, config.router.id);
   const directory = new Directory(gndt.self, clock);
   const hwdt = new Hwdt(clock);
@@ -117,7 +120,8 @@ function makeRecords({ config }: RouterOptions, { clock, hub, warnings, board }:
   const local = new LocalRecords(gndt, directory);
   // The file must not bring them back.
   if (strangers.length > 0) store.schedule(() => local.all());
-  board.add({ counters: () => ({ hwdt_evicted: hwdt.evicted }) satisfies RouterCounts });
+  const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
+  for (const source of [hub, { counters: counts }]) board.add(source);
   return { tables, store, local };
 }
 type Records = ReturnType<typeof makeRecords>;

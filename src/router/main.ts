@@ -1,6 +1,7 @@
 /** `vined`: reads its command line and configuration, starts the router, and stops it on a signal. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Logger } from 'pino';
 import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
@@ -16,7 +17,8 @@ import { Supervision } from './life/supervision.js';
 import { cpuSeconds } from './life/thread-time.js';
 import { warmUp } from './life/warm-up.js';
 import { YoungGeneration, youngSpace } from './life/young-generation.js';
-import { createLog, type Log } from './log.js';
+import { createLog } from './log.js';
+import { LogStream } from './log-stream.js';
 import { checkPrivileges } from './machine/capabilities.js';
 import { Router } from './router.js';
 
@@ -93,7 +95,7 @@ function load(dir: string): Loaded {
   return result;
 }
 
-function supervise({ logger }: Log): Supervision {
+function supervise(logger: Logger): Supervision {
   const manager = new ServiceManager(process.env, process.pid, {
     send: (path, text) => loadNative().notifySystemd(path, text),
     nowMs: systemClock.nowMs,
@@ -111,7 +113,7 @@ function supervise({ logger }: Log): Supervision {
 }
 
 /** For the control thread, which is the process's first, and the packet workers. */
-function takeRealTime(router: Router, { logger }: Log): readonly RealTimePrecedence[] {
+function takeRealTime(router: Router, logger: Logger): readonly RealTimePrecedence[] {
   const ports = { ...loadNative(), cpuSeconds };
   const threads = [process.pid, ...router.workerThreads()];
   const precedences = threads.map((thread) => new RealTimePrecedence(systemClock, ports, thread));
@@ -133,11 +135,13 @@ async function run(
   { config, warnings }: Loaded,
   version: string,
 ): Promise<void> {
-  const log = createLog(config.router.id, config.router.log.level);
+  const lines = new LogStream(process.stderr.fd, systemClock);
+  const log = createLog(config.router.id, config.router.log.level, lines);
+  process.on('exit', () => lines.writeNow());
   const ending = new Ending({
     clock: systemClock,
-    logger: log.logger,
-    flush: log.flush,
+    logger: log,
+    logged: () => lines.idle(),
     exit: (status) => process.exit(status),
   });
   process.on('uncaughtException', (error) => ending.fail(error));
@@ -157,7 +161,7 @@ async function run(
     void router?.reload({ dryRun: false, confirmSeconds: undefined }).finally(() => supervision.reloaded());
   });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
-  if (times !== undefined) log.logger.warn({ event: 'test_times', ...times }, 'running with times for a lab');
+  if (times !== undefined) log.warn({ event: 'test_times', ...times }, 'running with times for a lab');
   // Before the router's own objects: they are then made as use makes them.
   warmUp(systemClock.wallMs());
   router = new Router({
@@ -165,7 +169,8 @@ async function run(
     warnings,
     version,
     load,
-    log: log.logger,
+    log,
+    logStream: lines,
     times: times ?? {},
     onFailure: (error) => ending.fail(error),
   });

@@ -99,6 +99,7 @@ export class Router {
       { name: 'kernel guard', run: () => parts.guards.stop() },
       { name: 'TUN routes', run: () => parts.tunRoutes.stop() },
       { name: 'sockets', run: () => parts.sockets.close() },
+      { name: 'suppressed events', run: () => parts.hub.stop() },
       { name: 'metrics listener', run: () => parts.metricsHost.stop() },
       { name: 'control socket', run: () => this.#control?.close() },
     ];

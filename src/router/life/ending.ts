@@ -6,15 +6,16 @@ import type { Logger } from 'pino';
 import type { Clock } from '../../net/clock.js';
 import { type Step, takeDown } from './sequence.js';
 
-/** Less than the service manager waits before it kills (TimeoutStopSec=5). */
-export const END_LIMIT_MS = 4_000;
+/** Together less than the service manager waits before it kills (TimeoutStopSec=5). */
+export const END_LIMIT_MS = 3_500;
+export const LAST_LINES_LIMIT_MS = 1_000;
 const EX_FAILURE = 1;
 
 export interface EndingPorts {
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: Logger;
-  /** Writes out what has been logged. */
-  readonly flush: () => void;
+  /** Settles when all that has been logged is written. */
+  readonly logged: () => Promise<void>;
   readonly exit: (status: number) => void;
 }
 
@@ -64,7 +65,7 @@ export class Ending {
         { event: 'stop_hangs' },
         'the router does not stop in time: it is ended as it is',
       );
-      this.#exit(EX_FAILURE);
+      void this.#exit(EX_FAILURE);
     });
     try {
       await takeDown(this.#steps);
@@ -74,15 +75,14 @@ export class Ending {
       this.#ports.logger.error({ event: 'stop_failed', reason }, 'not all could be stopped in order');
     }
     limit.cancel();
-    this.#exit(this.#status);
+    await this.#exit(this.#status);
   }
 
-  #exit(status: number): void {
-    try {
-      this.#ports.flush();
-    } catch {
-      // Nobody is left to be told.
-    }
-    this.#ports.exit(status);
+  /** A reader of the log that stands still does not keep the process alive. */
+  async #exit(status: number): Promise<void> {
+    const { clock, logged, exit } = this.#ports;
+    const limit = new Promise<void>((resolve) => clock.after('last-lines', LAST_LINES_LIMIT_MS, resolve));
+    await Promise.race([logged(), limit]).catch(() => {}); // Nobody is left to be told.
+    exit(status);
   }
 }

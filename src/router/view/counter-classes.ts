@@ -7,9 +7,10 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding-compiler.js';
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
+import { EVENT_COUNTERS } from './event-hub.js';
 
 /** Of the tables. */
-const ROUTER_COUNTERS = { hwdt_evicted: 'drop' } as const satisfies CounterTable;
+const ROUTER_COUNTERS = { hwdt_evicted: 'drop', log_lines_lost: 'drop' } as const satisfies CounterTable;
 
 export type RouterCounts = { readonly [Name in CounterName<typeof ROUTER_COUNTERS>]: number };
 
@@ -20,5 +21,6 @@ export const COUNTER_CLASSES = new CounterClasses([
   prefixed('mobility_', MOBILITY_COUNTERS),
   GROWTH_COUNTERS,
   FORWARDING_COUNTERS,
+  EVENT_COUNTERS,
   ROUTER_COUNTERS,
 ]);

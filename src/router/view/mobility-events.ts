@@ -38,7 +38,13 @@ export class MobilityEvents {
   tell(event: MobilityEvent): void {
     const atMs = this.#clock.wallMs();
     this.#afterwards.touch();
-    this.#afterwards.later(() => emitMobilityEvent(this.#hub, this.#gndt, event, atMs));
+    if (!this.#hub.admit(event.event, () => fieldsOf(this.#gndt, event))) return;
+    this.#afterwards.later(() => tellMobilityEvent(this.#hub, this.#gndt, event, atMs));
+  }
+
+  /** Events that will be told when the burst is over. */
+  get waiting(): number {
+    return this.#afterwards.size;
   }
 
   /** The router stops: what waits is told now. */
@@ -48,9 +54,9 @@ export class MobilityEvents {
 }
 
 /** @param atMs when it happened, Unix milliseconds */
-export function emitMobilityEvent(hub: EventHub, gndt: Gndt, event: MobilityEvent, atMs: number): void {
+export function tellMobilityEvent(hub: EventHub, gndt: Gndt, event: MobilityEvent, atMs: number): void {
   const [level, message] = MESSAGES[event.event];
-  hub.emit(level, event.event, message, fieldsOf(gndt, event), atMs);
+  hub.tell(level, event.event, message, fieldsOf(gndt, event), atMs);
 }
 
 function fieldsOf(gndt: Gndt, event: MobilityEvent): EventFields {

@@ -13,7 +13,7 @@ const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, stri
 
 export function emitTunnelEvent(hub: EventHub, event: TunnelEvent): void {
   const [level, message] = MESSAGES[event.event];
-  hub.emit(level, event.event, message, fieldsOf(event));
+  hub.emit(level, event.event, message, () => fieldsOf(event));
 }
 
 function fieldsOf(event: TunnelEvent): EventFields {

@@ -8,7 +8,7 @@ import type { MobilityEvent } from '../../../src/mobility/ports.js';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { EventHub } from '../../../src/router/view/event-hub.js';
-import { emitMobilityEvent } from '../../../src/router/view/mobility-events.js';
+import { tellMobilityEvent } from '../../../src/router/view/mobility-events.js';
 import { emitTunnelEvent } from '../../../src/router/view/tunnel-events.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import type { TunnelEvent } from '../../../src/tunnel/peer-state.js';
@@ -25,7 +25,7 @@ function eventsInSources(): string[] {
     name.endsWith('.ts'),
   )) {
     const text = readFileSync(new URL(file, ROUTER), 'utf8');
-    for (const [, level, event] of text.matchAll(/\bemit\(\s*'(\w+)',\s*'(\w+)'/g))
+    for (const [, level, event] of text.matchAll(/\b(?:emit|tell)\(\s*'(\w+)',\s*'(\w+)'/g))
       found.push(`${event} ${level}`);
     for (const [, event, level] of text.matchAll(/^ {2}(\w+): \['(info|warn|error)', /gm))
       found.push(`${event} ${level}`);
@@ -74,7 +74,7 @@ test('the fields of what mobility and the tunnel tell; both go to the stream', (
   const gndt = new Gndt(gndtConfig([]), 'vr-a');
   const seen: EventView[] = [];
   hub.subscribe((event) => seen.push(event));
-  for (const event of Object.values(MOBILITY)) emitMobilityEvent(hub, gndt, event, 0);
+  for (const event of Object.values(MOBILITY)) tellMobilityEvent(hub, gndt, event, 0);
   for (const event of Object.values(TUNNEL)) emitTunnelEvent(hub, event);
   const documented = documentedEvents();
   for (const { at: _, event, ...fields } of seen) {
