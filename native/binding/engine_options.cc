@@ -50,14 +50,13 @@ bool readTun(napi_env env, napi_value object, TunSocket* tun) {
 bool readUdp(napi_env env, napi_value object, UdpLink* udp) {
   napi_value value = nullptr;
   uint32_t fd = 0;
+  bool segmentation = false;
   if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "udp.fd", INT32_MAX, &fd) ||
       !readProperty(env, object, "segmentation", &value) ||
-      !readBoolean(env, value, "udp.segmentation", &udp->segmentation)) {
+      !readBoolean(env, value, "udp.segmentation", &segmentation)) {
     return false;
   }
-  udp->fd = static_cast<int>(fd);
-  const int companion = companionOf(udp->fd);
-  udp->fragmentingFd = companion < 0 ? udp->fd : companion;
+  *udp = udpLink(static_cast<int>(fd), segmentation);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <netinet/udp.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/byte_order.h"
 #include "base/layout.h"
@@ -50,9 +51,7 @@ void DatagramTrains::add(uint32_t peer, const Endpoint& endpoint, size_t length,
       counters_.add(counter::tunnelSendErrors);
       return;
     }
-    const bool segmentation = link != nullptr && link->segmentation;
-    const int fd = link != nullptr && fragmented ? link->fragmentingFd : endpoint.fd;
-    trains_[count_++] = {peer, 1, bytes, bytes, segmentation, segmentation, fragmented, fd, endpoint};
+    trains_[count_++] = {peer, 1, bytes, bytes, link != nullptr && link->segmentation, fragmented, link, endpoint};
   }
   used_ += length;
 }
@@ -79,7 +78,7 @@ void DatagramTrains::flush(uint64_t nowMs) {
   }
   uint32_t first = 0;
   for (uint32_t i = 1; i <= count_; i++) {
-    if (i < count_ && trains_[i].fd == trains_[first].fd) continue;
+    if (i < count_ && trains_[i].fd() == trains_[first].fd()) continue;
     sendRun(first, i);
     first = i;
   }
@@ -96,14 +95,24 @@ void DatagramTrains::prepare(uint32_t i, uint8_t* at) {
   header.msg_iovlen = 1;
   header.msg_name = &train.endpoint.address;
   header.msg_namelen = train.endpoint.addressLength();
-  if (train.count == 1) return;
-  header.msg_control = controls_[i].bytes;
-  header.msg_controllen = sizeof controls_[i].bytes;
-  cmsghdr* control = CMSG_FIRSTHDR(&header);
+  header.msg_controllen = writeControl(train, controls_[i].bytes);
+  if (header.msg_controllen != 0) header.msg_control = controls_[i].bytes;
+}
+
+/** The source for what leaves by a port's companion; the size to cut at for what is more than one datagram. */
+size_t DatagramTrains::writeControl(const Train& train, uint8_t* out) {
+  size_t used = 0;
+  if (train.fragmented && train.link != nullptr) {
+    used = train.link->source.length;
+    std::memcpy(out, train.link->source.bytes, used);
+  }
+  if (train.count == 1) return used;
+  auto* control = reinterpret_cast<cmsghdr*>(out + used);
   control->cmsg_level = IPPROTO_UDP;
   control->cmsg_type = UDP_SEGMENT;
   control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
   storeRaw(CMSG_DATA(control), static_cast<uint16_t>(train.each));
+  return used + CMSG_SPACE(sizeof(uint16_t));
 }
 
 /** Sends what shares one socket. */
@@ -113,7 +122,7 @@ void DatagramTrains::sendRun(uint32_t first, uint32_t end) {
     return;
   }
   int errors[kBatch];
-  sendAll(trains_[first].fd, &messages_[first], end - first, errors);
+  sendAll(trains_[first].fd(), &messages_[first], end - first, errors);
   for (uint32_t i = first; i < end; i++) account(trains_[i], errors[i - first], vectors_[i]);
 }
 
@@ -146,6 +155,10 @@ void DatagramTrains::sendSingly(const Train& train, const iovec& part) {
   mmsghdr messages[kTrainDatagrams] = {};
   iovec vectors[kTrainDatagrams];
   int errors[kTrainDatagrams];
+  Control control;
+  Train single = train;
+  single.count = 1;
+  const size_t controlBytes = writeControl(single, control.bytes);
   for (uint32_t i = 0; i < train.count; i++) {
     const uint32_t at = i * train.each;
     vectors[i] = {data + at, std::min(train.each, train.bytes - at)};
@@ -153,11 +166,12 @@ void DatagramTrains::sendSingly(const Train& train, const iovec& part) {
     messages[i].msg_hdr.msg_iovlen = 1;
     messages[i].msg_hdr.msg_name = const_cast<sockaddr*>(&train.endpoint.address.any);
     messages[i].msg_hdr.msg_namelen = train.endpoint.addressLength();
+    messages[i].msg_hdr.msg_control = controlBytes == 0 ? nullptr : control.bytes;
+    messages[i].msg_hdr.msg_controllen = controlBytes;
   }
-  sendAll(train.fd, messages, train.count, errors);
+  sendAll(train.fd(), messages, train.count, errors);
   for (uint32_t i = 0; i < train.count; i++) {
-    const auto bytes = static_cast<uint32_t>(vectors[i].iov_len);
-    const Train single = {train.peer, 1, bytes, bytes, false, false, train.fragmented, train.fd, train.endpoint};
+    single.bytes = static_cast<uint32_t>(vectors[i].iov_len);
     account(single, errors[i], vectors[i]);
   }
 }

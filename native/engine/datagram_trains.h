@@ -37,22 +37,25 @@ class DatagramTrains {
     uint32_t each;
     uint32_t bytes;
     bool open;
-    bool segmentation;
     /** Larger than the path carries, and not ours to divide: fragmented outside. */
     bool fragmented;
-    /** What it leaves by: a socket, or as `Endpoint::fd`. */
-    int fd;
+    /** The port that it leaves by; null when that is a TCP connection. */
+    const UdpLink* link;
     Endpoint endpoint;
+
+    /** What it leaves by: a socket, or as `Endpoint::fd`. */
+    int fd() const { return link == nullptr ? endpoint.fd : fragmented ? link->fragmentingFd : link->fd; }
   };
   union Control {
     cmsghdr alignment;
-    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+    uint8_t bytes[sizeof(SourceControl::bytes) + CMSG_SPACE(sizeof(uint16_t))];
   };
 
   /** Null for what is none of the engine's UDP sockets. */
   const UdpLink* linkOf(int fd) const;
   bool join(uint32_t peer, const Endpoint& endpoint, uint32_t bytes, bool fragmented);
   void prepare(uint32_t i, uint8_t* at);
+  static size_t writeControl(const Train& train, uint8_t* out);
   void sendRun(uint32_t first, uint32_t end);
   void sendByStream(uint32_t first, uint32_t end);
   void account(const Train& train, int error, const iovec& part);

@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "io/endpoint.h"
 
 namespace vine {
@@ -37,23 +40,32 @@ int newSocket(bool v6, Fragmenting fragmenting) {
   return fd;
 }
 
-bool sharePort(int fd) {
-  const int on = 1;
-  return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
-}
-
-/** All that comes for the port goes to the socket that was bound first (socket(7)). */
-bool receiveByFirst(int fd) {
-  sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  const sock_fprog program = {sizeof code / sizeof code[0], code};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0;
-}
-
-/** Nothing is queued, also not before `receiveByFirst` and while the port is being closed. */
+/** Not what a program that listens to that group would get on the port, either. */
 bool receiveNothing(int fd) {
   sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
   const sock_fprog program = {sizeof code / sizeof code[0], code};
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+void allowSharing(int fd, bool allowed) {
+  const int on = allowed ? 1 : 0;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+}
+
+/**
+ * Binds to a multicast group, for private use (RFC 2365 §6.1, RFC 4291 §2.7), that nobody joins: the first that no other
+ * address of this machine with the same port has taken.
+ */
+bool bindToGroup(int fd, bool v6, uint16_t port) {
+  for (uint8_t last = 254; last != 0; last--) {
+    const uint8_t group4[4] = {239, 255, 255, last};
+    const uint8_t group6[16] = {0xff, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, last};
+    Endpoint group;
+    makeEndpoint(v6 ? group6 : group4, v6 ? 16 : 4, port, fd, &group);
+    if (bind(fd, &group.address.any, group.addressLength()) == 0) return true;
+    if (errno != EADDRINUSE) return false;
+  }
+  return false;
 }
 
 /** A size of 0 changes nothing; a kernel that does not know the option refuses it. */
@@ -68,22 +80,51 @@ bool coalesce(int fd) {
 }
 
 /**
- * A second socket at the port of `fd`, which is bound already: without sharing, so that a port that another process has
- * was refused. −1 with errno set.
+ * A second socket for the port of `fd`, which is bound already: without sharing, so that a port that another process has
+ * was refused. A socket that is bound to a group has that port and, for what it sends, no address; and it is looked at
+ * only for datagrams to the group, so that receiving by `fd` costs what it did. −1 with errno set.
  */
-int openCompanion(int fd, const Endpoint& local) {
-  const int companion = newSocket(local.address.any.sa_family == AF_INET6, Fragmenting::allowed);
+int openCompanion(int fd, bool v6, uint16_t port) {
+  const int companion = newSocket(v6, Fragmenting::allowed);
   if (companion < 0) return -1;
-  if (receiveNothing(companion) && sharePort(fd) && sharePort(companion) &&
-      bind(companion, &local.address.any, local.addressLength()) == 0 && receiveByFirst(companion)) {
-    // Which of the two a datagram is for the kernel decides only after it has joined it to a train.
-    coalesce(companion);
-    return companion;
-  }
+  allowSharing(fd, true);
+  allowSharing(companion, true);
+  const bool bound = receiveNothing(companion) && bindToGroup(companion, v6, port);
   const int error = errno;
+  // Nobody else may: the kernel looks at this when another socket asks for the port.
+  allowSharing(fd, false);
+  allowSharing(companion, false);
+  if (bound) return companion;
   close(companion);
   errno = error;
   return -1;
+}
+
+/** Empty when the port is bound to no address in particular. */
+SourceControl sourceOf(const Endpoint& local) {
+  SourceControl source{};
+  size_t length = 0;
+  const uint8_t* address = endpointBytes(local, &length);
+  if (std::all_of(address, address + length, [](uint8_t byte) { return byte == 0; })) return source;
+  auto* control = reinterpret_cast<cmsghdr*>(source.bytes);
+  if (length == 16) {
+    in6_pktinfo info{};
+    std::memcpy(&info.ipi6_addr, address, length);
+    control->cmsg_level = IPPROTO_IPV6;
+    control->cmsg_type = IPV6_PKTINFO;
+    control->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(control), &info, sizeof info);
+    source.length = CMSG_SPACE(sizeof info);
+  } else {
+    in_pktinfo info{};
+    std::memcpy(&info.ipi_spec_dst, address, length);
+    control->cmsg_level = IPPROTO_IP;
+    control->cmsg_type = IP_PKTINFO;
+    control->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(control), &info, sizeof info);
+    source.length = CMSG_SPACE(sizeof info);
+  }
+  return source;
 }
 
 }  // namespace
@@ -99,11 +140,23 @@ bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* re
   }
   socklen_t size = sizeof local.address;
   if (getsockname(fd, &local.address.any, &size) != 0) return fail(failure, fd, "cannot read the bound port");
-  const int companion = openCompanion(fd, local);
+  const int companion = openCompanion(fd, v6, endpointPort(local));
   if (companion < 0) return fail(failure, fd, "cannot share UDP port " + std::to_string(endpointPort(local)));
   adopt(fd, companion);
   *result = {fd, endpointPort(local), v6 ? 6 : 4, canSegment(fd), coalesce(fd)};
   return true;
+}
+
+UdpLink udpLink(int fd, bool segmentation) {
+  UdpLink link{fd, companionOf(fd), {}, segmentation};
+  Endpoint local{};
+  socklen_t size = sizeof local.address;
+  if (link.fragmentingFd >= 0 && getsockname(fd, &local.address.any, &size) == 0) {
+    link.source = sourceOf(local);
+  } else {
+    link.fragmentingFd = fd;
+  }
+  return link;
 }
 
 }  // namespace vine

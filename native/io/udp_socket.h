@@ -1,5 +1,8 @@
 // A UDP port, which is two sockets: see `openUdp`.
 #pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -17,20 +20,31 @@ struct UdpSocket {
   bool coalescing;
 };
 
+/** IP_PKTINFO or IPV6_PKTINFO: which of the machine's addresses a datagram comes from. */
+struct SourceControl {
+  alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo))];
+  /** 0: the route chooses. */
+  size_t length;
+};
+
 /** What the packet engine needs of one. */
 struct UdpLink {
   int fd;
-  /** For what the kernel and routers may fragment. */
+  /** For what the kernel and routers may fragment, each message with `source`. */
   int fragmentingFd;
+  SourceControl source;
   bool segmentation;
 };
 
 /**
  * Binds to 4 or 16 address bytes. What leaves by `fd` is never fragmented: DF is set, and what is larger than the
- * interface's MTU is refused (EMSGSIZE), so that probes find out what a path carries (RFC 8899). Its companion
- * (`companionOf`) has the same address and port, sends what may be fragmented, and receives nothing. Neither setting is
- * ever changed: threads share the sockets.
+ * interface's MTU is refused (EMSGSIZE), so that probes find out what a path carries (RFC 8899). Its companion sends,
+ * from the same port, what may be fragmented, and receives nothing. Neither setting is ever changed: threads share the
+ * sockets.
  */
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* socket, Failure* failure);
+
+/** Of a socket that `openUdp` opened; with any other, `fd` stands for its companion too. */
+UdpLink udpLink(int fd, bool segmentation);
 
 }  // namespace vine

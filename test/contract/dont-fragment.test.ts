@@ -28,6 +28,8 @@ const ANY = { 4: new Uint8Array(4), 6: new Uint8Array(16) } as const;
 /** A machine on the link that never answers. */
 const FAR = { 4: '10.9.0.2', 6: 'fd09::2' } as const;
 const FAR_PORT = 9;
+/** Another address of this machine. */
+const SECOND = { 4: '127.0.0.2', 6: 'fd09::7' } as const;
 
 inNamespaceOfOwn('fragmenting is a matter of each datagram', import.meta.url, suite, () =>
   test('fragmenting is a matter of each datagram', { skip: 'namespaces need root' }, () => {}),
@@ -43,6 +45,7 @@ function suite(): void {
     for (const end of ['near', 'far']) ip('link', 'set', end, 'up');
     ip('addr', 'add', '10.9.0.1/32', 'dev', 'near');
     ip('addr', 'add', 'fd09::1/128', 'dev', 'near', 'nodad');
+    ip('addr', 'add', `${SECOND[6]}/128`, 'dev', 'lo', 'nodad');
     for (const to of ['10.9.0.0/24', 'fd09::/64']) ip('route', 'add', to, 'dev', 'near', 'mtu', '1300');
     for (const to of Object.values(FAR))
       ip('neigh', 'add', to, 'lladdr', '02:00:00:00:00:0b', 'dev', 'near', 'nud', 'permanent');
@@ -74,7 +77,7 @@ function suite(): void {
         assert.equal(tooLargeWent, 0, 'probes larger than the link went');
         assert.ok(went > 0.9 * ROUNDS, `${went} of ${ROUNDS} probes that fit went`);
         assert.ok(sent > 0);
-        assert.equal(errors, 0);
+        assert.equal(errors, 0, 'the other thread’s datagrams were refused');
       });
 
       test('what must be fragmented is, by two threads at once', async () => {
@@ -92,7 +95,10 @@ function suite(): void {
     });
 
     test(`both kinds come from one port, and what comes to it is received, over IPv${family}`, () => {
-      const [own, other] = [addon.openUdp(LOOPBACK[family], 0), addon.openUdp(LOOPBACK[family], 0)];
+      const other = addon.openUdp(LOOPBACK[family], 0);
+      const ownAddress = Ip.of(SECOND[family]).toBytes();
+      // Not the address that the route would choose, and a port that the machine has at another address too.
+      const own = addon.openUdp(ownAddress, other.port);
       const rig = new Rig(addon, { role: 'tunnel', udp: [own] });
       const receiver = new Rig(addon, { role: 'tunnel', udp: [other] });
       const key = randomBytes(32);
@@ -105,20 +111,30 @@ function suite(): void {
       addon.installSession(from, { ...keys, localIndex: remoteIndex, remoteIndex: localIndex });
       addon.setPeerEndpoint(to, own.fd, LOOPBACK[family], other.port);
       const packet = udpPacket({ family: 4, payload: pattern(100) });
-      for (const action of [Action.bare, Action.message, Action.bare]) {
-        rig.send(packet, { action, to, mtu: 1420 });
-        assert.equal(receiver.receive(1).length, 1);
-        assert.equal(addon.peerEndpoint(from)?.port, own.port);
+      for (const [action, count] of [
+        [Action.bare, 1],
+        [Action.message, 1],
+        [Action.message, 8],
+        [Action.bare, 8],
+      ] as const) {
+        for (let i = 0; i < count; i++) rig.place(i, packet, { action, to, mtu: 1420 });
+        rig.engine.send(rig.engine.capacity, count);
+        assert.equal(receiver.receive(count).length, count);
+        assert.deepEqual(addon.peerEndpoint(from), { address: ownAddress, port: own.port });
+        // So that the next ones are from somewhere else, should they be from here.
+        addon.setPeerEndpoint(from, other.fd, LOOPBACK[family], FAR_PORT);
       }
+      assert.equal(rig.counter('tunnelTrainsSent'), 2);
       // Sixty-four senders: a choice by their addresses would show.
       const senders = Array.from({ length: 64 }, () => addon.openUdp(LOOPBACK[family], 0));
-      for (const { fd } of senders) addon.sendDatagram(fd, LOOPBACK[family], own.port, initiation());
+      for (const { fd } of senders) addon.sendDatagram(fd, ownAddress, own.port, initiation());
       assert.equal(rig.receive(senders.length).length, senders.length);
-      assert.throws(() => addon.openUdp(LOOPBACK[family], own.port), { code: 'EADDRINUSE' });
+      for (const taken of [ownAddress, LOOPBACK[family], ANY[family]])
+        assert.throws(() => addon.openUdp(taken, own.port), { code: 'EADDRINUSE' });
       for (const each of [rig, receiver]) each.close();
       for (const each of [to, from]) addon.removePeer(each);
       for (const { fd } of [own, other, ...senders]) addon.closeSocket(fd);
-      const again = addon.openUdp(LOOPBACK[family], own.port);
+      const again = addon.openUdp(ANY[family], own.port);
       addon.closeSocket(again.fd);
     });
   }
