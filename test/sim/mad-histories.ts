@@ -331,25 +331,25 @@ class MadHistory {
     }
     if (this.#isDiskLost) this.#remembered();
     world.settle(AS_IT_WAS_MS);
-    this.#checkEnd();
+    this.#checkAll('60 s after it was taken out');
     for (const node of this.#nodes) {
       this.#moveTo(node, this.#pick(honest.filter((site) => site !== world.siteOf(node))));
       world.settle(this.#pick([1, 100]));
     }
     const strict = this.#verify === 'strict' ? MOVE_STRICT_MS : MOVE_MS;
     world.settle(60 + (this.#loss > 0 ? BUDGET_MS : strict));
-    this.#checkEnd();
+    this.#checkAll('when all have moved once more');
     this.#judge.checkNothingIsLeft();
     assert.deepEqual(this.#all.unreadable(), [], 'something was said that cannot be read');
   }
 
-  #checkEnd(): void {
+  #checkAll(when: string): void {
     const nodes = this.#nodes.map((node): readonly [Subject, SimSite] => {
       const at = this.#all.world.siteOf(node);
       assert(at, `${node.name} is nowhere`);
       return [node, at];
     });
-    this.#judge.checkEnd([...nodes, ...this.#fixed]);
+    this.#judge.checkAll([...nodes, ...this.#fixed], when);
   }
 
   /** What all routers have lost that knew it, away from home, is nobody's until it has been home. */

@@ -1,6 +1,5 @@
 /** What must hold at every moment of a history in which one router lies; see mad-histories.ts. Throws what does not. */
 import assert from 'node:assert/strict';
-import type { Ip } from '../../src/net/ip.js';
 import type { DirectoryChange } from '../../src/tables/directory.js';
 import type { MobilityConfig, NodeRecord } from '../../src/tables/model.js';
 import { RouteKind } from '../../src/tables/route.js';
@@ -110,31 +109,31 @@ export class MadJudge {
     }
   }
 
-  /** A record of everything that there is, at every honest router, and none besides, but for those of the mad one's network. */
-  checkEnd(where: readonly (readonly [Subject, SimSite])[]): void {
-    const text = ({
-      ip,
-      router,
-      mac,
-      frozen,
-    }: Pick<NodeRecord, 'ip' | 'router' | 'mac' | 'frozen'>): string =>
-      `${ip.key} at ${router}, ${mac}${frozen === true ? ', frozen' : ''}`;
-    const expected = where.flatMap(([{ ips, mac }, { id }]) =>
-      ips.map((ip) => text({ ip, mac, router: id })),
-    );
+  /** All tables have everything that there is where it is, and nothing besides, but for the mad one's network. */
+  checkAll(where: readonly (readonly [Subject, SimSite])[], when: string): void {
+    const wrong: string[] = [];
+    const known = new Set(where.flatMap(([{ ips }]) => ips.map(({ key }) => key)));
     for (const { id, directory } of this.#all.honest) {
-      const records = [...directory.all()].filter(
-        ({ vnet, ip, state, router }) =>
-          state === 'here' && (router !== MAD || isSomebodys(where, ip) || vnet !== BLUE),
-      );
-      assert.deepEqual(records.map(text).sort(), expected.sort(), `what ${id} has in the end`);
+      for (const record of directory.all()) {
+        const isOthers = known.has(record.ip.key) && record.vnet === BLUE;
+        if (record.state === 'here' && !isOthers && record.router !== MAD)
+          wrong.push(`${id} has ${record.ip.key}, which nobody has, at ${record.router}`);
+      }
     }
     for (const [subject, at] of where) {
       for (const ip of subject.ips) {
-        const seqs = this.#all.honest.map(({ directory }) => directory.get(BLUE, ip)?.seq);
-        assert.equal(new Set(seqs).size, 1, `${ip.key} has numbers ${seqs}`);
-        for (const site of this.#all.honest) this.checkRoute(site, subject, ip, at);
+        const records = this.#all.honest.map(({ directory }) => directory.get(BLUE, ip));
+        const isRight = records.every((record) => isTrue(record, subject, at));
+        const isOne = new Set(records.map((record) => record?.seq)).size === 1;
+        const seqs = records.map((record) => record?.seq).join(' ');
+        const what = `${subject.name} (${ip.key}) is at ${at.id}: ${this.#all.places(ip)}, numbers ${seqs}`;
+        if (!isRight || !isOne) wrong.push(what);
       }
+    }
+    assert.deepEqual(wrong, [], `${when}: ${wrong[0]}`);
+    for (const [subject, at] of where) {
+      for (const ip of subject.ips)
+        for (const site of this.#all.honest) this.checkRoute(site, subject, ip, at);
     }
   }
 
@@ -191,8 +190,4 @@ export class MadJudge {
 
 function isTrue(record: NodeRecord | undefined, { mac }: Subject, at: SimSite): boolean {
   return record?.router === at.id && record.state === 'here' && record.frozen !== true && record.mac === mac;
-}
-
-function isSomebodys(where: readonly (readonly [Subject, SimSite])[], ip: Ip): boolean {
-  return where.some(([{ ips }]) => ips.some((own) => own.equals(ip)));
 }

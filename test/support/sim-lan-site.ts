@@ -143,8 +143,9 @@ export class SimSite implements LanPort, WanEnd {
     this.isUp = true;
     this.lan.attach(this);
     this.directory = new Directory(id, clock);
-    this.directory.load(decodeState(this.disk).records);
     this.gndt = new Gndt(this.#gndtConfig, id);
+    this.directory.load(decodeState(this.disk).records);
+    this.directory.keepMembers(this.gndt.memberIds);
     const entries = this.options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
