@@ -100,6 +100,7 @@ class MadHistory {
       largeSubnet: this.#pick([false, false, true, '6']),
       verify: this.#verify,
       maxMoves: this.#maxMoves,
+      limits: { nodesPerRouter: 200 },
       wan: { delayMs: DELAY_MS, jitterMs: JITTER_MS, loss: this.#loss, duplicate: 0.02 },
     });
     this.#nodes = this.#all.nodes();

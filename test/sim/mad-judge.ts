@@ -8,8 +8,8 @@ import { BLUE } from '../support/sim-lan-world.js';
 import type { Subject } from './mad-lies.js';
 import { MAD, type MadWorld } from './mad-world.js';
 
-/** A mad router's at one honest router, `limits.nodesPerLan`, and all others'. */
-const MOST_RECORDS = 4_096 + 100;
+/** A mad router's (`limits.nodesPerRouter`, see mad-histories) and all others'. */
+const MOST_RECORDS = 200 + 100;
 /** Of one name, at one router. */
 const MOST_TIMERS = 600;
 const MOST_MOVES = 1_000;

@@ -25,7 +25,7 @@ import { LanGrowth } from '../../src/tables/lan-growth.js';
 import { LanNodes } from '../../src/tables/lan-nodes.js';
 import { LIMITS } from '../../src/tables/limits.js';
 import { Lndt } from '../../src/tables/lndt.js';
-import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
+import type { GndtConfig, LimitsConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
 import { MeteredClock } from './metered-clock.js';
 import { type LanPort, SimLan } from './sim-lan.js';
 import type { WanEnd } from './sim-lan-wan.js';
@@ -51,10 +51,12 @@ export interface SiteOptions {
   readonly mobility: MobilityConfig;
   /** Of the forwarding table; default 512. */
   readonly slots?: number;
+  /** Where they are not `SIM_LIMITS`. */
+  readonly limits?: Partial<LimitsConfig>;
 }
 
 /** As router.json has them by default. */
-export const SIM_LIMITS = {
+export const SIM_LIMITS: LimitsConfig = {
   nodesPerLan: LIMITS.nodesPerLan.default,
   nodesPerRouter: LIMITS.nodesPerRouter.default,
   nodes: LIMITS.nodes.default,
@@ -179,8 +181,8 @@ export class SimSite implements LanPort, WanEnd {
     };
     const config = this.options.mobility;
     const later = startsLater ? { startsLater } : {};
-    const growth = new LanGrowth(clock, new LanNodes(id, directory, hwdt), LIMITS.nodesPerLan.default);
-    const limits = SIM_LIMITS;
+    const limits = { ...SIM_LIMITS, ...this.options.limits };
+    const growth = new LanGrowth(clock, new LanNodes(id, directory, hwdt), limits.nodesPerLan);
     const tables = { gndt, lndt, hwdt, directory, limits, growth };
     this.mobility = new Mobility({ ...tables, lans, ports, config, ...later });
     const { mobility } = this;

@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly wanOf?: (site: number, wan: SimWan | SimLinkWan) => Wan;
   /** Of the forwarding tables; default 512. */
   readonly slots?: number;
+  /** Of all sites; else as router.json has them by default. */
+  readonly limits?: SiteOptions['limits'];
 }
 
 const QUIET_MS = 8_000;
@@ -273,6 +275,7 @@ function siteOptions(options: WorldOptions, number: number, mobility: MobilityCo
     authorised: prefixes(number, isDual),
     mobility,
     ...(options.slots === undefined ? {} : { slots: options.slots }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   };
 }
 
