@@ -63,6 +63,10 @@ export interface PeerView {
   readonly clockOffsetMs: number | null;
   /** Has it read the same gndt.json? Null before its first greeting. */
   readonly sameGndt: boolean | null;
+  /** Messages of it, or parts of them, that were refused since this router started. */
+  readonly refusals: number;
+  /** It goes on sending what is refused: its share of this router's attention has shrunk until it stops. */
+  readonly misbehaving: boolean;
 }
 
 /** An ordinary WireGuard client that connects to this router. */

@@ -40,6 +40,7 @@ import { StateStore } from './state/state-store.js';
 import type { Tables } from './tables.js';
 import { LanTopics, MobilityTopics, TunnelTopics } from './topics.js';
 import { tunnelPorts } from './tunnel-ports.js';
+import { ConductSummary } from './view/conduct-summary.js';
 import { CounterBoard } from './view/counter-board.js';
 import { COUNTER_CLASSES, type RouterCounts } from './view/counter-classes.js';
 import { DropSummary } from './view/drop-summary.js';
@@ -207,10 +208,12 @@ function makeOperation(
   { config, version, log, load, ...options }: RouterOptions,
   parts: Basis & Records & Packets & Overlay & { readonly sockets: Sockets },
 ) {
-  const { clock, native, hub, warnings, readiness, board, tables, forwarding, lanWatch, sockets } = parts;
+  const { clock, native, hub, conduct, warnings, readiness, board, tables, forwarding, lanWatch, sockets } =
+    parts;
   const drops = new DropSummary(clock, board, (grown) =>
     log.info({ event: 'drops', ...grown }, 'packets dropped in the last 10 s'),
   );
+  const conductSummary = new ConductSummary(clock, conduct, hub);
   const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
   const view = new LiveView({
     ...parts,
@@ -237,5 +240,5 @@ function makeOperation(
   });
   for (const source of [reloader, lanWatch]) warnings.follow(source);
   const actions = new OperatorActions({ ...parts, log, view, routes, reloader });
-  return { drops, view, metrics, metricsHost, reloader, actions };
+  return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

@@ -94,6 +94,7 @@ export class Router {
       // Behind what may still be an event: the end of the tunnel and of the workers.
       { name: 'events', run: () => parts.mobilityEvents.flush() },
       { name: 'drops', run: () => parts.drops.stop() },
+      { name: 'conduct', run: () => parts.conductSummary.stop() },
       { name: 'writing', run: () => parts.store.idle() },
       { name: 'state', run: () => parts.store.save(parts.local.all()) },
       { name: 'kernel guard', run: () => parts.guards.stop() },
@@ -140,13 +141,14 @@ export class Router {
   }
 
   #serve(): void {
-    const { lanWatch, lanSide, mobility, drops, readiness, hub } = this.#parts;
+    const { lanWatch, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
     lanWatch.look();
     lanWatch.start();
     lanSide.open();
     mobility.start();
     lanSide.start();
     drops.start();
+    conductSummary.start();
     takePrecedence();
     readiness.begin();
     hub.emit('info', 'ready', 'the router is ready', { version: this.#options.version });

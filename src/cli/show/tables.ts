@@ -1,9 +1,17 @@
 /** `vinectl peers`, `gndt`, `lndt`, `hwdt`, `directory`. */
 import type { ClientView, DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
 import { type Column, type Look, table } from './text.js';
-import { age, bytes } from './units.js';
+import { age, bytes, count } from './units.js';
 
 const PEER_STYLES = { up: 'green', connecting: 'yellow', down: 'red', refused: 'red' } as const;
+
+/** Two that are shown only when there is something in them. */
+const REASON: Column<PeerView> = { title: 'REASON', text: (peer) => peer.reason || null };
+const REFUSED: Column<PeerView> = {
+  title: 'REFUSED',
+  text: ({ refusals, misbehaving }) => `${count(refusals)}${misbehaving ? ', misbehaving' : ''}`,
+  style: (peer) => (peer.misbehaving ? 'red' : undefined),
+};
 
 export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): string {
   const columns: Column<PeerView>[] = [
@@ -31,10 +39,10 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
       right: true,
     },
     { title: 'VERSION', text: (peer) => peer.version },
-    { title: 'REASON', text: (peer) => peer.reason || null },
+    ...(peers.some((peer) => peer.refusals > 0) ? [REFUSED] : []),
+    ...(peers.some((peer) => peer.reason !== '') ? [REASON] : []),
   ];
-  const explained = peers.some((peer) => peer.reason !== '');
-  return table(peers, explained ? columns : columns.slice(0, -1), paint, 'no peers');
+  return table(peers, columns, paint, 'no peers');
 }
 
 const PATH_STYLES = { udp: undefined, tcp: 'yellow', relay: 'yellow', none: undefined } as const;

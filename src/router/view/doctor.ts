@@ -47,6 +47,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     ...warnings.all().map((text) => warning('warning', 'vined', text, '')),
     ...peers.map(checkPeer),
     ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer), checkClock(peer)]),
+    ...peers.flatMap(checkConduct),
     ...checkStrangers(view.counters()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
@@ -125,6 +126,19 @@ export function checkClock({ id, clockOffsetMs, rttMs }: PeerView): Finding {
     `its clock is ${seconds} s ${how} this one's`,
     'let NTP keep the clocks of both (timedatectl set-ntp true)',
   );
+}
+
+/** A refusal now and then is ordinary: an answer that came too late, tables that were not the same yet. */
+export function checkConduct({ id, misbehaving, refusals }: PeerView): Finding[] {
+  if (!misbehaving) return [];
+  return [
+    error(
+      'conduct',
+      id,
+      `it is misbehaving: it goes on sending what this router refuses (${refusals} times so far)`,
+      'see peer_refusals in the log; compare version and gndt.json of both; if its key may be stolen, take it out of gndt.json on all routers',
+    ),
+  ];
 }
 
 /** Handshakes that say that somebody's gndt.json has another key than a router has. */

@@ -16,6 +16,7 @@ import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
 import { formatMac } from '../../net/mac.js';
+import type { Conduct } from '../../protocol/conduct.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { encodeKey } from '../../tables/files/read.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
@@ -45,6 +46,7 @@ export interface LiveParts {
   readonly plane: Pick<DataPlane, 'workers' | 'peerMtu'>;
   readonly tunnel: Pick<Tunnel, 'upPeers' | 'peers' | 'clients'>;
   readonly mobility: Pick<Mobility, 'moves'>;
+  readonly conduct: Pick<Conduct, 'view'>;
   readonly board: CounterBoard;
   readonly warnings: Warnings;
   readonly readiness: Readiness;
@@ -145,6 +147,7 @@ export class LiveView implements RouterView {
       innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
       clockOffsetMs: state.clockOffsetMs ?? null,
       sameGndt: state.sameGndt ?? null,
+      ...this.#parts.conduct.view(id),
     };
   }
 

@@ -105,6 +105,18 @@ function peerFamilies({ peers }: Seen): MetricFamily[] {
     counter('vine_peer_bytes_total', 'Sealed bytes, UDP payload', ['peer', 'direction'], () =>
       peers.flatMap(({ id, bytesSent, bytesReceived }) => bothWays([id], bytesSent, bytesReceived)),
     ),
+    counter(
+      'vine_peer_refusals_total',
+      'Messages of the peer, or parts of them, that were refused',
+      ['peer'],
+      () => peers.map(({ id, refusals }) => [[id], refusals]),
+    ),
+    gauge(
+      'vine_peer_misbehaving',
+      'The peer goes on sending what is refused; its budgets have shrunk',
+      ['peer'],
+      () => peers.map(({ id, misbehaving }) => [[id], misbehaving ? 1 : 0]),
+    ),
     counter('vine_peer_packets_total', 'Sealed messages', ['peer', 'direction'], () =>
       peers.flatMap(({ id, packetsSent, packetsReceived }) => bothWays([id], packetsSent, packetsReceived)),
     ),

@@ -91,6 +91,8 @@ const PEERS: readonly PeerView[] = [
     innerMtuBytes: 1420,
     clockOffsetMs: -0.5,
     sameGndt: true,
+    refusals: 0,
+    misbehaving: false,
   },
   {
     id: 'vr-c',
@@ -111,6 +113,8 @@ const PEERS: readonly PeerView[] = [
     innerMtuBytes: 1280,
     clockOffsetMs: null,
     sameGndt: null,
+    refusals: 0,
+    misbehaving: false,
   },
 ];
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
+import { Conduct } from '../../../src/protocol/conduct.js';
 import { Readiness } from '../../../src/router/life/readiness.js';
 import { LocalRecords } from '../../../src/router/state/local-records.js';
 import { CounterBoard } from '../../../src/router/view/counter-board.js';
@@ -75,6 +76,7 @@ function setUp() {
     tunnel,
     mobility: { moves: () => [] },
     board,
+    conduct: new Conduct(clock),
     warnings: new Warnings(),
     readiness: new Readiness(),
   });
