@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../net/clock.js';
 import type { RouterId } from '../tables/model.js';
+import { Subscribers } from '../tables/subscribers.js';
 
 /** Refusals forgiven in a second. */
 const FORGIVEN_PER_SECOND = 1;
@@ -41,9 +42,15 @@ export class Conduct {
   readonly #clock: Pick<Clock, 'nowMs'>;
   /** Peers are as many as gndt.json names: bounded by it, and `keepOnly` drops the others. */
   readonly #peers = new Map<RouterId, Held>();
+  readonly #subscribers = new Subscribers<[RouterId]>();
 
   constructor(clock: Pick<Clock, 'nowMs'>) {
     this.#clock = clock;
+  }
+
+  /** Calls `listener` when a router begins or ceases to misbehave; that it has ceased is seen when it is asked for. */
+  subscribe(listener: (peer: RouterId) => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 
   /** @param message its type @param reason why, as in the counter */
@@ -51,7 +58,7 @@ export class Conduct {
     const held = this.#held(peer);
     held.refusals = Math.min(MOST_HELD, held.refusals + 1);
     held.total++;
-    if (held.refusals > MISBEHAVING_ABOVE) held.misbehaving = true;
+    if (held.refusals > MISBEHAVING_ABOVE) this.#judge(peer, held, true);
     const name = `${message} ${reason}`;
     held.recent.set(name, (held.recent.get(name) ?? 0) + 1);
   }
@@ -88,6 +95,12 @@ export class Conduct {
     for (const peer of this.#peers.keys()) if (!peers.has(peer)) this.#peers.delete(peer);
   }
 
+  #judge(peer: RouterId, held: Held, misbehaving: boolean): void {
+    if (held.misbehaving === misbehaving) return;
+    held.misbehaving = misbehaving;
+    this.#subscribers.notify(peer);
+  }
+
   /** With what has been forgiven until now. */
   #held(peer: RouterId): Held {
     const nowMs = this.#clock.nowMs();
@@ -98,7 +111,7 @@ export class Conduct {
     }
     held.refusals = Math.max(0, held.refusals - ((nowMs - held.sinceMs) / 1_000) * FORGIVEN_PER_SECOND);
     held.sinceMs = nowMs;
-    if (held.refusals <= REDEEMED_BELOW) held.misbehaving = false;
+    if (held.refusals <= REDEEMED_BELOW) this.#judge(peer, held, false);
     return held;
   }
 }

@@ -19,6 +19,12 @@ export function connect(parts: Parts): void {
   );
   topics.tunnel.events.subscribe((event) => emitTunnelEvent(parts.hub, event));
 
+  // Who misbehaves is also heard less.
+  parts.conduct.subscribe((router) => {
+    const peer = tables.gndt.peerIndex(router);
+    if (peer >= 0) plane.setControlShare(peer, 1 / parts.conduct.price(router));
+  });
+
   topics.mobility.judged.subscribe((move) => parts.metrics.judged(move));
 
   tables.hwdt.subscribe((_vnet, _ip, change) => {

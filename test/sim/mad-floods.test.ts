@@ -7,7 +7,6 @@ import { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
-import { LIMITS } from '../../src/tables/limits.js';
 import type { NodeRecord } from '../../src/tables/model.js';
 import { SimHost } from '../support/sim-lan-host.js';
 import { BLUE } from '../support/sim-lan-world.js';

@@ -6,6 +6,8 @@ import { SimClock } from '../../support/sim-clock.js';
 test('a refusal now and then is forgiven; who goes on misbehaves, pays more, and is forgiven when it has stopped', () => {
   const clock = new SimClock();
   const conduct = new Conduct(clock);
+  const changes: string[] = [];
+  conduct.subscribe((peer) => changes.push(`${peer} ${conduct.price(peer)}`));
   for (let i = 0; i < 200; i++) {
     conduct.refused('vr-a', 'has', 'unasked');
     clock.advance(1_000);
@@ -20,6 +22,7 @@ test('a refusal now and then is forgiven; who goes on misbehaves, pays more, and
   clock.advance(22_000);
   assert.equal(conduct.isMisbehaving('vr-a'), false);
   assert.equal(conduct.price('vr-a'), 1);
+  assert.deepEqual(changes, ['vr-a 8', 'vr-a 1']);
 });
 
 test('however much was refused, five minutes of good conduct are enough', () => {
