@@ -5,7 +5,6 @@ import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
-import type { Conduct } from '../../protocol/conduct.js';
 import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
 import type { LanGrowth } from '../../tables/lan-growth.js';
@@ -26,7 +25,6 @@ export interface ApplyParts {
   readonly tables: Tables;
   readonly compiler: ForwardingCompiler;
   readonly growth: LanGrowth;
-  readonly conduct: Conduct;
   readonly plane: DataPlane;
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
@@ -87,7 +85,6 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.
   const dropped = directory.keepMembers(gndt.memberIds);
-  parts.conduct.keepOnly(gndt.memberIds);
   parts.growth.setLimit(after.router.limits.nodesPerLan);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);
