@@ -8,6 +8,7 @@ import type { DirectoryView, MigrationView } from '../../src/control/api.js';
 import { Ip } from '../../src/net/ip.js';
 import { type Mac, parseMac } from '../../src/net/mac.js';
 import type { ClaimReason, ClaimVerdict, MoveClaim, TableMessage } from '../../src/protocol/table-message.js';
+import { LIMITS } from '../../src/tables/limits.js';
 import type { NodeRecord } from '../../src/tables/model.js';
 import type { Lab } from '../lab/lab.js';
 import { Member } from '../lab/member/member.js';
@@ -23,7 +24,7 @@ const BOUNDARIES = [2 ** 32, 2 ** 52 - 1, 2 ** 52, Number.MAX_SAFE_INTEGER];
 /** Of the size that a path carries. */
 const SEARCH_MS = 3_000;
 /** trust.md: what one router may have in the tables of others, and all that there is in the lab. */
-const MOST_RECORDS = 4_096 + 100;
+const MOST_RECORDS = LIMITS.nodesPerRouter.default + 100;
 /** A false claim may be believed for a moment where claims are believed; then all is well for good. */
 const UNDONE_MS = 5_000;
 
@@ -168,9 +169,9 @@ const LIES: readonly [what: string, tell: (attack: Attack) => Promise<void> | vo
     },
   ],
   [
-    'ten thousand nodes that do not exist',
+    'twenty thousand nodes that do not exist',
     async (attack) => {
-      for (let n = 0; n < 10_000; n += 10) {
+      for (let n = 0; n < 20_000; n += 10) {
         const records = Array.from({ length: 10 }, (_, i) => madeUp(3, n + i));
         tellAll(attack, { type: 'records', records });
       }
