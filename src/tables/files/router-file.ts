@@ -22,8 +22,8 @@ export const DEFAULTS = {
   stateDir: '/var/lib/vine',
   level: 'info',
   verify: 'optimistic',
-  maxMoves: 5,
-  moveWindowSeconds: 180,
+  maxMoves: 100,
+  moveWindowSeconds: 60,
 } as const;
 
 const port = (description: string) =>

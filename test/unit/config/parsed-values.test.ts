@@ -24,7 +24,7 @@ test('router.json: what is left out has its default', () => {
     metrics: undefined,
     stateDir: '/var/lib/vine',
     log: { level: 'info' },
-    mobility: { verify: 'optimistic', maxMoves: 5, moveWindowSeconds: 180 },
+    mobility: { verify: 'optimistic', maxMoves: 100, moveWindowSeconds: 60 },
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     tun: [],
   });
@@ -51,7 +51,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.deepEqual(router.metrics, { address: Ip.of('::1'), port: 9770 });
   assert.equal(router.stateDir, '/etc/state');
   assert.deepEqual(router.log, { level: 'trace' });
-  assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 180 });
+  assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 60 });
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });
 
