@@ -4,7 +4,7 @@
  */
 import { decodeNeighbourFrame, encodeNeighbourFrame } from '../../src/arp/frame.js';
 import { Mobility } from '../../src/mobility/mobility.js';
-import type { Lan } from '../../src/mobility/ports.js';
+
 import type { Clock, Timer } from '../../src/net/clock.js';
 import { Ip } from '../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../../src/net/mac.js';
@@ -163,7 +163,7 @@ export class ScaleSite {
     const hwdt = new Hwdt(clock);
     const table = ForwardingTable.create({ slots: 16_384 });
     const mac = 0x020000000001 as Mac;
-    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet: VNET, mac, addresses: [] }];
+    const lans = new Lans([{ index: 0, interface: 'lan0', vnet: VNET, mac, addresses: [] }]);
     const { directory } = this;
     new ForwardingCompiler({
       clock,
@@ -172,7 +172,7 @@ export class ScaleSite {
       hwdt,
       directory,
       table,
-      lans: new Lans(lans),
+      lans,
       tuns: [],
     }).rebuild();
     const others = world.ids.filter((other) => other !== id);

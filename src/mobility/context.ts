@@ -7,13 +7,14 @@ import { Conduct } from '../protocol/conduct.js';
 import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
+import type { Lan, Lans } from '../tables/lan.js';
 import type { Lndt } from '../tables/lndt.js';
 import type { LanIndex, LimitsConfig, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
 import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import type { FollowUp } from './follow-up.js';
 import { Journal } from './journal.js';
-import type { Lan, MobilityPorts } from './ports.js';
+import type { MobilityPorts } from './ports.js';
 
 /** The tables, the LANs and the ports, as the router hands them in. */
 export interface MobilityDependencies {
@@ -21,7 +22,7 @@ export interface MobilityDependencies {
   readonly lndt: Lndt;
   readonly hwdt: Hwdt;
   readonly directory: Directory;
-  readonly lans: readonly Lan[];
+  readonly lans: Lans;
   readonly ports: MobilityPorts;
   readonly config: MobilityConfig;
   /** How far others can make the tables grow. */
@@ -57,10 +58,9 @@ export class Context {
   readonly burst: Burst;
   /** What follows from the frame, message or timer that is being dealt with; the front door does it. */
   readonly #follows: FollowUp[] = [];
-  readonly lans: readonly Lan[];
-  readonly #lansByIndex: ReadonlyMap<LanIndex, Lan>;
-  readonly #ownMacs: ReadonlySet<Mac>;
-  readonly #ownAddresses: ReadonlySet<string>;
+  readonly lans: Lans;
+  #ownMacs: ReadonlySet<Mac> = new Set();
+  #ownAddresses: ReadonlySet<string> = new Set();
 
   /** @param turnEnded called when a timer's work is done, so that what follows from it can be done */
   constructor(dependencies: MobilityDependencies, turnEnded: () => void = () => {}) {
@@ -79,11 +79,8 @@ export class Context {
     this.burst = new Burst(this.clock, this.timers);
     this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move));
     this.lans = dependencies.lans;
-    this.#lansByIndex = new Map(this.lans.map((lan) => [lan.index, lan]));
-    this.#ownMacs = new Set(this.lans.map((lan) => lan.mac));
-    this.#ownAddresses = new Set(
-      this.lans.flatMap((lan) => lan.addresses.map((ip) => nodeKey(lan.vnet, ip))),
-    );
+    this.#noteLans();
+    this.lans.subscribe(() => this.#noteLans());
   }
 
   follow(followUp: FollowUp): void {
@@ -96,11 +93,11 @@ export class Context {
   }
 
   lan(index: LanIndex): Lan | undefined {
-    return this.#lansByIndex.get(index);
+    return this.lans.get(index);
   }
 
   lansOf(vnet: VnetId): readonly Lan[] {
-    return this.lans.filter((lan) => lan.vnet === vnet);
+    return this.lans.of(vnet);
   }
 
   /** The LAN on which a node was seen last; the vnet's first one when it was not. */
@@ -122,6 +119,14 @@ export class Context {
   /** Does the directory place the address on this VR's LANs? */
   isHere(vnet: VnetId, ip: Ip): boolean {
     return this.directory.here(vnet, ip)?.router === this.self;
+  }
+
+  #noteLans(): void {
+    const lans = this.lans.current();
+    this.#ownMacs = new Set(lans.map(({ mac }) => mac));
+    this.#ownAddresses = new Set(
+      lans.flatMap(({ vnet, addresses }) => addresses.map((ip) => nodeKey(vnet, ip))),
+    );
   }
 
   /** Do nodes at both addresses believe to be on one wide link (single-large-subnet mode)? */

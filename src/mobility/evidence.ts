@@ -2,8 +2,8 @@
 import { ArpOperation, type ArpPacket, isGratuitous, isProbe, type NeighbourFrame } from '../arp/frame.js';
 import type { Ip } from '../net/ip.js';
 import { isGroupMac, type Mac, ZERO_MAC } from '../net/mac.js';
+import type { Lan } from '../tables/lan.js';
 import type { BindingSource, MoveTrigger } from '../tables/model.js';
-import type { Lan } from './ports.js';
 
 export interface Evidence {
   readonly lan: Lan;

@@ -4,6 +4,7 @@ import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
 import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
 import type { SavedRecord } from '../tables/directory.js';
+import type { Lan } from '../tables/lan.js';
 import type {
   LanIndex,
   LimitsConfig,
@@ -26,7 +27,7 @@ import type { FollowUp, ProbePurpose } from './follow-up.js';
 import { Learning } from './learning.js';
 import { isGateway, NetworkNodes } from './neighbours.js';
 import { Pacer } from './pacer.js';
-import type { Lan, MoveView } from './ports.js';
+import type { MoveView } from './ports.js';
 import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
 import { Acceptance } from './source/acceptance.js';
@@ -129,7 +130,9 @@ export class Mobility {
 
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
-    new OwnAddresses(this.#context, this.#updates).publish();
+    const own = new OwnAddresses(this.#context, this.#updates);
+    own.publish();
+    this.#context.lans.subscribe((after, before) => own.readdressed(after, before));
     this.#addressProbe.start();
     this.#restart.redirectAll();
     new ClientAddresses(this.#context, this.#updates).publish();

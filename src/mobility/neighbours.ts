@@ -3,9 +3,9 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { Directory } from '../tables/directory.js';
 import type { Gndt } from '../tables/gndt.js';
+import type { Lan } from '../tables/lan.js';
 import type { NetworkConfig, NodeRecord, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
-import type { Lan } from './ports.js';
 
 /** An address, and where the node has to send what is for it. */
 export interface Neighbour {

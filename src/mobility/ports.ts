@@ -5,17 +5,6 @@ import type { Mac } from '../net/mac.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { LanIndex, MoveTrigger, RouterId, VnetId } from '../tables/model.js';
 
-/** One of the router's LAN interfaces. */
-export interface Lan {
-  readonly index: LanIndex;
-  readonly interface: string;
-  readonly vnet: VnetId;
-  /** The VR's own MAC there. */
-  readonly mac: Mac;
-  /** The gateway machine's own addresses on it (IPv4 and IPv6, link-local included). */
-  readonly addresses: readonly Ip[];
-}
-
 /** At-least-once messages to the other routers; a message to a peer that is down waits or is dropped, see each. */
 export interface Messenger {
   /** Reliable while the peer is up; dropped when it is down (tables are compared when it comes back). */

@@ -182,7 +182,7 @@ function makeOverlay(
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({
     ...tables,
-    lans: sockets.lans.current(),
+    lans: sockets.lans,
     config: config.router.mobility,
     limits: config.router.limits,
     growth,

@@ -8,7 +8,7 @@ import {
   type NeighbourFrame,
 } from '../../src/arp/frame.js';
 import { Mobility } from '../../src/mobility/mobility.js';
-import type { Lan, MobilityEvent } from '../../src/mobility/ports.js';
+import type { MobilityEvent } from '../../src/mobility/ports.js';
 import type { Clock } from '../../src/net/clock.js';
 import type { Ip } from '../../src/net/ip.js';
 import type { Mac } from '../../src/net/mac.js';
@@ -152,7 +152,7 @@ export class SimSite implements LanPort, WanEnd {
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
     this.table = ForwardingTable.create({ slots: this.options.slots ?? 512 });
-    const lans: Lan[] = [{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }];
+    const lans = new Lans([{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }]);
     const { gndt, lndt, hwdt, directory, table } = this;
     this.#compiler = new ForwardingCompiler({
       gndt,
@@ -161,7 +161,7 @@ export class SimSite implements LanPort, WanEnd {
       directory,
       table,
       clock,
-      lans: new Lans(lans),
+      lans,
     });
     this.#compiler.rebuild();
     const ports = {

@@ -2,6 +2,7 @@
 import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
+import type { Lan } from '../../tables/lan.js';
 import type { NetworkConfig } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import {
@@ -13,7 +14,6 @@ import {
   nodesOnLan,
 } from '../neighbours.js';
 import type { Pacer } from '../pacer.js';
-import type { Lan } from '../ports.js';
 import type { Rounds } from '../rounds.js';
 import type { NetworkNode, Queries } from '../sync/queries.js';
 import type { Arrived } from './candidate.js';

@@ -1,9 +1,9 @@
 /** A node that has been seen here, and that this router may claim. */
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import type { Lan } from '../../tables/lan.js';
 import type { BindingSource, MoveTrigger, NodeRecord } from '../../tables/model.js';
 import type { Evidence } from '../evidence.js';
-import type { Lan } from '../ports.js';
 
 export interface Candidate {
   readonly lan: Lan;

@@ -3,11 +3,11 @@ import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import type { Lan } from '../../tables/lan.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import { homeNetworks, isGateway, type NetworkNodes, nodesOnLan } from '../neighbours.js';
 import type { Pacer } from '../pacer.js';
-import type { Lan } from '../ports.js';
 import type { Rounds } from '../rounds.js';
 
 /** Hosts that are told one by one, besides the broadcast. */

@@ -1,7 +1,7 @@
 /** The gateway machine's own LAN addresses are nodes too: a node that has moved away must be told about them. */
 import type { Ip } from '../../net/ip.js';
+import type { Lan } from '../../tables/lan.js';
 import type { Context } from '../context.js';
-import type { Lan } from '../ports.js';
 import type { UpdateBatcher } from './update-batcher.js';
 
 export class OwnAddresses {
@@ -15,12 +15,27 @@ export class OwnAddresses {
 
   /** Those that lie in a network that this router may speak for; link-local ones are on every LAN and mean nothing elsewhere. */
   publish(): void {
-    for (const lan of this.#context.lans) {
-      for (const ip of lan.addresses) {
-        if (!ip.isLinkLocal && this.#context.gndt.mayClaim(lan.vnet, ip, this.#context.self)) {
-          this.#publish(lan, ip);
-        }
-      }
+    for (const lan of this.#context.lans.current()) this.#publishAll(lan);
+  }
+
+  /** The machine's addresses on a LAN are others now. */
+  readdressed(after: Lan, before: Lan): void {
+    const { directory, hwdt } = this.#context;
+    const left = new Set(after.addresses.map(({ key }) => key));
+    for (const ip of before.addresses) {
+      if (left.has(ip.key) || this.#context.isOwnAddress(before.vnet, ip)) continue;
+      hwdt.forget(before.vnet, ip);
+      const own = directory.here(before.vnet, ip);
+      const tombstone = own?.mac === before.mac ? directory.withdraw(before.vnet, ip) : undefined;
+      if (tombstone !== undefined) this.#updates.publish(tombstone);
+    }
+    this.#publishAll(after);
+  }
+
+  #publishAll(lan: Lan): void {
+    const { gndt, self } = this.#context;
+    for (const ip of lan.addresses) {
+      if (!ip.isLinkLocal && gndt.mayClaim(lan.vnet, ip, self)) this.#publish(lan, ip);
     }
   }
 

@@ -104,7 +104,7 @@ class ScratchSite {
     this.#link = new ScratchLink(clock, codec);
     this.mobility = new Mobility({
       ...tables,
-      lans: lans.current(),
+      lans,
       limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
       growth: { mayAdd: () => true },
       config: { verify: 'optimistic', maxMoves: MOVES, moveWindowSeconds: 1 },

@@ -8,7 +8,7 @@ import {
 } from '../../../src/arp/frame.js';
 import type { MobilityDependencies } from '../../../src/mobility/context.js';
 import { Mobility } from '../../../src/mobility/mobility.js';
-import type { Lan, MobilityEvent } from '../../../src/mobility/ports.js';
+import type { MobilityEvent } from '../../../src/mobility/ports.js';
 import { Ip } from '../../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac, mac, ZERO_MAC } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
@@ -16,6 +16,7 @@ import type { TableMessage } from '../../../src/protocol/table-message.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
+import { type Lan, Lans } from '../../../src/tables/lan.js';
 import { LanGrowth } from '../../../src/tables/lan-growth.js';
 import { LanNodes } from '../../../src/tables/lan-nodes.js';
 import { Lndt } from '../../../src/tables/lndt.js';
@@ -50,6 +51,7 @@ export class Harness {
   readonly hwdt: Hwdt;
   readonly mobility: Mobility;
   readonly lan: Lan;
+  readonly lans: Lans;
   readonly dependencies: MobilityDependencies;
   readonly events: MobilityEvent[] = [];
   sent: Sent[] = [];
@@ -76,6 +78,7 @@ export class Harness {
     this.lndt = new Lndt(options.lndt ?? listed, this.gndt, this.directory);
     this.hwdt = new Hwdt(this.clock);
     this.lan = { index: 0, interface: 'lan0', vnet: BLUE, mac: VR_MAC, addresses: [ip('10.2.0.1')] };
+    this.lans = new Lans([this.lan]);
     const { gndt, lndt, hwdt, directory, clock } = this;
     this.dependencies = {
       gndt,
@@ -84,7 +87,7 @@ export class Harness {
       directory,
       limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
       growth: new LanGrowth(clock, new LanNodes(self, directory, hwdt), 4_096),
-      lans: [this.lan],
+      lans: this.lans,
       config: { verify: options.verify ?? 'optimistic', maxMoves: 5, moveWindowSeconds: 180 },
       ports: {
         clock,

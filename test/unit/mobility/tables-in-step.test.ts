@@ -114,6 +114,24 @@ describe('own addresses', () => {
     assert.deepEqual(harness.directory.get(BLUE, ip('10.2.0.1')), record);
   });
 
+  test('follow the interface: one that comes is published, one that goes is withdrawn', () => {
+    const harness = new Harness();
+    harness.mobility.start();
+    harness.clock.advance(2);
+    harness.take();
+    harness.lans.readdress(0, [ip('10.2.0.2'), ip('fd00:2::2')]);
+    harness.clock.advance(2);
+    const told = harness
+      .takeMessages('records')
+      .filter(({ to }) => to === 'vr-a')
+      .flatMap(({ message }) => message.records.map(({ ip: { key }, state }) => `${key} ${state}`));
+    assert.deepEqual(told.sort(), ['10.2.0.1 withdrawn', '10.2.0.2 here', 'fd00:2::2 here']);
+    assert.equal(harness.hwdt.get(BLUE, ip('10.2.0.1')), undefined);
+    assert.equal(harness.hwdt.get(BLUE, ip('10.2.0.2'))?.source, 'static');
+    harness.see(arpOf('10.2.0.2', NODE_MAC));
+    assert(harness.eventNames().includes('duplicate_address'), 'it is its own now');
+  });
+
   test('beaten by what a peer remembers from before: above that at once', () => {
     const harness = new Harness();
     harness.mobility.start();
