@@ -2,7 +2,7 @@
 import type { NativeAddon } from '../dataplane/engine.js';
 import type { PlaneOptions } from '../dataplane/plane.js';
 import type { Clock } from '../net/clock.js';
-import type { ForwardingTable } from '../tables/forwarding-table.js';
+import type { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { LanRescue } from './lan/lan-rescue.js';
 import { followOwnAddresses } from './lan/own-addresses.js';

@@ -1,7 +1,7 @@
 import type { Ip } from '../net/ip.js';
 import type { Prefix } from '../net/prefix.js';
 import { clientKey, clientsVia, type OwnClient, ownClients } from './clients.js';
-import { MAX_NETWORKS } from './forwarding-layout.js';
+import { MAX_NETWORKS } from './forwarding/forwarding-layout.js';
 import type {
   GndtConfig,
   NetworkConfig,

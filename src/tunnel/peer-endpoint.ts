@@ -4,13 +4,13 @@
  */
 import type { RouterEntry } from '../tables/model.js';
 import { endpointsOf, formatAddress, withoutEndpointReason } from './endpoint.js';
-import type { LinkPath } from './link.js';
+import type { LinkPath } from './link/link.js';
+import type { Ping } from './link/pings.js';
 import type { SearchState } from './paths/introductions.js';
 import { isDirect, relayPath } from './paths/path.js';
 import { PathMtu, type PathMtuOwner } from './paths/path-mtu.js';
 import { Paths, type PathsContext, type PathsOwner } from './paths/paths.js';
 import type { StreamUser } from './paths/streams.js';
-import type { Ping } from './pings.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
 import type { HandshakePaths } from './sessions.js';
 

@@ -1,7 +1,7 @@
 /** Who there is to talk to: the other routers and this router's WireGuard clients, found by name, number or key. */
 import type { RouterId } from '../tables/model.js';
-import type { RouterStanding, RouterStandings } from './authority.js';
 import type { Client } from './client.js';
+import type { RouterStanding, RouterStandings } from './link/authority.js';
 import type { Peer } from './peer.js';
 
 export class PeerTable implements RouterStandings {

@@ -21,7 +21,7 @@ import { TimestampSource } from '../wireguard/tai64n.js';
 import type { ClientState } from './client.js';
 import { Counters } from './counters.js';
 import { HandshakeDispatcher } from './handshake-dispatcher.js';
-import { OwnStall } from './own-stall.js';
+import { OwnStall } from './link/own-stall.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
 import type { Peer, PeerContext, PeerListener } from './peer.js';

@@ -6,8 +6,8 @@ import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
 import { loadNative } from '../../src/dataplane/native.js';
 import { DataPlane } from '../../src/dataplane/plane.js';
 import { systemClock } from '../../src/net/system-clock.js';
-import { ForwardingTable } from '../../src/tables/forwarding-table.js';
-import { MacTable } from '../../src/tables/mac-table.js';
+import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
+import { MacTable } from '../../src/tables/forwarding/mac-table.js';
 import { waitFor } from '../lab/wait.js';
 
 test('the tunnel’s worker ends with its socket, by name and with the reason', async () => {

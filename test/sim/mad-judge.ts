@@ -1,8 +1,8 @@
 /** What must hold at every moment of a history in which one router lies; see mad-histories.ts. Throws what does not. */
 import assert from 'node:assert/strict';
 import type { DirectoryChange } from '../../src/tables/directory.js';
+import { RouteKind } from '../../src/tables/forwarding/route.js';
 import type { MobilityConfig, NodeRecord } from '../../src/tables/model.js';
-import { RouteKind } from '../../src/tables/route.js';
 import type { SimSite } from '../support/sim-lan-site.js';
 import { BLUE } from '../support/sim-lan-world.js';
 import type { Subject } from './mad-lies.js';

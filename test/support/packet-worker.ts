@@ -7,7 +7,7 @@ import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-input.
 import { Ip } from '../../src/net/ip.js';
 import { type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
-import { ForwardingTable } from '../../src/tables/forwarding-table.js';
+import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
 import type { NetworkConfig, RouterEntry } from '../../src/tables/model.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimClock } from './sim-clock.js';

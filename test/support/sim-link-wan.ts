@@ -10,7 +10,7 @@ import { split } from '../../src/protocol/split.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
 import { Counters } from '../../src/tunnel/counters.js';
-import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link.js';
+import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link/link.js';
 import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
 import type { WanEnd, WanOptions } from './sim-lan-wan.js';
 

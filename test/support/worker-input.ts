@@ -6,8 +6,8 @@ import { PeerShares } from '../../src/dataplane/punt/peer-shares.js';
 import { Tally } from '../../src/dataplane/punt/punt.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-input.js';
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
-import { ForwardingTable } from '../../src/tables/forwarding-table.js';
-import { MacTable } from '../../src/tables/mac-table.js';
+import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
+import { MacTable } from '../../src/tables/forwarding/mac-table.js';
 
 const MOST_PEERS = 16;
 

@@ -2,7 +2,7 @@
  * The decision for each packet of an ordinary WireGuard client: a bare IP packet, of the client's one address only. The
  * client is treated as a node one hop away from this router: where a node of this LAN may send, it may.
  */
-import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { C } from '../counters.js';
 import { D } from '../engine.js';
 import { ControlWord } from '../worker-input.js';

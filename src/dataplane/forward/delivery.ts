@@ -1,5 +1,5 @@
 /** The few actions that a decision ends in: to a node's MAC, to a peer, to a WireGuard client, to the machine itself. */
-import { R, ROUTE_WORDS, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { R, ROUTE_WORDS, RouteFlag, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { C, V } from '../counters.js';
 import { Action, D } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';

@@ -3,7 +3,7 @@
  * about the same pair for every packet; the answer is then a comparison of ten words instead of two look-ups.
  * Direct-mapped and of fixed size: a flood of pairs costs no more than not having it.
  */
-import { type ForwardingTable, ROUTE_WORDS } from '../../tables/forwarding-table.js';
+import { type ForwardingTable, ROUTE_WORDS } from '../../tables/forwarding/forwarding-table.js';
 import type { PacketView } from './packet.js';
 
 const ENTRIES = 256;

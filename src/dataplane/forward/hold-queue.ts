@@ -1,6 +1,6 @@
 /** Packets that wait for a local node's MAC (design README, "How a packet travels", 5). Bounded in number and time. */
 import type { Clock } from '../../net/clock.js';
-import { type ForwardingTable, R, RouteKind } from '../../tables/forwarding-table.js';
+import { type ForwardingTable, R, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { D, DESCRIPTOR_WORDS, type Engine, SCRATCH_SLOTS } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';
 

@@ -3,7 +3,7 @@
  * itself through a TUN port.
  */
 import { macFromHalves } from '../../net/mac.js';
-import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { C } from '../counters.js';
 import { D } from '../engine.js';
 import type { Delivery } from './delivery.js';

@@ -1,5 +1,5 @@
 /** The decision for each message that comes out of the tunnel (design README, "How a packet travels", 4–5). */
-import { R, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import { R, RouteFlag, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { C } from '../counters.js';
 import { D, Kind } from '../engine.js';
 import { ControlWord } from '../worker-input.js';

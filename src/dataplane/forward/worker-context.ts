@@ -1,7 +1,7 @@
 /** What all decisions of a packet worker look at: the engine's memory, the tables, the packet that is being decided over. */
 import type { Clock } from '../../net/clock.js';
-import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forwarding-table.js';
-import { MacTable } from '../../tables/mac-table.js';
+import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forwarding/forwarding-table.js';
+import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';

@@ -7,8 +7,13 @@ import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
-import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
-import { MacTable } from '../../tables/mac-table.js';
+import {
+  ForwardingTable,
+  type Route,
+  RouteFlag,
+  RouteKind,
+} from '../../tables/forwarding/forwarding-table.js';
+import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
 import { type Forwarder, PacketPath } from '../forward/packet-path.js';

@@ -4,11 +4,11 @@ import { messageOf } from '../../config/system-error.js';
 import type { LanSocket, NativeAddon } from '../../dataplane/engine.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import type { Directory } from '../../tables/directory.js';
+import { MacTable } from '../../tables/forwarding/mac-table.js';
+import { Rescue } from '../../tables/forwarding/rescue.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lans } from '../../tables/lan.js';
-import { MacTable } from '../../tables/mac-table.js';
 import type { VnetId } from '../../tables/model.js';
-import { Rescue } from '../../tables/rescue.js';
 import type { EventHub } from '../view/event-hub.js';
 
 /** Not in the middle of a move, which is what it is needed for: the kernel takes a lock of its own for it. */

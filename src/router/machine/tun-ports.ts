@@ -10,7 +10,7 @@ import type { NativeAddon, TunSocket } from '../../dataplane/engine.js';
 import type { Ip } from '../../net/ip.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Directory } from '../../tables/directory.js';
-import type { Port } from '../../tables/fixed-routes.js';
+import type { Port } from '../../tables/forwarding/fixed-routes.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import type { LndtEntry, RouterConfig, RouterEntry, VnetId } from '../../tables/model.js';

@@ -5,7 +5,7 @@ import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
-import type { ForwardingCompiler } from '../../tables/forwarding-compiler.js';
+import type { ForwardingCompiler } from '../../tables/forwarding/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
 import type { LanGrowth } from '../../tables/lan-growth.js';
 import type { PeerPlan } from '../../tunnel/peer-changes.js';

@@ -3,7 +3,7 @@
 import { PLANE_COUNTER_CLASSES } from '../../dataplane/counters.js';
 import { MOBILITY_COUNTERS } from '../../mobility/counters.js';
 import { CounterClasses, type CounterName, type CounterTable, prefixed } from '../../net/counters.js';
-import { FORWARDING_COUNTERS } from '../../tables/forwarding-compiler.js';
+import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler.js';
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';

@@ -1,6 +1,6 @@
 /** Where the metrics come from in the running router. */
 import type { DataPlane } from '../../dataplane/plane.js';
-import type { ForwardingTable } from '../../tables/forwarding-table.js';
+import type { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
 import type { LiveView } from './live-view.js';

@@ -3,7 +3,12 @@ import type { RouteView } from '../../control/api.js';
 import { Ip } from '../../net/ip.js';
 import { formatMac } from '../../net/mac.js';
 import type { Prefix } from '../../net/prefix.js';
-import { type ForwardingTable, type Route, RouteFlag, RouteKind } from '../../tables/forwarding-table.js';
+import {
+  type ForwardingTable,
+  type Route,
+  RouteFlag,
+  RouteKind,
+} from '../../tables/forwarding/forwarding-table.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { VnetConfig } from '../../tables/model.js';
 import type { Sockets } from '../machine/sockets.js';

@@ -16,7 +16,7 @@ import {
   overheadBytes,
   payloadBytes,
 } from '../../protocol/overhead.js';
-import type { Ping } from '../pings.js';
+import type { Ping } from '../link/pings.js';
 import type { DatagramAddress } from '../ports.js';
 import type { TunnelTimes } from '../times.js';
 import { kindOf } from './path.js';

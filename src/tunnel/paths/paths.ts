@@ -7,7 +7,7 @@
  * campaigns: for `CAMPAIGN_MS` after a session begins or a third router has told where the peer is, then every
  * `pathProbeMs`. Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
  */
-import type { Ping } from '../pings.js';
+import type { Ping } from '../link/pings.js';
 import type { DatagramAddress, TunnelPorts } from '../ports.js';
 import type { TunnelTimes } from '../times.js';
 import { kindOf, pathKey, rankOf, relayPath, samePath } from './path.js';

@@ -14,7 +14,7 @@ import { metricsSource } from '../../../src/router/view/metrics-source.js';
 import { RouteExplainer } from '../../../src/router/view/route-view.js';
 import { Warnings } from '../../../src/router/view/warnings.js';
 import { Directory } from '../../../src/tables/directory.js';
-import { ForwardingTable } from '../../../src/tables/forwarding-table.js';
+import { ForwardingTable } from '../../../src/tables/forwarding/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';

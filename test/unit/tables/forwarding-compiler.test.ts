@@ -4,8 +4,13 @@ import { Ip } from '../../../src/net/ip.js';
 import { type Mac, mac, ZERO_MAC } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Directory } from '../../../src/tables/directory.js';
-import { ForwardingCompiler } from '../../../src/tables/forwarding-compiler.js';
-import { ForwardingTable, type Route, RouteFlag, RouteKind } from '../../../src/tables/forwarding-table.js';
+import { ForwardingCompiler } from '../../../src/tables/forwarding/forwarding-compiler.js';
+import {
+  ForwardingTable,
+  type Route,
+  RouteFlag,
+  RouteKind,
+} from '../../../src/tables/forwarding/forwarding-table.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';

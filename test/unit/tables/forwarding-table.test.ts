@@ -11,7 +11,7 @@ import {
   type Route,
   RouteFlag,
   RouteKind,
-} from '../../../src/tables/forwarding-table.js';
+} from '../../../src/tables/forwarding/forwarding-table.js';
 
 /** A route that can be told from every other one. */
 function route(n: number): Route {

@@ -4,7 +4,12 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { ForwardingTable, R, ROUTE_WORDS, RouteKind } from '../../../src/tables/forwarding-table.js';
+import {
+  ForwardingTable,
+  R,
+  ROUTE_WORDS,
+  RouteKind,
+} from '../../../src/tables/forwarding/forwarding-table.js';
 
 const HOSTS = 24;
 const BASE = 0x0a010000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Mac, macHigh, macLow } from '../../../src/net/mac.js';
-import { MacTable } from '../../../src/tables/mac-table.js';
+import { MacTable } from '../../../src/tables/forwarding/mac-table.js';
 
 const has = (table: MacTable, vnet: number, mac: Mac): boolean => table.has(vnet, macHigh(mac), macLow(mac));
 

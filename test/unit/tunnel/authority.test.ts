@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Conduct } from '../../../src/protocol/conduct.js';
 import type { LinkMessage } from '../../../src/protocol/control-message.js';
-import { LinkAuthority, type RouterStanding } from '../../../src/tunnel/authority.js';
 import { Counters } from '../../../src/tunnel/counters.js';
+import { LinkAuthority, type RouterStanding } from '../../../src/tunnel/link/authority.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 const NO_FACTS = { beginsAnew: false, answersPing: false };

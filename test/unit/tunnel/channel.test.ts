@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import type { Envelope } from '../../../src/protocol/envelope.js';
-import { Channel } from '../../../src/tunnel/channel.js';
 import { Counters } from '../../../src/tunnel/counters.js';
-import { RttEstimator } from '../../../src/tunnel/rtt.js';
+import { Channel } from '../../../src/tunnel/link/channel.js';
+import { RttEstimator } from '../../../src/tunnel/link/rtt.js';
 import { DEFAULT_TIMES } from '../../../src/tunnel/times.js';
 import { SimClock } from '../../support/sim-clock.js';
 

@@ -6,13 +6,13 @@ import { PacketView } from '../../../../src/dataplane/forward/packet.js';
 import { Ip } from '../../../../src/net/ip.js';
 import type { Mac } from '../../../../src/net/mac.js';
 import { Prefix } from '../../../../src/net/prefix.js';
-import { ForwardingReader } from '../../../../src/tables/forwarding-reader.js';
+import { ForwardingReader } from '../../../../src/tables/forwarding/forwarding-reader.js';
 import {
   ForwardingTable,
   ROUTE_WORDS,
   RouteFlag,
   RouteKind,
-} from '../../../../src/tables/forwarding-table.js';
+} from '../../../../src/tables/forwarding/forwarding-table.js';
 import { Dice } from '../../../support/flow-packets.js';
 
 const addresses4 = Array.from({ length: 40 }, (_, i) => Ip.parse(`10.0.${i & 3}.${i}`));

@@ -1,9 +1,9 @@
 /** Envelopes on their way to one peer: encoded, filled up when they are to try a size, sealed, counted. */
-import type { ControlCodec } from '../protocol/control-codec.js';
-import type { Envelope } from '../protocol/envelope.js';
+import type { ControlCodec } from '../../protocol/control-codec.js';
+import type { Envelope } from '../../protocol/envelope.js';
+import type { Counters } from '../counters.js';
+import type { TunnelPorts } from '../ports.js';
 import type { EnvelopeOutput, Way } from './channel.js';
-import type { Counters } from './counters.js';
-import type { TunnelPorts } from './ports.js';
 
 const KEEP_ALIVE = new Uint8Array(0);
 

@@ -1,9 +1,9 @@
-import { Ip } from '../net/ip.js';
-import { Prefix } from '../net/prefix.js';
+import { Ip } from '../../net/ip.js';
+import { Prefix } from '../../net/prefix.js';
+import type { VnetId } from '../model.js';
 import * as layout from './forwarding-layout.js';
 import { H } from './forwarding-layout.js';
 import { ForwardingReader } from './forwarding-reader.js';
-import type { VnetId } from './model.js';
 import { decodeRoute, encodeRoute, R, ROUTE_WORDS, type Route, RouteFlag, RouteKind } from './route.js';
 
 export { R, ROUTE_WORDS, type Route, RouteFlag, RouteKind };

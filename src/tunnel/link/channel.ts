@@ -10,14 +10,14 @@
  * and what concerns the link go at once. At most `LIMIT` messages are kept: then the oldest ordinary one is dropped and
  * counted (tables are compared periodically, which repairs it).
  */
-import type { Clock, Timer } from '../net/clock.js';
-import { MAX_ACKS_PER_ENVELOPE } from '../protocol/constants.js';
-import type { ControlMessage } from '../protocol/control-message.js';
-import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
-import type { Counters } from './counters.js';
-import type { DatagramAddress } from './ports.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import { MAX_ACKS_PER_ENVELOPE } from '../../protocol/constants.js';
+import type { ControlMessage } from '../../protocol/control-message.js';
+import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
+import type { Counters } from '../counters.js';
+import type { DatagramAddress } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
 import type { RttEstimator } from './rtt.js';
-import type { TunnelTimes } from './times.js';
 
 const WINDOW = 128;
 const LIMIT = 4_096;

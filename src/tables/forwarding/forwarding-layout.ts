@@ -7,7 +7,7 @@
  * are what a look-up tries. A *slot* is one cache line: a key (meta, four address words) and a route; `meta` 0 = empty.
  * Slots form one open-addressing hash table with linear probing for all vnets.
  */
-import type { Family } from '../net/ip.js';
+import type { Family } from '../../net/ip.js';
 
 export const MAGIC = 0x56694e31;
 

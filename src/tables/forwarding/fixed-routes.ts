@@ -1,11 +1,11 @@
 /** The routes that follow from the configuration alone: networks, LNDT entries, gateways, own addresses. */
-import type { Ip } from '../net/ip.js';
-import { ZERO_MAC } from '../net/mac.js';
-import { Prefix } from '../net/prefix.js';
-import type { Gndt } from './gndt.js';
-import type { Lan, Lans } from './lan.js';
-import type { Lndt } from './lndt.js';
-import type { NetworkConfig, VnetId } from './model.js';
+import type { Ip } from '../../net/ip.js';
+import { ZERO_MAC } from '../../net/mac.js';
+import { Prefix } from '../../net/prefix.js';
+import type { Gndt } from '../gndt.js';
+import type { Lan, Lans } from '../lan.js';
+import type { Lndt } from '../lndt.js';
+import type { NetworkConfig, VnetId } from '../model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 
 /** A LAN interface or a TUN port, with the gateway machine's own addresses there. */

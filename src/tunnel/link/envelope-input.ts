@@ -1,9 +1,9 @@
 /** Control payloads as they come from one peer: decoded as far as they are worth it, and counted. */
-import type { Conduct } from '../protocol/conduct.js';
-import type { ControlCodec, ControlDropReason } from '../protocol/control-codec.js';
-import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
-import type { RouterId } from '../tables/model.js';
-import type { Counters } from './counters.js';
+import type { Conduct } from '../../protocol/conduct.js';
+import type { ControlCodec, ControlDropReason } from '../../protocol/control-codec.js';
+import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
+import type { RouterId } from '../../tables/model.js';
+import type { Counters } from '../counters.js';
 
 export interface InputContext {
   readonly codec: ControlCodec;

@@ -1,8 +1,8 @@
 /** The Pings that wait for a Pong: what each was for, what the answers say of round trip and clock, and how many were lost. */
-import type { Clock } from '../net/clock.js';
-import type { PingMessage, PongMessage } from '../protocol/control-message.js';
-import { MAX_STAMP } from '../tables/record.js';
-import type { DatagramAddress } from './ports.js';
+import type { Clock } from '../../net/clock.js';
+import type { PingMessage, PongMessage } from '../../protocol/control-message.js';
+import { MAX_STAMP } from '../../tables/record.js';
+import type { DatagramAddress } from '../ports.js';
 import { RttEstimator } from './rtt.js';
 
 /** `alive`: the regular ones, on the path in use. `path`: does another path work? `size`: does so much fit? */

@@ -13,13 +13,13 @@
  * The rates are of each peer, in units of what a message causes here; for who misbehaves a unit costs more. Numbers have
  * their ranges in the codec. What is refused is counted and told to `Conduct`; it is never an exception, and never logged.
  */
-import { BoundedMap } from '../net/bounded-map.js';
-import type { Clock } from '../net/clock.js';
-import { type Rate, RateLimit } from '../net/rate-limit.js';
-import type { Conduct } from '../protocol/conduct.js';
-import type { LinkMessage } from '../protocol/control-message.js';
-import type { RouterId } from '../tables/model.js';
-import type { Counters } from './counters.js';
+import { BoundedMap } from '../../net/bounded-map.js';
+import type { Clock } from '../../net/clock.js';
+import { type Rate, RateLimit } from '../../net/rate-limit.js';
+import type { Conduct } from '../../protocol/conduct.js';
+import type { LinkMessage } from '../../protocol/control-message.js';
+import type { RouterId } from '../../tables/model.js';
+import type { Counters } from '../counters.js';
 
 export type LinkRefusal = 'unasked' | 'too-soon' | 'unknown-router' | 'not-sought';
 

@@ -9,8 +9,8 @@
  * Hello of a later epoch) is reported as down and up again, since it has forgotten what it was told.
  * After `ended` was called the link is as new; its owner decides what becomes of the sessions.
  */
-import type { Timer } from '../net/clock.js';
-import { RateLimit } from '../net/rate-limit.js';
+import type { Timer } from '../../net/clock.js';
+import { RateLimit } from '../../net/rate-limit.js';
 import {
   type ByeMessage,
   type HelloMessage,
@@ -18,20 +18,20 @@ import {
   isLinkMessage,
   type LinkMessage,
   type PongMessage,
-} from '../protocol/control-message.js';
-import type { Envelope, EnvelopeHead } from '../protocol/envelope.js';
-import { MAX_INNER_MTU_BYTES } from '../protocol/overhead.js';
-import type { TableMessage } from '../protocol/table-message.js';
-import type { RouterId } from '../tables/model.js';
+} from '../../protocol/control-message.js';
+import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
+import { MAX_INNER_MTU_BYTES } from '../../protocol/overhead.js';
+import type { TableMessage } from '../../protocol/table-message.js';
+import type { RouterId } from '../../tables/model.js';
+import { samePath } from '../paths/path.js';
+import type { DatagramAddress, PeerCounts, TunnelPorts } from '../ports.js';
+import type { TunnelTimes } from '../times.js';
 import { type AuthorityContext, LinkAuthority, type LinkFacts } from './authority.js';
 import { Channel, type Way } from './channel.js';
 import { EnvelopeInput } from './envelope-input.js';
 import { type OutputContext, SealedOutput } from './envelope-output.js';
 import { Liveness } from './liveness.js';
-import { samePath } from './paths/path.js';
 import { type Ping, Pings, pongTo } from './pings.js';
-import type { DatagramAddress, PeerCounts, TunnelPorts } from './ports.js';
-import type { TunnelTimes } from './times.js';
 
 /** Of our refusal, to one that goes on. */
 const REMINDERS = { perSecond: 5, burst: 5 };

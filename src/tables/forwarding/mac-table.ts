@@ -1,5 +1,5 @@
-import { type Mac, macHigh, macLow } from '../net/mac.js';
-import type { VnetId } from './model.js';
+import { type Mac, macHigh, macLow } from '../../net/mac.js';
+import type { VnetId } from '../model.js';
 
 const MAGIC = 0x56694e4d;
 const H = { magic: 0, version: 1, slots: 2, size: 3, words: 4 } as const;

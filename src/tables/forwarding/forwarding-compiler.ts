@@ -1,20 +1,20 @@
-import type { Clock, Timer } from '../net/clock.js';
-import type { CounterName, CounterTable } from '../net/counters.js';
-import type { Ip } from '../net/ip.js';
-import { Prefix } from '../net/prefix.js';
-import type { OwnClient } from './clients.js';
-import type { Directory, DirectoryChange } from './directory.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import type { CounterName, CounterTable } from '../../net/counters.js';
+import type { Ip } from '../../net/ip.js';
+import { Prefix } from '../../net/prefix.js';
+import type { OwnClient } from '../clients.js';
+import type { Directory, DirectoryChange } from '../directory.js';
+import type { Gndt } from '../gndt.js';
+import type { Hwdt } from '../hwdt.js';
+import type { Lan, Lans } from '../lan.js';
+import { NEWCOMERS_SHARE } from '../limits.js';
+import type { Lndt } from '../lndt.js';
+import type { NetworkConfig, NodeRecord, RouterId, VnetId } from '../model.js';
+import { VnetMap } from '../vnet-map.js';
 import { baseRoute, type FixedRoute, fixedRoutes, lanFor, type Port } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
-import type { Gndt } from './gndt.js';
-import type { Hwdt } from './hwdt.js';
-import type { Lan, Lans } from './lan.js';
-import { NEWCOMERS_SHARE } from './limits.js';
-import type { Lndt } from './lndt.js';
-import type { NetworkConfig, NodeRecord, RouterId, VnetId } from './model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
-import { VnetMap } from './vnet-map.js';
 
 /** Routes that found no room. */
 export const FORWARDING_COUNTERS = {

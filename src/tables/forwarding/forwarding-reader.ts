@@ -1,9 +1,9 @@
-import type { Family, Ip } from '../net/ip.js';
-import { wordMask } from '../net/masks.js';
-import { Prefix } from '../net/prefix.js';
+import type { Family, Ip } from '../../net/ip.js';
+import { wordMask } from '../../net/masks.js';
+import { Prefix } from '../../net/prefix.js';
+import type { VnetId } from '../model.js';
 import * as layout from './forwarding-layout.js';
 import { H } from './forwarding-layout.js';
-import type { VnetId } from './model.js';
 import { decodeRoute, ROUTE_WORDS, type Route } from './route.js';
 
 /** Times a reader tries again at once before it lets the writer have the processor. */

@@ -1,6 +1,6 @@
 /** A route as the packet workers read it: what its 32-bit words are. */
-import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../net/mac.js';
-import type { LanIndex } from './model.js';
+import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../../net/mac.js';
+import type { LanIndex } from '../model.js';
 
 /** What kind of next hop a route has. */
 export const RouteKind = {

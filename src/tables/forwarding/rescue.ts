@@ -1,7 +1,7 @@
-import type { Directory, DirectoryChange } from './directory.js';
-import type { Gndt } from './gndt.js';
+import type { Directory, DirectoryChange } from '../directory.js';
+import type { Gndt } from '../gndt.js';
+import type { NodeRecord, VnetId } from '../model.js';
 import type { MacTable } from './mac-table.js';
-import type { NodeRecord, VnetId } from './model.js';
 
 /**
  * Keeps what frames to other MACs are judged by: the set of MACs that the directory places at other VRs (and at none
