@@ -6,7 +6,7 @@ import { probe } from '../arp/announce.js';
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
+import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
 import type { VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
 import type { Evidence } from './evidence.js';
@@ -16,7 +16,7 @@ import type { ProbePurpose } from './follow-up.js';
 export interface Probes {
   readonly timesMs: readonly number[];
   readonly deadlineMs: number;
-  /** Answers may lead to claims for ever, so the next question waits: see `SPACED_MS`. */
+  /** Answers may lead to claims for ever, so the next question waits: see `SPACED`. */
   readonly isSpaced: boolean;
 }
 
@@ -29,8 +29,11 @@ export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000, isSp
 /** For a node that is served meanwhile. */
 export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: true };
 
-/** Two machines with one MAC and address answer at two sites for ever: then no more than one such answer in this time. */
-const SPACED_MS = 5_000;
+/**
+ * Two machines with one MAC and address answer at two sites for ever: then no more than one such answer in 5 s. But lies
+ * about one node at several routers are found out one after the other.
+ */
+const SPACED: Rate = { perSecond: 0.2, burst: 3 };
 /** Nodes asked at a time. Only nodes of this router's LANs are; what is beyond is not asked, and counted. */
 const MOST_RUNNING = 8_192;
 /** Of one node. */
@@ -65,7 +68,7 @@ export class AddressProbe {
   constructor(context: Context, startsLater = false) {
     this.#context = context;
     if (startsLater) this.#waiting = [];
-    this.#found = new KeyedRateLimit(context.clock, onceIn(SPACED_MS));
+    this.#found = new KeyedRateLimit(context.clock, SPACED);
   }
 
   /** Nodes that are being asked now. */
@@ -119,7 +122,7 @@ export class AddressProbe {
     const running = this.#running.get(key);
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
-    this.#found.exhaust(key);
+    this.#found.allow(key);
     this.#follow(running, evidence);
     return true;
   }

@@ -96,6 +96,8 @@ function mayNotSay(context: Context, from: RouterId, record: NodeRecord): Door |
   if (record.router !== from || from === self) {
     return { is: 'shut', reason: 'not-yours', misconduct: 'not-yours' };
   }
+  // It was a member when it said that.
+  if (gndt.peerIndex(from) < 0) return { is: 'shut', reason: 'not-allowed' };
   // With another gndt.json: no misconduct.
   if (gndt.networkOf(vnet, ip) === undefined) return { is: 'shut', reason: 'unknown-network' };
   if (!gndt.mayClaim(vnet, ip, from)) return { is: 'shut', reason: 'not-allowed' };

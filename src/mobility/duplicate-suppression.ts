@@ -179,6 +179,31 @@ export class DuplicateSuppression {
     return released;
   }
 
+  /**
+   * Routers are no members any more: what they claimed and contradicted counts no longer, and what was frozen here for
+   * that is free.
+   * @param dropped their records
+   */
+  membersGone(dropped: readonly NodeRecord[]): void {
+    const { gndt } = this.#context;
+    const isMember = (router: RouterId): boolean => gndt.peerIndex(router) >= 0;
+    const concerned = new Map<string, { readonly vnet: VnetId; readonly ip: Ip }>();
+    for (const record of dropped) concerned.set(nodeKey(record.vnet, record.ip), record);
+    for (const aims of [...this.#aims.values()]) {
+      const key = nodeKey(aims.vnet, aims.ip);
+      const left = [...aims.claimers].filter(([claimer, { by }]) => isMember(claimer) && isMember(by));
+      if (left.length === aims.claimers.size) continue;
+      concerned.set(key, aims);
+      if (left.length === 0) this.#aims.delete(key);
+      else this.#aims.set(key, { ...aims, claimers: new Map(left) });
+    }
+    for (const [key, { vnet, ip }] of concerned) {
+      this.#moves.delete(key);
+      const record = this.#context.directory.here(vnet, ip);
+      if (record?.frozen === true && record.router === this.#context.self) this.release(vnet, ip);
+    }
+  }
+
   #changed({ before, after }: DirectoryChange): void {
     const key = nodeKey(after.vnet, after.ip);
     const isMove = before !== undefined && before.router !== after.router && after.state === 'here';

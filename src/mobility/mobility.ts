@@ -13,7 +13,7 @@ import type {
   RouterId,
   VnetId,
 } from '../tables/model.js';
-import { AddressProbe, THOROUGH } from './address-probe.js';
+import { AddressProbe } from './address-probe.js';
 import { Authority } from './authority.js';
 import { Context, type MobilityDependencies } from './context.js';
 import { Arrival } from './destination/arrival.js';
@@ -38,6 +38,7 @@ import { ClientAddresses } from './sync/client-addresses.js';
 import { Confirmation } from './sync/confirmation.js';
 import { OwnAddresses } from './sync/own-addresses.js';
 import { Queries } from './sync/queries.js';
+import { Removal } from './sync/removal.js';
 import { Restart } from './sync/restart.js';
 import { UpdateBatcher } from './sync/update-batcher.js';
 
@@ -75,6 +76,7 @@ export class Mobility {
   readonly #verification: Verification;
   readonly #authority: Authority;
   readonly #acceptance: Acceptance;
+  readonly #removal: Removal;
   readonly #restart: Restart;
   readonly #learning: Learning;
   #isFollowing = false;
@@ -123,6 +125,8 @@ export class Mobility {
     this.#authority = authority;
     this.#acceptance = new Acceptance(context, acceptance);
     this.#migration = new Migration(context, { ...destination, claims, obstacles, reports });
+    const removal = { addressProbe, antiEntropy, deferred, suppression, updates, verification };
+    this.#removal = new Removal(context, removal);
     this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
     const migration = this.#migration;
     this.#learning = new Learning(context, { migration, departure, arrival, addressProbe, queries, updates });
@@ -188,17 +192,12 @@ export class Mobility {
   }
 
   /**
-   * Routers have been taken out of gndt.json, and what they had said with them. Nodes that they had claimed are asked
-   * whether they are here, and the other routers whether they know more.
+   * Routers have been taken out of gndt.json, and what they had said with them.
    * @param dropped what `Directory.keepMembers` returned
    */
   membersGone(dropped: readonly SavedRecord[]): void {
-    const { gndt, self, ports } = this.#context;
-    for (const { vnet, ip, mac, previous } of dropped) {
-      if (!gndt.isHome(vnet, ip) && previous !== self) continue;
-      this.#addressProbe.ask({ vnet, ip, mac, probes: THOROUGH, purpose: { for: 'deferred' } });
-    }
-    if (dropped.length > 0) for (const peer of ports.messenger.upPeers()) this.#antiEntropy.compareWith(peer);
+    this.#removal.membersGone(dropped);
+    this.#doWhatFollows();
   }
 
   /**

@@ -51,6 +51,20 @@ export class DeferredClaims {
     this.#addressProbe.ask({ vnet, ip, mac, probes: QUICK, purpose: { for: 'deferred' } });
   }
 
+  /** Obstacles of every kind may be gone. */
+  releaseAll(): void {
+    for (const { lan, ip } of [...this.#waiting.values()]) this.release(lan.vnet, ip);
+  }
+
+  /**
+   * A node that nobody knew, and that no router but its home's may learn, has been withdrawn there: it may be claimed
+   * where it is.
+   */
+  #madeKnown({ vnet, ip, mac }: NodeRecord): void {
+    if (this.#context.hwdt.get(vnet, ip)?.mac !== mac) return;
+    this.#addressProbe.ask({ vnet, ip, mac, probes: QUICK, purpose: { for: 'deferred' } });
+  }
+
   /** By the router that contested it: withdrawn, or taken by a third one, which has not heard this one. */
   #isLetGo(before: NodeRecord, after: NodeRecord): boolean {
     if (after.state === 'withdrawn') return true;
@@ -62,6 +76,6 @@ export class DeferredClaims {
       if (after.state === 'here') this.#waiting.delete(nodeKey(after.vnet, after.ip));
     } else if (before?.state === 'here' && this.#isLetGo(before, after)) {
       this.release(after.vnet, after.ip);
-    }
+    } else if (before === undefined && after.state === 'withdrawn') this.#madeKnown(after);
   }
 }

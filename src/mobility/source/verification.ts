@@ -139,6 +139,14 @@ export class Verification {
     return { ...pending, stillAt: holder };
   }
 
+  /** What routers have claimed that are no members any more is not believed. */
+  membersGone(): void {
+    const { gndt } = this.#context;
+    for (const [id, { claimed }] of this.#pending) {
+      if (gndt.peerIndex(claimed.origin.from) < 0) this.#pending.delete(id);
+    }
+  }
+
   /** @param record the own record that has just been displaced by one of router `to` */
   nodeLeft(record: NodeRecord, to: RouterId): void {
     if (this.#context.config.verify === 'off') return;

@@ -43,19 +43,23 @@ export class Restart {
   /**
    * Own records from before the state was lost, as another router has kept them. Each holds until its node turns out not
    * to be here; but one of a node that another router is known to have only when the node answers here. They are issued
-   * anew: the number is the other's word within the gate's bounds, the stamp is this router's own.
+   * anew: the number is the other's word within the gate's bounds, the stamp is this router's own; so is all the rest of
+   * a node that this router knows to be here.
    */
   returned({ records }: ReturnedMessage): void {
-    const { directory, self, counters } = this.#context;
+    const { directory, self, counters, gndt } = this.#context;
     for (const record of records) {
       const { vnet, ip } = record;
       const known = directory.get(vnet, ip);
       if (known !== undefined && compareRecords(record, known) <= 0) continue;
-      if (this.#context.isOwnAddress(vnet, ip)) continue;
+      // These are where the configuration has them.
+      if (this.#context.isOwnAddress(vnet, ip) || gndt.ownClientAt(vnet, ip) !== undefined) continue;
       counters.count('records_recovered');
-      const isElsewhere = known?.state === 'here' && known.router !== self;
-      if (!isElsewhere) this.#issue(record);
-      if (record.state === 'here') this.#ask(record);
+      const isHere = known?.state === 'here' && known.router === self;
+      const recovered = isHere ? { ...record, mac: known.mac, state: known.state } : record;
+      const isElsewhere = known?.state === 'here' && !isHere;
+      if (!isElsewhere) this.#issue(recovered);
+      if (recovered.state === 'here') this.#ask(recovered);
     }
   }
 

@@ -1,0 +1,61 @@
+/** Routers have been taken out of gndt.json: what they had said is forgotten, and what that had led to is put right. */
+import type { SavedRecord } from '../../tables/directory.js';
+import { type AddressProbe, THOROUGH } from '../address-probe.js';
+import type { Context } from '../context.js';
+import type { DeferredClaims } from '../destination/deferred-claims.js';
+import type { DuplicateSuppression } from '../duplicate-suppression.js';
+import type { Verification } from '../source/verification.js';
+import type { AntiEntropy } from './anti-entropy.js';
+import type { UpdateBatcher } from './update-batcher.js';
+
+export interface RemovalParts {
+  readonly addressProbe: AddressProbe;
+  readonly antiEntropy: AntiEntropy;
+  readonly deferred: DeferredClaims;
+  readonly suppression: DuplicateSuppression;
+  readonly updates: UpdateBatcher;
+  readonly verification: Verification;
+}
+
+export class Removal {
+  readonly #context: Context;
+  readonly #parts: RemovalParts;
+
+  constructor(context: Context, parts: RemovalParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  /**
+   * Nodes that the routers had claimed are asked whether they are here, and the other routers whether they know more.
+   * @param dropped what `Directory.keepMembers` returned
+   */
+  membersGone(dropped: readonly SavedRecord[]): void {
+    const { addressProbe, antiEntropy, deferred, suppression, verification } = this.#parts;
+    const { gndt, self, ports, hwdt } = this.#context;
+    suppression.membersGone(dropped);
+    verification.membersGone();
+    for (const record of dropped) {
+      const { vnet, ip, mac, previous } = record;
+      const isHome = gndt.isHome(vnet, ip);
+      if (isHome && previous !== undefined) this.#standIn(record);
+      if (!isHome && previous !== self && hwdt.get(vnet, ip) === undefined) continue;
+      addressProbe.ask({ vnet, ip, mac, probes: THOROUGH, purpose: { for: 'deferred' } });
+    }
+    // They may have been what kept this router from claiming what it had seen.
+    deferred.releaseAll();
+    if (dropped.length > 0) for (const peer of ports.messenger.upPeers()) antiEntropy.compareWith(peer);
+  }
+
+  /**
+   * A native node of which nothing is known any more but that it was somewhere: it is withdrawn, so that the router where
+   * it is may claim it. Nobody else's visitors can be told from thieves of an address.
+   */
+  #standIn({ vnet, ip, mac }: SavedRecord): void {
+    const { directory } = this.#context;
+    if (directory.get(vnet, ip) !== undefined) return;
+    directory.originate(vnet, ip, mac, 1);
+    const tombstone = directory.withdraw(vnet, ip);
+    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
+  }
+}
