@@ -58,11 +58,13 @@ export function openDoor(
   if (known.state === 'withdrawn') return roomFor(context, from, known);
   const hadIt = isObjection && suppression.mayObject(vnet, ip, from);
   if (known.router === self) return doorToOwn(context, suppression, record, known, hadIt);
-  if (suppression.suppressedMs(vnet, ip, from) > 0) return SUPPRESSED;
+  const isSuppressed = suppression.suppressedMs(vnet, ip, from) > 0;
   const room = roomFor(context, from, known);
   if (room.is === 'shut') return room;
+  // By the router that has it; it may have it no more.
+  if (isSuppressed && !context.ports.messenger.upPeers().includes(known.router)) return SUPPRESSED;
   const isHeld = suppression.isFrozen(known) && !hadIt && gndt.peerIndex(known.router) >= 0;
-  if (!isHeld && context.config.verify !== 'strict') return OPEN;
+  if (!isHeld && !isSuppressed && context.config.verify !== 'strict') return OPEN;
   return { is: 'ask-there', router: known.router };
 }
 

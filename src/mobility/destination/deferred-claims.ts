@@ -3,6 +3,7 @@
  * They may never announce themselves again: when the obstacle is gone, they are asked whether they are (still) here.
  */
 import { BoundedMap } from '../../net/bounded-map.js';
+import type { Timer } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
@@ -16,8 +17,8 @@ export class DeferredClaims {
   readonly #context: Context;
   readonly #addressProbe: AddressProbe;
   readonly #waiting = new BoundedMap<string, Evidence & { readonly ip: Ip }>(REMEMBERED);
-  /** Those that are asked again at a time of their own. */
-  readonly #timed = new Set<string>();
+  /** Those that are asked again at a time of their own, and when. */
+  readonly #timed = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
 
   constructor(context: Context, addressProbe: AddressProbe) {
     this.#context = context;
@@ -29,16 +30,20 @@ export class DeferredClaims {
     this.#waiting.set(nodeKey(evidence.lan.vnet, evidence.ip), evidence);
   }
 
-  /** Asks again after a while, whatever happens until then. */
+  /** Asks again after a while, whatever happens until then; sooner if it was to be asked sooner. */
   rememberFor(evidence: Evidence & { readonly ip: Ip }, delayMs: number): void {
     const key = nodeKey(evidence.lan.vnet, evidence.ip);
     this.remember(evidence);
-    if (this.#timed.has(key) || this.#timed.size >= REMEMBERED) return;
-    this.#timed.add(key);
-    this.#context.timers.after('deferred claim', delayMs, () => {
+    const { clock, timers } = this.#context;
+    const atMs = clock.nowMs() + delayMs;
+    const timed = this.#timed.get(key);
+    if (timed === undefined ? this.#timed.size >= REMEMBERED : timed.atMs <= atMs) return;
+    timed?.timer.cancel();
+    const timer = timers.after('deferred claim', delayMs, () => {
       this.#timed.delete(key);
       this.release(evidence.lan.vnet, evidence.ip);
     });
+    this.#timed.set(key, { atMs, timer });
   }
 
   /** The obstacle is gone: is the node here? An answer is considered as any other frame. */

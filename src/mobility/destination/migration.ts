@@ -166,7 +166,10 @@ export class Migration {
       this.#context.counters.count('false_claims');
       return;
     }
-    this.#parts.deferred.remember({ ...evidence, ip });
+    // It is frozen there, or this router's claims of it are refused for a while.
+    const refusedMs = this.#parts.suppression.suppressedMs(vnet, ip, this.#context.self);
+    if (refusedMs > 0) this.#parts.deferred.rememberFor({ ...evidence, ip }, refusedMs);
+    else this.#parts.deferred.remember({ ...evidence, ip });
     const results = [{ vnet, ip, verdict: 'objection', reason: 'node-answers-here', seq }] as const;
     this.#context.ports.messenger.send(by, { type: 'claimResult', claimId, results });
   }
