@@ -84,8 +84,8 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       const results = message.results.filter(({ vnet, ip, verdict, seq }) => {
         const claim = sent.find(({ records }) => records.some((record) => isOf(record, vnet, ip)));
         if (claim === undefined) return refuse('beside-the-question');
-        // Only the router whose claim was undone, by an objection, can object to that.
-        const hasUndone = claim.candidate.objection === true && claim.move.start.from === from;
+        // Only the router whose claim was undone by an objection can object to that.
+        const hasUndone = claim.candidate.objection === true && claim.candidate.against === from;
         if (verdict === 'objection' && !hasUndone) return refuse('not-yours');
         return isWithinReach(gate.context, from, vnet, ip, seq) || refuse('number');
       });
@@ -243,7 +243,7 @@ export class Authority {
   }
 
   /** Is the record's number one that may be answered by a higher one? */
-  isWithinReach({ vnet, ip, router, seq }: NodeRecord): boolean {
+  isWithinReach({ vnet, ip, router, seq }: Pick<NodeRecord, 'vnet' | 'ip' | 'router' | 'seq'>): boolean {
     return isWithinReach(this.#context, router, vnet, ip, seq);
   }
 

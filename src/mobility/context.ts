@@ -116,6 +116,11 @@ export class Context {
     return this.#ownAddresses.has(nodeKey(vnet, ip));
   }
 
+  /** Does the configuration have it at this router, an own address or a WireGuard client? Nobody needs to be asked. */
+  isFixed(vnet: VnetId, ip: Ip): boolean {
+    return this.isOwnAddress(vnet, ip) || this.gndt.ownClientAt(vnet, ip) !== undefined;
+  }
+
   /** Does the directory place the address on this VR's LANs? */
   isHere(vnet: VnetId, ip: Ip): boolean {
     return this.directory.here(vnet, ip)?.router === this.self;

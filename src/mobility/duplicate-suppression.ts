@@ -24,6 +24,13 @@ const REMEMBERED = 4_096;
 /** Contradicted claimers of one node: with two of them it is frozen, so more are a crowd. */
 const MOST_CLAIMERS = 8;
 
+interface Moved {
+  readonly from: RouterId;
+  readonly to: RouterId;
+  /** Monotonic milliseconds. */
+  readonly atMs: number;
+}
+
 interface Claimed {
   readonly claimer: RouterId;
   readonly atMs: number;
@@ -53,8 +60,8 @@ export interface Suppressed {
 export class DuplicateSuppression {
   readonly #context: Context;
   readonly #updates: UpdateBatcher;
-  /** When each node moved, monotonic milliseconds, oldest first; no more than count. */
-  readonly #moves = new BoundedMap<string, readonly number[]>(REMEMBERED);
+  /** The moves of each node, oldest first; no more than count. */
+  readonly #moves = new BoundedMap<string, readonly Moved[]>(REMEMBERED);
   readonly #aims = new BoundedMap<string, Aims>(REMEMBERED);
   /** Who has claimed each node lately, oldest first. */
   readonly #claims = new BoundedMap<string, readonly Claimed[]>(REMEMBERED);
@@ -119,9 +126,18 @@ export class DuplicateSuppression {
     const sinceMs = nowMs - OBJECTION_MS;
     // Whoever contradicted it, and wherever the node is now.
     if ((this.#aims.get(key)?.claimers.get(by)?.untilMs ?? 0) > nowMs) return false;
-    if ((this.#moves.get(key)?.at(-1) ?? Number.NEGATIVE_INFINITY) < sinceMs) return false;
+    if ((this.#moves.get(key)?.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) < sinceMs) return false;
     if (this.#context.directory.previous(vnet, ip) === by) return true;
     return this.#claims.get(key)?.some(({ claimer, atMs }) => claimer === by && atMs >= sinceMs) === true;
+  }
+
+  /** Has the router had the node, lost it to the claimer, and got it back, all a moment ago? */
+  wasTakenBack(vnet: VnetId, ip: Ip, by: RouterId, claimer: RouterId): boolean {
+    const moves = this.#moves.get(nodeKey(vnet, ip)) ?? [];
+    const [taken, back] = moves.slice(-2);
+    if (taken === undefined || back === undefined) return false;
+    if (taken.atMs < this.#context.clock.nowMs() - OBJECTION_MS) return false;
+    return taken.from === by && taken.to === claimer && back.from === claimer && back.to === by;
   }
 
   /** The router claims the node, whether it is believed or not. */
@@ -207,7 +223,10 @@ export class DuplicateSuppression {
   #changed({ before, after }: DirectoryChange): void {
     const key = nodeKey(after.vnet, after.ip);
     const isMove = before !== undefined && before.router !== after.router && after.state === 'here';
-    if (isMove) this.#moves.set(key, [...this.#recent(key), this.#context.clock.nowMs()]);
+    if (isMove) {
+      const moved = { from: before.router, to: after.router, atMs: this.#context.clock.nowMs() };
+      this.#moves.set(key, [...this.#recent(key), moved]);
+    }
     // A record that is only put above another's does not make the freeze longer.
     const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
     if (after.frozen === true && wasFrozen) return;
@@ -246,9 +265,9 @@ export class DuplicateSuppression {
   }
 
   /** The node's moves within the window. */
-  #recent(key: string): readonly number[] {
+  #recent(key: string): readonly Moved[] {
     const { clock, config } = this.#context;
     const sinceMs = clock.nowMs() - config.moveWindowSeconds * 1000;
-    return (this.#moves.get(key) ?? []).filter((atMs) => atMs > sinceMs).slice(-config.maxMoves);
+    return (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs).slice(-config.maxMoves);
   }
 }

@@ -18,7 +18,13 @@ export type FollowUp =
   /** A node may be claimed again, wherever it is. */
   | { readonly do: 'release'; readonly vnet: VnetId; readonly ip: Ip }
   /** An own node was claimed by a router whose claims of it are refused: all are told that it is here, with this number. */
-  | { readonly do: 'object'; readonly vnet: VnetId; readonly ip: Ip; readonly seq: number }
+  | {
+      readonly do: 'object';
+      readonly vnet: VnetId;
+      readonly ip: Ip;
+      readonly seq: number;
+      readonly against: RouterId;
+    }
   /** The node's announcements here are not to be believed for a moment. */
   | { readonly do: 'hold'; readonly vnet: VnetId; readonly mac: Mac }
   /** A router's records of itself, in answer to a question. */
@@ -40,7 +46,13 @@ export type ProbePurpose =
   /** A claim that must be verified before it is believed. */
   | { readonly for: 'verification'; readonly id: number }
   /** Another router has taken the node: is it really gone? `record` is the own one that was displaced. */
-  | { readonly for: 'departure'; readonly record: NodeRecord; readonly to: RouterId }
+  | {
+      readonly for: 'departure';
+      readonly record: NodeRecord;
+      readonly to: RouterId;
+      /** Its record crossed the own claim: an answer contradicts nobody. */
+      readonly isCrossed: boolean;
+    }
   /** An own claim was undone by the router that had the node: does it answer here too? `record` was displaced. */
   | {
       readonly for: 'undone';
@@ -53,8 +65,15 @@ export type ProbePurpose =
   | { readonly for: 'contradiction'; readonly record: NodeRecord; readonly by: RouterId }
   /** Does a host of this LAN really use the address that a candidate brings? */
   | { readonly for: 'native'; readonly candidate: Candidate; readonly record: NodeRecord; readonly mac: Mac }
-  /** An own record is beaten: is the node here? `isByHolder`: so says the router that has it, or its home VR. */
-  | { readonly for: 'beaten'; readonly record: NodeRecord; readonly isByHolder: boolean }
+  /** An own record is beaten: is the node here? */
+  | {
+      readonly for: 'beaten';
+      readonly record: NodeRecord;
+      /** So says the router that has it, or its home VR. */
+      readonly isByHolder: boolean;
+      /** By this router's record, if that was said. */
+      readonly against: RouterId | undefined;
+    }
   /** An own node whose claim by another router was refused unasked (it is frozen, or the claimer suppressed): is it here? */
   | { readonly for: 'refused'; readonly record: NodeRecord }
   /** A node that could not be claimed when it was seen. */

@@ -5,7 +5,7 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, onceIn, type Rate } from '../net/rate-limit.js';
 import type { Lan } from '../tables/lan.js';
-import type { LanIndex, NodeRecord, VnetId } from '../tables/model.js';
+import type { LanIndex, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { AddressProbe } from './address-probe.js';
 import { type Context, nodeKey } from './context.js';
 import type { Arrival } from './destination/arrival.js';
@@ -71,10 +71,10 @@ export class Learning {
     else this.#ofBinding(evidence, evidence.ip, verdict);
   }
 
-  /** The node has answered here after another router had claimed it: that claim is undone. False: it cannot be. */
-  object(evidence: Evidence): boolean {
+  /** The node has answered here after router `against` had claimed it: that claim is undone. False: it cannot be. */
+  object(evidence: Evidence, against: RouterId): boolean {
     const verdict = classify(evidence, this.#context);
-    if (verdict.verdict === 'move') return this.#move(evidence, verdict.records, true);
+    if (verdict.verdict === 'move') return this.#move(evidence, verdict.records, against);
     this.consider(evidence);
     return true;
   }
@@ -168,11 +168,13 @@ export class Learning {
     this.#context.ports.event({ event, vnet, ip, mac });
   }
 
-  #move(evidence: Evidence, records: readonly NodeRecord[], isObjection = false): boolean {
+  #move(evidence: Evidence, records: readonly NodeRecord[], against?: RouterId): boolean {
     const { lan, mac, trigger, source, atMs } = evidence;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
     this.#redirections.exhaust(`${lan.index}|${mac}`);
-    const claimed = this.#parts.migration.claim(isObjection ? { ...candidate, objection: true } : candidate);
+    const claimed = this.#parts.migration.claim(
+      against === undefined ? candidate : { ...candidate, objection: true, against },
+    );
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
     return typeof claimed !== 'string';
   }

@@ -32,6 +32,7 @@ import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
 import { Acceptance } from './source/acceptance.js';
 import { Departure } from './source/departure.js';
+import { Reassertion } from './source/reassertion.js';
 import { Verification, type Verified } from './source/verification.js';
 import { AntiEntropy } from './sync/anti-entropy.js';
 import { ClientAddresses } from './sync/client-addresses.js';
@@ -76,6 +77,7 @@ export class Mobility {
   readonly #verification: Verification;
   readonly #authority: Authority;
   readonly #acceptance: Acceptance;
+  readonly #reassertion: Reassertion;
   readonly #removal: Removal;
   readonly #restart: Restart;
   readonly #learning: Learning;
@@ -100,7 +102,10 @@ export class Mobility {
     const verification = new Verification(context, addressProbe, queries, suppression);
     const authority = new Authority(context, { claims, queries, antiEntropy, updates }, suppression);
     const confirmation = new Confirmation(context, queries);
+    const reassertion = new Reassertion(context, authority, updates);
     const acceptance = {
+      claims,
+      reassertion,
       authority,
       addressProbe,
       updates,
@@ -126,6 +131,7 @@ export class Mobility {
     this.#acceptance = new Acceptance(context, acceptance);
     this.#migration = new Migration(context, { ...destination, claims, obstacles, reports });
     const removal = { addressProbe, antiEntropy, deferred, suppression, updates, verification };
+    this.#reassertion = reassertion;
     this.#removal = new Removal(context, removal);
     this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
     const migration = this.#migration;
@@ -317,11 +323,18 @@ export class Mobility {
 
   /** Own records are beaten at another router. Those that are the router's own, from before it lost its state, too. */
   #beaten(from: RouterId, records: StaleMessage['records']): void {
-    for (const { vnet, ip, seq, router } of records) {
+    for (const beaten of records) {
+      const { vnet, ip, router } = beaten;
       const isByHolder = from === router || from === this.#context.gndt.homeOf(vnet, ip);
       this.#context.counters.count('records_beaten');
-      this.#migration.beatenElsewhere(vnet, ip, seq, isByHolder);
+      if (this.#isOursToSay(beaten)) this.#reassertion.above(beaten, true);
+      else this.#migration.beatenElsewhere(beaten, isByHolder);
     }
+  }
+
+  /** Nobody needs to be asked: it is where the configuration has it, or has been asked when the other claimed it before. */
+  #isOursToSay({ vnet, ip, router }: StaleMessage['records'][number]): boolean {
+    return this.#context.isFixed(vnet, ip) || this.#suppression.suppressedMs(vnet, ip, router) > 0;
   }
 
   /** In the order in which it was found out. What follows from that in turn comes behind it. */
@@ -349,7 +362,7 @@ export class Mobility {
         this.#deferred.release(followUp.vnet, followUp.ip);
         break;
       case 'object':
-        this.#migration.object(followUp.vnet, followUp.ip, followUp.seq);
+        this.#migration.object(followUp);
         break;
       case 'hold':
         this.#obstacles.hold(followUp.vnet, followUp.mac);
@@ -374,7 +387,7 @@ export class Mobility {
         this.#verified(this.#verification.probed(purpose.id, evidence));
         break;
       case 'departure':
-        this.#departureProbed(purpose.record, purpose.to, evidence);
+        this.#departureProbed(purpose, evidence);
         break;
       case 'undone':
         this.#migration.undoneProbed(purpose, evidence);
@@ -386,7 +399,7 @@ export class Mobility {
         this.#migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
         break;
       case 'beaten':
-        this.#migration.beatenProbed(purpose.record, purpose.isByHolder, evidence);
+        this.#migration.beatenProbed(purpose, evidence);
         break;
       case 'refused':
         this.#acceptance.refusedProbed(purpose.record, evidence);
@@ -407,12 +420,16 @@ export class Mobility {
   }
 
   /** A node that was asked after it had left answers here: it is claimed back. */
-  #departureProbed(record: NodeRecord, to: RouterId, evidence: Evidence | undefined): void {
+  #departureProbed(
+    departed: Extract<ProbePurpose, { readonly for: 'departure' }>,
+    evidence: Evidence | undefined,
+  ): void {
+    const { record, to } = departed;
     const { directory, journal } = this.#context;
     const wasAtClaimer = directory.get(record.vnet, record.ip)?.router === to;
-    if (!this.#verification.departureProbed(record, to, evidence) || evidence === undefined) return;
+    if (!this.#verification.departureProbed(departed, evidence) || evidence === undefined) return;
     const move = wasAtClaimer ? journal.latest(record.vnet, record.mac) : undefined;
-    if (this.#learning.object(evidence)) this.#verification.claimedBack(record, to, move);
+    if (this.#learning.object(evidence, to)) this.#verification.claimedBack(record, to, move);
   }
 
   /** Proxy ARP and ND, at once: the kernel's own would wait up to 0.8 s. */

@@ -133,6 +133,10 @@ export class FieldReader {
     return id ?? '';
   }
 
+  optionalRouterId(name: string): string | undefined {
+    return (this.#fields[name] ?? '') === '' ? undefined : this.routerId(name);
+  }
+
   /** A copy of exactly that many bytes. */
   bytes(name: string, length: number): Uint8Array {
     const value = bytesOf(this.#fields[name]);

@@ -5,7 +5,7 @@ import { MAX_STAMP } from '../tables/record.js';
 import { MAX_ASKED_IPS, MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
-import type { MoveClaim, WhoHasMessage } from './table-message.js';
+import type { ClaimResultMessage, MoveClaim, WhoHasMessage } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
@@ -74,13 +74,7 @@ const READERS: {
   claimResult: (fields) => ({
     type: 'claimResult',
     claimId: fields.id('claimId'),
-    results: fields.list('results', (result) => ({
-      vnet: result.vnet('vnet'),
-      ip: result.nodeIp('ip'),
-      verdict: result.word('verdict', CLAIM_VERDICT, 'refused'),
-      reason: result.word('reason', CLAIM_REASON, ''),
-      seq: result.sequence('seq'),
-    })),
+    results: fields.list('results', readResult),
   }),
   nodesOf: (fields) => ({
     type: 'nodesOf',
@@ -133,7 +127,21 @@ function readMove(fields: FieldReader): MoveClaim {
     sinceDetectionUs: fields.uint('sinceDetectionUs', MAX_SINCE_DETECTION_US),
   };
   if (!move.records.every((record) => isOfMove(record, move))) fields.refuse('bad-claim');
-  return fields.flag('objection') ? { ...move, objection: true } : move;
+  if (!fields.flag('objection')) return move;
+  const against = fields.optionalRouterId('against');
+  return { ...move, objection: true, ...(against !== undefined && { against }) };
+}
+
+function readResult(fields: FieldReader): ClaimResultMessage['results'][number] {
+  const result = {
+    vnet: fields.vnet('vnet'),
+    ip: fields.nodeIp('ip'),
+    verdict: fields.word('verdict', CLAIM_VERDICT, 'refused'),
+    reason: fields.word('reason', CLAIM_REASON, ''),
+    seq: fields.sequence('seq'),
+  };
+  const router = fields.optionalRouterId('router');
+  return router === undefined ? result : { ...result, router };
 }
 
 function readWhoHas(fields: FieldReader): WhoHasMessage {

@@ -25,9 +25,10 @@ export function recordBytes({ vnet, ip, router, seq, stamp, frozen }: NodeRecord
 }
 
 /** Without its records, and as if they were long: its own length then takes two bytes. */
-export function bareMoveBytes({ vnet, sinceDetectionUs, objection }: MoveClaim): number {
+export function bareMoveBytes({ vnet, sinceDetectionUs, objection, against }: MoveClaim): number {
   const words = objection === undefined ? WORD_BYTES : 2 * WORD_BYTES;
-  return 3 + number(vnet) + MAC_BYTES + number(Math.ceil(sinceDetectionUs)) + words;
+  const name = against === undefined ? 0 : text(against);
+  return 3 + number(vnet) + MAC_BYTES + number(Math.ceil(sinceDetectionUs)) + words + name;
 }
 
 export function moveBytes(move: MoveClaim): number {
@@ -36,8 +37,9 @@ export function moveBytes(move: MoveClaim): number {
   return bytes;
 }
 
-export function resultBytes({ vnet, ip, seq }: ClaimResultMessage['results'][number]): number {
-  return element(number(vnet) + address(ip) + number(seq) + 2 * WORD_BYTES);
+export function resultBytes({ vnet, ip, seq, router }: ClaimResultMessage['results'][number]): number {
+  const name = router === undefined ? 0 : text(router);
+  return element(number(vnet) + address(ip) + number(seq) + 2 * WORD_BYTES + name);
 }
 
 export function staleBytes({ vnet, ip, seq, router }: StaleMessage['records'][number]): number {

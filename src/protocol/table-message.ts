@@ -69,6 +69,8 @@ export interface MoveClaim {
   readonly sinceDetectionUs: number;
   /** The claim of a router that had the node and got an answer from it after another's claim: that one is undone. */
   readonly objection?: true;
+  /** Of an objection: whose claim that was. None: nobody is contradicted. */
+  readonly against?: RouterId;
 }
 
 export interface ClaimMessage {
@@ -99,6 +101,8 @@ export interface ClaimResultMessage {
     readonly reason: ClaimReason;
     /** For `stale`: the sequence number that beat the claim; else the claim's own. */
     readonly seq: number;
+    /** For `stale`: whose record that is, if it is told. */
+    readonly router?: RouterId;
   }[];
 }
 

@@ -94,6 +94,7 @@ function moveToWire(move: MoveClaim): WireObject {
     // A monotonic clock may have fractions, and a captured frame's time may be a little ahead of it.
     sinceDetectionUs: Math.min(MAX_SINCE_DETECTION_US, Math.max(0, Math.round(move.sinceDetectionUs))),
     ...(move.objection === true ? { objection: true } : {}),
+    ...(move.objection === true && move.against !== undefined ? { against: move.against } : {}),
   };
 }
 

@@ -83,7 +83,7 @@ export class Campaigns {
     const to = this.#whom();
     const [everyMs, asRecords] = [this.#pick([30, 100, 1_000]), this.#random() < 0.3];
     const change = this.#random() < 0.2 ? ({ frozen: true } as const) : {};
-    const more = this.#random() < 0.3 ? ({ objection: true } as const) : {};
+    const more = this.#random() < 0.3 ? this.#liar.objection(about) : {};
     for (let n = 0; n < 10; n++) {
       this.#later(n * everyMs, to, () => {
         const records = this.#liar.theft(about, change);

@@ -101,6 +101,13 @@ export class Liar {
     });
   }
 
+  /** As if it had been taken from the mad router by the one that has it. */
+  objection({ ips }: Subject): Pick<MoveClaim, 'objection' | 'against'> {
+    const [ip] = ips;
+    const against = ip && this.#known(ip)?.router;
+    return { objection: true, ...(against !== undefined && { against }) };
+  }
+
   returned(to: RouterId, about: Subject): Extract<TableMessage, { type: 'returned' }> {
     const records = this.#records(to, about);
     const own = this.#chance(0.8) ? records.map((record) => ({ ...record, router: to })) : records;
@@ -162,7 +169,7 @@ export class Liar {
         records: mixed,
         trigger: this.#pick(['rarp', 'gratuitous-arp', 'operator']),
         sinceDetectionUs: this.#pick([0, 100, 2 ** 40]),
-        ...(this.#chance(0.3) && { objection: true }),
+        ...(this.#chance(0.3) && this.objection(subject)),
       };
     };
     return { type: 'claim', claimId: this.#id(), moves: subjects.map(move) };

@@ -2,7 +2,7 @@
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { Lan } from '../../tables/lan.js';
-import type { BindingSource, MoveTrigger, NodeRecord } from '../../tables/model.js';
+import type { BindingSource, MoveTrigger, NodeRecord, RouterId } from '../../tables/model.js';
 import type { Evidence } from '../evidence.js';
 
 export interface Candidate {
@@ -15,6 +15,8 @@ export interface Candidate {
   readonly detectedMs: number;
   /** It has answered here after another's claim: holds do not count against that, nor the freeze by that very claim. */
   readonly objection?: true;
+  /** Of an objection: whose claim that was. None: it is not known, and nobody is contradicted. */
+  readonly against?: RouterId;
 }
 
 /** A node that has arrived on a LAN of this router. */

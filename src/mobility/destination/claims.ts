@@ -3,8 +3,10 @@
  * within 2 ms go together, and while a burst of announcements is being read those of 5 ms: a message costs its sender and
  * its receiver more than what is in it.
  */
+import type { Ip } from '../../net/ip.js';
+import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
-import type { NodeRecord, RouterId } from '../../tables/model.js';
+import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
 import type { Move } from '../journal.js';
 import type { Candidate } from './candidate.js';
@@ -14,6 +16,9 @@ const GATHER_MS = 2;
 const MOST_GATHER_MS = 5;
 /** Claims are acknowledged or their peers go down long before; a contradiction comes within a second. */
 const KEPT_MS = 60_000;
+/** A claim and its answer take less than this. */
+const CROSSING_MS = 1_000;
+const CROSSING_INTERVAL_MS = 60_000;
 
 export type ClaimResult = ClaimResultMessage['results'][number];
 
@@ -46,6 +51,7 @@ interface Gathering {
 interface Message {
   readonly to: RouterId;
   readonly claims: readonly SentClaim[];
+  readonly sentMs: number;
   open: readonly Open[];
 }
 
@@ -54,10 +60,12 @@ export class Claims {
   readonly #messages = new Map<number, Message>();
   /** By router: what waits for the end of the moment in which claims are gathered. */
   readonly #gathering = new Map<RouterId, Gathering>();
+  readonly #crossings: KeyedRateLimit;
   #lastId: number;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#crossings = new KeyedRateLimit(context.clock, onceIn(CROSSING_INTERVAL_MS));
     // Not from 0: a late answer to a claim made before a restart must not be taken for one to a new claim.
     this.#lastId = Math.floor(context.clock.wallMs()) % 0x4000_0000;
   }
@@ -72,6 +80,20 @@ export class Claims {
     }
     gathering.claims.push(claim);
     if (this.#context.clock.nowMs() - gathering.sinceMs >= MOST_GATHER_MS) this.#flush(to, gathering);
+  }
+
+  /**
+   * Has the router not answered a claim of the node yet that it was sent a moment ago? Then what it says of the node has
+   * crossed that claim. One that never answers has that excuse once a minute.
+   */
+  crosses(router: RouterId, vnet: VnetId, ip: Ip): boolean {
+    const sinceMs = this.#context.clock.nowMs() - CROSSING_MS;
+    const isOf = (record: NodeRecord): boolean => record.vnet === vnet && record.ip.equals(ip);
+    for (const { to, sentMs, open } of this.#messages.values()) {
+      if (to !== router || sentMs < sinceMs || !open.some(({ claim }) => claim.records.some(isOf))) continue;
+      return this.#crossings.allow(`${router}|${nodeKey(vnet, ip)}`);
+    }
+    return false;
   }
 
   /** The claims that this router was sent under the number, within the last minute; none if there are none. */
@@ -131,13 +153,15 @@ export class Claims {
     this.#messages.set(claimId, {
       to,
       claims,
+      sentMs: clock.nowMs(),
       open: claims.map((claim) => ({ claim, results: new Map() })),
     });
     const moves = claims.map(({ candidate, records }): MoveClaim => {
-      const { lan, mac, trigger, detectedMs, objection } = candidate;
+      const { lan, mac, trigger, detectedMs, objection, against } = candidate;
       const sinceDetectionUs = Math.max(0, Math.round((clock.nowMs() - detectedMs) * 1000));
       const move = { vnet: lan.vnet, mac, records, trigger, sinceDetectionUs };
-      return objection === true ? { ...move, objection } : move;
+      if (objection !== true) return move;
+      return { ...move, objection, ...(against !== undefined && { against }) };
     });
     ports.messenger.send(to, { type: 'claim', claimId, moves });
     counters.count('claims_sent', claims.length);

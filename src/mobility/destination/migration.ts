@@ -2,14 +2,14 @@
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
-import type { ClaimResultMessage } from '../../protocol/table-message.js';
+import type { ClaimResultMessage, StaleMessage } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { MAX_SEQUENCE } from '../../tables/record.js';
 import { type AddressProbe, PATIENT, QUICK, THOROUGH } from '../address-probe.js';
 import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
-import type { ProbePurpose } from '../follow-up.js';
+import type { FollowUp, ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { Reports } from '../reports.js';
 import type { Departure } from '../source/departure.js';
@@ -87,22 +87,26 @@ export class Migration {
    * An own record is beaten at another router by one that is not known here: is the node really on this LAN? It is served
    * on while it is asked: it was seen here a moment ago.
    */
-  beatenElsewhere(vnet: VnetId, ip: Ip, seq: number, isByHolder: boolean): void {
+  beatenElsewhere({ vnet, ip, seq, router }: StaleMessage['records'][number], isByHolder: boolean): void {
     const record = this.#context.directory.here(vnet, ip);
-    if (record?.router === this.#context.self && record.seq <= seq) this.#beaten(record, seq, isByHolder);
+    if (record?.router !== this.#context.self || record.seq > seq) return;
+    this.#beaten(record, seq, { isByHolder, against: router });
   }
 
   /** Tells all routers that an own node is here, against the claim of one that was contradicted before. */
-  object(vnet: VnetId, ip: Ip, seq: number): void {
+  object({ vnet, ip, seq, against }: Extract<FollowUp, { readonly do: 'object' }>): void {
     const { directory, self, clock, journal } = this.#context;
     const own = directory.here(vnet, ip);
     const lan = this.#context.lanOfNode(vnet, ip);
-    if (own?.router !== self || own.seq >= seq || lan === undefined) return;
+    if (own?.router !== self || own.seq >= seq) return;
     const record = directory.originate(vnet, ip, own.mac, seq);
+    // A client of a router without a LAN of its vnet.
+    if (lan === undefined) return this.#parts.updates.publish(record);
     const detectedMs = clock.nowMs();
     const { mac } = own;
     const seen = { trigger: 'arp', source: 'arp-reply' } as const;
-    const candidate: Candidate = { lan, mac, records: [own], ...seen, detectedMs, objection: true };
+    const objection = { objection: true, against } as const;
+    const candidate: Candidate = { lan, mac, records: [own], ...seen, detectedMs, ...objection };
     const start = { vnet, mac, ips: [ip], from: undefined, to: self, trigger: seen.trigger, seq };
     this.#tell(candidate, journal.unlisted({ ...start, role: 'destination', startedMs: detectedMs }), [
       record,
@@ -130,14 +134,18 @@ export class Migration {
   }
 
   /** A node whose record is beaten elsewhere was asked. Silence alone proves nothing: a third router's word is not enough. */
-  beatenProbed(record: NodeRecord, isByHolder: boolean, evidence: Evidence | undefined): void {
+  beatenProbed(
+    { record, isByHolder, against }: Extract<ProbePurpose, { readonly for: 'beaten' }>,
+    evidence: Evidence | undefined,
+  ): void {
     if (evidence === undefined) {
       if (isByHolder) this.#withdraw(record);
       return;
     }
     const { lan, mac, trigger, source, atMs, isAnswer } = evidence;
     const candidate = { lan, mac, records: [record], trigger, source, detectedMs: atMs };
-    this.claim(isAnswer ? { ...candidate, objection: true } : candidate);
+    const objection = { objection: true, ...(against !== undefined && { against }) } as const;
+    this.claim(isAnswer ? { ...candidate, ...objection } : candidate);
   }
 
   /**
@@ -355,23 +363,27 @@ export class Migration {
           move.judge('refused', 'stale');
           const isByHolder =
             by === move.start.from || by === this.#context.gndt.homeOf(record.vnet, record.ip);
-          this.#beaten(record, result.seq, isByHolder);
+          this.#beaten(record, result.seq, { isByHolder, against: result.router });
         } else this.#refused(by, candidate, record, result, move);
       }
     }
     if (move.verdict === 'claiming' && by === move.start.from) move.judge('accepted');
   }
 
-  #beaten(record: NodeRecord, seq: number, isByHolder: boolean): void {
+  #beaten(
+    record: NodeRecord,
+    seq: number,
+    { isByHolder, against }: { readonly isByHolder: boolean; readonly against: RouterId | undefined },
+  ): void {
     const { vnet, ip, mac } = record;
     this.#heard(vnet, ip, seq);
     if (!this.#context.isHere(vnet, ip)) return;
     // These are where the configuration has them: nobody needs to be asked.
-    if (this.#context.isOwnAddress(vnet, ip) || this.#context.gndt.ownClientAt(vnet, ip) !== undefined) {
+    if (this.#context.isFixed(vnet, ip)) {
       this.#parts.updates.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
       return;
     }
-    const purpose = { for: 'beaten', record, isByHolder } as const;
+    const purpose = { for: 'beaten', record, isByHolder, against } as const;
     this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
   }
 
@@ -399,6 +411,7 @@ export class Migration {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self) return;
     this.#context.counters.count('objections_received');
+    if (this.#context.isFixed(vnet, ip)) return;
     const purpose = { for: 'contradiction', record, by } as const;
     this.#parts.addressProbe.ask({ vnet, ip, mac: record.mac, probes: THOROUGH, purpose });
   }

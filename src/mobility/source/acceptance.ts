@@ -1,6 +1,5 @@
 /** What other routers say about nodes: checked, put into the directory, and acted upon where it concerns this LAN. */
 import type { Ip } from '../../net/ip.js';
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import type {
   ClaimMessage,
   ClaimReason,
@@ -8,10 +7,10 @@ import type {
   StaleMessage,
 } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId } from '../../tables/model.js';
-import { compareRecords } from '../../tables/record.js';
 import { type AddressProbe, PATIENT } from '../address-probe.js';
 import type { Authority } from '../authority.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
+import type { Claims } from '../destination/claims.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
 import type { SeenTrigger } from '../ports.js';
@@ -19,12 +18,8 @@ import type { Reports } from '../reports.js';
 import type { Confirmation } from '../sync/confirmation.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Departed, Departure } from './departure.js';
+import type { Reassertion } from './reassertion.js';
 import type { Claimed, Doubts, Origin, Verification, Verified } from './verification.js';
-
-/** An own record is put above those of others that are refused, at most once in this time. */
-const REASSERT_INTERVAL_MS = 500;
-/** Own nodes for which that waits. */
-const MOST_OWED = 4_096;
 
 /** A record that changed the directory, and the one that it displaced. */
 interface Change {
@@ -32,6 +27,8 @@ interface Change {
   readonly record: NodeRecord;
   /** The router that had the node undoes the claim by which another had got it. */
   readonly isObjection: boolean;
+  /** It undoes the claim of a third one: that of the router that had the node by then has crossed it. */
+  readonly isCrossed: boolean;
 }
 
 interface Judgement {
@@ -41,12 +38,6 @@ interface Judgement {
   /** For `stale`: what beats it. */
   readonly winner: NodeRecord | undefined;
   readonly change: Change | undefined;
-}
-
-/** A refused record above which an own one is to be put. */
-interface Owed {
-  readonly refused: NodeRecord;
-  readonly reason: ClaimReason;
 }
 
 /** The changes of one node, by one origin: tables are right, and what is urgent has been said. */
@@ -72,19 +63,17 @@ export interface AcceptanceParts {
   readonly suppression: DuplicateSuppression;
   readonly confirmation: Confirmation;
   readonly reports: Reports;
+  readonly claims: Claims;
+  readonly reassertion: Reassertion;
 }
 
 export class Acceptance {
   readonly #context: Context;
   readonly #parts: AcceptanceParts;
-  readonly #reassertions: KeyedRateLimit;
-  /** By node: the highest of the refused records above which its own is yet to be put. */
-  readonly #owed = new Map<string, Owed>();
 
   constructor(context: Context, parts: AcceptanceParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#reassertions = new KeyedRateLimit(context.clock, onceIn(REASSERT_INTERVAL_MS));
   }
 
   /** A claim: the tables, ARP on this LAN, the answer, and the rest. What has to be verified first is answered later. */
@@ -93,7 +82,8 @@ export class Acceptance {
     const now: Claimed[] = [];
     for (const move of moves) {
       const isObjection = move.objection === true;
-      const claimed = { move, origin: { from, trigger: move.trigger, claimId, isObjection, startedMs } };
+      const { trigger, against } = move;
+      const claimed = { move, origin: { from, trigger, claimId, isObjection, against, startedMs } };
       if (!this.#mustWait(claimed)) now.push(claimed);
     }
     this.#accept(now);
@@ -102,7 +92,8 @@ export class Acceptance {
   /** Records that a router sends of itself. Those that are beaten are told to it. */
   records(from: RouterId, records: readonly NodeRecord[]): void {
     const startedMs = this.#context.clock.nowMs();
-    const origin: Origin = { from, trigger: 'records', claimId: undefined, isObjection: false, startedMs };
+    const no = { claimId: undefined, isObjection: false, against: undefined } as const;
+    const origin: Origin = { from, trigger: 'records', ...no, startedMs };
     const judgements: Judgement[] = [];
     for (const record of records) {
       const { vnet, mac } = record;
@@ -124,7 +115,7 @@ export class Acceptance {
     }
     const { counters, self } = this.#context;
     for (const record of move.records) {
-      if (stillAt === self) this.#reassert({ refused: record, reason: '' });
+      if (stillAt === self) this.#parts.reassertion.above(record, true);
       if (record.state === 'withdrawn') continue;
       counters.count('claims_refused_node-answers-here');
       this.#parts.reports.refused(origin.from, record, 'node-answers-here', self);
@@ -214,23 +205,42 @@ export class Acceptance {
     const door = authority.door(origin.from, record, origin.isObjection);
     if (door.is === 'shut') {
       if (door.misconduct !== undefined) authority.misconduct(origin, door.misconduct);
-      this.#reassert({ refused: record, reason: door.reason });
-      if (door.reason === 'frozen' || door.reason === 'node-answers-here') this.#askOwn(record);
+      const isHeld = door.reason === 'frozen' || door.reason === 'node-answers-here';
+      this.#parts.reassertion.above(record, isHeld || this.#context.isFixed(vnet, ip));
+      if (isHeld) this.#askOwn(record);
       return { record, reason: door.reason, winner: undefined, change: undefined };
     }
     const before = directory.get(vnet, ip);
-    const hadIt = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
+    const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
-      if (hadIt && before !== undefined && before.router !== origin.from) {
-        suppression.contradicted(vnet, ip, before.router, origin.from);
-      } else if (before !== undefined) confirmation.displaced(before, record);
-      const isObjection = hadIt && before?.router !== origin.from;
-      return { record, reason: '', winner: undefined, change: { before, record, isObjection } };
+      const isOther = before !== undefined && before.router !== origin.from;
+      const isCrossed = isOther && this.#isCrossed(origin, before);
+      const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
+      if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
+      else if (before !== undefined) confirmation.displaced(before, record);
+      if (!isOther) this.#noteObjection(origin, record);
+      return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };
     }
     const winner = directory.get(vnet, ip);
+    this.#noteObjection(origin, record);
     // A later record of the same router beats it without contradicting it.
     const beaten = winner !== undefined && winner.router !== origin.from;
     return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
+  }
+
+  /** Does the record by which an own node is lost not know of the own claim? Then there is no contradiction in it. */
+  #isCrossed({ from, isObjection, against }: Origin, { vnet, ip, router }: NodeRecord): boolean {
+    if (isObjection && against !== router) return true;
+    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
+  }
+
+  /** The objection comes after a record by which the node was taken back already. */
+  #noteObjection({ from, isObjection, against }: Origin, { vnet, ip }: NodeRecord): void {
+    if (!isObjection || against === undefined) return;
+    if (this.#context.directory.here(vnet, ip)?.router !== from) return;
+    const { suppression } = this.#parts;
+    if (suppression.wasTakenBack(vnet, ip, from, against))
+      suppression.contradicted(vnet, ip, against, from);
   }
 
   /** It was refused unasked. Is the node here at all? If not, it is kept from where it is for nothing. */
@@ -253,42 +263,9 @@ export class Acceptance {
     const current = directory.here(vnet, ip);
     // Its number may have risen meanwhile.
     if (evidence !== undefined || current?.router !== self || current.mac !== mac) return;
-    if (this.#context.isOwnAddress(vnet, ip)) return;
+    if (this.#context.isFixed(vnet, ip)) return;
     const tombstone = directory.withdraw(vnet, ip);
     if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
-  }
-
-  /** Others may have accepted what is refused here: a higher number puts the node back where it was, everywhere. */
-  #reassert(owed: Owed): void {
-    const { refused, reason } = owed;
-    const { directory, self } = this.#context;
-    const { vnet, ip } = refused;
-    const own = directory.here(vnet, ip);
-    if (own?.router !== self || compareRecords(refused, own) <= 0) return;
-    if (refused.router === self || !this.#parts.authority.isWithinReach(refused)) return;
-    if (!this.#reassertions.allow(nodeKey(vnet, ip))) {
-      this.#reassertLater(owed);
-      return;
-    }
-    // What is said as an objection makes the others refuse the claimer too.
-    if (reason === 'node-answers-here' || reason === 'frozen') {
-      this.#context.follow({ do: 'object', vnet, ip, seq: refused.seq + 1 });
-    } else this.#parts.updates.publish(directory.originate(vnet, ip, own.mac, refused.seq + 1));
-  }
-
-  /** Above the highest of those that are refused until then. */
-  #reassertLater(later: Owed): void {
-    const { refused } = later;
-    const key = nodeKey(refused.vnet, refused.ip);
-    const owed = this.#owed.get(key);
-    if (owed === undefined && this.#owed.size >= MOST_OWED) return;
-    if (owed === undefined || compareRecords(refused, owed.refused) > 0) this.#owed.set(key, later);
-    if (owed !== undefined) return;
-    this.#context.timers.after('reassert', this.#reassertions.remainingMs(key), () => {
-      const highest = this.#owed.get(key);
-      this.#owed.delete(key);
-      if (highest !== undefined) this.#reassert(highest);
-    });
   }
 
   #tellBeaten(from: RouterId, judgements: readonly Judgement[]): void {
@@ -351,7 +328,7 @@ export class Acceptance {
     return before?.state !== 'here' && this.#context.gndt.isHome(record.vnet, record.ip);
   }
 
-  #nodeLeft({ before, record, isObjection }: Change, origin: Origin): void {
+  #nodeLeft({ before, record, isObjection, isCrossed }: Change, origin: Origin): void {
     if (before?.router !== this.#context.self) return;
     this.#forgetBindings(before);
     if (before.state !== 'here') return;
@@ -360,7 +337,7 @@ export class Acceptance {
       this.#context.follow({ do: 'hold', vnet: before.vnet, mac: before.mac });
       verification.claimUndone(before, origin, record.seq);
     } else if (this.#context.config.verify !== 'strict' && before.mac === record.mac) {
-      verification.nodeLeft(before, origin.from);
+      verification.nodeLeft(before, origin.from, isCrossed);
     }
   }
 
@@ -416,7 +393,8 @@ function departedOf(left: readonly Change[]): Departed {
 function resultOf({ record, reason, winner }: Judgement): Result {
   const { vnet, ip } = record;
   const verdict = reason === '' ? 'accepted' : 'refused';
-  return { vnet, ip, verdict, reason, seq: winner?.seq ?? record.seq };
+  if (winner === undefined) return { vnet, ip, verdict, reason, seq: record.seq };
+  return { vnet, ip, verdict, reason, seq: winner.seq, router: winner.router };
 }
 
 function refusal({ vnet, ip, seq }: NodeRecord, reason: ClaimReason): Result {

@@ -16,7 +16,7 @@ import { type AddressProbe, ATTENTIVE, QUICK } from '../address-probe.js';
 import type { Context } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
-import type { HoldersWord } from '../follow-up.js';
+import type { HoldersWord, ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { SeenTrigger } from '../ports.js';
 import type { Queries } from '../sync/queries.js';
@@ -35,6 +35,8 @@ export interface Origin {
   readonly claimId: number | undefined;
   /** The claim of a router that had the node, and got an answer from it after another's claim. */
   readonly isObjection: boolean;
+  /** Of an objection: whose claim that was; undefined: nobody's that is known. */
+  readonly against: RouterId | undefined;
   /** When it arrived. */
   readonly startedMs: number;
 }
@@ -147,16 +149,22 @@ export class Verification {
     }
   }
 
-  /** @param record the own record that has just been displaced by one of router `to` */
-  nodeLeft(record: NodeRecord, to: RouterId): void {
+  /**
+   * @param record the own record that has just been displaced by one of router `to`
+   * @param isCrossed by one that did not know of the own claim
+   */
+  nodeLeft(record: NodeRecord, to: RouterId, isCrossed: boolean): void {
     if (this.#context.config.verify === 'off') return;
     const { vnet, ip, mac } = record;
-    const purpose = { for: 'departure', record, to } as const;
+    const purpose = { for: 'departure', record, to, isCrossed } as const;
     this.#addressProbe.ask({ vnet, ip, mac, probes: ATTENTIVE, purpose });
   }
 
   /** A node that left was asked. True: it answers here, and is to be claimed back. */
-  departureProbed(record: NodeRecord, to: RouterId, evidence: Evidence | undefined): boolean {
+  departureProbed(
+    { record, to, isCrossed }: Extract<ProbePurpose, { readonly for: 'departure' }>,
+    evidence: Evidence | undefined,
+  ): boolean {
     const { vnet, ip, mac } = record;
     const { journal, counters } = this.#context;
     if (evidence === undefined) {
@@ -165,7 +173,7 @@ export class Verification {
       return false;
     }
     if (this.#context.isHere(vnet, ip)) return false;
-    if (!evidence.isAnswer) {
+    if (!evidence.isAnswer || isCrossed) {
       // It speaks by itself: it may have come back, so this says nothing against the one that had it meanwhile.
       this.#context.follow({ do: 'consider', evidence });
       return false;

@@ -47,19 +47,20 @@ export class Restart {
    * a node that this router knows to be here.
    */
   returned({ records }: ReturnedMessage): void {
-    const { directory, self, counters, gndt } = this.#context;
+    const { directory, self, counters } = this.#context;
     for (const record of records) {
       const { vnet, ip } = record;
       const known = directory.get(vnet, ip);
       if (known !== undefined && compareRecords(record, known) <= 0) continue;
-      // These are where the configuration has them.
-      if (this.#context.isOwnAddress(vnet, ip) || gndt.ownClientAt(vnet, ip) !== undefined) continue;
-      counters.count('records_recovered');
       const isHere = known?.state === 'here' && known.router === self;
+      // These are where the configuration has them, and nowhere else.
+      const isFixed = this.#context.isFixed(vnet, ip);
+      if (isFixed && !isHere) continue;
+      counters.count('records_recovered');
       const recovered = isHere ? { ...record, mac: known.mac, state: known.state } : record;
       const isElsewhere = known?.state === 'here' && !isHere;
       if (!isElsewhere) this.#issue(recovered);
-      if (recovered.state === 'here') this.#ask(recovered);
+      if (recovered.state === 'here' && !isFixed) this.#ask(recovered);
     }
   }
 
