@@ -127,17 +127,16 @@ export class DuplicateSuppression {
     // Whoever contradicted it, and wherever the node is now.
     if ((this.#aims.get(key)?.claimers.get(by)?.untilMs ?? 0) > nowMs) return false;
     if ((this.#moves.get(key)?.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) < sinceMs) return false;
-    if (this.#context.directory.previous(vnet, ip) === by) return true;
-    return this.#claims.get(key)?.some(({ claimer, atMs }) => claimer === by && atMs >= sinceMs) === true;
+    return this.#context.directory.previous(vnet, ip) === by;
   }
 
-  /** Has the router had the node, lost it to the claimer, and got it back, all a moment ago? */
-  wasTakenBack(vnet: VnetId, ip: Ip, by: RouterId, claimer: RouterId): boolean {
+  /** Has the router had the node, and lost it to the claimer, who has it no more, all a moment ago? */
+  wasTaken(vnet: VnetId, ip: Ip, by: RouterId, claimer: RouterId): boolean {
     const moves = this.#moves.get(nodeKey(vnet, ip)) ?? [];
-    const [taken, back] = moves.slice(-2);
-    if (taken === undefined || back === undefined) return false;
+    const [taken, lost] = moves.slice(-2);
+    if (taken === undefined || lost === undefined) return false;
     if (taken.atMs < this.#context.clock.nowMs() - OBJECTION_MS) return false;
-    return taken.from === by && taken.to === claimer && back.from === claimer && back.to === by;
+    return taken.from === by && taken.to === claimer && lost.from === claimer;
   }
 
   /** The router claims the node, whether it is believed or not. */
@@ -160,7 +159,13 @@ export class DuplicateSuppression {
 
   /** Would one more move make it too many? */
   isMoveTooMany(vnet: VnetId, ip: Ip): boolean {
-    return this.#recent(nodeKey(vnet, ip)).length + 1 >= this.#context.config.maxMoves;
+    const key = nodeKey(vnet, ip);
+    const nowMs = this.#context.clock.nowMs();
+    const claimers = this.#aims.get(key)?.claimers;
+    const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
+    // A false claim, and its undoing, are no moves: a liar could use them up.
+    const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
+    return moves.length + 1 >= this.#context.config.maxMoves;
   }
 
   /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
@@ -213,6 +218,11 @@ export class DuplicateSuppression {
       if (left.length === 0) this.#aims.delete(key);
       else this.#aims.set(key, { ...aims, claimers: new Map(left) });
     }
+    for (const record of this.#context.directory.of(this.#context.self)) {
+      const key = nodeKey(record.vnet, record.ip);
+      const moves = this.#moves.get(key) ?? [];
+      if (!moves.every(({ from, to }) => isMember(from) && isMember(to))) concerned.set(key, record);
+    }
     for (const [key, { vnet, ip }] of concerned) {
       this.#moves.delete(key);
       const record = this.#context.directory.here(vnet, ip);
@@ -230,8 +240,18 @@ export class DuplicateSuppression {
     // A record that is only put above another's does not make the freeze longer.
     const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
     if (after.frozen === true && wasFrozen) return;
-    if (after.frozen === true) this.#begin(after);
+    if (after.frozen === true && (before === undefined || this.#isCredible(after))) this.#begin(after);
     else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
+  }
+
+  /**
+   * Another router says that the node is frozen there. It is if the node has gone to and fro, or been contradicted, as far
+   * as is known here: the word of one router alone stops no node.
+   */
+  #isCredible({ vnet, ip, router }: NodeRecord): boolean {
+    if (router === this.#context.self) return true;
+    const key = nodeKey(vnet, ip);
+    return this.#recent(key).length > 1 || this.#aims.get(key) !== undefined;
   }
 
   #begin(record: NodeRecord): void {

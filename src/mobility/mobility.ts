@@ -129,7 +129,7 @@ export class Mobility {
     this.#verification = verification;
     this.#authority = authority;
     this.#acceptance = new Acceptance(context, acceptance);
-    this.#migration = new Migration(context, { ...destination, claims, obstacles, reports });
+    this.#migration = new Migration(context, { ...destination, claims, obstacles, reports, reassertion });
     const removal = { addressProbe, antiEntropy, deferred, suppression, updates, verification };
     this.#reassertion = reassertion;
     this.#removal = new Removal(context, removal);
@@ -327,14 +327,9 @@ export class Mobility {
       const { vnet, ip, router } = beaten;
       const isByHolder = from === router || from === this.#context.gndt.homeOf(vnet, ip);
       this.#context.counters.count('records_beaten');
-      if (this.#isOursToSay(beaten)) this.#reassertion.above(beaten, true);
+      if (this.#context.isFixed(vnet, ip)) this.#reassertion.above(beaten, true);
       else this.#migration.beatenElsewhere(beaten, isByHolder);
     }
-  }
-
-  /** Nobody needs to be asked: it is where the configuration has it, or has been asked when the other claimed it before. */
-  #isOursToSay({ vnet, ip, router }: StaleMessage['records'][number]): boolean {
-    return this.#context.isFixed(vnet, ip) || this.#suppression.suppressedMs(vnet, ip, router) > 0;
   }
 
   /** In the order in which it was found out. What follows from that in turn comes behind it. */

@@ -89,8 +89,11 @@ export class Claims {
   crosses(router: RouterId, vnet: VnetId, ip: Ip): boolean {
     const sinceMs = this.#context.clock.nowMs() - CROSSING_MS;
     const isOf = (record: NodeRecord): boolean => record.vnet === vnet && record.ip.equals(ip);
+    // An objection is no claim of a node that has come.
+    const isMove = ({ candidate, records }: SentClaim): boolean =>
+      candidate.objection !== true && records.some(isOf);
     for (const { to, sentMs, open } of this.#messages.values()) {
-      if (to !== router || sentMs < sinceMs || !open.some(({ claim }) => claim.records.some(isOf))) continue;
+      if (to !== router || sentMs < sinceMs || !open.some(({ claim }) => isMove(claim))) continue;
       return this.#crossings.allow(`${router}|${nodeKey(vnet, ip)}`);
     }
     return false;

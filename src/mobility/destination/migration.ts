@@ -13,6 +13,7 @@ import type { FollowUp, ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { Reports } from '../reports.js';
 import type { Departure } from '../source/departure.js';
+import type { Reassertion } from '../source/reassertion.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Arrival } from './arrival.js';
 import { type Candidate, seenAs } from './candidate.js';
@@ -35,6 +36,7 @@ export interface MigrationParts {
   readonly claims: Claims;
   readonly obstacles: Obstacles;
   readonly reports: Reports;
+  readonly reassertion: Reassertion;
 }
 
 export class Migration {
@@ -348,6 +350,7 @@ export class Migration {
     const claim: SentClaim = { kind: 'claim', candidate, records, move };
     for (const peer of first === undefined ? up : [first, ...up.filter((id) => id !== first)]) {
       this.#parts.claims.send(peer, claim);
+      this.#parts.updates.told(peer, records);
     }
     if (first === undefined) move.judge('accepted');
   }
@@ -378,6 +381,11 @@ export class Migration {
     const { vnet, ip, mac } = record;
     this.#heard(vnet, ip, seq);
     if (!this.#context.isHere(vnet, ip)) return;
+    // It was asked when that router claimed it before.
+    if (against !== undefined && this.#parts.suppression.suppressedMs(vnet, ip, against) > 0) {
+      this.#parts.reassertion.above({ vnet, ip, seq, router: against }, true);
+      return;
+    }
     // These are where the configuration has them: nobody needs to be asked.
     if (this.#context.isFixed(vnet, ip)) {
       this.#parts.updates.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));

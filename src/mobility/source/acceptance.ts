@@ -211,6 +211,7 @@ export class Acceptance {
       return { record, reason: door.reason, winner: undefined, change: undefined };
     }
     const before = directory.get(vnet, ip);
+    this.#noteObjection(origin, record);
     const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
       const isOther = before !== undefined && before.router !== origin.from;
@@ -218,11 +219,9 @@ export class Acceptance {
       const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
       if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
       else if (before !== undefined) confirmation.displaced(before, record);
-      if (!isOther) this.#noteObjection(origin, record);
       return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };
     }
     const winner = directory.get(vnet, ip);
-    this.#noteObjection(origin, record);
     // A later record of the same router beats it without contradicting it.
     const beaten = winner !== undefined && winner.router !== origin.from;
     return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
@@ -234,13 +233,11 @@ export class Acceptance {
     return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
   }
 
-  /** The objection comes after a record by which the node was taken back already. */
+  /** The objection comes after other records by which the claimer has lost the node already. */
   #noteObjection({ from, isObjection, against }: Origin, { vnet, ip }: NodeRecord): void {
     if (!isObjection || against === undefined) return;
-    if (this.#context.directory.here(vnet, ip)?.router !== from) return;
     const { suppression } = this.#parts;
-    if (suppression.wasTakenBack(vnet, ip, from, against))
-      suppression.contradicted(vnet, ip, against, from);
+    if (suppression.wasTaken(vnet, ip, from, against)) suppression.contradicted(vnet, ip, against, from);
   }
 
   /** It was refused unasked. Is the node here at all? If not, it is kept from where it is for nothing. */
