@@ -7,7 +7,7 @@ import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
-import type { VnetId } from '../tables/model.js';
+import type { RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
 import type { Evidence } from './evidence.js';
 import type { ProbePurpose } from './follow-up.js';
@@ -45,12 +45,16 @@ export interface ProbeRequest {
   readonly mac: Mac;
   readonly probes: Probes;
   readonly purpose: ProbePurpose;
+  /** The router on whose word it is asked: what one says does not put off what another says. */
+  readonly toldBy?: RouterId | undefined;
 }
 
 /** A node that is being asked, for one purpose or several. */
 interface Running {
   readonly request: ProbeRequest;
   readonly purposes: ProbePurpose[];
+  /** On whose words it is asked, as keys of `#found`. */
+  readonly words: Set<string>;
   readonly startedMs: number;
   readonly deadlineMs: number;
   timer: Timer | undefined;
@@ -90,13 +94,15 @@ export class AddressProbe {
     const key = probeKey(request);
     const running = this.#running.get(key);
     const { probes, purpose } = request;
+    const word = `${key}|${request.toldBy ?? ''}`;
     const nowMs = this.#context.clock.nowMs();
-    const delayMs = probes.isSpaced ? this.#found.remainingMs(key) : 0;
+    const delayMs = probes.isSpaced ? this.#found.remainingMs(word) : 0;
     const startedMs = nowMs + delayMs;
     const deadlineMs = startedMs + probes.deadlineMs;
     if (running !== undefined && running.deadlineMs <= deadlineMs && running.startedMs <= nowMs) {
       if (running.purposes.length >= MOST_PURPOSES) return false;
       running.purposes.push(purpose);
+      running.words.add(word);
       return true;
     }
     if (running === undefined && this.#running.size >= MOST_RUNNING) {
@@ -105,7 +111,9 @@ export class AddressProbe {
     }
     this.#end(key);
     const purposes = [...(running?.purposes ?? []), purpose];
-    const started: Running = { request, purposes, startedMs, deadlineMs, timer: undefined, ended: false };
+    const words = new Set([...(running?.words ?? []), word]);
+    const times = { startedMs, deadlineMs };
+    const started: Running = { request, purposes, words, ...times, timer: undefined, ended: false };
     this.#running.set(key, started);
     // From when it is really asked: probes that were late would otherwise follow one upon the other.
     const begin = (): void => this.#probe(started, Math.max(startedMs, this.#context.clock.nowMs()), 0);
@@ -122,7 +130,7 @@ export class AddressProbe {
     const running = this.#running.get(key);
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
-    this.#found.allow(key);
+    for (const word of running.words) this.#found.allow(word);
     this.#follow(running, evidence);
     return true;
   }

@@ -58,7 +58,8 @@ export function openDoor(
   if (known.state === 'withdrawn') return roomFor(context, from, known);
   const hadIt = isObjection && suppression.mayObject(vnet, ip, from);
   if (known.router === self) return doorToOwn(context, suppression, record, known, hadIt);
-  const isSuppressed = suppression.suppressedMs(vnet, ip, from) > 0;
+  const isSuppressed =
+    suppression.suppressedMs(vnet, ip, from) > 0 || (suppression.isDoubted(vnet, ip, from) && !hadIt);
   const room = roomFor(context, from, known);
   if (room.is === 'shut') return room;
   // By the router that has it; it may have it no more.
@@ -94,15 +95,17 @@ export function isSentTo({ directory, gndt }: Context, to: RouterId, vnet: VnetI
 
 function mayNotSay(context: Context, from: RouterId, record: NodeRecord): Door | undefined {
   const { vnet, ip } = record;
-  const { gndt, self } = context;
+  const { gndt, self, directory } = context;
   if (record.router !== from || from === self) {
     return { is: 'shut', reason: 'not-yours', misconduct: 'not-yours' };
   }
   // It was a member when it said that.
   if (gndt.peerIndex(from) < 0) return { is: 'shut', reason: 'not-allowed' };
+  // A record of before the network was taken out ends with its router's word.
+  const isEnd = record.state === 'withdrawn' && directory.get(vnet, ip)?.router === from;
   // With another gndt.json: no misconduct.
-  if (gndt.networkOf(vnet, ip) === undefined) return { is: 'shut', reason: 'unknown-network' };
-  if (!gndt.mayClaim(vnet, ip, from)) return { is: 'shut', reason: 'not-allowed' };
+  if (gndt.networkOf(vnet, ip) === undefined && !isEnd) return { is: 'shut', reason: 'unknown-network' };
+  if (!gndt.mayClaim(vnet, ip, from) && !isEnd) return { is: 'shut', reason: 'not-allowed' };
   if (context.isOwnAddress(vnet, ip)) return { is: 'shut', reason: 'not-allowed' };
   if (!isWithinReach(context, from, vnet, ip, record.seq)) {
     return { is: 'shut', reason: 'not-allowed', misconduct: 'number' };

@@ -17,12 +17,20 @@ import type { UpdateBatcher } from './sync/update-batcher.js';
 export const FREEZE_MS = 180_000;
 /** Others wait so much longer for the holder's word, then stop waiting for it: it may be gone. */
 const GRACE_MS = 5_000;
+/** For so long a router that has had a node for a moment only is asked for by its holder first. */
+const DOUBT_MS = 60_000;
 /** A node that has left is asked for a second; the rest is for the WAN. */
 const OBJECTION_MS = 5_000;
 /** Nodes whose last moves, and whose contradicted claimers, are remembered. */
 const REMEMBERED = 4_096;
 /** Contradicted claimers of one node: with two of them it is frozen, so more are a crowd. */
 const MOST_CLAIMERS = 8;
+
+interface Doubt {
+  readonly claimer: RouterId;
+  readonly by: RouterId;
+  readonly untilMs: number;
+}
 
 interface Moved {
   readonly from: RouterId;
@@ -63,6 +71,8 @@ export class DuplicateSuppression {
   /** The moves of each node, oldest first; no more than count. */
   readonly #moves = new BoundedMap<string, readonly Moved[]>(REMEMBERED);
   readonly #aims = new BoundedMap<string, Aims>(REMEMBERED);
+  /** A router had the node for a moment, and the one before has it again: nobody has said why. */
+  readonly #doubts = new BoundedMap<string, Doubt>(REMEMBERED);
   /** Who has claimed each node lately, oldest first. */
   readonly #claims = new BoundedMap<string, readonly Claimed[]>(REMEMBERED);
   /** Until when each frozen node is. */
@@ -86,6 +96,13 @@ export class DuplicateSuppression {
     const aim = this.#aims.get(nodeKey(vnet, ip))?.claimers.get(claimer);
     if (aim === undefined || this.#context.directory.here(vnet, ip)?.router !== aim.by) return 0;
     return Math.max(0, aim.untilMs - this.#context.clock.nowMs());
+  }
+
+  /** Must the router that has the node be asked before this one is believed again? */
+  isDoubted(vnet: VnetId, ip: Ip, claimer: RouterId): boolean {
+    const doubt = this.#doubts.get(nodeKey(vnet, ip));
+    if (doubt?.claimer !== claimer || doubt.untilMs < this.#context.clock.nowMs()) return false;
+    return this.#context.directory.here(vnet, ip)?.router === doubt.by;
   }
 
   /**
@@ -236,12 +253,21 @@ export class DuplicateSuppression {
     if (isMove) {
       const moved = { from: before.router, to: after.router, atMs: this.#context.clock.nowMs() };
       this.#moves.set(key, [...this.#recent(key), moved]);
+      this.#doubt(key, moved);
     }
     // A record that is only put above another's does not make the freeze longer.
     const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
     if (after.frozen === true && wasFrozen) return;
-    if (after.frozen === true && (before === undefined || this.#isCredible(after))) this.#begin(after);
-    else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
+    if (after.frozen === true) {
+      if (before === undefined || this.#isCredible(after)) this.#begin(after);
+    } else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
+  }
+
+  #doubt(key: string, back: Moved): void {
+    const taken = this.#moves.get(key)?.at(-2);
+    if (taken === undefined || back.atMs - taken.atMs > OBJECTION_MS) return;
+    if (taken.from !== back.to || taken.to !== back.from) return;
+    this.#doubts.set(key, { claimer: back.from, by: back.to, untilMs: back.atMs + DOUBT_MS });
   }
 
   /**

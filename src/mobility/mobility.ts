@@ -328,7 +328,7 @@ export class Mobility {
       const isByHolder = from === router || from === this.#context.gndt.homeOf(vnet, ip);
       this.#context.counters.count('records_beaten');
       if (this.#context.isFixed(vnet, ip)) this.#reassertion.above(beaten, true);
-      else this.#migration.beatenElsewhere(beaten, isByHolder);
+      else this.#migration.beatenElsewhere(beaten, isByHolder, from);
     }
   }
 

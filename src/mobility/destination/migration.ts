@@ -39,6 +39,13 @@ export interface MigrationParts {
   readonly reassertion: Reassertion;
 }
 
+interface Beaten {
+  readonly isByHolder: boolean;
+  /** Whose record beats it, if that is known and says more than that it had the node. */
+  readonly against: RouterId | undefined;
+  readonly toldBy: RouterId;
+}
+
 export class Migration {
   readonly #context: Context;
   readonly #parts: MigrationParts;
@@ -89,10 +96,14 @@ export class Migration {
    * An own record is beaten at another router by one that is not known here: is the node really on this LAN? It is served
    * on while it is asked: it was seen here a moment ago.
    */
-  beatenElsewhere({ vnet, ip, seq, router }: StaleMessage['records'][number], isByHolder: boolean): void {
+  beatenElsewhere(
+    { vnet, ip, seq, router }: StaleMessage['records'][number],
+    isByHolder: boolean,
+    toldBy: RouterId,
+  ): void {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self || record.seq > seq) return;
-    this.#beaten(record, seq, { isByHolder, against: router });
+    this.#beaten(record, seq, { isByHolder, against: router, toldBy });
   }
 
   /** Tells all routers that an own node is here, against the claim of one that was contradicted before. */
@@ -366,7 +377,9 @@ export class Migration {
           move.judge('refused', 'stale');
           const isByHolder =
             by === move.start.from || by === this.#context.gndt.homeOf(record.vnet, record.ip);
-          this.#beaten(record, result.seq, { isByHolder, against: result.router });
+          // The router that had it may only have raised its number.
+          const against = result.router === move.start.from ? undefined : result.router;
+          this.#beaten(record, result.seq, { isByHolder, against, toldBy: by });
         } else this.#refused(by, candidate, record, result, move);
       }
     }
@@ -376,7 +389,7 @@ export class Migration {
   #beaten(
     record: NodeRecord,
     seq: number,
-    { isByHolder, against }: { readonly isByHolder: boolean; readonly against: RouterId | undefined },
+    { isByHolder, against, toldBy }: Beaten,
   ): void {
     const { vnet, ip, mac } = record;
     this.#heard(vnet, ip, seq);
@@ -391,8 +404,10 @@ export class Migration {
       this.#parts.updates.publish(this.#context.directory.originate(vnet, ip, mac, seq + 1));
       return;
     }
-    const purpose = { for: 'beaten', record, isByHolder, against } as const;
-    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
+    // Who had it before may only have raised its number.
+    const named = against === this.#context.directory.previous(vnet, ip) ? undefined : against;
+    const purpose = { for: 'beaten', record, isByHolder, against: named } as const;
+    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose, toldBy });
   }
 
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
