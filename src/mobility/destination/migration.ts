@@ -264,13 +264,22 @@ export class Migration {
     if (move.verdict !== 'claiming') return;
     const refusal = results?.find((result) => !isAccepted(result));
     if (results !== undefined) move.step(`${refusal === undefined ? 'agreed' : 'refused'}:${by}`);
-    if (refusal === undefined) this.#agreed(candidate, move);
+    if (results === undefined) this.#agreed(candidate, move, by);
+    else if (refusal === undefined) this.#agreed(candidate, move);
     else this.#proposalRefused(by, candidate, refusal, move);
   }
 
-  /** What an earlier proposal, answered late, has brought here meanwhile is not taken again. */
-  #agreed(candidate: Candidate, move: Move): void {
-    const left = candidate.records.filter(({ vnet, ip }) => !this.#context.isHere(vnet, ip));
+  /**
+   * What an earlier proposal, answered late, has brought here meanwhile is not taken again.
+   * @param downHolder has not agreed, but gone down: what it has no more by then is not taken
+   */
+  #agreed(candidate: Candidate, move: Move, downHolder?: RouterId): void {
+    const { directory } = this.#context;
+    const left = candidate.records.filter(
+      ({ vnet, ip }) =>
+        !this.#context.isHere(vnet, ip) &&
+        (downHolder === undefined || directory.get(vnet, ip)?.router === downHolder),
+    );
     if (left.length > 0) this.#take(candidate, left, move);
     else move.judge('accepted');
   }

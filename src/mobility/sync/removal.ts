@@ -39,8 +39,14 @@ export class Removal {
       const { vnet, ip, mac, previous } = record;
       const isHome = gndt.isHome(vnet, ip);
       if (isHome && previous !== undefined) this.#standIn(record);
-      if (!isHome && previous !== self && hwdt.get(vnet, ip) === undefined) continue;
-      addressProbe.ask({ vnet, ip, mac, probes: THOROUGH, purpose: { for: 'deferred' } });
+      const question = { vnet, ip, mac, probes: THOROUGH };
+      if (isHome || (previous !== self && hwdt.get(vnet, ip) !== undefined)) {
+        addressProbe.ask({ ...question, purpose: { for: 'deferred' } });
+      } else if (previous === self) {
+        // It was this router's before: if it answers it is again, as after a loss of state.
+        const own = { vnet, ip, mac, router: self, seq: 1, state: 'here', stamp: 0 } as const;
+        addressProbe.ask({ ...question, purpose: { for: 'returned', record: own } });
+      }
     }
     // They may have been what kept this router from claiming what it had seen.
     deferred.releaseAll();

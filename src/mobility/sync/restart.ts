@@ -60,7 +60,9 @@ export class Restart {
       const recovered = isHere ? { ...record, mac: known.mac, state: known.state } : record;
       const isElsewhere = known?.state === 'here' && !isHere;
       if (!isElsewhere) this.#issue(recovered);
+      const isSeen = this.#context.hwdt.get(vnet, ip)?.mac === recovered.mac;
       if (recovered.state === 'here' && !isFixed) this.#ask(recovered);
+      else if (recovered.state === 'withdrawn' && isSeen) this.#askSeen(recovered);
     }
   }
 
@@ -89,6 +91,11 @@ export class Restart {
     const { vnet, ip, mac } = record;
     const purpose = { for: 'returned', record } as const;
     this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
+  }
+
+  /** It has left, as far as the record says; but it was seen here since. */
+  #askSeen({ vnet, ip, mac }: NodeRecord): void {
+    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose: { for: 'deferred' } });
   }
 
   #withdraw({ vnet, ip, seq }: NodeRecord): void {
