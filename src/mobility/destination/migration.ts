@@ -114,7 +114,10 @@ export class Migration {
     if (own?.router !== self || own.seq >= seq) return;
     const record = directory.originate(vnet, ip, own.mac, seq);
     // A client of a router without a LAN of its vnet.
-    if (lan === undefined) return this.#parts.updates.publish(record);
+    if (lan === undefined) {
+      this.#parts.updates.publish(record);
+      return;
+    }
     const detectedMs = clock.nowMs();
     const { mac } = own;
     const seen = { trigger: 'arp', source: 'arp-reply' } as const;
@@ -395,11 +398,7 @@ export class Migration {
     if (move.verdict === 'claiming' && by === move.start.from) move.judge('accepted');
   }
 
-  #beaten(
-    record: NodeRecord,
-    seq: number,
-    { isByHolder, against, toldBy }: Beaten,
-  ): void {
+  #beaten(record: NodeRecord, seq: number, { isByHolder, against, toldBy }: Beaten): void {
     const { vnet, ip, mac } = record;
     this.#heard(vnet, ip, seq);
     if (!this.#context.isHere(vnet, ip)) return;
