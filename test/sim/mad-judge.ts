@@ -1,11 +1,14 @@
 /** What must hold at every moment of a history in which one router lies; see mad-histories.ts. Throws what does not. */
 import assert from 'node:assert/strict';
+import type { Ip } from '../../src/net/ip.js';
+import { formatMac } from '../../src/net/mac.js';
 import type { DirectoryChange } from '../../src/tables/directory.js';
 import { RouteKind } from '../../src/tables/forwarding/route.js';
-import type { MobilityConfig, NodeRecord } from '../../src/tables/model.js';
+import type { MobilityConfig, NodeRecord, VnetId } from '../../src/tables/model.js';
 import type { SimSite } from '../support/sim-lan-site.js';
 import { BLUE } from '../support/sim-lan-world.js';
 import type { Subject } from './mad-lies.js';
+import { inWords } from './mad-watch.js';
 import { MAD, type MadWorld } from './mad-world.js';
 
 /** A mad router's (`limits.nodesPerRouter`, see mad-histories) and all others'. */
@@ -137,42 +140,43 @@ export class MadJudge {
     }
   }
 
-  #changed(site: SimSite, change: DirectoryChange): void {
-    const { vnet, ip } = change.after;
-    // A listener before this one may have changed it again; what is forgotten is told as withdrawn.
-    const current = site.directory.get(vnet, ip);
-    const after = current ?? change.after;
-    const isMads = current?.router === MAD && !site.gndt.mayClaim(BLUE, ip, MAD);
+  /** What is made right again in the same turn harms nobody. */
+  #changed(site: SimSite, { after: { vnet, ip } }: DirectoryChange): void {
+    const subject = this.#byAddress.get(ip.key);
+    const resting = subject && this.#resting.get(subject);
+    const isRight = subject && resting && isTrue(site.directory.get(vnet, ip), subject, resting.at);
+    if (isRight === true && resting?.diverted.size === 0) return;
+    this.#all.world.clock.after('judge', 0, () => this.#look(site, vnet, ip));
+  }
+
+  #look(site: SimSite, vnet: VnetId, ip: Ip): void {
+    const record = site.directory.get(vnet, ip);
+    const isMads = record?.router === MAD && !site.gndt.mayClaim(vnet, ip, MAD);
     assert(!isMads, `${site.id} has ${ip.key} at ${MAD}, which may not have it`);
     const subject = this.#byAddress.get(ip.key);
     const resting = subject && this.#resting.get(subject);
     if (subject === undefined || resting === undefined || vnet !== BLUE) return;
     const key = `${site.id} ${ip.key}`;
-    if (isTrue(after, subject, resting.at)) {
-      resting.diverted.delete(key);
-    } else if (!resting.diverted.has(key)) {
-      this.#divert(site, after, subject, resting);
-    }
+    if (isTrue(record, subject, resting.at)) resting.diverted.delete(key);
+    else if (!resting.diverted.has(key)) this.#divert(site, ip, subject, resting);
   }
 
   /** A lie is believed. May it be? */
-  #divert(site: SimSite, after: NodeRecord, subject: Subject, resting: Resting): void {
+  #divert(site: SimSite, ip: Ip, subject: Subject, resting: Resting): void {
     const { clock } = this.#all.world;
     const { verify, diversionMs, onlyOnce } = this.#options;
-    const { ip } = after;
     const key = `${site.id} ${ip.key}`;
-    const frozen = after.frozen === true ? ', frozen' : '';
-    const what = `${subject.name} rests at ${resting.at.id}; ${site.id} has ${ip.key} at ${after.router}: ${after.state}, seq ${after.seq}${frozen}`;
+    const seen = (): NodeRecord | undefined => site.directory.get(BLUE, ip);
+    const what = `${subject.name} (${formatMac(subject.mac)}) rests at ${resting.at.id}; ${site.id} has ${ip.key} at ${inWords(seen())}`;
     assert(verify === 'optimistic' && !this.isProtected(subject), what);
-    assert(after.router !== resting.at.id || after.mac !== subject.mac || frozen === '', what);
+    assert(seen()?.router !== resting.at.id || seen()?.frozen !== true, what);
     assert(!onlyOnce || !resting.everDiverted.has(key), `again: ${what}`);
     this.diversions++;
     resting.diverted.add(key);
     resting.everDiverted.add(key);
     clock.after('judge', diversionMs, () => {
       if (this.#resting.get(subject) !== resting || !resting.diverted.has(key)) return;
-      const record = site.directory.get(BLUE, ip);
-      assert(isTrue(record, subject, resting.at), `${what}; ${diversionMs} ms later at ${record?.router}`);
+      assert(isTrue(seen(), subject, resting.at), `${what}; ${diversionMs} ms later at ${inWords(seen())}`);
     });
   }
 

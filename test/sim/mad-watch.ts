@@ -1,5 +1,6 @@
 /** What honest routers' directories say of nodes that are where they are, whatever is said elsewhere. */
 import assert from 'node:assert/strict';
+import { formatMac } from '../../src/net/mac.js';
 import type { DirectoryChange } from '../../src/tables/directory.js';
 import type { NodeRecord } from '../../src/tables/model.js';
 import type { SimHost } from '../support/sim-lan-host.js';
@@ -14,8 +15,8 @@ export function isTrueOf(record: NodeRecord | undefined, node: SimHost, at: SimS
 
 export function inWords(record: NodeRecord | undefined): string {
   if (record === undefined) return 'nothing';
-  const { router, state, seq, frozen } = record;
-  return `${router} ${state}${frozen === true ? ' frozen' : ''} seq ${seq}`;
+  const { router, state, seq, frozen, mac } = record;
+  return `${router} (${formatMac(mac)}), ${state}${frozen === true ? ', frozen' : ''}, seq ${seq}`;
 }
 
 /** Notes every change, at any honest router, by which a node would not be where it is any more. */
