@@ -51,6 +51,8 @@ export const statistics = {
 export interface HistoryOptions {
   /** False: the mad router is honest, for once. */
   readonly lies: boolean;
+  /** Shown the world before anything happens in it. */
+  readonly onWorld?: (all: MadWorld) => void;
 }
 
 /** Throws what was wrong with it, and the last that the mad router had said by then. */
@@ -82,12 +84,12 @@ class MadHistory {
   /** Moved before the move before had settled: what nobody verifies then may be wrong until the node speaks again. */
   readonly #crossed = new Set<SimHost>();
   /** The same at any time: claims that crossed each other were contradicted, and who made them is refused for a while. */
-  readonly #everCrossed = new Set<SimHost>();
+  readonly #everCrossed = new Set<Subject>();
   /** Since when all honest routers run and hear each other; undefined while they do not. */
   #wholeSinceMs: number | undefined;
   #isDiskLost = false;
 
-  constructor(seed: number, { lies }: HistoryOptions) {
+  constructor(seed: number, { lies, onWorld }: HistoryOptions) {
     this.#random = randomOf(seed);
     this.#isFaulty = this.#chance(0.4);
     this.#verify = this.#pick(['optimistic', 'optimistic', 'strict', 'strict', 'off']);
@@ -109,24 +111,16 @@ class MadHistory {
     });
     this.#nodes = this.#all.nodes();
     const liar = new Liar(this.#all, this.#random);
-    const [first] = this.#all.honest;
-    assert(first);
-    const still = (subject: Subject): readonly [Subject, SimSite] => {
-      const site = this.#all.honest.find(({ id, name }) => id === subject.name || name === subject.name);
-      return [
-        subject,
-        site ?? (subject.name === 'client' ? first : this.#all.world.site(Number(subject.name[2]))),
-      ];
-    };
     this.#fixed = [
       ...liar.machines.filter(({ name }) => name.startsWith('gw')),
       ...liar.others.filter(({ name }) => name.startsWith('vr-') || name === 'client'),
-    ].map(still);
+    ].map((subject): readonly [Subject, SimSite] => [subject, this.#all.siteOfFixed(subject.name)]);
     this.#judge = new MadJudge(this.#all, [...this.#nodes, ...this.#fixed.map(([subject]) => subject)], {
       verify: this.#verify,
-      diversionMs: this.#loss > 0 ? BUDGET_MS : DIVERSION_MS,
+      diversionMs: this.#loss > 0 ? DIGEST_MS : DIVERSION_MS,
       onlyOnce: this.#loss === 0,
     });
+    onWorld?.(this.#all);
     if (lies) this.#campaigns = new Campaigns(this.#all, this.#random, liar);
   }
 
@@ -278,25 +272,23 @@ class MadHistory {
     };
     for (const node of this.#nodes) {
       const at = this.#all.world.siteOf(node);
-      const isDoubtful =
-        (this.#verify === 'off' && this.#crossed.has(node)) || this.#isHonestSuppressed(node);
+      const isDoubtful = this.#verify === 'off' && this.#crossed.has(node);
       if (at !== undefined && !isDoubtful) rests(node, at, this.#movedMs.get(node) ?? 0);
     }
     for (const [subject, at] of this.#fixed) rests(subject, at, 0);
   }
 
-  /** Some honest router's claims of it are refused for a while. No lie alone leads to that. */
-  #isHonestSuppressed(node: SimHost): boolean {
-    const is = this.#all.honest.some(({ mobility }) =>
+  /**
+   * Claims of it that crossed one another, or a fault, were contradicted, and an honest router's are refused for a while.
+   * No lie alone leads to that.
+   */
+  #isWaitingFor(node: Subject): boolean {
+    if (!this.#isFaulty && !this.#everCrossed.has(node)) return false;
+    return this.#all.honest.some(({ mobility }) =>
       mobility
         .suppressed()
         .some(({ ip, claimer }) => claimer !== MAD && node.ips.some((own) => own.equals(ip))),
     );
-    assert(
-      !is || this.#isFaulty || this.#everCrossed.has(node),
-      `a claim of ${node.name} is taken for false`,
-    );
-    return is;
   }
 
   /** Unless a lie may be believed, and that is not for long. What crossed a fault may be known later. */
@@ -305,14 +297,14 @@ class MadHistory {
     // What third routers ask, and its answer, may be lost again and again: then the next digest tells them.
     if ((this.#verify === 'off' && isOpen) || this.#loss > 0) return;
     if (this.#isFaulty && Math.min(movedMs, wholeMs) < wholeMs) return;
+    if (this.#isWaitingFor(subject)) return;
     const places = subject.ips.map((ip) => `${ip.key}: ${this.#all.places(ip)}`).join(', ');
     const what = `${subject.name} is at ${at.id} and has not moved, but ${places}`;
     assert(this.#verify === 'optimistic' && isOpen, what);
-    const ms = this.#loss > 0 ? BUDGET_MS : DIVERSION_MS;
     const since = this.#movedMs.get(subject as SimHost);
-    this.#all.world.clock.after('judge', ms, () => {
+    this.#all.world.clock.after('judge', DIVERSION_MS, () => {
       if (this.#wholeSinceMs !== wholeMs || this.#movedMs.get(subject as SimHost) !== since) return;
-      assert(this.#judge.agrees(subject, at), `${what}, ${ms} ms later too`);
+      assert(this.#judge.agrees(subject, at), `${what}, ${DIVERSION_MS} ms later too`);
     });
   }
 
@@ -328,8 +320,9 @@ class MadHistory {
       site.reconfigure(this.#all.gndtWithoutMad(site));
     }
     madSite.crash();
-    const waits = this.#nodes.filter((node) => this.#isHonestSuppressed(node) || this.#isFrozen(node));
-    if (waits.some((node) => this.#isFaulty || this.#everCrossed.has(node))) world.settle(FREEZE_MS);
+    const mayWait = (node: SimHost): boolean => this.#isFaulty || this.#everCrossed.has(node);
+    const waits = (node: SimHost): boolean => this.#isWaitingFor(node) || this.#isFrozen(node);
+    if (this.#nodes.some((node) => mayWait(node) && waits(node))) world.settle(FREEZE_MS);
     // A living machine says something now and then. What was not heard, or lied about unverified, it says aloud.
     for (const host of world.hosts) {
       const [ip] = world.hosts.flatMap(({ ips }) => ips).filter(({ family }) => host.ip.family === family);

@@ -72,6 +72,13 @@ export class MadWorld {
     return this.world.nodes().filter(({ name }) => !name.startsWith(`h${MAD_SITE}`));
   }
 
+  /** Where what never moves is: `gw2`, `vr-b` (a router's own addresses), `client`. */
+  siteOfFixed(name: string): SimSite {
+    const router = name === 'client' ? CLIENT.via : name;
+    const own = this.honest.find(({ id }) => id === router);
+    return own ?? this.world.site(Number(name.slice('gw'.length)));
+  }
+
   /** As all know it. */
   record(ip: Ip): NodeRecord {
     const record = this.madSite.directory.get(BLUE, ip);

@@ -1,13 +1,13 @@
 /**
- * 10,000 histories with a mad router (see mad-histories.ts) in four files, so that two run at a time and none for too long.
- * `VINE_SEED=n` plays one history, `VINE_HISTORIES=n` as many as that in each file.
+ * 10,000 histories with a mad router (see mad-histories.ts) in five files, so that two run at a time and none for too long.
+ * `VINE_SEED=n` plays one history (mad-trace.ts shows what is said in it), `VINE_HISTORIES=n` as many as that in each file.
  */
 import { test } from 'node:test';
 import { playMadHistory, statistics } from './mad-histories.js';
 
-const HISTORIES = 2_500;
+const HISTORIES = 2_000;
 
-/** @param part which of the four, from 0 */
+/** @param part which of the five, from 0 */
 export function testMadHistories(part: number): void {
   test('whatever one router says, no other is harmed, and when it is taken out everything is as it was', (t) => {
     const only = process.env.VINE_SEED;

@@ -63,6 +63,8 @@ export class SimLinkWan {
   readonly #ends = new Map<string, End>();
   readonly #cut = new Set<string>();
   sent = 0;
+  /** Told of every message when it is sent, by a channel or past one. */
+  tap: ((from: RouterId, to: RouterId, message: TableMessage) => void) | undefined;
   /** Payloads that a router's decoder refused: nobody who is honest sends such. */
   readonly refused: { readonly by: RouterId; readonly from: RouterId; readonly why: string }[] = [];
 
@@ -107,6 +109,7 @@ export class SimLinkWan {
   }
 
   send(from: RouterId, to: RouterId, message: TableMessage): void {
+    this.tap?.(from, to, message);
     const link = this.#ends.get(`${from} ${to}`)?.link;
     for (const part of split(message)) if (link?.send(part) === true) this.sent++;
   }
@@ -114,6 +117,7 @@ export class SimLinkWan {
   /** What a router says whose channel is its own: without a window, acknowledged or not. */
   say(from: RouterId, to: RouterId, message: TableMessage): void {
     const { delayMs, jitterMs, loss } = this.#options;
+    this.tap?.(from, to, message);
     if (this.#random() < loss) return;
     this.#clock.after('payload', delayMs + this.#random() * jitterMs, () => {
       const isHeard = this.isWhole(from, to) && this.#ends.get(`${to} ${from}`)?.link.state === 'up';

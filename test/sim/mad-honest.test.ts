@@ -1,0 +1,3 @@
+import { testHonestHistories } from './random-mad-histories.js';
+
+testHonestHistories(400);
