@@ -114,6 +114,10 @@ export class MadJudge {
 
   /** All tables have everything that there is where it is, and nothing besides, but for the mad one's network. */
   checkAll(where: readonly (readonly [Subject, SimSite])[], when: string): void {
+    for (const { id, mobility } of this.#all.honest) {
+      const { length } = mobility.moves();
+      assert(length <= MOST_MOVES, `${id} remembers ${length} moves`);
+    }
     const wrong: string[] = [];
     const known = new Set(where.flatMap(([{ ips }]) => ips.map(({ key }) => key)));
     for (const { id, directory } of this.#all.honest) {
@@ -181,10 +185,9 @@ export class MadJudge {
   }
 
   #checkBounds(): void {
-    for (const { id, directory, hwdt, mobility, timers } of this.#all.honest) {
+    for (const { id, directory, hwdt, timers } of this.#all.honest) {
       assert(directory.size <= MOST_RECORDS, `${id} has ${directory.size} records`);
       assert(hwdt.size <= MOST_RECORDS, `${id} has ${hwdt.size} bindings`);
-      assert(mobility.moves().length <= MOST_MOVES, `${id} remembers ${mobility.moves().length} moves`);
       for (const [name, waiting] of timers) {
         assert(waiting <= MOST_TIMERS, `${id} has ${waiting} timers "${name}"`);
       }
