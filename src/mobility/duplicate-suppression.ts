@@ -26,6 +26,11 @@ const REMEMBERED = 4_096;
 /** Contradicted claimers of one node: with two of them it is frozen, so more are a crowd. */
 const MOST_CLAIMERS = 8;
 
+/** A node that has left is asked for so long; by then who claimed it falsely has been found out. */
+const MOMENT_MS = 1_000;
+/** A node that has moved so often lately may well be frozen where it is. */
+const CREDIBLE_MOVES = 3;
+
 interface Doubt {
   readonly claimer: RouterId;
   readonly by: RouterId;
@@ -144,7 +149,14 @@ export class DuplicateSuppression {
     // Whoever contradicted it, and wherever the node is now.
     if ((this.#aims.get(key)?.claimers.get(by)?.untilMs ?? 0) > nowMs) return false;
     if ((this.#moves.get(key)?.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) < sinceMs) return false;
-    return this.#context.directory.previous(vnet, ip) === by;
+    return this.#context.directory.previous(vnet, ip) === by && !this.#hadItForAMoment(key, by);
+  }
+
+  /** Who has had it for a moment only may have taken it while it was on its way. */
+  #hadItForAMoment(key: string, router: RouterId): boolean {
+    const [came, left] = (this.#moves.get(key) ?? []).slice(-2);
+    if (came === undefined || left === undefined) return false;
+    return came.to === router && left.from === router && left.atMs - came.atMs < MOMENT_MS;
   }
 
   /** Has the router had the node, and lost it to the claimer, who has it no more, all a moment ago? */
@@ -277,7 +289,9 @@ export class DuplicateSuppression {
   #isCredible({ vnet, ip, router }: NodeRecord): boolean {
     if (router === this.#context.self) return true;
     const key = nodeKey(vnet, ip);
-    return this.#recent(key).length > 1 || this.#aims.get(key) !== undefined;
+    const claimers = [...(this.#aims.get(key)?.claimers.keys() ?? [])];
+    const most = Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
+    return this.#recent(key).length >= most || claimers.some((claimer) => claimer !== router);
   }
 
   #begin(record: NodeRecord): void {

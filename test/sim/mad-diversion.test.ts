@@ -69,6 +69,8 @@ interface Lie {
   readonly to: readonly RouterId[];
   readonly asRecords?: true;
   readonly objection?: true;
+  /** The objection is to the router that has the node. */
+  readonly isNamed?: true;
   readonly frozen?: true;
   /** By how much the n-th number is above the one that is known. */
   readonly step?: (n: number) => number;
@@ -78,6 +80,7 @@ const LIES: readonly Lie[] = [
   { what: 'a claim, to all', to: HONEST },
   { what: 'records, to all', to: HONEST, asRecords: true },
   { what: 'an objection, to all', to: HONEST, objection: true },
+  { what: 'an objection to the one that has it, to all', to: HONEST, objection: true, isNamed: true },
   { what: 'a frozen claim, to all', to: HONEST, frozen: true },
   { what: 'a claim, to the router that has the node only', to: ['vr-b'] },
   { what: 'a claim, to a third router only', to: ['vr-c'] },
@@ -85,7 +88,8 @@ const LIES: readonly Lie[] = [
   { what: 'claims with numbers far ahead', to: HONEST, step: (n) => 1 + n * 1_000 },
 ];
 
-function lie(all: MadWorld, node: SimHost, { to, asRecords, objection, frozen, step }: Lie, n: number): void {
+function lie(all: MadWorld, node: SimHost, one: Lie, n: number): void {
+  const { to, asRecords, objection, isNamed, frozen, step } = one;
   const above = step?.(n) ?? 1;
   const records = node.ips.map((ip) =>
     all.lie(ip, { seq: all.record(ip).seq + above, ...(frozen && { frozen }) }),
@@ -93,7 +97,9 @@ function lie(all: MadWorld, node: SimHost, { to, asRecords, objection, frozen, s
   if (asRecords) all.mad.tellAll(to, { type: 'records', records });
   else {
     const move = { vnet: BLUE, mac: node.mac, records, trigger: 'rarp' as const, sinceDetectionUs: 1 };
-    all.mad.tellAll(to, { type: 'claim', claimId: n, moves: [{ ...move, ...(objection && { objection }) }] });
+    const against = isNamed && { against: all.record(node.ip).router };
+    const moves = [{ ...move, ...(objection && { objection, ...against }) }];
+    all.mad.tellAll(to, { type: 'claim', claimId: n, moves });
   }
 }
 

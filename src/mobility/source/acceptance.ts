@@ -215,7 +215,7 @@ export class Acceptance {
     const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
       const isOther = before !== undefined && before.router !== origin.from;
-      const isCrossed = isOther && this.#isCrossed(origin, before);
+      const isCrossed = isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject);
       const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
       if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
       else if (before !== undefined) confirmation.displaced(before, record);
@@ -228,8 +228,12 @@ export class Acceptance {
   }
 
   /** Does the record by which an own node is lost not know of the own claim? Then there is no contradiction in it. */
-  #isCrossed({ from, isObjection, against }: Origin, { vnet, ip, router }: NodeRecord): boolean {
-    if (isObjection && against !== router) return true;
+  #isCrossed(
+    { from, isObjection, against }: Origin,
+    { vnet, ip, router }: NodeRecord,
+    mayObject: boolean,
+  ): boolean {
+    if (isObjection) return mayObject && against !== router;
     return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
   }
 

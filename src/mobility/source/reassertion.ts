@@ -41,13 +41,16 @@ export class Reassertion {
     const { directory, self } = this.#context;
     const { vnet, ip, seq, router } = refused;
     const own = directory.here(vnet, ip);
-    if (own?.router !== self || router === self || !isHigher(refused, own)) return;
+    if (own?.router !== self) return;
+    // Its own, from before it lost its state, may be just as high.
+    if (router === self ? seq < own.seq : !isHigher(refused, own)) return;
     if (!this.#authority.isWithinReach(refused)) return;
     if (!this.#limit.allow(nodeKey(vnet, ip))) {
       this.#later({ refused, isObjection });
       return;
     }
-    if (isObjection) this.#context.follow({ do: 'object', vnet, ip, seq: seq + 1, against: router });
+    if (isObjection && router !== self)
+      this.#context.follow({ do: 'object', vnet, ip, seq: seq + 1, against: router });
     else this.#updates.publish(directory.originate(vnet, ip, own.mac, seq + 1));
   }
 

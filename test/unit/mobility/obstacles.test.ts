@@ -14,7 +14,9 @@ function answers(harness: Harness, address: string): void {
 
 function claimed(harness: Harness, by: string, record: NodeRecord, objection = false): void {
   const move = { vnet: BLUE, mac: record.mac, records: [record], trigger: 'rarp' as const };
-  const moves = [{ ...move, sinceDetectionUs: 1, ...(objection ? { objection: true as const } : {}) }];
+  const moves = [
+    { ...move, sinceDetectionUs: 1, ...(objection ? { objection: true as const, against: 'vr-b' } : {}) },
+  ];
   harness.mobility.message(by, { type: 'claim', claimId: 7, moves });
 }
 
@@ -39,12 +41,22 @@ describe('a node that answers where it was', () => {
   test('is not claimed back from a freeze at a third router, which would not give it', () => {
     const harness = home();
     claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
-    claimed(harness, 'vr-c', { ...recordOf(HOME, NODE_MAC, 'vr-c', 3), frozen: true });
+    claimed(harness, 'vr-c', recordOf(HOME, NODE_MAC, 'vr-c', 3));
+    claimed(harness, 'vr-a', { ...recordOf(HOME, NODE_MAC, 'vr-a', 4), frozen: true });
     harness.take();
     answers(harness, HOME);
     assert.deepEqual(harness.takeMessages('claim'), []);
-    assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-c');
+    assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-a');
     assert(!harness.eventNames().includes('move_undone'));
+  });
+
+  test('is claimed back from a freeze for which there was no reason', () => {
+    const harness = home();
+    claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
+    claimed(harness, 'vr-c', { ...recordOf(HOME, NODE_MAC, 'vr-c', 3), frozen: true });
+    harness.take();
+    answers(harness, HOME);
+    assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b');
   });
 
   test('is claimed back from the router whose claim froze it', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Prefix } from '../../../src/net/prefix.js';
 import type { TableMessage } from '../../../src/protocol/table-message.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
 import {
   advertisementOf,
   arpOf,
@@ -412,4 +413,27 @@ test('after stop nothing is sent', () => {
   harness.take();
   harness.clock.advance(100_000);
   assert.deepEqual(harness.take(), []);
+});
+
+describe('records that another router gives back', () => {
+  const HERE = '10.2.0.9';
+  const returned = (change: Partial<NodeRecord>): Harness => {
+    const harness = new Harness();
+    harness.see(arpOf(HERE, NODE_MAC));
+    harness.mobility.message('vr-a', { type: 'digest', highestStamp: 1, count: 1, hash: 1 });
+    const records = [{ ...recordOf(HERE, NODE_MAC, 'vr-b', 7), ...change }];
+    harness.mobility.message('vr-a', { type: 'returned', records });
+    return harness;
+  };
+
+  for (const change of [{ mac: OTHER_MAC }, { state: 'withdrawn' }] as const) {
+    test(`say only a number of a node that is here: ${Object.keys(change)[0]}`, () => {
+      const harness = returned(change);
+      const record = harness.directory.here(BLUE, ip(HERE));
+      assert.deepEqual([record?.mac, record?.seq], [NODE_MAC, 7]);
+      harness.see({ ...arpOf(HERE, NODE_MAC, '0.0.0.0', 2), ethernetDestination: VR_MAC });
+      harness.clock.advance(2_000);
+      assert.equal(harness.directory.here(BLUE, ip(HERE))?.mac, NODE_MAC);
+    });
+  }
 });

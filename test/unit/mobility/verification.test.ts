@@ -33,7 +33,7 @@ function claimed(harness: Harness, by: string, records: readonly NodeRecord[], o
   const [first] = records;
   assert(first);
   const move = { vnet: BLUE, mac: first.mac, records, trigger: 'rarp' as const, sinceDetectionUs: 200 };
-  const moves = [objection ? { ...move, objection: true as const } : move];
+  const moves = [objection ? { ...move, objection: true as const, against: 'vr-b' } : move];
   harness.mobility.message(by, { type: 'claim', claimId: 7, moves });
 }
 
@@ -462,4 +462,21 @@ describe('dampening', () => {
     const record = harness.directory.here(BLUE, ip(AWAY));
     assert.deepEqual([record?.router, record?.frozen], ['vr-b', undefined]);
   });
+});
+
+test('an objection contradicts nobody but the router that it names', () => {
+  for (const against of ['vr-c', 'vr-b']) {
+    const harness = new Harness();
+    harness.known(AWAY, NODE_MAC, 'vr-a');
+    harness.see(rarpOf(NODE_MAC));
+    harness.clock.advance(30);
+    const records = [recordOf(AWAY, NODE_MAC, 'vr-a', 3)];
+    const move = { vnet: BLUE, mac: NODE_MAC, records, trigger: 'arp' as const, sinceDetectionUs: 1 };
+    const moves = [{ ...move, objection: true as const, against }];
+    harness.mobility.message('vr-a', { type: 'claim', claimId: 7, moves });
+    assert.equal(harness.mobility.suppressed().length, against === 'vr-b' ? 1 : 0, against);
+    answers(harness, AWAY);
+    const isClaimedAgain = harness.directory.here(BLUE, ip(AWAY))?.router === 'vr-b';
+    assert.equal(isClaimedAgain, against !== 'vr-b', against);
+  }
 });

@@ -174,6 +174,7 @@ describe('split', () => {
         trigger: 'rarp',
         sinceDetectionUs: 2 ** 32 - 1,
         objection: true,
+        against: router,
       };
     });
     const message: TableMessage = { type: 'claim', claimId: 0x7fff_ffff, moves };
@@ -204,8 +205,9 @@ describe('split', () => {
           trigger: 'rarp',
           sinceDetectionUs,
           objection: true,
+          against: router,
         };
-        const result = { vnet, ip, verdict: 'refused', reason: 'stale', seq } as const;
+        const result = { vnet, ip, verdict: 'refused', reason: 'stale', seq, router } as const;
         const holds = (bytes: number, body: TableMessage): void => {
           const head = {
             id: 2 ** 53 - 1,

@@ -67,6 +67,15 @@ export const SAMPLES: readonly ControlMessage[] = [
         trigger: 'rarp',
         sinceDetectionUs: 412,
       },
+      {
+        vnet: 1,
+        mac: mac('52:54:00:00:00:09'),
+        records: [record(9)],
+        trigger: 'arp',
+        sinceDetectionUs: 0,
+        objection: true,
+        against: 'vr-c',
+      },
     ],
   },
   {
@@ -75,6 +84,7 @@ export const SAMPLES: readonly ControlMessage[] = [
     results: [
       { vnet: 1, ip: Ip.of('10.1.0.9'), verdict: 'accepted', reason: '', seq: 1 },
       { vnet: 1, ip: Ip.of('fd00::9'), verdict: 'objection', reason: 'node-answers-here', seq: 2 },
+      { vnet: 1, ip: Ip.of('fd00::a'), verdict: 'refused', reason: 'stale', seq: 3, router: 'vr-c' },
     ],
   },
   { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('10.1.0.0/24') },
