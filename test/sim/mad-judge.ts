@@ -26,6 +26,8 @@ interface Resting {
 }
 
 export interface JudgeOptions {
+  /** Between two places, or so short a time at the new one that the old one may be about to agree to a claim. */
+  readonly isOnItsWay: (subject: Subject) => boolean;
   readonly verify: MobilityConfig['verify'];
   /** For how long a lie may be believed where it may be. */
   readonly diversionMs: number;
@@ -37,6 +39,7 @@ export class MadJudge {
   readonly #all: MadWorld;
   readonly #options: JudgeOptions;
   readonly #resting = new Map<Subject, Resting>();
+  readonly #stolen = new Set<Subject>();
   readonly #byAddress = new Map<string, Subject>();
   diversions = 0;
 
@@ -54,7 +57,17 @@ export class MadJudge {
   /** All honest routers have it where it is. From now on they keep it there, or fail. */
   rest(subject: Subject, at: SimSite): void {
     if (this.#options.verify === 'off' && !this.isProtected(subject)) return;
+    this.#stolen.delete(subject);
     this.#resting.set(subject, { at, diverted: new Set(), everDiverted: new Set() });
+  }
+
+  /**
+   * Was it believed to be at the mad router when it was on its way, and answered nowhere? `strict` promises that for a node
+   * "while it answers at home" only (trust.md). The mad router then has it, as far as anybody can tell, until it is taken
+   * out: whoever claims it asks the mad one.
+   */
+  isStolen(subject: Subject): boolean {
+    return this.#stolen.has(subject);
   }
 
   /** It moves, or speaks elsewhere. */
@@ -155,6 +168,9 @@ export class MadJudge {
 
   #look(site: SimSite, vnet: VnetId, ip: Ip): void {
     const record = site.directory.get(vnet, ip);
+    const taken = this.#byAddress.get(ip.key);
+    if (taken !== undefined && record?.router === MAD && this.#options.isOnItsWay(taken))
+      this.#stolen.add(taken);
     const isMads = record?.router === MAD && !site.gndt.mayClaim(vnet, ip, MAD);
     assert(!isMads, `${site.id} has ${ip.key} at ${MAD}, which may not have it`);
     const subject = this.#byAddress.get(ip.key);
