@@ -28,7 +28,7 @@ class Scene {
     this.#all = new MadWorld({ verify, hostsPerSite: [1, 1, 0, 1], seed: random.word() >>> 0 });
     const uniform = (): number => (random.word() >>> 0) / 2 ** 32;
     this.#liar = new Liar(this.#all, uniform);
-    const options = { verify, diversionMs: DIVERSION_MS, onlyOnce: true };
+    const options = { verify, diversionMs: DIVERSION_MS, onlyOnce: true, isOnItsWay: () => false };
     this.#judge = new MadJudge(this.#all, this.#all.nodes(), options);
     for (const node of this.#all.nodes()) {
       const at = this.#all.world.siteOf(node);
