@@ -307,7 +307,7 @@ class MadHistory {
     // What third routers ask, and its answer, may be lost again and again: then the next digest tells them.
     if ((this.#verify === 'off' && isOpen) || this.#loss > 0) return;
     if (this.#isFaulty && Math.min(movedMs, wholeMs) < wholeMs) return;
-    if (this.#isWaitingFor(subject)) return;
+    if (this.#isWaitingFor(subject) || this.#isStolenInTransit(subject)) return;
     const places = subject.ips.map((ip) => `${ip.key}: ${this.#all.places(ip)}`).join(', ');
     const what = `${subject.name} is at ${at.id} and has not moved, but ${places}`;
     assert(this.#verify === 'optimistic' && isOpen, what);
@@ -316,6 +316,12 @@ class MadHistory {
       if (this.#wholeSinceMs !== wholeMs || this.#movedMs.get(subject as SimHost) !== since) return;
       assert(this.#judge.agrees(subject, at), `${what}, ${DIVERSION_MS} ms later too`);
     });
+  }
+
+  /** Strict: who asks for a node that is between two places gets no answer from it, and then the mad router has the word. */
+  #isStolenInTransit(subject: Subject): boolean {
+    if (this.#verify !== 'strict' || !this.#movedMs.has(subject as SimHost)) return false;
+    return subject.ips.some((ip) => this.#all.places(ip).includes(MAD));
   }
 
   /** The network is whole again; the mad router goes, and everything is as it was. */
