@@ -338,7 +338,8 @@ class MadHistory {
     madSite.crash();
     const mayWait = (node: SimHost): boolean => this.#isFaulty || this.#everCrossed.has(node);
     const waits = (node: SimHost): boolean => this.#isWaitingFor(node) || this.#isFrozen(node);
-    if (this.#nodes.some((node) => mayWait(node) && waits(node))) world.settle(FREEZE_MS);
+    const hasWaited = this.#nodes.some((node) => mayWait(node) && waits(node)) || this.#chance(0.1);
+    if (hasWaited) world.settle(FREEZE_MS);
     // A living machine says something now and then. What was not heard, or lied about unverified, it says aloud.
     for (const host of world.hosts) {
       const [ip] = world.hosts.flatMap(({ ips }) => ips).filter(({ family }) => host.ip.family === family);
@@ -348,7 +349,8 @@ class MadHistory {
     if (this.#isDiskLost) this.#remembered();
     world.settle(AS_IT_WAS_MS);
     this.#checkAll('60 s after it was taken out');
-    for (const node of this.#nodes) {
+    // Where claims have crossed, an honest router's may be refused for a while when the node comes to a place again.
+    for (const node of this.#nodes.filter((one) => hasWaited || !mayWait(one))) {
       this.#moveTo(node, this.#pick(honest.filter((site) => site !== world.siteOf(node))));
       world.settle(this.#pick([1, 100]));
     }
