@@ -171,8 +171,14 @@ export class AddressProbe {
     this.#follow(running, undefined);
   }
 
+  /**
+   * A departure's answer first: it says that another router's word about the node is false. An objection that went first
+   * would have the node back here, and nobody would hear of the contradiction.
+   */
   #follow({ purposes }: Running, evidence: Evidence | undefined): void {
-    for (const purpose of purposes) this.#context.follow({ do: 'probed', purpose, evidence });
+    const isDeparture = ({ for: why }: ProbePurpose): boolean => why === 'departure';
+    const inOrder = [...purposes.filter(isDeparture), ...purposes.filter((p) => !isDeparture(p))];
+    for (const purpose of inOrder) this.#context.follow({ do: 'probed', purpose, evidence });
   }
 
   #end(key: string): void {

@@ -1,0 +1,3 @@
+import { testMadHistories } from './random-mad-histories.js';
+
+testMadHistories(7);
