@@ -8,10 +8,10 @@ import { Member } from '../lab/member/member.js';
 import { waitFor } from '../lab/wait.js';
 import { cannotRun, withLab } from './support.js';
 
-/** An answer to a question that nobody has asked. */
-const UNASKED: TableMessage = {
+/** That a record is beaten by a number that no router has come to: whether it was told of the record or not. */
+const OUT_OF_REACH: TableMessage = {
   type: 'stale',
-  records: [{ vnet: 1, ip: Ip.of('10.1.0.9'), seq: 1, router: 'vr-b' }],
+  records: [{ vnet: 1, ip: Ip.of('10.1.0.9'), seq: 2 ** 40, router: 'vr-b' }],
 };
 
 test('a member that goes on with what is refused', { skip: cannotRun }, (t) =>
@@ -22,7 +22,7 @@ test('a member that goes on with what is refused', { skip: cannotRun }, (t) =>
     await lab.daemon('b').kill();
     const member = Member.start(lab, 'b');
     await member.waitUp(['a']);
-    await member.flood('a', UNASKED, 200);
+    await member.flood('a', OUT_OF_REACH, 200);
     await waitFor('it misbehaves', async () => (await peer()).misbehaving);
     assert.match(await lab.vinectl('a', ['peers']), /REFUSED.*\nvr-b .*\d+, misbehaving/);
     const findings = await daemon.get<readonly FindingView[]>('/v1/doctor');
