@@ -4,14 +4,15 @@ import { test } from 'node:test';
 import type { EventView, FindingView } from '../../src/control/api.js';
 import { Ip } from '../../src/net/ip.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
+import { MAX_SEQUENCE } from '../../src/tables/record.js';
 import { Member } from '../lab/member/member.js';
 import { waitFor } from '../lab/wait.js';
 import { cannotRun, withLab } from './support.js';
 
-/** That a record is beaten by a number that no router has come to: whether it was told of the record or not. */
+/** That a record is beaten by a number that nobody may say, whether it was told of the record or not. */
 const OUT_OF_REACH: TableMessage = {
   type: 'stale',
-  records: [{ vnet: 1, ip: Ip.of('10.1.0.9'), seq: 2 ** 40, router: 'vr-b' }],
+  records: [{ vnet: 1, ip: Ip.of('10.1.0.9'), seq: MAX_SEQUENCE, router: 'vr-b' }],
 };
 
 test('a member that goes on with what is refused', { skip: cannotRun }, (t) =>
