@@ -277,7 +277,7 @@ export class DuplicateSuppression {
 
   #doubt(key: string, back: Moved): void {
     const taken = this.#moves.get(key)?.at(-2);
-    if (taken === undefined || back.atMs - taken.atMs > OBJECTION_MS) return;
+    if (taken === undefined || back.atMs - taken.atMs > MOMENT_MS) return;
     if (taken.from !== back.to || taken.to !== back.from) return;
     this.#doubts.set(key, { claimer: back.from, by: back.to, untilMs: back.atMs + DOUBT_MS });
   }
