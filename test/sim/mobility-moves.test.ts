@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Announcement, SimWorld } from '../support/sim-lan-world.js';
+import { type Announcement, BLUE, SimWorld } from '../support/sim-lan-world.js';
 
 describe('a node moves from A to B', () => {
   for (const announcement of ['rarp', 'gratuitous', 'both'] as const) {
@@ -138,3 +138,26 @@ for (const largeSubnet of [false, true]) {
     });
   }
 }
+
+describe('a node that moves to and fro, every 1.2 s', () => {
+  test('third routers follow each move one way later, without asking anybody first', () => {
+    const delayMs = 25;
+    const world = new SimWorld({ sites: 3, hostsPerSite: 1, wan: { delayMs } });
+    const node = world.host('h1-1');
+    const third = world.site(3);
+    for (let n = 0; n < 6; n++) {
+      const to = world.site(n % 2 === 0 ? 2 : 1);
+      world.move(node, to, 'rarp');
+      const has = (): boolean => third.directory.here(BLUE, node.ip)?.router === to.id;
+      let claimedMs = 0;
+      while (to.directory.here(BLUE, node.ip)?.router !== to.id && claimedMs++ < 1_000) world.settle(1);
+      let laterMs = 0;
+      while (!has() && laterMs < 1_000) {
+        world.settle(1);
+        laterMs++;
+      }
+      assert(laterMs < 2 * delayMs, `move ${n}: ${laterMs} ms`);
+      world.settle(1_200 - laterMs);
+    }
+  });
+});
