@@ -211,14 +211,13 @@ export class Mobility {
    * dropped for silence, nor are the machine's own addresses.
    */
   nodeGone(vnet: VnetId, ip: Ip): void {
-    const { directory, hwdt, gndt, ports } = this.#context;
+    const { hwdt, gndt, ports } = this.#context;
     if (this.#context.isOwnAddress(vnet, ip) || gndt.clientAt(vnet, ip) !== undefined) return;
     const isVisiting = this.#context.isHere(vnet, ip) && !gndt.isHome(vnet, ip);
     if (isVisiting) return;
     hwdt.forget(vnet, ip);
-    const tombstone = gndt.isHome(vnet, ip) ? directory.withdraw(vnet, ip) : undefined;
+    const tombstone = gndt.isHome(vnet, ip) ? this.#updates.withdraw(vnet, ip) : undefined;
     if (tombstone === undefined) return;
-    this.#updates.publish(tombstone);
     ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
     this.#doWhatFollows();
   }

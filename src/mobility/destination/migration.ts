@@ -155,7 +155,7 @@ export class Migration {
     evidence: Evidence | undefined,
   ): void {
     if (evidence === undefined) {
-      if (isByHolder) this.#withdraw(record);
+      if (isByHolder) this.#parts.updates.withdrawUnchanged(record);
       return;
     }
     const { lan, mac, trigger, source, atMs, isAnswer } = evidence;
@@ -171,7 +171,7 @@ export class Migration {
    */
   contradictionProbed(record: NodeRecord, by: RouterId, evidence: Evidence | undefined): void {
     if (evidence === undefined) {
-      this.#withdraw(record);
+      this.#parts.updates.withdrawUnchanged(record);
       return;
     }
     const { vnet, ip, mac } = record;
@@ -429,7 +429,7 @@ export class Migration {
     if (by !== move.start.from && !isHome) return;
     move.judge('refused', result.reason);
     this.#parts.obstacles.hold(vnet, mac);
-    this.#withdraw(record);
+    this.#parts.updates.withdrawUnchanged(record);
     // It was frozen, or this router's claims of it are refused, without its knowing. When that ends it may have nothing
     // more to say.
     if (result.reason === 'frozen') this.#parts.deferred.remember(seenAs(candidate, record));
@@ -445,13 +445,6 @@ export class Migration {
     if (this.#context.isFixed(vnet, ip)) return;
     const purpose = { for: 'contradiction', record, by } as const;
     this.#parts.addressProbe.ask({ vnet, ip, mac: record.mac, probes: THOROUGH, purpose });
-  }
-
-  #withdraw({ vnet, ip, seq }: NodeRecord): void {
-    const current = this.#context.directory.here(vnet, ip);
-    if (current?.router !== this.#context.self || current.seq !== seq) return;
-    const tombstone = this.#context.directory.withdraw(vnet, ip);
-    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
   }
 }
 

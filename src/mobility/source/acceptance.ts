@@ -265,8 +265,7 @@ export class Acceptance {
     // Its number may have risen meanwhile.
     if (evidence !== undefined || current?.router !== self || current.mac !== mac) return;
     if (this.#context.isFixed(vnet, ip)) return;
-    const tombstone = directory.withdraw(vnet, ip);
-    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
+    this.#parts.updates.withdraw(vnet, ip);
   }
 
   #tellBeaten(from: RouterId, judgements: readonly Judgement[]): void {

@@ -24,8 +24,7 @@ export class ClientAddresses {
     }
     for (const { vnet, ip, mac, state } of directory.of(self)) {
       if (state !== 'here' || !isClientMac(mac) || gndt.ownClientAt(vnet, ip) !== undefined) continue;
-      const tombstone = directory.withdraw(vnet, ip);
-      if (tombstone !== undefined) this.#updates.publish(tombstone);
+      this.#updates.withdraw(vnet, ip);
     }
   }
 }

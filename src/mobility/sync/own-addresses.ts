@@ -26,8 +26,7 @@ export class OwnAddresses {
       if (left.has(ip.key) || this.#context.isOwnAddress(before.vnet, ip)) continue;
       hwdt.forget(before.vnet, ip);
       const own = directory.here(before.vnet, ip);
-      const tombstone = own?.mac === before.mac ? directory.withdraw(before.vnet, ip) : undefined;
-      if (tombstone !== undefined) this.#updates.publish(tombstone);
+      if (own?.mac === before.mac) this.#updates.withdraw(before.vnet, ip);
     }
     this.#publishAll(after);
   }

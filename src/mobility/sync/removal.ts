@@ -61,7 +61,6 @@ export class Removal {
     const { directory } = this.#context;
     if (directory.get(vnet, ip) !== undefined) return;
     directory.originate(vnet, ip, mac, 1);
-    const tombstone = directory.withdraw(vnet, ip);
-    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
+    this.#parts.updates.withdraw(vnet, ip);
   }
 }

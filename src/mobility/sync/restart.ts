@@ -71,7 +71,7 @@ export class Restart {
     const { vnet, ip, mac, seq } = record;
     const { directory, self, hwdt } = this.#context;
     if (evidence === undefined) {
-      this.#withdraw(record);
+      this.#parts.updates.withdrawUnchanged(record);
       return;
     }
     hwdt.learn(evidence.lan.index, vnet, mac, ip, evidence.source);
@@ -96,14 +96,6 @@ export class Restart {
   /** It has left, as far as the record says; but it was seen here since. */
   #askSeen({ vnet, ip, mac }: NodeRecord): void {
     this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose: { for: 'deferred' } });
-  }
-
-  #withdraw({ vnet, ip, seq }: NodeRecord): void {
-    const { directory, self } = this.#context;
-    const current = directory.here(vnet, ip);
-    if (current?.router !== self || current.seq !== seq) return;
-    const tombstone = directory.withdraw(vnet, ip);
-    if (tombstone !== undefined) this.#parts.updates.publish(tombstone);
   }
 }
 

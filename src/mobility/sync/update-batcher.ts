@@ -1,6 +1,7 @@
 /** Own records on their way to the other routers: gathered for a moment, then sent together. */
+import type { Ip } from '../../net/ip.js';
 import { chunks } from '../../tables/chunks.js';
-import type { NodeRecord, RouterId } from '../../tables/model.js';
+import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
 
 /** A burst of changes within this time is one message a peer. */
@@ -35,6 +36,18 @@ export class UpdateBatcher {
   publish(record: NodeRecord): void {
     if (this.#waiting.size === 0) this.#context.timers.after('records', GATHER_MS, () => this.#flush());
     this.#waiting.set(nodeKey(record.vnet, record.ip), record);
+  }
+
+  /** Withdraws an own record of a node that is here, and says so; undefined: there is none. */
+  withdraw(vnet: VnetId, ip: Ip): NodeRecord | undefined {
+    const tombstone = this.#context.directory.withdraw(vnet, ip);
+    if (tombstone !== undefined) this.publish(tombstone);
+    return tombstone;
+  }
+
+  /** The same, unless another record, or one with another number, has taken its place. */
+  withdrawUnchanged({ vnet, ip, seq }: NodeRecord): void {
+    if (this.#context.directory.here(vnet, ip)?.seq === seq) this.withdraw(vnet, ip);
   }
 
   /** Sends records to one router at once, cut into messages. */
