@@ -13,35 +13,16 @@ import type {
   RouterId,
   VnetId,
 } from '../tables/model.js';
-import { AddressProbe } from './address-probe.js';
-import { Authority } from './authority.js';
+import { type MobilityParts, partsOf } from './assembly.js';
 import { Context, type MobilityDependencies } from './context.js';
-import { Arrival } from './destination/arrival.js';
-import { Claims } from './destination/claims.js';
-import { DeferredClaims } from './destination/deferred-claims.js';
-import { Migration } from './destination/migration.js';
-import { Obstacles } from './destination/obstacles.js';
-import { DuplicateSuppression, type Suppressed } from './duplicate-suppression.js';
+import type { Suppressed } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
 import type { FollowUp, ProbePurpose } from './follow-up.js';
-import { Learning } from './learning.js';
-import { isGateway, NetworkNodes } from './neighbours.js';
-import { Pacer } from './pacer.js';
+import { isGateway } from './neighbours.js';
 import type { MoveView } from './ports.js';
-import { Reports } from './reports.js';
-import { Rounds } from './rounds.js';
-import { Acceptance } from './source/acceptance.js';
-import { Departure } from './source/departure.js';
-import { Reassertion } from './source/reassertion.js';
-import { Verification, type Verified } from './source/verification.js';
-import { AntiEntropy } from './sync/anti-entropy.js';
+import type { Verified } from './source/verification.js';
 import { ClientAddresses } from './sync/client-addresses.js';
-import { Confirmation } from './sync/confirmation.js';
 import { OwnAddresses } from './sync/own-addresses.js';
-import { Queries } from './sync/queries.js';
-import { Removal } from './sync/removal.js';
-import { Restart } from './sync/restart.js';
-import { UpdateBatcher } from './sync/update-batcher.js';
 
 /** What is being asked and waited for now; each is bounded. */
 export interface OpenWork {
@@ -64,104 +45,38 @@ export interface OpenWork {
  */
 export class Mobility {
   readonly #context: Context;
-  readonly #nodes: NetworkNodes;
-  readonly #updates: UpdateBatcher;
-  readonly #queries: Queries;
-  readonly #antiEntropy: AntiEntropy;
-  readonly #addressProbe: AddressProbe;
-  readonly #suppression: DuplicateSuppression;
-  readonly #deferred: DeferredClaims;
-  readonly #obstacles: Obstacles;
-  readonly #arrival: Arrival;
-  readonly #migration: Migration;
-  readonly #verification: Verification;
-  readonly #authority: Authority;
-  readonly #acceptance: Acceptance;
-  readonly #reassertion: Reassertion;
-  readonly #removal: Removal;
-  readonly #restart: Restart;
-  readonly #learning: Learning;
+  readonly #parts: MobilityParts;
   #isFollowing = false;
 
   constructor(dependencies: MobilityDependencies) {
-    const context = new Context(dependencies, () => this.#doWhatFollows());
-    const nodes = new NetworkNodes(context.gndt, context.directory);
-    const rounds = new Rounds(context.timers);
-    const pacer = new Pacer(context);
-    const departure = new Departure(context, nodes, rounds, pacer);
-    const updates = new UpdateBatcher(context);
-    const queries = new Queries(context, updates);
-    const arrival = new Arrival(context, nodes, rounds, pacer, queries);
-    const addressProbe = new AddressProbe(context, dependencies.startsLater === true);
-    const suppression = new DuplicateSuppression(context, updates);
-    const deferred = new DeferredClaims(context, addressProbe);
-    const obstacles = new Obstacles(context, suppression, deferred);
-    const claims = new Claims(context);
-    const reports = new Reports(context);
-    const antiEntropy = new AntiEntropy(context, updates);
-    const verification = new Verification(context, addressProbe, queries, suppression);
-    const authority = new Authority(context, { claims, queries, antiEntropy, updates }, suppression);
-    const confirmation = new Confirmation(context, queries);
-    const reassertion = new Reassertion(context, authority, updates);
-    const acceptance = {
-      claims,
-      reassertion,
-      authority,
-      addressProbe,
-      updates,
-      departure,
-      verification,
-      suppression,
-      confirmation,
-      reports,
-    };
-    const destination = { arrival, departure, addressProbe, updates, suppression, deferred };
-    this.#context = context;
-    this.#nodes = nodes;
-    this.#updates = updates;
-    this.#queries = queries;
-    this.#antiEntropy = antiEntropy;
-    this.#addressProbe = addressProbe;
-    this.#suppression = suppression;
-    this.#deferred = deferred;
-    this.#obstacles = obstacles;
-    this.#arrival = arrival;
-    this.#verification = verification;
-    this.#authority = authority;
-    this.#acceptance = new Acceptance(context, acceptance);
-    this.#migration = new Migration(context, { ...destination, claims, obstacles, reports, reassertion });
-    const removal = { addressProbe, antiEntropy, deferred, suppression, updates, verification };
-    this.#reassertion = reassertion;
-    this.#removal = new Removal(context, removal);
-    this.#restart = new Restart(context, { departure, arrival, addressProbe, updates });
-    const migration = this.#migration;
-    this.#learning = new Learning(context, { migration, departure, arrival, addressProbe, queries, updates });
+    this.#context = new Context(dependencies, () => this.#doWhatFollows());
+    this.#parts = partsOf(this.#context, dependencies.startsLater === true);
   }
 
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
   start(): void {
-    const own = new OwnAddresses(this.#context, this.#updates);
+    const own = new OwnAddresses(this.#context, this.#parts.updates);
     own.publish();
     this.#context.lans.subscribe((after, before) => own.readdressed(after, before));
-    this.#addressProbe.start();
-    this.#restart.redirectAll();
-    new ClientAddresses(this.#context, this.#updates).publish();
-    this.#antiEntropy.start();
+    this.#parts.addressProbe.start();
+    this.#parts.restart.redirectAll();
+    new ClientAddresses(this.#context, this.#parts.updates).publish();
+    this.#parts.antiEntropy.start();
     this.#doWhatFollows();
   }
 
   /** No timer fires and no frame is sent any more. */
   stop(): void {
     this.#context.timers.stop();
-    this.#addressProbe.stop();
+    this.#parts.addressProbe.stop();
   }
 
   /** GNDT and LNDT have adopted a new configuration, and the forwarding table follows them. */
   reconfigure(config: MobilityConfig, limits?: LimitsConfig): void {
     this.#context.config = config;
     if (limits !== undefined) this.#context.limits = limits;
-    this.#nodes.rebuild();
-    new ClientAddresses(this.#context, this.#updates).publish();
+    this.#parts.nodes.rebuild();
+    new ClientAddresses(this.#context, this.#parts.updates).publish();
     this.#doWhatFollows();
   }
 
@@ -170,7 +85,7 @@ export class Mobility {
     const lan = this.#context.lan(lanIndex);
     if (lan === undefined) return;
     // First: a node that says nothing until its first question is claimed by that question, then answered.
-    this.#learning.frame(lan, frame, capturedAtMs);
+    this.#parts.learning.frame(lan, frame, capturedAtMs);
     this.#doWhatFollows();
     this.#answer(lan, frame);
   }
@@ -178,23 +93,23 @@ export class Mobility {
   /** A control message of another router, whose session is authentic. What it may not say is refused and counted. */
   message(from: RouterId, message: TableMessage): void {
     this.#context.counters.count(`messages_${message.type}`);
-    const admitted = this.#authority.admit(from, message);
+    const admitted = this.#parts.authority.admit(from, message);
     if (admitted !== undefined) this.#handle(from, admitted);
     this.#doWhatFollows();
   }
 
   peerUp(router: RouterId): void {
-    this.#antiEntropy.compareWith(router);
+    this.#parts.antiEntropy.compareWith(router);
   }
 
   peerDown(router: RouterId): void {
-    this.#migration.peerDown(router);
+    this.#parts.migration.peerDown(router);
     this.#doWhatFollows();
   }
 
   /** The data plane has forwarded a packet from peer `to` for a node that is elsewhere. At most one hint a second. */
   redirectHint(to: RouterId, vnet: VnetId, ip: Ip): void {
-    this.#queries.sendRedirect(to, vnet, ip);
+    this.#parts.queries.sendRedirect(to, vnet, ip);
   }
 
   /**
@@ -202,7 +117,7 @@ export class Mobility {
    * @param dropped what `Directory.keepMembers` returned
    */
   membersGone(dropped: readonly SavedRecord[]): void {
-    this.#removal.membersGone(dropped);
+    this.#parts.removal.membersGone(dropped);
     this.#doWhatFollows();
   }
 
@@ -216,7 +131,7 @@ export class Mobility {
     const isVisiting = this.#context.isHere(vnet, ip) && !gndt.isHome(vnet, ip);
     if (isVisiting) return;
     hwdt.forget(vnet, ip);
-    const tombstone = gndt.isHome(vnet, ip) ? this.#updates.withdraw(vnet, ip) : undefined;
+    const tombstone = gndt.isHome(vnet, ip) ? this.#parts.updates.withdraw(vnet, ip) : undefined;
     if (tombstone === undefined) return;
     ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
     this.#doWhatFollows();
@@ -233,7 +148,7 @@ export class Mobility {
     const others = directory
       .byMac(vnet, record.mac)
       .filter((other) => other.router === record.router && !other.ip.equals(ip));
-    const claimed = this.#migration.claim({
+    const claimed = this.#parts.migration.claim({
       lan,
       mac: record.mac,
       records: [record, ...others],
@@ -248,14 +163,14 @@ export class Mobility {
 
   /** Ends the freeze of a node that is here, by an operator's word. A string says why not. */
   unfreeze(vnet: VnetId, ip: Ip): NodeRecord | string {
-    const released = this.#suppression.release(vnet, ip);
+    const released = this.#parts.suppression.release(vnet, ip);
     this.#doWhatFollows();
     return released;
   }
 
   /** Claims of other routers that are refused for a while, because one was contradicted. */
   suppressed(): readonly Suppressed[] {
-    return this.#suppression.suppressed();
+    return this.#parts.suppression.suppressed();
   }
 
   /** The last 1,000 moves, oldest first. */
@@ -271,49 +186,49 @@ export class Mobility {
   /** What is open now; for those who look after bounds. */
   openWork(): OpenWork {
     return {
-      probes: this.#addressProbe.running,
-      questions: this.#queries.open,
-      verifications: this.#verification.pending,
+      probes: this.#parts.addressProbe.running,
+      questions: this.#parts.queries.open,
+      verifications: this.#parts.verification.pending,
     };
   }
 
   #handle(from: RouterId, message: TableMessage): void {
     switch (message.type) {
       case 'records':
-        this.#acceptance.records(from, message.records);
+        this.#parts.acceptance.records(from, message.records);
         break;
       case 'claim':
-        this.#acceptance.claim(from, message);
+        this.#parts.acceptance.claim(from, message);
         break;
       case 'claimResult':
-        this.#migration.result(from, message);
+        this.#parts.migration.result(from, message);
         break;
       case 'stale':
         this.#beaten(from, message.records);
         break;
       case 'digest':
-        this.#antiEntropy.digest(from, message);
+        this.#parts.antiEntropy.digest(from, message);
         break;
       case 'recall':
-        this.#antiEntropy.recall(from);
+        this.#parts.antiEntropy.recall(from);
         break;
       case 'returned':
-        this.#restart.returned(message);
+        this.#parts.restart.returned(message);
         break;
       case 'whoHas':
-        this.#queries.whoHas(from, message);
+        this.#parts.queries.whoHas(from, message);
         break;
       case 'has':
-        this.#queries.has(from, message);
+        this.#parts.queries.has(from, message);
         break;
       case 'nodesOf':
-        this.#queries.answerNodesOf(from, message);
+        this.#parts.queries.answerNodesOf(from, message);
         break;
       case 'nodes':
-        this.#queries.nodes(from, message);
+        this.#parts.queries.nodes(from, message);
         break;
       case 'redirect':
-        this.#queries.redirect(message);
+        this.#parts.queries.redirect(message);
         break;
       default:
         message satisfies never;
@@ -326,8 +241,8 @@ export class Mobility {
       const { vnet, ip, router } = beaten;
       const isByHolder = from === router || from === this.#context.gndt.homeOf(vnet, ip);
       this.#context.counters.count('records_beaten');
-      if (this.#context.isFixed(vnet, ip)) this.#reassertion.above(beaten, true);
-      else this.#migration.beatenElsewhere(beaten, isByHolder, from);
+      if (this.#context.isFixed(vnet, ip)) this.#parts.reassertion.above(beaten, true);
+      else this.#parts.migration.beatenElsewhere(beaten, isByHolder, from);
     }
   }
 
@@ -347,28 +262,28 @@ export class Mobility {
   #follow(followUp: FollowUp): void {
     switch (followUp.do) {
       case 'consider':
-        this.#learning.consider(followUp.evidence);
+        this.#parts.learning.consider(followUp.evidence);
         break;
       case 'probed':
         this.#probed(followUp.purpose, followUp.evidence);
         break;
       case 'release':
-        this.#deferred.release(followUp.vnet, followUp.ip);
+        this.#parts.deferred.release(followUp.vnet, followUp.ip);
         break;
       case 'object':
-        this.#migration.object(followUp);
+        this.#parts.taking.object(followUp);
         break;
       case 'hold':
-        this.#obstacles.hold(followUp.vnet, followUp.mac);
+        this.#parts.obstacles.hold(followUp.vnet, followUp.mac);
         break;
       case 'records':
-        this.#acceptance.records(followUp.from, followUp.records);
+        this.#parts.acceptance.records(followUp.from, followUp.records);
         break;
       case 'confirmed':
-        this.#verified(this.#verification.confirmed(followUp.id, followUp.holder, followUp.word));
+        this.#verified(this.#parts.verification.confirmed(followUp.id, followUp.holder, followUp.word));
         break;
       case 'neighbours':
-        this.#arrival.neighboursTold(followUp.arrived, followUp.network, followUp.nodes);
+        this.#parts.arrival.neighboursTold(followUp.arrived, followUp.network, followUp.nodes);
         break;
       default:
         followUp satisfies never;
@@ -378,31 +293,31 @@ export class Mobility {
   #probed(purpose: ProbePurpose, evidence: Evidence | undefined): void {
     switch (purpose.for) {
       case 'verification':
-        this.#verified(this.#verification.probed(purpose.id, evidence));
+        this.#verified(this.#parts.verification.probed(purpose.id, evidence));
         break;
       case 'departure':
         this.#departureProbed(purpose, evidence);
         break;
       case 'undone':
-        this.#migration.undoneProbed(purpose, evidence);
+        this.#parts.migration.undoneProbed(purpose, evidence);
         break;
       case 'contradiction':
-        this.#migration.contradictionProbed(purpose.record, purpose.by, evidence);
+        this.#parts.migration.contradictionProbed(purpose.record, purpose.by, evidence);
         break;
       case 'native':
-        this.#migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
+        this.#parts.migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
         break;
       case 'beaten':
-        this.#migration.beatenProbed(purpose, evidence);
+        this.#parts.migration.beatenProbed(purpose, evidence);
         break;
       case 'refused':
-        this.#acceptance.refusedProbed(purpose.record, evidence);
+        this.#parts.judge.refusedProbed(purpose.record, evidence);
         break;
       case 'deferred':
-        if (evidence !== undefined) this.#learning.consider(evidence);
+        if (evidence !== undefined) this.#parts.learning.consider(evidence);
         break;
       case 'returned':
-        this.#restart.returnedProbed(purpose.record, evidence);
+        this.#parts.restart.returnedProbed(purpose.record, evidence);
         break;
       default:
         purpose satisfies never;
@@ -410,7 +325,7 @@ export class Mobility {
   }
 
   #verified(verified: Verified | undefined): void {
-    if (verified !== undefined) this.#acceptance.verified(verified);
+    if (verified !== undefined) this.#parts.acceptance.verified(verified);
   }
 
   /** A node that was asked after it had left answers here: it is claimed back. */
@@ -421,9 +336,9 @@ export class Mobility {
     const { record, to } = departed;
     const { directory, journal } = this.#context;
     const wasAtClaimer = directory.get(record.vnet, record.ip)?.router === to;
-    if (!this.#verification.departureProbed(departed, evidence) || evidence === undefined) return;
+    if (!this.#parts.verification.departureProbed(departed, evidence) || evidence === undefined) return;
     const move = wasAtClaimer ? journal.latest(record.vnet, record.mac) : undefined;
-    if (this.#learning.object(evidence, to)) this.#verification.claimedBack(record, to, move);
+    if (this.#parts.learning.object(evidence, to)) this.#parts.verification.claimedBack(record, to, move);
   }
 
   /** Proxy ARP and ND, at once: the kernel's own would wait up to 0.8 s. */

@@ -1,34 +1,29 @@
-/** The destination VR's part of a move: it claims the node, and hears what the others say to that. */
-import { BoundedMap } from '../../net/bounded-map.js';
+/** The destination VR's part of a move: whether it claims the node, and what the others say to that (`Taking` does it). */
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import type { ClaimResultMessage, StaleMessage } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { MAX_SEQUENCE } from '../../tables/record.js';
 import { type AddressProbe, PATIENT, QUICK, THOROUGH } from '../address-probe.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
-import type { FollowUp, ProbePurpose } from '../follow-up.js';
+import type { ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { Reports } from '../reports.js';
-import type { Departure } from '../source/departure.js';
 import type { Reassertion } from '../source/reassertion.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
-import type { Arrival } from './arrival.js';
 import { type Candidate, seenAs } from './candidate.js';
 import type { AnsweredClaim, ClaimResult, Claims, SentClaim } from './claims.js';
 import type { DeferredClaims } from './deferred-claims.js';
 import { HOLD_MS, type Obstacles, STALE_WAIT_MS } from './obstacles.js';
-import { once } from './once.js';
+import type { Taking } from './taking.js';
 
-const KNOWN_SEQUENCES = 4_096;
 /** A router that is up and does not answer a proposal for so long will not. */
 const PROPOSAL_KEPT_MS = 2_000;
 
 export interface MigrationParts {
-  readonly arrival: Arrival;
-  readonly departure: Departure;
+  readonly taking: Taking;
   readonly addressProbe: AddressProbe;
   readonly updates: UpdateBatcher;
   readonly suppression: DuplicateSuppression;
@@ -49,8 +44,6 @@ interface Beaten {
 export class Migration {
   readonly #context: Context;
   readonly #parts: MigrationParts;
-  /** Sequence numbers heard of without a record. */
-  readonly #heardSeq = new BoundedMap<string, number>(KNOWN_SEQUENCES);
   /** Proposals that have not been answered. */
   readonly #proposals = new Set<SentClaim>();
 
@@ -76,7 +69,7 @@ export class Migration {
     if (records.length === 0) return reason;
     const holder = this.#toBeAsked(candidate, records);
     if (holder !== undefined) return this.#propose(candidate, records, holder);
-    return this.#take(candidate, records, this.#begin(candidate, records));
+    return this.#parts.taking.take(candidate, records, this.#parts.taking.begin(candidate, records));
   }
 
   /** The answers of one router to claims, as far as the gate lets them through. */
@@ -104,29 +97,6 @@ export class Migration {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self || record.seq > seq) return;
     this.#beaten(record, seq, { isByHolder, against: router, toldBy });
-  }
-
-  /** Tells all routers that an own node is here, against the claim of one that was contradicted before. */
-  object({ vnet, ip, seq, against }: Extract<FollowUp, { readonly do: 'object' }>): void {
-    const { directory, self, clock, journal } = this.#context;
-    const own = directory.here(vnet, ip);
-    const lan = this.#context.lanOfNode(vnet, ip);
-    if (own?.router !== self || own.seq >= seq) return;
-    const record = directory.originate(vnet, ip, own.mac, seq);
-    // A client of a router without a LAN of its vnet.
-    if (lan === undefined) {
-      this.#parts.updates.publish(record);
-      return;
-    }
-    const detectedMs = clock.nowMs();
-    const { mac } = own;
-    const seen = { trigger: 'arp', source: 'arp-reply' } as const;
-    const objection = { objection: true, against } as const;
-    const candidate: Candidate = { lan, mac, records: [own], ...seen, detectedMs, ...objection };
-    const start = { vnet, mac, ips: [ip], from: undefined, to: self, trigger: seen.trigger, seq };
-    this.#tell(candidate, journal.unlisted({ ...start, role: 'destination', startedMs: detectedMs }), [
-      record,
-    ]);
   }
 
   /** A host of this LAN was asked whether it has the address that the candidate brings. */
@@ -205,7 +175,7 @@ export class Migration {
       this.#parts.reports.notAllowed(record);
       return `the network's mobility.allow does not name ${self}`;
     }
-    if (this.#nextSeq(vnet, ip) > MAX_SEQUENCE) return 'its sequence numbers are at their end';
+    if (this.#parts.taking.nextSeq(vnet, ip) > MAX_SEQUENCE) return 'its sequence numbers are at their end';
     const native = hwdt.get(vnet, ip);
     if (native === undefined || native.silent || native.mac === candidate.mac) return undefined;
     counters.count('moves_in_conflict');
@@ -231,9 +201,9 @@ export class Migration {
   #propose(candidate: Candidate, records: readonly NodeRecord[], holder: RouterId): Move {
     const { directory, counters, timers } = this.#context;
     counters.count('moves_proposed');
-    const move = this.#begin(candidate, records);
+    const move = this.#parts.taking.begin(candidate, records);
     const drafts = records.map(({ vnet, ip }) =>
-      directory.draft(vnet, ip, candidate.mac, this.#nextSeq(vnet, ip)),
+      directory.draft(vnet, ip, candidate.mac, this.#parts.taking.nextSeq(vnet, ip)),
     );
     const proposal: SentClaim = {
       kind: 'proposal',
@@ -283,7 +253,7 @@ export class Migration {
         !this.#context.isHere(vnet, ip) &&
         (downHolder === undefined || directory.get(vnet, ip)?.router === downHolder),
     );
-    if (left.length > 0) this.#take(candidate, left, move);
+    if (left.length > 0) this.#parts.taking.take(candidate, left, move);
     else move.judge('accepted');
   }
 
@@ -293,89 +263,13 @@ export class Migration {
     this.#parts.reports.refusal(by, result, candidate.mac);
     // What beats it is under way; then the node is asked whether it is here.
     const waitMs = reason === 'stale' ? STALE_WAIT_MS : HOLD_MS;
-    if (reason === 'stale') this.#heard(vnet, result.ip, seq);
+    if (reason === 'stale') this.#parts.taking.heard(vnet, result.ip, seq);
     else this.#parts.obstacles.hold(vnet, candidate.mac);
     for (const record of candidate.records) {
       const { ip, router, mac } = record;
       if (mac !== candidate.mac) this.#parts.reports.duplicate(vnet, ip, candidate.mac, router);
       else this.#parts.deferred.rememberFor(seenAs(candidate, record), waitMs);
     }
-  }
-
-  #begin(candidate: Candidate, records: readonly NodeRecord[]): Move {
-    const { lan, mac, trigger, detectedMs } = candidate;
-    const { self, journal } = this.#context;
-    const ips = records.map(({ ip }) => ip);
-    const seq = Math.max(...records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip)));
-    const from = records[0]?.router === self ? undefined : records[0]?.router;
-    const start = { vnet: lan.vnet, mac, ips, from, to: self, trigger, seq, startedMs: detectedMs };
-    const move = journal.begin({ ...start, role: 'destination' });
-    move.step('detected', detectedMs);
-    return move;
-  }
-
-  #take(candidate: Candidate, records: readonly NodeRecord[], move: Move): Move {
-    const { directory, hwdt, ports, burst } = this.#context;
-    const { lan, mac } = candidate;
-    const ips = records.map(({ ip }) => ip);
-    const { suppression } = this.#parts;
-    const bounces = records.some(
-      ({ vnet, ip }) =>
-        suppression.isMoveTooMany(vnet, ip) ||
-        (candidate.objection === true && suppression.isContested(vnet, ip)),
-    );
-    const next = records.map(({ vnet, ip }) => this.#nextSeq(vnet, ip));
-    const claimed = records.map(({ vnet, ip }, i) => {
-      // The binding first, so that the route is complete when the directory changes.
-      hwdt.learn(lan.index, vnet, mac, ip, candidate.source);
-      return directory.originate(vnet, ip, mac, next[i] ?? 1, bounces);
-    });
-    move.step('directory');
-    this.#parts.departure.end(lan.vnet, mac);
-    // One frame does not hold up the claim; all of them would.
-    const tell = once(() => this.#tell(candidate, move, claimed));
-    const redirect = (): void =>
-      this.#parts.arrival.redirect({ lan, mac, ips }, () => {
-        move.step('first_arp');
-        tell();
-      });
-    if (burst.joined()) burst.later(redirect);
-    else redirect();
-    tell();
-    if (bounces) {
-      move.step('frozen');
-      for (const record of claimed) {
-        this.#parts.suppression.alarm(record, move.start.from ?? this.#context.self);
-      }
-    }
-    const { vnet, from, to, seq, trigger } = move.start;
-    ports.event({ event: 'move_claimed', vnet, mac, ips, from, to, seq, trigger });
-    this.#context.counters.count(`moves_claimed_${trigger}`);
-    ports.saveState();
-    return move;
-  }
-
-  #nextSeq(vnet: VnetId, ip: Ip): number {
-    const known = this.#context.directory.get(vnet, ip)?.seq ?? 0;
-    return Math.max(known, this.#heardSeq.get(nodeKey(vnet, ip)) ?? 0) + 1;
-  }
-
-  #heard(vnet: VnetId, ip: Ip, seq: number): void {
-    const key = nodeKey(vnet, ip);
-    this.#heardSeq.set(key, Math.max(seq, this.#heardSeq.get(key) ?? 0));
-  }
-
-  /** To all routers that are up, the one that had the node first. The claim stands when that one agrees or is down. */
-  #tell(candidate: Candidate, move: Move, records: readonly NodeRecord[]): void {
-    const up = this.#context.ports.messenger.upPeers();
-    const { from } = move.start;
-    const first = from !== undefined && up.includes(from) ? from : undefined;
-    const claim: SentClaim = { kind: 'claim', candidate, records, move };
-    for (const peer of first === undefined ? up : [first, ...up.filter((id) => id !== first)]) {
-      this.#parts.claims.send(peer, claim);
-      this.#parts.updates.told(peer, records);
-    }
-    if (first === undefined) move.judge('accepted');
   }
 
   #claimAnswered(claim: SentClaim, by: RouterId, results: readonly ClaimResult[] | undefined): void {
@@ -400,7 +294,7 @@ export class Migration {
 
   #beaten(record: NodeRecord, seq: number, { isByHolder, against, toldBy }: Beaten): void {
     const { vnet, ip, mac } = record;
-    this.#heard(vnet, ip, seq);
+    this.#parts.taking.heard(vnet, ip, seq);
     if (!this.#context.isHere(vnet, ip)) return;
     // It was asked when that router claimed it before.
     if (against !== undefined && this.#parts.suppression.suppressedMs(vnet, ip, against) > 0) {

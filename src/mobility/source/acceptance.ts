@@ -7,38 +7,15 @@ import type {
   StaleMessage,
 } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId } from '../../tables/model.js';
-import { type AddressProbe, PATIENT } from '../address-probe.js';
 import type { Authority } from '../authority.js';
 import type { Context } from '../context.js';
-import type { Claims } from '../destination/claims.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
-import type { Evidence } from '../evidence.js';
 import type { SeenTrigger } from '../ports.js';
 import type { Reports } from '../reports.js';
-import type { Confirmation } from '../sync/confirmation.js';
-import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Departed, Departure } from './departure.js';
+import type { Change, Judge, Judgement } from './judge.js';
 import type { Reassertion } from './reassertion.js';
 import type { Claimed, Doubts, Origin, Verification, Verified } from './verification.js';
-
-/** A record that changed the directory, and the one that it displaced. */
-interface Change {
-  readonly before: NodeRecord | undefined;
-  readonly record: NodeRecord;
-  /** The router that had the node undoes the claim by which another had got it. */
-  readonly isObjection: boolean;
-  /** It undoes the claim of a third one: that of the router that had the node by then has crossed it. */
-  readonly isCrossed: boolean;
-}
-
-interface Judgement {
-  readonly record: NodeRecord;
-  /** Empty: accepted (now, or before). */
-  readonly reason: ClaimReason;
-  /** For `stale`: what beats it. */
-  readonly winner: NodeRecord | undefined;
-  readonly change: Change | undefined;
-}
 
 /** The changes of one node, by one origin: tables are right, and what is urgent has been said. */
 interface NodeChange {
@@ -56,14 +33,11 @@ type Result = ClaimResultMessage['results'][number];
 
 export interface AcceptanceParts {
   readonly authority: Authority;
-  readonly addressProbe: AddressProbe;
-  readonly updates: UpdateBatcher;
+  readonly judge: Judge;
   readonly departure: Departure;
   readonly verification: Verification;
   readonly suppression: DuplicateSuppression;
-  readonly confirmation: Confirmation;
   readonly reports: Reports;
-  readonly claims: Claims;
   readonly reassertion: Reassertion;
 }
 
@@ -98,7 +72,7 @@ export class Acceptance {
     for (const record of records) {
       const { vnet, mac } = record;
       if (!this.#mustWait({ origin, move: { vnet, mac, records: [record] } })) {
-        judgements.push(this.#judge(origin, record));
+        judgements.push(this.#parts.judge.judge(origin, record));
       }
     }
     for (const change of this.#nodesOf(judgements, origin)) this.#report(change);
@@ -134,7 +108,7 @@ export class Acceptance {
   /** All the tables, then ARP for each node, then the answer, and last what can wait until the claimer has it. */
   #accept(claimed: readonly Claimed[]): void {
     const judged = claimed.map(({ move, origin }) => {
-      return { origin, judgements: move.records.map((record) => this.#judge(origin, record)) };
+      return { origin, judgements: move.records.map((record) => this.#parts.judge.judge(origin, record)) };
     });
     // After they were judged: a claim is no ground for an objection that comes with it.
     for (const { move, origin } of claimed) {
@@ -195,77 +169,6 @@ export class Acceptance {
       }
     }
     return { here, there };
-  }
-
-  /** Its doubts, if there were any, are gone. */
-  #judge(origin: Origin, record: NodeRecord): Judgement {
-    const { vnet, ip } = record;
-    const { directory } = this.#context;
-    const { authority, suppression, confirmation } = this.#parts;
-    const door = authority.door(origin.from, record, origin.isObjection);
-    if (door.is === 'shut') {
-      if (door.misconduct !== undefined) authority.misconduct(origin, door.misconduct);
-      const isHeld = door.reason === 'frozen' || door.reason === 'node-answers-here';
-      this.#parts.reassertion.above(record, isHeld || this.#context.isFixed(vnet, ip));
-      if (isHeld) this.#askOwn(record);
-      return { record, reason: door.reason, winner: undefined, change: undefined };
-    }
-    const before = directory.get(vnet, ip);
-    this.#noteObjection(origin, record);
-    const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
-    if (directory.apply(record) === 'applied') {
-      const isOther = before !== undefined && before.router !== origin.from;
-      const isCrossed = isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject);
-      const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
-      if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
-      else if (before !== undefined) confirmation.displaced(before, record);
-      return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };
-    }
-    const winner = directory.get(vnet, ip);
-    // A later record of the same router beats it without contradicting it.
-    const beaten = winner !== undefined && winner.router !== origin.from;
-    return { record, reason: beaten ? 'stale' : '', winner: beaten ? winner : undefined, change: undefined };
-  }
-
-  /** Does the record by which an own node is lost not know of the own claim? Then there is no contradiction in it. */
-  #isCrossed(
-    { from, isObjection, against }: Origin,
-    { vnet, ip, router }: NodeRecord,
-    mayObject: boolean,
-  ): boolean {
-    if (isObjection) return mayObject && against !== router;
-    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
-  }
-
-  /** The objection comes after other records by which the claimer has lost the node already. */
-  #noteObjection({ from, isObjection, against }: Origin, { vnet, ip }: NodeRecord): void {
-    if (!isObjection || against === undefined) return;
-    const { suppression } = this.#parts;
-    if (suppression.wasTaken(vnet, ip, from, against)) suppression.contradicted(vnet, ip, against, from);
-  }
-
-  /** It was refused unasked. Is the node here at all? If not, it is kept from where it is for nothing. */
-  #askOwn(refused: NodeRecord): void {
-    const { vnet, ip } = refused;
-    const own = this.#context.directory.here(vnet, ip);
-    if (own?.router !== this.#context.self || refused.state !== 'here') return;
-    this.#parts.addressProbe.ask({
-      vnet,
-      ip,
-      mac: own.mac,
-      probes: PATIENT,
-      purpose: { for: 'refused', record: own },
-    });
-  }
-
-  /** An own node that another router claims, and that it was not given, was asked. */
-  refusedProbed({ vnet, ip, mac }: NodeRecord, evidence: Evidence | undefined): void {
-    const { directory, self } = this.#context;
-    const current = directory.here(vnet, ip);
-    // Its number may have risen meanwhile.
-    if (evidence !== undefined || current?.router !== self || current.mac !== mac) return;
-    if (this.#context.isFixed(vnet, ip)) return;
-    this.#parts.updates.withdraw(vnet, ip);
   }
 
   #tellBeaten(from: RouterId, judgements: readonly Judgement[]): void {

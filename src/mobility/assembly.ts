@@ -1,0 +1,84 @@
+/** Puts the parts of mobility together, in one direction: each knows only those that are made before it. */
+import { AddressProbe } from './address-probe.js';
+import { Authority } from './authority.js';
+import type { Context } from './context.js';
+import { Arrival } from './destination/arrival.js';
+import { Claims } from './destination/claims.js';
+import { DeferredClaims } from './destination/deferred-claims.js';
+import { Migration } from './destination/migration.js';
+import { Obstacles } from './destination/obstacles.js';
+import { Taking } from './destination/taking.js';
+import { DuplicateSuppression } from './duplicate-suppression.js';
+import { Learning } from './learning.js';
+import { NetworkNodes } from './neighbours.js';
+import { Pacer } from './pacer.js';
+import { Reports } from './reports.js';
+import { Rounds } from './rounds.js';
+import { Acceptance } from './source/acceptance.js';
+import { Departure } from './source/departure.js';
+import { Judge } from './source/judge.js';
+import { Reassertion } from './source/reassertion.js';
+import { Verification } from './source/verification.js';
+import { AntiEntropy } from './sync/anti-entropy.js';
+import { Confirmation } from './sync/confirmation.js';
+import { Queries } from './sync/queries.js';
+import { Removal } from './sync/removal.js';
+import { Restart } from './sync/restart.js';
+import { UpdateBatcher } from './sync/update-batcher.js';
+
+/** Those that `Mobility` speaks to. */
+export interface MobilityParts {
+  readonly nodes: NetworkNodes;
+  readonly updates: UpdateBatcher;
+  readonly queries: Queries;
+  readonly antiEntropy: AntiEntropy;
+  readonly addressProbe: AddressProbe;
+  readonly suppression: DuplicateSuppression;
+  readonly deferred: DeferredClaims;
+  readonly obstacles: Obstacles;
+  readonly arrival: Arrival;
+  readonly taking: Taking;
+  readonly migration: Migration;
+  readonly verification: Verification;
+  readonly authority: Authority;
+  readonly judge: Judge;
+  readonly acceptance: Acceptance;
+  readonly reassertion: Reassertion;
+  readonly removal: Removal;
+  readonly restart: Restart;
+  readonly learning: Learning;
+}
+
+/** @param startsLater the LANs are opened later, and nothing is asked on them before */
+export function partsOf(context: Context, startsLater: boolean): MobilityParts {
+  const nodes = new NetworkNodes(context.gndt, context.directory);
+  const rounds = new Rounds(context.timers);
+  const pacer = new Pacer(context);
+  const departure = new Departure(context, nodes, rounds, pacer);
+  const updates = new UpdateBatcher(context);
+  const queries = new Queries(context, updates);
+  const arrival = new Arrival(context, nodes, rounds, pacer, queries);
+  const addressProbe = new AddressProbe(context, startsLater);
+  const suppression = new DuplicateSuppression(context, updates);
+  const deferred = new DeferredClaims(context, addressProbe);
+  const obstacles = new Obstacles(context, suppression, deferred);
+  const claims = new Claims(context);
+  const reports = new Reports(context);
+  const antiEntropy = new AntiEntropy(context, updates);
+  const verification = new Verification(context, addressProbe, queries, suppression);
+  const authority = new Authority(context, { claims, queries, antiEntropy, updates }, suppression);
+  const confirmation = new Confirmation(context, queries);
+  const reassertion = new Reassertion(context, authority, updates);
+  const taking = new Taking(context, { arrival, departure, updates, suppression, claims });
+  const parts = {
+    ...{ nodes, updates, queries, antiEntropy, addressProbe, suppression, deferred, obstacles, arrival },
+    ...{ departure, claims, reports, verification, authority, confirmation, reassertion, taking },
+  };
+  const judge = new Judge(context, parts);
+  const acceptance = new Acceptance(context, { ...parts, judge });
+  const migration = new Migration(context, parts);
+  const removal = new Removal(context, parts);
+  const restart = new Restart(context, parts);
+  const learning = new Learning(context, { ...parts, migration });
+  return { ...parts, judge, acceptance, migration, removal, restart, learning };
+}
