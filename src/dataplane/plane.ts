@@ -45,6 +45,8 @@ export interface PlaneOptions {
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
   readonly macs: SharedArrayBuffer;
+  readonly activity: WorkerInput['activity'];
+  readonly activityMacs: WorkerInput['activityMacs'];
   readonly selfPeer: number;
   readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
@@ -202,7 +204,8 @@ export class DataPlane {
   }
 
   #shared(): PlaneWorkerOptions['shared'] {
-    const { lans, lanVnets, lanAddresses, table, macs, selfPeer, relays } = this.#options;
+    const { lans, lanVnets, lanAddresses, table, macs, activity, activityMacs, selfPeer, relays } =
+      this.#options;
     return {
       lanVnets,
       tunsFrom: lans.length,
@@ -210,6 +213,8 @@ export class DataPlane {
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
       macs,
+      activity,
+      activityMacs,
       selfPeer,
       relays,
       clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,

@@ -25,6 +25,9 @@ export interface WorkerInput {
   readonly table: SharedArrayBuffer;
   /** The `MacTable` of MACs that the directory places at other VRs. */
   readonly macs: SharedArrayBuffer;
+  /** `NodeActivity`: its counts, and its numbers by MAC. */
+  readonly activity: SharedArrayBuffer;
+  readonly activityMacs: SharedArrayBuffer;
   /** This router's own index among gndt.json's routers. */
   readonly selfPeer: number;
   /** The `RelayTable`. */

@@ -5,7 +5,7 @@
 import { probe } from '../arp/announce.js';
 import type { Timer } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
-import type { Mac } from '../net/mac.js';
+import { BROADCAST_MAC, type Mac } from '../net/mac.js';
 import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
 import type { RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
@@ -18,6 +18,8 @@ export interface Probes {
   readonly deadlineMs: number;
   /** Answers may lead to claims for ever, so the next question waits: see `SPACED`. */
   readonly isSpaced: boolean;
+  /** From this question on everybody on the LAN is asked, not the node's MAC alone. */
+  readonly toAllFrom?: number;
 }
 
 /** 3 probes, 20 ms apart: something waits for the outcome. */
@@ -28,6 +30,13 @@ export const THOROUGH: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isS
 export const ATTENTIVE: Probes = { timesMs: [0, 20, 40], deadlineMs: 1_000, isSpaced: false };
 /** For a node that is served meanwhile. */
 export const PATIENT: Probes = { timesMs: [0, 100, 300], deadlineMs: 1_000, isSpaced: true };
+/** Nobody has said that it has gone: at its MAC, and once by broadcast, for a switch that does not know the MAC any more. */
+export const DOUBTING: Probes = {
+  timesMs: [0, 40, 80, 120],
+  deadlineMs: 200,
+  isSpaced: false,
+  toAllFrom: 3,
+};
 
 /**
  * Two machines with one MAC and address answer at two sites for ever: then no more than one such answer in 5 s. But lies
@@ -148,19 +157,19 @@ export class AddressProbe {
   }
 
   /** From one probe to the next, and to the end: a whole cluster's nodes are asked at once, with one timer each. */
-  #probe(running: Running, fromMs: number, probe: number): void {
+  #probe(running: Running, fromMs: number, question: number): void {
     if (running.ended) return;
     const { timers, clock } = this.#context;
     const { timesMs, deadlineMs } = running.request.probes;
-    const atMs = timesMs[probe];
+    const atMs = timesMs[question];
     const waitMs = fromMs + (atMs ?? deadlineMs) - clock.nowMs();
     if (atMs === undefined) {
       running.timer = timers.after('address probe deadline', waitMs, () => this.#silent(running));
       return;
     }
     const next = (): void => {
-      this.#send(running.request);
-      this.#probe(running, fromMs, probe + 1);
+      this.#send(running.request, question);
+      this.#probe(running, fromMs, question + 1);
     };
     if (waitMs <= 0) next();
     else running.timer = timers.after('address probe', waitMs, next);
@@ -189,10 +198,11 @@ export class AddressProbe {
     this.#running.delete(key);
   }
 
-  /** To the node's MAC only, from no address: a host with strict reverse-path checks answers that too. */
-  #send({ vnet, ip, mac }: ProbeRequest): void {
+  /** To the node's MAC, from no address: a host with strict reverse-path checks answers that too. */
+  #send({ vnet, ip, mac, probes }: ProbeRequest, question: number): void {
+    const to = question >= (probes.toAllFrom ?? Number.POSITIVE_INFINITY) ? BROADCAST_MAC : mac;
     for (const lan of this.#context.lansOf(vnet)) {
-      this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
+      this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, to, undefined));
     }
     this.#context.counters.count('presence_probes');
   }

@@ -12,8 +12,13 @@ import { DuplicateSuppression } from './duplicate-suppression.js';
 import { Learning } from './learning.js';
 import { NetworkNodes } from './neighbours.js';
 import { Pacer } from './pacer.js';
+import type { ActivityView } from './ports.js';
 import { Reports } from './reports.js';
 import { Rounds } from './rounds.js';
+import { Doubt } from './search/doubt.js';
+import { Search } from './search/search.js';
+import { SoughtNodes } from './search/sought.js';
+import { Unheard } from './search/unheard.js';
 import { Acceptance } from './source/acceptance.js';
 import { Departure } from './source/departure.js';
 import { Judge } from './source/judge.js';
@@ -47,10 +52,18 @@ export interface MobilityParts {
   readonly removal: Removal;
   readonly restart: Restart;
   readonly learning: Learning;
+  readonly search: Search;
+  readonly sought: SoughtNodes;
+  readonly doubt: Doubt;
+  readonly unheard: Unheard;
 }
 
 /** @param startsLater the LANs are opened later, and nothing is asked on them before */
-export function partsOf(context: Context, startsLater: boolean): MobilityParts {
+export function partsOf(
+  context: Context,
+  startsLater: boolean,
+  activity: ActivityView | undefined,
+): MobilityParts {
   const nodes = new NetworkNodes(context.gndt, context.directory);
   const rounds = new Rounds(context.timers);
   const pacer = new Pacer(context);
@@ -59,6 +72,10 @@ export function partsOf(context: Context, startsLater: boolean): MobilityParts {
   const queries = new Queries(context, updates);
   const arrival = new Arrival(context, nodes, rounds, pacer, queries);
   const addressProbe = new AddressProbe(context, startsLater);
+  const search = new Search(context, nodes);
+  const sought = new SoughtNodes(context);
+  const unheard = new Unheard(context);
+  const doubt = new Doubt(context, addressProbe, search, activity);
   const suppression = new DuplicateSuppression(context, updates);
   const deferred = new DeferredClaims(context, addressProbe);
   const obstacles = new Obstacles(context, suppression, deferred);
@@ -69,10 +86,11 @@ export function partsOf(context: Context, startsLater: boolean): MobilityParts {
   const authority = new Authority(context, { claims, queries, antiEntropy, updates }, suppression);
   const confirmation = new Confirmation(context, queries);
   const reassertion = new Reassertion(context, authority, updates);
-  const taking = new Taking(context, { arrival, departure, updates, suppression, claims });
+  const taking = new Taking(context, { arrival, departure, updates, suppression, claims, unheard });
   const parts = {
     ...{ nodes, updates, queries, antiEntropy, addressProbe, suppression, deferred, obstacles, arrival },
     ...{ departure, claims, reports, verification, authority, confirmation, reassertion, taking },
+    ...{ search, sought, unheard, doubt },
   };
   const judge = new Judge(context, parts);
   const acceptance = new Acceptance(context, { ...parts, judge });

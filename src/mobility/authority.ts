@@ -8,6 +8,7 @@
  * router may change is `door.ts`.
  */
 import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
@@ -54,7 +55,7 @@ interface Rule<Message> {
     gate: Gate,
     from: RouterId,
     message: Message,
-    refuse: (why: Refusal) => void,
+    refuse: (why: Refusal) => false,
   ) => Message | Refusal;
 }
 
@@ -171,6 +172,16 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       return { ...message, nodes };
     },
   },
+  // Who finds the node claims it, and that passes the door.
+  search: {
+    cost: ({ ips }) => ips.length,
+    budget: { perSecond: 400, burst: 1_600 },
+    admit: (gate, from, message, refuse) => {
+      const { vnet, mac } = message;
+      const ips = message.ips.filter((ip) => mayBeSought(gate.context, from, vnet, mac, ip, refuse));
+      return { ...message, ips };
+    },
+  },
   redirect: {
     cost: () => 1,
     budget: { perSecond: 500, burst: 2_000 },
@@ -209,6 +220,7 @@ export class Authority {
       nodesOf: budget('nodesOf'),
       nodes: budget('nodes'),
       redirect: budget('redirect'),
+      search: budget('search'),
     };
   }
 
@@ -263,4 +275,30 @@ export class Authority {
 
 function isOf(record: NodeRecord, vnet: VnetId, ip: Ip): boolean {
   return record.vnet === vnet && record.ip.equals(ip);
+}
+
+/**
+ * By the router that has its record; of an address that nobody knows, by its home VR, if the machine is here. One that the
+ * directory has elsewhere has moved meanwhile.
+ */
+function mayBeSought(
+  { directory, gndt, self, counters }: Context,
+  from: RouterId,
+  vnet: VnetId,
+  mac: Mac,
+  ip: Ip,
+  refuse: (why: Refusal) => false,
+): boolean {
+  const known = directory.get(vnet, ip);
+  const isUnheard =
+    known === undefined &&
+    gndt.homeOf(vnet, ip) === from &&
+    directory.byMac(vnet, mac).some(({ router }) => router === self);
+  if (!isUnheard && (known?.router !== from || known.mac !== mac)) {
+    const hadIt = known?.router === self || directory.previous(vnet, ip) === from;
+    return known === undefined || hadIt ? false : refuse('not-yours');
+  }
+  if (gndt.mayClaim(vnet, ip, self)) return true;
+  counters.count('searches_not_allowed');
+  return false;
 }

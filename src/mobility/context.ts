@@ -14,7 +14,8 @@ import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import type { FollowUp } from './follow-up.js';
 import { Journal } from './journal.js';
-import type { MobilityPorts } from './ports.js';
+import type { ActivityView, MobilityPorts } from './ports.js';
+import { Missing } from './search/missing.js';
 
 /** The tables, the LANs and the ports, as the router hands them in. */
 export interface MobilityDependencies {
@@ -28,6 +29,8 @@ export interface MobilityDependencies {
   /** How far others can make the tables grow. */
   readonly limits: LimitsConfig;
   readonly growth: Growth;
+  /** Which machines of the LANs are sent packets and send none; without it only questions raise doubt. */
+  readonly activity?: ActivityView;
   /** What is refused of what others say is noted here. */
   readonly conduct?: Conduct;
   /** Frames cannot be sent or seen before `Mobility.start`. */
@@ -56,6 +59,8 @@ export class Context {
   readonly counters = new Counters();
   readonly journal: Journal;
   readonly burst: Burst;
+  /** Own nodes that do not answer. */
+  readonly missing = new Missing();
   /** What follows from the frame, message or timer that is being dealt with; the front door does it. */
   readonly #follows: FollowUp[] = [];
   readonly lans: Lans;

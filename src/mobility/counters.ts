@@ -43,6 +43,18 @@ export const MOBILITY_COUNTERS = {
   moves_not_claimed: 'drop',
   nodes_frozen: 'event',
   nodes_released: 'event',
+  nodes_doubted: 'event',
+  nodes_missing: 'event',
+  nodes_found: 'event',
+  searches: 'event',
+  // The node is searched for when it is wanted again.
+  searches_delayed: 'event',
+  searches_sent: 'event',
+  searches_received: 'event',
+  searches_not_allowed: 'event',
+  searches_refused: 'drop',
+  sought_asked: 'event',
+  unheard_asked: 'event',
 } as const satisfies CounterTable;
 
 /** Named counts. What operators and metrics see has `mobility_` before it; a name that is in no table does not compile. */

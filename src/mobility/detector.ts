@@ -35,7 +35,10 @@ export type Verdict =
 /** What the detector asks of the tables; `Gndt`, `Lndt`, `Directory` and `Context` fit. */
 export interface DetectorView {
   readonly self: RouterId;
-  readonly gndt: { networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined };
+  readonly gndt: {
+    networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined;
+    mayClaim(vnet: VnetId, ip: Ip, router: RouterId): boolean;
+  };
   readonly lndt: { authorises(vnet: VnetId, ip: Ip, mac: Mac | undefined): boolean };
   readonly directory: {
     get(vnet: VnetId, ip: Ip): NodeRecord | undefined;
@@ -101,6 +104,17 @@ function ofUnplaced(
     // Withdrawn elsewhere, or by us as a place it had only visited: caches may still lead there, so it is a move.
     return { verdict: 'move', records: [tombstone] };
   }
-  if (network.router !== view.self) return { verdict: 'unknown-address', ip, home: network.router };
+  if (network.router !== view.self) {
+    // Another address of a machine that is visiting: it follows without a move of its own.
+    const isVisitors = view.directory
+      .byMac(vnet, evidence.mac)
+      .some(
+        (own) => own.router === view.self && view.gndt.networkOf(vnet, own.ip)?.router === network.router,
+      );
+    if (tombstone === undefined && isVisitors && view.gndt.mayClaim(vnet, ip, view.self)) {
+      return { verdict: 'new', ip, seq: 1 };
+    }
+    return { verdict: 'unknown-address', ip, home: network.router };
+  }
   return { verdict: 'unauthorised', ip, pinned: view.lndt.authorises(vnet, ip, undefined) };
 }

@@ -131,7 +131,7 @@ function doorForTombstone(context: Context, record: NodeRecord, known: NodeRecor
 
 /** @param hadIt the sender objects to the claim by which this router has the node, and had the node before */
 function doorToOwn(
-  { gndt, lndt, config }: Context,
+  { gndt, lndt, config, missing }: Context,
   suppression: DuplicateSuppression,
   record: NodeRecord,
   own: NodeRecord,
@@ -142,7 +142,9 @@ function doorToOwn(
     const pin = lndt.entryFor(vnet, Prefix.host(ip))?.mac;
     if (pin !== undefined && pin !== mac) return { is: 'shut', reason: 'not-allowed' };
   }
-  const isStrict = config.verify === 'strict';
+  // It was asked already, and did not answer. Whoever has found it may have it at once.
+  const isMissing = missing.has(vnet, ip, mac);
+  const isStrict = config.verify === 'strict' && !isMissing;
   // Two that froze it at once: the order of records decides, or they would refuse each other for ever.
   const isOrdered = record.frozen === true;
   if (suppression.isFrozen(own) && !hadIt && !isOrdered) return { is: 'shut', reason: 'frozen' };

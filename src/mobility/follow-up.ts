@@ -78,6 +78,8 @@ export type ProbePurpose =
   | { readonly for: 'refused'; readonly record: NodeRecord }
   /** A node that could not be claimed when it was seen. */
   | { readonly for: 'deferred' }
+  /** A node that is wanted and says nothing: is it still here? Asked from `askedMs` on. */
+  | { readonly for: 'doubt'; readonly record: NodeRecord; readonly askedMs: number }
   /** A record of this router's that another has kept: is the node here? */
   | { readonly for: 'returned'; readonly record: NodeRecord };
 

@@ -12,6 +12,8 @@ import type { Arrival } from './destination/arrival.js';
 import type { Migration } from './destination/migration.js';
 import { classify, type Verdict } from './detector.js';
 import { type Evidence, evidenceOf } from './evidence.js';
+import type { Search } from './search/search.js';
+import type { SoughtNodes } from './search/sought.js';
 import type { Departure } from './source/departure.js';
 import type { Queries } from './sync/queries.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';
@@ -31,6 +33,8 @@ export interface LearningParts {
   readonly addressProbe: AddressProbe;
   readonly queries: Queries;
   readonly updates: UpdateBatcher;
+  readonly search: Search;
+  readonly sought: SoughtNodes;
 }
 
 export class Learning {
@@ -71,6 +75,11 @@ export class Learning {
     else this.#ofBinding(evidence, evidence.ip, verdict);
   }
 
+  /** Asks a machine that is said to be elsewhere for its addresses: its answers are evidence. */
+  ask(lan: Lan, mac: Mac): void {
+    this.#askAddresses(lan, mac, this.#elsewhere(lan, mac));
+  }
+
   /** The node has answered here after router `against` had claimed it: that claim is undone. False: it cannot be. */
   object(evidence: Evidence, against: RouterId): boolean {
     const verdict = classify(evidence, this.#context);
@@ -105,6 +114,7 @@ export class Learning {
     switch (verdict.verdict) {
       case 'local':
         this.#learn(evidence, ip);
+        this.#parts.search.found(lan.vnet, mac);
         if (evidence.source === 'gratuitous' && this.#isPeerDown()) this.#redirectAgain(evidence);
         return;
       case 'link-local':
@@ -112,6 +122,7 @@ export class Learning {
         return;
       case 'new':
         this.#learn(evidence, ip);
+        this.#parts.search.found(lan.vnet, mac);
         if (!this.#context.growth.mayAdd(lan)) return;
         this.#originate(lan.vnet, ip, mac, verdict.seq, 'node_learned');
         return;
@@ -169,7 +180,9 @@ export class Learning {
   }
 
   #move(evidence: Evidence, records: readonly NodeRecord[], against?: RouterId): boolean {
-    const { lan, mac, trigger, source, atMs } = evidence;
+    const { lan, mac, source, atMs } = evidence;
+    const isFound = evidence.isAnswer && this.#parts.sought.isSought(lan.vnet, mac);
+    const trigger = isFound ? 'search' : evidence.trigger;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
     this.#redirections.exhaust(`${lan.index}|${mac}`);
     const claimed = this.#parts.migration.claim(

@@ -2,6 +2,7 @@ import { answer } from '../arp/announce.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
+import type { Mac } from '../net/mac.js';
 import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
 import type { SavedRecord } from '../tables/directory.js';
 import type { Lan } from '../tables/lan.js';
@@ -20,6 +21,7 @@ import type { Evidence } from './evidence.js';
 import type { FollowUp, ProbePurpose } from './follow-up.js';
 import { isGateway } from './neighbours.js';
 import type { MoveView } from './ports.js';
+import type { MissingNode } from './search/missing.js';
 import type { Verified } from './source/verification.js';
 import { ClientAddresses } from './sync/client-addresses.js';
 import { OwnAddresses } from './sync/own-addresses.js';
@@ -50,7 +52,7 @@ export class Mobility {
 
   constructor(dependencies: MobilityDependencies) {
     this.#context = new Context(dependencies, () => this.#doWhatFollows());
-    this.#parts = partsOf(this.#context, dependencies.startsLater === true);
+    this.#parts = partsOf(this.#context, dependencies.startsLater === true, dependencies.activity);
   }
 
   /** Publishes the gateway machine's own addresses and begins to compare tables with the peers that are up. */
@@ -62,6 +64,7 @@ export class Mobility {
     this.#parts.restart.redirectAll();
     new ClientAddresses(this.#context, this.#parts.updates).publish();
     this.#parts.antiEntropy.start();
+    this.#parts.doubt.start();
     this.#doWhatFollows();
   }
 
@@ -86,6 +89,8 @@ export class Mobility {
     if (lan === undefined) return;
     // First: a node that says nothing until its first question is claimed by that question, then answered.
     this.#parts.learning.frame(lan, frame, capturedAtMs);
+    this.#parts.doubt.frame(lan, frame);
+    this.#parts.unheard.frame(lan, frame);
     this.#doWhatFollows();
     this.#answer(lan, frame);
   }
@@ -135,6 +140,28 @@ export class Mobility {
     if (tombstone === undefined) return;
     ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
     this.#doWhatFollows();
+  }
+
+  /** A packet for the node waits for its MAC. */
+  wanted(vnet: VnetId, ip: Ip): void {
+    this.#parts.doubt.wanted(vnet, ip);
+    this.#doWhatFollows();
+  }
+
+  /** A machine that is said to be elsewhere sends packets on this LAN: no evidence, but a reason to ask it. */
+  heardHere(lanIndex: LanIndex, vnet: VnetId, mac: Mac): void {
+    const lan = this.#context.lan(lanIndex);
+    if (lan?.vnet === vnet) this.#parts.learning.ask(lan, mac);
+  }
+
+  /** A packet was for the MAC of a machine that is elsewhere, and for an address of which nobody knows. */
+  unheardOf(vnet: VnetId, ip: Ip, mac: Mac): void {
+    this.#parts.unheard.packet(vnet, ip, mac);
+  }
+
+  /** Nodes here that do not answer. */
+  missing(): Iterable<MissingNode> {
+    return this.#context.missing.all();
   }
 
   /** Claims a node by an operator's word, for hypervisors that announce nothing. A string says why not. */
@@ -230,6 +257,9 @@ export class Mobility {
       case 'redirect':
         this.#parts.queries.redirect(message);
         break;
+      case 'search':
+        this.#parts.sought.search(from, message);
+        break;
       default:
         message satisfies never;
     }
@@ -315,6 +345,9 @@ export class Mobility {
         break;
       case 'deferred':
         if (evidence !== undefined) this.#parts.learning.consider(evidence);
+        break;
+      case 'doubt':
+        this.#parts.doubt.probed(purpose.record, purpose.askedMs, evidence);
         break;
       case 'returned':
         this.#parts.restart.returnedProbed(purpose.record, evidence);

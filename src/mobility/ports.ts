@@ -13,6 +13,14 @@ export interface Messenger {
   upPeers(): readonly RouterId[];
 }
 
+/** Which machines of the LANs were sent packets and sent none; `NodeActivity` fits. */
+export interface ActivityView {
+  look(nowMs: number): {
+    readonly unanswered: readonly { readonly vnet: VnetId; readonly mac: Mac }[];
+    readonly heard: readonly { readonly vnet: VnetId; readonly mac: Mac }[];
+  };
+}
+
 export interface MobilityPorts {
   readonly clock: Clock;
   readonly messenger: Messenger;
@@ -62,6 +70,8 @@ export type MobilityEvent =
         | 'node_rebound'
         | 'node_withdrawn'
         | 'node_released'
+        | 'node_missing'
+        | 'node_found'
         | 'unauthorised_seen';
       readonly vnet: VnetId;
       readonly ip: Ip;

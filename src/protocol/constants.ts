@@ -23,6 +23,9 @@ export const MAX_FIELDS_BYTES = 4_096;
 export const MAX_ELEMENTS = 64;
 /** Addresses that one question may be about. */
 export const MAX_ASKED_IPS = 32;
+/** Addresses of one machine that a search may be about, and for how long who is asked may go on asking. */
+export const MAX_SEARCHED_IPS = 8;
+export const MAX_LISTEN_SECONDS = 60;
 
 /** Ids of messages, questions and claims, epochs and tokens: all count from 1 or from a Unix time in milliseconds. */
 export const MAX_ID = 2 ** 52;

@@ -2,10 +2,16 @@
 
 import type { NodeRecord } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
-import { MAX_ASKED_IPS, MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
+import {
+  MAX_ASKED_IPS,
+  MAX_LISTEN_SECONDS,
+  MAX_RECORDS,
+  MAX_SEARCHED_IPS,
+  MAX_SINCE_DETECTION_US,
+} from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
-import type { ClaimResultMessage, MoveClaim, WhoHasMessage } from './table-message.js';
+import type { ClaimResultMessage, MoveClaim, SearchMessage, WhoHasMessage } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
@@ -94,6 +100,7 @@ const READERS: {
     router: fields.routerId('router'),
     seq: fields.sequence('seq'),
   }),
+  search: readSearch,
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -123,7 +130,7 @@ function readMove(fields: FieldReader): MoveClaim {
     vnet: fields.vnet('vnet'),
     mac: fields.nodeMac('mac'),
     records: fields.list('records', readRecord),
-    trigger: fields.word('trigger', MOVE_TRIGGER, 'operator'),
+    trigger: fields.flag('searched') ? 'search' : fields.word('trigger', MOVE_TRIGGER, 'operator'),
     sinceDetectionUs: fields.uint('sinceDetectionUs', MAX_SINCE_DETECTION_US),
   };
   if (!move.records.every((record) => isOfMove(record, move))) fields.refuse('bad-claim');
@@ -149,6 +156,13 @@ function readWhoHas(fields: FieldReader): WhoHasMessage {
   const ips = fields.nodeIps('ips', MAX_ASKED_IPS);
   if ((mac === undefined) === (ips.length === 0)) fields.refuse('bad-question');
   return { type: 'whoHas', queryId: fields.id('queryId'), vnet: fields.vnet('vnet'), mac, ips };
+}
+
+function readSearch(fields: FieldReader): SearchMessage {
+  const ips = fields.nodeIps('ips', MAX_SEARCHED_IPS);
+  if (ips.length === 0) fields.refuse('bad-question');
+  const listenSeconds = fields.uint('listenSeconds', MAX_LISTEN_SECONDS);
+  return { type: 'search', vnet: fields.vnet('vnet'), mac: fields.nodeMac('mac'), ips, listenSeconds };
 }
 
 /** A claim says where one node is, not that it is gone. */

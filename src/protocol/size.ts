@@ -25,8 +25,9 @@ export function recordBytes({ vnet, ip, router, seq, stamp, frozen }: NodeRecord
 }
 
 /** Without its records, and as if they were long: its own length then takes two bytes. */
-export function bareMoveBytes({ vnet, sinceDetectionUs, objection, against }: MoveClaim): number {
-  const words = objection === undefined ? WORD_BYTES : 2 * WORD_BYTES;
+export function bareMoveBytes({ vnet, sinceDetectionUs, trigger, objection, against }: MoveClaim): number {
+  const flags = (objection === undefined ? 0 : 1) + (trigger === 'search' ? 1 : 0);
+  const words = (1 + flags) * WORD_BYTES;
   const name = against === undefined ? 0 : text(against);
   return 3 + number(vnet) + MAC_BYTES + number(Math.ceil(sinceDetectionUs)) + words + name;
 }

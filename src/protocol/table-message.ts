@@ -130,6 +130,17 @@ export interface RedirectMessage {
   readonly seq: number;
 }
 
+/** "Is this node on your LANs?" Whoever finds it claims it; there is no other answer. */
+export interface SearchMessage {
+  readonly type: 'search';
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  /** 1 to `MAX_SEARCHED_IPS`. */
+  readonly ips: readonly Ip[];
+  /** For so long the receiver goes on asking by itself; 0: it asks once. At most `MAX_LISTEN_SECONDS`. */
+  readonly listenSeconds: number;
+}
+
 export type TableMessage =
   | RecordsMessage
   | DigestMessage
@@ -142,4 +153,5 @@ export type TableMessage =
   | ClaimResultMessage
   | NodesOfMessage
   | NodesMessage
-  | RedirectMessage;
+  | RedirectMessage
+  | SearchMessage;

@@ -66,6 +66,13 @@ function bodyToWire(message: ControlMessage): WireObject {
         queryId: message.queryId,
         nodes: message.nodes.map(({ ip, mac }) => ({ ip: ip.toBytes(), mac: macBytes(mac) })),
       };
+    case 'search':
+      return {
+        vnet: message.vnet,
+        mac: macBytes(message.mac),
+        ips: message.ips.map((ip) => ip.toBytes()),
+        listenSeconds: message.listenSeconds,
+      };
     case 'redirect':
       return {
         vnet: message.vnet,
@@ -93,6 +100,7 @@ function moveToWire(move: MoveClaim): WireObject {
     trigger: MOVE_TRIGGER_NUMBER[move.trigger],
     // A monotonic clock may have fractions, and a captured frame's time may be a little ahead of it.
     sinceDetectionUs: Math.min(MAX_SINCE_DETECTION_US, Math.max(0, Math.round(move.sinceDetectionUs))),
+    ...(move.trigger === 'search' ? { searched: true } : {}),
     ...(move.objection === true ? { objection: true } : {}),
     ...(move.objection === true && move.against !== undefined ? { against: move.against } : {}),
   };

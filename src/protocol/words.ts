@@ -5,12 +5,18 @@ import type { ClaimReason, ClaimVerdict } from './table-message.js';
 
 export const NODE_STATE_NUMBER: Readonly<Record<NodeRecord['state'], number>> = { here: 1, withdrawn: 2 };
 
-export const MOVE_TRIGGER_NUMBER: Readonly<Record<MoveTrigger, number>> = {
+const ANNOUNCED_NUMBER: Readonly<Record<Exclude<MoveTrigger, 'search'>, number>> = {
   rarp: 1,
   'gratuitous-arp': 2,
   arp: 3,
   'neighbour-advertisement': 4,
   operator: 5,
+};
+
+/** What was found by a search has answered: to routers that know no searches it is that. */
+export const MOVE_TRIGGER_NUMBER: Readonly<Record<MoveTrigger, number>> = {
+  ...ANNOUNCED_NUMBER,
+  search: ANNOUNCED_NUMBER.arp,
 };
 
 export const CLAIM_VERDICT_NUMBER: Readonly<Record<ClaimVerdict, number>> = {
@@ -30,7 +36,8 @@ export const CLAIM_REASON_NUMBER: Readonly<Record<ClaimReason, number>> = {
 };
 
 export const NODE_STATE = inverse(NODE_STATE_NUMBER);
-export const MOVE_TRIGGER = inverse(MOVE_TRIGGER_NUMBER);
+/** Without `search`, which has a flag of its own: its number is another's. */
+export const MOVE_TRIGGER = inverse<Exclude<MoveTrigger, 'search'>>(ANNOUNCED_NUMBER);
 export const CLAIM_VERDICT = inverse(CLAIM_VERDICT_NUMBER);
 export const CLAIM_REASON = inverse(CLAIM_REASON_NUMBER);
 

@@ -15,6 +15,7 @@ import { ownInnerMtu } from '../protocol/overhead.js';
 import { Directory } from '../tables/directory.js';
 import { ForwardingCompiler } from '../tables/forwarding/forwarding-compiler.js';
 import { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
+import { NodeActivity } from '../tables/forwarding/node-activity.js';
 import { Gndt } from '../tables/gndt.js';
 import { Hwdt } from '../tables/hwdt.js';
 import { LanGrowth } from '../tables/lan-growth.js';
@@ -136,17 +137,20 @@ function makePackets(
   const { lans, lanSockets, tuns } = sockets;
   // The tables follow the directory before mobility hears of a change: tables first, then messages, then ARP.
   const forwarding = ForwardingTable.create();
-  const compiler = new ForwardingCompiler({ ...tables, clock, table: forwarding, lans, tuns });
+  const activity = new NodeActivity(gndt.self, directory);
+  const compiler = new ForwardingCompiler({ ...tables, clock, table: forwarding, lans, activity, tuns });
   compiler.rebuild();
   const rescue = new LanRescue({ native, clock, gndt, directory, lans, lanSockets, hub });
   const relays = new Relays(native, gndt);
-  const plane = new DataPlane(planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue }));
+  const plane = new DataPlane(
+    planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity }),
+  );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const guards = new Guards(lans, gndt.self, hub);
   for (const source of [plane, lanSide, compiler]) board.add(source);
-  return { forwarding, compiler, rescue, relays, plane, lanSide, lanWatch, tunRoutes, guards };
+  return { activity, forwarding, compiler, rescue, relays, plane, lanSide, lanWatch, tunRoutes, guards };
 }
 type Packets = ReturnType<typeof makePackets>;
 
@@ -157,6 +161,7 @@ function makeOverlay(
 ) {
   const { clock, native, hub, board, conduct, topics, tables, store, local, relays, lanSide, sockets } =
     parts;
+  const { activity } = parts;
   const { gndt, directory, hwdt } = tables;
   const lanNodes = new LanNodes(gndt.self, directory, hwdt);
   const growth = new LanGrowth(clock, lanNodes, config.router.limits.nodesPerLan);
@@ -186,6 +191,7 @@ function makeOverlay(
     config: config.router.mobility,
     limits: config.router.limits,
     growth,
+    activity,
     conduct,
     startsLater: true,
     ports: {

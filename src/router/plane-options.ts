@@ -3,6 +3,7 @@ import type { NativeAddon } from '../dataplane/engine.js';
 import type { PlaneOptions } from '../dataplane/plane.js';
 import type { Clock } from '../net/clock.js';
 import type { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
+import type { NodeActivity } from '../tables/forwarding/node-activity.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { LanRescue } from './lan/lan-rescue.js';
 import { followOwnAddresses } from './lan/own-addresses.js';
@@ -17,6 +18,7 @@ export interface PlaneParts {
   readonly forwarding: ForwardingTable;
   readonly relays: Relays;
   readonly rescue: LanRescue;
+  readonly activity: NodeActivity;
 }
 
 export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
@@ -33,6 +35,8 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     relays: parts.relays.memory,
     table: parts.forwarding.memory,
     macs: parts.rescue.macs.memory,
+    activity: parts.activity.memory,
+    activityMacs: parts.activity.macs.memory,
     selfPeer: gndt.peerIndex(gndt.self),
     clients: gndt.ownClients,
   };

@@ -50,6 +50,7 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
       break;
     case 'want':
       lanSide.want(punt.vnet, toIp(punt.address));
+      mobility.wanted(punt.vnet, toIp(punt.address));
       break;
     case 'redirect': {
       const router = tables.gndt.routerAt(punt.peer);
@@ -58,6 +59,12 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
     }
     case 'sourceElsewhere':
       lanSide.probe(punt.lan, toIp(punt.address), punt.mac as Mac);
+      break;
+    case 'macElsewhere':
+      mobility.heardHere(punt.lan, punt.vnet, punt.mac as Mac);
+      break;
+    case 'unheardOf':
+      mobility.unheardOf(punt.vnet, toIp(punt.address), punt.mac as Mac);
       break;
   }
 }

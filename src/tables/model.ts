@@ -137,4 +137,11 @@ export interface NodeRecord {
 export type BindingSource = 'arp-request' | 'arp-reply' | 'gratuitous' | 'rarp' | 'ndp' | 'static';
 
 /** What set a move off. */
-export type MoveTrigger = 'rarp' | 'gratuitous-arp' | 'arp' | 'neighbour-advertisement' | 'operator';
+export type MoveTrigger =
+  | 'rarp'
+  | 'gratuitous-arp'
+  | 'arp'
+  | 'neighbour-advertisement'
+  | 'operator'
+  /** It was missed where its record was, and answered where it was looked for. */
+  | 'search';

@@ -65,6 +65,7 @@ export class Liar {
     ],
     nodes: [1, () => this.nodes(this.#id())],
     redirect: [2, (to, about) => this.#redirect(to, about)],
+    search: [3, (_, about) => this.search(about)],
   };
   readonly #kinds: readonly Kind[];
 
@@ -122,6 +123,11 @@ export class Liar {
       router: this.#pick([...HONEST, MAD, 'vr-x']),
     }));
     return { type: 'stale', records };
+  }
+
+  search({ ips, mac }: Subject): Extract<TableMessage, { type: 'search' }> {
+    const listenSeconds = this.#pick([0, 1, 60]);
+    return { type: 'search', vnet: this.#vnet(), mac: this.#mac(mac), ips: ips.slice(0, 8), listenSeconds };
   }
 
   has(queryId: number, to: RouterId, about: Subject): Extract<TableMessage, { type: 'has' }> {

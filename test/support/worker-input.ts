@@ -34,6 +34,8 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerI
     vnets,
     table: ForwardingTable.create({ slots: 64 }).memory,
     macs: MacTable.create(16).memory,
+    activity: shared(2 * 4 * 16),
+    activityMacs: MacTable.create(16).memory,
     selfPeer: 0,
     relays: RelayTable.create(MOST_PEERS).memory,
     clientVnets: shared(MOST_PEERS * 4),

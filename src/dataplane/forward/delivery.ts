@@ -126,6 +126,7 @@ export class Delivery {
     ctx.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
     ctx.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);
     ctx.setWord(descriptor, D.action, Action.lan);
+    ctx.activity.sentTo(route[R.activity] ?? -1);
     ctx.count(C.to_lan);
     ctx.countVnet(descriptor, vnet, V.packetsToLan);
   }

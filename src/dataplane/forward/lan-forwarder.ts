@@ -30,6 +30,7 @@ export class LanForwarder {
     const lan = ctx.word(i, D.from);
     const vnet = ctx.portVnets[lan];
     if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
+      this.#overheard(i, lan, vnet);
       ctx.count(C.frames_to_others);
       return;
     }
@@ -50,6 +51,7 @@ export class LanForwarder {
       return;
     }
     ctx.lookUp(vnet);
+    this.#noteSource(i, vnet);
     if (ctx.destination[R.kind] === RouteKind.own) {
       ctx.count(C.kernel_own_address);
       return;
@@ -73,6 +75,32 @@ export class LanForwarder {
     if (ctx.isOwnMac(sourceHigh, sourceLow)) return false;
     ctx.count(C.rescued);
     return true;
+  }
+
+  /**
+   * A switch shows us a frame between others when it does not know where its destination is (any more). It tells who is
+   * there, and who is wanted and may have gone.
+   */
+  #overheard(i: number, lan: number, vnet: number): void {
+    const { activity, macsElsewhere } = this.#ctx;
+    const sourceHigh = this.#ctx.word(i, D.srcMacHigh);
+    const sourceLow = this.#ctx.word(i, D.srcMacLow);
+    activity.heardFrom(activity.numberOf(vnet, sourceHigh, sourceLow));
+    activity.sentTo(activity.numberOf(vnet, this.#ctx.word(i, D.dstMacHigh), this.#ctx.word(i, D.dstMacLow)));
+    if (macsElsewhere.has(vnet, sourceHigh, sourceLow)) {
+      this.#punter.macElsewhere(lan, vnet, macFromHalves(sourceHigh, sourceLow));
+    }
+  }
+
+  /** The machine that has sent the packet is there: by its route, or by its MAC when it sends for others, as gateways do. */
+  #noteSource(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    const { source, activity } = ctx;
+    const high = ctx.word(i, D.srcMacHigh);
+    const low = ctx.word(i, D.srcMacLow);
+    const isItsOwn =
+      source[R.kind] === RouteKind.host && source[R.macHigh] === high && source[R.macLow] === low;
+    activity.heardFrom(isItsOwn ? (source[R.activity] ?? -1) : activity.numberOf(vnet, high, low));
   }
 
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */
@@ -125,6 +153,14 @@ export class LanForwarder {
     this.#punter.sourceElsewhere(ctx.word(i, D.from), vnet, mac);
   }
 
+  /** For a MAC that is elsewhere: the machine there has the address, and nobody has heard of it. */
+  #reportUnheard(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    const high = ctx.word(i, D.dstMacHigh);
+    const low = ctx.word(i, D.dstMacLow);
+    if (ctx.macsElsewhere.has(vnet, high, low)) this.#punter.unheardOf(vnet, macFromHalves(high, low));
+  }
+
   #route(i: number, vnet: number): void {
     const ctx = this.#ctx;
     const { source, destination } = ctx;
@@ -132,8 +168,11 @@ export class LanForwarder {
       case RouteKind.peer:
         if (this.#countHop(i)) this.#tunnel(i, destination[R.peer] ?? 0, vnet);
         return;
-      case RouteKind.host:
       case RouteKind.onLink:
+        this.#reportUnheard(i, vnet);
+        if (this.#countHop(i)) this.#delivery.deliver(i, vnet, destination);
+        return;
+      case RouteKind.host:
         if (this.#countHop(i)) this.#delivery.deliver(i, vnet, destination);
         return;
       case RouteKind.client:

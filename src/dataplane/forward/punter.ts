@@ -48,6 +48,8 @@ export class Punter {
       clientWanted: reports(),
       redirect: reports(),
       sourceElsewhere: reports(),
+      macElsewhere: reports(),
+      unheardOf: reports(),
     };
   }
 
@@ -142,6 +144,26 @@ export class Punter {
     const address = this.#ctx.sourceWords();
     if (this.#mayReport('sourceElsewhere', 0, vnet, address))
       this.#ports.punt({ type: 'sourceElsewhere', lan, vnet, address, mac });
+  }
+
+  /** A machine that the directory has elsewhere sends frames to others on this LAN. */
+  macElsewhere(lan: number, vnet: number, mac: number): void {
+    if (
+      this.#mayReport('macElsewhere', lan, vnet, {
+        family: 4,
+        words: [0, 0, Math.floor(mac / 2 ** 32), mac | 0],
+      })
+    ) {
+      this.#ports.punt({ type: 'macElsewhere', lan, vnet, mac });
+    }
+  }
+
+  /** A packet is for the MAC of a machine that is elsewhere, and for an address that no node is known to have. */
+  unheardOf(vnet: number, mac: number): void {
+    const address = this.#ctx.destinationWords();
+    if (this.#mayReport('unheardOf', 0, vnet, address)) {
+      this.#ports.punt({ type: 'unheardOf', vnet, address, mac });
+    }
   }
 
   /** A flood of one kind of report does not keep others back. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../../net/clock.js';
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../tables/forwarding/mac-table.js';
+import { ActivityCounts } from '../../tables/forwarding/node-activity.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
@@ -27,6 +28,8 @@ export class WorkerContext {
   readonly table: ForwardingTable;
   /** MACs that the directory places at other VRs. */
   readonly macsElsewhere: MacTable;
+  /** Who is sent packets on our LANs, and who sends any. */
+  readonly activity: ActivityCounts;
   readonly peerMtu: Int32Array;
   readonly clientVnets: Int32Array;
   readonly control: Int32Array;
@@ -51,6 +54,7 @@ export class WorkerContext {
     this.selfPeer = input.selfPeer;
     this.table = ForwardingTable.attach(input.table);
     this.macsElsewhere = MacTable.attach(input.macs);
+    this.activity = new ActivityCounts(input.activity, input.activityMacs);
     this.peerMtu = new Int32Array(input.peerMtu);
     this.clientVnets = new Int32Array(input.clientVnets);
     this.control = new Int32Array(input.control);

@@ -61,10 +61,25 @@ export type Punt =
       readonly vnet: number;
       readonly address: AddressWords;
       readonly mac: number;
+    }
+  /** A machine that the directory has elsewhere sends frames to others on this LAN: a reason to ask it, too. */
+  | { readonly type: 'macElsewhere'; readonly lan: number; readonly vnet: number; readonly mac: number }
+  /** A packet for the MAC of a machine that is elsewhere, and for an address that no node is known to have. */
+  | {
+      readonly type: 'unheardOf';
+      readonly vnet: number;
+      readonly address: AddressWords;
+      readonly mac: number;
     };
 
 /** Told at most once a second for one subject, and lost without harm. */
-export type ReportKind = 'want' | 'clientWanted' | 'redirect' | 'sourceElsewhere';
+export type ReportKind =
+  | 'want'
+  | 'clientWanted'
+  | 'redirect'
+  | 'sourceElsewhere'
+  | 'macElsewhere'
+  | 'unheardOf';
 
 /** Under which number what waits is counted: a peer's under the peer's own, the other kinds behind them. */
 export const Tally = {
@@ -74,9 +89,11 @@ export const Tally = {
   clientWanted: MAX_PEERS + 3,
   redirect: MAX_PEERS + 4,
   sourceElsewhere: MAX_PEERS + 5,
+  macElsewhere: MAX_PEERS + 6,
+  unheardOf: MAX_PEERS + 7,
   /** The sum over all peers. */
-  peers: MAX_PEERS + 6,
-  count: MAX_PEERS + 7,
+  peers: MAX_PEERS + 8,
+  count: MAX_PEERS + 9,
 } as const;
 
 function tallyOf(punt: Punt): number {

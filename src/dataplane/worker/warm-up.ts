@@ -87,6 +87,8 @@ function scratchInput(input: WorkerInput): WorkerInput {
     vnets: vnets.buffer as SharedArrayBuffer,
     table: scratchTable().memory,
     macs: MacTable.create(4).memory,
+    activity: shared(2 * 4),
+    activityMacs: MacTable.create(4).memory,
     clientVnets: shared(4),
     peerMtu: peerMtu.buffer as SharedArrayBuffer,
     counters: createPacketCounters().buffer as SharedArrayBuffer,

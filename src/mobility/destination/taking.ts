@@ -6,6 +6,7 @@ import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { FollowUp } from '../follow-up.js';
 import type { Move } from '../journal.js';
+import type { Unheard } from '../search/unheard.js';
 import type { Departure } from '../source/departure.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Arrival } from './arrival.js';
@@ -21,6 +22,7 @@ export interface TakingParts {
   readonly updates: UpdateBatcher;
   readonly suppression: DuplicateSuppression;
   readonly claims: Claims;
+  readonly unheard: Unheard;
 }
 
 export class Taking {
@@ -76,6 +78,7 @@ export class Taking {
     if (burst.joined()) burst.later(redirect);
     else redirect();
     tell();
+    this.#parts.unheard.arrived({ lan, mac, ips });
     if (bounces) {
       move.step('frozen');
       for (const record of claimed) {

@@ -18,6 +18,8 @@ const MESSAGES: Readonly<Record<MobilityEvent['event'], readonly [EventLevel, st
   node_learned: ['info', 'a node is known here now'],
   node_rebound: ['info', 'a node has another MAC'],
   node_withdrawn: ['info', 'a node no longer answers'],
+  node_missing: ['warn', 'a node is wanted and does not answer: it is searched for'],
+  node_found: ['info', 'a node that was missing is there again, here or elsewhere'],
   unauthorised_seen: ['warn', 'a machine that is not in lndt.json was seen'],
 };
 

@@ -14,6 +14,7 @@ import { VnetMap } from '../vnet-map.js';
 import { baseRoute, type FixedRoute, fixedRoutes, lanFor, type Port } from './fixed-routes.js';
 import { MAX_NETWORKS } from './forwarding-layout.js';
 import type { ForwardingTable } from './forwarding-table.js';
+import type { NodeActivity } from './node-activity.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 
 /** Routes that found no room. */
@@ -34,6 +35,8 @@ export interface CompilerInputs {
   readonly table: ForwardingTable;
   readonly clock: Clock;
   readonly lans: Pick<Lans, 'current' | 'subscribe'>;
+  /** Must follow the directory before this compiler does. */
+  readonly activity?: Pick<NodeActivity, 'numberOf'>;
   readonly tuns?: readonly Port[];
 }
 
@@ -265,7 +268,7 @@ export class ForwardingCompiler {
 
   /** A node on one of our LANs: the directory says so, or it is native here and has been seen. */
   #local(network: NetworkConfig, ip: Ip, record: NodeRecord | undefined): Route | undefined {
-    const { gndt, lndt, hwdt, directory, lans } = this.#inputs;
+    const { gndt, lndt, hwdt, directory, lans, activity } = this.#inputs;
     const { vnet } = network;
     const isNative = network.router === gndt.self;
     if (record === undefined && !isNative) return undefined;
@@ -275,12 +278,14 @@ export class ForwardingCompiler {
     const lan = binding?.lan ?? lanFor(lans.current(), vnet, network.prefix)?.index;
     if (seenMac === undefined || lan === undefined) return undefined;
     const base = baseRoute(gndt, network);
+    // Whoever else says that it has a pinned address does not get its traffic.
+    const mac = pinnedMac ?? seenMac;
     return {
       ...base,
       kind: RouteKind.host,
+      peer: activity?.numberOf(vnet, mac) ?? -1,
       lan,
-      // Whoever else says that it has a pinned address does not get its traffic.
-      mac: pinnedMac ?? seenMac,
+      mac,
       previousPeer: record === undefined ? -1 : this.#peerOf(directory.previous(vnet, ip)),
       flags:
         base.flags | this.#authorised(vnet, ip) | this.#moved(vnet, ip) | (isNative ? 0 : RouteFlag.visiting),

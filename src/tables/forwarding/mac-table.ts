@@ -3,7 +3,7 @@ import type { VnetId } from '../model.js';
 
 const MAGIC = 0x56694e4d;
 const H = { magic: 0, version: 1, slots: 2, size: 3, words: 4 } as const;
-/** In a slot: vnet and the MAC's first 16 bits, its last 32 bits, 1 when it is in use. */
+/** In a slot: vnet and the MAC's first 16 bits, its last 32 bits, the value: 0 when it is not in use. */
 const SLOT_WORDS = 3;
 /** Room for the MACs of all nodes that a directory may hold (`LIMITS.nodes`). */
 const DEFAULT_SLOTS = 1 << 18;
@@ -11,7 +11,7 @@ const DEFAULT_SLOTS = 1 << 18;
 const SPINS = 1_000;
 
 /**
- * A set of (vnet, MAC) in shared memory. One thread writes (the one that called `create`), any number read, without
+ * (vnet, MAC) → a number from 1, in shared memory; a set for who has no use for the number. One thread writes (the one that called `create`), any number read, without
  * locks: the writer makes the version odd while it changes something, and a reader that met a change reads again.
  */
 export class MacTable {
@@ -36,7 +36,7 @@ export class MacTable {
     return new MacTable(memory);
   }
 
-  /** The same set in another thread: `has` only. */
+  /** The same table in another thread: `has` and `value` only. */
   static attach(memory: SharedArrayBuffer): MacTable {
     return new MacTable(memory);
   }
@@ -45,14 +45,19 @@ export class MacTable {
     return this.#words[H.size] ?? 0;
   }
 
-  /** False, and nothing changed, when there is no room. */
-  add(vnet: VnetId, mac: Mac): boolean {
+  /** Adds a MAC, or gives it another value. False, and nothing changed, when there is no room. */
+  add(vnet: VnetId, mac: Mac, value = 1): boolean {
     const [key, low] = [keyOf(vnet, macHigh(mac)), macLow(mac) | 0];
     const offset = this.#find(key, low);
-    if (this.#words[offset + 2] !== 0) return true;
+    const known = this.#words[offset + 2] ?? 0;
+    if (known === value) return true;
+    if (known !== 0) {
+      this.#change(() => this.#words.set([value], offset + 2));
+      return true;
+    }
     if (4 * (this.size + 1) > 3 * (this.#mask + 1)) return false;
     this.#change(() => {
-      this.#words.set([key, low, 1], offset);
+      this.#words.set([key, low, value], offset);
       this.#words[H.size] = this.size + 1;
     });
     return true;
@@ -69,15 +74,20 @@ export class MacTable {
 
   /** Allocates nothing. The halves are as in a descriptor, signed or unsigned. */
   has(vnet: VnetId, high: number, low: number): boolean {
+    return this.value(vnet, high, low) !== 0;
+  }
+
+  /** 0: it is not there. Allocates nothing. */
+  value(vnet: VnetId, high: number, low: number): number {
     const words = this.#words;
     const key = keyOf(vnet, high);
     for (let tries = 0; tries < SPINS; tries++) {
       const version = Atomics.load(words, H.version);
       if ((version & 1) !== 0) continue;
-      const isThere = words[this.#find(key, low | 0) + 2] === 1;
-      if (Atomics.load(words, H.version) === version) return isThere;
+      const value = words[this.#find(key, low | 0) + 2] ?? 0;
+      if (Atomics.load(words, H.version) === version) return value;
     }
-    return false;
+    return 0;
   }
 
   /** Offset of the key's slot, or of the empty one where it would go. Ends also when the table changes under it. */

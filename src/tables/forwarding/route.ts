@@ -40,6 +40,8 @@ export const RouteFlag = {
 export const R = {
   kind: 0,
   peer: 1,
+  /** The same word, of a route of kind host: the machine's number in `NodeActivity`, −1 if it has none. */
+  activity: 1,
   lan: 2,
   macHigh: 3,
   macLow: 4,
@@ -59,7 +61,7 @@ export const ROUTE_WORDS = 11;
 /** The words by name. */
 export interface Route {
   readonly kind: RouteKind;
-  /** Peer index; −1 unless kind = peer or client. */
+  /** Peer index (kind = peer or client), or the machine's number in `NodeActivity` (kind = host); else −1. */
   readonly peer: number;
   /** −1 unless kind = host, onLink or own. */
   readonly lan: LanIndex;

@@ -26,6 +26,8 @@ describe('the MTU of a peer', () => {
       vnets: [],
       table: memory,
       macs: memory,
+      activity: memory,
+      activityMacs: memory,
       selfPeer: 0,
       relays: memory,
       clients: [{ peer: CLIENT, vnet: 1 }],

@@ -55,6 +55,8 @@ export class Harness {
   readonly dependencies: MobilityDependencies;
   readonly events: MobilityEvent[] = [];
   sent: Sent[] = [];
+  /** Echo requests to machines that have arrived. */
+  echoes: Uint8Array[] = [];
   up: RouterId[] = ['vr-c', 'vr-a'];
 
   constructor(options: HarnessOptions = {}) {
@@ -139,6 +141,10 @@ export class Harness {
 
   #sendFrame(bytes: Uint8Array): void {
     const frame = decodeNeighbourFrame(bytes);
+    if (frame === 'nd-other-type') {
+      this.echoes.push(bytes);
+      return;
+    }
     if (typeof frame === 'string') throw new Error(`sent a frame that cannot be read: ${frame}`);
     this.sent.push({ what: 'frame', atMs: this.clock.nowMs(), frame });
   }

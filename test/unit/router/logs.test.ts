@@ -58,6 +58,8 @@ const MOBILITY: { readonly [Event in MobilityEvent['event']]: MobilityEvent } = 
   node_learned: { event: 'node_learned', ...node },
   node_rebound: { event: 'node_rebound', ...node },
   node_withdrawn: { event: 'node_withdrawn', ...node },
+  node_missing: { event: 'node_missing', ...node },
+  node_found: { event: 'node_found', ...node },
   unauthorised_seen: { event: 'unauthorised_seen', ...node },
 };
 const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
