@@ -26,6 +26,7 @@ import { Tunnel } from '../tunnel/tunnel.js';
 import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
+import { Overhearing } from './lan/overhearing.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
 import type { LogStream } from './log-stream.js';
@@ -146,11 +147,24 @@ function makePackets(
     planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity }),
   );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
+  const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const guards = new Guards(lans, gndt.self, hub);
   for (const source of [plane, lanSide, compiler]) board.add(source);
-  return { activity, forwarding, compiler, rescue, relays, plane, lanSide, lanWatch, tunRoutes, guards };
+  return {
+    activity,
+    forwarding,
+    compiler,
+    rescue,
+    relays,
+    plane,
+    lanSide,
+    overhearing,
+    lanWatch,
+    tunRoutes,
+    guards,
+  };
 }
 type Packets = ReturnType<typeof makePackets>;
 

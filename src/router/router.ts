@@ -87,6 +87,7 @@ export class Router {
       { name: 'metrics', run: () => parts.metrics.stop() },
       { name: 'mobility', run: () => parts.mobility.stop() },
       { name: 'LAN addresses', run: () => parts.lanWatch.stop() },
+      { name: 'overhearing', run: () => parts.overhearing.stop() },
       { name: 'LANs', run: () => parts.lanSide.stop() },
       { name: 'rescue', run: () => parts.rescue.stop() },
       { name: 'tunnel', run: () => parts.tunnel.stop('the router is stopping') },
@@ -141,9 +142,10 @@ export class Router {
   }
 
   #serve(): void {
-    const { lanWatch, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
+    const { lanWatch, overhearing, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
     lanWatch.look();
     lanWatch.start();
+    overhearing.start();
     lanSide.open();
     mobility.start();
     lanSide.start();

@@ -1,4 +1,7 @@
-/** Opens the LAN sockets for frames to other MACs while, and only while, some node is not where its neighbours think. */
+/**
+ * Opens the LAN sockets for frames to other MACs: while some node is not where its neighbours think, to take them, and else
+ * to overhear who is wanted and who is there (`Overhearing` says when that costs too much).
+ */
 
 import { messageOf } from '../../config/system-error.js';
 import type { LanSocket, NativeAddon } from '../../dataplane/engine.js';
@@ -32,13 +35,14 @@ export class LanRescue {
   readonly #options: LanRescueOptions;
   readonly #rescue: Rescue;
   readonly #on = new Set<VnetId>();
+  #overhears = false;
   /** By vnet: the change that is to come. */
   readonly #pending = new Map<VnetId, Timer>();
 
   constructor(options: LanRescueOptions) {
     this.#options = options;
     const { gndt, directory } = options;
-    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet, isNeeded) => this.#changed(vnet, isNeeded));
+    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet) => this.#changed(vnet));
   }
 
   /** GNDT has adopted a new configuration. */
@@ -46,11 +50,19 @@ export class LanRescue {
     this.#rescue.rebuild();
   }
 
+  /** @param overhears also while no node is away */
+  overhear(overhears: boolean): void {
+    if (this.#overhears === overhears) return;
+    this.#overhears = overhears;
+    for (const { vnet } of this.#options.lans.current()) this.#changed(vnet);
+  }
+
   stop(): void {
     for (const timer of this.#pending.values()) timer.cancel();
   }
 
-  #changed(vnet: VnetId, isNeeded: boolean): void {
+  #changed(vnet: VnetId): void {
+    const isNeeded = this.#overhears || this.#rescue.isNeeded(vnet);
     this.#pending.get(vnet)?.cancel();
     this.#pending.delete(vnet);
     if (isNeeded === this.#on.has(vnet)) return;
