@@ -8,7 +8,7 @@ import type { MigrationView } from '../../src/control/api.js';
 import type { Lab } from '../lab/lab.js';
 import { TcpStream } from '../lab/traffic/traffic.js';
 import { moverAddress } from './families.js';
-import { cannotRun, round, untilKnownAt, withLab } from './support.js';
+import { cannotRun, ping, round, untilKnownAt, withLab } from './support.js';
 
 const wanDelayMs = 20;
 const bytesBetween = 60_000;
@@ -37,6 +37,35 @@ for (const family of [4, 6] as const) {
         for (const stream of streams) await stream.finish();
       });
     });
+  }
+}
+
+const pingEveryMs = 100;
+
+/** The longest time without an answer, milliseconds, of pings every 100 ms. */
+function longestGapMs(output: string): number {
+  const seen = [...output.matchAll(/icmp_seq=(\d+)/g)].map(([, seq]) => Number(seq));
+  return pingEveryMs * Math.max(0, ...seen.slice(1).map((seq, i) => seq - (seen[i] ?? seq)));
+}
+
+for (const family of [4, 6] as const) {
+  for (const verify of ['optimistic', 'strict'] as const) {
+    for (const from of ['a1', 'c1'] as const) {
+      test(`IPv${family}, ${verify}: pinged by ${from}, and silent else`, { skip: cannotRun }, async (t) => {
+        await withLab(t, { topology: 'three-site', wanDelayMs, verify }, async (lab) => {
+          const address = moverAddress(lab, 'vm', family);
+          await untilKnownAt(lab, 'b', address, 'a');
+          const pings = lab.attempt(from, ['ping', '-n', '-i', '0.1', '-c', '80', address]);
+          await ping(lab, from, address);
+          await lab.move('vm', 'b', { announce: 'none' });
+          await untilKnownAt(lab, 'a', address, 'b');
+          const { stdout } = await pings;
+          const gapMs = longestGapMs(stdout);
+          t.diagnostic(`${round(gapMs)} ms without an answer, found by ${await trigger(lab, address)}`);
+          assert.ok(gapMs > 0 && gapMs < 6_000, stdout);
+        });
+      });
+    }
   }
 }
 
