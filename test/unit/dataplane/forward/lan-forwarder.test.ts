@@ -169,6 +169,75 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.posted.filter(({ type }) => type === 'sourceElsewhere').length, 2);
     });
 
+    describe('who is wanted and who is there', () => {
+      const unanswered = (): Mac[] => {
+        bench.activity.look(bench.clock.nowMs());
+        bench.clock.advance(1_000);
+        return bench.activity.look(bench.clock.nowMs()).unanswered.map(({ mac }) => mac);
+      };
+      const between = (from: Mac, to: Mac): void =>
+        bench.frame(from, ipPacket({ source: site.host, destination: site.unlisted }), to);
+      beforeEach(() => {
+        unanswered();
+      });
+
+      test('packets that go to a machine, and none from it', () => {
+        bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));
+        assert.deepEqual(unanswered(), [HOST_MAC]);
+      });
+
+      test('and one from it, whatever for', () => {
+        bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));
+        send(site.host, site.outside);
+        assert.deepEqual(unanswered(), []);
+      });
+
+      test('the gateway sends for others', () => {
+        bench.directory.originate(1, Ip.of(gatewayOf(family)), GATEWAY_MAC, 1);
+        const wanted = (): void =>
+          bench.overlay(A, ipPacket({ source: site.remote, destination: gatewayOf(family) }));
+        wanted();
+        assert.deepEqual(unanswered(), [GATEWAY_MAC]);
+        wanted();
+        bench.frame(GATEWAY_MAC, ipPacket({ source: site.outside, destination: site.away }));
+        assert.deepEqual(unanswered(), []);
+      });
+
+      test('a packet in the name of a machine, from another’s MAC, is not from it', () => {
+        bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));
+        send(site.host, site.remote, mac('52:54:00:00:02:99'));
+        assert.deepEqual(unanswered(), [HOST_MAC]);
+      });
+
+      test('frames between others, which a switch shows when it does not know where they go', () => {
+        between(mac('52:54:00:00:02:99'), HOST_MAC);
+        assert.deepEqual(unanswered(), [HOST_MAC]);
+        between(HOST_MAC, mac('52:54:00:00:02:99'));
+        between(mac('52:54:00:00:02:99'), HOST_MAC);
+        assert.equal(bench.counted('frames_to_others'), 3);
+        bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));
+        between(HOST_MAC, mac('52:54:00:00:02:99'));
+        assert.deepEqual(unanswered(), []);
+      });
+
+      test('a machine that is elsewhere sends frames to others here: it is asked, once a second', () => {
+        for (let i = 0; i < 3; i++) between(AWAY_MAC, mac('52:54:00:00:02:99'));
+        const reports = bench.posted.filter(({ type }) => type === 'macElsewhere');
+        assert.deepEqual(reports, [{ type: 'macElsewhere', lan: 0, vnet: 1, mac: AWAY_MAC }]);
+      });
+
+      test('a packet for the MAC of a machine that is elsewhere, and for an address nobody knows', () => {
+        const unknown = family === 'IPv4' ? '10.2.0.77' : 'fd00:2::77';
+        bench.frame(HOST_MAC, ipPacket({ source: site.host, destination: unknown }), AWAY_MAC);
+        const reports = bench.posted.filter(({ type }) => type === 'unheardOf');
+        assert.equal(reports.length, 1);
+        assert.deepEqual(
+          reports.map((report) => report.type === 'unheardOf' && report.mac),
+          [AWAY_MAC],
+        );
+      });
+    });
+
     test('a flood of sources that are elsewhere is reported in part, and keeps nothing else from being reported', () => {
       const prefix = site.remote.slice(0, family === 'IPv4' ? 7 : 8);
       for (let i = 2; i < 2_000; i++) {
@@ -332,3 +401,7 @@ test('single large subnet: hosts of two networks are on one link, TTL unchanged'
   bench.frame(HOST_MAC, ipPacket({ source: SITES.IPv4.host, destination: SITES.IPv4.remote }));
   assert.equal(bench.engine.sent[0]?.packet[8], 64);
 });
+
+function gatewayOf(family: string): string {
+  return family === 'IPv4' ? '10.2.0.254' : 'fd00:2::fe';
+}

@@ -7,6 +7,7 @@ import { Directory } from '../../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../../src/tables/forwarding/forwarding-compiler.js';
 import { ForwardingTable } from '../../../../src/tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../../../src/tables/forwarding/mac-table.js';
+import { NodeActivity } from '../../../../src/tables/forwarding/node-activity.js';
 import { Rescue } from '../../../../src/tables/forwarding/rescue.js';
 import { Gndt } from '../../../../src/tables/gndt.js';
 import { Hwdt } from '../../../../src/tables/hwdt.js';
@@ -78,6 +79,7 @@ function gndtConfig(subnet: boolean): GndtConfig {
 
 export class SiteWorker extends PacketWorker {
   readonly directory: Directory;
+  readonly activity: NodeActivity;
   readonly hwdt: Hwdt;
 
   constructor(site: Site, subnet = false) {
@@ -94,7 +96,8 @@ export class SiteWorker extends PacketWorker {
     const table = ForwardingTable.create();
     const own = Ip.of(site.own);
     const lans = lansOf([{ index: 0, vnet: 1, addresses: [own] }]);
-    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans }).rebuild();
+    const activity = new NodeActivity('vr-b', directory, 16);
+    new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans, activity }).rebuild();
     const macs = MacTable.create(16);
     new Rescue(gndt, directory, macs, () => {});
     super({
@@ -105,10 +108,13 @@ export class SiteWorker extends PacketWorker {
       given: {
         table: table.memory,
         macs: macs.memory,
+        activity: activity.memory,
+        activityMacs: activity.macs.memory,
         lanAddresses: followOwnAddresses(lans).memory,
       },
     });
     this.directory = directory;
+    this.activity = activity;
     this.hwdt = hwdt;
     this.#populate(site);
   }
