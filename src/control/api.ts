@@ -76,11 +76,13 @@ export interface ClientView {
   readonly publicKey: string;
   /** `connected`: there is a session; `away`: there is none, because it has been silent or has never called. */
   readonly state: 'connected' | 'away';
-  /** Where it was heard last. */
+  /** Where it was heard last, perhaps before this router started. */
   readonly endpoint: string | null;
   readonly lastHandshakeAt: string | null;
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** It is being called, and has not answered so many times; 0 when it is not called. */
+  readonly calls: number;
 }
 
 export interface GndtView {

@@ -37,7 +37,9 @@ import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
 import { Reloader } from './reload/reloader.js';
+import { openEndpointMemory } from './state/endpoint-memory.js';
 import { LocalRecords } from './state/local-records.js';
+import { DIRECTORY_FORM } from './state/state-file.js';
 import { StateStore } from './state/state-store.js';
 import type { Tables } from './tables.js';
 import { LanTopics, MobilityTopics, TunnelTopics } from './topics.js';
@@ -113,9 +115,10 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   const hwdt = new Hwdt(clock);
   const lndt = new Lndt(config.lndt, gndt, directory);
   const tables: Tables = { gndt, directory, hwdt, lndt };
-  const store = new StateStore(config.router.stateDir, clock, (reason) =>
-    hub.emit('error', 'state_write_failed', 'the state could not be written', { reason }),
-  );
+  const { stateDir } = config.router;
+  const writeFailed = (reason: string): void =>
+    hub.emit('error', 'state_write_failed', 'the state could not be written', { reason });
+  const store = new StateStore(stateDir, DIRECTORY_FORM, clock, writeFailed);
   const { records, problem } = store.load();
   if (problem !== undefined) warnings.add(problem);
   directory.load(records);
@@ -123,9 +126,11 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   const local = new LocalRecords(gndt, directory);
   // The file must not bring them back.
   if (strangers.length > 0) store.schedule(() => local.all());
+  const endpoints = openEndpointMemory(stateDir, gndt, clock, writeFailed);
+  warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, store, local };
+  return { tables, store, local, endpoints };
 }
 type Records = ReturnType<typeof makeRecords>;
 
@@ -175,7 +180,7 @@ function makeOverlay(
 ) {
   const { clock, native, hub, board, conduct, topics, tables, store, local, relays, lanSide, sockets } =
     parts;
-  const { activity } = parts;
+  const { activity, endpoints } = parts;
   const { gndt, directory, hwdt } = tables;
   const lanNodes = new LanNodes(gndt.self, directory, hwdt);
   const growth = new LanGrowth(clock, lanNodes, config.router.limits.nodesPerLan);
@@ -197,6 +202,8 @@ function makeOverlay(
     ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer)),
     listeners: topics.tunnel.listeners,
     conduct,
+    lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
+    timestampsAfterUs: endpoints.stampFloorUs,
   });
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({

@@ -17,6 +17,7 @@ export function connect(parts: Parts): void {
   topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
   );
+  topics.tunnel.heard.subscribe((last) => parts.endpoints.heard(last));
   topics.tunnel.events.subscribe((event) => emitTunnelEvent(parts.hub, event));
 
   // Who misbehaves is also heard less.

@@ -98,6 +98,8 @@ export class Router {
       { name: 'conduct', run: () => parts.conductSummary.stop() },
       { name: 'writing', run: () => parts.store.idle() },
       { name: 'state', run: () => parts.store.save(parts.local.all()) },
+      { name: 'writing endpoints', run: () => parts.endpoints.idle() },
+      { name: 'endpoints', run: () => parts.endpoints.save() },
       { name: 'kernel guard', run: () => parts.guards.stop() },
       { name: 'TUN routes', run: () => parts.tunRoutes.stop() },
       { name: 'sockets', run: () => parts.sockets.close() },

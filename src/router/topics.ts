@@ -9,6 +9,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { OwnClient } from '../tables/clients.js';
 import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
 import { Subscribers } from '../tables/subscribers.js';
+import type { LastHeard } from '../tunnel/last-heard.js';
 import type { TunnelEvent } from '../tunnel/peer-state.js';
 import type { TunnelListeners } from '../tunnel/tunnel.js';
 
@@ -30,6 +31,9 @@ export class TunnelTopics {
   readonly mtu = new Subscribers<[peer: number, innerBytes: number]>();
   readonly clients = new Subscribers<[client: OwnClient, isConnected: boolean]>();
 
+  /** What is to be remembered over a restart. */
+  readonly heard = new Subscribers<[LastHeard]>();
+
   readonly listeners: TunnelListeners = {
     message: (from, message) => this.messages.notify(from, message),
     up: (router) => this.up.notify(router),
@@ -37,6 +41,7 @@ export class TunnelTopics {
     event: (event) => this.events.notify(event),
     mtu: (peer, innerBytes) => this.mtu.notify(peer, innerBytes),
     client: (client, isConnected) => this.clients.notify(client, isConnected),
+    heard: (last) => this.heard.notify(last),
   };
 }
 

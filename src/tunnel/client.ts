@@ -8,6 +8,9 @@
  *   data received, nothing sent for 10 s               → empty message (§6.5)
  *   no session, data to send                           → initiate, at where it was heard last (§6.4)
  *   90 s without an answer                             → give up until there is data again (§6.4)
+ *   it had a session with this router before the start → initiate, at where it was heard last
+ *
+ * The last is ours: whoever is called answers, and has a new session before its own timers would have made it ask.
  *
  * The packet engine counts; its counts are looked at once a second while there is a session, and not at all without.
  */
@@ -18,6 +21,7 @@ import { TAG_BYTES } from '../wireguard/constants.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
 import { TRANSPORT_HEADER_BYTES } from '../wireguard/messages.js';
 import { ipOf } from './endpoint.js';
+import { isLasting, type LastHeard, sameAddress } from './last-heard.js';
 import { FollowedPath } from './paths/followed-path.js';
 import type { PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
@@ -34,11 +38,18 @@ export interface ClientState {
   readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
   readonly lastHandshakeWallMs: number | undefined;
   readonly counts: PeerCounts | undefined;
+  /** Calls in vain in a row, while it is being called. */
+  readonly calls: number;
 }
 
 export interface ClientListener {
   /** It has a session, or has none any more. */
   connected(client: OwnClient, isConnected: boolean): void;
+  /** What is to be remembered of it; perhaps the same as before. */
+  heard(last: LastHeard): void;
+  /** What came of `call`. */
+  callEnded(client: Client, isAnswered: boolean): void;
+  stopped(client: Client): void;
 }
 
 interface Seen {
@@ -51,6 +62,9 @@ export class Client implements SessionsListener {
   readonly #context: SessionsContext;
   readonly #listener: ClientListener;
   readonly sessions: PeerSessions;
+  readonly #path: FollowedPath;
+  #last: LastHeard | undefined;
+  #isCalled = false;
   #tick: Timer | undefined;
   #began: 'initiator' | 'responder' = 'responder';
   #readySinceMs = 0;
@@ -59,21 +73,25 @@ export class Client implements SessionsListener {
   #unansweredSinceMs: number | undefined;
   #owedSinceMs: number | undefined;
 
+  /** @param last what is remembered of it */
   constructor(
     readonly client: OwnClient,
     readonly remote: RemoteIdentity,
     context: SessionsContext,
     listener: ClientListener,
+    last?: LastHeard,
   ) {
     this.#context = context;
     this.#listener = listener;
-    this.sessions = new PeerSessions(
-      client.peer,
-      remote,
-      new FollowedPath(client.peer, context.ports),
-      context,
-      this,
-    );
+    this.#last = last;
+    const heard = last && { address: last.address, port: last.port };
+    this.#path = new FollowedPath(client.peer, context.ports, heard);
+    this.sessions = new PeerSessions(client.peer, remote, this.#path, context, this);
+  }
+
+  /** It has had a session that is not there any more, and may not know. */
+  get mayHoldSession(): boolean {
+    return this.#last?.hasSession === true && !this.sessions.hasCurrent;
   }
 
   get state(): ClientState {
@@ -85,6 +103,7 @@ export class Client implements SessionsListener {
       endpoint: endpoint && address && { address, port: endpoint.port },
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       counts: this.#context.ports.peerStats?.(this.client.peer),
+      calls: this.sessions.hasCurrent ? 0 : this.sessions.tries,
     };
   }
 
@@ -93,8 +112,20 @@ export class Client implements SessionsListener {
     if (!this.sessions.hasCurrent) this.sessions.connect('now');
   }
 
+  /** Until it has a session, 90 s at most. */
+  call(): void {
+    if (this.sessions.hasCurrent) this.#listener.callEnded(this, true);
+    else {
+      this.#isCalled = true;
+      this.sessions.connect('now');
+    }
+  }
+
+  /** Nothing is told of it any more but that it is not called. */
   stop(): void {
     this.#tick?.cancel();
+    this.#isCalled = false;
+    this.#listener.stopped(this);
     this.sessions.drop();
     this.#context.ports.removePeer(this.client.peer);
   }
@@ -103,6 +134,7 @@ export class Client implements SessionsListener {
 
   sessionReady(_rttMs: number, role: 'initiator' | 'responder'): void {
     const { ports } = this.#context;
+    if (role === 'responder') this.#path.confirmed();
     this.#began = role;
     this.#readySinceMs = ports.clock.nowMs();
     this.#unansweredSinceMs = this.#owedSinceMs = undefined;
@@ -112,11 +144,14 @@ export class Client implements SessionsListener {
     if (role === 'initiator') ports.sealAndSend(this.client.peer, NOTHING);
     this.#arm();
     this.#listener.connected(this.client, true);
+    this.#remember(true);
+    this.#callEnded(true);
   }
 
   sessionLost(): void {
     this.#tick?.cancel();
     this.#listener.connected(this.client, false);
+    this.#remember(false);
   }
 
   /** Only when there is something to carry: see `watch`. */
@@ -124,6 +159,36 @@ export class Client implements SessionsListener {
 
   unanswered(): void {
     this.sessions.giveUp();
+    this.#remember(this.sessions.hasCurrent);
+    this.#callEnded(false);
+  }
+
+  #callEnded(isAnswered: boolean): void {
+    if (!this.#isCalled) return;
+    this.#isCalled = false;
+    this.#listener.callEnded(this, isAnswered);
+  }
+
+  #remember(hasSession: boolean): void {
+    const { endpoint } = this.sessions;
+    const where = endpoint !== undefined && isLasting(endpoint) ? endpoint : undefined;
+    const { address, port } = where ?? this.#last ?? {};
+    if (address === undefined || port === undefined) return;
+    this.#last = {
+      publicKey: this.remote.publicKey,
+      address: Uint8Array.from(address),
+      port,
+      hasSession: hasSession && where !== undefined,
+      stampUs: this.#context.timestamps.lastUs,
+    };
+    this.#listener.heard(this.#last);
+  }
+
+  /** It may have roamed: the packet engine follows it without a word. */
+  #rememberMove(): void {
+    const { endpoint } = this.sessions;
+    if (endpoint === undefined || !isLasting(endpoint)) return;
+    if (this.#last === undefined || !sameAddress(this.#last, endpoint)) this.#remember(true);
   }
 
   #arm(): void {
@@ -146,6 +211,7 @@ export class Client implements SessionsListener {
     if (now.packetsReceived > this.#seen.packetsReceived) this.#unansweredSinceMs = undefined;
     else if (sent) this.#unansweredSinceMs ??= nowMs;
     this.#seen = now;
+    this.#rememberMove();
     this.#keepAlive(counts, received, nowMs);
     const ageMs = nowMs - this.#readySinceMs;
     const silentMs = this.#unansweredSinceMs === undefined ? 0 : nowMs - this.#unansweredSinceMs;

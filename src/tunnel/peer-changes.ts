@@ -3,6 +3,7 @@ import type { OwnClient } from '../tables/clients.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import { createRemoteIdentity, type RemoteIdentity } from '../wireguard/handshake.js';
 import { Client, type ClientListener } from './client.js';
+import type { LastHeard } from './last-heard.js';
 import { Peer, type PeerContext, type PeerListener } from './peer.js';
 import type { PeerTable } from './peer-table.js';
 import type { SessionsContext } from './sessions.js';
@@ -26,6 +27,8 @@ export interface PeerChangesOptions {
   /** As the peers', but for the identity: WireGuard clients know one cipher only. */
   readonly clientContext: SessionsContext;
   readonly clientListener: ClientListener;
+  /** What is remembered of whoever has that public key. */
+  lastHeard(publicKey: Uint8Array): LastHeard | undefined;
 }
 
 export class PeerChanges {
@@ -65,9 +68,9 @@ export class PeerChanges {
     return peer;
   }
 
-  /** Clients that stay as they are keep their sessions. */
-  setClients(plan: ClientPlan): void {
-    const { peerTable, clientContext, clientListener } = this.#options;
+  /** Clients that stay as they are keep their sessions. Answers the others: those that are new, and those that have changed. */
+  setClients(plan: ClientPlan): readonly Client[] {
+    const { peerTable, clientContext, clientListener, lastHeard } = this.#options;
     const planned = new Map(plan.map((entry) => [entry.client.peer, entry]));
     for (const known of [...peerTable.clients()]) {
       const { peer } = known.client;
@@ -78,8 +81,12 @@ export class PeerChanges {
       known.stop();
       peerTable.removeClient(known);
     }
-    for (const { client, remote } of planned.values())
-      peerTable.addClient(new Client(client, remote, clientContext, clientListener));
+    const fresh = [...planned.values()].map(
+      ({ client, remote }) =>
+        new Client(client, remote, clientContext, clientListener, lastHeard(client.publicKey)),
+    );
+    for (const client of fresh) peerTable.addClient(client);
+    return fresh;
   }
 
   #remoteOf({ id, publicKey }: RouterEntry): RemoteIdentity | undefined {

@@ -140,6 +140,11 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
     return this.#paths.candidates();
   }
 
+  /** Pings show soon whether it can be reached there. */
+  called(source: DatagramAddress): void {
+    this.adopt(source);
+  }
+
   adopt(source: DatagramAddress): void {
     if (source.stream !== undefined) this.#owner.authenticatedByStream(source.stream);
     this.#paths.adopt(source);

@@ -57,4 +57,13 @@ export type TunnelEvent =
       readonly reason: string;
     }
   /** Its gndt.json is not ours. */
-  | { readonly event: 'peer_gndt_differs'; readonly router: RouterId };
+  | { readonly event: 'peer_gndt_differs'; readonly router: RouterId }
+  /** So many WireGuard clients may seal for sessions that this router does not have any more. */
+  | { readonly event: 'clients_called'; readonly clients: number }
+  /** The last of them has a session again, or is not called any more. */
+  | {
+      readonly event: 'clients_answered';
+      readonly answered: number;
+      readonly unanswered: number;
+      readonly tookMs: number;
+    };

@@ -63,6 +63,9 @@ export type SessionDropReason = HandshakeDropReason | 'replayed' | 'too-frequent
 export interface HandshakePaths {
   /** The one to try first comes first. */
   candidates(): readonly DatagramAddress[];
+  /** An initiation of the peer, which nobody had sent before, has come from there. */
+  called(source: DatagramAddress): void;
+  /** The peer has answered from there. */
   adopt(source: DatagramAddress): void;
 }
 
@@ -182,7 +185,7 @@ export class PeerSessions {
     this.#jar.sent(localIndex, response.bytes);
     this.#remove(this.#next);
     this.#next = this.#install(response.keys, 'responder', nowMs);
-    this.#paths.adopt(source);
+    this.#paths.called(source);
     if (!ports.sendDatagram(source, response.bytes, this.#peer)) {
       this.#context.counters.add('handshake_send_failed');
     }

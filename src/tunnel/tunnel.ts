@@ -19,8 +19,10 @@ import { createIdentity, type Identity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
 import { TimestampSource } from '../wireguard/tai64n.js';
 import type { ClientState } from './client.js';
+import { ClientCalls } from './client-calls.js';
 import { Counters } from './counters.js';
 import { HandshakeDispatcher } from './handshake-dispatcher.js';
+import type { LastHeard } from './last-heard.js';
 import { OwnStall } from './link/own-stall.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
@@ -56,6 +58,8 @@ export interface TunnelListeners {
   mtu?(peer: number, innerBytes: number): void;
   /** A WireGuard client has a session, or has none any more. */
   client?(client: OwnClient, isConnected: boolean): void;
+  /** What is to be remembered over a restart; perhaps the same as before. */
+  heard?(last: LastHeard): void;
 }
 
 export interface TunnelOptions {
@@ -76,6 +80,10 @@ export interface TunnelOptions {
   readonly times?: Partial<TunnelTimes>;
   /** The data plane's number for each router; its position in the GNDT unless given. */
   readonly peerNumber?: (router: RouterId) => number;
+  /** What is remembered of whoever has that public key; asked also at a reload. Nothing unless given. */
+  readonly lastHeard?: (publicKey: Uint8Array) => LastHeard | undefined;
+  /** Microseconds of Unix time: handshakes' timestamps are later, whatever the clock says. */
+  readonly timestampsAfterUs?: number;
 }
 
 export class Tunnel {
@@ -92,6 +100,7 @@ export class Tunnel {
   readonly #listener: PeerListener;
   readonly #changes: PeerChanges;
   readonly #handshakes: HandshakeDispatcher;
+  readonly #calls: ClientCalls;
   readonly #stall = new OwnStall();
   #running = false;
   #pathTimer: Timer | undefined;
@@ -105,11 +114,16 @@ export class Tunnel {
     this.#times = { ...DEFAULT_TIMES, ...options.times };
     this.#conduct = options.conduct ?? new Conduct(ports.clock);
     this.#self = { hello: helloOf(self, options.description) };
-    const context = this.#context();
+    const context = this.#context(options.timestampsAfterUs);
     const peerTable = this.#peerTable;
     this.#introductions = new Introductions(peerTable, ports.clock, this.#counts);
     this.#streams = new Streams(context);
     this.#listener = peerListener(listeners, this.#introductions, this.#streams);
+    this.#calls = new ClientCalls({
+      clock: ports.clock,
+      counters: this.#counts,
+      event: (event) => listeners.event?.(event),
+    });
     this.#changes = new PeerChanges({
       presharedKeys: options.presharedKeys ?? new Map(),
       peerTable,
@@ -118,18 +132,23 @@ export class Tunnel {
       clientContext: { ...context, identity: createIdentity(CLIENT_CIPHER, options.privateKey) },
       clientListener: {
         connected: (client, isConnected) => listeners.client?.(client, isConnected),
+        heard: (last) => listeners.heard?.(last),
+        callEnded: (client, isAnswered) => this.#calls.ended(client, isAnswered),
+        stopped: (client) => this.#calls.forget(client),
       },
+      lastHeard: (publicKey) => options.lastHeard?.(publicKey),
     });
     this.#handshakes = new HandshakeDispatcher({ ...context, clientCipher: CLIENT_CIPHER, peerTable });
     this.#fill(options);
   }
 
-  /** Calls every peer that has an endpoint. */
+  /** Calls every peer that has an endpoint, and the clients that may still seal for a session of before. */
   start(): void {
     if (this.#running) return;
     this.#running = true;
     this.#renewCookieSecret();
     for (const peer of this.#peerTable.peers()) peer.start();
+    this.#calls.begin([...this.#peerTable.clients()]);
     this.#stall.reset(this.#ports.clock.nowMs());
     this.#armPathTimer();
   }
@@ -138,6 +157,7 @@ export class Tunnel {
   stop(reason: string): void {
     this.#running = false;
     this.#pathTimer?.cancel();
+    this.#calls.stop();
     this.#streams.stop();
     this.#cookieTimer?.cancel();
     for (const peer of this.#peerTable.peers()) peer.stop(reason);
@@ -164,7 +184,8 @@ export class Tunnel {
       const peer = this.#changes.add(peerNumber(entry.id), entry, remote);
       if (this.#running) peer.start();
     }
-    this.#changes.setClients(plan.clients);
+    const clients = this.#changes.setClients(plan.clients);
+    if (this.#running) this.#calls.begin(clients);
     this.#conduct.keepOnly(new Set([...peerTable.peers()].map(({ id }) => id)));
   }
 
@@ -277,14 +298,14 @@ export class Tunnel {
     if (wasUp) this.#listener.down(peer, reason);
   }
 
-  #context(): PeerContext {
+  #context(timestampsAfterUs: number | undefined): PeerContext {
     const ports = this.#ports;
     return {
       identity: this.#identity,
       ports,
       times: this.#times,
       indexes: new SessionIndexes((length) => ports.random(length)),
-      timestamps: new TimestampSource(() => ports.clock.wallMs()),
+      timestamps: new TimestampSource(() => ports.clock.wallMs(), timestampsAfterUs),
       codec: new ControlCodec(),
       self: this.#self,
       routers: this.#peerTable,

@@ -17,10 +17,17 @@ function encode(nanoseconds: bigint): Uint8Array {
 /** Makes labels from the wall clock that always rise, also when that clock is set back or stands still. */
 export class TimestampSource {
   readonly #wallMs: () => number;
-  #last = 0n;
+  #last: bigint;
 
-  constructor(wallMs: () => number) {
+  /** @param afterUs microseconds of Unix time: all labels are later, whatever the clock says */
+  constructor(wallMs: () => number, afterUs = 0) {
     this.#wallMs = wallMs;
+    this.#last = BigInt(afterUs) * 1_000n;
+  }
+
+  /** Microseconds of Unix time, rounded up: no label that was made is later. */
+  get lastUs(): number {
+    return Number((this.#last + 999n) / 1_000n);
   }
 
   next(): Uint8Array {

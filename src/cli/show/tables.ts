@@ -54,6 +54,14 @@ function peerPath({ transport, relay }: PeerView): string | null {
   return transport === 'udp' ? 'direct' : 'tcp';
 }
 
+/** Shown while one is being called. */
+const CALLS: Column<ClientView> = {
+  title: 'CALLS',
+  text: (client) => (client.calls > 0 ? String(client.calls) : null),
+  style: () => 'yellow',
+  right: true,
+};
+
 export function showClients(clients: readonly ClientView[], { paint, nowMs }: Look): string {
   const columns: Column<ClientView>[] = [
     { title: 'VNET', text: (client) => client.vnet },
@@ -67,6 +75,7 @@ export function showClients(clients: readonly ClientView[], { paint, nowMs }: Lo
     { title: 'HANDSHAKE', text: (client) => age(client.lastHandshakeAt, nowMs) },
     { title: 'RECEIVED', text: (client) => bytes(client.bytesReceived), right: true },
     { title: 'SENT', text: (client) => bytes(client.bytesSent), right: true },
+    ...(clients.some((client) => client.calls > 0) ? [CALLS] : []),
     { title: 'KEY', text: (client) => client.publicKey },
   ];
   return table(clients, columns, paint, 'no clients');

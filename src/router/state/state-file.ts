@@ -13,6 +13,7 @@ import type { SavedRecord } from '../../tables/directory.js';
 import { readMac, readName, readNodeIp } from '../../tables/files/read.js';
 import { text, wholeNumber } from '../../tables/files/schema.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../tables/record.js';
+import type { Decoded, StateForm } from './state-store.js';
 
 /** Rises when an older program could not read the file. */
 const VERSION = 1;
@@ -37,12 +38,6 @@ const recordSchema = z.strictObject({
 });
 
 const envelopeSchema = z.object({ version: z.number(), records: z.array(z.unknown()) });
-
-export interface DecodedState {
-  readonly records: readonly SavedRecord[];
-  /** What is wrong with the text; undefined when nothing is. */
-  readonly damage: string | undefined;
-}
 
 export function encodeState(records: Iterable<SavedRecord>): string {
   return [...encodeStateParts(records)].join('');
@@ -69,8 +64,8 @@ function lineOf({ vnet, ip, mac, router, seq, state, stamp, frozen, previous }: 
   return JSON.stringify(named);
 }
 
-export function decodeState(source: string): DecodedState {
-  const lost = (damage: string): DecodedState => ({ records: [], damage });
+export function decodeState(source: string): Decoded<SavedRecord> {
+  const lost = (damage: string): Decoded<SavedRecord> => ({ records: [], damage });
   let json: unknown;
   try {
     json = JSON.parse(source);
@@ -110,3 +105,9 @@ function problemOf({ issues: [first] }: z.ZodError): string {
 function recordOf({ frozen, previous, ...record }: z.infer<typeof recordSchema>): SavedRecord {
   return { ...record, ...(frozen && { frozen }), ...(previous !== undefined && { previous }) };
 }
+
+export const DIRECTORY_FORM: StateForm<SavedRecord> = {
+  file: 'directory.json',
+  encode: encodeStateParts,
+  decode: decodeState,
+};

@@ -153,7 +153,7 @@ export class LiveView implements RouterView {
 
   clients(): ClientView[] {
     const { tunnel, tables } = this.#parts;
-    return tunnel.clients().map(({ client, connected, endpoint, lastHandshakeWallMs, counts }) => ({
+    return tunnel.clients().map(({ client, connected, endpoint, lastHandshakeWallMs, counts, calls }) => ({
       vnet: vnetName(tables.gndt, client.vnet),
       ip: client.ip.key,
       publicKey: encodeKey(client.publicKey),
@@ -162,6 +162,7 @@ export class LiveView implements RouterView {
       lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
       bytesSent: counts?.bytesSent ?? 0,
       bytesReceived: counts?.bytesReceived ?? 0,
+      calls,
     }));
   }
 

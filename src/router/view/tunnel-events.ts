@@ -9,6 +9,8 @@ const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, stri
   peer_unanswered: ['warn', 'a peer does not answer'],
   peer_path: ['info', 'messages to a peer take another path'],
   peer_gndt_differs: ['warn', "a peer's gndt.json is not the same as this router's"],
+  clients_called: ['info', 'WireGuard clients that had sessions before are called'],
+  clients_answered: ['info', 'no WireGuard client is called for a session of before any more'],
 };
 
 export function emitTunnelEvent(hub: EventHub, event: TunnelEvent): void {
@@ -29,6 +31,10 @@ function fieldsOf(event: TunnelEvent): EventFields {
       return { peer: event.router, path: event.path, reason: event.reason };
     case 'peer_gndt_differs':
       return { peer: event.router };
+    case 'clients_called':
+      return { clients: event.clients };
+    case 'clients_answered':
+      return { answered: event.answered, unanswered: event.unanswered, tookMs: event.tookMs };
     default:
       return { peer: event.router, reason: event.reason };
   }

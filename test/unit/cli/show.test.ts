@@ -42,9 +42,9 @@ PEER  STATE  PATH    ENDPOINT        HANDSHAKE      RTT  LOSS  RECEIVED     SENT
 vr-b  up     direct  192.0.2.2:7700  12 s ago   40.3 ms   0 %  12.0 GiB  1.5 KiB  1420      1484  0.1.0
 `,
   clients: `\
-VNET  IP           STATE      ENDPOINT                  HANDSHAKE  RECEIVED     SENT  KEY
-blue  10.1.0.201   connected  udp://198.51.100.7:51820  12 s ago     1000 B  1.9 MiB  AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=
-blue  fd00:1::201  away       -                         never           0 B      0 B  BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=
+VNET  IP           STATE      ENDPOINT                   HANDSHAKE  RECEIVED     SENT  CALLS  KEY
+blue  10.1.0.201   connected  udp://198.51.100.7:51820   12 s ago     1000 B  1.9 MiB      -  AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=
+blue  fd00:1::201  away       udp://[2001:db8::7]:51820  never           0 B      0 B      3  BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=
 `,
   'gndt --ip 10.1.0.9 --vnet blue': `\
 VNET  PREFIX       ROUTER  KIND     GATEWAY     HOME  SEQ

@@ -58,16 +58,18 @@ const CLIENTS: readonly ClientView[] = [
     lastHandshakeAt: '2026-03-01T11:59:48.000Z',
     bytesSent: 2_000_000,
     bytesReceived: 1_000,
+    calls: 0,
   },
   {
     vnet: 'blue',
     ip: 'fd00:1::201',
     publicKey: 'BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=',
     state: 'away',
-    endpoint: null,
+    endpoint: 'udp://[2001:db8::7]:51820',
     lastHandshakeAt: null,
     bytesSent: 0,
     bytesReceived: 0,
+    calls: 3,
   },
 ];
 

@@ -69,6 +69,8 @@ const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_unanswered: { event: 'peer_unanswered', router: 'vr-b', reason: 'x' },
   peer_path: { event: 'peer_path', router: 'vr-b', path: 'relay vr-c', reason: 'x' },
   peer_gndt_differs: { event: 'peer_gndt_differs', router: 'vr-b' },
+  clients_called: { event: 'clients_called', clients: 1 },
+  clients_answered: { event: 'clients_answered', answered: 1, unanswered: 0, tookMs: 1 },
 };
 
 test('the fields of what mobility and the tunnel tell; both go to the stream', () => {

@@ -19,7 +19,7 @@ import fc from 'fast-check';
 import type { Clock, Timer } from '../../../src/net/clock.js';
 import { Ip } from '../../../src/net/ip.js';
 import { type Mac, mac } from '../../../src/net/mac.js';
-import { decodeState, encodeState } from '../../../src/router/state/state-file.js';
+import { DIRECTORY_FORM, decodeState, encodeState } from '../../../src/router/state/state-file.js';
 import { StateStore } from '../../../src/router/state/state-store.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
@@ -70,7 +70,7 @@ function fresh() {
   const directory = join(root, `state-${count++}`);
   const clock = new ManualClock();
   const errors: string[] = [];
-  const store = new StateStore(directory, clock, (message) => errors.push(message));
+  const store = new StateStore(directory, DIRECTORY_FORM, clock, (message) => errors.push(message));
   return { directory, clock, errors, store, path: join(directory, 'directory.json') };
 }
 
@@ -374,7 +374,9 @@ test('a state directory that cannot be made: reported by load and by save', () =
   const { directory } = fresh();
   writeFileSync(directory, 'in the way');
   const errors: string[] = [];
-  const store = new StateStore(join(directory, 'vine'), new ManualClock(), (message) => errors.push(message));
+  const store = new StateStore(join(directory, 'vine'), DIRECTORY_FORM, new ManualClock(), (message) =>
+    errors.push(message),
+  );
   assert.match(store.load().problem ?? '', /^cannot make .*ENOTDIR/);
   store.save([record('10.1.0.1')]);
   assert.match(errors[0] ?? '', /^cannot write .*ENOTDIR/);
@@ -390,11 +392,12 @@ test('a state directory that is there keeps its mode', () => {
 
 /** Saves without end, in every round one more record than in the one before. */
 const WRITER = `
-  const [, storeUrl, ipUrl, directory] = process.argv;
+  const [, storeUrl, formUrl, ipUrl, directory] = process.argv;
   const { StateStore } = await import(storeUrl);
+  const { DIRECTORY_FORM } = await import(formUrl);
   const { Ip } = await import(ipUrl);
   const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel() {} }) };
-  const store = new StateStore(directory, clock, (message) => { throw new Error(message); });
+  const store = new StateStore(directory, DIRECTORY_FORM, clock, (message) => { throw new Error(message); });
   const records = [];
   for (let i = 1; ; i++) {
     records.push({ vnet: 1, ip: Ip.v4(i), mac: i, router: 'vr-a', seq: i, state: 'here', stamp: i });
@@ -403,7 +406,7 @@ const WRITER = `
   }`;
 
 test('kill -9 in the middle of writing leaves a whole file', async () => {
-  const urls = ['router/state/state-store.js', 'net/ip.js'].map(
+  const urls = ['router/state/state-store.js', 'router/state/state-file.js', 'net/ip.js'].map(
     (name) => new URL(`../../../src/${name}`, import.meta.url).href,
   );
   for (let round = 0; round < 4; round++) {

@@ -42,7 +42,7 @@ function setUp() {
   };
   const nothing = (): void => undefined;
   const listener = { sessionReady: nothing, rekeyDue: nothing, sessionLost: nothing, unanswered: nothing };
-  const paths = { candidates: () => ways, adopt: nothing };
+  const paths = { candidates: () => ways, called: nothing, adopt: nothing };
   return { clock, ways, calls, sessions: new PeerSessions(1, remote, paths, context, listener) };
 }
 

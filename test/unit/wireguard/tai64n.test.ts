@@ -24,6 +24,19 @@ describe('TAI64N', () => {
     }
   });
 
+  it('goes on from where another source has been, and says where it is itself', () => {
+    const before = new TimestampSource(() => 1_000_000);
+    const labels = [before.next(), before.next()];
+    // The second label is a nanosecond later: rounded up.
+    assert.equal(before.lastUs, 1_000_000_001);
+    const back = new TimestampSource(() => 400_000, before.lastUs);
+    for (const label of labels) assert.ok(isLater(back.next(), label));
+    assert.equal(
+      hex(new TimestampSource(() => 2_000_000, 5).next()),
+      hex(new TimestampSource(() => 2_000_000).next()),
+    );
+  });
+
   it('is later only when it is greater', () => {
     const label = new TimestampSource(() => 5).next();
     assert.equal(isLater(label, label), false);
