@@ -62,8 +62,8 @@ export class PeerChanges {
 
   /** A peer that is found from now on; it does not run yet. */
   add(number: number, entry: RouterEntry, remote: RemoteIdentity): Peer {
-    const { peerTable, peerContext, peerListener } = this.#options;
-    const peer = new Peer(number, entry, remote, peerContext, peerListener);
+    const { peerTable, peerContext, peerListener, lastHeard } = this.#options;
+    const peer = new Peer(number, entry, remote, peerContext, peerListener, lastHeard(entry.publicKey));
     peerTable.addPeer(peer);
     return peer;
   }

@@ -4,10 +4,11 @@
  */
 import type { RouterEntry } from '../tables/model.js';
 import { endpointsOf, formatAddress, withoutEndpointReason } from './endpoint.js';
+import { isLasting } from './last-heard.js';
 import type { LinkPath } from './link/link.js';
 import type { Ping } from './link/pings.js';
 import type { SearchState } from './paths/introductions.js';
-import { isDirect, relayPath } from './paths/path.js';
+import { isDirect, relayPath, samePath } from './paths/path.js';
 import { PathMtu, type PathMtuOwner } from './paths/path-mtu.js';
 import { Paths, type PathsContext, type PathsOwner } from './paths/paths.js';
 import type { StreamUser } from './paths/streams.js';
@@ -45,7 +46,7 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   tcpEndpoints: readonly DatagramAddress[] = [];
   /** Why there is nothing to call; empty when there is. */
   noEndpoint = '';
-  #hasUdpEndpoint = false;
+  #udpEndpoints: readonly DatagramAddress[] = [];
   #packetsSent = 0;
   readonly #owner: PeerEndpointOwner;
   readonly #paths: Paths;
@@ -54,26 +55,38 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   constructor(peer: number, entry: RouterEntry, context: PathsContext, owner: PeerEndpointOwner) {
     this.#owner = owner;
     this.#adopt(entry);
-    this.#paths = new Paths(peer, endpointsOf(entry.endpoints, 'udp'), context, owner);
+    this.#paths = new Paths(peer, this.#udpEndpoints, context, owner);
     this.#mtu = new PathMtu(context.ports.clock, context.times, owner);
   }
 
   /** Its entry in the GNDT is another one. True when it is to be called elsewhere. */
   configure(entry: RouterEntry): boolean {
     this.#adopt(entry);
-    return this.#paths.configure(endpointsOf(entry.endpoints, 'udp'));
+    return this.#paths.configure(this.#udpEndpoints);
   }
 
   #adopt({ endpoints, relay }: RouterEntry): void {
     this.noEndpoint = withoutEndpointReason(endpoints);
     this.isRelay = relay;
     this.tcpEndpoints = endpointsOf(endpoints, 'tcp');
-    this.#hasUdpEndpoint = endpoints.some(({ transport }) => transport === 'udp');
+    this.#udpEndpoints = endpointsOf(endpoints, 'udp');
   }
 
   /** The path in use. */
   get path(): DatagramAddress | undefined {
     return this.#paths.current;
+  }
+
+  /** The address in use, when no file names it: a NAT's, which only its own messages show. */
+  get unlistedAddress(): DatagramAddress | undefined {
+    const { path } = this;
+    if (path === undefined || !isLasting(path)) return undefined;
+    return this.#udpEndpoints.some((listed) => samePath(listed, path)) ? undefined : path;
+  }
+
+  /** It was heard there before this router started: tried like any other way, and forgotten like one. */
+  heardBefore(address: DatagramAddress): void {
+    this.#paths.seen(address);
   }
 
   /** Nothing passes its messages on: it can say where it sees others, and carry messages if it is a relay. */
@@ -171,7 +184,8 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   /** UDP does not do, or there is none to try. */
   get wantsStream(): boolean {
     if (this.#owner.isRefused) return false;
-    if (!this.#owner.hasSession) return !this.#hasUdpEndpoint || this.#owner.tries >= TRIES_BEFORE_TCP;
+    if (!this.#owner.hasSession)
+      return this.#udpEndpoints.length === 0 || this.#owner.tries >= TRIES_BEFORE_TCP;
     return this.#paths.suspect || this.path?.relay !== undefined;
   }
 

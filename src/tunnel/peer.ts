@@ -6,6 +6,7 @@ import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
 import { formatAddress, ipOf } from './endpoint.js';
+import type { LastHeard } from './last-heard.js';
 import type { RouterStandings } from './link/authority.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link/link.js';
 import { kindOf } from './paths/path.js';
@@ -25,6 +26,8 @@ export interface PeerListener {
   /** Packets up to this size can be sent to it. */
   mtuFound(peer: Peer, innerBytes: number): void;
   event(event: TunnelEvent): void;
+  /** What is to be remembered of it; perhaps the same as before. */
+  heard(last: LastHeard): void;
 }
 
 export interface PeerContext extends SessionsContext, LinkContext, PathsContext {
@@ -47,19 +50,23 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   #trouble = '';
   #refused = false;
   #timer: Timer | undefined;
+  #last: LastHeard | undefined;
 
+  /** @param last what is remembered of it */
   constructor(
     number: number,
     entry: RouterEntry,
     remote: RemoteIdentity,
     context: PeerContext,
     owner: PeerListener,
+    last?: LastHeard,
   ) {
     this.id = entry.id;
     this.number = number;
     this.remote = remote;
     this.#context = context;
     this.#owner = owner;
+    this.#last = last;
     this.endpoint = new PeerEndpoint(number, entry, context, this);
     this.sessions = new PeerSessions(number, remote, this.endpoint, context, this);
     this.#link = new Link(number, entry.id, context, this, this.endpoint);
@@ -98,6 +105,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   start(): void {
+    const last = this.#last;
+    if (last?.hasSession === true) this.endpoint.heardBefore({ address: last.address, port: last.port });
     this.sessions.connect('now');
   }
 
@@ -224,6 +233,22 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   counted(counts: PeerCounts): void {
     this.endpoint.counted(counts);
     this.sessions.checkCounter(counts.currentCounter);
+    this.#remember();
+  }
+
+  /** Where it is to be called after a restart, if nothing else says so. */
+  #remember(): void {
+    const address = this.endpoint.unlistedAddress;
+    const { address: where, port } = address ?? this.#last ?? {};
+    if (where === undefined || port === undefined) return;
+    this.#last = {
+      publicKey: this.remote.publicKey,
+      address: Uint8Array.from(where),
+      port,
+      hasSession: address !== undefined,
+      stampUs: this.#context.timestamps.lastUs,
+    };
+    this.#owner.heard(this.#last);
   }
 
   message(message: TableMessage): void {
@@ -308,8 +333,9 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     if (this.#refused) return { state: 'refused', reason: this.#trouble };
     if (this.#link.state === 'greeting') return { state: 'connecting', reason: 'waiting for its greeting' };
     const { tries } = this.sessions;
-    if (tries === 0 && this.#trouble === '') {
-      const { noEndpoint } = this.endpoint;
+    const { noEndpoint } = this.endpoint;
+    const isNowhere = noEndpoint !== '' && this.sessions.endpoint === undefined;
+    if ((tries === 0 || isNowhere) && this.#trouble === '') {
       return noEndpoint === ''
         ? { state: 'connecting', reason: 'not called yet' }
         : { state: 'down', reason: noEndpoint };

@@ -330,6 +330,7 @@ function peerListener(
     down: (peer, reason) => listeners.down(peer.id, reason),
     message: (peer, message) => listeners.message(peer.id, message),
     event: (event) => listeners.event?.(event),
+    heard: (last) => listeners.heard?.(last),
   };
 }
 

@@ -248,6 +248,60 @@ describe('a router that goes away', () => {
     }
   });
 
+  for (const kind of ['easy', 'hard'] as const)
+    it(`and is restarted calls a peer behind a NAT (${kind}) that nobody else knows where it is`, (test) => {
+      const world = worldOf(test, { nat: { 'vr-b': kind } });
+      let a = world.start('vr-a');
+      const b = world.start('vr-b');
+      world.until('up', () => bothUp(a, b), 20_000);
+      world.clock.advance(5_000);
+      for (let round = 0; round < 2; round++) {
+        world.kill(a);
+        world.clock.advance(500);
+        a = world.restart(a);
+        const tookMs = world.until('up after the restart of a', () => a.stateOf('vr-b') === 'up', 20_000);
+        test.diagnostic(`up again after ${tookMs} ms`);
+        assert.ok(tookMs < 300, `${tookMs} ms (seed ${world.seed})`);
+        world.clock.advance(2_000);
+      }
+      assert.deepEqual(b.changes.slice(1), ['down vr-a', 'up vr-a', 'down vr-a', 'up vr-a']);
+    });
+
+  it('is called where it was for two minutes when the file names no endpoint of it', (test) => {
+    const world = worldOf(test, { nat: { 'vr-b': 'easy' } });
+    const first = world.start('vr-a');
+    const b = world.start('vr-b');
+    world.until('up', () => bothUp(first, b), 20_000);
+    world.clock.advance(2_000);
+    for (const router of [first, b]) world.kill(router);
+    const a = world.restart(first);
+    world.clock.advance(130_000);
+    const calls = a.count('handshake_initiations_sent');
+    assert.ok(calls > 20 && calls < 40, `${calls} calls (seed ${world.seed})`);
+    world.clock.advance(3_600_000);
+    assert.equal(a.count('handshake_initiations_sent'), calls);
+    assert.deepEqual(
+      [a.stateOf('vr-b'), a.reasonFor('vr-b')],
+      ['down', 'has no endpoint: waiting for it to call'],
+    );
+    world.start('vr-b');
+    world.until('up', () => a.stateOf('vr-b') === 'up', 1_000);
+  });
+
+  it('with an endpoint in the file, or behind a relay, is not remembered', (test) => {
+    const world = worldOf(test, {
+      routers: ['vr-a', 'vr-b', 'vr-r'],
+      nat: { 'vr-a': 'hard', 'vr-b': 'hard' },
+      relays: ['vr-r'],
+    });
+    const [a, b] = [world.start('vr-a'), world.start('vr-b')];
+    const relay = world.start('vr-r');
+    world.until('up', () => bothUp(a, b) && relay.stateOf('vr-a') === 'up', 30_000);
+    world.clock.advance(5_000);
+    assert.equal(a.tunnel.peers().find(({ id }) => id === 'vr-b')?.transport, 'relay');
+    assert.deepEqual([a.heard.size, b.heard.size, relay.heard.size], [0, 0, 2]);
+  });
+
   it('silently is noticed, called, and up soon after it is back', (test) => {
     const world = worldOf(test);
     const a = world.start('vr-a');

@@ -8,6 +8,7 @@ import { Ip } from '../../src/net/ip.js';
 import { relayTag, wrapForRelay } from '../../src/protocol/relay-message.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { Endpoint, GndtConfig, RouterId } from '../../src/tables/model.js';
+import type { LastHeard } from '../../src/tunnel/last-heard.js';
 import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
@@ -82,6 +83,8 @@ export class SimRouter {
   readonly messages: { readonly from: RouterId; readonly message: TableMessage }[] = [];
   /** `up vr-b`, `down vr-b`, in order. */
   readonly changes: string[] = [];
+  /** What it is to remember, by public key. */
+  readonly heard = new Map<string, LastHeard>();
   readonly tunnel: Tunnel;
   /** Overlay packets received. */
   packets = 0;
@@ -116,6 +119,7 @@ export class SimRouter {
         up: (router) => this.changes.push(`up ${router}`),
         down: (router) => this.changes.push(`down ${router}`),
         event: (event) => this.events.push(event),
+        heard: (last) => this.heard.set(hostKey(last.publicKey), last),
       },
       ...options,
     });
@@ -362,6 +366,11 @@ export class World {
     this.routers.set(addressKey(address), router);
     router.tunnel.start();
     return router;
+  }
+
+  /** The same with what the one before it has remembered. */
+  restart(before: SimRouter): SimRouter {
+    return this.start(before.id, { lastHeard: (publicKey) => before.heard.get(hostKey(publicKey)) });
   }
 
   /** For tests that speak as a router themselves. */

@@ -1,6 +1,7 @@
 /**
- * Where those were heard last whom only the overlay's traffic shows: WireGuard clients. A router that has started again
- * calls them there (`tunnel/client-calls`). Written when somebody has come, gone or moved, not for what they send.
+ * Where those were heard last of whom nothing else says where they are: WireGuard clients, and routers at an address that
+ * `gndt.json` does not name. A router that has started again calls them there. Written when somebody has come, gone or
+ * moved, not for what they send.
  */
 import type { Clock } from '../../net/clock.js';
 import { encodeKey } from '../../tables/files/read.js';
@@ -103,7 +104,7 @@ export class EndpointMemory {
     if (behindUs <= 0) return;
     this.#stampFloorUs = latestUs + STAMP_MARGIN_US;
     this.#warnings.push(
-      `the clock is ${Math.ceil(behindUs / 1e6)} s behind the router's last messages to its clients: set it right, or remove ${this.#options.store.path} if it was wrong before`,
+      `the clock is ${Math.ceil(behindUs / 1e6)} s behind the router's last handshakes: set it right, or remove ${this.#options.store.path} if it was wrong before`,
     );
   }
 }
@@ -120,7 +121,8 @@ export function openEndpointMemory(
   return new EndpointMemory({
     store: new StateStore(stateDir, endpointForm(own.publicKey), clock, onError),
     clock,
-    keys: () => new Set(gndt.ownClients.map(({ publicKey }) => encodeKey(publicKey))),
+    keys: () =>
+      new Set([...gndt.otherRouters(), ...gndt.ownClients].map(({ publicKey }) => encodeKey(publicKey))),
   });
 }
 

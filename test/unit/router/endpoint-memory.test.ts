@@ -1,4 +1,4 @@
-/** Where clients were heard last: the file, what is wrong with it, when it is written, what is read of it. */
+/** Where clients and routers were heard last: the file, what is wrong with it, when it is written, what is read of it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
@@ -225,7 +225,7 @@ test('the next start reads it; who is in no file of the configuration any more i
   assert.deepEqual(memory.lastHeard(keyOf(1)), BOTH[0]);
 });
 
-test('a router without clients writes no file', () => {
+test('a router that has nobody to remember writes no file', () => {
   const { memory, directory } = fresh();
   memory.save();
   assert.deepEqual(readdirSync(directory), []);
@@ -235,7 +235,7 @@ test('a clock that was set back is told, and timestamps go on from where they we
   const stampUs = (WALL_MS + 60_000) * 1_000;
   const { memory, path } = fresh(encoded([heard('192.0.2.1', { stampUs }), heard('192.0.2.2')]));
   assert.deepEqual(memory.warnings, [
-    `the clock is 60 s behind the router's last messages to its clients: set it right, or remove ${path} if it was wrong before`,
+    `the clock is 60 s behind the router's last handshakes: set it right, or remove ${path} if it was wrong before`,
   ]);
   // What is on disk may be five minutes older than the last message.
   assert.ok(memory.stampFloorUs >= stampUs + 300e6);
