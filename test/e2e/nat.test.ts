@@ -1,5 +1,7 @@
 /** Sites behind NAT: straight where the boxes let them, else by way of a relay; connections stay when that changes. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PeerView } from '../../src/control/api.js';
 import type { Lab } from '../lab/lab.js';
@@ -73,4 +75,30 @@ test('a straight path is found, lost and found again, and connections stay', { s
     assert.ok(!events.some(({ event, peer: id }) => event === 'peer_down' && id === 'vr-b'));
     t.diagnostic(`longest gap ${Math.round(stream.gapMs)} ms`);
   }),
+);
+
+test(
+  'a router that was killed calls the sites behind NAT, which only it can find',
+  { skip: cannotRun },
+  (t) =>
+    withLab(t, { topology: 'nat', nat: 'hard' }, async (lab) => {
+      const relay = lab.daemon('c');
+      const remembered = join(relay.directory, 'state', 'endpoints.json');
+      await waitFor(
+        'both are remembered',
+        () => existsSync(remembered) && readFileSync(remembered, 'utf8').split('"session":true').length === 3,
+      );
+      await relay.kill('SIGKILL');
+      const startedMs = performance.now();
+      relay.start();
+      await relay.waitReady(['vr-a', 'vr-b']);
+      t.diagnostic(`ready with both ${Math.round(performance.now() - startedMs)} ms after its start`);
+      // Left alone they would have noticed 10 s after the last answer.
+      const { handshake_initiations_sent: calls = 0, handshake_responses_sent: answers = 0 } =
+        await relay.counters();
+      assert.ok(calls >= 2, `${calls} calls`);
+      assert.equal(answers, 0);
+      await lab.waitConnected();
+      await ping(lab, 'a1', '10.2.0.11');
+    }),
 );
