@@ -179,7 +179,7 @@ export class Client implements SessionsListener {
       address: Uint8Array.from(address),
       port,
       hasSession: hasSession && where !== undefined,
-      stampUs: this.#context.timestamps.lastUs,
+      stampUs: Math.max(this.#context.timestamps.lastUs, this.#last?.stampUs ?? 0),
     };
     this.#listener.heard(this.#last);
   }

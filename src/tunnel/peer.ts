@@ -246,7 +246,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       address: Uint8Array.from(where),
       port,
       hasSession: address !== undefined,
-      stampUs: this.#context.timestamps.lastUs,
+      stampUs: Math.max(this.#context.timestamps.lastUs, this.#last?.stampUs ?? 0),
     };
     this.#owner.heard(this.#last);
   }

@@ -426,6 +426,24 @@ describe('a WireGuard client of a router that has started again', () => {
     before.restart({ timestampsAfterUs: stampUs }).answer();
   });
 
+  it('calls first after one start: the timestamps of before are not forgotten at the next', () => {
+    const first = connected();
+    first.clock.advance(181_000);
+    first.tunnel.clientWanted(CLIENT);
+    first.answer();
+    const { stampUs } = first.last ?? assert.fail();
+    assert.ok(stampUs > 0);
+    const { last } = first;
+    const second = new Scene(
+      'chacha20-poly1305',
+      { lastHeard: () => last && { ...last, hasSession: false } },
+      first.clock,
+      first,
+    );
+    second.call();
+    assert.deepEqual([second.initiations(), second.last?.stampUs], [0, stampUs]);
+  });
+
   it('is not led astray by its own recorded call, which the router does not remember', () => {
     const before = connected();
     const scene = before.restart();
