@@ -1,6 +1,7 @@
 /**
  * Moves of nodes between sites with real kernels: who knows when, what is lost, and whether the time budget holds.
- *   scripts/bench migration [--delays 0,5,25,50] [--moves 20] [--consecutive 100] [--burst 50] [--json FILE] [--qemu]
+ *   scripts/bench migration [--delays 0,5,25,50] [--moves 20] [--consecutive 100] [--burst 50] [--silent 20]
+ *                           [--json FILE] [--qemu]
  * One node goes to and fro under a 1 kHz probe in both directions and two TCP connections; times are taken from the
  * switches' wires. With --qemu the node is a real guest, migrated by QEMU.
  */
@@ -16,6 +17,7 @@ import { isUndisturbed } from './migration/budget.js';
 import { runGuests } from './migration/guests.js';
 import { type Measured, report } from './migration/report.js';
 import { type BurstResult, burst, Series, type SeriesResult } from './migration/series.js';
+import { type SilentResult, silentMoves } from './migration/silent.js';
 
 interface Options {
   readonly delays: string;
@@ -23,6 +25,8 @@ interface Options {
   readonly consecutive: string;
   readonly consecutiveDelay: string;
   readonly burst: string;
+  readonly silent: string;
+  readonly silentDelay: string;
   readonly json?: string;
   readonly qemu?: boolean;
 }
@@ -66,6 +70,13 @@ async function bursts(delayMs: number, nodes: number, clock: ClockWatch): Promis
   return results;
 }
 
+function inSilence(delayMs: number, moves: number): Promise<SilentResult | undefined> {
+  if (moves === 0) return Promise.resolve(undefined);
+  return withLab(delayMs, 0, (lab) =>
+    silentMoves(lab, delayMs, moves, (done) => progress(`in silence: move ${done}`)),
+  );
+}
+
 async function measure(options: Options): Promise<Measured> {
   const [moves, many, nodes, delayMs] = [
     options.moves,
@@ -79,8 +90,9 @@ async function measure(options: Options): Promise<Measured> {
     for (const delay of options.delays.split(',')) results.push(await series(Number(delay), moves, clock));
   const consecutive = many > 0 ? await series(delayMs, many, clock) : undefined;
   const together = await bursts(delayMs, nodes, clock);
+  const silent = await inSilence(Number(options.silentDelay), Number(options.silent));
   progress('');
-  return { moves, many, series: results, consecutive, bursts: together, clock: await clock.stop() };
+  return { moves, many, series: results, consecutive, bursts: together, silent, clock: await clock.stop() };
 }
 
 async function main(options: Options): Promise<void> {
@@ -108,6 +120,8 @@ const program = new Command('migration')
   .option('--consecutive <n>', 'moves of the long run; 0: none', '100')
   .option('--consecutive-delay <ms>', 'its one-way delay, and the burst’s', '5')
   .option('--burst <n>', 'nodes that move at the same instant; 0: none', '50')
+  .option('--silent <n>', 'moves that nobody announces; 0: none', '20')
+  .option('--silent-delay <ms>', 'their one-way delay', '20')
   .option('--json <file>', 'where the results go (default: bench/results/)')
   .option('--qemu', 'real guests, migrated by QEMU')
   .action(main);

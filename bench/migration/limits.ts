@@ -8,3 +8,5 @@ export const BURST_MS = 50;
 /** Probes lost, as milliseconds' worth, beyond the hypervisor's pause and the one-way delay. */
 export const LOST_MEDIAN_MS = 5;
 export const LOST_P99_MS = 20;
+/** Until a node that has moved in silence answers again, from when it is plugged in. */
+export const SILENT_MS = 1_500;

@@ -4,6 +4,7 @@ import { histogram } from '../lib/distribution.js';
 import { table } from '../lib/table.js';
 import { burstCheck, type Check, checksOf, summariesOf, summaryHead, summaryRows } from './budget.js';
 import type { BurstResult, SeriesResult } from './series.js';
+import { type SilentResult, silentChecks, silentSummary, silentTable } from './silent.js';
 
 type Say = (text: string) => void;
 
@@ -14,6 +15,7 @@ export interface Measured {
   readonly series: readonly SeriesResult[];
   readonly consecutive: SeriesResult | undefined;
   readonly bursts: readonly BurstResult[];
+  readonly silent: SilentResult | undefined;
   readonly clock: ClockReport;
 }
 
@@ -56,7 +58,8 @@ function sayClock(say: Say, { watchedMs, lowMs, times, worstFactor }: ClockRepor
 }
 
 /** Answers what is to be written. */
-export function report({ moves, many, series, consecutive, bursts, clock }: Measured, say: Say): object {
+export function report(measured: Measured, say: Say): object {
+  const { moves, many, series, consecutive, bursts, silent, clock } = measured;
   const summaries = series.map((one) => summariesOf(one, moves));
   const long = consecutive && summariesOf(consecutive, many);
   sayClock(say, clock);
@@ -77,11 +80,16 @@ export function report({ moves, many, series, consecutive, bursts, clock }: Meas
   }
   const [burst] = bursts;
   if (burst) judge('Bursts', burst.delayMs, [burstCheck(burst, bursts)]);
+  if (silent) {
+    say(`\n${silentTable(silent)}`);
+    judge('In silence', silent.delayMs, silentChecks(silent));
+  }
   return {
     clock,
     summaries,
     consecutive: long,
     bursts,
+    silent: silent && { ...silent, summary: silentSummary(silent) },
     checks,
     moves: series,
     consecutiveMoves: consecutive?.moves,

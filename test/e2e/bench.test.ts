@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { ClockReport } from '../../bench/lib/clock.js';
 import type { ThroughputReport } from '../../bench/lib/report.js';
 import type { SeriesResult } from '../../bench/migration/series.js';
+import type { SilentResult, silentSummary } from '../../bench/migration/silent.js';
 import { projectRoot } from '../lab/daemon.js';
 import { run } from '../lab/shell.js';
 import { cannotRun } from './support.js';
@@ -16,6 +17,7 @@ const limitMs = 120_000;
 interface MigrationReport {
   readonly clock: ClockReport;
   readonly moves: readonly SeriesResult[];
+  readonly silent: SilentResult & { readonly summary: ReturnType<typeof silentSummary> };
 }
 
 async function bench<T>(name: string, args: readonly string[]): Promise<{ report: T; said: string }> {
@@ -68,7 +70,7 @@ test('look-ups and updates', { skip: cannotRun }, async (t) => {
 });
 
 test('moves, and a watch on the processors’ clock', { skip: cannotRun }, async (t) => {
-  const args = '--delays 0 --moves 2 --consecutive 0 --burst 0'.split(' ');
+  const args = '--delays 0 --moves 2 --consecutive 0 --burst 0 --silent 2'.split(' ');
   const { report, said } = await bench<MigrationReport>('migration', args);
   for (const line of said.trim().split('\n')) t.diagnostic(line);
   assert.ok(report.clock.watchedMs > 0 && report.clock.lowMs < report.clock.watchedMs);
@@ -77,4 +79,9 @@ test('moves, and a watch on the processors’ clock', { skip: cannotRun }, async
   assert.ok(moves.length >= 2);
   for (const { allMs, lowClockMs } of moves) assert.ok(allMs > 0 && lowClockMs >= 0);
   assert.deepEqual(broken, []);
+  assert.deepEqual(
+    report.silent.moves.map(({ trigger }) => trigger),
+    ['search', 'search'],
+  );
+  assert.ok(report.silent.summary.all.median > 0);
 });

@@ -121,6 +121,27 @@ test('only routers that may have the node are asked, and one that may not does n
   assert.equal(site2.mobility.counters().mobility_searches_received ?? 0, 0);
 });
 
+for (const verify of ['optimistic', 'strict'] as const) {
+  test(`a machine elsewhere that answers in the node’s name diverts nothing while the node answers, ${verify}`, () => {
+    const world = build({ verify });
+    const node = world.host('h1-1');
+    const clone = world.addSilentHost(world.site(2), 'clone', node);
+    let diverted = 0;
+    for (const { directory } of world.sites)
+      directory.subscribe(({ after }) => {
+        if (after.ip.equals(node.ip) && after.router !== world.site(1).id) diverted++;
+      });
+    world.settle(6_000);
+    for (let ms = 0; ms < 120_000; ms += WANT_EVERY_MS) {
+      want(world, [node]);
+      world.settle(WANT_EVERY_MS);
+    }
+    assert(clone.lan !== undefined);
+    assert.equal(diverted, 0);
+    assert.equal(world.sites.flatMap(({ mobility }) => [...mobility.missing()]).length, 0);
+  });
+}
+
 test('three hundred dead machines that are wanted all the time keep no move waiting', () => {
   const world = new SimWorld({ sites: 3, hostsPerSite: 2, wan: WAN, slots: 4_096 });
   const dead = Array.from({ length: 240 }, (_, i) =>

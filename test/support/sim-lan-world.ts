@@ -243,6 +243,13 @@ export class SimWorld {
     host.announceGratuitous();
     return host;
   }
+
+  /** Another machine with the node's MAC and addresses, which answers and says nothing by itself. It is no node of the world's. */
+  addSilentHost(site: SimSite, name: string, { mac, ips }: SimHost): SimHost {
+    const host = new SimHost(this.clock, name, mac, ips);
+    host.attach(site.lan);
+    return host;
+  }
 }
 
 function configOf(options: WorldOptions, number: number): GndtConfig {

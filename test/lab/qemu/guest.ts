@@ -61,13 +61,15 @@ class Machine {
     return join(this.directory, 'console.log');
   }
 
-  async start(options: GuestOptions, incoming: boolean): Promise<void> {
+  /** @param isOpen false: the switch's port does not forward yet, as a real one that listens first (STP) */
+  async start(options: GuestOptions, incoming: boolean, isOpen = true): Promise<void> {
     const node = switchName(this.site);
     mkdirSync(this.directory, { recursive: true });
     ipBatch(namespaceOf(this.lab.name, node), [
       `tuntap add dev ${this.tap} mode tap`,
       `link set ${this.tap} master ${lanBridge}`,
       `link set ${this.tap} up`,
+      ...(isOpen ? [] : [`link set ${this.tap} nomaster`]),
     ]);
     this.lab.start(
       `qemu-${this.number}`,
@@ -106,6 +108,11 @@ class Machine {
       ...['-device', `virtio-net-pci,netdev=n0,mac=${options.mac},guest_announce=${announce}`],
       ...(incoming ? ['-incoming', `unix:${this.incoming}`] : []),
     ];
+  }
+
+  /** The port forwards from now on. */
+  open(): void {
+    ipBatch(namespaceOf(this.lab.name, switchName(this.site)), [`link set ${this.tap} master ${lanBridge}`]);
   }
 
   async waitBooted(): Promise<void> {
@@ -168,10 +175,13 @@ export class Guest {
     return this.machine.site;
   }
 
-  /** Live migration; resolves when it runs at `to` and the process that it left is gone. */
-  async migrate(to: SiteLetter): Promise<MigrationResult> {
+  /**
+   * Live migration; resolves when it runs at `to` and the process that it left is gone.
+   * @param closed the port at `to` does not forward before `openPort`: whatever is announced is lost
+   */
+  async migrate(to: SiteLetter, closed = false): Promise<MigrationResult> {
     const destination = new Machine(this.lab, to, Guest.started++);
-    await destination.start(this.options, true);
+    await destination.start(this.options, true, !closed);
     const source = this.machine;
     await source.control.execute('migrate', { uri: `unix:${destination.incoming}` });
     const done = await waitFor(
@@ -188,6 +198,11 @@ export class Guest {
     this.machine = destination;
     await source.quit();
     return { downtimeMs: done.downtime ?? 0, totalMs: done['total-time'] ?? 0, completedAtMs };
+  }
+
+  /** After `migrate` to a port that was closed. */
+  openPort(): void {
+    this.machine.open();
   }
 
   stop(): Promise<void> {
