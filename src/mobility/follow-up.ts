@@ -9,6 +9,7 @@ import type { NodesMessage } from '../protocol/table-message.js';
 import type { NetworkConfig, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Arrived, Candidate } from './destination/candidate.js';
 import type { Evidence } from './evidence.js';
+import type { DoubtCause } from './search/missing.js';
 
 export type FollowUp =
   /** Evidence whose meaning has become clear, or whose obstacle is gone: classified as any other. */
@@ -79,7 +80,12 @@ export type ProbePurpose =
   /** A node that could not be claimed when it was seen. */
   | { readonly for: 'deferred' }
   /** A node that is wanted and says nothing: is it still here? Asked from `askedMs` on. */
-  | { readonly for: 'doubt'; readonly record: NodeRecord; readonly askedMs: number }
+  | {
+      readonly for: 'doubt';
+      readonly record: NodeRecord;
+      readonly askedMs: number;
+      readonly cause: DoubtCause;
+    }
   /** A record of this router's that another has kept: is the node here? */
   | { readonly for: 'returned'; readonly record: NodeRecord };
 

@@ -159,9 +159,14 @@ export class Mobility {
     this.#parts.unheard.packet(vnet, ip, mac);
   }
 
-  /** Nodes here that do not answer. */
+  /** Nodes here that do not answer, machine by machine. */
   missing(): Iterable<MissingNode> {
-    return this.#context.missing.all();
+    return this.#parts.search.missing();
+  }
+
+  /** Is it the record of a node here that does not answer? */
+  isMissing({ vnet, ip, mac, router }: NodeRecord): boolean {
+    return router === this.#context.self && this.#context.missing.has(vnet, ip, mac);
   }
 
   /** Claims a node by an operator's word, for hypervisors that announce nothing. A string says why not. */
@@ -347,7 +352,7 @@ export class Mobility {
         if (evidence !== undefined) this.#parts.learning.consider(evidence);
         break;
       case 'doubt':
-        this.#parts.doubt.probed(purpose.record, purpose.askedMs, evidence);
+        this.#parts.doubt.probed(purpose, evidence);
         break;
       case 'returned':
         this.#parts.restart.returnedProbed(purpose.record, evidence);

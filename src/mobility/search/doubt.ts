@@ -14,8 +14,9 @@ import type { NodeRecord, VnetId } from '../../tables/model.js';
 import { type AddressProbe, DOUBTING } from '../address-probe.js';
 import { type Context, nodeKey } from '../context.js';
 import type { Evidence } from '../evidence.js';
+import type { ProbePurpose } from '../follow-up.js';
 import type { ActivityView } from '../ports.js';
-import { type MissingNode, macKey } from './missing.js';
+import { type DoubtCause, type MissingNode, macKey } from './missing.js';
 import { questionOf } from './question.js';
 import type { Search } from './search.js';
 
@@ -78,17 +79,20 @@ export class Doubt {
     const last = this.#questions.get(key);
     this.#questions.set(key, { asker: frame.ethernetSource, atMs: nowMs });
     if (last === undefined || last.asker !== frame.ethernetSource) return;
-    if (nowMs - last.atMs <= ASKED_AGAIN_MS) this.wanted(lan.vnet, target);
+    if (nowMs - last.atMs <= ASKED_AGAIN_MS) this.#doubt(lan.vnet, record.mac, [record], 'asked-again');
   }
 
   /** Somebody wants a node and gets nothing from it. One that is no node of this router's is none of its affair. */
   wanted(vnet: VnetId, ip: Ip): void {
     const record = this.#own(vnet, ip);
-    if (record !== undefined) this.#doubt(vnet, record.mac, [record]);
+    if (record !== undefined) this.#doubt(vnet, record.mac, [record], 'wanted');
   }
 
   /** A node that was asked has answered, or has not. */
-  probed(record: NodeRecord, askedMs: number, evidence: Evidence | undefined): void {
+  probed(
+    { record, askedMs, cause }: Extract<ProbePurpose, { readonly for: 'doubt' }>,
+    evidence: Evidence | undefined,
+  ): void {
     const { vnet, ip, mac } = record;
     if (evidence !== undefined) {
       this.heard(vnet, mac);
@@ -97,7 +101,7 @@ export class Doubt {
     }
     const own = this.#own(vnet, ip);
     if (own?.mac !== mac || this.#wasHeard(vnet, mac, askedMs)) return;
-    this.#search.missed(own);
+    this.#search.missed(own, cause);
   }
 
   /** The machine is there. */
@@ -109,12 +113,14 @@ export class Doubt {
     this.#context.timers.after('activity', LOOK_EVERY_MS, () => {
       const { unanswered, heard } = activity.look(this.#context.clock.nowMs());
       for (const { vnet, mac } of heard) this.heard(vnet, mac);
-      for (const { vnet, mac } of unanswered) this.#doubt(vnet, mac, this.#recordsOf(vnet, mac));
+      for (const { vnet, mac } of unanswered) {
+        this.#doubt(vnet, mac, this.#recordsOf(vnet, mac), 'unanswered');
+      }
       this.#lookLater(activity);
     });
   }
 
-  #doubt(vnet: VnetId, mac: Mac, records: readonly NodeRecord[]): void {
+  #doubt(vnet: VnetId, mac: Mac, records: readonly NodeRecord[], cause: DoubtCause): void {
     const missing = this.#context.missing.get(vnet, mac);
     if (missing !== undefined && isCovered(missing, records)) {
       this.#search.wanted(missing);
@@ -131,7 +137,7 @@ export class Doubt {
     const askedMs = this.#context.clock.nowMs();
     for (const record of asked) {
       const { ip } = record;
-      const purpose = { for: 'doubt', record, askedMs } as const;
+      const purpose = { for: 'doubt', record, askedMs, cause } as const;
       this.#addressProbe.ask({ vnet, ip, mac, probes: DOUBTING, purpose });
     }
   }

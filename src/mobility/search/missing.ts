@@ -6,15 +6,25 @@ import type { VnetId } from '../../tables/model.js';
 /** More dead nodes than that are wanted nowhere; what is beyond is doubted again when somebody wants it. */
 const MOST_MISSING = 8_192;
 
+/**
+ * Why a node was asked whether it is there. `unanswered`: packets went to it and none came from it; `asked-again`: a host
+ * had no answer to its question; `wanted`: a packet waits for its MAC.
+ */
+export type DoubtCause = 'unanswered' | 'asked-again' | 'wanted';
+
 /** Of one machine; what it is asked for by. */
 export interface MissingNode {
   readonly vnet: VnetId;
   readonly mac: Mac;
   readonly ips: readonly Ip[];
+  /** Of the first doubt. */
+  readonly cause: DoubtCause;
   /** Monotonic milliseconds. */
   readonly sinceMs: number;
   /** Searches made so far. */
   readonly rounds: number;
+  /** Routers that the last search asks, or has asked. */
+  readonly askedRouters: number;
   /** When the next one may be made, if somebody wants the node then. */
   readonly nextMs: number;
 }

@@ -12,7 +12,7 @@ import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
 import type { NetworkNodes } from '../neighbours.js';
-import type { MissingNode } from './missing.js';
+import type { DoubtCause, MissingNode } from './missing.js';
 
 /** Of all nodes together. One that must wait is searched for when it is wanted again. */
 const SEARCHES = { perSecond: 50, burst: 50 };
@@ -39,13 +39,14 @@ export class Search {
   }
 
   /** A node did not answer: it is missing from now on, and searched for, since somebody wants it. */
-  missed({ vnet, ip, mac }: NodeRecord): void {
+  missed({ vnet, ip, mac }: NodeRecord, cause: DoubtCause): void {
     const { missing, clock, counters, ports } = this.#context;
     const known = missing.get(vnet, mac);
     if (known?.ips.some((other) => other.equals(ip)) === true) return;
     const ips = [...(known?.ips ?? []), ip].slice(-MAX_SEARCHED_IPS);
     const sinceMs = known?.sinceMs ?? clock.nowMs();
-    const node: MissingNode = { vnet, mac, ips, sinceMs, rounds: known?.rounds ?? 0, nextMs: sinceMs };
+    const begun = known ?? { cause, rounds: 0, askedRouters: 0 };
+    const node: MissingNode = { ...begun, vnet, mac, ips, sinceMs, nextMs: sinceMs };
     if (!missing.set(node)) return;
     counters.count('nodes_missing');
     ports.event({ event: 'node_missing', vnet, ip, mac });
@@ -63,11 +64,13 @@ export class Search {
     }
     const { vnet, mac, sinceMs } = node;
     const rounds = node.rounds + 1;
-    this.#context.missing.set({ ...node, rounds, nextMs: nowMs + waitMs(rounds, nowMs - sinceMs) });
+    const nextMs = nowMs + waitMs(rounds, nowMs - sinceMs);
+    const stages = this.#stages(node);
+    this.#context.missing.set({ ...node, rounds, nextMs, askedRouters: stages.flat().length });
     this.#context.counters.count('searches');
     // Where it is not yet, it may come: a port that does not forward yet will in half a minute.
     const listenSeconds = nowMs - sinceMs < LONGEST_WAIT_MS ? MAX_LISTEN_SECONDS : 0;
-    this.#ask(vnet, mac, rounds, this.#stages(node), listenSeconds);
+    this.#ask(vnet, mac, rounds, stages, listenSeconds);
   }
 
   /** It has been heard here, or is known to be elsewhere. */
@@ -78,6 +81,23 @@ export class Search {
     missing.delete(vnet, mac);
     counters.count('nodes_found');
     for (const ip of node.ips) ports.event({ event: 'node_found', vnet, ip, mac });
+  }
+
+  /**
+   * As far as this router still has a record of them. The others are forgotten here: tombstones expire without anybody's
+   * being told, and addresses get other MACs.
+   */
+  *missing(): Generator<MissingNode> {
+    const { missing, directory, self } = this.#context;
+    for (const node of missing.all()) {
+      const { vnet, mac } = node;
+      const ips = node.ips.filter((ip) => {
+        const record = directory.get(vnet, ip);
+        return record?.router === self && record.mac === mac;
+      });
+      if (ips.length === 0) missing.delete(vnet, mac);
+      else yield ips.length === node.ips.length ? node : { ...node, ips };
+    }
   }
 
   #begin(vnet: VnetId, mac: Mac): void {

@@ -132,6 +132,62 @@ describe('a node that is asked for again', () => {
   });
 });
 
+describe('what is shown of nodes that are missing', () => {
+  test('why it was doubted, and how many routers the last search asks', () => {
+    const h = withNode();
+    lose(h);
+    h.clock.advance(1);
+    assert.deepEqual(
+      [...h.mobility.missing()].map(({ cause, rounds, askedRouters }) => [cause, rounds, askedRouters]),
+      [['asked-again', 1, 2]],
+    );
+    const waiting = withNode();
+    waiting.up = ['vr-c'];
+    waiting.mobility.wanted(BLUE, ip(NODE));
+    waiting.clock.advance(200);
+    assert.deepEqual(
+      [...waiting.mobility.missing()].map(({ cause, askedRouters }) => [cause, askedRouters]),
+      [['wanted', 1]],
+    );
+  });
+
+  test('the records of this router alone', () => {
+    const h = withNode();
+    const [own, other] = [h.directory.get(BLUE, ip(NODE)), h.directory.get(BLUE, ip(ASKER))];
+    assert(own !== undefined && other !== undefined);
+    assert.equal(h.mobility.isMissing(own), false);
+    lose(h);
+    h.clock.advance(1);
+    assert.equal(h.mobility.isMissing(own), true);
+    assert.equal(h.mobility.isMissing(other), false);
+    assert.equal(h.mobility.isMissing({ ...own, router: 'vr-c' }), false);
+  });
+
+  test('a withdrawn one for as long as it is remembered, a day', () => {
+    const h = withNode();
+    h.mobility.start();
+    lose(h);
+    h.clock.advance(1);
+    h.mobility.nodeGone(BLUE, ip(NODE));
+    h.clock.advance(23 * 3_600_000);
+    assert.deepEqual(missing(h), [NODE]);
+    h.clock.advance(2 * 3_600_000);
+    assert.equal(h.directory.get(BLUE, ip(NODE)), undefined);
+    assert.deepEqual(missing(h), []);
+  });
+
+  test('none whose address another machine has now', () => {
+    const h = withNode();
+    lose(h);
+    h.clock.advance(1);
+    assert.deepEqual(missing(h), [NODE]);
+    const record = h.directory.get(BLUE, ip(NODE));
+    assert(record !== undefined);
+    h.directory.apply({ ...record, mac: OTHER_MAC, seq: record.seq + 1 });
+    assert.deepEqual(missing(h), []);
+  });
+});
+
 describe('a search', () => {
   const searches = (h: Harness): { to: string; message: SearchMessage }[] => h.takeMessages('search');
 
@@ -365,8 +421,8 @@ describe('packets that are not answered', () => {
     unanswered = [];
     h.clock.advance(200);
     assert.deepEqual(
-      [...mobility.missing()].map(({ ips }) => ips.map(({ key }) => key)),
-      [[NODE, 'fd00:2::9']],
+      [...mobility.missing()].map(({ cause, ips }) => [cause, ...ips.map(({ key }) => key)]),
+      [['unanswered', NODE, 'fd00:2::9']],
     );
     heard = [machine];
     h.clock.advance(100);
