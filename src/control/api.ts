@@ -33,6 +33,8 @@ export interface StatusView {
   readonly nodesHere: number;
   readonly nodesVisiting: number;
   readonly nodesDeparted: number;
+  /** Nodes of this router that are wanted and do not answer, address by address. */
+  readonly nodesMissing: number;
   /** What an operator should know or do, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -107,6 +109,8 @@ export interface LndtView {
   readonly router: string | null;
   /** A visiting or departed node that stays where it is for now: announcements elsewhere are not believed. */
   readonly frozen: boolean;
+  /** A node of this router, listed by its address or visiting, that is wanted and does not answer. */
+  readonly missing: boolean;
 }
 
 export interface HwdtView {
@@ -130,7 +134,28 @@ export interface DirectoryView {
   readonly state: 'here' | 'withdrawn';
   /** It stays where it is for now: announcements elsewhere are not believed. */
   readonly frozen: boolean;
+  /** A node of this router that is wanted and does not answer. */
+  readonly missing: boolean;
   readonly stampedAt: string;
+}
+
+/** A machine of this router that is wanted and does not answer: it is searched for at the others. */
+export interface MissingView {
+  readonly vnet: string;
+  /** Those that it was asked for by. */
+  readonly ips: readonly string[];
+  readonly mac: string;
+  /** The home VR of its network; null when there is none. */
+  readonly home: string | null;
+  readonly missingSince: string;
+  /** How many were made so far. */
+  readonly searches: number;
+  /** The earliest time at which another one is made if somebody wants the node then; null: it may be made now. */
+  readonly nextSearchAt: string | null;
+  /** How many routers the last search asks: those that are up and that `mobility.allow` admits. */
+  readonly askedRouters: number;
+  /** What raised the doubt, for people. */
+  readonly why: string;
 }
 
 export interface RouteView {
@@ -252,6 +277,7 @@ export interface RouterView {
   lndt(): Iterable<LndtView>;
   hwdt(): Iterable<HwdtView>;
   directory(): Iterable<DirectoryView>;
+  missing(): Iterable<MissingView>;
   /** A string is the reason why the question makes no sense (unknown vnet, bad address). */
   route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string;
   migrations(): readonly MigrationView[];

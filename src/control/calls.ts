@@ -16,6 +16,7 @@ import {
   HWDT_FILTERS,
   LNDT_FILTERS,
   MIGRATION_FILTERS,
+  MISSING_FILTERS,
   PEER_FILTERS,
 } from './filters.js';
 import { type Fields, readMembers, readQuery } from './parameters.js';
@@ -41,6 +42,7 @@ export function controlCalls(
     ['/v1/lndt', table((query) => filtered(query, LNDT_FILTERS, () => view.lndt()))],
     ['/v1/hwdt', table((query) => filtered(query, HWDT_FILTERS, () => view.hwdt()))],
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => view.directory()))],
+    ['/v1/missing', table((query) => filtered(query, MISSING_FILTERS, () => view.missing()))],
     ['/v1/migrations', table((query) => migrations(view, query))],
     ['/v1/doctor', get([], async () => rows(await actions.doctor()))],
     ['/v1/ping', post((body) => ping(actions, body))],

@@ -9,6 +9,7 @@ import type {
   HwdtView,
   LndtView,
   MigrationView,
+  MissingView,
   PeerView,
 } from './api.js';
 import { readQuery } from './parameters.js';
@@ -56,6 +57,12 @@ export const DIRECTORY_FILTERS: Filters<DirectoryView> = {
   mac: sameMac((row) => row.mac),
   router: equal((row) => row.router),
   state: oneOf(['here', 'withdrawn'], (row) => row.state),
+};
+
+export const MISSING_FILTERS: Filters<MissingView> = {
+  vnet: equal((row) => row.vnet),
+  ip: amongIps((row) => row.ips),
+  mac: sameMac((row) => row.mac),
 };
 
 /** `router` is either end of the move. */

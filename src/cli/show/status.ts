@@ -3,6 +3,7 @@ import type { CountersView, StatusView } from '../../control/api.js';
 import { clean, type Look, table } from './text.js';
 import { count, longDuration, time } from './units.js';
 
+type NodeCounts = Pick<StatusView, 'nodesHere' | 'nodesVisiting' | 'nodesDeparted' | 'nodesMissing'>;
 type Block = readonly [title: string, name: string, lines: readonly (readonly [string, string])[]];
 
 export function showStatus(status: StatusView, { paint }: Look): string {
@@ -27,11 +28,17 @@ function routerLines(status: StatusView): [string, string][] {
     ['listening', status.listen.join(', ') || 'nowhere'],
     ['tunnel', tunnelLine(status.tunnel)],
     ['peers', `${count(status.peersUp)} of ${count(status.peersTotal)} up`],
-    [
-      'nodes',
-      `${count(status.nodesHere)} here, ${count(status.nodesVisiting)} visiting, ${count(status.nodesDeparted)} departed`,
-    ],
+    ['nodes', nodesLine(status)],
   ];
+}
+
+/** Missing nodes are named only when there are any: a router of an older version does not count them. */
+export function nodesLine(
+  { nodesHere, nodesVisiting, nodesDeparted, nodesMissing }: NodeCounts,
+  here = 'here',
+): string {
+  const line = `${count(nodesHere)} ${here}, ${count(nodesVisiting)} visiting, ${count(nodesDeparted)} departed`;
+  return nodesMissing > 0 ? `${line}, ${count(nodesMissing)} missing` : line;
 }
 
 function lanLines(lan: StatusView['lans'][number]): [string, string][] {

@@ -1,7 +1,15 @@
-/** `vinectl peers`, `gndt`, `lndt`, `hwdt`, `directory`. */
-import type { ClientView, DirectoryView, GndtView, HwdtView, LndtView, PeerView } from '../../control/api.js';
+/** `vinectl peers`, `clients`, `gndt`, `lndt`, `hwdt`, `directory`, `missing`. */
+import type {
+  ClientView,
+  DirectoryView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MissingView,
+  PeerView,
+} from '../../control/api.js';
 import { type Column, type Look, table } from './text.js';
-import { age, bytes, count } from './units.js';
+import { age, bytes, count, duration } from './units.js';
 
 const PEER_STYLES = { up: 'green', connecting: 'yellow', down: 'red', refused: 'red' } as const;
 
@@ -109,12 +117,17 @@ export function showLndt(rows: readonly LndtView[], { paint }: Look): string {
     { title: 'MAC', text: (row) => row.mac },
     {
       title: 'STATE',
-      text: (row) => (row.frozen ? `${row.state}, frozen` : row.state),
-      style: (row) => (row.frozen ? 'red' : LNDT_STYLES[row.state]),
+      text: nodeState,
+      style: (row) => (row.frozen ? 'red' : row.missing ? 'yellow' : LNDT_STYLES[row.state]),
     },
     { title: 'ROUTER', text: (row) => row.router },
   ];
   return table(rows, columns, paint, 'no nodes');
+}
+
+/** `here`, `here, missing`, `visiting, frozen` … */
+function nodeState({ state, frozen, missing }: LndtView | DirectoryView): string {
+  return [state, ...(frozen ? ['frozen'] : []), ...(missing ? ['missing'] : [])].join(', ');
 }
 
 export function showHwdt(rows: readonly HwdtView[], { paint, nowMs }: Look): string {
@@ -145,7 +158,7 @@ export function showDirectory(rows: readonly DirectoryView[], { paint, nowMs }: 
     { title: 'SEQ', text: (row) => String(row.seq), right: true },
     {
       title: 'STATE',
-      text: (row) => (row.frozen ? `${row.state}, frozen` : row.state),
+      text: nodeState,
       style: directoryStyle,
     },
     { title: 'STAMPED', text: (row) => age(row.stampedAt, nowMs) },
@@ -153,7 +166,38 @@ export function showDirectory(rows: readonly DirectoryView[], { paint, nowMs }: 
   return table(rows, columns, paint, 'no records');
 }
 
-function directoryStyle(row: DirectoryView): 'red' | 'dim' | undefined {
+function directoryStyle(row: DirectoryView): 'red' | 'yellow' | 'dim' | undefined {
   if (row.frozen) return 'red';
+  if (row.missing) return 'yellow';
   return row.state === 'here' ? undefined : 'dim';
+}
+
+export function showMissing(rows: readonly MissingView[], { paint, nowMs }: Look): string {
+  const columns: Column<MissingView>[] = [
+    { title: 'VNET', text: (row) => row.vnet },
+    { title: 'IPS', text: (row) => row.ips.join(', ') },
+    { title: 'MAC', text: (row) => row.mac },
+    { title: 'HOME', text: (row) => row.home },
+    { title: 'MISSING FOR', text: (row) => duration(nowMs - Date.parse(row.missingSince)) },
+    { title: 'SEARCHES', text: (row) => count(row.searches), right: true },
+    { title: 'ASKED', text: routersAsked, style: (row) => (isInVain(row) ? 'red' : undefined) },
+    { title: 'NEXT', text: (row) => nextSearch(row, nowMs) },
+    { title: 'WHY', text: (row) => row.why },
+  ];
+  return table(rows, columns, paint, 'no node is missing');
+}
+
+function routersAsked({ askedRouters }: MissingView): string {
+  return askedRouters === 1 ? '1 router' : `${count(askedRouters)} routers`;
+}
+
+/** Searched for, and there was nobody to ask. */
+function isInVain({ searches, askedRouters }: MissingView): boolean {
+  return searches > 0 && askedRouters === 0;
+}
+
+/** When another search may be made; none is unless somebody wants the node. */
+function nextSearch({ nextSearchAt }: MissingView, nowMs: number): string {
+  const waitMs = nextSearchAt === null ? 0 : Date.parse(nextSearchAt) - nowMs;
+  return waitMs > 0 ? `in ${duration(waitMs)} at the earliest` : 'when wanted';
 }

@@ -1,5 +1,6 @@
 /** `vinectl top`: two looks at the router, and what happened between them. */
 import type { CountersView, MigrationView, PeerView, StatusView } from '../../control/api.js';
+import { nodesLine } from './status.js';
 import { clean, type Look, table } from './text.js';
 import { bytes, count, longDuration, preciseTime } from './units.js';
 
@@ -29,6 +30,7 @@ export interface TopView {
   readonly nodesHere: number;
   readonly nodesVisiting: number;
   readonly nodesDeparted: number;
+  readonly nodesMissing: number;
   readonly seconds: number;
   readonly peers: readonly PeerRate[];
   /** Reasons that have grown, with how many a second. */
@@ -53,6 +55,7 @@ export function rates(before: Sample, now: Sample): TopView {
     nodesHere: status.nodesHere,
     nodesVisiting: status.nodesVisiting,
     nodesDeparted: status.nodesDeparted,
+    nodesMissing: status.nodesMissing,
     seconds,
     peers: peers.map((peer) => ({
       id: peer.id,
@@ -76,7 +79,7 @@ export function showTop(view: TopView, { paint }: Look): string {
   const head = [
     `${paint('bold', clean(view.router))}: ${view.ready ? 'ready' : 'not ready'}, up ${longDuration(view.uptimeSeconds * 1000)}`,
     `${count(up)} of ${count(view.peers.length)} peers up`,
-    `${count(view.nodesHere)} nodes here, ${count(view.nodesVisiting)} visiting, ${count(view.nodesDeparted)} departed`,
+    nodesLine(view, 'nodes here'),
   ].join('; ');
   const busiest = [...view.peers].sort(
     (a, b) =>

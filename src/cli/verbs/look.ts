@@ -83,6 +83,13 @@ export function addLookVerbs(program: Command, io: Io): void {
     show: async () => (await import('../show/tables.js')).showDirectory,
   });
   addTable(program, io, {
+    name: 'missing',
+    summary: 'nodes of this router that are wanted and do not answer: since when, and the searches for them',
+    filters: ['vnet', 'ip', 'mac'],
+    examples: ['vinectl missing', 'vinectl missing --ip 10.1.0.9 --json'],
+    show: async () => (await import('../show/tables.js')).showMissing,
+  });
+  addTable(program, io, {
     name: 'counters',
     summary: 'every drop reason and message type with its count',
     filters: [],

@@ -78,14 +78,15 @@ export class Supervision {
   }
 }
 
-/** "1 of 2 peers up, 14 nodes here (1 visiting), 2 departed, 1 warning" */
+/** "1 of 2 peers up, 14 nodes here (1 visiting), 2 departed, 1 missing, 1 warning" */
 export function statusLine(status: StatusView): string {
-  const { peersUp, peersTotal, nodesHere, nodesVisiting, nodesDeparted, warnings } = status;
+  const { peersUp, peersTotal, nodesHere, nodesVisiting, nodesDeparted, nodesMissing, warnings } = status;
   const parts = [
     `${peersUp} of ${peersTotal} ${peersTotal === 1 ? 'peer' : 'peers'} up`,
     `${nodesHere} ${nodesHere === 1 ? 'node' : 'nodes'} here${nodesVisiting > 0 ? ` (${nodesVisiting} visiting)` : ''}`,
   ];
   if (nodesDeparted > 0) parts.push(`${nodesDeparted} departed`);
+  if (nodesMissing > 0) parts.push(`${nodesMissing} missing`);
   if (warnings.length > 0) parts.push(`${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}`);
   return parts.join(', ');
 }

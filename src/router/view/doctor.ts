@@ -10,7 +10,8 @@ import {
   checkStateDir,
   type NeededCapability,
 } from '../../config/machine-checks.js';
-import type { CountersView, PeerView } from '../../control/api.js';
+import type { CountersView, MissingView, PeerView } from '../../control/api.js';
+import type { Clock } from '../../net/clock.js';
 import { outerBytes } from '../../protocol/overhead.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import { hasCapability } from '../machine/capabilities.js';
@@ -20,7 +21,8 @@ import type { LiveView } from './live-view.js';
 import type { Warnings } from './warnings.js';
 
 export interface DoctorParts {
-  readonly view: Pick<LiveView, 'peers' | 'counters'>;
+  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly view: Pick<LiveView, 'peers' | 'counters' | 'missing'>;
   readonly warnings: Warnings;
   readonly reloader: Pick<Reloader, 'config' | 'filesState'>;
   readonly guards: Pick<Guards, 'standing'>;
@@ -29,11 +31,14 @@ export interface DoctorParts {
 
 /** Beyond what half an asymmetric round trip can explain. */
 const CLOCK_LIMIT_MS = 1_000;
+/** A move is over by then, and a machine that starts anew answers again. */
+const MISSING_LIMIT_MS = 60_000;
+const MOST_EXAMPLES = 5;
 /** Pings under way at a time. */
 const PINGS_AT_ONCE = 8;
 
 export async function examine(parts: DoctorParts): Promise<Finding[]> {
-  const { view, warnings, reloader, guards } = parts;
+  const { clock, view, warnings, reloader, guards } = parts;
   const { lans, stateDir } = reloader.config.router;
   const peers = view.peers();
   const largest = Math.max(0, ...peers.filter(isUp).map(({ innerMtuBytes }) => innerMtuBytes));
@@ -49,6 +54,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer), checkClock(peer)]),
     ...peers.flatMap(checkConduct),
     ...checkStrangers(view.counters()),
+    checkMissing(view.missing(), clock.wallMs()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
 }
@@ -166,6 +172,21 @@ export function checkStrangers(counters: CountersView): Finding[] {
       ),
     );
   return findings.length > 0 ? findings : [ok('keys', 'callers', 'nobody calls with a wrong key')];
+}
+
+/** One finding, however many there are. */
+export function checkMissing(missing: Iterable<MissingView>, nowMs: number): Finding {
+  const long = [...missing].filter(({ missingSince }) => nowMs - Date.parse(missingSince) > MISSING_LIMIT_MS);
+  if (long.length === 0) return ok('missing', 'nodes', 'no node has been missing for more than a minute');
+  const examples = long.slice(0, MOST_EXAMPLES).map(({ vnet, ips }) => `${vnet} ${ips.join(', ')}`);
+  const more = long.length > MOST_EXAMPLES ? '; …' : '';
+  const machines = long.length === 1 ? 'one machine is' : `${long.length} machines are`;
+  return warning(
+    'missing',
+    'nodes',
+    `${machines} wanted and ${long.length === 1 ? 'has' : 'have'} not answered for more than a minute, here or elsewhere: ${examples.join('; ')}${more}`,
+    'see vinectl missing; is the machine off? does mobility.allow of its network in gndt.json name the router of the site where it may be?',
+  );
 }
 
 async function checkPaths(peers: readonly PeerView[], ping: typeof pingWhole): Promise<Finding[]> {

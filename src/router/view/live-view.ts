@@ -7,6 +7,7 @@ import type {
   HwdtView,
   LndtView,
   MigrationView,
+  MissingView,
   PeerView,
   RouterView,
   RouteView,
@@ -14,6 +15,7 @@ import type {
 } from '../../control/api.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
+import type { MissingNode } from '../../mobility/search/missing.js';
 import type { Clock } from '../../net/clock.js';
 import { formatMac } from '../../net/mac.js';
 import type { Conduct } from '../../protocol/conduct.js';
@@ -28,7 +30,15 @@ import type { LocalRecords } from '../state/local-records.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
 import type { RouteExplainer } from './route-view.js';
-import { directoryView, gndtView, hwdtView, lndtView, migrationView, vnetName } from './table-views.js';
+import {
+  directoryView,
+  gndtView,
+  hwdtView,
+  lndtView,
+  migrationView,
+  missingView,
+  vnetName,
+} from './table-views.js';
 import type { Warnings } from './warnings.js';
 
 export interface LiveParts {
@@ -45,7 +55,7 @@ export interface LiveParts {
   readonly routes: RouteExplainer;
   readonly plane: Pick<DataPlane, 'workers' | 'peerMtu'>;
   readonly tunnel: Pick<Tunnel, 'upPeers' | 'peers' | 'clients'>;
-  readonly mobility: Pick<Mobility, 'moves'>;
+  readonly mobility: Pick<Mobility, 'moves' | 'missing' | 'isMissing'>;
   readonly conduct: Pick<Conduct, 'view'>;
   readonly board: CounterBoard;
   readonly warnings: Warnings;
@@ -65,9 +75,9 @@ export class LiveView implements RouterView {
     this.#startedMs = parts.clock.nowMs();
   }
 
-  /** Asked for several times a second: it looks through no table. */
+  /** Asked for several times a second: it looks through no table but that of missing nodes, of which there are few. */
   status(): StatusView {
-    const { version, clock, tables, local, plane, tunnel, warnings, readiness } = this.#parts;
+    const { version, clock, tables, local, plane, tunnel, mobility, warnings, readiness } = this.#parts;
     const { here, visiting, departed } = local.counts;
     return {
       id: tables.gndt.self,
@@ -84,6 +94,7 @@ export class LiveView implements RouterView {
       nodesHere: here,
       nodesVisiting: visiting,
       nodesDeparted: departed,
+      nodesMissing: addressesOf(mobility.missing()),
       warnings: warnings.all(),
     };
   }
@@ -171,7 +182,8 @@ export class LiveView implements RouterView {
   }
 
   lndt(): Iterable<LndtView> {
-    return lndtView(this.#parts.tables, this.#parts.local);
+    const { tables, local, mobility } = this.#parts;
+    return lndtView(tables, local, (record) => mobility.isMissing(record));
   }
 
   hwdt(): Iterable<HwdtView> {
@@ -180,7 +192,15 @@ export class LiveView implements RouterView {
   }
 
   directory(): Iterable<DirectoryView> {
-    return directoryView(this.#parts.tables);
+    const { tables, mobility } = this.#parts;
+    return directoryView(tables, (record) => mobility.isMissing(record));
+  }
+
+  *missing(): Generator<MissingView> {
+    const { tables, mobility, clock } = this.#parts;
+    for (const node of mobility.missing()) {
+      yield missingView(tables.gndt, node, clock.nowMs(), clock.wallMs());
+    }
   }
 
   route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string {
@@ -195,4 +215,11 @@ export class LiveView implements RouterView {
   counters(): CountersView {
     return this.#parts.board.counters();
   }
+}
+
+/** Nodes are counted by their addresses, as everywhere. */
+function addressesOf(missing: Iterable<MissingNode>): number {
+  let count = 0;
+  for (const { ips } of missing) count += ips.length;
+  return count;
 }

@@ -62,7 +62,8 @@ function single(value: number): readonly MetricRow[] {
 }
 
 function routerFamilies({ source, status }: Seen): MetricFamily[] {
-  const { id, version, ready, warnings, startedAt, nodesHere, nodesVisiting, nodesDeparted } = status;
+  const { id, version, ready, warnings, startedAt } = status;
+  const { nodesHere, nodesVisiting, nodesDeparted, nodesMissing } = status;
   return [
     gauge('vine_info', 'The router and its version; always 1', ['router', 'version'], () => [
       [[id, version], 1],
@@ -75,12 +76,13 @@ function routerFamilies({ source, status }: Seen): MetricFamily[] {
     ),
     gauge(
       'vine_nodes',
-      'Nodes on the LANs here, of these visiting, and native ones that are away',
+      'Nodes on the LANs here, of these visiting, native ones that are away, and those that do not answer',
       ['state'],
       () => [
         [['here'], nodesHere],
         [['visiting'], nodesVisiting],
         [['departed'], nodesDeparted],
+        [['missing'], nodesMissing],
       ],
     ),
   ];
@@ -177,6 +179,19 @@ function trafficFamilies({ source, counters }: Seen): MetricFamily[] {
   ];
 }
 
+/** Step → the counter of it. */
+const SEARCH_STEPS = {
+  doubted: 'nodes_doubted',
+  missing: 'nodes_missing',
+  found: 'nodes_found',
+  made: 'searches',
+  delayed: 'searches_delayed',
+  sent: 'searches_sent',
+  received: 'searches_received',
+  refused: 'searches_refused',
+  not_allowed: 'searches_not_allowed',
+} as const;
+
 function controlFamilies({ counters }: Seen): MetricFamily[] {
   const named = (name: string, help: string, label: string, pattern: RegExp): MetricFamily =>
     counter(name, help, [label], () =>
@@ -207,6 +222,12 @@ function controlFamilies({ counters }: Seen): MetricFamily[] {
       'Control messages received',
       'type',
       /^control_received_(.+)$/,
+    ),
+    counter(
+      'vine_searches_total',
+      'What was done about nodes that do not answer: doubts, nodes missing and found, searches, messages',
+      ['step'],
+      () => Object.entries(SEARCH_STEPS).map(([step, name]) => [[step], counters[`mobility_${name}`] ?? 0]),
     ),
     counter('vine_control_retransmissions_total', 'Control messages sent again', [], () =>
       single(counters.control_retransmitted ?? 0),

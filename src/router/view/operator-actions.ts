@@ -35,7 +35,7 @@ export interface OperatorParts {
   readonly view: LiveView;
   readonly routes: RouteExplainer;
   readonly tunnel: Pick<Tunnel, 'ping'>;
-  readonly mobility: Pick<Mobility, 'moveByHand' | 'unfreeze'>;
+  readonly mobility: Pick<Mobility, 'moveByHand' | 'unfreeze' | 'isMissing'>;
   readonly reloader: Reloader;
   readonly guards: Guards;
   readonly warnings: Warnings;
@@ -66,7 +66,8 @@ export class OperatorActions implements RouterActions {
     const found = routes.vnet(vnet, ip);
     if (typeof found === 'string') return found;
     const released = mobility.unfreeze(found.id, ip);
-    return typeof released === 'string' ? released : recordView(tables.gndt, released);
+    if (typeof released === 'string') return released;
+    return recordView(tables.gndt, released, mobility.isMissing(released));
   }
 
   setLogLevel(level: string): string | undefined {
@@ -95,8 +96,8 @@ export class OperatorActions implements RouterActions {
 
   /** One examination at a time, whoever asks. */
   doctor(): Promise<readonly FindingView[]> {
-    const { reloader, warnings, guards, view } = this.#parts;
-    this.#examination ??= examine({ reloader, warnings, guards, view, pingWhole }).finally(() => {
+    const { clock, reloader, warnings, guards, view } = this.#parts;
+    this.#examination ??= examine({ clock, reloader, warnings, guards, view, pingWhole }).finally(() => {
       this.#examination = undefined;
     });
     return this.#examination;

@@ -1,12 +1,23 @@
 /** The tables in the control API's JSON. */
-import type { DirectoryView, GndtView, HwdtView, LndtView, MigrationView } from '../../control/api.js';
+import type {
+  DirectoryView,
+  GndtView,
+  HwdtView,
+  LndtView,
+  MigrationView,
+  MissingView,
+} from '../../control/api.js';
 import type { MoveView } from '../../mobility/ports.js';
+import type { DoubtCause, MissingNode } from '../../mobility/search/missing.js';
 import { formatMac } from '../../net/mac.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Binding } from '../../tables/hwdt.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
 import type { LocalRecords } from '../state/local-records.js';
 import type { Tables } from '../tables.js';
+
+/** Does the node that this record is of not answer here? */
+type IsMissing = (record: NodeRecord) => boolean;
 
 export function vnetName(gndt: Gndt, id: VnetId): string {
   return gndt.vnet(id)?.name ?? String(id);
@@ -39,16 +50,19 @@ export function* gndtView({ gndt, directory }: Tables): Generator<GndtView> {
   }
 }
 
-export function* lndtView(tables: Tables, local: LocalRecords): Generator<LndtView> {
-  const { gndt, lndt, hwdt } = tables;
-  const plain = { mac: null, router: null, frozen: false } as const;
+export function* lndtView(tables: Tables, local: LocalRecords, isMissing: IsMissing): Generator<LndtView> {
+  const { gndt, lndt, hwdt, directory } = tables;
+  const plain = { mac: null, router: null, frozen: false, missing: false } as const;
   for (const { vnet, prefix, mac } of lndt.entries) {
     const node = prefix.isHost ? prefix.address.key : prefix.key;
     const pin = mac === undefined ? null : formatMac(mac);
-    yield { ...plain, vnet: vnetName(gndt, vnet), node, mac: pin, state: 'static' };
+    const record = prefix.isHost ? directory.get(vnet, prefix.address) : undefined;
+    const missing = record !== undefined && isMissing(record);
+    yield { ...plain, vnet: vnetName(gndt, vnet), node, mac: pin, state: 'static', missing };
   }
   for (const record of local.visiting()) {
-    yield nodeView(gndt, record, 'visiting', gndt.homeOf(record.vnet, record.ip) ?? null);
+    const home = gndt.homeOf(record.vnet, record.ip) ?? null;
+    yield { ...nodeView(gndt, record, 'visiting', home), missing: isMissing(record) };
   }
   for (const { vnet, ip } of lndt.clients()) {
     yield { ...plain, vnet: vnetName(gndt, vnet), node: ip.key, state: 'client' };
@@ -70,7 +84,7 @@ function nodeView(
   router: string | null,
 ): LndtView {
   const node = { vnet: vnetName(gndt, vnet), node: ip.key, mac: formatMac(mac) };
-  return { ...node, state, router, frozen: frozen === true };
+  return { ...node, state, router, frozen: frozen === true, missing: false };
 }
 
 /** `nowMs` and `wallMs` are the two clocks at this moment: bindings carry monotonic times. */
@@ -97,11 +111,11 @@ export function* hwdtView(
   }
 }
 
-export function* directoryView({ gndt, directory }: Tables): Generator<DirectoryView> {
-  for (const record of directory.all()) yield recordView(gndt, record);
+export function* directoryView({ gndt, directory }: Tables, isMissing: IsMissing): Generator<DirectoryView> {
+  for (const record of directory.all()) yield recordView(gndt, record, isMissing(record));
 }
 
-export function recordView(gndt: Gndt, record: NodeRecord): DirectoryView {
+export function recordView(gndt: Gndt, record: NodeRecord, missing: boolean): DirectoryView {
   const { vnet, ip, mac, router, seq, state, frozen, stamp } = record;
   return {
     vnet: vnetName(gndt, vnet),
@@ -111,7 +125,36 @@ export function recordView(gndt: Gndt, record: NodeRecord): DirectoryView {
     seq,
     state,
     frozen: frozen === true,
+    missing,
     stampedAt: new Date(stamp / 1000).toISOString(),
+  };
+}
+
+const WHY: Readonly<Record<DoubtCause, string>> = {
+  unanswered: 'packets went to it for 300 ms and none came from it',
+  'asked-again': 'a host of its LAN asked for it twice within 3 s',
+  wanted: 'a packet for it waits for its MAC',
+};
+
+/** `nowMs` and `wallMs` as in {@link hwdtView}. */
+export function missingView(
+  gndt: Gndt,
+  { vnet, ips, mac, sinceMs, rounds, nextMs, askedRouters, cause }: MissingNode,
+  nowMs: number,
+  wallMs: number,
+): MissingView {
+  const iso = (atMs: number): string => new Date(wallMs - (nowMs - atMs)).toISOString();
+  const [home] = ips.flatMap((ip) => gndt.homeOf(vnet, ip) ?? []);
+  return {
+    vnet: vnetName(gndt, vnet),
+    ips: ips.map(String),
+    mac: formatMac(mac),
+    home: home ?? null,
+    missingSince: iso(sinceMs),
+    searches: rounds,
+    nextSearchAt: nextMs > nowMs ? iso(nextMs) : null,
+    askedRouters,
+    why: WHY[cause],
   };
 }
 

@@ -68,7 +68,7 @@ test('vinectl top', async (t) => {
   assert.equal(first, second);
   assert.match(
     first ?? '',
-    /^vr-a: ready, up 3 h 5 min; 1 of 2 peers up; 1,200 nodes here, 1 visiting, 2 departed\n/,
+    /^vr-a: ready, up 3 h 5 min; 1 of 2 peers up; 1,200 nodes here, 1 visiting, 2 departed, 3 missing\n/,
   );
   assert.match(first ?? '', /^PEER +STATE +RTT +SENT\/S/m);
   assert.match(first ?? '', /^vr-b +up +40\.3 ms +0 B +0 +0 B +0$/m);
@@ -85,7 +85,7 @@ test('vinectl graph: a tree for people', async (t) => {
   const { socket } = await startFixture(t);
   const { status, out } = await vinectl(['graph'], { socket });
   assert.equal(status, 0);
-  assert.match(out, /^vr-a {2}this router\n└─ network blue 10\.1\.0\.0\/24\n/);
+  assert.match(out, /^vr-a {2}this router\n├─ network blue 10\.1\.0\.0\/24\n└─ node blue 10\.2\.0\.7\n/);
   assert.match(out, /^vr-b {2}up, 40\.3 ms$/m);
   assert.match(out, /─ node blue 10\.1\.0\.9, visiting from vr-a$/m);
   assert.match(out, /^vr-c {2}down$/m);

@@ -15,6 +15,7 @@ const VERBS = [
   'lndt',
   'hwdt',
   'directory',
+  'missing',
   'counters',
   'route',
   'migrations',

@@ -14,7 +14,7 @@ router: vr-a
   listening: udp://0.0.0.0:7700
   tunnel: chacha20-poly1305 by primitives, offload: segmentation and coalescing
   peers: 1 of 2 up
-  nodes: 1,200 here, 1 visiting, 2 departed
+  nodes: 1,200 here, 1 visiting, 2 departed, 3 missing
 
 lan: lan0
   vnet: blue
@@ -52,10 +52,10 @@ blue  10.1.0.0/24  vr-a    network  10.1.0.254  -       -
 blue  10.1.0.9/32  vr-b    host     -           vr-a    4
 `,
   lndt: `\
-VNET  NODE         MAC                STATE             ROUTER
-blue  10.1.0.0/24  -                  static            -
-blue  10.2.0.7     52:54:00:00:00:17  visiting, frozen  vr-b
-blue  10.1.0.9     52:54:00:00:00:09  departed          vr-b
+VNET  NODE         MAC                STATE                      ROUTER
+blue  10.1.0.0/24  -                  static                     -
+blue  10.2.0.7     52:54:00:00:00:17  visiting, frozen, missing  vr-b
+blue  10.1.0.9     52:54:00:00:00:09  departed                   vr-b
 `,
   'lndt --state unauthorised': 'no nodes\n',
   hwdt: `\
@@ -64,10 +64,17 @@ blue  lan0  52:54:00:00:00:17  10.2.0.7    rarp    60 min ago  1 s ago     seen
 blue  lan0  52:54:00:00:00:66  fd00:2::66  ndp     28 d ago    30 min ago  silent, unauthorised
 `,
   directory: `\
-VNET  IP        MAC                ROUTER  SEQ  STATE         STAMPED
-blue  10.1.0.9  52:54:00:00:00:09  vr-b      4  here, frozen  90 s ago
-red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn     2 d ago
+VNET  IP        MAC                ROUTER  SEQ  STATE          STAMPED
+blue  10.1.0.9  52:54:00:00:00:09  vr-b      4  here, frozen   90 s ago
+red   10.1.0.9  52:54:00:00:00:99  vr-c      1  withdrawn      2 d ago
+blue  10.2.0.7  52:54:00:00:00:17  vr-a      2  here, missing  60 min ago
 `,
+  missing: `\
+VNET  IPS                  MAC                HOME  MISSING FOR  SEARCHES  ASKED      NEXT                     WHY
+blue  10.2.0.7, fd00:2::7  52:54:00:00:00:17  vr-b  3 min               7  1 router   in 44 s at the earliest  packets went to it for 300 ms and none came from it
+red   10.1.0.44            52:54:00:00:00:44  -     30 s                1  0 routers  when wanted              a packet for it waits for its MAC
+`,
+  'missing --ip 10.1.0.1': 'no node is missing\n',
   'directory --router vr-z': 'no records\n',
   'route get 10.2.0.7': `\
 10.2.0.7 local on lan0 mac 52:54:00:00:00:17 vnet blue
@@ -157,7 +164,17 @@ test('colour: on a terminal, unless the operator does not want it', async (t) =>
 
 test('colour changes nothing but the colour', async (t) => {
   const { socket } = await startFixture(t);
-  for (const verb of ['status', 'peers', 'gndt', 'lndt', 'hwdt', 'directory', 'migrations', 'counters']) {
+  for (const verb of [
+    'status',
+    'peers',
+    'gndt',
+    'lndt',
+    'hwdt',
+    'directory',
+    'missing',
+    'migrations',
+    'counters',
+  ]) {
     const plain = await vinectl([verb], { socket });
     const coloured = await vinectl([verb], { socket, isTerminal: true });
     assert.notEqual(coloured.out, plain.out, verb);

@@ -15,6 +15,7 @@ test('every table and view is served as the router gives it', async (t) => {
     '/v1/lndt': VIEWS.lndt(),
     '/v1/hwdt': VIEWS.hwdt(),
     '/v1/directory': VIEWS.directory(),
+    '/v1/missing': VIEWS.missing(),
     '/v1/counters': VIEWS.counters(),
     '/v1/events': [],
   };
@@ -28,7 +29,7 @@ test('every table and view is served as the router gives it', async (t) => {
 
 test('filters let through the rows that they name', async (t) => {
   const { socket } = await startFixture(t);
-  const cases: readonly (readonly [path: string, field: string, values: readonly string[]])[] = [
+  const cases: readonly (readonly [path: string, field: string, values: readonly (string | null)[]])[] = [
     ['/v1/peers?state=down', 'id', ['vr-c']],
     ['/v1/peers?router=vr-b&state=up', 'id', ['vr-b']],
     ['/v1/clients?state=away', 'ip', ['fd00:1::201']],
@@ -44,8 +45,11 @@ test('filters let through the rows that they name', async (t) => {
     ['/v1/hwdt?ip=fd00:2:0:0::66', 'ip', ['fd00:2::66']],
     ['/v1/directory?mac=52:54:00:00:00:09', 'router', ['vr-b']],
     ['/v1/directory?ip=10.1.0.9&vnet=red', 'router', ['vr-c']],
-    ['/v1/directory?state=here', 'router', ['vr-b']],
+    ['/v1/directory?state=here', 'router', ['vr-b', 'vr-a']],
     ['/v1/directory?vnet=green', 'router', []],
+    ['/v1/missing?vnet=red', 'mac', ['52:54:00:00:00:44']],
+    ['/v1/missing?ip=FD00:2:0::7', 'mac', ['52:54:00:00:00:17']],
+    ['/v1/missing?mac=52:54:00:00:00:44', 'home', [null]],
     ['/v1/migrations?router=vr-a', 'to', ['vr-b']],
     ['/v1/migrations?ip=fd00:1::9', 'to', ['vr-b']],
   ];
@@ -81,6 +85,7 @@ test('a question that makes no sense is refused with its reason', async (t) => {
     ['/v1/directory?ip=10.1.0.300', /"10.1.0.300" is not an IP address/],
     ['/v1/directory?mac=52:54', /"52:54" is not a MAC address/],
     ['/v1/directory?state=gone', /state "gone" is not one of here, withdrawn/],
+    ['/v1/missing?router=vr-b', /unknown parameter "router"; this call takes vnet, ip, mac/],
     ['/v1/migrations?last=0', /last "0"/],
     ['/v1/migrations?last=1&last=2', /"last" is given twice/],
     ['/v1/events?follow=yes', /follow "yes" is neither 0 nor 1/],

@@ -11,6 +11,7 @@ import type {
   HwdtView,
   LndtView,
   MigrationView,
+  MissingView,
   PeerView,
   PingView,
   ReloadErrorView,
@@ -45,6 +46,7 @@ const STATUS: StatusView = {
   nodesHere: 1200,
   nodesVisiting: 1,
   nodesDeparted: 2,
+  nodesMissing: 3,
   warnings: ['group "vine" does not exist'],
 };
 
@@ -161,7 +163,15 @@ const GNDT: readonly GndtView[] = [
 ];
 
 const LNDT: readonly LndtView[] = [
-  { vnet: 'blue', node: '10.1.0.0/24', mac: null, state: 'static', router: null, frozen: false },
+  {
+    vnet: 'blue',
+    node: '10.1.0.0/24',
+    mac: null,
+    state: 'static',
+    router: null,
+    frozen: false,
+    missing: false,
+  },
   {
     vnet: 'blue',
     node: '10.2.0.7',
@@ -169,6 +179,7 @@ const LNDT: readonly LndtView[] = [
     state: 'visiting',
     router: 'vr-b',
     frozen: true,
+    missing: true,
   },
   {
     vnet: 'blue',
@@ -177,6 +188,7 @@ const LNDT: readonly LndtView[] = [
     state: 'departed',
     router: 'vr-b',
     frozen: false,
+    missing: false,
   },
 ];
 
@@ -214,6 +226,7 @@ const DIRECTORY: readonly DirectoryView[] = [
     seq: 4,
     state: 'here',
     frozen: true,
+    missing: false,
     stampedAt: '2026-03-01T11:58:30.000Z',
   },
   {
@@ -224,7 +237,44 @@ const DIRECTORY: readonly DirectoryView[] = [
     seq: 1,
     state: 'withdrawn',
     frozen: false,
+    missing: false,
     stampedAt: '2026-02-27T12:00:00.000Z',
+  },
+  {
+    vnet: 'blue',
+    ip: '10.2.0.7',
+    mac: '52:54:00:00:00:17',
+    router: 'vr-a',
+    seq: 2,
+    state: 'here',
+    frozen: false,
+    missing: true,
+    stampedAt: '2026-03-01T11:00:00.000Z',
+  },
+];
+
+const MISSING: readonly MissingView[] = [
+  {
+    vnet: 'blue',
+    ips: ['10.2.0.7', 'fd00:2::7'],
+    mac: '52:54:00:00:00:17',
+    home: 'vr-b',
+    missingSince: '2026-03-01T11:57:00.000Z',
+    searches: 7,
+    nextSearchAt: '2026-03-01T12:00:44.500Z',
+    askedRouters: 1,
+    why: 'packets went to it for 300 ms and none came from it',
+  },
+  {
+    vnet: 'red',
+    ips: ['10.1.0.44'],
+    mac: '52:54:00:00:00:44',
+    home: null,
+    missingSince: '2026-03-01T11:59:30.000Z',
+    searches: 1,
+    nextSearchAt: null,
+    askedRouters: 0,
+    why: 'a packet for it waits for its MAC',
   },
 ];
 
@@ -357,6 +407,10 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   directory(): readonly DirectoryView[] {
     return this.records;
+  }
+
+  missing(): readonly MissingView[] {
+    return MISSING;
   }
 
   route({

@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '../../../src/config/finding.js';
 import { checkCapabilities, checkForwarding, checkLans } from '../../../src/config/machine-checks.js';
-import { checkClock, checkPeer, checkSameFiles, checkStrangers } from '../../../src/router/view/doctor.js';
-import { FakeRouter } from '../control/fake-router.js';
+import {
+  checkClock,
+  checkMissing,
+  checkPeer,
+  checkSameFiles,
+  checkStrangers,
+} from '../../../src/router/view/doctor.js';
+import { FakeRouter, NOW } from '../control/fake-router.js';
 
 const [B, C] = new FakeRouter().peers();
 if (B === undefined || C === undefined) throw new Error('the fake router has two peers');
@@ -32,6 +38,28 @@ test('peers', () => {
   assert.equal(checkSameFiles({ ...B, sameGndt: false }).level, 'warning');
   assert.deepEqual(checkStrangers({}).map(line), ['ok callers: nobody calls with a wrong key']);
   assert.equal(checkStrangers({ handshake_drop_unknown_key: 1, handshake_drop_bad_mac1: 2 }).length, 2);
+});
+
+test('nodes that are missing for more than a minute: one finding, with five of them at most', () => {
+  const missing = new FakeRouter().missing();
+  const [longest] = missing;
+  assert.ok(longest !== undefined);
+  const found = checkMissing(missing, Date.parse(NOW));
+  assert.equal(
+    line(found),
+    'warning nodes: one machine is wanted and has not answered for more than a minute, here or elsewhere: blue 10.2.0.7, fd00:2::7',
+  );
+  assert.match(found.remedy, /mobility\.allow/);
+  const sinceMs = Date.parse(longest.missingSince);
+  assert.deepEqual(
+    [60_000, 60_001].map((agoMs) => checkMissing([longest], sinceMs + agoMs).level),
+    ['ok', 'warning'],
+  );
+  assert.equal(line(checkMissing([], 0)), 'ok nodes: no node has been missing for more than a minute');
+  const many = Array.from({ length: 8_000 }, (_, i) => ({ ...longest, ips: [`10.2.${i >> 8}.${i & 255}`] }));
+  const { message } = checkMissing(many, Date.parse(NOW));
+  assert.match(message, /^8000 machines are wanted and have not answered /);
+  assert.match(message, /: blue 10\.2\.0\.0; .*; blue 10\.2\.0\.4; …$/);
 });
 
 test('the machine', () => {

@@ -1,6 +1,7 @@
 /** What is asked of the router again and again costs the same however many nodes there are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MissingNode } from '../../../src/mobility/search/missing.js';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
 import { Conduct } from '../../../src/protocol/conduct.js';
@@ -18,6 +19,7 @@ import { ForwardingTable } from '../../../src/tables/forwarding/forwarding-table
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
+import type { NodeRecord } from '../../../src/tables/model.js';
 import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { BLUE, gndtConfig, network } from '../tables/fixtures.js';
@@ -44,6 +46,12 @@ function setUp() {
     const mac = (0x020000000000 + n) as Mac;
     directory.apply({ vnet: BLUE, ip, mac, router: String(router), seq: 1, state: 'here', stamp: n + 1 });
   }
+  const missing: MissingNode[] = [];
+  const mobility = {
+    moves: () => [],
+    missing: () => missing,
+    isMissing: ({ ip }: NodeRecord) => missing.some(({ ips }) => ips.some((other) => other.equals(ip))),
+  };
   const board = new CounterBoard(COUNTER_CLASSES);
   let asked = 0;
   const plane = {
@@ -74,7 +82,7 @@ function setUp() {
     routes: new RouteExplainer(gndt, forwarding, sockets),
     plane,
     tunnel,
-    mobility: { moves: () => [] },
+    mobility,
     board,
     conduct: new Conduct(clock),
     warnings: new Warnings(),
@@ -86,7 +94,7 @@ function setUp() {
     Object.assign(directory, { all: walk, of: walk });
     Object.assign(hwdt, { all: walk, stale: walk });
   };
-  return { view, metrics, closeTables, directory, asked: () => asked };
+  return { view, metrics, closeTables, directory, clock, missing, asked: () => asked };
 }
 
 test('status and scrape with 100,000 records look through no table', async () => {
@@ -126,4 +134,56 @@ test('tables are looked through while their rows are taken, not before', () => {
     // The GNDT's rows begin with its networks and leave out most records.
     assert.ok(looked <= 20, `${looked} records for five rows`);
   }
+});
+
+test('nodes that are missing: in their own table, in the others’ rows, and counted by their addresses', async () => {
+  const { view, metrics, closeTables, clock, missing } = setUp();
+  // The twentieth record is at home, the twenty-first visits, and the twenty-second has departed.
+  const [home, visitor, departed] = [Ip.v4(0x0a00_0014), Ip.v4(0x0b00_0015), Ip.v4(0x0a00_0016)];
+  assert.equal(view.status().nodesMissing, 0);
+  clock.advance(600_000);
+  const nowMs = clock.nowMs();
+  const node = { vnet: BLUE, mac: 0x0200_0000_0014 as Mac, rounds: 4, askedRouters: 1 };
+  missing.push(
+    { ...node, ips: [home, visitor], sinceMs: nowMs - 9_000, nextMs: nowMs + 7_000, cause: 'unanswered' },
+    { ...node, ips: [Ip.of('12.0.0.1')], sinceMs: nowMs, nextMs: nowMs, cause: 'asked-again' },
+  );
+  const iso = (agoMs: number): string => new Date(clock.wallMs() - agoMs).toISOString();
+  assert.deepEqual(
+    [...view.missing()],
+    [
+      {
+        vnet: 'blue',
+        ips: [home.key, visitor.key],
+        mac: '02:00:00:00:00:14',
+        home: 'vr-a',
+        missingSince: iso(9_000),
+        searches: 4,
+        nextSearchAt: iso(-7_000),
+        askedRouters: 1,
+        why: 'packets went to it for 300 ms and none came from it',
+      },
+      {
+        vnet: 'blue',
+        ips: ['12.0.0.1'],
+        mac: '02:00:00:00:00:14',
+        home: null,
+        missingSince: iso(0),
+        searches: 4,
+        nextSearchAt: null,
+        askedRouters: 1,
+        why: 'a host of its LAN asked for it twice within 3 s',
+      },
+    ],
+  );
+  const missingIn = (rows: Iterable<{ ip: string; missing: boolean }>): string[] =>
+    [...rows].filter((row) => row.missing).map(({ ip }) => ip);
+  assert.deepEqual(missingIn(view.directory()), [home.key, visitor.key]);
+  const lndt = [...view.lndt()].map(({ node: ip, missing: isMissing }) => ({ ip, missing: isMissing }));
+  assert.deepEqual(missingIn(lndt), [visitor.key]);
+  assert.ok(lndt.some(({ ip }) => ip === departed.key));
+  closeTables();
+  assert.equal(view.status().nodesMissing, 3);
+  const { text } = await metrics.collect();
+  assert.match(text, /^vine_nodes\{state="missing"\} 3$/m);
 });

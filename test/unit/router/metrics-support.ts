@@ -14,6 +14,7 @@ export function metricsSource({ board }: { board?: CounterBoard } = {}): Metrics
         nodesHere: 0,
         nodesVisiting: 0,
         nodesDeparted: 0,
+        nodesMissing: 0,
       }) as never,
     peers: () => [],
     counters: () => board?.counters() ?? {},

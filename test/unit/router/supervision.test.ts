@@ -20,6 +20,7 @@ const status: StatusView = {
   nodesHere: 3,
   nodesVisiting: 0,
   nodesDeparted: 0,
+  nodesMissing: 0,
   warnings: [],
 };
 
@@ -32,9 +33,10 @@ test('the status line says what an operator wants to see first', () => {
       nodesHere: 1,
       nodesVisiting: 1,
       nodesDeparted: 4,
+      nodesMissing: 2,
       warnings: ['a'],
     }),
-    '1 of 1 peer up, 1 node here (1 visiting), 4 departed, 1 warning',
+    '1 of 1 peer up, 1 node here (1 visiting), 4 departed, 2 missing, 1 warning',
   );
 });
 
