@@ -199,5 +199,6 @@ function isInVain({ searches, askedRouters }: MissingView): boolean {
 /** When another search may be made; none is unless somebody wants the node. */
 function nextSearch({ nextSearchAt }: MissingView, nowMs: number): string {
   const waitMs = nextSearchAt === null ? 0 : Date.parse(nextSearchAt) - nowMs;
-  return waitMs > 0 ? `in ${duration(waitMs)} at the earliest` : 'when wanted';
+  // Rounded up: "in 0 s" would be now.
+  return waitMs > 0 ? `in ${duration(waitMs + 999)} at the earliest` : 'when wanted';
 }

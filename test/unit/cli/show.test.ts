@@ -71,7 +71,7 @@ blue  10.2.0.7  52:54:00:00:00:17  vr-a      2  here, missing  60 min ago
 `,
   missing: `\
 VNET  IPS                  MAC                HOME  MISSING FOR  SEARCHES  ASKED      NEXT                     WHY
-blue  10.2.0.7, fd00:2::7  52:54:00:00:00:17  vr-b  3 min               7  1 router   in 44 s at the earliest  packets went to it for 300 ms and none came from it
+blue  10.2.0.7, fd00:2::7  52:54:00:00:00:17  vr-b  3 min               7  1 router   in 45 s at the earliest  packets went to it for 300 ms and none came from it
 red   10.1.0.44            52:54:00:00:00:44  -     30 s                1  0 routers  when wanted              a packet for it waits for its MAC
 `,
   'missing --ip 10.1.0.1': 'no node is missing\n',
