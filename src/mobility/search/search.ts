@@ -6,7 +6,7 @@
  */
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
-import { RateLimit } from '../../net/rate-limit.js';
+import { onceIn, RateLimit } from '../../net/rate-limit.js';
 import { MAX_LISTEN_SECONDS, MAX_SEARCHED_IPS } from '../../protocol/constants.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
@@ -23,6 +23,8 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 const PATIENT_AFTER_MS = 600_000;
 const PATIENT_WAIT_MS = 600_000;
+/** How often a full table may be looked through. */
+const SWEEP_EVERY_MS = 10_000;
 /** Nodes of a network that are looked at for who has visitors of it. */
 const MOST_LOOKED_AT = 1_024;
 
@@ -30,11 +32,13 @@ export class Search {
   readonly #context: Context;
   readonly #nodes: NetworkNodes;
   readonly #budget: RateLimit;
+  readonly #sweeps: RateLimit;
 
   constructor(context: Context, nodes: NetworkNodes) {
     this.#context = context;
     this.#nodes = nodes;
     this.#budget = new RateLimit(context.clock, SEARCHES);
+    this.#sweeps = new RateLimit(context.clock, onceIn(SWEEP_EVERY_MS));
     context.directory.subscribe((change) => this.#changed(change));
   }
 
@@ -46,8 +50,9 @@ export class Search {
     const ips = [...(known?.ips ?? []), ip].slice(-MAX_SEARCHED_IPS);
     const sinceMs = known?.sinceMs ?? clock.nowMs();
     const begun = known ?? { cause, rounds: 0, askedRouters: 0 };
-    const node: MissingNode = { ...begun, vnet, mac, ips, sinceMs, nextMs: sinceMs };
-    if (!missing.set(node)) return;
+    const nextMs = known?.nextMs ?? sinceMs;
+    const node: MissingNode = { ...begun, vnet, mac, ips, sinceMs, nextMs };
+    if (!missing.set(node) && !this.#hasRoomFor(node)) return;
     counters.count('nodes_missing');
     ports.event({ event: 'node_missing', vnet, ip, mac });
     // The machine's other addresses are asked at the same time: they go into one search.
@@ -98,6 +103,13 @@ export class Search {
       if (ips.length === 0) missing.delete(vnet, mac);
       else yield ips.length === node.ips.length ? node : { ...node, ips };
     }
+  }
+
+  /** Tables that are full are looked through: what this router has no record of any more is no node that is missing. */
+  #hasRoomFor(node: MissingNode): boolean {
+    if (!this.#sweeps.allow()) return false;
+    for (const _ of this.missing());
+    return this.#context.missing.set(node);
   }
 
   #begin(vnet: VnetId, mac: Mac): void {

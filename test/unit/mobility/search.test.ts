@@ -47,7 +47,7 @@ function lose(h: Harness): void {
   h.clock.advance(199);
 }
 
-const missing = (h: Harness): string[] =>
+const missing = (h: Pick<Harness, 'mobility'>): string[] =>
   [...h.mobility.missing()].flatMap(({ ips }) => ips.map(({ key }) => key));
 
 describe('a node that is asked for again', () => {
@@ -429,6 +429,31 @@ describe('packets that are not answered', () => {
     assert.deepEqual([...mobility.missing()], []);
     mobility.stop();
   });
+});
+
+test('nodes that are missing no more by their records leave room for others', () => {
+  const h = new Harness({ lndt: [{ vnet: BLUE, prefix: Prefix.of('fd00:2::/64'), mac: undefined }] });
+  const mobility = new Mobility({ ...h.dependencies, growth: { mayAdd: () => true } });
+  const addressOf = (i: number): string => `fd00:2::${(i + 0x100).toString(16)}`;
+  const most = 8_192;
+  for (let i = 0; i <= most; i++) {
+    mobility.frameSeen(0, advertisementOf(addressOf(i), (0x525400000000 + i) as Mac), h.clock.nowMs());
+    if (i % 100 === 0) h.clock.advance(1_000);
+    h.clock.advance(1);
+    mobility.wanted(BLUE, ip(addressOf(i)));
+  }
+  h.clock.advance(6_000);
+  assert.equal([...mobility.missing()].length, most);
+  const last = most;
+  mobility.wanted(BLUE, ip(addressOf(last)));
+  h.clock.advance(6_000);
+  assert.equal([...mobility.missing()].length, most);
+  // The address of one gets another MAC: who had it is no node any more.
+  mobility.frameSeen(0, advertisementOf(addressOf(0), OTHER_MAC), h.clock.nowMs());
+  h.clock.advance(10_000);
+  mobility.wanted(BLUE, ip(addressOf(last)));
+  h.clock.advance(500);
+  assert(missing({ mobility }).includes(ip(addressOf(last)).key));
 });
 
 describe('addresses that nobody has heard of', () => {
