@@ -8,6 +8,7 @@ import { DeferredClaims } from './destination/deferred-claims.js';
 import { Migration } from './destination/migration.js';
 import { Obstacles } from './destination/obstacles.js';
 import { Taking } from './destination/taking.js';
+import { DhcpCarriage } from './dhcp/carriage.js';
 import { DuplicateSuppression } from './duplicate-suppression.js';
 import { Learning } from './learning.js';
 import { NetworkNodes } from './neighbours.js';
@@ -47,6 +48,7 @@ export interface MobilityParts {
   readonly removal: Removal;
   readonly restart: Restart;
   readonly learning: Learning;
+  readonly dhcp: DhcpCarriage;
 }
 
 /** @param startsLater the LANs are opened later, and nothing is asked on them before */
@@ -80,5 +82,6 @@ export function partsOf(context: Context, startsLater: boolean): MobilityParts {
   const removal = new Removal(context, parts);
   const restart = new Restart(context, parts);
   const learning = new Learning(context, { ...parts, migration });
-  return { ...parts, judge, acceptance, migration, removal, restart, learning };
+  const dhcp = new DhcpCarriage(context);
+  return { ...parts, judge, acceptance, migration, removal, restart, learning, dhcp };
 }

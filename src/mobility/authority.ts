@@ -13,6 +13,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Claims } from './destination/claims.js';
+import { readCarried } from './dhcp/gate.js';
 import { type Door, isSentTo, isWithinReach, openDoor } from './door.js';
 import type { DuplicateSuppression } from './duplicate-suppression.js';
 import type { AntiEntropy } from './sync/anti-entropy.js';
@@ -33,7 +34,9 @@ export type Refusal =
   | 'number'
   /** More than its budget. */
   | 'too-soon'
-  | 'too-large';
+  | 'too-large'
+  /** No DHCP message. */
+  | 'malformed';
 
 /** Where the open questions are that messages may answer. */
 export interface OpenQuestions {
@@ -182,6 +185,15 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       return isWithinReach(gate.context, from, vnet, ip, seq) ? message : 'number';
     },
   },
+  // What it says is read again when it has passed.
+  dhcp: {
+    cost: () => 1,
+    budget: { perSecond: 50, burst: 200 },
+    admit: (gate, from, message) => {
+      const read = readCarried(gate.context, from, message);
+      return typeof read === 'string' ? read : message;
+    },
+  },
 };
 
 export class Authority {
@@ -209,6 +221,7 @@ export class Authority {
       nodesOf: budget('nodesOf'),
       nodes: budget('nodes'),
       redirect: budget('redirect'),
+      dhcp: budget('dhcp'),
     };
   }
 

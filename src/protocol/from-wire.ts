@@ -1,11 +1,12 @@
 /** Decoded protobuf objects to value types, every field checked: here each field of the protocol has its range. */
 
+import { MAX_DHCP_BYTES } from '../tables/limits.js';
 import type { NodeRecord } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
 import { MAX_ASKED_IPS, MAX_RECORDS, MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
-import type { ClaimResultMessage, MoveClaim, WhoHasMessage } from './table-message.js';
+import type { ClaimResultMessage, DhcpCarriedMessage, MoveClaim, WhoHasMessage } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
@@ -94,6 +95,7 @@ const READERS: {
     router: fields.routerId('router'),
     seq: fields.sequence('seq'),
   }),
+  dhcp: readDhcp,
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -149,6 +151,17 @@ function readWhoHas(fields: FieldReader): WhoHasMessage {
   const ips = fields.nodeIps('ips', MAX_ASKED_IPS);
   if ((mac === undefined) === (ips.length === 0)) fields.refuse('bad-question');
   return { type: 'whoHas', queryId: fields.id('queryId'), vnet: fields.vnet('vnet'), mac, ips };
+}
+
+function readDhcp(fields: FieldReader): DhcpCarriedMessage {
+  const carried: DhcpCarriedMessage = {
+    type: 'dhcp',
+    vnet: fields.vnet('vnet'),
+    mac: fields.nodeMac('mac'),
+    family: fields.flag('ipv6') ? 6 : 4,
+    bytes: fields.bytesUpTo('message', MAX_DHCP_BYTES),
+  };
+  return fields.flag('routed') ? { ...carried, routed: true } : carried;
 }
 
 /** A claim says where one node is, not that it is gone. */

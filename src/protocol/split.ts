@@ -38,6 +38,7 @@ export function split(message: TableMessage): TableMessage[] {
     case 'digest':
     case 'nodesOf':
     case 'redirect':
+    case 'dhcp':
       return [message];
   }
 }

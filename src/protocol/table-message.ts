@@ -130,6 +130,21 @@ export interface RedirectMessage {
   readonly seq: number;
 }
 
+/**
+ * A DHCP message of a visiting node: from the router where the node is to its home router, and back. Which of the two
+ * says the message itself.
+ */
+export interface DhcpCarriedMessage {
+  readonly type: 'dhcp';
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly family: 4 | 6;
+  /** What is inside UDP: 1 to `MAX_DHCP_BYTES` bytes that may be anything. */
+  readonly bytes: Uint8Array;
+  /** Of a server's answer: it reaches the node by itself, as a packet. */
+  readonly routed?: true;
+}
+
 export type TableMessage =
   | RecordsMessage
   | DigestMessage
@@ -142,4 +157,5 @@ export type TableMessage =
   | ClaimResultMessage
   | NodesOfMessage
   | NodesMessage
-  | RedirectMessage;
+  | RedirectMessage
+  | DhcpCarriedMessage;

@@ -11,8 +11,9 @@
  */
 import { Ip } from '../../net/ip.js';
 import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../../net/mac.js';
+import { MAX_DHCP_BYTES } from '../../tables/limits.js';
 import { readU16, writeU16 } from '../ethernet.js';
-import { type DhcpDropReason, MAX_DHCP_BYTES } from './drop-reason.js';
+import type { DhcpDropReason } from './drop-reason.js';
 
 const FIXED_BYTES = 236;
 const COOKIE = 0x63825363;

@@ -10,8 +10,9 @@
  * says nothing for sure of its MAC.
  */
 import { Ip } from '../../net/ip.js';
+import { MAX_DHCP_BYTES } from '../../tables/limits.js';
 import { readU16 } from '../ethernet.js';
-import { type DhcpDropReason, MAX_DHCP_BYTES } from './drop-reason.js';
+import type { DhcpDropReason } from './drop-reason.js';
 
 const FIXED_BYTES = 4;
 const OPTION_HEADER_BYTES = 4;

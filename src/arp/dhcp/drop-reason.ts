@@ -22,9 +22,3 @@ export const DHCP_DROP_REASONS = [
 ] as const;
 
 export type DhcpDropReason = (typeof DHCP_DROP_REASONS)[number];
-
-/**
- * The longest message that is carried: with what is around it, it fits in one control message on any path. Clients' and
- * servers' messages take 250 to 600 bytes.
- */
-export const MAX_DHCP_BYTES = 900;

@@ -8,7 +8,7 @@ import { type Dhcp6Message, decodeDhcp6 } from './dhcp6.js';
 import type { DhcpDropReason } from './drop-reason.js';
 import { decodeUdp, encodeUdp } from './udp.js';
 
-export { DHCP_DROP_REASONS, type DhcpDropReason, MAX_DHCP_BYTES } from './drop-reason.js';
+export { DHCP_DROP_REASONS, type DhcpDropReason } from './drop-reason.js';
 
 /** Of either family: what is read of it, and its bytes. */
 export type DhcpMessage = Dhcp4Message | Dhcp6Message;

@@ -59,6 +59,8 @@ const MOBILITY: { readonly [Event in MobilityEvent['event']]: MobilityEvent } = 
   node_rebound: { event: 'node_rebound', ...node },
   node_withdrawn: { event: 'node_withdrawn', ...node },
   unauthorised_seen: { event: 'unauthorised_seen', ...node },
+  dhcp_answered: { event: 'dhcp_answered', ...node },
+  dhcp_refused: { event: 'dhcp_refused', ...node },
 };
 const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_up: { event: 'peer_up', router: 'vr-b', endpoint: 'x', version: '1', rttMs: 1 },

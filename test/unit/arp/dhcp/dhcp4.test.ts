@@ -6,9 +6,9 @@ import {
   type Dhcp4Message,
   decodeDhcp4,
 } from '../../../../src/arp/dhcp/dhcp4.js';
-import { MAX_DHCP_BYTES } from '../../../../src/arp/dhcp/drop-reason.js';
 import { Ip } from '../../../../src/net/ip.js';
 import { mac } from '../../../../src/net/mac.js';
+import { MAX_DHCP_BYTES } from '../../../../src/tables/limits.js';
 import { type Dhcp4Fields, dhcp4, TYPE } from '../../../support/dhcp-messages.js';
 
 const NODE = '52:54:00:00:00:09';

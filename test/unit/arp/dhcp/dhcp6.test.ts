@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeDhcp6 } from '../../../../src/arp/dhcp/dhcp6.js';
-import { MAX_DHCP_BYTES } from '../../../../src/arp/dhcp/drop-reason.js';
+import { MAX_DHCP_BYTES } from '../../../../src/tables/limits.js';
 import { type Dhcp6Fields, dhcp6, duidOf, TYPE_6 } from '../../../support/dhcp-messages.js';
 
 const NODE = '52:54:00:00:00:09';
