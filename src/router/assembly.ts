@@ -35,6 +35,7 @@ import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
 import { Reloader } from './reload/reloader.js';
+import { IgnoreFile } from './state/ignore-file.js';
 import { LocalRecords } from './state/local-records.js';
 import { StateStore } from './state/state-store.js';
 import type { Tables } from './tables.js';
@@ -119,11 +120,13 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   directory.load(records);
   const strangers = directory.keepMembers(gndt.memberIds);
   const local = new LocalRecords(gndt, directory);
+  const ignoreFile = new IgnoreFile({ clock, local, hub });
+  warnings.follow(ignoreFile);
   // The file must not bring them back.
   if (strangers.length > 0) store.schedule(() => local.all());
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, store, local };
+  return { tables, store, local, ignoreFile };
 }
 type Records = ReturnType<typeof makeRecords>;
 

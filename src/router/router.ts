@@ -96,6 +96,7 @@ export class Router {
       { name: 'drops', run: () => parts.drops.stop() },
       { name: 'conduct', run: () => parts.conductSummary.stop() },
       { name: 'writing', run: () => parts.store.idle() },
+      { name: 'ignore file', run: () => parts.ignoreFile.stop() },
       { name: 'state', run: () => parts.store.save(parts.local.all()) },
       { name: 'kernel guard', run: () => parts.guards.stop() },
       { name: 'TUN routes', run: () => parts.tunRoutes.stop() },
@@ -141,11 +142,12 @@ export class Router {
   }
 
   #serve(): void {
-    const { lanWatch, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
+    const { lanWatch, lanSide, mobility, ignoreFile, drops, conductSummary, readiness, hub } = this.#parts;
     lanWatch.look();
     lanWatch.start();
     lanSide.open();
     mobility.start();
+    ignoreFile.configure(this.#options.config.router.dhcpIgnore);
     lanSide.start();
     drops.start();
     conductSummary.start();
