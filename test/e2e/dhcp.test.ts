@@ -201,34 +201,48 @@ test('IPv6: a visitor gets an address from home, and keeps it', { skip }, (t) =>
   withLab(t, { topology: 'two-site', wanDelayMs, ignoreFormat: 'dnsmasq' }, async (lab) => {
     const [siteA, siteB] = sitesOf(lab);
     await DhcpServer.start(lab, siteA, 'dnsmasq');
-    await DhcpServer.start(lab, siteB, 'dnsmasq');
+    const foreign = await DhcpServer.start(lab, siteB, 'dnsmasq');
     const client = new DhcpClient(lab, 'vm', MAC);
     await untilKnownAt(lab, 'a', ADDRESS, 'a');
     await moved(lab, 'b');
-    const isFromHome = (answer: Answer): boolean =>
-      addressesIn(answer).some((ip) => ip.startsWith('fd00:1::'));
     const ask = async (type: number, more: object = {}): Promise<readonly Answer[]> => {
       const answers = await client.all6(dhcp6({ type, xid: ++questions, duid: duidOf(MAC), ...more }));
       t.diagnostic(
-        `${type}: ${answers.map((one) => `${one.us} µs ${one.message.kind} ${addressesIn(one)}`).join(', ')}`,
+        `${type}: ${answers.map((one) => `${one.us} µs ${one.message.kind} ${addressesIn(one)} of ${serverDuidOf(one)}`).join(', ')}`,
       );
       return answers;
     };
-    const offer = (await ask(TYPE_6.solicit, { addresses: [] })).find(isFromHome);
-    assert.ok(offer, 'nothing from home');
+    const offers = await ask(TYPE_6.solicit, { addresses: [] });
+    const isFrom = (network: string) => (answer: Answer) =>
+      addressesIn(answer).some((ip) => ip.startsWith(network));
+    const offer = offers.find(isFrom('fd00:1::'));
+    assert.ok(offer && offers.some(isFrom('fd00:2::')), 'both servers offer an address');
     assert.equal(offer.message.kind, 'advertise');
     const serverDuid = serverDuidOf(offer);
     const [granted] = offer.message.family === 6 ? offer.message.addresses : [];
     assert.ok(granted);
     const addresses = [Buffer.from(granted.toBytes()).toString('hex')];
-    for (const [type, more] of [
-      [TYPE_6.request, { serverDuid }],
-      [TYPE_6.renew, { serverDuid }],
-      [TYPE_6.rebind, {}],
-    ] as const) {
-      const reply = (await ask(type, { addresses, ...more })).find(isFromHome);
-      assert.equal(reply?.message.kind, 'reply');
-      assert.deepEqual(addressesIn(reply), [granted.key]);
-    }
+    const keeps = async (): Promise<void> => {
+      for (const [type, more] of [
+        [TYPE_6.request, { serverDuid }],
+        [TYPE_6.renew, { serverDuid }],
+        [TYPE_6.rebind, {}],
+      ] as const) {
+        const answers = await ask(type, { addresses, ...more });
+        const reply = answers.find((answer) => serverDuidOf(answer) === serverDuid);
+        assert.equal(reply?.message.kind, 'reply');
+        assert.deepEqual(addressesIn(reply), [granted.key]);
+      }
+    };
+    await keeps();
+
+    await foreign.stop();
+    await untilListed(lab, true);
+    const silent = await DhcpServer.start(lab, siteB, 'dnsmasq', {
+      ignoreFile: ignoreFile(lab.directory, 'b'),
+    });
+    const left = await ask(TYPE_6.solicit, { addresses: [] });
+    assert.deepEqual(left.map(serverDuidOf), [serverDuid], silent.log());
+    await keeps();
   }),
 );

@@ -1,6 +1,7 @@
 /**
- * Debian's DHCP servers on host `x2` of a site, each authoritative for the site's networks, and each with a list of
- * machines that it leaves alone, if there is one.
+ * Debian's DHCP servers on host `x2` of a site, each with a list of machines that it leaves alone, if there is one. They
+ * are authoritative for the site's networks, but dhcpd: then it would refuse a machine of another network before it has
+ * looked whether it should leave it alone.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -154,8 +155,7 @@ function dhcpd({ site, directory, ignoreFile }: Starting): Started {
   const pool = `range ${siteAddress(site, 100)} ${siteAddress(site, 150)};`;
   writeFileSync(
     file,
-    `authoritative;
-subnet ${siteAddress(site, 0)} netmask 255.255.255.0 { ${pool} }
+    `subnet ${siteAddress(site, 0)} netmask 255.255.255.0 { ${pool} }
 ${ignoreFile === undefined ? '' : `include "${ignoreFile}";`}
 `,
   );
