@@ -41,14 +41,15 @@ export interface CaptureOptions {
 }
 
 /**
- * ICMPv6 types 135 and 136 are NS and NA; the type is the first byte behind the 40 of the IPv6 header. DHCP to clients and
- * to servers is known by the port that it goes to, whoever it is for: a question to one server is worth knowing too.
+ * ICMPv6 types 135 and 136 are NS and NA; the type is the first byte behind the 40 of the IPv6 header. DHCP between
+ * clients and servers is known by its ports, whoever it is for: a question to one server is worth knowing too. What relays
+ * say to servers and hear from them has the servers' port at both ends.
  */
 export function captureFilter(ownMac: Mac): string {
   const neighbours = 'arp or rarp or (icmp6 and (ip6[40] == 135 or ip6[40] == 136))';
-  const dhcp = 'udp and (dst port 67 or dst port 68)';
-  const dhcp6 = 'ip6 and udp and (dst port 546 or dst port 547)';
-  const wanted = `${neighbours} or (ip and ${dhcp}) or (${dhcp6})`;
+  const dhcp = 'ip and udp and ((src port 68 and dst port 67) or (src port 67 and dst port 68))';
+  const dhcp6 = 'ip6 and udp and ((src port 546 and dst port 547) or dst port 546)';
+  const wanted = `${neighbours} or (${dhcp}) or (${dhcp6})`;
   return `(${wanted}) and not ether src ${formatMac(ownMac)}`;
 }
 

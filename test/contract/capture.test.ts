@@ -100,7 +100,7 @@ function suite(): void {
     ];
     const others = [
       ...[udp4(BROADCAST_MAC, [67, 69]), udp4(BROADCAST_MAC, [68, 547]), udp4(BROADCAST_MAC, [68, 67], own)],
-      ...[udp6([546, 53]), udp6([68, 67])],
+      ...[udp6([546, 53]), udp6([68, 67]), udp4(own, [67, 67]), udp6([547, 547])],
     ];
     const seen: Uint8Array[] = [];
     const filter = captureFilter(mac(own));
