@@ -14,6 +14,7 @@ import type { Lab } from '../lab/lab.js';
 import type { Site, SiteLetter } from '../lab/plan.js';
 import { waitFor } from '../lab/wait.js';
 import { type Dhcp4Fields, dhcp4, dhcp6, duidOf, TYPE, TYPE_6 } from '../support/dhcp-messages.js';
+import { readConfig, writeConfig } from './reload-support.js';
 import { cannotRun, untilKnownAt, withLab } from './support.js';
 
 const skip = cannotRun || misses('dnsmasq');
@@ -111,14 +112,27 @@ test('IPv4: a visitor and two authoritative servers', { skip }, (t) =>
 
     await t.test('a node of the foreign site is served by that site', () => nativeIsServed(lab, foreign));
 
+    await t.test('the list is what vinectl says', async () => {
+      await untilListed(lab, true);
+      const list = readFileSync(ignoreFile(lab.directory, 'b'), 'utf8');
+      assert.equal(await lab.vinectl('b', ['dhcp', 'ignore']), list);
+      assert.deepEqual(JSON.parse(await lab.vinectl('b', ['dhcp', 'ignore', '--json'])), [
+        { vnet: 'blue', mac: MAC, ips: [ADDRESS, 'fd00:1::9'], home: 'vr-a' },
+      ]);
+    });
+
     await foreign.stop();
-    await untilListed(lab, true);
+    await moved(lab, 'a');
+    await untilListed(lab, false);
     const silent = await DhcpServer.start(lab, siteB, 'dnsmasq', {
       ignoreFile: ignoreFile(lab.directory, 'b'),
     });
+    await moved(lab, 'b');
+    // It reads its directory as that changes, and says so.
+    await waitFor('the server to read the list', () => silent.log().includes('inotify'));
 
     await t.test(
-      'a foreign server with the list says nothing: rebinding and after a restart it keeps its address',
+      'a foreign server that reads the list says nothing, and the node keeps its address',
       async () => {
         for (const asking of [{ ciaddr: ADDRESS }, { requested: ADDRESS }]) {
           const answers = await client.broadcast(request(asking), asking.ciaddr ?? '0.0.0.0');
@@ -137,6 +151,17 @@ test('IPv4: a visitor and two authoritative servers', { skip }, (t) =>
     });
 
     await t.test('a node of that site is served as before', () => nativeIsServed(lab, silent));
+
+    await t.test('a reload gives the list another form', async () => {
+      const router = readConfig(lab.daemon('b'), 'router') as {
+        mobility: { dhcp: { ignoreFormat: string } };
+      };
+      router.mobility.dhcp.ignoreFormat = 'kea';
+      writeConfig(lab.daemon('b'), 'router', router);
+      await lab.vinectl('b', ['reload']);
+      const kea = await lab.vinectl('b', ['dhcp', 'ignore', '--format', 'kea']);
+      await waitFor('the other form', () => readFileSync(ignoreFile(lab.directory, 'b'), 'utf8') === kea);
+    });
 
     await t.test('home again it is on the list no more, and its own server answers it', async () => {
       await moved(lab, 'a');

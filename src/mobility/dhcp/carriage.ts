@@ -43,11 +43,6 @@ export class DhcpCarriage {
     this.#budget = new KeyedRateLimit(context.clock, OF_A_NODE, 4 * 4_096);
   }
 
-  /** Leases that are remembered. */
-  get leases(): number {
-    return this.#leases.size;
-  }
-
   /** A DHCP message was captured on a LAN. */
   frame(lan: Lan, frame: DhcpFrame, capturedMs: number): void {
     if (this.#context.isOwnMac(frame.ethernetSource)) return;

@@ -50,10 +50,6 @@ export class Leases {
     this.#context = context;
   }
 
-  get size(): number {
-    return this.#leases.size;
-  }
-
   /** A visiting node has said something to a server, by broadcast or to one alone. @param atMs when that was captured */
   asked(vnet: VnetId, message: Dhcp4Message, atMs: number): void {
     const key = keyOf(vnet, message.mac);
