@@ -219,6 +219,16 @@ function serverDuidOf({ message }: Answer): string {
   throw new Error('a server that does not say who it is');
 }
 
+/** With the valid lifetime of the first address, which follows it and its preferred one. */
+function inWords6(answer: Answer): string {
+  const { us, message } = answer;
+  const [first] = message.family === 6 ? message.addresses : [];
+  const bytes = Buffer.from(message.bytes);
+  const at = first === undefined ? -1 : bytes.indexOf(first.toBytes());
+  const lifetime = at < 0 ? '' : ` for ${bytes.readUInt32BE(at + 20)} s`;
+  return `${us} µs ${message.kind} ${addressesIn(answer)}${lifetime} of ${serverDuidOf(answer)}`;
+}
+
 const addressesIn = ({ message }: Answer): readonly string[] =>
   message.family === 6 ? message.addresses.map(String) : [];
 
@@ -232,9 +242,7 @@ test('IPv6: a visitor gets an address from home, and keeps it', { skip }, (t) =>
     await moved(lab, 'b');
     const ask = async (type: number, more: object = {}): Promise<readonly Answer[]> => {
       const answers = await client.all6(dhcp6({ type, xid: ++questions, duid: duidOf(MAC), ...more }));
-      t.diagnostic(
-        `${type}: ${answers.map((one) => `${one.us} µs ${one.message.kind} ${addressesIn(one)} of ${serverDuidOf(one)}`).join(', ')}`,
-      );
+      t.diagnostic(`${type}: ${answers.map(inWords6).join(', ')}`);
       return answers;
     };
     const offers = await ask(TYPE_6.solicit, { addresses: [] });
