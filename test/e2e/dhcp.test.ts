@@ -262,10 +262,18 @@ test('IPv6: a visitor gets an address from home, and keeps it', { skip }, (t) =>
         [TYPE_6.rebind, {}],
       ] as const) {
         const answers = await ask(type, { addresses, ...more });
-        const reply = answers.find((answer) => serverDuidOf(answer) === serverDuid);
-        assert.equal(reply?.message.kind, 'reply');
-        assert.deepEqual(addressesIn(reply), [granted.key]);
+        const replies = answers.filter((answer) => serverDuidOf(answer) === serverDuid);
+        for (const reply of replies) {
+          assert.equal(reply.message.kind, 'reply');
+          assert.deepEqual(addressesIn(reply), [granted.key]);
+        }
+        // A rebinding node is told at once, and then by its server too.
+        const early = replies.filter(({ us }) => us < roundTripUs);
+        assert.equal(early.length, type === TYPE_6.rebind ? 1 : 0);
+        assert.equal(replies.length, early.length + 1);
       }
+      const confirmed = await ask(TYPE_6.confirm, { addresses });
+      assert.ok(confirmed.some((answer) => serverDuidOf(answer) === serverDuid && answer.us < roundTripUs));
     };
     await keeps();
 

@@ -3,8 +3,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { linkLocalOf } from '../../src/arp/ipv6.js';
 import { formatMac, mac } from '../../src/net/mac.js';
-import { BROADCAST_MAC, dhcp4, dhcp6, TYPE, TYPE_6, udpFrame } from '../support/dhcp-messages.js';
-import { type Asking, SimDhcpClient, SimDhcpServer } from '../support/sim-dhcp.js';
+import {
+  BROADCAST_MAC,
+  dhcp4,
+  dhcp6,
+  duidOf,
+  option6,
+  TYPE,
+  TYPE_6,
+  udpFrame,
+} from '../support/dhcp-messages.js';
+import { type Asking, type Asking6, SimDhcpClient, SimDhcpServer } from '../support/sim-dhcp.js';
 import type { SimHost } from '../support/sim-lan-host.js';
 import { SimWorld, type WorldOptions } from '../support/sim-lan-world.js';
 
@@ -120,7 +129,9 @@ describe('DHCP of a visiting node', () => {
       visit.home.heard.map(({ message }) => message.kind),
       ['solicit', 'request', 'confirm', 'renew', 'rebind', 'release', 'decline', 'information-request'],
     );
-    assert.deepEqual(visit.client.answers(), ['advertise', ...new Array<string>(7).fill('reply')]);
+    // To CONFIRM and REBIND two each: what is known of the lease is told at once.
+    assert.deepEqual(visit.client.answers(), ['advertise', ...new Array<string>(9).fill('reply')]);
+    assert.equal(visit.counter(2, 'dhcp_answered'), 2);
     const [answer] = visit.client.heard;
     assert.equal(answer?.ethernetDestination, visit.node.mac);
     assert.ok(answer?.source.isLinkLocal);
@@ -333,5 +344,78 @@ describe('a node that rebinds where a foreign server refuses it', () => {
     visit.client.ask4({ requested: ADDRESS, xid: 0x6666 });
     visit.world.settle(1);
     assert.deepEqual(visit.client.answers(), ['ack']);
+  });
+});
+
+describe('a node that rebinds by DHCPv6', () => {
+  const granted = { addresses: [ADDRESS_6] };
+  /** A question, and what comes within a millisecond. */
+  const askedAtOnce = (visit: Visit, type: number, xid: number, more: Asking6 = granted): Uint8Array[] => {
+    const before = visit.client.heard.length;
+    visit.client.ask6(type, { xid, ...more });
+    visit.world.settle(1);
+    return visit.client.heard.slice(before).map(({ message }) => message.bytes);
+  };
+  const renewed = (): Visit => {
+    const visit = new Visit();
+    visit.client.ask6(TYPE_6.renew, { xid: 1, ...granted });
+    visit.world.settle(1_000);
+    assert.deepEqual(visit.client.answers(), ['reply']);
+    return visit;
+  };
+  const reply = (visit: Visit, xid: number, more: object = granted): Uint8Array =>
+    dhcp6({
+      ...{ type: TYPE_6.reply, xid, mac: formatMac(visit.node.mac) },
+      serverDuid: duidOf(formatMac(visit.home.mac)),
+      ...more,
+    });
+
+  test('is answered with what is left of its lifetimes, until they have run out', () => {
+    const visit = renewed();
+    visit.world.settle(99_000);
+    const [answer] = askedAtOnce(visit, TYPE_6.rebind, 2);
+    assert.ok(answer);
+    const expected = reply(visit, 2, { ...granted, lifetimes: [200, 500], times: [100, 160] });
+    assert.deepEqual(answer, expected);
+    visit.world.wan.cut('vr-a', 'vr-b');
+    visit.world.settle(400_000);
+    assert.equal(askedAtOnce(visit, TYPE_6.rebind, 3).length, 1);
+    visit.world.settle(100_000);
+    assert.equal(askedAtOnce(visit, TYPE_6.rebind, 4).length, 0);
+    assert.equal(askedAtOnce(visit, TYPE_6.confirm, 5).length, 0);
+  });
+
+  test('and one that asks whether its addresses are right here, that they are', () => {
+    const visit = renewed();
+    const success = { more: [0, 13, 0, 2, 0, 0] };
+    assert.deepEqual(askedAtOnce(visit, TYPE_6.confirm, 2), [reply(visit, 2, success)]);
+    visit.world.settle(1_000);
+    assert.equal(visit.home.heard.length, 2, 'its server hears it all the same');
+  });
+
+  test('other questions, other addresses, other associations and other clients are not answered at once', () => {
+    const visit = renewed();
+    const kinds = [TYPE_6.solicit, TYPE_6.request, TYPE_6.renew, TYPE_6.informationRequest];
+    for (const [n, type] of kinds.entries()) assert.deepEqual(askedAtOnce(visit, type, 10 + n), []);
+    visit.world.settle(10_000);
+    const other = { addresses: [ADDRESS_6, 'fd00000100000000000000000a010077'] };
+    assert.deepEqual(askedAtOnce(visit, TYPE_6.rebind, 20, other), []);
+    assert.deepEqual(askedAtOnce(visit, TYPE_6.confirm, 21, other), []);
+    const prefixToo = { ...granted, more: option6(25, new Array<number>(12).fill(0)) };
+    assert.deepEqual(askedAtOnce(visit, TYPE_6.rebind, 22, prefixToo), []);
+    visit.world.settle(10_000);
+    assert.equal(askedAtOnce(visit, TYPE_6.confirm, 23).length, 1);
+    assert.deepEqual(askedAtOnce(visit, TYPE_6.rebind, 24, { ...granted, duid: '000300010203' }), []);
+  });
+
+  test('what was given back, and what was acknowledged before the node was home in between, is not answered', () => {
+    const released = renewed();
+    released.client.ask6(TYPE_6.release, { xid: 2, ...granted });
+    released.world.settle(1_000);
+    assert.deepEqual(askedAtOnce(released, TYPE_6.rebind, 3), []);
+    const wasHome = renewed();
+    wasHome.moveTo(1);
+    wasHome.moveTo(2);
+    assert.deepEqual(askedAtOnce(wasHome, TYPE_6.rebind, 3), []);
   });
 });

@@ -83,10 +83,14 @@ export interface Dhcp6Fields {
   /** Of one IA_NA; each as 16 bytes in hexadecimal. */
   readonly addresses?: readonly string[];
   readonly serverDuid?: string;
+  /** Of the addresses; default: 300 preferred, 600 valid. */
+  readonly lifetimes?: readonly [preferred: number, valid: number];
+  /** T1 and T2 of the association; default: 150 and 240. */
+  readonly times?: readonly [t1: number, t2: number];
   readonly more?: readonly number[];
 }
 
-const option6 = (code: number, value: readonly number[]): number[] => [
+export const option6 = (code: number, value: readonly number[]): number[] => [
   ...[code >> 8, code & 0xff, value.length >> 8, value.length & 0xff],
   ...value,
 ];
@@ -97,14 +101,16 @@ export const duidOf = (mac: string): string => `00030001${mac.replaceAll(':', ''
 export function dhcp6(fields: Dhcp6Fields): Uint8Array {
   const { type, xid = 0x12_3456, mac, addresses } = fields;
   const duid = fields.duid ?? (mac === undefined ? undefined : duidOf(mac));
+  const [preferred, valid] = fields.lifetimes ?? [300, 600];
   const association = addresses?.flatMap((address) =>
-    option6(5, [...hex(address), ...u32(300), ...u32(600)]),
+    option6(5, [...hex(address), ...u32(preferred), ...u32(valid)]),
   );
+  const [t1, t2] = fields.times ?? [150, 240];
   return Uint8Array.from([
     ...[type, (xid >> 16) & 0xff, (xid >> 8) & 0xff, xid & 0xff],
     ...(duid === undefined ? [] : option6(1, hex(duid))),
     ...(fields.serverDuid === undefined ? [] : option6(2, hex(fields.serverDuid))),
-    ...(association === undefined ? [] : option6(3, [...u32(1), ...u32(150), ...u32(240), ...association])),
+    ...(association === undefined ? [] : option6(3, [...u32(1), ...u32(t1), ...u32(t2), ...association])),
     ...(fields.more ?? []),
   ]);
 }

@@ -3,6 +3,7 @@ import { type DhcpFrame, decodeDhcpFrame } from '../../src/arp/dhcp/frame.js';
 import { formatMac, isGroupMac, type Mac, readMac } from '../../src/net/mac.js';
 import {
   BROADCAST_MAC,
+  type Dhcp6Fields,
   dhcp4,
   dhcp6,
   duidOf,
@@ -64,7 +65,10 @@ export class SimDhcpServer extends Machine {
     const from = formatMac(this.mac);
     if (message.family === 6) {
       const type = message.kind === 'solicit' ? TYPE_6.advertise : TYPE_6.reply;
-      const fields = { type, xid: message.xid, duid: message.clientId, serverDuid: duidOf(from) };
+      const granted = ['request', 'renew', 'rebind'].includes(message.kind)
+        ? { addresses: message.addresses.map((ip) => Buffer.from(ip.toBytes()).toString('hex')) }
+        : {};
+      const fields = { type, xid: message.xid, duid: message.clientId, serverDuid: duidOf(from), ...granted };
       const addresses = {
         source: HEX_LINK_LOCAL,
         destination: Buffer.from(source.toBytes()).toString('hex'),
@@ -116,6 +120,8 @@ export interface Asking {
   readonly clientId?: string;
 }
 
+export type Asking6 = Pick<Dhcp6Fields, 'xid' | 'duid' | 'addresses' | 'more'>;
+
 /** The DHCP client of a node that is on a LAN by another port too. */
 export class SimDhcpClient extends Machine {
   /** By broadcast. */
@@ -135,10 +141,7 @@ export class SimDhcpClient extends Machine {
     this.lan.send(this, udpFrame({ from: mac, to: formatMac(to), ...addresses, payload }));
   }
 
-  ask6(
-    type: number,
-    more: { readonly xid?: number; readonly duid?: string; readonly addresses?: readonly string[] } = {},
-  ): void {
+  ask6(type: number, more: Asking6 = {}): void {
     const mac = formatMac(this.mac);
     const payload = dhcp6({ type, mac, ...more });
     const addresses = { source: 'fe8000000000000050540000000009ff', destination: SERVERS_6 };

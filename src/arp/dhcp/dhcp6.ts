@@ -22,12 +22,20 @@ const MOST_DUID_BYTES = 130;
 /** More addresses than a machine asks for at once. */
 const MOST_ADDRESSES = 32;
 
-const CLIENT_ID = 1;
-const IA_NA = 3;
-const IA_TA = 4;
-const IA_ADDRESS = 5;
+/** RFC 8415 §21. */
+export const Dhcp6Option = {
+  clientId: 1,
+  serverId: 2,
+  iaNa: 3,
+  iaTa: 4,
+  iaAddress: 5,
+  auth: 11,
+  status: 13,
+  iaPd: 25,
+} as const;
+const { clientId: CLIENT_ID, iaNa: IA_NA, iaTa: IA_TA, iaAddress: IA_ADDRESS } = Dhcp6Option;
 /** What comes before the options in an identity association: IAID, T1, T2; IAID. */
-const IA_NA_FIXED_BYTES = 12;
+export const IA_NA_FIXED_BYTES = 12;
 const IA_TA_FIXED_BYTES = 4;
 /** Address, preferred and valid lifetime. */
 const IA_ADDRESS_FIXED_BYTES = 24;
@@ -74,9 +82,15 @@ export type Dhcp6Message =
   | (Common & { readonly from: 'client'; readonly kind: Dhcp6Request })
   | (Common & { readonly from: 'server'; readonly kind: Dhcp6Reply });
 
-interface Option {
+/** One option, its value being a part of the message. */
+export interface Option6 {
   readonly code: number;
   readonly value: Uint8Array;
+}
+
+/** The options of a message that has been decoded. */
+export function optionsIn({ bytes }: Dhcp6Message): readonly Option6[] {
+  return optionsOf(bytes.subarray(FIXED_BYTES)) ?? [];
 }
 
 export function decodeDhcp6(bytes: Uint8Array): Dhcp6Message | DhcpDropReason {
@@ -113,8 +127,8 @@ function typed(common: Common, type: number): Dhcp6Message | DhcpDropReason {
 }
 
 /** Undefined: one of them does not fit. */
-function optionsOf(bytes: Uint8Array): readonly Option[] | undefined {
-  const options: Option[] = [];
+export function optionsOf(bytes: Uint8Array): readonly Option6[] | undefined {
+  const options: Option6[] = [];
   let offset = 0;
   while (offset < bytes.length) {
     const start = offset + OPTION_HEADER_BYTES;
@@ -128,7 +142,7 @@ function optionsOf(bytes: Uint8Array): readonly Option[] | undefined {
 }
 
 /** Undefined: an option in an association does not fit, or there are too many. */
-function addressesOf(options: readonly Option[]): readonly Ip[] | undefined {
+function addressesOf(options: readonly Option6[]): readonly Ip[] | undefined {
   const addresses: Ip[] = [];
   for (const { code, value } of options) {
     if (code !== IA_NA && code !== IA_TA) continue;

@@ -24,6 +24,7 @@ import type { Context } from '../context.js';
 import { Askers, Transactions } from './clients6.js';
 import { readCarried } from './gate.js';
 import { Leases } from './leases.js';
+import { Leases6 } from './leases6.js';
 import { speaksOfItself, visitElsewhere, visitHere } from './relation.js';
 
 /** Of one node, each way. A client asks at most a few times in the first seconds, ever more rarely then. */
@@ -32,6 +33,7 @@ const OF_A_NODE: Rate = { perSecond: 4, burst: 16 };
 export class DhcpCarriage {
   readonly #context: Context;
   readonly #leases: Leases;
+  readonly #leases6: Leases6;
   readonly #askers = new Askers();
   readonly #transactions = new Transactions();
   /** What goes to home routers, to servers, back, and to nodes: each by vnet and MAC. */
@@ -40,6 +42,7 @@ export class DhcpCarriage {
   constructor(context: Context) {
     this.#context = context;
     this.#leases = new Leases(context);
+    this.#leases6 = new Leases6(context);
     this.#budget = new KeyedRateLimit(context.clock, OF_A_NODE, 4 * 4_096);
   }
 
@@ -68,11 +71,12 @@ export class DhcpCarriage {
     const visit = visitHere(this.#context, vnet, mac, message.family);
     if (visit === undefined) return false;
     if (message.family === 4) this.#leases.asked(vnet, message, capturedMs);
+    else this.#leases6.asked(vnet, mac, message, capturedMs);
     if (!isForAnyServer(frame)) return true;
     if (!speaksOfItself(this.#context, vnet, mac, message)) return this.#drop('not-its-address');
     if (!this.#budget.allow(`home|${vnet}|${mac}`)) return this.#drop('too-soon');
     if (message.family === 4) this.#answerAtOnce(lan, message);
-    else this.#askers.asked(vnet, mac, { lan: lan.index, source: frame.source, clientId: message.clientId });
+    else this.#answerAtOnce6(lan, frame, message);
     this.#carry(visit.home, vnet, mac, message, 'home');
     return true;
   }
@@ -84,6 +88,16 @@ export class DhcpCarriage {
     this.#sendToNode4(lan, request, answer.payload, answer.server);
     this.#context.counters.count('dhcp_answered');
     this.#context.ports.event({ event: 'dhcp_answered', vnet: lan.vnet, ip: answer.ip, mac: request.mac });
+  }
+
+  #answerAtOnce6(lan: Lan, { source, ethernetSource: mac }: DhcpFrame, request: Dhcp6Message): void {
+    const { index, vnet } = lan;
+    this.#askers.asked(vnet, mac, { lan: index, source, clientId: request.clientId });
+    const answer = this.#leases6.answerTo(vnet, mac, request);
+    if (answer === undefined) return;
+    this.#sendToNode6(lan, mac, source, answer.payload);
+    this.#context.counters.count('dhcp_answered');
+    this.#context.ports.event({ event: 'dhcp_answered', vnet, ip: answer.ip, mac });
   }
 
   /** At the home router. False: the answer is to none of its nodes that are away. */
@@ -204,14 +218,15 @@ export class DhcpCarriage {
       this.#drop('unknown-client');
       return;
     }
+    const visit = visitHere(this.#context, vnet, mac, 6);
+    if (visit !== undefined) this.#leases6.answered(vnet, mac, message, visit);
+    this.#sendToNode6(lan, mac, asker.source, message.bytes);
+  }
+
+  #sendToNode6(lan: Lan, mac: Mac, destination: Ip, payload: Uint8Array): void {
     const source = ownLinkLocal(lan) ?? linkLocalOf(lan.mac);
-    const addresses = {
-      ethernetSource: lan.mac,
-      ethernetDestination: mac,
-      source,
-      destination: asker.source,
-    };
-    this.#context.ports.sendFrame(lan.index, encodeDhcpFrame(addresses, 'server', message.bytes));
+    const addresses = { ethernetSource: lan.mac, ethernetDestination: mac, source, destination };
+    this.#context.ports.sendFrame(lan.index, encodeDhcpFrame(addresses, 'server', payload));
     this.#context.counters.count('dhcp_delivered');
   }
 

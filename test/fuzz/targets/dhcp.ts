@@ -1,6 +1,14 @@
 /** DHCP of both families: frames of a LAN and messages of members, whole and mutated. */
 import assert from 'node:assert/strict';
+import {
+  asksForTheSame,
+  confirmation,
+  isGrant,
+  replyAgain,
+  shortestLifetime,
+} from '../../../src/arp/dhcp/again6.js';
 import { acknowledgeAgain, askedForBroadcast } from '../../../src/arp/dhcp/dhcp4.js';
+import type { Dhcp6Message } from '../../../src/arp/dhcp/dhcp6.js';
 import {
   type DhcpMessage,
   decodeDhcp,
@@ -72,7 +80,10 @@ function frame(family: 4 | 6, payload: Uint8Array, random: Random): Uint8Array {
 function holds(read: DhcpMessage): void {
   assert.ok(read.bytes.length <= MAX_DHCP_BYTES);
   assert.deepEqual(decodeDhcp(read.family, read.bytes), read);
-  if (read.family !== 4) return;
+  if (read.family === 6) {
+    holds6(read);
+    return;
+  }
   const flagged = decodeDhcp(4, askedForBroadcast(read));
   assert.ok(typeof flagged !== 'string' && flagged.kind === read.kind);
   if (read.kind !== 'ack') return;
@@ -83,6 +94,24 @@ function holds(read: DhcpMessage): void {
   if (again === 'too-long') return;
   assert.ok(typeof again !== 'string' && again.family === 4, `${JSON.stringify(again)}`);
   assert.deepEqual([again.kind, again.xid, again.leaseSeconds], ['ack', 77, 1_000]);
+}
+
+/** What a server grants can be granted again, shorter, to the same client; what it does not grant cannot. */
+function holds6(read: Dhcp6Message): void {
+  if (!isGrant(read)) return;
+  const rebind = decodeDhcp(6, dhcp6({ type: TYPE_6.rebind, mac: NODE, xid: 77 }));
+  assert.ok(typeof rebind !== 'string' && rebind.family === 6);
+  const again = decodeDhcp(6, replyAgain(read, rebind, 1));
+  assert.ok(typeof again !== 'string' && again.family === 6, `${JSON.stringify(again)}`);
+  assert.deepEqual([again.xid, again.addresses, again.clientId], [77, read.addresses, read.clientId]);
+  const [before, after] = [shortestLifetime(read), shortestLifetime(again)];
+  assert.ok(after === Math.max(0, before - 1), `${before} s, then ${after} s`);
+  assert.ok(asksForTheSame(again, read));
+  if (read.kind !== 'reply') return;
+  const confirmed = decodeDhcp(6, confirmation(read, rebind));
+  assert.ok(
+    typeof confirmed !== 'string' && confirmed.kind === 'reply' && !isGrant(confirmed as Dhcp6Message),
+  );
 }
 
 function work(random: Random): string {
