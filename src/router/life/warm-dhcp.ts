@@ -1,5 +1,6 @@
 /** DHCP frames for the warm-up: a visiting node that asks to keep its address, and its home server's answer. */
 import { type DhcpFrame, decodeDhcpFrame, encodeDhcpFrame, toServers } from '../../arp/dhcp/frame.js';
+import { linkLocalOf } from '../../arp/ipv6.js';
 import type { Ip } from '../../net/ip.js';
 import { type Mac, writeMac } from '../../net/mac.js';
 
@@ -33,6 +34,38 @@ export function acknowledgement(
   const lease = [0, 0, LEASE_SECONDS >>> 8, LEASE_SECONDS & 0xff];
   const options = [53, 1, 5, 54, 4, ...server.toBytes(), 51, 4, ...lease, 1, 4, 255, 255, 255, 0];
   return read(encodeDhcpFrame(addresses, 'server', message(2, mac, xid, ip, options)));
+}
+
+/** REBIND, to all servers. */
+export function rebinding6({ mac }: ScratchClient, xid: number): DhcpFrame | undefined {
+  const to = toServers(6);
+  const addresses = {
+    ethernetSource: mac,
+    ethernetDestination: to.mac,
+    source: linkLocalOf(mac),
+    destination: to.ip,
+  };
+  return read(encodeDhcpFrame(addresses, 'client', message6(6, xid, [])));
+}
+
+/** As it comes to the home router, which has asked. */
+export function reply6(router: Mac, xid: number): DhcpFrame | undefined {
+  const source = linkLocalOf(SERVER_MAC);
+  const addresses = {
+    ethernetSource: SERVER_MAC,
+    ethernetDestination: router,
+    source,
+    destination: linkLocalOf(router),
+  };
+  return read(encodeDhcpFrame(addresses, 'server', message6(7, xid, [0, 2, 0, 4, 0, 3, 0, 2])));
+}
+
+/** RFC 8415 §8: the client's DUID, an association with an address, each lifetime some hours. */
+function message6(type: number, xid: number, more: readonly number[]): Uint8Array {
+  const address = [0xfd, ...new Array<number>(14).fill(0), 9, 0, 0, 50, 0, 0, 0, 60, 0];
+  const association = [0, 0, 0, 1, 0, 0, 20, 0, 0, 0, 30, 0, 0, 5, 0, address.length, ...address];
+  const options = [0, 1, 0, 4, 0, 3, 0, 1, 0, 3, 0, association.length, ...association, ...more];
+  return Uint8Array.from([type, (xid >>> 16) & 0xff, (xid >>> 8) & 0xff, xid & 0xff, ...options]);
 }
 
 const SERVER_MAC = 0x02000000fffe as Mac;
