@@ -19,6 +19,8 @@ import { SimWorld, type WorldOptions } from '../support/sim-lan-world.js';
 
 const HOME_SERVER = '10.1.0.12';
 const ADDRESS = '10.1.0.11';
+/** In the home network, and not the server's to give. */
+const REFUSED = '10.1.0.13';
 const ADDRESS_6 = 'fd00000100000000000000000a01000b';
 const DELAY_MS = 10;
 const LEASE_SECONDS = 3_600;
@@ -46,7 +48,7 @@ class Visit {
     this.client = new SimDhcpClient('client', this.node.mac, lan1);
     const leaseSeconds = LEASE_SECONDS;
     this.home = new SimDhcpServer('home', mac('52:54:00:00:01:12'), lan1, {
-      ...{ address: HOME_SERVER, network: '10.1.0.', leaseSeconds },
+      ...{ address: HOME_SERVER, network: '10.1.0.', leaseSeconds, refused: [REFUSED] },
     });
     this.foreign = new SimDhcpServer('foreign', mac('52:54:00:00:02:12'), lan2, {
       ...{ address: '10.2.0.12', network: '10.2.0.', isSilent: isForeignSilent },
@@ -111,7 +113,7 @@ describe('DHCP of a visiting node', () => {
 
   test('a server that refuses is heard too, and operators are told', () => {
     const visit = new Visit();
-    visit.client.ask4({ requested: '10.9.0.1', xid: 0x3333 });
+    visit.client.ask4({ requested: REFUSED, xid: 0x3333 });
     visit.world.settle(1_000);
     assert.deepEqual(visit.client.answers(), ['nak']);
     assert.ok(visit.world.site(2).events.some(({ event }) => event === 'dhcp_refused'));
@@ -223,6 +225,26 @@ describe('DHCP of everybody else', () => {
     assert.equal(visit.home.heard.length, 0);
   });
 
+  test('of a visiting node that has taken an address where it is: its home server is not asked, which would refuse that', () => {
+    const visit = new Visit();
+    for (const asking of [
+      { ciaddr: '10.2.0.77' },
+      { requested: '10.2.0.77' },
+      { requested: '10.2.0.77', server: '10.2.0.12' },
+      { type: TYPE.release, ciaddr: '10.2.0.77' },
+    ])
+      visit.client.ask4(asking);
+    for (const type of [TYPE_6.renew, TYPE_6.rebind])
+      visit.client.ask6(type, { addresses: ['fd000002000000000000000000000077'] });
+    visit.world.settle(1_000);
+    assert.equal(visit.home.heard.length, 0);
+    assert.equal(visit.counter(2, 'dhcp_of_others'), 6);
+    // What it would like to have is no address that it has.
+    visit.client.ask4({ type: TYPE.discover, requested: '10.2.0.77' });
+    visit.world.settle(1_000);
+    assert.equal(visit.home.heard.length, 1);
+  });
+
   test('a node that asks without end is carried a few times a second', () => {
     const visit = new Visit();
     for (let n = 0; n < 500; n++) {
@@ -305,7 +327,7 @@ describe('a node that rebinds where a foreign server refuses it', () => {
   });
 
   test('an address that was given back, or refused by its server, is not answered any more', () => {
-    for (const end of [{ type: TYPE.release, ciaddr: ADDRESS }, { requested: '10.9.0.1' }]) {
+    for (const end of [{ type: TYPE.release, ciaddr: ADDRESS }, { requested: REFUSED }]) {
       const visit = new Visit();
       visit.renewAlone(0x5555);
       assert.deepEqual(askedAtOnce(visit, 1), ['ack']);

@@ -88,6 +88,9 @@ describe('a mad router', () => {
     tellHonest(carried(node.mac, dhcp6({ type: TYPE_6.reply, mac: text }), 6));
     tellHonest(carried(node.mac, dhcp6({ type: TYPE_6.relayForward, mac: text }), 6));
     tellHonest(carried(node.mac, new Uint8Array(300).fill(0x45)));
+    // Addresses that would be the source of a packet, and are no node's, or not of that site.
+    for (const ciaddr of ['127.0.0.1', '224.0.0.1', '255.255.255.255', '198.51.100.1', '10.1.0.77'])
+      tellHonest(carried(node.mac, dhcp4({ type: TYPE.request, mac: text, ciaddr })));
     tellHonest({ ...carried(node.mac, dhcp4({ type: TYPE.request, ...own })), routed: true });
     all.world.settle(1_000);
     assert.equal(injected.length, 0);
@@ -128,6 +131,19 @@ describe('a mad router', () => {
       assert.equal(frame.ethernetDestination, node.mac);
       assert.equal(frame.message.from, 'server');
     }
+    // In whose name, and to which address, a packet cannot be.
+    all.world.settle(5_000);
+    for (const server of ['224.0.0.1', '127.0.0.1', '0.0.0.0', '255.255.255.255'])
+      all.mad.tell('vr-b', carried(node.mac, dhcp4({ ...ack, mac: text, server })));
+    all.world.settle(1_000);
+    assert.equal(injected.length, 5);
+    for (const ciaddr of ['224.0.0.1', '127.0.0.1', '255.255.255.255'])
+      all.mad.tell('vr-b', carried(node.mac, dhcp4({ ...ack, mac: text, ciaddr })));
+    all.world.settle(1_000);
+    assert.deepEqual(
+      injected.slice(5).map(({ frame }) => frame.destination.key),
+      new Array<string>(3).fill('255.255.255.255'),
+    );
     // The node has asked for nothing of that: its next question is not answered from memory.
     const client = new SimDhcpClient('client', node.mac, at.lan);
     client.ask4({ ciaddr: node.ip.key, xid: 0x7777 });

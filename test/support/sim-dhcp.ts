@@ -46,6 +46,7 @@ export interface ServerOptions {
   /** Begins so. What else is asked for is refused. */
   readonly network: string;
   readonly leaseSeconds?: number;
+  readonly refused?: readonly string[];
   /** Silent; `frame` is heard all the same. */
   readonly isSilent?: boolean;
 }
@@ -61,7 +62,7 @@ export class SimDhcpServer extends Machine {
   /** RFC 2131 §4.1: to ciaddr if there is one, at the MAC that it is known by; else by broadcast if that is asked for. */
   protected override answer({ message, ethernetSource, source }: DhcpFrame): void {
     if (this.options.isSilent === true || message.from !== 'client') return;
-    const { address, network, leaseSeconds = 3_600 } = this.options;
+    const { address, network, leaseSeconds = 3_600, refused = [] } = this.options;
     const from = formatMac(this.mac);
     if (message.family === 6) {
       const type = message.kind === 'solicit' ? TYPE_6.advertise : TYPE_6.reply;
@@ -83,7 +84,7 @@ export class SimDhcpServer extends Machine {
     const { kind, xid, mac, ciaddr, requested } = message;
     if (kind !== 'discover' && kind !== 'request') return;
     const wanted = ciaddr.isUnspecified ? requested?.key : ciaddr.key;
-    const isOurs = wanted?.startsWith(network) === true;
+    const isOurs = wanted?.startsWith(network) === true && !refused.includes(wanted);
     const base = { mac: formatMac(mac), xid, server: address, broadcast: true };
     const granted = { yiaddr: wanted ?? `${network}99`, leaseSeconds };
     const isUnicast = isOurs && !ciaddr.isUnspecified;

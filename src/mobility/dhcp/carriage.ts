@@ -25,7 +25,7 @@ import { Askers, Transactions } from './clients6.js';
 import { readCarried } from './gate.js';
 import { Leases } from './leases.js';
 import { Leases6 } from './leases6.js';
-import { speaksOfItself, visitElsewhere, visitHere } from './relation.js';
+import { isForHome, speaksOfItself, visitElsewhere, visitHere } from './relation.js';
 
 /** Of one node, each way. A client asks at most a few times in the first seconds, ever more rarely then. */
 const OF_A_NODE: Rate = { perSecond: 4, burst: 16 };
@@ -73,6 +73,7 @@ export class DhcpCarriage {
     if (message.family === 4) this.#leases.asked(vnet, message, capturedMs);
     else this.#leases6.asked(vnet, mac, message, capturedMs);
     if (!isForAnyServer(frame)) return true;
+    if (!isForHome(this.#context, vnet, visit.home, message)) return false;
     if (!speaksOfItself(this.#context, vnet, mac, message)) return this.#drop('not-its-address');
     if (!this.#budget.allow(`home|${vnet}|${mac}`)) return this.#drop('too-soon');
     if (message.family === 4) this.#answerAtOnce(lan, message);
@@ -194,7 +195,7 @@ export class DhcpCarriage {
     const visit = visitHere(this.#context, vnet, mac, 4);
     const lan = visit && this.#context.lanOfNode(vnet, visit.record.ip);
     if (lan === undefined) this.#drop('no-lan');
-    else if (message.server === undefined) this.#drop('no-server');
+    else if (message.server?.isNodeAddress !== true) this.#drop('no-server');
     else this.#sendToNode4(lan, message, padded(message.bytes), message.server);
     if (message.kind !== 'nak' || visit === undefined) return;
     this.#context.ports.event({ event: 'dhcp_refused', vnet, ip: visit.record.ip, mac });
@@ -205,7 +206,7 @@ export class DhcpCarriage {
    * @param about the message, or the one that it answers
    */
   #sendToNode4(lan: Lan, about: Dhcp4Message, payload: Uint8Array, source: Ip): void {
-    const destination = about.ciaddr.isUnspecified || about.kind === 'nak' ? BROADCAST : about.ciaddr;
+    const destination = about.ciaddr.isNodeAddress && about.kind !== 'nak' ? about.ciaddr : BROADCAST;
     const addresses = { ethernetSource: lan.mac, ethernetDestination: about.mac, source, destination };
     this.#context.ports.sendFrame(lan.index, encodeDhcpFrame(addresses, 'server', payload));
     this.#context.counters.count('dhcp_delivered');

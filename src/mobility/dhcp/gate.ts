@@ -7,7 +7,7 @@ import { type DhcpMessage, decodeDhcp } from '../../arp/dhcp/frame.js';
 import type { DhcpCarriedMessage } from '../../protocol/table-message.js';
 import type { RouterId } from '../../tables/model.js';
 import type { Context } from '../context.js';
-import { isBetween, speaksOfItself } from './relation.js';
+import { isBetween, isForHome, speaksOfItself } from './relation.js';
 
 /** The carried message, read; or why it may not be said. */
 export function readCarried(
@@ -24,5 +24,6 @@ export function readCarried(
   }
   if (routed === true) return 'malformed';
   const isVisitor = isBetween(context, vnet, mac, { home: self, at: from });
-  return isVisitor && speaksOfItself(context, vnet, mac, message) ? message : 'not-yours';
+  const isIts = isForHome(context, vnet, self, message) && speaksOfItself(context, vnet, mac, message);
+  return isVisitor && isIts ? message : 'not-yours';
 }

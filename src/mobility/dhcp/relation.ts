@@ -55,6 +55,14 @@ export function speaksOfItself(
   });
 }
 
+/**
+ * Are all addresses that a client's message speaks of native to the router's networks? A node that has taken an address of
+ * the site that it visits speaks of that to the server there; its home server would refuse it.
+ */
+export function isForHome({ gndt }: Context, vnet: VnetId, home: RouterId, message: DhcpMessage): boolean {
+  return addressesIn(message).every((ip) => gndt.homeOf(vnet, ip) === home);
+}
+
 function addressesIn(message: DhcpMessage): readonly Ip[] {
   if (message.from === 'server' || message.kind === 'solicit') return [];
   if (message.family === 6) return message.addresses;
