@@ -1,7 +1,7 @@
 /**
  * Capture and injection of neighbour frames on one LAN interface, by libpcap. Main thread only.
  *
- * The kernel filters: only ARP, RARP and neighbour discovery reach the process, and nothing that this VR sent itself.
+ * The kernel filters: only ARP, RARP, neighbour discovery and DHCP reach the process, and nothing that this VR sent itself.
  * An interface that was down, or was made anew, is opened again.
  */
 import { readFileSync } from 'node:fs';
@@ -40,9 +40,16 @@ export interface CaptureOptions {
   readonly clock: Clock;
 }
 
-/** ICMPv6 types 135 and 136 are NS and NA; the type is the first byte behind the 40 of the IPv6 header. */
+/**
+ * ICMPv6 types 135 and 136 are NS and NA; the type is the first byte behind the 40 of the IPv6 header. DHCP between
+ * clients and servers is known by its ports, whoever it is for: a question to one server is worth knowing too. What relays
+ * say to servers and hear from them has the servers' port at both ends.
+ */
 export function captureFilter(ownMac: Mac): string {
-  const wanted = 'arp or rarp or (icmp6 and (ip6[40] == 135 or ip6[40] == 136))';
+  const neighbours = 'arp or rarp or (icmp6 and (ip6[40] == 135 or ip6[40] == 136))';
+  const dhcp = 'ip and udp and ((src port 68 and dst port 67) or (src port 67 and dst port 68))';
+  const dhcp6 = 'ip6 and udp and ((src port 546 and dst port 547) or dst port 546)';
+  const wanted = `${neighbours} or (${dhcp}) or (${dhcp6})`;
   return `(${wanted}) and not ether src ${formatMac(ownMac)}`;
 }
 

@@ -17,6 +17,7 @@ export const MINIMUM_FRAME_BYTES = 60;
 
 /** IEEE 802 numbers, as the "type" field carries them. */
 export const EtherType = {
+  ipv4: 0x0800,
   arp: 0x0806,
   rarp: 0x8035,
   ipv6: 0x86dd,

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
 import { addConfigVerbs } from './verbs/config.js';
+import { addDhcpVerbs } from './verbs/dhcp.js';
 import { addDoctor } from './verbs/doctor.js';
 import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
@@ -43,6 +44,7 @@ export function createProgram(io: Io): Command {
   addSteeringVerbs(program, io);
   addLiveVerbs(program, io);
   addGraph(program, io);
+  addDhcpVerbs(program, io);
   addDoctor(program, io);
   addConfigVerbs(program, io);
   addNodeVerbs(program, io);
@@ -62,5 +64,6 @@ function verbTerm(command: Command): string {
   const operands = command.registeredArguments.map((operand) => operand.name());
   if (command.name() === 'route') return 'route get IP [from IP]';
   if (command.name() === 'node') return 'node add';
+  if (command.name() === 'dhcp') return 'dhcp ignore';
   return [command.name(), ...operands].join(' ');
 }

@@ -98,8 +98,15 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
       String(before.mobility.moveWindowSeconds),
       String(after.mobility.moveWindowSeconds),
     ),
+    ...setting('mobility.dhcp.ignoreFile', before.dhcpIgnore?.file ?? NONE, after.dhcpIgnore?.file ?? NONE),
+    ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
   ];
+}
+
+/** Of a file that is not written nobody asks. */
+function formatOf({ dhcpIgnore }: RouterConfig): string {
+  return dhcpIgnore?.format ?? NONE;
 }
 
 function limitChanges({ limits: before }: RouterConfig, { limits: after }: RouterConfig): ConfigChange[] {

@@ -8,6 +8,7 @@ import { DeferredClaims } from './destination/deferred-claims.js';
 import { Migration } from './destination/migration.js';
 import { Obstacles } from './destination/obstacles.js';
 import { Taking } from './destination/taking.js';
+import { DhcpCarriage } from './dhcp/carriage.js';
 import { DuplicateSuppression } from './duplicate-suppression.js';
 import { Learning } from './learning.js';
 import { NetworkNodes } from './neighbours.js';
@@ -56,6 +57,7 @@ export interface MobilityParts {
   readonly sought: SoughtNodes;
   readonly doubt: Doubt;
   readonly unheard: Unheard;
+  readonly dhcp: DhcpCarriage;
 }
 
 /** @param startsLater the LANs are opened later, and nothing is asked on them before */
@@ -98,5 +100,6 @@ export function partsOf(
   const removal = new Removal(context, parts);
   const restart = new Restart(context, parts);
   const learning = new Learning(context, { ...parts, migration });
-  return { ...parts, judge, acceptance, migration, removal, restart, learning };
+  const dhcp = new DhcpCarriage(context);
+  return { ...parts, judge, acceptance, migration, removal, restart, learning, dhcp };
 }

@@ -14,6 +14,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { Context } from './context.js';
 import type { Claims } from './destination/claims.js';
+import { readCarried } from './dhcp/gate.js';
 import { type Door, isSentTo, isWithinReach, openDoor } from './door.js';
 import type { DuplicateSuppression } from './duplicate-suppression.js';
 import type { AntiEntropy } from './sync/anti-entropy.js';
@@ -34,7 +35,9 @@ export type Refusal =
   | 'number'
   /** More than its budget. */
   | 'too-soon'
-  | 'too-large';
+  | 'too-large'
+  /** No DHCP message. */
+  | 'malformed';
 
 /** Where the open questions are that messages may answer. */
 export interface OpenQuestions {
@@ -193,6 +196,15 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       return isWithinReach(gate.context, from, vnet, ip, seq) ? message : 'number';
     },
   },
+  // What it says is read again when it has passed.
+  dhcp: {
+    cost: () => 1,
+    budget: { perSecond: 50, burst: 200 },
+    admit: (gate, from, message) => {
+      const read = readCarried(gate.context, from, message);
+      return typeof read === 'string' ? read : message;
+    },
+  },
 };
 
 export class Authority {
@@ -221,6 +233,7 @@ export class Authority {
       nodes: budget('nodes'),
       redirect: budget('redirect'),
       search: budget('search'),
+      dhcp: budget('dhcp'),
     };
   }
 

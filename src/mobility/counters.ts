@@ -55,6 +55,15 @@ export const MOBILITY_COUNTERS = {
   searches_refused: 'drop',
   sought_asked: 'event',
   unheard_asked: 'event',
+  // Seen on a LAN, of nodes that are not visiting.
+  dhcp_of_others: 'event',
+  'dhcp_carried_*': 'event',
+  // Put on a home LAN for servers; handed to nodes.
+  dhcp_asked: 'event',
+  dhcp_delivered: 'event',
+  dhcp_routed: 'event',
+  dhcp_answered: 'event',
+  'dhcp_drop_*': 'drop',
 } as const satisfies CounterTable;
 
 /** Named counts. What operators and metrics see has `mobility_` before it; a name that is in no table does not compile. */

@@ -1,4 +1,5 @@
 import { answer } from '../arp/announce.js';
+import type { DhcpFrame } from '../arp/dhcp/frame.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
@@ -93,6 +94,12 @@ export class Mobility {
     this.#parts.unheard.frame(lan, frame);
     this.#doWhatFollows();
     this.#answer(lan, frame);
+  }
+
+  /** @param capturedAtMs as of `frameSeen` */
+  dhcpSeen(lanIndex: LanIndex, frame: DhcpFrame, capturedAtMs: number): void {
+    const lan = this.#context.lan(lanIndex);
+    if (lan !== undefined) this.#parts.dhcp.frame(lan, frame, capturedAtMs);
   }
 
   /** A control message of another router, whose session is authentic. What it may not say is refused and counted. */
@@ -264,6 +271,9 @@ export class Mobility {
         break;
       case 'search':
         this.#parts.sought.search(from, message);
+        break;
+      case 'dhcp':
+        this.#parts.dhcp.message(from, message);
         break;
       default:
         message satisfies never;

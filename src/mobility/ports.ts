@@ -72,7 +72,10 @@ export type MobilityEvent =
         | 'node_released'
         | 'node_missing'
         | 'node_found'
-        | 'unauthorised_seen';
+        | 'unauthorised_seen'
+        /** A visiting node was told from memory that it keeps its address; its home server has refused it one. */
+        | 'dhcp_answered'
+        | 'dhcp_refused';
       readonly vnet: VnetId;
       readonly ip: Ip;
       readonly mac: Mac;

@@ -145,6 +145,14 @@ export class FieldReader {
     return new Uint8Array(length);
   }
 
+  /** A copy of 1 … `most` bytes. */
+  bytesUpTo(name: string, most: number): Uint8Array {
+    const value = bytesOf(this.#fields[name]);
+    if (value.length >= 1 && value.length <= most) return Uint8Array.from(value);
+    this.#faults.report('bad-bytes');
+    return NO_BYTES;
+  }
+
   /** See `Ip.isNodeAddress`. */
   nodeIp(name: string): Ip {
     return this.#nodeIp(this.#fields[name]);

@@ -1,5 +1,6 @@
 /** Decoded protobuf objects to value types, every field checked: here each field of the protocol has its range. */
 
+import { MAX_DHCP_BYTES } from '../tables/limits.js';
 import type { NodeRecord } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
 import {
@@ -11,7 +12,13 @@ import {
 } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
-import type { ClaimResultMessage, MoveClaim, SearchMessage, WhoHasMessage } from './table-message.js';
+import type {
+  ClaimResultMessage,
+  DhcpCarriedMessage,
+  MoveClaim,
+  SearchMessage,
+  WhoHasMessage,
+} from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
@@ -101,6 +108,7 @@ const READERS: {
     seq: fields.sequence('seq'),
   }),
   search: readSearch,
+  dhcp: readDhcp,
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -163,6 +171,17 @@ function readSearch(fields: FieldReader): SearchMessage {
   if (ips.length === 0) fields.refuse('bad-question');
   const listenSeconds = fields.uint('listenSeconds', MAX_LISTEN_SECONDS);
   return { type: 'search', vnet: fields.vnet('vnet'), mac: fields.nodeMac('mac'), ips, listenSeconds };
+}
+
+function readDhcp(fields: FieldReader): DhcpCarriedMessage {
+  const carried: DhcpCarriedMessage = {
+    type: 'dhcp',
+    vnet: fields.vnet('vnet'),
+    mac: fields.nodeMac('mac'),
+    family: fields.flag('ipv6') ? 6 : 4,
+    bytes: fields.bytesUpTo('message', MAX_DHCP_BYTES),
+  };
+  return fields.flag('routed') ? { ...carried, routed: true } : carried;
 }
 
 /** A claim says where one node is, not that it is gone. */

@@ -39,6 +39,7 @@ export function split(message: TableMessage): TableMessage[] {
     case 'nodesOf':
     case 'redirect':
     case 'search':
+    case 'dhcp':
       return [message];
   }
 }

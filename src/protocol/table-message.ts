@@ -141,6 +141,21 @@ export interface SearchMessage {
   readonly listenSeconds: number;
 }
 
+/**
+ * A DHCP message of a visiting node: from the router where the node is to its home router, and back. Which of the two
+ * says the message itself.
+ */
+export interface DhcpCarriedMessage {
+  readonly type: 'dhcp';
+  readonly vnet: VnetId;
+  readonly mac: Mac;
+  readonly family: 4 | 6;
+  /** What is inside UDP: 1 to `MAX_DHCP_BYTES` bytes that may be anything. */
+  readonly bytes: Uint8Array;
+  /** Of a server's answer: it reaches the node by itself, as a packet. */
+  readonly routed?: true;
+}
+
 export type TableMessage =
   | RecordsMessage
   | DigestMessage
@@ -154,4 +169,5 @@ export type TableMessage =
   | NodesOfMessage
   | NodesMessage
   | RedirectMessage
-  | SearchMessage;
+  | SearchMessage
+  | DhcpCarriedMessage;

@@ -80,6 +80,14 @@ function bodyToWire(message: ControlMessage): WireObject {
         router: message.router,
         seq: message.seq,
       };
+    case 'dhcp':
+      return {
+        vnet: message.vnet,
+        mac: macBytes(message.mac),
+        ipv6: message.family === 6,
+        message: message.bytes,
+        ...(message.routed === true ? { routed: true } : {}),
+      };
   }
 }
 

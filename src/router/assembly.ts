@@ -38,6 +38,7 @@ import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
 import { Reloader } from './reload/reloader.js';
 import { openEndpointMemory } from './state/endpoint-memory.js';
+import { IgnoreFile } from './state/ignore-file.js';
 import { LocalRecords } from './state/local-records.js';
 import { DIRECTORY_FORM } from './state/state-file.js';
 import { StateStore } from './state/state-store.js';
@@ -124,13 +125,15 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   directory.load(records);
   const strangers = directory.keepMembers(gndt.memberIds);
   const local = new LocalRecords(gndt, directory);
+  const ignoreFile = new IgnoreFile({ clock, local, hub });
+  warnings.follow(ignoreFile);
   // The file must not bring them back.
   if (strangers.length > 0) store.schedule(() => local.all());
   const endpoints = openEndpointMemory(stateDir, gndt, clock, writeFailed);
   warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, store, local, endpoints };
+  return { tables, store, local, endpoints, ignoreFile };
 }
 type Records = ReturnType<typeof makeRecords>;
 

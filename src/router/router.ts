@@ -97,6 +97,7 @@ export class Router {
       { name: 'drops', run: () => parts.drops.stop() },
       { name: 'conduct', run: () => parts.conductSummary.stop() },
       { name: 'writing', run: () => parts.store.idle() },
+      { name: 'ignore file', run: () => parts.ignoreFile.stop() },
       { name: 'state', run: () => parts.store.save(parts.local.all()) },
       { name: 'writing endpoints', run: () => parts.endpoints.idle() },
       { name: 'endpoints', run: () => parts.endpoints.save() },
@@ -145,11 +146,13 @@ export class Router {
 
   #serve(): void {
     const { lanWatch, overhearing, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
+    const { ignoreFile } = this.#parts;
     lanWatch.look();
     lanWatch.start();
     overhearing.start();
     lanSide.open();
     mobility.start();
+    ignoreFile.configure(this.#options.config.router.dhcpIgnore);
     lanSide.start();
     drops.start();
     conductSummary.start();

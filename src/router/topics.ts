@@ -2,6 +2,7 @@
  * What parts tell without knowing who listens: each is made with its topics, and connections.ts says who hears what. So
  * nobody has to be made before the one that he tells.
  */
+import type { DhcpFrame } from '../arp/dhcp/frame.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import type { MoveView } from '../mobility/ports.js';
 import type { Ip } from '../net/ip.js';
@@ -17,6 +18,8 @@ import type { TunnelListeners } from '../tunnel/tunnel.js';
 export class LanTopics {
   /** `capturedMs`: when the kernel took the frame, on the monotonic clock. */
   readonly frames = new Subscribers<[lan: LanIndex, frame: NeighbourFrame, capturedMs: number]>();
+  /** `capturedMs` as of `frames`. */
+  readonly dhcp = new Subscribers<[lan: LanIndex, frame: DhcpFrame, capturedMs: number]>();
   /** A native node no longer answers probes. */
   readonly gone = new Subscribers<[vnet: VnetId, ip: Ip]>();
 }

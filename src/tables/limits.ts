@@ -21,5 +21,11 @@ export const LIMITS = {
 /** Entries of lndt.json. */
 export const MAX_LNDT_ENTRIES = 16_384;
 
+/**
+ * The longest DHCP message of a node that is carried between routers: with what is around it, it fits in one control
+ * message on any path. Clients' and servers' messages take 250 to 600 bytes.
+ */
+export const MAX_DHCP_BYTES = 900;
+
 /** Of a forwarding table's capacity, the part that newcomers' host routes may take. */
 export const NEWCOMERS_SHARE = 1 / 6;

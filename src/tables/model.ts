@@ -40,6 +40,13 @@ export interface RouterConfig {
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
   readonly tun: readonly LanConfig[];
+  /** Where the machines that visit this site are listed for its DHCP server. */
+  readonly dhcpIgnore: DhcpIgnore | undefined;
+}
+
+export interface DhcpIgnore {
+  readonly file: string;
+  readonly format: 'dnsmasq' | 'kea' | 'dhcpd';
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';

@@ -4,9 +4,18 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { captureFilter } from '../../src/arp/capture.js';
 import type { PcapHandle, PcapOptions } from '../../src/arp/pcap.js';
 import { loadNative } from '../../src/dataplane/native.js';
+import { mac } from '../../src/net/mac.js';
 import { pause, waitFor } from '../lab/wait.js';
+import {
+  BROADCAST_MAC,
+  SERVERS_6,
+  SERVERS_MAC_6,
+  type UdpFields,
+  udpFrame,
+} from '../support/dhcp-messages.js';
 import { inNamespaceOfOwn, ip } from './namespace.js';
 
 const ETHER_TYPE = 0x88b5; // for experiments (IEEE 802)
@@ -70,6 +79,38 @@ function suite(): void {
         agesMs.every((ageMs) => ageMs >= 195 && ageMs <= readMs - startMs + 5),
         `${agesMs}`,
       );
+    } finally {
+      near.close();
+    }
+  });
+
+  test('the filter of the router lets DHCP of both families through, whoever it is for, and no other UDP', async () => {
+    const own = '02:00:00:00:00:fe';
+    const node = '52:54:00:00:00:09';
+    const payload = new Uint8Array(40).fill(7);
+    const udp4 = (to: string, ports: UdpFields['ports'], from = node): Uint8Array =>
+      udpFrame({ from, to, source: '10.1.0.9', destination: '10.1.0.12', ports, payload });
+    const udp6 = (ports: UdpFields['ports']): Uint8Array => {
+      const addresses = { source: 'fe800000000000000000000000000009', destination: SERVERS_6 };
+      return udpFrame({ from: node, to: SERVERS_MAC_6, ...addresses, ports, payload });
+    };
+    const wanted = [
+      ...[udp4(BROADCAST_MAC, [68, 67]), udp4(own, [68, 67]), udp4(node, [67, 68], '52:54:00:00:00:12')],
+      ...[udp6([546, 547]), udp6([547, 546]), udp6([40_000, 546])],
+    ];
+    const others = [
+      ...[udp4(BROADCAST_MAC, [67, 69]), udp4(BROADCAST_MAC, [68, 547]), udp4(BROADCAST_MAC, [68, 67], own)],
+      ...[udp6([546, 53]), udp6([68, 67]), udp4(own, [67, 67]), udp6([547, 547])],
+    ];
+    const seen: Uint8Array[] = [];
+    const filter = captureFilter(mac(own));
+    const near = addon.openCapture(optionsOf('near', { filter, frameBytes: 1_522 }), (some) =>
+      seen.push(...some),
+    );
+    try {
+      for (const frame of [...others, ...wanted]) assert.equal(far?.send(frame), true);
+      await waitFor('all that is wanted', () => seen.length >= wanted.length);
+      assert.deepEqual(seen, wanted.map(plain));
     } finally {
       near.close();
     }

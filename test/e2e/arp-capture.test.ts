@@ -112,9 +112,12 @@ describe('capture', { skip: whySkipped }, () => {
       { index: 0, interface: lab.vrInterface, vnet: 1, mac: VR_MAC, addresses: [] },
       loadNative(),
       realClock,
-      (frame) => {
-        const from = formatMac(frame.ethernetSource);
-        heard.set(from, (heard.get(from) ?? 0) + 1);
+      {
+        neighbour: (frame) => {
+          const from = formatMac(frame.ethernetSource);
+          heard.set(from, (heard.get(from) ?? 0) + 1);
+        },
+        dhcp: () => {},
       },
       (mac) => mac === NODE_MAC,
     );

@@ -2,6 +2,7 @@
 import type { Target } from './target.js';
 import { config } from './targets/config.js';
 import { control } from './targets/control.js';
+import { dhcp } from './targets/dhcp.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
@@ -15,5 +16,6 @@ export const TARGETS: readonly Target[] = [
   clients,
   routers,
   members,
+  dhcp,
   config,
 ];

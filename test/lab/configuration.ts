@@ -1,7 +1,8 @@
 /** Configuration directories of a lab's routers: `LAB/x/{router,gndt,lndt}.json`, `router.key`. */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { IgnoreFormat } from '../../src/config/ignore-list.js';
 import {
   isBehindNat,
   type Plan,
@@ -31,6 +32,8 @@ export interface ConfigurationOptions {
   readonly verify?: 'optimistic' | 'strict' | 'off';
   /** Moves of one node in 180 s before it is frozen. */
   readonly maxMoves?: number;
+  /** Every router lists its visitors for this kind of DHCP server, in `ignoreFile`. */
+  readonly ignoreFormat?: IgnoreFormat;
 }
 
 interface KeyPair {
@@ -51,6 +54,10 @@ function generateKeys(): KeyPair {
 export const siteDirectory = (labDirectory: string, site: SiteLetter): string => join(labDirectory, site);
 export const controlSocket = (labDirectory: string, site: SiteLetter): string =>
   join(siteDirectory(labDirectory, site), 'control.sock');
+/** Alone in its directory, for servers that read whole directories. */
+const IGNORE_FILE = 'visitors/vine';
+export const ignoreFile = (labDirectory: string, site: SiteLetter): string =>
+  join(siteDirectory(labDirectory, site), IGNORE_FILE);
 export const logFile = (labDirectory: string, site: SiteLetter): string =>
   join(siteDirectory(labDirectory, site), 'vined.log');
 
@@ -72,9 +79,10 @@ function hasTun({ letter }: Site, options: ConfigurationOptions): boolean {
   return [...(options.tun ?? []), ...(options.withoutLan ?? [])].includes(letter);
 }
 
-function mobilityOf({ verify, maxMoves }: ConfigurationOptions): object {
-  if (verify === undefined && maxMoves === undefined) return {};
-  return { mobility: { ...(verify && { verify }), ...(maxMoves && { maxMoves }) } };
+function mobilityOf({ verify, maxMoves, ignoreFormat }: ConfigurationOptions): object {
+  const dhcp = ignoreFormat && { ignoreFile: IGNORE_FILE, ignoreFormat };
+  const mobility = { ...(verify && { verify }), ...(maxMoves && { maxMoves }), ...(dhcp && { dhcp }) };
+  return Object.keys(mobility).length === 0 ? {} : { mobility };
 }
 
 function networksOf(site: Site): object[] {
@@ -140,6 +148,8 @@ export function writeConfigurations(labDirectory: string, plan: Plan, options: C
     const own = keys.get(site.letter);
     if (own === undefined) continue;
     mkdirSync(join(directory, 'state'), { recursive: true, mode: 0o700 });
+    if (options.ignoreFormat !== undefined)
+      mkdirSync(dirname(join(directory, IGNORE_FILE)), { recursive: true });
     writeFileSync(join(directory, 'router.key'), `${own.privateKey}\n`, { mode: 0o600 });
     writeJson(join(directory, 'router.json'), routerJson(labDirectory, site, options));
     // A router must find its own key in the file, also one whose key the others do not know.

@@ -3,11 +3,17 @@
  * an old number), numbers at the ends of their ranges, addresses of everybody, and of nobody.
  */
 import { Ip } from '../../src/net/ip.js';
-import { BROADCAST_MAC, type Mac, ZERO_MAC } from '../../src/net/mac.js';
+import { BROADCAST_MAC, formatMac, type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
-import type { ClaimResultMessage, MoveClaim, TableMessage } from '../../src/protocol/table-message.js';
+import type {
+  ClaimResultMessage,
+  DhcpCarriedMessage,
+  MoveClaim,
+  TableMessage,
+} from '../../src/protocol/table-message.js';
 import { clientMac } from '../../src/tables/clients.js';
 import type { NodeRecord, RouterId } from '../../src/tables/model.js';
+import { dhcp4, dhcp6, TYPE, TYPE_6 } from '../support/dhcp-messages.js';
 import { BLUE } from '../support/sim-lan-world.js';
 import { CLIENT, HONEST, MAD, type MadWorld } from './mad-world.js';
 
@@ -66,6 +72,7 @@ export class Liar {
     nodes: [1, () => this.nodes(this.#id())],
     redirect: [2, (to, about) => this.#redirect(to, about)],
     search: [3, (_, about) => this.search(about)],
+    dhcp: [1, (_, about) => this.dhcp(about)],
   };
   readonly #kinds: readonly Kind[];
 
@@ -161,6 +168,22 @@ export class Liar {
     const vnet = this.#vnet();
     const results = ips.map((ip) => ({ vnet, ip, verdict, reason, seq: this.#seq(ip) }));
     return { type: 'claimResult', claimId, results };
+  }
+
+  /** A client's or a server's message, mostly of the node that it says. */
+  dhcp({ ips, mac }: Subject): DhcpCarriedMessage {
+    const family = this.#pick([4, 4, 6] as const);
+    const text = formatMac(this.#mac(mac));
+    const ip = ips.find((own) => own.family === family)?.key;
+    const type = this.#pick(Object.values(family === 4 ? TYPE : TYPE_6));
+    const fields4 = ip === undefined ? {} : this.#pick([{ ciaddr: ip }, { requested: ip }, { yiaddr: ip }]);
+    const bytes =
+      family === 4
+        ? dhcp4({ type, mac: text, server: '10.1.0.12', leaseSeconds: 3_600, ...fields4 })
+        : dhcp6({ type, mac: text, serverDuid: '000300010000' });
+    const cut = this.#chance(0.1) ? bytes.subarray(0, 1 + Math.floor(this.#random() * bytes.length)) : bytes;
+    const routed = this.#chance(0.1) ? ({ routed: true } as const) : {};
+    return { type: 'dhcp', vnet: this.#vnet(), mac: this.#mac(mac), family, bytes: cut, ...routed };
   }
 
   #claim(to: RouterId, about: Subject): Extract<TableMessage, { type: 'claim' }> {

@@ -1,12 +1,14 @@
 /** One site: a LAN, its VR with real tables and real mobility, and the VR machine's kernel as far as ARP goes. */
 import assert from 'node:assert/strict';
 import { answer } from '../../src/arp/announce.js';
+import { decodeDhcpFrame, isUdpFrame } from '../../src/arp/dhcp/frame.js';
 import {
   ArpOperation,
   decodeNeighbourFrame,
   isGratuitous,
   type NeighbourFrame,
 } from '../../src/arp/frame.js';
+import { linkLocalOf } from '../../src/arp/ipv6.js';
 import { Mobility } from '../../src/mobility/mobility.js';
 import type { MobilityEvent } from '../../src/mobility/ports.js';
 import type { Clock } from '../../src/net/clock.js';
@@ -51,6 +53,8 @@ export interface SiteOptions {
   readonly mobility: MobilityConfig;
   /** Of the forwarding table; default 512. */
   readonly slots?: number;
+  /** The gateway machine's kernel has IPv6 on the LAN, as it has by itself. */
+  readonly hasLinkLocal?: boolean;
   /** Where they are not `SIM_LIMITS`. */
   readonly limits?: Partial<LimitsConfig>;
 }
@@ -152,7 +156,9 @@ export class SimSite implements LanPort, WanEnd {
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);
     this.table = ForwardingTable.create({ slots: this.options.slots ?? 512 });
-    const lans = new Lans([{ index: 0, interface: 'lan0', vnet, mac: this.options.mac, addresses }]);
+    const { mac } = this.options;
+    const its = this.options.hasLinkLocal === true ? [...addresses, linkLocalOf(mac)] : addresses;
+    const lans = new Lans([{ index: 0, interface: 'lan0', vnet, mac, addresses: its }]);
     const { gndt, lndt, hwdt, directory, table } = this;
     this.#compiler = new ForwardingCompiler({
       gndt,
@@ -208,6 +214,11 @@ export class SimSite implements LanPort, WanEnd {
 
   frame(bytes: Uint8Array): void {
     if (!this.isUp) return;
+    if (isUdpFrame(bytes)) {
+      const dhcp = decodeDhcpFrame(bytes);
+      if (typeof dhcp !== 'string') this.mobility.dhcpSeen(0, dhcp, this.#clock.nowMs());
+      return;
+    }
     const frame = decodeNeighbourFrame(bytes);
     if (typeof frame === 'string') return;
     this.#kernel(frame);

@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly wanOf?: (site: number, wan: SimWan | SimLinkWan) => Wan;
   /** Of the forwarding tables; default 512. */
   readonly slots?: number;
+  /** See `SiteOptions`. */
+  readonly hasLinkLocal?: boolean;
   /** Of all sites; else as router.json has them by default. */
   readonly limits?: SiteOptions['limits'];
 }
@@ -282,6 +284,7 @@ function siteOptions(options: WorldOptions, number: number, mobility: MobilityCo
     authorised: prefixes(number, isDual),
     mobility,
     ...(options.slots === undefined ? {} : { slots: options.slots }),
+    ...(options.hasLinkLocal === undefined ? {} : { hasLinkLocal: options.hasLinkLocal }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   };
 }

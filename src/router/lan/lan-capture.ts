@@ -1,5 +1,9 @@
-/** One LAN's neighbour frames: captured, held to a budget, decoded, counted by drop reason, handed on; and the way to send one. */
+/**
+ * One LAN's neighbour frames and its DHCP: captured, held to one budget, decoded, counted by drop reason, handed on; and
+ * the way to send a frame.
+ */
 import { type Capture, openCapture } from '../../arp/capture.js';
+import { type DhcpDropReason, type DhcpFrame, decodeDhcpFrame, isUdpFrame } from '../../arp/dhcp/frame.js';
 import { decodeNeighbourFrame, type NeighbourDropReason, type NeighbourFrame } from '../../arp/frame.js';
 import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
@@ -11,34 +15,49 @@ import type { LanCounts } from './lan-counters.js';
 /** Where a frame says from whom it is. */
 const SOURCE_OFFSET = 6;
 
+/** Who hears of frames. `capturedMs`: when the kernel took the frame, on the monotonic clock. */
+export interface LanListener {
+  neighbour(frame: NeighbourFrame, capturedMs: number): void;
+  dhcp(frame: DhcpFrame, capturedMs: number): void;
+}
+
 export class LanCapture {
   readonly #capture: Capture;
-  readonly #drops = new Map<NeighbourDropReason, number>();
+  readonly #drops = new Map<`neighbour_${NeighbourDropReason}` | `dhcp_${DhcpDropReason}`, number>();
   readonly #budget: FrameBudget;
 
   /**
    * Throws when the interface cannot be captured.
    * @param isNode has the MAC a record in the directory?
    */
-  constructor(
-    lan: Lan,
-    pcap: PcapAddon,
-    clock: Clock,
-    onFrame: (frame: NeighbourFrame, capturedMs: number) => void,
-    isNode: (mac: Mac) => boolean,
-  ) {
+  constructor(lan: Lan, pcap: PcapAddon, clock: Clock, listener: LanListener, isNode: (mac: Mac) => boolean) {
     this.#budget = new FrameBudget(clock);
     this.#capture = openCapture(
       lan.interface,
       (bytes, capturedMs) => {
         const from = readMac(bytes, SOURCE_OFFSET);
         if (!this.#budget.takes(from, isNode(from))) return;
-        const frame = decodeNeighbourFrame(bytes);
-        if (typeof frame === 'string') this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
-        else onFrame(frame, capturedMs);
+        if (isUdpFrame(bytes)) this.#dhcp(bytes, capturedMs, listener);
+        else this.#neighbour(bytes, capturedMs, listener);
       },
       { pcap, ownMac: lan.mac, clock },
     );
+  }
+
+  #neighbour(bytes: Uint8Array, capturedMs: number, listener: LanListener): void {
+    const frame = decodeNeighbourFrame(bytes);
+    if (typeof frame === 'string') this.#drop(`neighbour_${frame}`);
+    else listener.neighbour(frame, capturedMs);
+  }
+
+  #dhcp(bytes: Uint8Array, capturedMs: number, listener: LanListener): void {
+    const frame = decodeDhcpFrame(bytes);
+    if (typeof frame === 'string') this.#drop(`dhcp_${frame}`);
+    else listener.dhcp(frame, capturedMs);
+  }
+
+  #drop(reason: `neighbour_${NeighbourDropReason}` | `dhcp_${DhcpDropReason}`): void {
+    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
   }
 
   send(frame: Uint8Array): void {
@@ -51,10 +70,7 @@ export class LanCapture {
 
   counters(): LanCounts {
     const { received, sent, sendErrors, reopened } = this.#capture.counters;
-    const drops = [...this.#drops].map(([reason, count]) => [
-      `drop_neighbour_${reason.replaceAll('-', '_')}` as const,
-      count,
-    ]);
+    const drops = [...this.#drops].map(([reason, count]) => [`drop_${reason.replaceAll('-', '_')}`, count]);
     return {
       neighbour_frames_received: received,
       neighbour_frames_sent: sent,

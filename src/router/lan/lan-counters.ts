@@ -5,6 +5,7 @@ export const LAN_COUNTERS = {
   neighbour_frames_sent: 'event',
   neighbour_send_errors: 'drop',
   'drop_neighbour_*': 'drop',
+  'drop_dhcp_*': 'drop',
   capture_reopened: 'event',
   arp_frames_over_budget_lan: 'drop',
   arp_frames_over_budget_mac: 'drop',

@@ -68,7 +68,10 @@ export class LanSide {
           lan,
           pcap,
           clock,
-          (frame, capturedMs) => topics.frames.notify(lan.index, frame, capturedMs),
+          {
+            neighbour: (frame, capturedMs) => topics.frames.notify(lan.index, frame, capturedMs),
+            dhcp: (frame, capturedMs) => topics.dhcp.notify(lan.index, frame, capturedMs),
+          },
           (mac) => tables.directory.byMac(lan.vnet, mac).length > 0,
         ),
     );

@@ -16,6 +16,7 @@ import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
 import type { Relays } from '../relays.js';
+import type { IgnoreFile } from '../state/ignore-file.js';
 import type { Tables } from '../tables.js';
 import type { MetricsHost } from '../view/metrics-host.js';
 import type { Prepared } from './prepared.js';
@@ -35,6 +36,7 @@ export interface ApplyParts {
   readonly relays: Relays;
   readonly guards: Guards;
   readonly metrics: MetricsHost;
+  readonly ignoreFile: IgnoreFile;
   readonly log: Pick<Logger, 'level'>;
 }
 
@@ -98,5 +100,6 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   mobility.membersGone(dropped);
   lanSide.rescan();
   parts.tunRoutes.reconfigure();
+  parts.ignoreFile.configure(after.router.dhcpIgnore);
   if (before.router.log.level !== after.router.log.level) parts.log.level = after.router.log.level;
 }

@@ -12,10 +12,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../../config/system-error.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { replaceFileBeside } from './replace-file.js';
 
 /** A move is written when its messages are out, and the moves that follow at once with it. */
 const MOVE_DELAY_MS = 20;
@@ -167,8 +168,10 @@ export class StateStore<Entry> {
     const write = ++this.#lastWrite;
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      const { file: name } = this.#form;
       const parts = this.#form.encode(snapshot());
-      await replaceFileBeside(this.#directory, this.#form.file, parts, () => write === this.#lastWrite);
+      const file = { directory: this.#directory, name, temporary: `${name}.new`, mode: 0o600 };
+      await replaceFileBeside(file, parts, () => write === this.#lastWrite);
     } catch (error) {
       this.#failed(snapshot, error);
     }
@@ -216,33 +219,5 @@ function replaceFile(directory: string, name: string, text: string): void {
     fsyncSync(parent); // the new name itself
   } finally {
     closeSync(parent);
-  }
-}
-
-/**
- * The same without blocking, under a temporary name of its own. Parts are made one at a time, each when the one before is
- * written. @param isLast asked before the file is replaced
- */
-async function replaceFileBeside(
-  directory: string,
-  name: string,
-  parts: Iterable<string>,
-  isLast: () => boolean,
-): Promise<void> {
-  const temporary = join(directory, `${name}.new`);
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    for (const part of parts) await file.writeFile(part);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  if (!isLast()) return;
-  await rename(temporary, join(directory, name));
-  const parent = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await parent.sync(); // the new name itself
-  } finally {
-    await parent.close();
   }
 }

@@ -21,6 +21,8 @@ const MESSAGES: Readonly<Record<MobilityEvent['event'], readonly [EventLevel, st
   node_missing: ['warn', 'a node is wanted and does not answer: it is searched for'],
   node_found: ['info', 'a node that was missing is there again, here or elsewhere'],
   unauthorised_seen: ['warn', 'a machine that is not in lndt.json was seen'],
+  dhcp_answered: ['info', 'a visiting node was told at once that it keeps its address'],
+  dhcp_refused: ['warn', 'a visiting node’s home DHCP server has refused it its address'],
 };
 
 /** A log line costs as much as a tenth of a move: it is written when the burst is over, with the event's own time. */

@@ -24,6 +24,7 @@ export const DEFAULTS = {
   verify: 'optimistic',
   maxMoves: 100,
   moveWindowSeconds: 60,
+  ignoreFormat: 'dnsmasq',
 } as const;
 
 const port = (description: string) =>
@@ -54,6 +55,18 @@ const control = strict(
   'the control API, which vinectl uses',
 );
 
+const dhcp = strict(
+  {
+    ignoreFile: filePath(
+      "file that lists the machines visiting this site, kept up to date for the site's DHCP server to leave them alone",
+    ).optional(),
+    ignoreFormat: oneOf(['dnsmasq', 'kea', 'dhcpd'], 'for which DHCP server that file is').default(
+      DEFAULTS.ignoreFormat,
+    ),
+  },
+  'DHCP of machines that visit this site',
+);
+
 const mobility = strict(
   {
     verify: oneOf(['optimistic', 'strict', 'off'], 'how a move is verified before it is believed').default(
@@ -65,6 +78,7 @@ const mobility = strict(
     moveWindowSeconds: wholeNumber(1, 86_400, 'length of that window in seconds').default(
       DEFAULTS.moveWindowSeconds,
     ),
+    dhcp: dhcp.prefault({}),
   },
   'how moves of nodes are treated',
 );
@@ -130,6 +144,7 @@ export type RouterFile = z.output<typeof routerSchema>;
 
 /** @param directory absolute; relative paths in the file start there */
 export function toRouterConfig(file: RouterFile, directory: string): RouterConfig {
+  const { dhcp, ...mobility } = file.mobility;
   return {
     id: file.id,
     privateKeyFile: resolve(directory, file.privateKeyFile),
@@ -142,8 +157,12 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     metrics: file.metrics?.listen,
     stateDir: resolve(directory, file.stateDir),
     log: file.log,
-    mobility: file.mobility,
+    mobility,
     limits: file.limits,
     tun: file.tun,
+    dhcpIgnore:
+      dhcp.ignoreFile === undefined
+        ? undefined
+        : { file: resolve(directory, dhcp.ignoreFile), format: dhcp.ignoreFormat },
   };
 }

@@ -192,7 +192,7 @@ test('help is there for every verb, with examples', async () => {
   assert.equal(status, 0);
   const verbs = [
     ...out.matchAll(
-      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|move|log-level|check|ping|completion) /gm,
+      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|dhcp ignore|move|log-level|check|ping|completion) /gm,
     ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
@@ -201,6 +201,7 @@ test('help is there for every verb, with examples', async () => {
     'completion',
     'confirm',
     'counters',
+    'dhcp ignore',
     'directory',
     'doctor',
     'events',

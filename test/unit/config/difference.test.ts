@@ -90,7 +90,8 @@ test('settings that change live', () => {
     router.privateKeyFile = 'other.key';
     router.metrics = { listen: '[::1]:9770' };
     router.log = { level: 'debug' };
-    router.mobility = { verify: 'strict', maxMoves: 6, moveWindowSeconds: 90 };
+    const dhcp = { ignoreFile: 'visitors.json', ignoreFormat: 'kea' };
+    router.mobility = { verify: 'strict', maxMoves: 6, moveWindowSeconds: 90, dhcp };
     router.limits = { nodesPerLan: 1, nodesPerRouter: 2, nodes: 3 };
   });
   assert.deepEqual(shown(difference), [
@@ -100,6 +101,8 @@ test('settings that change live', () => {
     'router.json: changed setting mobility.verify: optimistic → strict',
     'router.json: changed setting mobility.maxMoves: 100 → 6',
     'router.json: changed setting mobility.moveWindowSeconds: 60 → 90',
+    'router.json: changed setting mobility.dhcp.ignoreFile: none → /etc/vine/visitors.json',
+    'router.json: changed setting mobility.dhcp.ignoreFormat: none → kea',
     'router.json: changed setting limits.nodesPerLan: 4096 → 1',
     'router.json: changed setting limits.nodesPerRouter: 16384 → 2',
     'router.json: changed setting limits.nodes: 131072 → 3',

@@ -27,6 +27,7 @@ test('router.json: what is left out has its default', () => {
     mobility: { verify: 'optimistic', maxMoves: 100, moveWindowSeconds: 60 },
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     tun: [],
+    dhcpIgnore: undefined,
   });
 });
 
@@ -39,7 +40,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
     metrics: { listen: '[::1]:9770' },
     stateDir: '../state',
     log: { level: 'trace' },
-    mobility: { maxMoves: 9 },
+    mobility: { maxMoves: 9, dhcp: { ignoreFile: '../dnsmasq/vine' } },
     limits: { nodesPerLan: 64 },
   };
   const { router } = good(written);
@@ -52,6 +53,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.equal(router.stateDir, '/etc/state');
   assert.deepEqual(router.log, { level: 'trace' });
   assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 60 });
+  assert.deepEqual(router.dhcpIgnore, { file: '/etc/dnsmasq/vine', format: 'dnsmasq' });
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });
 

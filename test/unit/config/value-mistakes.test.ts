@@ -201,6 +201,11 @@ const CASES: readonly Case[] = [
   ],
   [
     ['router', 'mobility'],
+    { dhcp: { ignoreFile: 'x', ignoreFormat: 'dnsmask' } },
+    'router.json: mobility.dhcp.ignoreFormat: expected one of "dnsmasq", "kea", "dhcpd", got "dnsmask" (did you mean "dnsmasq"?)',
+  ],
+  [
+    ['router', 'mobility'],
     { maxMoves: 0 },
     'router.json: mobility.maxMoves: expected a whole number from 1 to 1000, got 0',
   ],

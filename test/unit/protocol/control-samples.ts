@@ -4,6 +4,7 @@ import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { MAX_ID } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
 
@@ -90,5 +91,14 @@ export const SAMPLES: readonly ControlMessage[] = [
   { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('10.1.0.0/24') },
   { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('::/0') },
   { type: 'nodes', queryId: 9, nodes: [{ ip: Ip.of('10.1.0.254'), mac: mac('52:54:00:00:00:fe') }] },
+  { type: 'dhcp', vnet: 1, mac: mac('52:54:00:00:00:09'), family: 4, bytes: new Uint8Array(300).fill(0xfd) },
+  {
+    type: 'dhcp',
+    vnet: 65_535,
+    mac: mac('fe:ff:ff:ff:ff:ff'),
+    family: 6,
+    bytes: new Uint8Array(MAX_DHCP_BYTES).fill(1),
+    routed: true,
+  },
   { type: 'redirect', vnet: 1, ip: Ip.of('10.1.0.9'), router: 'vr-b', seq: 3 },
 ];

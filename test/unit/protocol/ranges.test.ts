@@ -67,6 +67,8 @@ const whoHas = (change: Fields): Uint8Array => payloadOf({ whoHas: { queryId: 1,
 const seen = (change: Fields): Uint8Array => payloadOf({ seen: { router: 'vr-b', port: 7, ...change } });
 const digest = (change: Fields): Uint8Array =>
   payloadOf({ digest: { highestStamp: 0, count: 0, hash: 0, ...change } });
+const dhcp = (change: Fields): Uint8Array =>
+  payloadOf({ dhcp: { vnet: 1, mac: RECORD.mac, message: [1], ...change } });
 const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
 const ipBytes = (text: string): number[] => [...Ip.of(text).toBytes()];
 
@@ -229,6 +231,11 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['a claim with a record of another vnet', claim({}, { vnet: 2 }), 'bad-claim'],
   ['a claim with a record of another MAC', claim({}, { mac: [2, 0, 0, 0, 0, 2] }), 'bad-claim'],
   ['a claim of a withdrawal', claim({}, { state: 2 }), 'bad-claim'],
+  ['a DHCP message of 900 bytes', dhcp({ message: many(900, 1) }), 'taken'],
+  ['a DHCP message of 901 bytes', dhcp({ message: many(901, 1) }), 'bad-bytes'],
+  ['a DHCP message of nothing', dhcp({ message: [] }), 'bad-bytes'],
+  ['a DHCP message in vnet 0', dhcp({ vnet: 0 }), 'bad-vnet'],
+  ['a DHCP message of a group', dhcp({ mac: many(6, 255) }), 'bad-node-mac'],
 ];
 
 describe('the control codec judges', () => {

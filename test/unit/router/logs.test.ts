@@ -61,6 +61,8 @@ const MOBILITY: { readonly [Event in MobilityEvent['event']]: MobilityEvent } = 
   node_missing: { event: 'node_missing', ...node },
   node_found: { event: 'node_found', ...node },
   unauthorised_seen: { event: 'unauthorised_seen', ...node },
+  dhcp_answered: { event: 'dhcp_answered', ...node },
+  dhcp_refused: { event: 'dhcp_refused', ...node },
 };
 const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_up: { event: 'peer_up', router: 'vr-b', endpoint: 'x', version: '1', rttMs: 1 },
