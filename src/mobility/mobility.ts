@@ -213,9 +213,10 @@ export class Mobility {
         this.#parts.antiEntropy.recall(from);
         break;
       case 'returned':
-        this.#parts.restart.returned(message);
+        this.#parts.recovery.returned(from, message);
         break;
       case 'whoHas':
+        for (const ip of message.ips) this.#parts.recovery.askedFor(message.vnet, ip);
         this.#parts.queries.whoHas(from, message);
         break;
       case 'has':
@@ -317,7 +318,7 @@ export class Mobility {
         if (evidence !== undefined) this.#parts.learning.consider(evidence);
         break;
       case 'returned':
-        this.#parts.restart.returnedProbed(purpose.record, evidence);
+        this.#parts.recovery.probed(purpose.record, evidence);
         break;
       default:
         purpose satisfies never;

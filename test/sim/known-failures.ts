@@ -6,9 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 /** With a mad router. Stolen twice, for longer than 410 ms, or not put right within 60 s of its removal. */
-export const MAD: ReadonlySet<number> = new Set([
-  127, 3908, 4203, 5058, 5288, 6854, 7568, 8741, 9112, 9151, 9516, 9638,
-]);
+export const MAD: ReadonlySet<number> = new Set([3908, 4203, 5058, 5288, 7568, 8741, 9516, 9638]);
 
 /**
  * All honest. 4250, 5406, 7203, 9231: a router that has not seen the moves for which a node was frozen elsewhere does not

@@ -151,7 +151,7 @@ function isOf<T extends TableMessage['type']>(
   return message.type === type;
 }
 
-export function recordOf(address: string, nodeMac: Mac, router: RouterId, seq = 1, stamp = 1): NodeRecord {
+export function recordOf(address: string, nodeMac: Mac, router: RouterId, seq = 1, stamp = 2): NodeRecord {
   return { vnet: BLUE, ip: ip(address), mac: nodeMac, router, seq, state: 'here', stamp };
 }
 

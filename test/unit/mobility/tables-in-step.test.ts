@@ -417,14 +417,30 @@ test('after stop nothing is sent', () => {
 
 describe('records that another router gives back', () => {
   const HERE = '10.2.0.9';
+  /** Of a node of another site that was visiting. */
+  const VISITOR = '10.1.0.9';
+
+  const giveBack = (harness: Harness, record: NodeRecord, from = 'vr-a'): void => {
+    harness.mobility.message(from, { type: 'digest', highestStamp: 1, count: 1, hash: 1 });
+    harness.mobility.message(from, { type: 'returned', records: [record] });
+  };
+
   const returned = (change: Partial<NodeRecord>): Harness => {
     const harness = new Harness();
     harness.see(arpOf(HERE, NODE_MAC));
-    harness.mobility.message('vr-a', { type: 'digest', highestStamp: 1, count: 1, hash: 1 });
-    const records = [{ ...recordOf(HERE, NODE_MAC, 'vr-b', 7), ...change }];
-    harness.mobility.message('vr-a', { type: 'returned', records });
+    giveBack(harness, { ...recordOf(HERE, NODE_MAC, 'vr-b', 7), ...change });
     return harness;
   };
+
+  /** What each router is told of the address: `here` or `withdrawn`, and the number. */
+  const told = (harness: Harness, address: string): readonly string[] =>
+    harness
+      .takeMessages('records')
+      .flatMap(({ to, message }) =>
+        message.records
+          .filter(({ ip: { key } }) => key === address)
+          .map(({ state, seq }) => `${to} ${state} ${seq}`),
+      );
 
   for (const change of [{ mac: OTHER_MAC }, { state: 'withdrawn' }] as const) {
     test(`say only a number of a node that is here: ${Object.keys(change)[0]}`, () => {
@@ -436,4 +452,120 @@ describe('records that another router gives back', () => {
       assert.equal(harness.directory.here(BLUE, ip(HERE))?.mac, NODE_MAC);
     });
   }
+
+  for (const address of [HERE, VISITOR]) {
+    test(`of a node of which nothing is known (${address}): it is asked, and has its record when it answers`, () => {
+      const harness = new Harness();
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 7));
+      assert.equal(harness.directory.get(BLUE, ip(address)), undefined, 'it has not answered');
+      assert.equal(harness.takeFrames().length, 1);
+      harness.clock.advance(2);
+      harness.take();
+      harness.see(arpOf(address, NODE_MAC, '0.0.0.0', 2));
+      assert.equal(harness.directory.here(BLUE, ip(address))?.seq, 7);
+      harness.clock.advance(2_000);
+      assert.deepEqual(told(harness, address), ['vr-c here 7', 'vr-a here 7']);
+    });
+
+    test(`of a node that does not answer (${address}): nothing is kept, and who gave it back forgets it`, () => {
+      const harness = new Harness();
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 7));
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 6), 'vr-c');
+      harness.clock.advance(999);
+      assert.deepEqual(told(harness, address), []);
+      harness.clock.advance(10);
+      assert.equal(harness.directory.size, 0);
+      assert.deepEqual(told(harness, address), ['vr-a withdrawn 8', 'vr-c withdrawn 8']);
+    });
+  }
+
+  test('of a visitor that does not answer: when it speaks later, it has its record', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(60_000);
+    harness.see(arpOf(VISITOR, OTHER_MAC));
+    harness.clock.advance(2_000);
+    assert.equal(
+      harness.directory.get(BLUE, ip(VISITOR)),
+      undefined,
+      "not at another's word for the address",
+    );
+    harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.see(arpOf(VISITOR, NODE_MAC, '0.0.0.0', 2));
+    assert.equal(harness.directory.here(BLUE, ip(VISITOR))?.seq, 7);
+  });
+
+  test('of a native node that does not answer: where it is seen it may be claimed', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(2_000);
+    harness.take();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip('10.2.0.10')] });
+    assert.equal(harness.directory.size, 0, 'of another address');
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    harness.clock.advance(2);
+    assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 7', 'vr-a withdrawn 7']);
+    assert.equal(harness.directory.get(BLUE, ip(HERE))?.mac, NODE_MAC);
+  });
+
+  test('and that the router disowns, of a node that is native here: where it is seen it may be claimed', () => {
+    const harness = new Harness();
+    const known = harness.known(HERE, NODE_MAC, 'vr-a', 5);
+    const disowned = { ...known, seq: 6, state: 'withdrawn', stamp: 1 } as const;
+    harness.mobility.message('vr-a', { type: 'records', records: [disowned] });
+    harness.clock.advance(2);
+    assert.equal(harness.directory.size, 0);
+    harness.take();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    harness.clock.advance(2);
+    assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 5', 'vr-a withdrawn 5']);
+  });
+
+  test('of a node that is withdrawn here, at a lower number: the tombstone gets the number', () => {
+    const harness = new Harness();
+    harness.see(arpOf(HERE, NODE_MAC));
+    harness.mobility.nodeGone(BLUE, ip(HERE));
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(2_000);
+    const record = harness.directory.get(BLUE, ip(HERE));
+    assert.deepEqual([record?.state, record?.seq, harness.directory.size], ['withdrawn', 7, 1]);
+  });
+
+  test('of another MAC that does not answer, when a node has taken the address meanwhile: that one gets the number', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(HERE, OTHER_MAC, 'vr-b', 7));
+    harness.see(arpOf(HERE, NODE_MAC));
+    harness.clock.advance(1_500);
+    const record = harness.directory.here(BLUE, ip(HERE));
+    assert.deepEqual([record?.mac, record?.seq], [NODE_MAC, 7]);
+  });
+
+  test('by a router whose clock was ahead: what is issued anew is above it', () => {
+    const harness = new Harness();
+    const stamp = (harness.clock.wallMs() + 3_600_000) * 1_000;
+    giveBack(harness, { ...recordOf(HERE, NODE_MAC, 'vr-b', 7), stamp });
+    harness.see(arpOf(HERE, NODE_MAC, '0.0.0.0', 2));
+    assert((harness.directory.here(BLUE, ip(HERE))?.stamp ?? 0) > stamp);
+  });
+
+  test('are forgotten when the router that they name disowns them, and only its own', () => {
+    const harness = new Harness();
+    harness.known('10.1.0.8', NODE_MAC, 'vr-a', 5);
+    harness.known('10.1.0.9', OTHER_MAC, 'vr-c', 5);
+    const before = harness.directory.digest('vr-a');
+    const disowned = (address: string): NodeRecord => {
+      return { ...recordOf(address, NODE_MAC, 'vr-a', 6), state: 'withdrawn', stamp: 1 };
+    };
+    const records = ['10.1.0.8', '10.1.0.9', '10.1.0.10'].map(disowned);
+    harness.mobility.message('vr-a', { type: 'records', records });
+    assert.deepEqual(
+      [...harness.directory.all()].map(({ ip: { key }, router }) => `${key} ${router}`),
+      ['10.1.0.9 vr-c'],
+    );
+    const after = harness.directory.digest('vr-a');
+    assert.deepEqual([before.count, after.count, after.hash], [1, 0, 0]);
+    assert.equal(harness.mobility.counters()['mobility_refused_records_too-many'], undefined);
+  });
 });
