@@ -309,7 +309,7 @@ export class Mobility {
         this.#parts.migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
         break;
       case 'beaten':
-        this.#parts.migration.beatenProbed(purpose, evidence);
+        this.#parts.migration.beatenProbed(purpose.record, evidence);
         break;
       case 'refused':
         this.#parts.judge.refusedProbed(purpose.record, evidence);

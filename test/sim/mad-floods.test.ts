@@ -270,6 +270,29 @@ describe('a mad router', () => {
     });
   }
 
+  test('says again and again that a node is beaten, before it has answered: one claim of it when it has', () => {
+    const all = new MadWorld();
+    const node = all.world.host('h2-1');
+    const site = all.world.site(2);
+    const [ip] = node.ips;
+    assert(ip);
+    const { seq } = all.record(ip);
+    // So that its records were told to the mad router a moment ago.
+    all.mad.tell(site.id, { type: 'digest', highestStamp: 0, count: 0, hash: 0 });
+    all.world.settle(100);
+    const frame = node.frame.bind(node);
+    node.frame = () => {};
+    const heard = heardBy(all);
+    for (let n = 0; n < 50; n++) {
+      all.mad.tell(site.id, { type: 'stale', records: [{ vnet: BLUE, ip, seq: seq + 1, router: MAD }] });
+      all.world.settle(1);
+    }
+    node.frame = frame;
+    all.world.settle(2_000);
+    assert.equal(all.places(ip), 'vr-b vr-b vr-b');
+    assert.deepEqual([heard('claim'), all.record(ip).seq], [1, seq + 2]);
+  });
+
   test('names as the hosts of its network addresses of other networks: no host is told of them', () => {
     const silent = (_: string, message: TableMessage): TableMessage | undefined =>
       message.type === 'records' ? undefined : message;

@@ -16,6 +16,9 @@ import {
   VR_MAC,
 } from './harness.js';
 
+/** Of the node that most here is about, to this router. */
+const ANSWER = { ...arpOf('10.2.0.9', NODE_MAC, '0.0.0.0', 2), ethernetDestination: VR_MAC };
+
 describe('what is seen on the LAN', () => {
   test('a listed node gets a record that all peers hear of, once', () => {
     const harness = new Harness();
@@ -252,6 +255,81 @@ test('an own record beaten elsewhere: the node is asked; above the winner when i
   silent.mobility.message('vr-c', stale);
   silent.clock.advance(1_000);
   assert.equal(silent.directory.get(BLUE, ip('10.2.0.9'))?.state, 'withdrawn');
+});
+
+test('an own record beaten elsewhere, by several and more than once: its answer is one claim, above all', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  harness.take();
+  const node = { vnet: BLUE, ip: ip('10.2.0.9') };
+  for (const [from, router, seq] of [
+    ['vr-a', 'vr-c', 6],
+    ['vr-c', 'vr-c', 6],
+    ['vr-c', 'vr-a', 9],
+    ['vr-a', 'vr-c', 7],
+  ] as const) {
+    harness.mobility.message(from, { type: 'stale', records: [{ ...node, seq, router }] });
+  }
+  harness.see(ANSWER);
+  assert.equal(harness.directory.here(BLUE, node.ip)?.seq, 10);
+  harness.clock.advance(5_000);
+  const claims = harness.takeMessages('claim');
+  assert.deepEqual(
+    claims.map(({ to, message }) => [to, message.moves.map(({ against }) => against)]),
+    [
+      ['vr-c', ['vr-a']],
+      ['vr-a', ['vr-a']],
+    ],
+  );
+  const again = { ...node, seq: 12, router: 'vr-c' };
+  harness.mobility.message('vr-a', { type: 'stale', records: [again] });
+  harness.clock.advance(5_000);
+  harness.mobility.message('vr-a', { type: 'stale', records: [again] });
+  harness.see(ANSWER);
+  assert.equal(harness.directory.here(BLUE, node.ip)?.seq, 13, 'what is said later is asked anew');
+});
+
+test('an own record beaten elsewhere, then claimed away, before the node answers: that claim is contradicted, once', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  harness.take();
+  const stale = { vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' };
+  harness.mobility.message('vr-a', { type: 'stale', records: [stale] });
+  const records = [recordOf('10.2.0.9', NODE_MAC, 'vr-c', 6)];
+  const move = { vnet: BLUE, mac: NODE_MAC, records, trigger: 'rarp', sinceDetectionUs: 0 } as const;
+  harness.mobility.message('vr-c', { type: 'claim', claimId: 1, moves: [move] });
+  assert.equal(harness.directory.here(BLUE, ip('10.2.0.9'))?.router, 'vr-c');
+  harness.clock.advance(1);
+  harness.see(ANSWER);
+  harness.clock.advance(100);
+  const own = harness.directory.here(BLUE, ip('10.2.0.9'));
+  assert.deepEqual([own?.router, own?.seq], ['vr-b', 7]);
+  assert.deepEqual(
+    harness.mobility.suppressed().map(({ claimer }) => claimer),
+    ['vr-c'],
+    'its further claims are refused for a while',
+  );
+  assert.deepEqual(
+    harness.takeMessages('claim').map(({ to, message }) => [to, message.moves.map(({ against }) => against)]),
+    [
+      ['vr-c', ['vr-c']],
+      ['vr-a', ['vr-c']],
+    ],
+  );
+});
+
+test('an own record beaten elsewhere and silent: gone if one of those that said so was the winner', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  const stale = { vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' };
+  for (const from of ['vr-a', 'vr-c', 'vr-a']) {
+    harness.mobility.message(from, { type: 'stale', records: [stale] });
+  }
+  harness.clock.advance(1_000);
+  assert.equal(harness.directory.get(BLUE, ip('10.2.0.9'))?.state, 'withdrawn');
 });
 
 describe('questions', () => {
