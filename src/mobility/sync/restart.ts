@@ -23,7 +23,7 @@ export class Restart {
   redirectAll(): void {
     const { lndt } = this.#context;
     for (const node of byNode(lndt.departed())) {
-      this.#parts.departure.left(node);
+      this.#parts.departure.left(node, this.#context.clock.nowMs());
       this.#parts.departure.redirect(node);
     }
     for (const node of byNode(lndt.visiting())) {
