@@ -164,6 +164,33 @@ describe('a mad router', () => {
     });
   }
 
+  test('gives back such records and asks for them itself: no more than 512 tombstones a day are made of them', () => {
+    const all = new MadWorld({ slots: 8_192 });
+    const { mac } = all.world.host('h2-1');
+    let given = 0;
+    all.mad.onHeard = ({ from, message }) => {
+      if (message.type !== 'recall' || from !== 'vr-b') return;
+      for (let part = 0; part < 20; part++) {
+        const ips = Array.from({ length: 15 }, () => madeUp(2, given++));
+        const [router, state, stamp] = [from, 'here', 1_767_225_600_000_000 + given] as const;
+        const records = ips.map((ip): NodeRecord => ({ vnet: BLUE, ip, mac, router, seq: 3, state, stamp }));
+        all.mad.tell(from, { type: 'returned', records });
+        all.world.clock.after('ask', 2_000, () =>
+          all.mad.tell(from, { type: 'whoHas', queryId: given, vnet: BLUE, mac: undefined, ips }),
+        );
+      }
+    };
+    for (let n = 0; n < 10; n++) {
+      all.mad.tellAll(HONEST, { type: 'digest', highestStamp: n, count: 1 + n, hash: n });
+      all.world.settle(10_000);
+    }
+    assert(given >= 2_000, `${given} were given back`);
+    for (const { directory, id } of all.honest) {
+      const count = directory.count('vr-b') - directory.countHere('vr-b');
+      assert(count >= 512 && count <= 520, `${id} has ${count} tombstones of vr-b's`);
+    }
+  });
+
   test('gives back a flood of them at once: the questions on the LAN have a bound, and so has what is remembered', () => {
     const all = new MadWorld({ slots: 4_096 });
     const { mac } = all.world.host('h2-1');

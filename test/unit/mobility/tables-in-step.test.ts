@@ -11,6 +11,7 @@ import {
   ip,
   NODE_MAC,
   OTHER_MAC,
+  RED,
   rarpOf,
   recordOf,
   VR_MAC,
@@ -479,6 +480,44 @@ describe('redirects', () => {
     const records = [recordOf('10.1.0.9', NODE_MAC, 'vr-c', 4)];
     harness.mobility.message('vr-c', { type: 'has', queryId: asked?.message.queryId ?? -1, records });
     assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-c');
+  });
+});
+
+describe('two vnets with the same addresses', () => {
+  const away = (): Harness => {
+    const harness = new Harness({ red: true });
+    harness.known('10.1.0.9', NODE_MAC, 'vr-a', 3);
+    harness.take();
+    return harness;
+  };
+
+  for (const [what, frame] of [
+    ['RARP', rarpOf(NODE_MAC)],
+    ['gratuitous ARP', arpOf('10.1.0.9', NODE_MAC)],
+  ] as const) {
+    test(`a node of one is not claimed for ${what} on a LAN of the other`, () => {
+      const harness = away();
+      harness.see(frame, 1);
+      harness.clock.advance(5_000);
+      const said = harness.sent.flatMap((item) => (item.what === 'message' ? [item.message] : []));
+      assert(said.length > 0, 'others are asked');
+      for (const message of said) {
+        assert(message.type === 'whoHas');
+        assert.equal(message.vnet, RED);
+      }
+      assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-a');
+      assert.equal(harness.directory.get(RED, ip('10.1.0.9')), undefined);
+      harness.see(frame);
+      assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-b', 'on its own vnet’s it is');
+    });
+  }
+
+  test('what another router says of one changes nothing in the other', () => {
+    const harness = away();
+    const red = { ...recordOf('10.1.0.9', NODE_MAC, 'vr-c', 9), vnet: RED };
+    harness.mobility.message('vr-c', { type: 'records', records: [red] });
+    assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-a');
+    assert.equal(harness.directory.here(RED, ip('10.1.0.9'))?.router, 'vr-c');
   });
 });
 
