@@ -75,7 +75,7 @@ export class Recovery {
   probed(record: NodeRecord, evidence: Evidence | undefined): void {
     const asked = this.#ended(record);
     const highest = asked?.record ?? record;
-    if (evidence === undefined) this.#isSilent(highest, [...(asked?.givers ?? [])]);
+    if (evidence === undefined) this.#isSilent(highest, asked?.givers ?? new Set());
     else this.#isHere(highest, evidence);
   }
 
@@ -92,7 +92,7 @@ export class Recovery {
     // It has left, as far as the record says; but it may have been seen here since.
     const isSeen = state === 'here' || this.#context.hwdt.get(vnet, ip)?.mac === mac;
     if (!isSeen) {
-      this.#isSilent(record, [from]);
+      this.#isSilent(record, new Set([from]));
       return;
     }
     const key = nodeMacKey(record);
@@ -128,10 +128,11 @@ export class Recovery {
     const isOwn = known?.router === self;
     if (isOwn && known.state === 'here') return;
     if (known !== undefined && (isOwn ? compareRecords(record, known) < 0 : seq < known.seq)) return;
+    this.#silent.delete(nodeKey(vnet, ip));
     this.#issue({ ...record, state: 'here' });
   }
 
-  #isSilent(record: NodeRecord, givers: readonly RouterId[]): void {
+  #isSilent(record: NodeRecord, givers: ReadonlySet<RouterId>): void {
     const { vnet, ip, mac } = record;
     const { directory, self } = this.#context;
     const own = directory.get(vnet, ip);
@@ -141,7 +142,10 @@ export class Recovery {
       else if (compareRecords(record, own) > 0) this.#renumber(record, own);
       return;
     }
-    if (givers.every((giver) => this.#silentOf.allow(giver))) this.#remember(record);
+    const isRemembered = this.#silent.get(nodeKey(vnet, ip))?.mac === mac;
+    // One of them is enough: a liar that has used up its share must not take the others' word from them.
+    const isRoom = (): boolean => [...givers].some((giver) => this.#silentOf.allow(giver));
+    if (isRemembered || isRoom()) this.#remember(record);
     for (const giver of givers) this.#parts.updates.disown(giver, record);
   }
 
@@ -182,7 +186,8 @@ export class Recovery {
     if (record === undefined || change !== 'seen') return;
     const { directory, hwdt } = this.#context;
     if (hwdt.get(vnet, ip)?.mac !== record.mac) return;
-    if (directory.here(vnet, ip) !== undefined || this.#ask(record)) this.#silent.delete(key);
+    if (directory.here(vnet, ip) === undefined) this.#ask(record);
+    else this.#silent.delete(key);
   }
 
   #issue({ vnet, ip, mac, router, seq, stamp, state }: NodeRecord): void {

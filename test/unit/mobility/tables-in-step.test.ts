@@ -608,6 +608,23 @@ describe('records that another router gives back', () => {
       "not at another's word for the address",
     );
     harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.clock.advance(2_000);
+    assert.equal(harness.directory.get(BLUE, ip(VISITOR)), undefined, 'nor at one word that is not repeated');
+    harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.see(arpOf(VISITOR, NODE_MAC, '0.0.0.0', 2));
+    assert.equal(harness.directory.here(BLUE, ip(VISITOR))?.seq, 7);
+  });
+
+  test('of a visitor that does not answer, also by one who has given back too much: remembered by the other’s word', () => {
+    const harness = new Harness();
+    for (let n = 0; n < 600; n++) {
+      const address = `fd00:1::7:${n.toString(16)}`;
+      giveBack(harness, { ...recordOf(address, OTHER_MAC, 'vr-b', 3), state: 'withdrawn' });
+    }
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7));
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7), 'vr-c');
+    harness.clock.advance(2_000);
+    harness.see(arpOf(VISITOR, NODE_MAC));
     harness.see(arpOf(VISITOR, NODE_MAC, '0.0.0.0', 2));
     assert.equal(harness.directory.here(BLUE, ip(VISITOR))?.seq, 7);
   });
