@@ -13,6 +13,7 @@ import { Lab } from '../test/lab/lab.js';
 import { moverName } from '../test/lab/plan.js';
 import { ClockWatch } from './lib/clock.js';
 import { describeMachine, machineLine } from './lib/machine.js';
+import { Standstill } from './lib/standstill.js';
 import { isUndisturbed } from './migration/budget.js';
 import { runGuests } from './migration/guests.js';
 import { type Measured, report } from './migration/report.js';
@@ -33,20 +34,35 @@ interface Options {
 
 const isTerminal = process.stderr.isTTY === true;
 const say = (text: string): void => console.log(text);
+
+/** The longest step, a burst of fifty with its lab, takes a minute or two. */
+const STANDSTILL_MS = 300_000;
+let labNow: Lab | undefined;
+const standstill = new Standstill(STANDSTILL_MS, (message) => {
+  console.error(`\n${message}\n${labNow?.report() ?? ''}`);
+  // The lab goes with the process.
+  process.exit(1);
+});
+
 /** On a terminal one line that changes; else nothing. */
 const progress = (text: string): void => {
+  standstill.reached(text);
   if (isTerminal) process.stderr.write(`\r\u001b[K${text}`);
 };
 
 async function withLab<T>(delayMs: number, moreVms: number, body: (lab: Lab) => Promise<T>): Promise<T> {
+  progress(`delay ${delayMs} ms: a lab of three sites and ${1 + moreVms} nodes that move`);
   const lab = await Lab.up({ topology: 'three-site', wanDelayMs: delayMs, maxMoves: 1000, moreVms });
+  labNow = lab;
   try {
+    progress(`delay ${delayMs} ms: traffic`);
     return await body(lab);
   } catch (error) {
     console.error(lab.report());
     throw error;
   } finally {
     await lab.down();
+    labNow = undefined;
   }
 }
 
@@ -126,3 +142,4 @@ const program = new Command('migration')
   .option('--qemu', 'real guests, migrated by QEMU')
   .action(main);
 await program.parseAsync();
+standstill.end();

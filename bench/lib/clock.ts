@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../../test/lab/daemon.js';
+import { within } from '../../test/lab/wait.js';
 
 /** Unix milliseconds with a fraction. */
 export interface LowClock {
@@ -26,6 +27,10 @@ export interface ClockReport {
   readonly times: number;
   readonly worstFactor: number;
 }
+
+/** It takes two seconds to know the usual speed. */
+const START_LIMIT_MS = 30_000;
+const END_LIMIT_MS = 10_000;
 
 const usualLine = /^usual \d+ (\d+)$/;
 const lowLine = /^low \d+ (\d+\.\d+) (\d+\.\d+) (\d+\.\d+)$/;
@@ -73,7 +78,7 @@ export class ClockWatch {
     const child = spawn(`${projectRoot}build/lab-clock`, { stdio: ['ignore', 'pipe', 'inherit'] });
     const watch = new ClockWatch(child);
     let unknown = cpus().length;
-    return new Promise((resolve, reject) => {
+    const knows = new Promise<ClockWatch>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (status) => {
         watch.hasEnded = true;
@@ -89,6 +94,7 @@ export class ClockWatch {
         }
       });
     });
+    return within("lab-clock knows every processor's usual speed", knows, START_LIMIT_MS);
   }
 
   /** Those that are over. */
@@ -100,8 +106,9 @@ export class ClockWatch {
   async stop(): Promise<ClockReport> {
     if (this.hasEnded) throw new Error('lab-clock ended during the run: nothing can be judged');
     const watchedMs = Date.now() - this.startedMs;
+    const closed = once(this.child, 'close');
     this.child.kill('SIGTERM');
-    if (!this.hasEnded) await once(this.child, 'close');
+    await within('lab-clock ends', closed, END_LIMIT_MS);
     const lows = united(this.seen);
     return {
       usualNs: this.usualNs,

@@ -15,6 +15,8 @@ import { type Frame, type Recording, Wire } from './wire.js';
 const PAUSE_MS = 20;
 /** QEMU's burst takes 0.8 s, the routers' rounds of ARP 3 s; the next move may come before they end. */
 const BETWEEN_MS = 1_100;
+/** The wire's times are the kernel's, the routers' have been found out by reading two clocks: a move begins after its announcement. */
+const CLOCKS_DIFFER_MS = 0.5;
 const AFTER_BURST_MS = 1_000;
 /** Undisturbed moves are counted while it runs; at most so many times as many are made. */
 const MOST_TIMES = 2;
@@ -32,7 +34,7 @@ export interface MeasuredMove {
   readonly ownArpMs: number;
   /** The source router's first ARP about the node, on its wire; undefined where it has nobody to tell (classic, home). */
   readonly sourceArpMs: number | undefined;
-  /** Its directory, by its own time line (whose start has whole milliseconds). */
+  /** Its directory, by its own time line. */
   readonly sourceForwardingMs: number;
   /** The last of all routers. */
   readonly allMs: number;
@@ -203,17 +205,14 @@ function moveAfter(
   sinceMs: number,
   to: SiteLetter,
 ): MigrationView | undefined {
-  // The view's time has whole milliseconds, rounded down.
-  return moves.find(
-    (move) => move.to === routerName(to) && Date.parse(move.startedAt) >= Math.floor(sinceMs) - 1,
-  );
+  return moves.find((move) => move.to === routerName(to) && move.startedUnixMs >= sinceMs - CLOCKS_DIFFER_MS);
 }
 
-/** From a router's own time line. The start has whole milliseconds, so instants are up to 1 ms too early. */
+/** From a router's own time line. */
 function timesOf(move: MigrationView | undefined): Times {
   const step = (name: string): number => move?.steps.find((one) => one.step === name)?.atUs ?? Number.NaN;
   const forwardingUs = step('directory');
-  const startedMs = move === undefined ? Number.NaN : Date.parse(move.startedAt);
+  const startedMs = move?.startedUnixMs ?? Number.NaN;
   return { forwardingUs, arpUs: step('first_arp'), forwardingAtMs: startedMs + forwardingUs / 1000 };
 }
 

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Lab } from '../../test/lab/lab.js';
 import { type SiteLetter, switchName } from '../../test/lab/plan.js';
-import { pause } from '../../test/lab/wait.js';
+import { pause, within } from '../../test/lab/wait.js';
 
 const SETTLE_MS = 1_500;
+/** Of tcpdump: to listen, to end, to print what it has kept. */
+const TCPDUMP_LIMIT_MS = 60_000;
 
 export interface Frame {
   /** Unix milliseconds with a fraction. */
@@ -48,23 +50,32 @@ export class Wire {
     const file = join(lab.directory, `wire-${site}.pcap`);
     const command = ['tcpdump', '-n', '-w', file, '-Z', 'root', '-i', 'br0', 'arp or rarp'];
     const child = lab.spawn(switchName(site), command);
-    return new Promise((resolve) => {
+    const listening = new Promise<Wire>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', () => reject(new Error(`tcpdump of site ${site} ended`)));
       createInterface({ input: child.stderr }).on('line', (text) => {
         if (text.includes('listening on')) resolve(new Wire(child, file));
       });
     });
+    return within(`tcpdump of site ${site} listens`, listening, TCPDUMP_LIMIT_MS);
   }
 
   /** Stops listening. */
   async close(): Promise<Recording> {
     // What is still in the kernel's buffer is read within tcpdump's time-out of one second.
     await pause(SETTLE_MS);
-    this.child.kill('SIGTERM');
-    if (this.child.exitCode === null) await once(this.child, 'close');
+    const { child } = this;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`tcpdump ended during the run: ${child.signalCode ?? child.exitCode}`);
+    }
+    const closed = once(child, 'close');
+    child.kill('SIGTERM');
+    await within('tcpdump ends', closed, TCPDUMP_LIMIT_MS);
     const text = execFileSync('tcpdump', ['-tt', '-n', '-e', '-r', this.file], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       maxBuffer: 1 << 28,
+      timeout: TCPDUMP_LIMIT_MS,
     });
     return new Recording(
       text

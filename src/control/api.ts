@@ -190,6 +190,8 @@ export interface MigrationView {
    */
   readonly blackoutUs: number | null;
   readonly startedAt: string;
+  /** The same as Unix time in milliseconds, to the microsecond. */
+  readonly startedUnixMs: number;
   readonly steps: readonly { readonly step: string; readonly atUs: number }[];
 }
 

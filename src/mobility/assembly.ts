@@ -28,6 +28,7 @@ import { Verification } from './source/verification.js';
 import { AntiEntropy } from './sync/anti-entropy.js';
 import { Confirmation } from './sync/confirmation.js';
 import { Queries } from './sync/queries.js';
+import { Recovery } from './sync/recovery.js';
 import { Removal } from './sync/removal.js';
 import { Restart } from './sync/restart.js';
 import { UpdateBatcher } from './sync/update-batcher.js';
@@ -51,6 +52,7 @@ export interface MobilityParts {
   readonly acceptance: Acceptance;
   readonly reassertion: Reassertion;
   readonly removal: Removal;
+  readonly recovery: Recovery;
   readonly restart: Restart;
   readonly learning: Learning;
   readonly search: Search;
@@ -98,8 +100,9 @@ export function partsOf(
   const acceptance = new Acceptance(context, { ...parts, judge });
   const migration = new Migration(context, parts);
   const removal = new Removal(context, parts);
+  const recovery = new Recovery(context, parts);
   const restart = new Restart(context, parts);
   const learning = new Learning(context, { ...parts, migration });
   const dhcp = new DhcpCarriage(context);
-  return { ...parts, judge, acceptance, migration, removal, restart, learning, dhcp };
+  return { ...parts, judge, acceptance, migration, removal, recovery, restart, learning, dhcp };
 }

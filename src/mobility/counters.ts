@@ -14,6 +14,7 @@ export const MOBILITY_COUNTERS = {
   queries_suppressed: 'event',
   records_accepted: 'event',
   records_beaten: 'event',
+  records_disowned: 'event',
   records_recovered: 'event',
   records_returned: 'event',
   records_sent: 'event',

@@ -7,7 +7,7 @@ import type { Ip } from '../net/ip.js';
 import { Prefix } from '../net/prefix.js';
 import type { ClaimReason } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
-import { compareRecords, MAX_SEQUENCE } from '../tables/record.js';
+import { compareRecords, isDisowned, MAX_SEQUENCE } from '../tables/record.js';
 import type { Context } from './context.js';
 import type { DuplicateSuppression } from './duplicate-suppression.js';
 
@@ -52,6 +52,8 @@ export function openDoor(
   const shut = mayNotSay(context, from, record);
   if (shut !== undefined) return shut;
   const known = directory.get(vnet, ip);
+  // It ends nothing but what that router has said.
+  if (isDisowned(record)) return OPEN;
   if (known === undefined || known.router === from) return roomFor(context, from, known);
   if (record.state === 'withdrawn') return doorForTombstone(context, record, known);
   if (compareRecords(record, known) <= 0) return OPEN;

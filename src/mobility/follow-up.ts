@@ -67,14 +67,7 @@ export type ProbePurpose =
   /** Does a host of this LAN really use the address that a candidate brings? */
   | { readonly for: 'native'; readonly candidate: Candidate; readonly record: NodeRecord; readonly mac: Mac }
   /** An own record is beaten: is the node here? */
-  | {
-      readonly for: 'beaten';
-      readonly record: NodeRecord;
-      /** So says the router that has it, or its home VR. */
-      readonly isByHolder: boolean;
-      /** By this router's record, if that was said. */
-      readonly against: RouterId | undefined;
-    }
+  | { readonly for: 'beaten'; readonly record: NodeRecord }
   /** An own node whose claim by another router was refused unasked (it is frozen, or the claimer suppressed): is it here? */
   | { readonly for: 'refused'; readonly record: NodeRecord }
   /** A node that could not be claimed when it was seen. */

@@ -138,14 +138,7 @@ export class Mobility {
    * dropped for silence, nor are the machine's own addresses.
    */
   nodeGone(vnet: VnetId, ip: Ip): void {
-    const { hwdt, gndt, ports } = this.#context;
-    if (this.#context.isOwnAddress(vnet, ip) || gndt.clientAt(vnet, ip) !== undefined) return;
-    const isVisiting = this.#context.isHere(vnet, ip) && !gndt.isHome(vnet, ip);
-    if (isVisiting) return;
-    hwdt.forget(vnet, ip);
-    const tombstone = gndt.isHome(vnet, ip) ? this.#parts.updates.withdraw(vnet, ip) : undefined;
-    if (tombstone === undefined) return;
-    ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
+    this.#parts.removal.nodeGone(vnet, ip);
     this.#doWhatFollows();
   }
 
@@ -252,9 +245,10 @@ export class Mobility {
         this.#parts.antiEntropy.recall(from);
         break;
       case 'returned':
-        this.#parts.restart.returned(message);
+        this.#parts.recovery.returned(from, message);
         break;
       case 'whoHas':
+        for (const ip of message.ips) this.#parts.recovery.askedFor(message.vnet, ip);
         this.#parts.queries.whoHas(from, message);
         break;
       case 'has':
@@ -353,7 +347,7 @@ export class Mobility {
         this.#parts.migration.nativeProbed(purpose.candidate, purpose.record, purpose.mac, evidence);
         break;
       case 'beaten':
-        this.#parts.migration.beatenProbed(purpose, evidence);
+        this.#parts.migration.beatenProbed(purpose.record, evidence);
         break;
       case 'refused':
         this.#parts.judge.refusedProbed(purpose.record, evidence);
@@ -365,7 +359,7 @@ export class Mobility {
         this.#parts.doubt.probed(purpose, evidence);
         break;
       case 'returned':
-        this.#parts.restart.returnedProbed(purpose.record, evidence);
+        this.#parts.recovery.probed(purpose.record, evidence);
         break;
       default:
         purpose satisfies never;

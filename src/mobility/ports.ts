@@ -101,6 +101,7 @@ export interface MoveView {
   readonly reason: string;
   /** See MigrationView in src/control/api.ts. */
   readonly blackoutUs: number | undefined;
+  /** Unix time, milliseconds with a fraction. */
   readonly startedWallMs: number;
   readonly steps: readonly MoveStep[];
 }

@@ -8,7 +8,7 @@ export interface Timer {
 export interface Clock {
   /** Monotonic, milliseconds with a fraction; its zero is arbitrary. */
   nowMs(): number;
-  /** Unix time in milliseconds. For stamps and for people, never for durations. */
+  /** Unix time in milliseconds with a fraction. For stamps and for people, never for durations. */
   wallMs(): number;
   /** Calls `action` once, `delayMs` from now (0 = as soon as the current event is done). The name is for diagnosis. */
   after(name: string, delayMs: number, action: () => void): Timer;

@@ -4,7 +4,7 @@ import type { Mac } from '../net/mac.js';
 import { MacRecords } from './mac-records.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
 import { OwnStamps } from './own-stamps.js';
-import { addHash, compareRecords, hashRecord, MAX_SEQUENCE } from './record.js';
+import { addHash, compareRecords, hashRecord, isDisowned, MAX_SEQUENCE } from './record.js';
 import { StampOrder } from './stamp-order.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
@@ -19,7 +19,7 @@ export const TOMBSTONES_PER_ROUTER = 4_096;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
-  /** What `get` gives. Of a record that was dropped (`keepMembers`): that record as withdrawn, and `get` gives nothing. */
+  /** What `get` gives. Of a record that was dropped (disowned, or by `keepMembers`): as withdrawn, and `get` gives nothing. */
   readonly after: NodeRecord;
 }
 
@@ -53,7 +53,8 @@ interface Shelf {
 
 /**
  * The replicated map node address → record. `apply` is idempotent and commutative: any two directories that have seen
- * the same records, in whatever order and however often, hold the same ones. All calls but `all`, `of`, `missing`,
+ * the same records, in whatever order and however often, hold the same ones; but for those that their router disowns
+ * (`isDisowned`), which it says to those only that gave them back to it. All calls but `all`, `of`, `missing`,
  * `load`, `keepMembers` and `expire` take constant time. It refuses nothing for want of room: whoever lets records in asks
  * `size` and `count` first.
  *
@@ -161,6 +162,7 @@ export class Directory {
    * nothing could ever beat, and is no word of its own.
    */
   apply(record: NodeRecord): 'applied' | 'known' | 'stale' {
+    if (isDisowned(record)) return this.#disown(record);
     if (record.router === this.#self) {
       if (record.seq >= MAX_SEQUENCE && !this.#stamps.isCredible(record.stamp)) return 'stale';
       this.#stamps.heard(record.stamp);
@@ -177,6 +179,11 @@ export class Directory {
     this.#subscribers.notify({ before: displaced, after: record });
     this.#trimTombstones(shelf);
     return 'applied';
+  }
+
+  /** An own record has come from outside with this stamp: fresh ones are above it, as far as it is credible. */
+  heardOwn(stamp: number): void {
+    this.#stamps.heard(stamp);
   }
 
   /** Applies records from disk. Own stamps go on above theirs. */
@@ -308,6 +315,16 @@ export class Directory {
       shelf.tombstones.add(record, hash);
       this.#tombstones.set(record, this.#withdrawnMs(record));
     } else this.#byMac.add(record);
+  }
+
+  /** What another router has now is not that router's to end. */
+  #disown(record: NodeRecord): 'applied' | 'known' | 'stale' {
+    const before = this.#records.get(record.vnet, record.ip.key);
+    if (before === undefined) return 'known';
+    if (before.router !== record.router || before.seq > record.seq) return 'stale';
+    this.#forget(before);
+    this.#subscribers.notify({ before, after: record });
+    return 'applied';
   }
 
   #forget(record: NodeRecord): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../net/clock.js';
-import { MAX_STAMP } from './record.js';
+import { DISOWNED_STAMP, MAX_STAMP } from './record.js';
 
 /** How far ahead of the clock a stamp of before a restart may be: a clock that was wrong by hours and is set since. */
 const TRUSTED_AHEAD_US = 24 * 3_600_000_000;
@@ -19,7 +19,7 @@ const HIGHEST_US = MAX_STAMP - RESERVED;
  */
 export class OwnStamps {
   readonly #clock: Pick<Clock, 'wallMs'>;
-  #last = 0;
+  #last = DISOWNED_STAMP;
 
   constructor(clock: Pick<Clock, 'wallMs'>) {
     this.#clock = clock;

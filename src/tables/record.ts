@@ -9,6 +9,17 @@ import type { NodeRecord } from './model.js';
 export const MAX_SEQUENCE = 2 ** 52;
 export const MAX_STAMP = 2 ** 52;
 
+/** No record that its router keeps has this stamp: it is before all that any clock gives. */
+export const DISOWNED_STAMP = 1;
+
+/**
+ * Does its router say by it that it knows nothing of the node? It ends a record of that router's, as a tombstone does, but
+ * nothing is kept of it: a router that is asked for what it never had would have to keep a tombstone of each.
+ */
+export function isDisowned({ state, stamp }: NodeRecord): boolean {
+  return state === 'withdrawn' && stamp === DISOWNED_STAMP;
+}
+
 /**
  * Orders the records of one (vnet, ip): positive when `a` beats `b`, 0 when they say the same. Higher sequence number,
  * then greater router id (by UTF-16 code units, never by locale: all routers must agree), then, from one router, the

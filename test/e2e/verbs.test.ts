@@ -1,6 +1,7 @@
 /** Every verb of vinectl and every call of the control API, asked of a live router: for people and as JSON. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { logFile } from '../lab/configuration.js';
 import type { Lab } from '../lab/lab.js';
@@ -106,6 +107,21 @@ async function refusals(lab: Lab): Promise<void> {
   }
 }
 
+/** What an operator can ask for, and the log, has no private key in it; and nothing but the socket is there to be asked. */
+async function nothingSecret(lab: Lab): Promise<void> {
+  const base64 = readFileSync(join(lab.daemon('a').directory, 'router.key'), 'utf8').trim();
+  const hex = Buffer.from(base64, 'base64').toString('hex');
+  const said = [readFileSync(logFile(lab.directory, 'a'), 'utf8')];
+  for (const line of Object.keys(JSON_CALLS)) {
+    said.push(
+      await lab.vinectl('a', line.split(' ')),
+      await lab.vinectl('a', [...line.split(' '), '--json']),
+    );
+  }
+  for (const text of said) assert.ok(!text.includes(base64) && !text.toLowerCase().includes(hex));
+  assert.equal(await lab.exec('vr-a', ['ss', '-Hltn']), '', 'it listens on no TCP port');
+}
+
 /** What the routers have logged is what docs/logs.md lists, field by field. */
 function logsAsListed(lab: Lab): void {
   const listed = documentedEvents();
@@ -136,6 +152,7 @@ test('every verb and call against a live router', { skip: cannotRun }, (t) =>
     await lab.move('vm', 'b');
     await untilKnownAt(lab, 'a', '10.1.0.9', 'b');
     await humanAndJson(lab);
+    await nothingSecret(lab);
     await refusals(lab);
     // By hand: home again without an announcement; then both forms of what changes something.
     await lab.move('vm', 'a', { announce: 'none' });

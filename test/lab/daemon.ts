@@ -13,22 +13,36 @@ export const projectRoot = new URL('../../../', import.meta.url).pathname;
 
 const startLimitMs = 20_000;
 const askLimitMs = 3_000;
+/** A large directory takes its time. */
+const answerLimitMs = 20_000;
 
-/** GET over a Unix socket; rejects for any status but 200. */
-export function getJson<T>(socketPath: string, path: string): Promise<T> {
+/**
+ * GET over a Unix socket; rejects for any status but 200, when nothing comes for 3 s, and when the answer has not ended
+ * within the limit or ends too early.
+ */
+export function getJson<T>(socketPath: string, path: string, limitMs = answerLimitMs): Promise<T> {
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, path, timeout: askLimitMs }, (response) => {
+    const fail = (why: unknown): void => reject(new Error(`GET ${path}: ${String(why)}`, { cause: why }));
+    const options = { socketPath, path, timeout: Math.min(askLimitMs, limitMs) };
+    const asking = request(options, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
       });
+      response.once('error', fail);
       response.once('end', () => {
         if (response.statusCode === 200) resolve(JSON.parse(text) as T);
-        else reject(new Error(`GET ${path}: ${response.statusCode} ${text}`));
+        else fail(`${response.statusCode} ${text}`);
       });
     });
-    asking.once('timeout', () => asking.destroy(new Error(`GET ${path}: no answer`)));
-    asking.once('error', reject).end();
+    const giveUp = (): void => {
+      fail('no answer');
+      asking.destroy();
+    };
+    const timer = setTimeout(giveUp, limitMs);
+    asking.once('timeout', giveUp);
+    asking.once('close', () => clearTimeout(timer));
+    asking.once('error', fail).end();
   });
 }
 

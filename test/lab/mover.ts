@@ -4,6 +4,10 @@ import { createInterface } from 'node:readline';
 import { namespaceOf } from './build.js';
 import { projectRoot } from './daemon.js';
 import { lanBridge, type MoverPlan, type SiteLetter, switchName } from './plan.js';
+import { within } from './wait.js';
+
+/** The kernel changes one bridge at a time, and fifty may be wanted at once. */
+const PLUG_LIMIT_MS = 60_000;
 
 export const announcements = ['rarp', 'garp', 'both', 'none'] as const;
 /** rarp: QEMU's burst; garp: a virtio guest's gratuitous ARP (and unsolicited NA for IPv6); both; none. */
@@ -60,7 +64,7 @@ export function replug(
   });
   // The caller may wait for it or not.
   announced.catch(() => undefined);
-  return new Promise((resolve, reject) => {
+  const plugged = new Promise<MoveTimes>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', (line) => {
       const [unpluggedUs, pluggedInUs] = line.split(' ').map(Number);
       resolve({
@@ -71,4 +75,6 @@ export function replug(
     });
     announced.then(() => reject(new Error('lab-replug said nothing')), reject);
   });
+  const limitMs = (options.downtimeMs ?? 0) + PLUG_LIMIT_MS;
+  return within(`${mover.name} plugged in at site ${to}`, plugged, limitMs);
 }

@@ -23,11 +23,23 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs to the end, blocking: for set-up and tear-down, where nothing else should happen. Throws `CommandError`. */
-export function runSync(command: readonly string[], input?: string): string {
+/** A program of set-up or tear-down that takes longer stands still. */
+const blockingLimitMs = 120_000;
+
+/**
+ * Runs to the end, blocking: for set-up and tear-down, where nothing else should happen. Throws `CommandError`, and when it
+ * takes longer than the limit.
+ */
+export function runSync(command: readonly string[], input?: string, limitMs = blockingLimitMs): string {
   const [program = '', ...args] = command;
-  const result = spawnSync(program, args, { encoding: 'utf8', ...(input === undefined ? {} : { input }) });
-  if (result.error !== undefined) throw result.error;
+  const result = spawnSync(program, args, {
+    encoding: 'utf8',
+    timeout: limitMs,
+    killSignal: 'SIGKILL',
+    ...(input === undefined ? {} : { input }),
+  });
+  if (result.error !== undefined)
+    throw new Error(`${command.join(' ')}: ${result.error.message}`, { cause: result.error });
   const outcome = { status: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
   if (outcome.status !== 0) throw new CommandError(command, outcome);
   return outcome.stdout;

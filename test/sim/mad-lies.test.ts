@@ -244,6 +244,41 @@ for (const verify of ['optimistic', 'strict', 'off'] as const) {
   });
 }
 
+describe('a tombstone of a node that answers where it is', () => {
+  for (const verify of ['optimistic', 'strict', 'off'] as const) {
+    test(`${verify}: changes nothing`, () => {
+      const all = new MadWorld({ verify });
+      const node = all.world.host('h2-1');
+      const watch = new Watch(all, [node]);
+      for (let n = 0; n < 3; n++) {
+        const records = node.ips.map((ip) => all.lie(ip, { state: 'withdrawn' }));
+        all.mad.tellAll(HONEST, recordsOf(records));
+        all.mad.tellAll(HONEST, claimOf(records));
+        all.world.settle(3_000);
+      }
+      all.world.settle(40_000);
+      watch.check();
+      movesTruly(all, node, 3);
+    });
+  }
+
+  test('optimistic: when it was claimed a moment ago, it is as if there had been no tombstone', () => {
+    const all = new MadWorld();
+    const node = all.world.host('h2-1');
+    all.mad.tellAll(HONEST, claimOf(node.ips.map((ip) => all.lie(ip))));
+    all.world.settle(30);
+    const withdrawn = node.ips.map((ip) => all.lie(ip, { state: 'withdrawn' }));
+    all.mad.tellAll(HONEST, recordsOf(withdrawn));
+    all.mad.tellAll(
+      HONEST,
+      recordsOf(withdrawn.map((record) => ({ ...record, seq: record.seq - 1, stamp: record.stamp + 1 }))),
+    );
+    all.world.settle(410);
+    for (const ip of node.ips) assert.equal(all.places(ip), 'vr-b vr-b vr-b', ip.key);
+    movesTruly(all, node, 3);
+  });
+});
+
 describe('an objection that nobody has caused', () => {
   const objection = (all: MadWorld, node: SimHost): TableMessage => ({
     type: 'claimResult',

@@ -71,9 +71,9 @@ export class PacketWorker {
     this.#tunnel = tunnel;
   }
 
-  /** A frame from the LAN. */
-  frame(from: Mac, packet: Uint8Array, to = this.#mac): void {
-    this.#decide(() => this.engine.putFrame(0, from, packet, to), this.#lan);
+  /** A frame from a LAN. */
+  frame(from: Mac, packet: Uint8Array, to = this.#mac, lan = 0): void {
+    this.#decide(() => this.engine.putFrame(lan, from, packet, to), this.#lan);
   }
 
   /** What the machine itself sends: there are no MACs on a TUN port. */
@@ -122,10 +122,10 @@ export class PacketWorker {
   }
 }
 
-/** A network of vnet 1, as gndt.json's. */
-export function networkOf(prefix: string, router: string, gateway?: string): NetworkConfig {
+/** A network, as gndt.json's. */
+export function networkOf(prefix: string, router: string, gateway?: string, vnet = 1): NetworkConfig {
   return {
-    vnet: 1,
+    vnet,
     prefix: Prefix.of(prefix),
     router,
     gateway: gateway === undefined ? undefined : Ip.of(gateway),

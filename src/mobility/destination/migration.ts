@@ -5,7 +5,7 @@ import type { ClaimResultMessage, StaleMessage } from '../../protocol/table-mess
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { MAX_SEQUENCE } from '../../tables/record.js';
 import { type AddressProbe, PATIENT, QUICK, THOROUGH } from '../address-probe.js';
-import type { Context } from '../context.js';
+import { type Context, nodeKey } from '../context.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
 import type { ProbePurpose } from '../follow-up.js';
@@ -34,11 +34,14 @@ export interface MigrationParts {
   readonly reassertion: Reassertion;
 }
 
+/** What beats an own record at other routers. */
 interface Beaten {
+  readonly record: NodeRecord;
+  readonly seq: number;
+  /** So says the router that has it, or its home VR. */
   readonly isByHolder: boolean;
   /** Whose record beats it, if that is known and says more than that it had the node. */
   readonly against: RouterId | undefined;
-  readonly toldBy: RouterId;
 }
 
 export class Migration {
@@ -46,6 +49,8 @@ export class Migration {
   readonly #parts: MigrationParts;
   /** Proposals that have not been answered. */
   readonly #proposals = new Set<SentClaim>();
+  /** By node that is being asked: all that has been said until it answers, which is one answer to it. */
+  readonly #beatenBy = new Map<string, Beaten>();
 
   constructor(context: Context, parts: MigrationParts) {
     this.#context = context;
@@ -96,7 +101,7 @@ export class Migration {
   ): void {
     const record = this.#context.directory.here(vnet, ip);
     if (record?.router !== this.#context.self || record.seq > seq) return;
-    this.#beaten(record, seq, { isByHolder, against: router, toldBy });
+    this.#beaten({ record, seq, isByHolder, against: router }, toldBy);
   }
 
   /** A host of this LAN was asked whether it has the address that the candidate brings. */
@@ -120,14 +125,20 @@ export class Migration {
   }
 
   /** A node whose record is beaten elsewhere was asked. Silence alone proves nothing: a third router's word is not enough. */
-  beatenProbed(
-    { record, isByHolder, against }: Extract<ProbePurpose, { readonly for: 'beaten' }>,
-    evidence: Evidence | undefined,
-  ): void {
+  beatenProbed(asked: NodeRecord, evidence: Evidence | undefined): void {
+    const key = askedKey(asked);
+    const beaten = this.#beatenBy.get(key);
+    if (beaten === undefined) return;
+    this.#beatenBy.delete(key);
+    const { record, seq, isByHolder, against } = beaten;
     if (evidence === undefined) {
       if (isByHolder) this.#parts.updates.withdrawUnchanged(record);
       return;
     }
+    const { directory, self } = this.#context;
+    const own = directory.here(record.vnet, record.ip);
+    // It has been claimed back meanwhile, above all that was said.
+    if (own?.router === self && own.seq > seq) return;
     const { lan, mac, trigger, source, atMs, isAnswer } = evidence;
     const candidate = { lan, mac, records: [record], trigger, source, detectedMs: atMs };
     const objection = { objection: true, ...(against !== undefined && { against }) } as const;
@@ -285,14 +296,15 @@ export class Migration {
             by === move.start.from || by === this.#context.gndt.homeOf(record.vnet, record.ip);
           // The router that had it may only have raised its number.
           const against = result.router === move.start.from ? undefined : result.router;
-          this.#beaten(record, result.seq, { isByHolder, against, toldBy: by });
+          this.#beaten({ record, seq: result.seq, isByHolder, against }, by);
         } else this.#refused(by, candidate, record, result, move);
       }
     }
     if (move.verdict === 'claiming' && by === move.start.from) move.judge('accepted');
   }
 
-  #beaten(record: NodeRecord, seq: number, { isByHolder, against, toldBy }: Beaten): void {
+  #beaten(beaten: Beaten, toldBy: RouterId): void {
+    const { record, seq, against } = beaten;
     const { vnet, ip, mac } = record;
     this.#parts.taking.heard(vnet, ip, seq);
     if (!this.#context.isHere(vnet, ip)) return;
@@ -308,8 +320,10 @@ export class Migration {
     }
     // Who had it before may only have raised its number.
     const named = against === this.#context.directory.previous(vnet, ip) ? undefined : against;
-    const purpose = { for: 'beaten', record, isByHolder, against: named } as const;
-    this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose, toldBy });
+    const purpose = { for: 'beaten', record } as const;
+    if (!this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose, toldBy })) return;
+    const key = askedKey(record);
+    this.#beatenBy.set(key, together({ ...beaten, against: named }, this.#beatenBy.get(key)));
   }
 
   /** Only the router that had the node, or its home VR, can undo a move; another one's tables may be out of date. */
@@ -340,6 +354,18 @@ export class Migration {
     const purpose = { for: 'contradiction', record, by } as const;
     this.#parts.addressProbe.ask({ vnet, ip, mac: record.mac, probes: THOROUGH, purpose });
   }
+}
+
+/** The claim is against the record with the highest number: it beats the others too. */
+function together(beaten: Beaten, before: Beaten | undefined): Beaten {
+  if (before === undefined) return beaten;
+  const { seq, against } = beaten.seq > before.seq ? beaten : before;
+  return { record: beaten.record, seq, against, isByHolder: beaten.isByHolder || before.isByHolder };
+}
+
+/** As `AddressProbe` tells one question from another. */
+function askedKey({ vnet, ip, mac }: NodeRecord): string {
+  return `${nodeKey(vnet, ip)}|${mac}`;
 }
 
 function isAccepted(result: ClaimResult): boolean {

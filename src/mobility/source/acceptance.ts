@@ -201,7 +201,7 @@ export class Acceptance {
     const left = changes.filter((change) => this.#hasLeft(change));
     // In a burst the neighbours are told of the node when it pauses: by then all the tables are right.
     const waits = left.length > 0 && burst.joined();
-    if (left.length > 0) this.#parts.departure.left(departedOf(left));
+    if (left.length > 0) this.#parts.departure.left(departedOf(left), origin.startedMs);
     if (left.length > 0 && !waits) this.#parts.departure.redirect(departedOf(left));
     return { origin, moved, left, waits, tablesMs, saidMs: clock.nowMs() };
   }

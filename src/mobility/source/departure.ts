@@ -35,9 +35,12 @@ export class Departure {
     this.#pacer = pacer;
   }
 
-  /** What the node has said on this LAN until now says nothing any more. */
-  left({ vnet, mac }: Departed): void {
-    this.#leftMs.set(departureKey(vnet, mac), this.#context.clock.nowMs());
+  /**
+   * What the node said on this LAN until then says nothing any more.
+   * @param atMs when that was heard of, on the monotonic clock: it may have been verified since, and the node have come back
+   */
+  left({ vnet, mac }: Departed, atMs: number): void {
+    this.#leftMs.set(departureKey(vnet, mac), atMs);
   }
 
   /** "It is at my MAC", now and for 3 s, as long as the node is elsewhere. */

@@ -1,5 +1,10 @@
-/** Routers have been taken out of gndt.json: what they had said is forgotten, and what that had led to is put right. */
+/**
+ * Nodes that do not answer any more, and routers that have been taken out of gndt.json: what was known of them is forgotten,
+ * and what that had led to is put right.
+ */
+import type { Ip } from '../../net/ip.js';
 import type { SavedRecord } from '../../tables/directory.js';
+import type { VnetId } from '../../tables/model.js';
 import { type AddressProbe, THOROUGH } from '../address-probe.js';
 import type { Context } from '../context.js';
 import type { DeferredClaims } from '../destination/deferred-claims.js';
@@ -51,6 +56,18 @@ export class Removal {
     // They may have been what kept this router from claiming what it had seen.
     deferred.releaseAll();
     if (dropped.length > 0) for (const peer of ports.messenger.upPeers()) antiEntropy.compareWith(peer);
+  }
+
+  /** A node no longer answers: see `Mobility.nodeGone`. */
+  nodeGone(vnet: VnetId, ip: Ip): void {
+    const { hwdt, gndt, ports } = this.#context;
+    if (this.#context.isOwnAddress(vnet, ip) || gndt.clientAt(vnet, ip) !== undefined) return;
+    const isVisiting = this.#context.isHere(vnet, ip) && !gndt.isHome(vnet, ip);
+    if (isVisiting) return;
+    hwdt.forget(vnet, ip);
+    const tombstone = gndt.isHome(vnet, ip) ? this.#parts.updates.withdraw(vnet, ip) : undefined;
+    if (tombstone === undefined) return;
+    ports.event({ event: 'node_withdrawn', vnet, ip, mac: tombstone.mac });
   }
 
   /**

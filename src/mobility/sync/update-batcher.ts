@@ -2,6 +2,7 @@
 import type { Ip } from '../../net/ip.js';
 import { chunks } from '../../tables/chunks.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import { DISOWNED_STAMP } from '../../tables/record.js';
 import { type Context, nodeKey } from '../context.js';
 
 /** A burst of changes within this time is one message a peer. */
@@ -25,6 +26,8 @@ interface Telling {
 export class UpdateBatcher {
   readonly #context: Context;
   #waiting = new Map<string, NodeRecord>();
+  /** By router: what it has given back that is not known here. */
+  #disowned = new Map<RouterId, NodeRecord[]>();
   /** By router: what it was told lately, oldest first. */
   readonly #tellings = new Map<RouterId, Telling[]>();
 
@@ -48,6 +51,17 @@ export class UpdateBatcher {
   /** The same, unless another record, or one with another number, has taken its place. */
   withdrawUnchanged({ vnet, ip, seq }: NodeRecord): void {
     if (this.#context.directory.here(vnet, ip)?.seq === seq) this.withdraw(vnet, ip);
+  }
+
+  /** Tells a router that an own record which it has kept is of a node of which nothing is known here: it forgets it. */
+  disown(to: RouterId, record: NodeRecord): void {
+    const { frozen: _, ...rest } = record;
+    const disowned: NodeRecord = { ...rest, seq: record.seq + 1, state: 'withdrawn', stamp: DISOWNED_STAMP };
+    if (this.#disowned.size === 0)
+      this.#context.timers.after('disowned', GATHER_MS, () => this.#flushDisowned());
+    const waiting = this.#disowned.get(to);
+    if (waiting === undefined) this.#disowned.set(to, [disowned]);
+    else waiting.push(disowned);
   }
 
   /** Sends records to one router at once, cut into messages. */
@@ -86,6 +100,17 @@ export class UpdateBatcher {
   #recent(to: RouterId): Telling[] {
     const sinceMs = this.#context.clock.nowMs() - ANSWERED_WITHIN_MS;
     return (this.#tellings.get(to) ?? []).filter(({ atMs }) => atMs >= sinceMs);
+  }
+
+  #flushDisowned(): void {
+    const all = this.#disowned;
+    this.#disowned = new Map();
+    for (const [to, records] of all) {
+      this.#context.counters.count('records_disowned', records.length);
+      for (const part of chunks(records, RECORDS_PER_MESSAGE)) {
+        this.#context.ports.messenger.send(to, { type: 'records', records: part });
+      }
+    }
   }
 
   #flush(): void {

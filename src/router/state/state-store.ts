@@ -184,7 +184,7 @@ export class StateStore<Entry> {
 
   /** Keeps the damaged file under a second name and puts what is good of it in its place. Says what it did. */
   #putAside(good: readonly Entry[]): string {
-    const aside = unusedName(`${this.path}.corrupt-${this.#clock.wallMs()}`);
+    const aside = unusedName(`${this.path}.corrupt-${Math.floor(this.#clock.wallMs())}`);
     try {
       if (good.length === 0) renameSync(this.path, aside);
       else linkSync(this.path, aside);

@@ -172,6 +172,7 @@ export function migrationView(gndt: Gndt, move: MoveView): MigrationView {
     reason: move.reason,
     blackoutUs: move.blackoutUs ?? null,
     startedAt: new Date(move.startedWallMs).toISOString(),
+    startedUnixMs: Math.round(move.startedWallMs * 1_000) / 1_000,
     steps: move.steps,
   };
 }

@@ -266,6 +266,8 @@ export class Link {
     else if (body.type === 'pong') this.#answered(body, source);
     else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
     else if (!isLinkMessage(body)) this.#listener.message(body);
+    // These have been dealt with before.
+    else body satisfies HelloMessage | ByeMessage;
     this.#channel.flushAcks();
   }
 

@@ -5,6 +5,9 @@ import { basename, join } from 'node:path';
 import { projectRoot } from '../daemon.js';
 import { runSync } from '../shell.js';
 
+/** It compiles the addon anew. */
+const packageLimitMs = 900_000;
+
 /** Everything that the package is made of. */
 const ingredients = [
   'bin',
@@ -27,7 +30,7 @@ export function buildPackage(): string {
     if (runSync(['find', ...ingredients, '-newer', path, '-print', '-quit']) === '') return path;
   }
   rmSync(made, { recursive: true, force: true });
-  const lines = runSync([`${projectRoot}scripts/package`])
+  const lines = runSync([`${projectRoot}scripts/package`], undefined, packageLimitMs)
     .trim()
     .split('\n');
   const path = lines.at(-1);

@@ -292,6 +292,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     reason: '',
     blackoutUs: 20_800,
     startedAt: '2026-03-01T11:58:30.000Z',
+    startedUnixMs: 1_772_366_310_000.125,
     steps: [
       { step: 'claim received', atUs: 0 },
       { step: 'forwarding', atUs: 412 },
@@ -311,6 +312,7 @@ const MIGRATIONS: readonly MigrationView[] = [
     reason: 'not allowed',
     blackoutUs: null,
     startedAt: '2026-03-01T10:00:00.000Z',
+    startedUnixMs: 1_772_359_200_000.125,
     steps: [],
   },
 ];

@@ -20,11 +20,14 @@ import { type Lan, Lans } from '../../../src/tables/lan.js';
 import { LanGrowth } from '../../../src/tables/lan-growth.js';
 import { LanNodes } from '../../../src/tables/lan-nodes.js';
 import { Lndt } from '../../../src/tables/lndt.js';
-import type { LndtEntry, NetworkConfig, NodeRecord, RouterId } from '../../../src/tables/model.js';
+import type { LndtEntry, NetworkConfig, NodeRecord, RouterId, VnetId } from '../../../src/tables/model.js';
 import { SimClock } from '../../support/sim-clock.js';
 
 export const BLUE = 1;
+/** The other vnet of a router that has two, on a LAN of its own (1). */
+export const RED = 2;
 export const VR_MAC = mac('02:00:00:00:0b:01');
+const RED_VR_MAC = mac('02:00:00:00:0b:02');
 export const NODE_MAC = mac('52:54:00:00:00:09');
 export const OTHER_MAC = mac('52:54:00:00:00:aa');
 export const ip = Ip.of;
@@ -35,6 +38,8 @@ export interface HarnessOptions {
   readonly subnet?: Prefix;
   readonly lndt?: readonly LndtEntry[];
   readonly verify?: 'optimistic' | 'strict' | 'off';
+  /** A second vnet with the same networks. */
+  readonly red?: true;
 }
 
 /** Something that left the router. */
@@ -64,9 +69,15 @@ export class Harness {
     this.directory = new Directory(self, this.clock);
     this.gndt = new Gndt(
       {
-        vnets: [{ name: 'blue', id: BLUE, subnet: options.subnet }],
+        vnets: [
+          { name: 'blue', id: BLUE, subnet: options.subnet },
+          { name: 'red', id: RED, subnet: undefined },
+        ],
         routers: ['vr-a', 'vr-b', 'vr-c'].map(routerEntry),
-        networks: ['vr-a', 'vr-b', 'vr-c'].flatMap((router, i) => networksOf(router, i + 1, options.allow)),
+        networks: ['vr-a', 'vr-b', 'vr-c'].flatMap((router, i) => [
+          ...networksOf(BLUE, router, i + 1, options.allow),
+          ...(options.red === true ? networksOf(RED, router, i + 1, undefined) : []),
+        ]),
         cipher: 'chacha20-poly1305',
         nodes: [],
       },
@@ -80,7 +91,8 @@ export class Harness {
     this.lndt = new Lndt(options.lndt ?? listed, this.gndt, this.directory);
     this.hwdt = new Hwdt(this.clock);
     this.lan = { index: 0, interface: 'lan0', vnet: BLUE, mac: VR_MAC, addresses: [ip('10.2.0.1')] };
-    this.lans = new Lans([this.lan]);
+    const red = { index: 1, interface: 'lan1', vnet: RED, mac: RED_VR_MAC, addresses: [] };
+    this.lans = new Lans(options.red === true ? [this.lan, red] : [this.lan]);
     const { gndt, lndt, hwdt, directory, clock } = this;
     this.dependencies = {
       gndt,
@@ -112,8 +124,8 @@ export class Harness {
     return record;
   }
 
-  see(frame: NeighbourFrame): void {
-    this.mobility.frameSeen(0, frame, this.clock.nowMs());
+  see(frame: NeighbourFrame, lan = 0): void {
+    this.mobility.frameSeen(lan, frame, this.clock.nowMs());
   }
 
   /** What was sent since the last call, times and all. */
@@ -157,7 +169,7 @@ function isOf<T extends TableMessage['type']>(
   return message.type === type;
 }
 
-export function recordOf(address: string, nodeMac: Mac, router: RouterId, seq = 1, stamp = 1): NodeRecord {
+export function recordOf(address: string, nodeMac: Mac, router: RouterId, seq = 1, stamp = 2): NodeRecord {
   return { vnet: BLUE, ip: ip(address), mac: nodeMac, router, seq, state: 'here', stamp };
 }
 
@@ -199,10 +211,15 @@ function routerEntry(id: RouterId) {
   return { id, publicKey: new Uint8Array(32), endpoints: [], relay: false };
 }
 
-function networksOf(router: RouterId, n: number, allow: readonly RouterId[] | undefined): NetworkConfig[] {
+function networksOf(
+  vnet: VnetId,
+  router: RouterId,
+  n: number,
+  allow: readonly RouterId[] | undefined,
+): NetworkConfig[] {
   const allowed = n === 1 ? allow : undefined;
   return [
-    { vnet: BLUE, prefix: Prefix.of(`10.${n}.0.0/24`), router, gateway: ip(`10.${n}.0.254`), allow: allowed },
-    { vnet: BLUE, prefix: Prefix.of(`fd00:${n}::/64`), router, gateway: undefined, allow: allowed },
+    { vnet, prefix: Prefix.of(`10.${n}.0.0/24`), router, gateway: ip(`10.${n}.0.254`), allow: allowed },
+    { vnet, prefix: Prefix.of(`fd00:${n}::/64`), router, gateway: undefined, allow: allowed },
   ];
 }

@@ -11,10 +11,14 @@ import {
   ip,
   NODE_MAC,
   OTHER_MAC,
+  RED,
   rarpOf,
   recordOf,
   VR_MAC,
 } from './harness.js';
+
+/** Of the node that most here is about, to this router. */
+const ANSWER = { ...arpOf('10.2.0.9', NODE_MAC, '0.0.0.0', 2), ethernetDestination: VR_MAC };
 
 describe('what is seen on the LAN', () => {
   test('a listed node gets a record that all peers hear of, once', () => {
@@ -254,6 +258,81 @@ test('an own record beaten elsewhere: the node is asked; above the winner when i
   assert.equal(silent.directory.get(BLUE, ip('10.2.0.9'))?.state, 'withdrawn');
 });
 
+test('an own record beaten elsewhere, by several and more than once: its answer is one claim, above all', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  harness.take();
+  const node = { vnet: BLUE, ip: ip('10.2.0.9') };
+  for (const [from, router, seq] of [
+    ['vr-a', 'vr-c', 6],
+    ['vr-c', 'vr-c', 6],
+    ['vr-c', 'vr-a', 9],
+    ['vr-a', 'vr-c', 7],
+  ] as const) {
+    harness.mobility.message(from, { type: 'stale', records: [{ ...node, seq, router }] });
+  }
+  harness.see(ANSWER);
+  assert.equal(harness.directory.here(BLUE, node.ip)?.seq, 10);
+  harness.clock.advance(5_000);
+  const claims = harness.takeMessages('claim');
+  assert.deepEqual(
+    claims.map(({ to, message }) => [to, message.moves.map(({ against }) => against)]),
+    [
+      ['vr-c', ['vr-a']],
+      ['vr-a', ['vr-a']],
+    ],
+  );
+  const again = { ...node, seq: 12, router: 'vr-c' };
+  harness.mobility.message('vr-a', { type: 'stale', records: [again] });
+  harness.clock.advance(5_000);
+  harness.mobility.message('vr-a', { type: 'stale', records: [again] });
+  harness.see(ANSWER);
+  assert.equal(harness.directory.here(BLUE, node.ip)?.seq, 13, 'what is said later is asked anew');
+});
+
+test('an own record beaten elsewhere, then claimed away, before the node answers: that claim is contradicted, once', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  harness.take();
+  const stale = { vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' };
+  harness.mobility.message('vr-a', { type: 'stale', records: [stale] });
+  const records = [recordOf('10.2.0.9', NODE_MAC, 'vr-c', 6)];
+  const move = { vnet: BLUE, mac: NODE_MAC, records, trigger: 'rarp', sinceDetectionUs: 0 } as const;
+  harness.mobility.message('vr-c', { type: 'claim', claimId: 1, moves: [move] });
+  assert.equal(harness.directory.here(BLUE, ip('10.2.0.9'))?.router, 'vr-c');
+  harness.clock.advance(1);
+  harness.see(ANSWER);
+  harness.clock.advance(100);
+  const own = harness.directory.here(BLUE, ip('10.2.0.9'));
+  assert.deepEqual([own?.router, own?.seq], ['vr-b', 7]);
+  assert.deepEqual(
+    harness.mobility.suppressed().map(({ claimer }) => claimer),
+    ['vr-c'],
+    'its further claims are refused for a while',
+  );
+  assert.deepEqual(
+    harness.takeMessages('claim').map(({ to, message }) => [to, message.moves.map(({ against }) => against)]),
+    [
+      ['vr-c', ['vr-c']],
+      ['vr-a', ['vr-c']],
+    ],
+  );
+});
+
+test('an own record beaten elsewhere and silent: gone if one of those that said so was the winner', () => {
+  const harness = new Harness();
+  harness.see(arpOf('10.2.0.9', NODE_MAC));
+  harness.clock.advance(5);
+  const stale = { vnet: BLUE, ip: ip('10.2.0.9'), seq: 6, router: 'vr-c' };
+  for (const from of ['vr-a', 'vr-c', 'vr-a']) {
+    harness.mobility.message(from, { type: 'stale', records: [stale] });
+  }
+  harness.clock.advance(1_000);
+  assert.equal(harness.directory.get(BLUE, ip('10.2.0.9'))?.state, 'withdrawn');
+});
+
 describe('questions', () => {
   const answerTo = (
     harness: Harness,
@@ -404,6 +483,44 @@ describe('redirects', () => {
   });
 });
 
+describe('two vnets with the same addresses', () => {
+  const away = (): Harness => {
+    const harness = new Harness({ red: true });
+    harness.known('10.1.0.9', NODE_MAC, 'vr-a', 3);
+    harness.take();
+    return harness;
+  };
+
+  for (const [what, frame] of [
+    ['RARP', rarpOf(NODE_MAC)],
+    ['gratuitous ARP', arpOf('10.1.0.9', NODE_MAC)],
+  ] as const) {
+    test(`a node of one is not claimed for ${what} on a LAN of the other`, () => {
+      const harness = away();
+      harness.see(frame, 1);
+      harness.clock.advance(5_000);
+      const said = harness.sent.flatMap((item) => (item.what === 'message' ? [item.message] : []));
+      assert(said.length > 0, 'others are asked');
+      for (const message of said) {
+        assert(message.type === 'whoHas');
+        assert.equal(message.vnet, RED);
+      }
+      assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-a');
+      assert.equal(harness.directory.get(RED, ip('10.1.0.9')), undefined);
+      harness.see(frame);
+      assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-b', 'on its own vnet’s it is');
+    });
+  }
+
+  test('what another router says of one changes nothing in the other', () => {
+    const harness = away();
+    const red = { ...recordOf('10.1.0.9', NODE_MAC, 'vr-c', 9), vnet: RED };
+    harness.mobility.message('vr-c', { type: 'records', records: [red] });
+    assert.equal(harness.directory.here(BLUE, ip('10.1.0.9'))?.router, 'vr-a');
+    assert.equal(harness.directory.here(RED, ip('10.1.0.9'))?.router, 'vr-c');
+  });
+});
+
 test('after stop nothing is sent', () => {
   const harness = new Harness();
   harness.mobility.start();
@@ -417,14 +534,30 @@ test('after stop nothing is sent', () => {
 
 describe('records that another router gives back', () => {
   const HERE = '10.2.0.9';
+  /** Of a node of another site that was visiting. */
+  const VISITOR = '10.1.0.9';
+
+  const giveBack = (harness: Harness, record: NodeRecord, from = 'vr-a'): void => {
+    harness.mobility.message(from, { type: 'digest', highestStamp: 1, count: 1, hash: 1 });
+    harness.mobility.message(from, { type: 'returned', records: [record] });
+  };
+
   const returned = (change: Partial<NodeRecord>): Harness => {
     const harness = new Harness();
     harness.see(arpOf(HERE, NODE_MAC));
-    harness.mobility.message('vr-a', { type: 'digest', highestStamp: 1, count: 1, hash: 1 });
-    const records = [{ ...recordOf(HERE, NODE_MAC, 'vr-b', 7), ...change }];
-    harness.mobility.message('vr-a', { type: 'returned', records });
+    giveBack(harness, { ...recordOf(HERE, NODE_MAC, 'vr-b', 7), ...change });
     return harness;
   };
+
+  /** What each router is told of the address: `here` or `withdrawn`, and the number. */
+  const told = (harness: Harness, address: string): readonly string[] =>
+    harness
+      .takeMessages('records')
+      .flatMap(({ to, message }) =>
+        message.records
+          .filter(({ ip: { key } }) => key === address)
+          .map(({ state, seq }) => `${to} ${state} ${seq}`),
+      );
 
   for (const change of [{ mac: OTHER_MAC }, { state: 'withdrawn' }] as const) {
     test(`say only a number of a node that is here: ${Object.keys(change)[0]}`, () => {
@@ -436,4 +569,137 @@ describe('records that another router gives back', () => {
       assert.equal(harness.directory.here(BLUE, ip(HERE))?.mac, NODE_MAC);
     });
   }
+
+  for (const address of [HERE, VISITOR]) {
+    test(`of a node of which nothing is known (${address}): it is asked, and has its record when it answers`, () => {
+      const harness = new Harness();
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 7));
+      assert.equal(harness.directory.get(BLUE, ip(address)), undefined, 'it has not answered');
+      assert.equal(harness.takeFrames().length, 1);
+      harness.clock.advance(2);
+      harness.take();
+      harness.see(arpOf(address, NODE_MAC, '0.0.0.0', 2));
+      assert.equal(harness.directory.here(BLUE, ip(address))?.seq, 7);
+      harness.clock.advance(2_000);
+      assert.deepEqual(told(harness, address), ['vr-c here 7', 'vr-a here 7']);
+    });
+
+    test(`of a node that does not answer (${address}): nothing is kept, and who gave it back forgets it`, () => {
+      const harness = new Harness();
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 7));
+      giveBack(harness, recordOf(address, NODE_MAC, 'vr-b', 6), 'vr-c');
+      harness.clock.advance(999);
+      assert.deepEqual(told(harness, address), []);
+      harness.clock.advance(10);
+      assert.equal(harness.directory.size, 0);
+      assert.deepEqual(told(harness, address), ['vr-a withdrawn 8', 'vr-c withdrawn 8']);
+    });
+  }
+
+  test('of a visitor that does not answer: when it speaks later, it has its record', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(60_000);
+    harness.see(arpOf(VISITOR, OTHER_MAC));
+    harness.clock.advance(2_000);
+    assert.equal(
+      harness.directory.get(BLUE, ip(VISITOR)),
+      undefined,
+      "not at another's word for the address",
+    );
+    harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.clock.advance(2_000);
+    assert.equal(harness.directory.get(BLUE, ip(VISITOR)), undefined, 'nor at one word that is not repeated');
+    harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.see(arpOf(VISITOR, NODE_MAC, '0.0.0.0', 2));
+    assert.equal(harness.directory.here(BLUE, ip(VISITOR))?.seq, 7);
+  });
+
+  test('of a visitor that does not answer, also by one who has given back too much: remembered by the other’s word', () => {
+    const harness = new Harness();
+    for (let n = 0; n < 600; n++) {
+      const address = `fd00:1::7:${n.toString(16)}`;
+      giveBack(harness, { ...recordOf(address, OTHER_MAC, 'vr-b', 3), state: 'withdrawn' });
+    }
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7));
+    giveBack(harness, recordOf(VISITOR, NODE_MAC, 'vr-b', 7), 'vr-c');
+    harness.clock.advance(2_000);
+    harness.see(arpOf(VISITOR, NODE_MAC));
+    harness.see(arpOf(VISITOR, NODE_MAC, '0.0.0.0', 2));
+    assert.equal(harness.directory.here(BLUE, ip(VISITOR))?.seq, 7);
+  });
+
+  test('of a native node that does not answer: where it is seen it may be claimed', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(2_000);
+    harness.take();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip('10.2.0.10')] });
+    assert.equal(harness.directory.size, 0, 'of another address');
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    harness.clock.advance(2);
+    assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 7', 'vr-a withdrawn 7']);
+    assert.equal(harness.directory.get(BLUE, ip(HERE))?.mac, NODE_MAC);
+  });
+
+  test('and that the router disowns, of a node that is native here: where it is seen it may be claimed', () => {
+    const harness = new Harness();
+    const known = harness.known(HERE, NODE_MAC, 'vr-a', 5);
+    const disowned = { ...known, seq: 6, state: 'withdrawn', stamp: 1 } as const;
+    harness.mobility.message('vr-a', { type: 'records', records: [disowned] });
+    harness.clock.advance(2);
+    assert.equal(harness.directory.size, 0);
+    harness.take();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    harness.clock.advance(2);
+    assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 5', 'vr-a withdrawn 5']);
+  });
+
+  test('of a node that is withdrawn here, at a lower number: the tombstone gets the number', () => {
+    const harness = new Harness();
+    harness.see(arpOf(HERE, NODE_MAC));
+    harness.mobility.nodeGone(BLUE, ip(HERE));
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(2_000);
+    const record = harness.directory.get(BLUE, ip(HERE));
+    assert.deepEqual([record?.state, record?.seq, harness.directory.size], ['withdrawn', 7, 1]);
+  });
+
+  test('of another MAC that does not answer, when a node has taken the address meanwhile: that one gets the number', () => {
+    const harness = new Harness();
+    giveBack(harness, recordOf(HERE, OTHER_MAC, 'vr-b', 7));
+    harness.see(arpOf(HERE, NODE_MAC));
+    harness.clock.advance(1_500);
+    const record = harness.directory.here(BLUE, ip(HERE));
+    assert.deepEqual([record?.mac, record?.seq], [NODE_MAC, 7]);
+  });
+
+  test('by a router whose clock was ahead: what is issued anew is above it', () => {
+    const harness = new Harness();
+    const stamp = (harness.clock.wallMs() + 3_600_000) * 1_000;
+    giveBack(harness, { ...recordOf(HERE, NODE_MAC, 'vr-b', 7), stamp });
+    harness.see(arpOf(HERE, NODE_MAC, '0.0.0.0', 2));
+    assert((harness.directory.here(BLUE, ip(HERE))?.stamp ?? 0) > stamp);
+  });
+
+  test('are forgotten when the router that they name disowns them, and only its own', () => {
+    const harness = new Harness();
+    harness.known('10.1.0.8', NODE_MAC, 'vr-a', 5);
+    harness.known('10.1.0.9', OTHER_MAC, 'vr-c', 5);
+    const before = harness.directory.digest('vr-a');
+    const disowned = (address: string): NodeRecord => {
+      return { ...recordOf(address, NODE_MAC, 'vr-a', 6), state: 'withdrawn', stamp: 1 };
+    };
+    const records = ['10.1.0.8', '10.1.0.9', '10.1.0.10'].map(disowned);
+    harness.mobility.message('vr-a', { type: 'records', records });
+    assert.deepEqual(
+      [...harness.directory.all()].map(({ ip: { key }, router }) => `${key} ${router}`),
+      ['10.1.0.9 vr-c'],
+    );
+    const after = harness.directory.digest('vr-a');
+    assert.deepEqual([before.count, after.count, after.hash], [1, 0, 0]);
+    assert.equal(harness.mobility.counters()['mobility_refused_records_too-many'], undefined);
+  });
 });

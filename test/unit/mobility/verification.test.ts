@@ -273,6 +273,25 @@ describe('strict', () => {
     assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b');
   });
 
+  for (const [when, sinceClaimMs, isClaimed] of [
+    ['while the claim was waiting: it has come back', 30, true],
+    ['before the claim came: it says nothing about now', -1, false],
+  ] as const) {
+    test(`what the node said ${when}, though it is read when the claim has been accepted`, () => {
+      const harness = home(strict);
+      const claimMs = harness.clock.nowMs();
+      claimed(harness, 'vr-a', [recordOf(HOME, NODE_MAC, 'vr-a', 2)]);
+      harness.clock.advance(60);
+      assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-a');
+      harness.take();
+      harness.mobility.frameSeen(0, rarpOf(NODE_MAC), claimMs + sinceClaimMs);
+      assert.deepEqual(
+        harness.takeMessages('claim').map(({ to }) => to),
+        isClaimed ? ['vr-a'] : [],
+      );
+    });
+  }
+
   const proposed = (): Harness => {
     const harness = new Harness(strict);
     harness.known(AWAY, NODE_MAC, 'vr-a');

@@ -5,7 +5,7 @@ import { Ip } from '../../../src/net/ip.js';
 import { type Mac, mac } from '../../../src/net/mac.js';
 import { Directory, type DirectoryChange, TOMBSTONE_MS } from '../../../src/tables/directory.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
-import { addHash, compareRecords, hashRecord } from '../../../src/tables/record.js';
+import { addHash, compareRecords, DISOWNED_STAMP, hashRecord } from '../../../src/tables/record.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { anyRecord, BLUE, RED, record } from './fixtures.js';
 
@@ -237,12 +237,40 @@ test('a tombstone is kept for 24 h of its stamp, then dropped without a word', (
   assert.equal(directory.digest('vr-a').count, 1);
 });
 
+test('a record that its router disowns is forgotten, and nothing is kept; what another router has is not its to end', () => {
+  const directory = new Directory('vr-a', new SimClock());
+  const kept = record('10.1.0.1', 'vr-b', 3, 1_000);
+  const others = record('10.1.0.2', 'vr-c', 3, 1_000);
+  for (const each of [kept, others]) directory.apply(each);
+  const seen: DirectoryChange[] = [];
+  directory.subscribe((change) => {
+    assert.equal(directory.get(change.after.vnet, change.after.ip), undefined);
+    seen.push(change);
+  });
+  const disowned = (ip: string, seq: number): NodeRecord =>
+    record(ip, 'vr-b', seq, DISOWNED_STAMP, { state: 'withdrawn' });
+  assert.equal(directory.apply(disowned('10.1.0.1', 2)), 'stale', 'a newer record has come meanwhile');
+  assert.equal(directory.apply(disowned('10.1.0.2', 4)), 'stale');
+  assert.equal(directory.apply(disowned('10.1.0.3', 4)), 'known');
+  assert.deepEqual(seen, []);
+  const after = disowned('10.1.0.1', 4);
+  assert.equal(directory.apply(after), 'applied');
+  assert.deepEqual(seen, [{ before: kept, after }]);
+  assert.equal(directory.apply(after), 'known');
+  assert.deepEqual([directory.size, directory.count('vr-b'), directory.digest('vr-b').hash], [1, 0, 0]);
+});
+
+test('no own record is taken for a disowned one, whatever the clock says', () => {
+  const directory = new Directory('vr-a', new SimClock(0));
+  assert(directory.originate(BLUE, NODE, mac('52:54:00:00:00:09'), 1).stamp > DISOWNED_STAMP);
+});
+
 test('a tombstone whose stamp is ahead, or past its time on arrival, counts from its arrival', () => {
   const clock = new SimClock();
   const wallUs = clock.wallMs() * 1000;
   const directory = new Directory('vr-a', clock);
   directory.apply(record('10.1.0.1', 'vr-b', 1, wallUs + 1e12, { state: 'withdrawn' }));
-  directory.apply(record('10.1.0.2', 'vr-b', 1, 1, { state: 'withdrawn' }));
+  directory.apply(record('10.1.0.2', 'vr-b', 1, 2, { state: 'withdrawn' }));
   clock.advance(TOMBSTONE_MS - 1);
   directory.expire();
   assert.equal(directory.size, 2);

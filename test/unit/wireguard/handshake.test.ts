@@ -254,6 +254,19 @@ describe('the handshake', () => {
     }
   });
 
+  it('does not show who calls, and shows nobody who is called', () => {
+    const p = pair();
+    const { bytes: first } = initiation(p);
+    const { bytes: second } = response(p, first);
+    for (const { publicKey } of [p.initiator, p.responder]) {
+      for (const wire of [first, second]) assert.equal(Buffer.from(wire).indexOf(publicKey), -1);
+    }
+    assert.equal(
+      openInitiation(pair().initiator, decodedInitiation(first), () => undefined),
+      'not-authentic',
+    );
+  });
+
   it('gives nothing to an unknown key', () => {
     const p = pair();
     const opened = openInitiation(p.responder, decodedInitiation(initiation(p).bytes), () => undefined);

@@ -1,0 +1,31 @@
+/** A long run in which a step takes no end: whoever started it hours ago hears which one, and gets the machine back. */
+export class Standstill {
+  private timer: NodeJS.Timeout | undefined;
+  private step = 'the start';
+
+  /** @param onStandstill told what had been done last; a run that goes on after that is not watched any more */
+  constructor(
+    private readonly limitMs: number,
+    private readonly onStandstill: (message: string) => void,
+  ) {
+    this.begin();
+  }
+
+  /** Something has been done, or is about to be. */
+  reached(step: string): void {
+    this.step = step;
+    this.end();
+    this.begin();
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+
+  private begin(): void {
+    const seconds = Math.round(this.limitMs / 1_000);
+    this.timer = setTimeout(() => {
+      this.onStandstill(`nothing more for ${seconds} s after: ${this.step}`);
+    }, this.limitMs);
+  }
+}
