@@ -21,7 +21,10 @@ const AFTER_BURST_MS = 1_000;
 /** Undisturbed moves are counted while it runs; at most so many times as many are made. */
 const MOST_TIMES = 2;
 
-/** Milliseconds from the first announcement on the destination's wire, unless said otherwise. */
+/**
+ * Milliseconds from the first announcement on the destination's wire, unless said otherwise; 0 for what was done before,
+ * because the node had been heard by a packet of its own.
+ */
 export interface MeasuredMove {
   readonly to: SiteLetter;
   readonly isHome: boolean;
@@ -92,7 +95,8 @@ export class Series {
     const { lab } = this;
     const { ipv4 } = lab.mover('vm');
     for (const { letter } of lab.plan.sites) await lab.daemon(letter).waitKnows(ipv4, routerName('a'));
-    const wires = [await Wire.open(lab, 'a'), await Wire.open(lab, 'b')] as const;
+    const { mac } = lab.mover('vm');
+    const wires = [await Wire.open(lab, 'a', mac), await Wire.open(lab, 'b', mac)] as const;
     const streams = [
       await TcpStream.open(lab, 'a1', 'vm', ipv4, 100_000),
       await TcpStream.open(lab, 'b1', 'vm', ipv4, 100_000),
@@ -149,10 +153,10 @@ export class Series {
     const { to, from, unpluggedAtMs } = move;
     const { mac, ipv4, home } = this.lab.mover('vm');
     const announcedMs = this.frame(to, unpluggedAtMs, `announcement ${n}`, ({ isRarp }) => isRarp).atMs;
-    const since = (atMs: number): number => atMs - announcedMs;
-    const times = new Map(
-      [...views].map(([site, moves]) => [site, timesOf(moveAfter(moves, announcedMs, to))]),
-    );
+    // It may be heard before it announces itself: by a packet of its own that the switch shows the router.
+    const heardMs = this.frame(to, unpluggedAtMs, `move ${n}`, ({ source }) => source === mac).atMs;
+    const since = (atMs: number): number => Math.max(0, atMs - announcedMs);
+    const times = new Map([...views].map(([site, moves]) => [site, timesOf(moveAfter(moves, heardMs, to))]));
     const own = times.get(to) ?? timesOf(undefined);
     const pauseMs = announcedMs - unpluggedAtMs;
     const allowedMs = pauseMs + this.delayMs;
@@ -163,11 +167,12 @@ export class Series {
       const { lost, gapMs } = outage(packets, unpluggedAtMs - earlier, nextMs - earlier);
       return { lost, lostMs: Math.max(0, lost - allowedMs), gapMs: Math.max(0, gapMs - allowedMs) };
     };
-    const firstArp = this.frame(to, announcedMs, `ARP to the node, move ${n}`, (frame) => {
-      return frame.source === routerMac[to] && frame.destination === mac;
+    const firstArp = this.frame(to, heardMs, `ARP to the node, move ${n}`, (frame) => {
+      // What it is told, not what it is asked.
+      return frame.source === routerMac[to] && frame.destination === mac && /\breply\b/i.test(frame.text);
     });
     const about = new RegExp(`\\b${ipv4.replaceAll('.', '\\.')}\\b`);
-    const sourceArp = this.wires.get(from)?.first(announcedMs, ({ source, text, atMs }) => {
+    const sourceArp = this.wires.get(from)?.first(heardMs, ({ source, text, atMs }) => {
       return source === routerMac[from] && about.test(text) && atMs < nextMs;
     });
     return {
@@ -253,6 +258,11 @@ async function spareEachOther(lab: Lab, site: SiteLetter, names: readonly string
   await lab.exec(switchName(site), ['bridge', '-batch', batch]);
 }
 
+/** They are heard when they announce themselves, not before: a kernel greets its routers when an interface has a carrier. */
+async function silence(lab: Lab, names: readonly string[]): Promise<void> {
+  for (const name of names) await lab.exec(name, ['sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=1']);
+}
+
 /** All announce at the same instant. */
 export async function burst(
   lab: Lab,
@@ -263,6 +273,7 @@ export async function burst(
   const addresses = names.map((name) => lab.mover(name).ipv4);
   for (const { letter } of lab.plan.sites)
     for (const ip of addresses) await lab.daemon(letter).waitKnows(ip, routerName('a'));
+  await silence(lab, names);
   const wire = await Wire.open(lab, 'b');
   // Time for all to be plugged in elsewhere: one after the other, since the kernel changes one bridge at a time.
   const announceAtMs = Date.now() + 6_000;

@@ -45,10 +45,15 @@ export class Wire {
     private readonly file: string,
   ) {}
 
-  /** Resolves when it listens. */
-  static open(lab: Lab, site: SiteLetter): Promise<Wire> {
+  /**
+   * Resolves when it listens.
+   * @param node a MAC of which all frames are kept, not ARP and RARP alone
+   */
+  static open(lab: Lab, site: SiteLetter, node?: string): Promise<Wire> {
     const file = join(lab.directory, `wire-${site}.pcap`);
-    const command = ['tcpdump', '-n', '-w', file, '-Z', 'root', '-i', 'br0', 'arp or rarp'];
+    const filter = node === undefined ? 'arp or rarp' : `arp or rarp or ether src ${node}`;
+    // What counts of any other frame is when it was there, and from whom.
+    const command = ['tcpdump', '-n', '-s', '64', '-w', file, '-Z', 'root', '-i', 'br0', filter];
     const child = lab.spawn(switchName(site), command);
     const listening = new Promise<Wire>((resolve, reject) => {
       child.once('error', reject);
