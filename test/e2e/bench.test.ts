@@ -77,7 +77,7 @@ test('moves, and a watch on the processors’ clock', { skip: cannotRun }, async
   assert.ok(report.clock.usualNs.some((ns) => ns > 0));
   const [{ moves, broken } = { moves: [], broken: [] }] = report.moves;
   assert.ok(moves.length >= 2);
-  for (const { allMs, lowClockMs } of moves) assert.ok(allMs > 0 && lowClockMs >= 0);
+  for (const { allMs, lowClockMs } of moves) assert.ok(allMs >= 0 && lowClockMs >= 0);
   assert.deepEqual(broken, []);
   assert.deepEqual(
     report.silent.moves.map(({ trigger }) => trigger),

@@ -127,9 +127,12 @@ test('IPv4: a visitor and two authoritative servers', { skip }, (t) =>
       },
     );
 
-    await t.test('without the list its address is kept when the answer from memory comes first', async (t) => {
-      t.diagnostic(`in ${await kept(client, home, 'first')} of ${TRIES}`);
-    });
+    await t.test(
+      'without the list its address is kept when the answer from memory comes first',
+      async (t) => {
+        t.diagnostic(`in ${await kept(client, home, 'first')} of ${TRIES}`);
+      },
+    );
 
     await t.test('a node of the foreign site is served by that site', () => nativeIsServed(lab, foreign));
 
@@ -210,7 +213,9 @@ for (const kind of IGNORE_FORMATS.filter((format) => format !== 'dnsmasq')) {
       assert.deepEqual(answers.sort(), [`offer from ${home.address}`, `offer from ${open.address}`]);
       // With one acknowledgement seen, as after the first renewal away.
       await client.alone(request({ ciaddr: ADDRESS }), home.address);
-      t.diagnostic(`without the list it keeps its address in ${await kept(client, home, 'first')} of ${TRIES}`);
+      t.diagnostic(
+        `without the list it keeps its address in ${await kept(client, home, 'first')} of ${TRIES}`,
+      );
       await open.stop();
       await untilListed(lab, true);
       const foreign = await DhcpServer.start(lab, siteB, kind, {

@@ -42,7 +42,7 @@ export class LanRescue {
   constructor(options: LanRescueOptions) {
     this.#options = options;
     const { gndt, directory } = options;
-    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet) => this.#changed(vnet));
+    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet, isNeeded) => this.#changed(vnet, isNeeded));
   }
 
   /** GNDT has adopted a new configuration. */
@@ -54,15 +54,15 @@ export class LanRescue {
   overhear(overhears: boolean): void {
     if (this.#overhears === overhears) return;
     this.#overhears = overhears;
-    for (const { vnet } of this.#options.lans.current()) this.#changed(vnet);
+    for (const { vnet } of this.#options.lans.current()) this.#changed(vnet, this.#rescue.isNeeded(vnet));
   }
 
   stop(): void {
     for (const timer of this.#pending.values()) timer.cancel();
   }
 
-  #changed(vnet: VnetId): void {
-    const isNeeded = this.#overhears || this.#rescue.isNeeded(vnet);
+  #changed(vnet: VnetId, isForNodes: boolean): void {
+    const isNeeded = this.#overhears || isForNodes;
     this.#pending.get(vnet)?.cancel();
     this.#pending.delete(vnet);
     if (isNeeded === this.#on.has(vnet)) return;

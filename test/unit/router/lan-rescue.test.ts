@@ -14,9 +14,10 @@ const NODE = mac('52:54:00:00:00:09');
 const OTHER = mac('52:54:00:00:00:0a');
 
 /** vr-b with a LAN of vnet 1 and one of vnet 2. */
-function bench(subnet?: string) {
+function bench(subnet?: string, saved: readonly NodeRecord[] = []) {
   const clock = new SimClock();
   const directory = new Directory('vr-b', clock);
+  directory.load(saved);
   const network = (prefix: string, router: string) =>
     ({ vnet: 1, prefix: Prefix.of(prefix), router, gateway: undefined, allow: undefined }) as const;
   const gndt = new Gndt(
@@ -73,6 +74,28 @@ function bench(subnet?: string) {
 }
 
 describe('LAN rescue', () => {
+  test('a router that starts with a node away has it on', () => {
+    const away = { vnet: 1, ip: Ip.of('10.2.0.9'), mac: NODE, router: 'vr-a', seq: 2, stamp: 2 } as const;
+    const { calls, clock, elsewhere } = bench(undefined, [{ ...away, state: 'here' }]);
+    clock.advance(1);
+    assert.deepEqual(calls, ['10 true']);
+    assert(elsewhere(NODE));
+  });
+
+  test('to overhear what is said between others it is on with no node away, and stays on for those that are', () => {
+    const { at, calls, clock, rescue } = bench();
+    rescue.overhear(true);
+    clock.advance(1);
+    assert.deepEqual(calls, ['10 true', '11 true']);
+    at('10.2.0.9', 'vr-a', 2);
+    rescue.overhear(false);
+    clock.advance(20_000);
+    assert.deepEqual(calls, ['10 true', '11 true', '11 false']);
+    at('10.2.0.9', 'vr-b', 3);
+    clock.advance(20_000);
+    assert.deepEqual(calls, ['10 true', '11 true', '11 false', '10 false']);
+  });
+
   test('on with the first node away from home or visiting, off 10 s after the last', () => {
     const { at, calls, clock } = bench();
     at('10.2.0.9', 'vr-b', 1);
