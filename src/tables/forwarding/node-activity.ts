@@ -5,7 +5,7 @@ import type { RouterId, VnetId } from '../model.js';
 import { VnetMap } from '../vnet-map.js';
 import { MacTable } from './mac-table.js';
 
-/** Machines that can be watched; a node beyond is missed by who asks for it on its LAN only. */
+/** Machines that can be watched, a power of two; a node beyond is missed by who asks for it on its LAN only. */
 const DEFAULT_MACHINES = 16_384;
 /** A machine to which packets go answers sooner than this: TCP acknowledges after 40 to 200 ms (RFC 9293 §3.8.6.3: 500 at most). */
 export const UNANSWERED_MS = 300;
@@ -44,7 +44,7 @@ export class NodeActivity {
   /** Int32Array: packets to each machine by its number, then packets from each. */
   readonly memory: SharedArrayBuffer;
   /** (vnet, MAC) → number + 1. */
-  readonly macs = MacTable.create();
+  readonly macs: MacTable;
   readonly #counts: Int32Array;
   readonly #directory: Pick<Directory, 'byMac'>;
   readonly #self: RouterId;
@@ -62,6 +62,8 @@ export class NodeActivity {
     this.#self = self;
     this.#directory = directory;
     this.#machines = machines;
+    // Two places for each: a table of MACs may be filled to three quarters.
+    this.macs = MacTable.create(2 * machines);
     this.memory = new SharedArrayBuffer(2 * 4 * machines);
     this.#counts = new Int32Array(this.memory);
     for (const { vnet, mac } of directory.of(self)) this.#place(vnet, mac);
