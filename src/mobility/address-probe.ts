@@ -43,6 +43,8 @@ export const DOUBTING: Probes = {
  * about one node at several routers are found out one after the other.
  */
 const SPACED: Rate = { perSecond: 0.2, burst: 3 };
+/** A host answers a question sooner, as a rule. */
+const ANSWERED_WITHIN_MS = 100;
 /** Nodes asked at a time. Only nodes of this router's LANs are; what is beyond is not asked, and counted. */
 const MOST_RUNNING = 8_192;
 /** Of one node. */
@@ -68,6 +70,8 @@ interface Running {
   readonly deadlineMs: number;
   timer: Timer | undefined;
   ended: boolean;
+  /** When it was asked for another reason, past these questions; undefined: it was not. */
+  otherwiseMs: number | undefined;
 }
 
 export class AddressProbe {
@@ -122,7 +126,8 @@ export class AddressProbe {
     const purposes = [...(running?.purposes ?? []), purpose];
     const words = new Set([...(running?.words ?? []), word]);
     const times = { startedMs, deadlineMs };
-    const started: Running = { request, purposes, words, ...times, timer: undefined, ended: false };
+    const rest = { timer: undefined, ended: false, otherwiseMs: undefined };
+    const started: Running = { request, purposes, words, ...times, ...rest };
     this.#running.set(key, started);
     // From when it is really asked: probes that were late would otherwise follow one upon the other.
     const begin = (): void => this.#probe(started, Math.max(startedMs, this.#context.clock.nowMs()), 0);
@@ -140,8 +145,17 @@ export class AddressProbe {
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
     for (const word of running.words) this.#found.allow(word);
-    this.#follow(running, evidence);
+    this.#follow(running, isToOther(running) ? { ...evidence, isAnswer: false } : evidence);
     return true;
+  }
+
+  /**
+   * The node was heard here, and is asked because of that. An answer that comes when these questions are long over is to
+   * that one: the node speaks by itself, and may have come back.
+   */
+  askedOtherwise({ vnet, ip, mac }: Pick<ProbeRequest, 'vnet' | 'ip' | 'mac'>): void {
+    const running = this.#running.get(probeKey({ vnet, ip, mac }));
+    if (running !== undefined) running.otherwiseMs = this.#context.clock.nowMs();
   }
 
   /** The LANs are open. */
@@ -210,4 +224,9 @@ export class AddressProbe {
 
 function probeKey({ vnet, ip, mac }: Pick<ProbeRequest, 'vnet' | 'ip' | 'mac'>): string {
   return `${nodeKey(vnet, ip)}|${mac}`;
+}
+
+function isToOther({ request, startedMs, otherwiseMs }: Running): boolean {
+  const lastMs = startedMs + (request.probes.timesMs.at(-1) ?? 0);
+  return otherwiseMs !== undefined && otherwiseMs > lastMs + ANSWERED_WITHIN_MS;
 }

@@ -77,7 +77,7 @@ export function partsOf(
   const arrival = new Arrival(context, nodes, rounds, pacer, queries);
   const addressProbe = new AddressProbe(context, startsLater);
   const search = new Search(context, nodes);
-  const sought = new SoughtNodes(context);
+  const sought = new SoughtNodes(context, addressProbe);
   const unheard = new Unheard(context);
   const doubt = new Doubt(context, addressProbe, search, activity);
   const suppression = new DuplicateSuppression(context, updates);

@@ -210,6 +210,7 @@ export class Learning {
   #askAddresses(lan: Lan, mac: Mac, records: readonly { readonly ip: Ip }[]): void {
     if (records.length === 0 || !this.#probes.allow(`${lan.index}|${mac}`)) return;
     for (const { ip } of records.slice(0, MOST_PROBES)) {
+      this.#parts.addressProbe.askedOtherwise({ vnet: lan.vnet, ip, mac });
       this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, mac, undefined));
     }
   }

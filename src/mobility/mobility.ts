@@ -154,6 +154,11 @@ export class Mobility {
     if (lan?.vnet === vnet) this.#parts.learning.ask(lan, mac);
   }
 
+  /** The same of a packet whose sender's address is that machine's: it is asked for it now. */
+  askedHere(vnet: VnetId, ip: Ip, mac: Mac): void {
+    this.#parts.addressProbe.askedOtherwise({ vnet, ip, mac });
+  }
+
   /** A packet was for the MAC of a machine that is elsewhere, and for an address of which nobody knows. */
   unheardOf(vnet: VnetId, ip: Ip, mac: Mac): void {
     this.#parts.unheard.packet(vnet, ip, mac);
@@ -177,9 +182,8 @@ export class Mobility {
     if (record.router === self && record.state === 'here') return `${ip.key} is here already`;
     const lan = this.#context.lanOfNode(vnet, ip);
     if (lan === undefined) return 'this router has no LAN of that vnet';
-    const others = directory
-      .byMac(vnet, record.mac)
-      .filter((other) => other.router === record.router && !other.ip.equals(ip));
+    const isOther = (it: NodeRecord): boolean => it.router === record.router && !it.ip.equals(ip);
+    const others = directory.byMac(vnet, record.mac).filter(isOther);
     const claimed = this.#parts.migration.claim({
       lan,
       mac: record.mac,

@@ -58,6 +58,7 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
       break;
     }
     case 'sourceElsewhere':
+      mobility.askedHere(punt.vnet, toIp(punt.address), punt.mac as Mac);
       lanSide.probe(punt.lan, toIp(punt.address), punt.mac as Mac);
       break;
     case 'macElsewhere':

@@ -8,6 +8,7 @@ import { BROADCAST_MAC, type Mac } from '../../net/mac.js';
 import { RateLimit } from '../../net/rate-limit.js';
 import type { SearchMessage } from '../../protocol/table-message.js';
 import type { RouterId, VnetId } from '../../tables/model.js';
+import type { AddressProbe } from '../address-probe.js';
 import type { Context } from '../context.js';
 import { macKey } from './missing.js';
 
@@ -35,12 +36,14 @@ interface Sought {
 
 export class SoughtNodes {
   readonly #context: Context;
+  readonly #addressProbe: AddressProbe;
   readonly #sought = new Map<string, Sought>();
   readonly #frames: RateLimit;
   #listening = false;
 
-  constructor(context: Context) {
+  constructor(context: Context, addressProbe: AddressProbe) {
     this.#context = context;
+    this.#addressProbe = addressProbe;
     this.#frames = new RateLimit(context.clock, FRAMES);
   }
 
@@ -114,6 +117,7 @@ export class SoughtNodes {
     for (const lan of this.#context.lansOf(vnet)) {
       for (const ip of ips) {
         if (!this.#frames.allow()) return;
+        this.#addressProbe.askedOtherwise({ vnet, ip, mac: sought.mac });
         this.#context.ports.sendFrame(lan.index, probe(ip, lan.mac, to, undefined));
       }
     }

@@ -6,7 +6,18 @@ import { Mobility } from '../../../src/mobility/mobility.js';
 import { BROADCAST_MAC, type Mac, mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import type { SearchMessage } from '../../../src/protocol/table-message.js';
-import { advertisementOf, arpOf, BLUE, Harness, ip, NODE_MAC, OTHER_MAC, rarpOf, VR_MAC } from './harness.js';
+import {
+  advertisementOf,
+  arpOf,
+  BLUE,
+  Harness,
+  ip,
+  NODE_MAC,
+  OTHER_MAC,
+  rarpOf,
+  recordOf,
+  VR_MAC,
+} from './harness.js';
 
 const NODE = '10.2.0.9';
 const ASKER = '10.2.0.7';
@@ -539,4 +550,37 @@ describe('addresses that nobody has heard of', () => {
       sourceMac: OTHER_MAC,
     } as const;
   }
+});
+
+describe('a node that has left, and is back before its departure is verified', () => {
+  const left = (h: Harness): void => {
+    const records = [{ ...recordOf(NODE, NODE_MAC, 'vr-c', 2) }];
+    const claim = { vnet: BLUE, mac: NODE_MAC, records, trigger: 'rarp', sinceDetectionUs: 0 } as const;
+    h.mobility.message('vr-c', { type: 'claim', claimId: 7, moves: [claim] });
+  };
+
+  test('is heard by a packet, asked and claimed: nobody is contradicted', () => {
+    const h = withNode();
+    left(h);
+    h.clock.advance(500);
+    h.mobility.heardHere(0, BLUE, NODE_MAC);
+    h.take();
+    h.see(reply(NODE, NODE_MAC));
+    const [claim] = h.takeMessages('claim');
+    assert.equal(claim?.message.moves[0]?.objection, undefined);
+    assert.equal(h.directory.here(BLUE, ip(NODE))?.router, 'vr-b');
+    assert.equal(h.mobility.counters().mobility_claims_contradicted ?? 0, 0);
+    assert.deepEqual(h.mobility.suppressed(), []);
+  });
+
+  test('that has never left answers at once, whatever else it is asked: the claim was false', () => {
+    const h = withNode();
+    left(h);
+    h.mobility.heardHere(0, BLUE, NODE_MAC);
+    h.take();
+    h.clock.advance(2);
+    h.see(reply(NODE, NODE_MAC));
+    assert.equal(h.takeMessages('claim')[0]?.message.moves[0]?.objection, true);
+    assert.equal(h.mobility.counters().mobility_claims_contradicted, 1);
+  });
 });
