@@ -1,14 +1,14 @@
 /*
  * Announces a "virtual machine" the way hypervisors and guests do after a migration, from inside its namespace.
  *
- *   lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [IPV4|IPV6]...
+ *   lab-announce INTERFACE rarp|garp|both [@TIME|@-] [MAC] [IPV4|IPV6]...
  *
  * rarp: what QEMU sends (its defaults: initial 50 ms, max 550 ms, 5 rounds, step 100 ms, which puts the rounds at
  *       0, 50, 200, 450 and 800 ms): a broadcast RARP request, operation 3, padded to 60 bytes, addresses 0.0.0.0.
  * garp: what a Linux guest with virtio-net sends: a gratuitous ARP request per IPv4 address and an unsolicited
  *       neighbour advertisement per IPv6 address, once, repeated after 50 ms.
  * both: both, the guest's frames 19 ms after QEMU's first (announcements.md has the capture).
- * With a time (Unix microseconds) it waits until then. With a MAC the frames are that machine's: a lie, unless it is here.
+ * With a time (Unix microseconds) it waits until then, with @- for a byte on its standard input. With a MAC the frames are that machine's: a lie, unless it is here.
  *
  * A program of its own because timing matters here and the start of a language runtime in a namespace takes 50 ms.
  */
@@ -153,6 +153,11 @@ static void wait_for_time(long long unix_us) {
   clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &due, NULL);
 }
 
+static void wait_for_byte(void) {
+  char byte;
+  if (read(0, &byte, 1) != 1) fail("standard input");
+}
+
 struct step {
   long ms;
   int rarp;
@@ -161,7 +166,7 @@ struct step {
 int main(int argc, char **argv) {
   static const struct step steps[] = {{0, 1}, {19, 0}, {50, 1}, {83, 0}, {200, 1}, {450, 1}, {800, 1}};
   if (argc < 3) {
-    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [@TIME] [MAC] [ADDRESS]...\n");
+    fprintf(stderr, "usage: lab-announce INTERFACE rarp|garp|both [@TIME|@-] [MAC] [ADDRESS]...\n");
     return 2;
   }
   int both = strcmp(argv[2], "both") == 0;
@@ -175,7 +180,9 @@ int main(int argc, char **argv) {
   if (argc > 3 && addresses[0][0] == '@') {
     /* Many machines announce themselves at one instant with a processor each: none waits for what another has caused. */
     sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 2});
-    wait_for_time(atoll(*addresses++ + 1));
+    if (addresses[0][1] == '-') wait_for_byte();
+    else wait_for_time(atoll(addresses[0] + 1));
+    addresses++;
   }
   if (addresses < argv + argc && parse_mac(*addresses, mac)) addresses++;
   clock_gettime(CLOCK_MONOTONIC, &start);

@@ -33,7 +33,8 @@ export const epochMs = (): number => performance.timeOrigin + performance.now();
 
 function announcer(mover: MoverPlan, kind: Announcement, atMs: number | undefined): string[] {
   if (kind === 'none') return [];
-  const when = atMs === undefined ? [] : [`@${Math.round(atMs * 1000)}`];
+  // At once is when the cable is in, of which lab-replug tells it.
+  const when = atMs === undefined ? ['@-'] : [`@${Math.round(atMs * 1000)}`];
   return [`${projectRoot}build/lab-announce`, 'eth0', kind, ...when, mover.ipv4, mover.ipv6];
 }
 

@@ -1,6 +1,7 @@
 /*
  * Moves a "virtual machine": unplugs its cable from one site's switch, waits as long as its hypervisor holds it still,
- * plugs it in at another site's, and becomes its announcer.
+ * plugs it in at another site's, and has it announced at that moment: a hypervisor does so before the machine says
+ * anything. The program that announces has been started before, and goes when its standard input brings a byte.
  *
  *   lab-replug FROM-NAMESPACE TO-NAMESPACE BRIDGE PORT PAUSE-MICROSECONDS NODE-NAMESPACE [PROGRAM ARGUMENT...]
  *
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +66,23 @@ static void pause_us(long us) {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
+/* Answers where to write the byte. */
+static int start(char **command, pid_t *child) {
+  int ends[2];
+  if (pipe(ends) < 0) fail("pipe");
+  *child = fork();
+  if (*child < 0) fail("fork");
+  if (*child == 0) {
+    if (dup2(ends[0], 0) < 0) fail("dup2");
+    close(ends[0]);
+    close(ends[1]);
+    execv(command[0], command);
+    fail(command[0]);
+  }
+  close(ends[0]);
+  return ends[1];
+}
+
 int main(int argc, char **argv) {
   if (argc < 7) {
     fprintf(stderr, "usage: lab-replug FROM TO BRIDGE PORT PAUSE-US NODE [PROGRAM ARGUMENT...]\n");
@@ -73,13 +92,18 @@ int main(int argc, char **argv) {
   struct change out = prepare(argv[1], bridge, port);
   struct change in = prepare(argv[2], bridge, port);
   enter(argv[6]);
+  pid_t announcer = 0;
+  int go = argc > 7 ? start(argv + 7, &announcer) : -1;
   int64_t unplugged = unix_us();
   if (ioctl(out.sock, SIOCBRDELIF, &out.request) < 0) fail("unplugging");
   pause_us(atol(argv[5]));
   if (ioctl(in.sock, SIOCBRADDIF, &in.request) < 0) fail("plugging in");
-  printf("%lld %lld\n", (long long)unplugged, (long long)unix_us());
+  int64_t plugged_in = unix_us();
+  if (go >= 0 && write(go, "", 1) < 0) fail("announcing");
+  printf("%lld %lld\n", (long long)unplugged, (long long)plugged_in);
   fflush(stdout);
-  if (argc == 7) return 0;
-  execv(argv[7], argv + 7);
-  fail(argv[7]);
+  if (go < 0) return 0;
+  int status = 0;
+  if (waitpid(announcer, &status, 0) < 0) fail("waiting");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
