@@ -9,6 +9,7 @@
  */
 import { Ip } from '../net/ip.js';
 import { type Mac, macFromHalves, macHigh, macLow } from '../net/mac.js';
+import { checksumOf, sumOfWords } from './checksum.js';
 import type { NeighbourDropReason } from './drop-reason.js';
 import { ETHERNET_HEADER_BYTES, readU16, writeU16 } from './ethernet.js';
 
@@ -43,11 +44,12 @@ export function locateIcmpv6(bytes: Uint8Array): Icmpv6Location | NeighbourDropR
   return { source, destination: Ip.read(6, bytes, at + 24), hopLimit: bytes[at + 7] ?? 0, start, length };
 }
 
-export function writeIpv6Header(bytes: Uint8Array, location: Icmpv6Location): void {
+/** @param next what follows; ICMPv6 as a rule */
+export function writeIpv6Header(bytes: Uint8Array, location: Icmpv6Location, next = ICMPV6): void {
   const at = location.start - IPV6_HEADER_BYTES;
   bytes[at] = 0x60;
   writeU16(bytes, at + 4, location.length);
-  bytes[at + 6] = ICMPV6;
+  bytes[at + 6] = next;
   bytes[at + 7] = location.hopLimit;
   location.source.write(bytes, at + 8);
   location.destination.write(bytes, at + 24);
@@ -58,14 +60,9 @@ export function writeIpv6Header(bytes: Uint8Array, location: Icmpv6Location): vo
  * field. To verify: over the whole; the result is then 0.
  */
 export function icmpv6Checksum(bytes: Uint8Array, location: Icmpv6Location): number {
-  let sum = location.length + ICMPV6;
-  const end = location.start + location.length;
+  const { start, length } = location;
   // The two addresses of the pseudo-header are the 32 bytes before the message.
-  for (let i = location.start - 32; i < end; i += 2) {
-    sum += ((bytes[i] ?? 0) << 8) | (i + 1 < end ? (bytes[i + 1] ?? 0) : 0);
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return sum ^ 0xffff;
+  return checksumOf(length + ICMPV6 + sumOfWords(bytes, start - 32, start + length));
 }
 
 export const UNSPECIFIED_V6 = Ip.v6(0, 0, 0, 0);

@@ -75,9 +75,11 @@ export class Learning {
     else this.#ofBinding(evidence, evidence.ip, verdict);
   }
 
-  /** Asks a machine that is said to be elsewhere for its addresses: its answers are evidence. */
-  ask(lan: Lan, mac: Mac): void {
-    this.#askAddresses(lan, mac, this.#elsewhere(lan, mac));
+  /** Asks a machine that is said to be elsewhere for its addresses, that one first: its answers are evidence. */
+  ask(lan: Lan, mac: Mac, ip?: Ip): void {
+    const its = this.#elsewhere(lan, mac);
+    const others = its.filter((record) => ip?.equals(record.ip) !== true);
+    this.#askAddresses(lan, mac, ip === undefined ? its : [{ ip }, ...others]);
   }
 
   /** The node has answered here after router `against` had claimed it: that claim is undone. False: it cannot be. */

@@ -23,6 +23,7 @@ import type { FollowUp, ProbePurpose } from './follow-up.js';
 import { isGateway } from './neighbours.js';
 import type { MoveView } from './ports.js';
 import type { MissingNode } from './search/missing.js';
+import { questionOf } from './search/question.js';
 import type { Verified } from './source/verification.js';
 import { ClientAddresses } from './sync/client-addresses.js';
 import { OwnAddresses } from './sync/own-addresses.js';
@@ -90,8 +91,11 @@ export class Mobility {
     if (lan === undefined) return;
     // First: a node that says nothing until its first question is claimed by that question, then answered.
     this.#parts.learning.frame(lan, frame, capturedAtMs);
-    this.#parts.doubt.frame(lan, frame);
-    this.#parts.unheard.frame(lan, frame);
+    const wanted = questionOf(frame);
+    if (wanted !== undefined && !this.#context.isOwnMac(frame.ethernetSource)) {
+      this.#parts.doubt.asked(lan, frame.ethernetSource, wanted);
+      this.#parts.unheard.asked(lan, wanted);
+    }
     this.#doWhatFollows();
     this.#answer(lan, frame);
   }
@@ -148,15 +152,10 @@ export class Mobility {
     this.#doWhatFollows();
   }
 
-  /** A machine that is said to be elsewhere sends packets on this LAN: no evidence, but a reason to ask it. */
-  heardHere(lanIndex: LanIndex, vnet: VnetId, mac: Mac): void {
+  /** A machine sends packets on this LAN that is said to be elsewhere, or whose sender `ip` is: a reason to ask it. */
+  heardHere(lanIndex: LanIndex, vnet: VnetId, mac: Mac, ip?: Ip): void {
     const lan = this.#context.lan(lanIndex);
-    if (lan?.vnet === vnet) this.#parts.learning.ask(lan, mac);
-  }
-
-  /** The same of a packet whose sender's address is that machine's: it is asked for it now. */
-  askedHere(vnet: VnetId, ip: Ip, mac: Mac): void {
-    this.#parts.addressProbe.askedOtherwise({ vnet, ip, mac });
+    if (lan?.vnet === vnet) this.#parts.learning.ask(lan, mac, ip);
   }
 
   /** A packet was for the MAC of a machine that is elsewhere, and for an address of which nobody knows. */

@@ -58,8 +58,7 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
       break;
     }
     case 'sourceElsewhere':
-      mobility.askedHere(punt.vnet, toIp(punt.address), punt.mac as Mac);
-      lanSide.probe(punt.lan, toIp(punt.address), punt.mac as Mac);
+      mobility.heardHere(punt.lan, punt.vnet, punt.mac as Mac, toIp(punt.address));
       break;
     case 'macElsewhere':
       mobility.heardHere(punt.lan, punt.vnet, punt.mac as Mac);

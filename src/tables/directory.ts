@@ -54,7 +54,7 @@ interface Shelf {
 /**
  * The replicated map node address → record. `apply` is idempotent and commutative: any two directories that have seen
  * the same records, in whatever order and however often, hold the same ones; but for those that their router disowns
- * (`isDisowned`), which it says to those only that gave them back to it. All calls but `all`, `of`, `missing`,
+ * (`isDisowned`), which it says to those only that gave them back to it. All calls but `all`, `of`, `lackedBy`,
  * `load`, `keepMembers` and `expire` take constant time. It refuses nothing for want of room: whoever lets records in asks
  * `size` and `count` first.
  *
@@ -216,7 +216,7 @@ export class Directory {
    * Own records that a peer with that digest of this router's lacks, oldest first: none if the digests agree; the
    * newer ones if the peer holds exactly what is not newer than its highest stamp; else all of them.
    */
-  missing(peer: RecordDigest): readonly NodeRecord[] {
+  lackedBy(peer: RecordDigest): readonly NodeRecord[] {
     const own = this.digest(this.#self);
     if (own.hash === peer.hash && own.count === peer.count) return [];
     return this.#own.after(this.explains(peer) ? peer.highestStamp : -1);

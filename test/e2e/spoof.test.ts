@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { MigrationView } from '../../src/control/api.js';
+import type { CountersView, MigrationView } from '../../src/control/api.js';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import { TcpStream, UdpProbe } from '../lab/traffic/traffic.js';
@@ -110,5 +110,33 @@ test('strict: not one packet is diverted by any lie', { skip: cannotRun }, (t) =
       for (const [family, what] of watched)
         assert.equal(await endsWell(t, lab, `strict, ${one[0]}, IPv${family}`, what, family), 0);
     }
+  }),
+);
+
+test('strict: a machine elsewhere that answers every question in the node’s name', { skip: cannotRun }, (t) =>
+  withLab(t, { topology: 'three-site', wanDelayMs, verify: 'strict' }, async (lab) => {
+    const { mac, ipv4, ipv6 } = lab.mover('vm');
+    for (const family of families)
+      for (const { letter } of lab.plan.sites)
+        await untilKnownAt(lab, letter, moverAddress(lab, 'vm', family), 'a');
+    const watched = new Map<Family, Watch>();
+    for (const family of families) watched.set(family, await watch(lab, family));
+    lab.addToLan('b', 'twin', mac, [`${ipv4}/24`, `${ipv6}/64`]);
+    // It says something to a MAC that nobody has, so that it is heard and asked, time and again, and it answers.
+    const nobody = ['10.1.0.77', 'lladdr', '02:00:00:00:99:99', 'dev', 'eth0', 'nud', 'permanent'];
+    await lab.exec('twin', ['ip', 'neigh', 'add', ...nobody]);
+    const pings = lab.attempt('twin', ['ping', '-n', '-i', '0.5', '-c', '20', '-W', '1', '10.1.0.77']);
+    await waitFor('the twin to be asked and to answer', async () => {
+      const counters = await lab.daemon('b').get<CountersView>('/v1/counters');
+      return (counters.mobility_moves_proposed ?? 0) > 0;
+    });
+    await pings;
+    for (const [family, what] of watched)
+      assert.equal(await endsWell(t, lab, `a twin, IPv${family}`, what, family), 0);
+    const moves = await lab.daemon('b').get<readonly MigrationView[]>('/v1/migrations');
+    assert.deepEqual(
+      moves.filter(({ verdict }) => verdict === 'accepted'),
+      [],
+    );
   }),
 );

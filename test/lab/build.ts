@@ -42,16 +42,16 @@ function addNamespace(name: string, node: NodePlan): void {
   if (node.layer === 'switch') runSync(inNamespace(name, ['sysctl', '-q', '-e', '-w', ...optionalSysctls]));
 }
 
-/** One more host on the WAN's bridge. It goes with the lab. */
-export function addHost(lab: string, end: LinkEnd): void {
+/** One more host, on the bridge of a switch or of the WAN. It goes with the lab. */
+export function addHost(lab: string, end: LinkEnd, at: string): void {
   const namespace = namespaceOf(lab, end.node);
   addNamespace(namespace, { name: end.node, layer: 'host', forwards: false, routes: [] });
-  const port = { node: 'wan', interface: `w-${end.node}`, bridge: lanBridge };
+  const port = { node: at, interface: `w-${end.node}`, bridge: lanBridge };
   ipBatch(undefined, [
-    `link add ${end.interface} netns ${namespace} type veth peer name ${port.interface} netns ${namespaceOf(lab, 'wan')}`,
+    `link add ${end.interface} netns ${namespace} type veth peer name ${port.interface} netns ${namespaceOf(lab, at)}`,
   ]);
   ipBatch(namespace, ['link set lo up', ...endCommands(end)]);
-  ipBatch(namespaceOf(lab, 'wan'), endCommands(port));
+  ipBatch(namespaceOf(lab, at), endCommands(port));
 }
 
 function endCommands(end: LinkEnd): string[] {

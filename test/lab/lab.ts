@@ -24,7 +24,15 @@ import {
   writeState,
 } from './ledger.js';
 import { type MoveOptions, type MoveTimes, replug } from './mover.js';
-import { type MoverPlan, type Plan, planOf, routerName, type SiteLetter, type Topology } from './plan.js';
+import {
+  type MoverPlan,
+  type Plan,
+  planOf,
+  routerName,
+  type SiteLetter,
+  switchName,
+  type Topology,
+} from './plan.js';
 import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
 import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
 
@@ -163,7 +171,13 @@ export class Lab {
 
   /** Plugs another machine into the WAN, as long as that is a bridge (unshaped). `addresses` with mask. */
   addToWan(node: string, addresses: readonly string[]): void {
-    addHost(this.name, { node, interface: 'eth0', addresses });
+    addHost(this.name, { node, interface: 'eth0', addresses }, 'wan');
+    this.added.add(node);
+  }
+
+  /** Plugs another machine into a site's switch. */
+  addToLan(site: SiteLetter, node: string, mac: string, addresses: readonly string[]): void {
+    addHost(this.name, { node, interface: 'eth0', mac, addresses }, switchName(site));
     this.added.add(node);
   }
 

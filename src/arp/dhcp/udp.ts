@@ -10,6 +10,7 @@
  */
 import { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import { checksumOf, foldSum, sumOfWords } from '../checksum.js';
 import {
   createFrame,
   decodeEthernet,
@@ -18,7 +19,7 @@ import {
   readU16,
   writeU16,
 } from '../ethernet.js';
-import { IPV6_HEADER_BYTES } from '../ipv6.js';
+import { IPV6_HEADER_BYTES, writeIpv6Header } from '../ipv6.js';
 import type { DhcpDropReason } from './drop-reason.js';
 
 const IPV4_HEADER_BYTES = 20;
@@ -76,7 +77,7 @@ function locateInIpv4(frame: Uint8Array): Located | DhcpDropReason {
   if ((frame[at] ?? 0) >>> 4 !== 4 || headerBytes < IPV4_HEADER_BYTES) return 'udp-ip-version';
   const totalBytes = readU16(frame, at + 2);
   if (totalBytes < headerBytes || at + totalBytes > frame.length) return 'udp-ip-length';
-  if (complement(sumOf(frame, at, at + headerBytes)) !== 0) return 'udp-ip-checksum';
+  if (checksumOf(sumOfWords(frame, at, at + headerBytes)) !== 0) return 'udp-ip-checksum';
   if ((readU16(frame, at + 6) & FRAGMENT) !== 0) return 'udp-fragment';
   if (frame[at + 9] !== UDP) return 'udp-other-protocol';
   const source = Ip.read(4, frame, at + 12);
@@ -106,7 +107,7 @@ function hasGoodChecksum(frame: Uint8Array, { source, start }: Located, length: 
   const field = readU16(frame, start + 6);
   if (field === 0) return source.family === 4;
   const pseudo = pseudoSum(frame, source, length);
-  return field === fold(pseudo) || complement(pseudo + sumOf(frame, start, start + length)) === 0;
+  return field === foldSum(pseudo) || checksumOf(pseudo + sumOfWords(frame, start, start + length)) === 0;
 }
 
 /** A complete frame. `source` and `destination` are of one family. */
@@ -121,14 +122,14 @@ export function encodeUdp(datagram: UdpFrame): Uint8Array {
     etherType: isV4 ? EtherType.ipv4 : EtherType.ipv6,
   };
   const frame = createFrame(ethernet, headerBytes + length);
-  if (isV4) writeIpv4Header(frame, source, destination, length);
-  else writeIpv6Header(frame, source, destination, length);
   const start = ETHERNET_HEADER_BYTES + headerBytes;
+  if (isV4) writeIpv4Header(frame, source, destination, length);
+  else writeIpv6Header(frame, { source, destination, hopLimit: HOP_LIMIT, start, length }, UDP);
   writeU16(frame, start, datagram.sourcePort);
   writeU16(frame, start + 2, datagram.destinationPort);
   writeU16(frame, start + 4, length);
   frame.set(payload, start + UDP_HEADER_BYTES);
-  const sum = complement(pseudoSum(frame, source, length) + sumOf(frame, start, start + length));
+  const sum = checksumOf(pseudoSum(frame, source, length) + sumOfWords(frame, start, start + length));
   // Zero would mean that there is none (RFC 768).
   writeU16(frame, start + 6, sum === 0 ? 0xffff : sum);
   return frame;
@@ -142,39 +143,11 @@ function writeIpv4Header(frame: Uint8Array, source: Ip, destination: Ip, payload
   frame[at + 9] = UDP;
   source.write(frame, at + 12);
   destination.write(frame, at + 16);
-  writeU16(frame, at + 10, complement(sumOf(frame, at, at + IPV4_HEADER_BYTES)));
-}
-
-function writeIpv6Header(frame: Uint8Array, source: Ip, destination: Ip, payloadBytes: number): void {
-  const at = ETHERNET_HEADER_BYTES;
-  frame[at] = 0x60;
-  writeU16(frame, at + 4, payloadBytes);
-  frame[at + 6] = UDP;
-  frame[at + 7] = HOP_LIMIT;
-  source.write(frame, at + 8);
-  destination.write(frame, at + 24);
+  writeU16(frame, at + 10, checksumOf(sumOfWords(frame, at, at + IPV4_HEADER_BYTES)));
 }
 
 /** Of the pseudo-header (RFC 768; RFC 8200 §8.1): both addresses as the IP header has them, protocol and length. */
 function pseudoSum(frame: Uint8Array, source: Ip, length: number): number {
   const at = ETHERNET_HEADER_BYTES + (source.family === 4 ? 12 : 8);
-  return sumOf(frame, at, at + (2 * source.bits) / 8) + UDP + length;
-}
-
-/** Sum of 16-bit words; an odd last byte is the high half of one. Far below 2^53 for a frame. */
-function sumOf(bytes: Uint8Array, start: number, end: number): number {
-  let sum = 0;
-  for (let i = start; i < end; i += 2)
-    sum += ((bytes[i] ?? 0) << 8) | (i + 1 < end ? (bytes[i + 1] ?? 0) : 0);
-  return sum;
-}
-
-function fold(sum: number): number {
-  let folded = sum;
-  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
-  return folded;
-}
-
-function complement(sum: number): number {
-  return fold(sum) ^ 0xffff;
+  return sumOfWords(frame, at, at + (2 * source.bits) / 8) + UDP + length;
 }

@@ -4,7 +4,6 @@
  * to it and none comes, or when a host asks for it twice; then it is asked, and one that answers is left in peace for a
  * while: a one-way stream to a healthy node costs a question in five seconds.
  */
-import type { NeighbourFrame } from '../../arp/frame.js';
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
@@ -17,7 +16,6 @@ import type { Evidence } from '../evidence.js';
 import type { ProbePurpose } from '../follow-up.js';
 import type { ActivityView } from '../ports.js';
 import { type DoubtCause, type MissingNode, macKey } from './missing.js';
-import { questionOf } from './question.js';
 import type { Search } from './search.js';
 
 /** How often it is looked who was sent packets and sent none. */
@@ -43,8 +41,8 @@ export class Doubt {
   readonly #addressProbe: AddressProbe;
   readonly #search: Search;
   readonly #activity: ActivityView | undefined;
-  /** By machine: when it was asked last. */
-  readonly #asked: KeyedRateLimit;
+  /** By machine: since when it is left in peace. */
+  readonly #quiet: KeyedRateLimit;
   readonly #budget: RateLimit;
   /** By node: who has asked for it last. */
   readonly #questions = new BoundedMap<string, Question>(REMEMBERED);
@@ -59,7 +57,7 @@ export class Doubt {
     this.#addressProbe = addressProbe;
     this.#search = search;
     this.#activity = activity;
-    this.#asked = new KeyedRateLimit(context.clock, onceIn(QUIET_MS));
+    this.#quiet = new KeyedRateLimit(context.clock, onceIn(QUIET_MS));
     this.#budget = new RateLimit(context.clock, DOUBTS);
   }
 
@@ -68,17 +66,15 @@ export class Doubt {
     if (this.#activity !== undefined) this.#lookLater(this.#activity);
   }
 
-  /** A frame was captured: a host that asks for a node again has had no answer. */
-  frame(lan: Lan, frame: NeighbourFrame): void {
-    const target = questionOf(frame);
-    if (target === undefined) return;
-    const key = nodeKey(lan.vnet, target);
+  /** A host asks its LAN for a node: one that asks again has had no answer. */
+  asked(lan: Lan, asker: Mac, target: Ip): void {
     const record = this.#own(lan.vnet, target);
-    if (record === undefined || record.mac === frame.ethernetSource) return;
+    if (record === undefined || record.mac === asker) return;
+    const key = nodeKey(lan.vnet, target);
     const nowMs = this.#context.clock.nowMs();
     const last = this.#questions.get(key);
-    this.#questions.set(key, { asker: frame.ethernetSource, atMs: nowMs });
-    if (last === undefined || last.asker !== frame.ethernetSource) return;
+    this.#questions.set(key, { asker, atMs: nowMs });
+    if (last === undefined || last.asker !== asker) return;
     if (nowMs - last.atMs <= ASKED_AGAIN_MS) this.#doubt(lan.vnet, record.mac, [record], 'asked-again');
   }
 
@@ -131,8 +127,8 @@ export class Doubt {
     if (first === undefined) return;
     // All of a machine's addresses at once, or the one that is asked for.
     const key = asked.length === 1 ? nodeKey(vnet, first.ip) : macKey(vnet, mac);
-    if (this.#asked.remainingMs(key) > 0 || !this.#budget.allow()) return;
-    this.#asked.allow(key);
+    if (this.#quiet.remainingMs(key) > 0 || !this.#budget.allow()) return;
+    this.#quiet.allow(key);
     this.#context.counters.count('nodes_doubted');
     const askedMs = this.#context.clock.nowMs();
     for (const record of asked) {

@@ -5,7 +5,6 @@
 
 import { askLan, ownAddress } from '../../arp/asker.js';
 import { echoRequestToAll } from '../../arp/echo.js';
-import type { NeighbourFrame } from '../../arp/frame.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
@@ -15,7 +14,6 @@ import { type Context, nodeKey } from '../context.js';
 import type { Arrived } from '../destination/candidate.js';
 import { homeNetworks } from '../neighbours.js';
 import { macKey } from './missing.js';
-import { questionOf } from './question.js';
 
 /** Of one address, and of all. */
 const ASKED_EVERY_MS = 60_000;
@@ -28,27 +26,25 @@ const GREETED_AFTER_MS = 20;
 
 export class Unheard {
   readonly #context: Context;
-  readonly #asked: KeyedRateLimit;
+  readonly #spaced: KeyedRateLimit;
   readonly #questions: RateLimit;
   readonly #told: KeyedRateLimit;
   readonly #greeted: KeyedRateLimit;
 
   constructor(context: Context) {
     this.#context = context;
-    this.#asked = new KeyedRateLimit(context.clock, onceIn(ASKED_EVERY_MS));
+    this.#spaced = new KeyedRateLimit(context.clock, onceIn(ASKED_EVERY_MS));
     this.#questions = new RateLimit(context.clock, QUESTIONS);
     this.#told = new KeyedRateLimit(context.clock, onceIn(TOLD_EVERY_MS));
     this.#greeted = new KeyedRateLimit(context.clock, onceIn(GREETED_EVERY_MS));
   }
 
   /** A host asks for an address of a home network that is unknown: it is asked here too, so that the answer comes here. */
-  frame(lan: Lan, frame: NeighbourFrame): void {
-    const ip = questionOf(frame);
-    if (ip === undefined || this.#context.isOwnMac(frame.ethernetSource)) return;
+  asked(lan: Lan, ip: Ip): void {
     const { gndt, lndt, directory, hwdt, ports, counters } = this.#context;
     if (!gndt.isHome(lan.vnet, ip) || directory.here(lan.vnet, ip) !== undefined) return;
     if (hwdt.get(lan.vnet, ip) !== undefined || !lndt.authorises(lan.vnet, ip, undefined)) return;
-    if (!this.#asked.allow(nodeKey(lan.vnet, ip)) || !this.#questions.allow()) return;
+    if (!this.#spaced.allow(nodeKey(lan.vnet, ip)) || !this.#questions.allow()) return;
     counters.count('unheard_asked');
     askLan({ clock: this.#context.clock, sendFrame: ports.sendFrame }, lan, ip, ownAddress(lan, ip.family));
   }

@@ -66,7 +66,7 @@ export class AntiEntropy {
       this.#recalled.set(from, this.#context.clock.nowMs() + RECALL_OPEN_MS);
       ports.messenger.send(from, { type: 'recall' });
     }
-    this.#updates.sendTo(from, directory.missing(message));
+    this.#updates.sendTo(from, directory.lackedBy(message));
   }
 
   /** All that there is was told a moment ago; the digest that came last is looked at again when it may be told anew. */

@@ -1,12 +1,10 @@
 /** Everything that this router does on its LANs by ARP and neighbour discovery, but for what mobility decides. */
-import { probe } from '../../arp/announce.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import { Prober, type Standing } from '../../arp/prober.js';
 import { Resolver } from '../../arp/resolver.js';
 import { Scanner } from '../../arp/scanner.js';
 import type { Clock } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
-import type { Mac } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lans } from '../../tables/lan.js';
@@ -100,12 +98,6 @@ export class LanSide {
   /** A packet waits for this node's MAC. */
   want(vnet: VnetId, ip: Ip): void {
     this.#resolver.want(vnet, ip);
-  }
-
-  /** Asks a MAC on a LAN whether it is that node: its answer is evidence, its IP traffic is not. */
-  probe(lan: LanIndex, ip: Ip, mac: Mac): void {
-    const via = this.#options.lans.get(lan)?.mac;
-    if (via !== undefined) this.sendFrame(lan, probe(ip, via, mac, undefined));
   }
 
   sendFrame(lan: LanIndex, frame: Uint8Array): void {

@@ -2,7 +2,7 @@
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { MAX_ID } from '../../../src/protocol/constants.js';
+import { MAX_ID, MAX_LISTEN_SECONDS, MAX_SEARCHED_IPS } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
@@ -91,6 +91,14 @@ export const SAMPLES: readonly ControlMessage[] = [
   { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('10.1.0.0/24') },
   { type: 'nodesOf', queryId: 9, vnet: 1, prefix: Prefix.of('::/0') },
   { type: 'nodes', queryId: 9, nodes: [{ ip: Ip.of('10.1.0.254'), mac: mac('52:54:00:00:00:fe') }] },
+  { type: 'search', vnet: 1, mac: mac('52:54:00:00:00:09'), ips: [Ip.of('10.1.0.9')], listenSeconds: 0 },
+  {
+    type: 'search',
+    vnet: 65_535,
+    mac: mac('fe:ff:ff:ff:ff:ff'),
+    ips: Array.from({ length: MAX_SEARCHED_IPS }, (_, i) => Ip.v6(0xfd000000, 0, 0, i + 1)),
+    listenSeconds: MAX_LISTEN_SECONDS,
+  },
   { type: 'dhcp', vnet: 1, mac: mac('52:54:00:00:00:09'), family: 4, bytes: new Uint8Array(300).fill(0xfd) },
   {
     type: 'dhcp',

@@ -69,6 +69,8 @@ const digest = (change: Fields): Uint8Array =>
   payloadOf({ digest: { highestStamp: 0, count: 0, hash: 0, ...change } });
 const dhcp = (change: Fields): Uint8Array =>
   payloadOf({ dhcp: { vnet: 1, mac: RECORD.mac, message: [1], ...change } });
+const search = (change: Fields): Uint8Array =>
+  payloadOf({ search: { vnet: 1, mac: RECORD.mac, ips: [ipBytes('10.1.0.9')], ...change } });
 const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
 const ipBytes = (text: string): number[] => [...Ip.of(text).toBytes()];
 
@@ -231,6 +233,14 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['a claim with a record of another vnet', claim({}, { vnet: 2 }), 'bad-claim'],
   ['a claim with a record of another MAC', claim({}, { mac: [2, 0, 0, 0, 0, 2] }), 'bad-claim'],
   ['a claim of a withdrawal', claim({}, { state: 2 }), 'bad-claim'],
+  ['a search for 8 addresses', search({ ips: many(8, ipBytes('fd00::9')) }), 'taken'],
+  ['a search for 9', search({ ips: many(9, ipBytes('fd00::9')) }), 'long-list'],
+  ['a search for none', search({ ips: [] }), 'bad-question'],
+  ['a search for a group', search({ ips: [ipBytes('ff02::1')] }), 'bad-node-ip'],
+  ['a search in vnet 0', search({ vnet: 0 }), 'bad-vnet'],
+  ['a search for no machine', search({ mac: many(6, 0) }), 'bad-node-mac'],
+  ['a search of 60 s', search({ listenSeconds: 60 }), 'taken'],
+  ['a search of 61 s', search({ listenSeconds: 61 }), 'bad-number'],
   ['a DHCP message of 900 bytes', dhcp({ message: many(900, 1) }), 'taken'],
   ['a DHCP message of 901 bytes', dhcp({ message: many(901, 1) }), 'bad-bytes'],
   ['a DHCP message of nothing', dhcp({ message: [] }), 'bad-bytes'],

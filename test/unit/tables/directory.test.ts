@@ -197,12 +197,12 @@ test('whatever a peer has missed, what `missing` gives it makes the digests agre
         owner.apply(each);
         if (isHeard || each.router !== 'vr-a') peer.apply(each);
       }
-      peer.load(owner.missing(peer.digest('vr-a')));
+      peer.load(owner.lackedBy(peer.digest('vr-a')));
       // What the owner had lost to others before is no record of its own; the peer may not have heard of the winner.
       peer.load(owner.of('vr-b'));
       peer.load(owner.of('vr-c'));
       assert.deepEqual(contents(peer), contents(owner));
-      assert.deepEqual(owner.missing(peer.digest('vr-a')), []);
+      assert.deepEqual(owner.lackedBy(peer.digest('vr-a')), []);
     }),
     { numRuns: 500 },
   );
@@ -212,12 +212,12 @@ test('missing gives only the newer records to a peer that has all older ones, ol
   const owner = directoryOf([1, 2, 3, 4, 5].map((n) => record(`10.1.0.${n}`, 'vr-a', 1, 10 - n)));
   const peer = directoryOf([4, 5].map((n) => record(`10.1.0.${n}`, 'vr-a', 1, 10 - n)));
   assert.deepEqual(
-    owner.missing(peer.digest('vr-a')).map((each) => each.ip.key),
+    owner.lackedBy(peer.digest('vr-a')).map((each) => each.ip.key),
     ['10.1.0.3', '10.1.0.2', '10.1.0.1'],
   );
   const withHole = directoryOf([1, 3].map((n) => record(`10.1.0.${n}`, 'vr-a', 1, 10 - n)));
-  assert.equal(owner.missing(withHole.digest('vr-a')).length, 5, 'all, when it cannot be told which');
-  assert.equal(owner.missing({ highestStamp: 0, count: 0, hash: 0 }).length, 5);
+  assert.equal(owner.lackedBy(withHole.digest('vr-a')).length, 5, 'all, when it cannot be told which');
+  assert.equal(owner.lackedBy({ highestStamp: 0, count: 0, hash: 0 }).length, 5);
 });
 
 test('a tombstone is kept for 24 h of its stamp, then dropped without a word', () => {

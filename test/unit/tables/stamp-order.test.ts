@@ -86,7 +86,7 @@ test('`explains` and `missing` answer as the naive ones, to true digests and to 
       const digest = lie ?? peer.digest('vr-a');
       const own = [...owner.all()].filter(({ router }) => router === 'vr-a');
       assert.equal(owner.explains(digest), explains(own, digest));
-      const given = owner.missing(digest);
+      const given = owner.lackedBy(digest);
       const wanted = missing(own, digest);
       assert.deepEqual(
         given.map(({ stamp }) => stamp),
@@ -117,7 +117,7 @@ test('a digest that is made up costs no walk through all records', () => {
   for (let i = 0; i < 10; i++) directory.explains({ highestStamp: 7_777 + i, count: 3, hash: i });
   assert.ok(looks < 10 * 500, `${looks} looks at 20,000 records for 10 digests`);
   looks = 0;
-  directory.missing({ highestStamp: 19_000, count: 3, hash: 1 });
+  directory.lackedBy({ highestStamp: 19_000, count: 3, hash: 1 });
   assert.ok(looks < 500, `${looks} looks for a full answer`);
 });
 

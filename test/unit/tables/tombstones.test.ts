@@ -32,7 +32,7 @@ test('of one router the newest are kept, here and at all others alike', () => {
     assert.equal(each.get(BLUE, Ip.v4(0x0a000000 + 499)), undefined);
     assert.equal(each.get(BLUE, Ip.v4(0x0a000000 + 500))?.state, 'withdrawn');
   }
-  assert.deepEqual(owner.missing(peer.digest('vr-a')), []);
+  assert.deepEqual(owner.lackedBy(peer.digest('vr-a')), []);
 });
 
 test('in whatever order they come', () => {
