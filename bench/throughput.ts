@@ -29,6 +29,7 @@ const ROUTES = 100_000;
 const UPDATES_PER_SECOND = 1000;
 const SOCKET_LIMITS = ['net.core.rmem_max', 'net.core.wmem_max'];
 const SOCKET_LIMIT_BYTES = 8_388_608;
+const INSTALL_LIMIT_MS = 600_000;
 
 function positive(text: string): number {
   const value = Number(text);
@@ -89,7 +90,8 @@ async function install(carrier: Carrier): Promise<void> {
     '--no-install-recommends',
     ...carrier.needs.package.split(' '),
   ];
-  const { status, stderr } = await run(['env', 'DEBIAN_FRONTEND=noninteractive', ...command]);
+  const installing = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
+  const { status, stderr } = await run(installing, { timeoutMs: INSTALL_LIMIT_MS });
   if (status !== 0) console.error(`! ${carrier.needs.package} could not be installed: ${stderr.trim()}`);
 }
 

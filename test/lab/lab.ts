@@ -34,6 +34,7 @@ import {
   type Topology,
 } from './plan.js';
 import { CommandError, inNamespace, type Outcome, run, spawnPiped } from './shell.js';
+import { watchMainThread } from './stall.js';
 import { setWan, type WanPlace, type WanSettings, wanStatus } from './wan.js';
 
 export interface LabOptions extends ConfigurationOptions {
@@ -96,6 +97,7 @@ export class Lab {
       places: {},
     });
     lab.guard();
+    watchMainThread();
     try {
       await lab.build(options);
     } catch (error) {

@@ -23,14 +23,14 @@ export class CommandError extends Error {
   }
 }
 
-/** A program of set-up or tear-down that takes longer stands still. */
-const blockingLimitMs = 120_000;
+/** A program that takes longer, and was not allowed to, stands still. */
+const runLimitMs = 120_000;
 
 /**
  * Runs to the end, blocking: for set-up and tear-down, where nothing else should happen. Throws `CommandError`, and when it
  * takes longer than the limit.
  */
-export function runSync(command: readonly string[], input?: string, limitMs = blockingLimitMs): string {
+export function runSync(command: readonly string[], input?: string, limitMs = runLimitMs): string {
   const [program = '', ...args] = command;
   const result = spawnSync(program, args, {
     encoding: 'utf8',
@@ -52,13 +52,15 @@ export function ipBatch(namespace: string | undefined, lines: readonly string[])
   runSync(['ip', ...where, '-batch', '-'], `${lines.join('\n')}\n`);
 }
 
-/** Runs to the end without blocking. Never rejects for the program's own failure. */
+/** Runs to the end without blocking; killed at the limit. Never rejects for the program's own failure. */
 export function run(command: readonly string[], options: { timeoutMs?: number } = {}): Promise<Outcome> {
   const [program = '', ...args] = command;
+  const { timeoutMs = runLimitMs } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
     });
     let stdout = '';
     let stderr = '';
