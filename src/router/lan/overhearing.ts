@@ -7,8 +7,8 @@ import type { Clock, Timer } from '../../net/clock.js';
 import type { LanRescue } from './lan-rescue.js';
 
 const LOOK_EVERY_MS = 1_000;
-/** A look-up for each of so many frames costs about half a percent of a processor. */
-const MOST_FRAMES = 10_000;
+/** About three percent of a processor: 0.6 for each thousand frames that come alone (docs/decisions.md). */
+const MOST_FRAMES = 5_000;
 /** Then it is tried again. */
 const PAUSE_MS = 60_000;
 
