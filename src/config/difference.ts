@@ -11,7 +11,7 @@ import { Gndt } from '../tables/gndt.js';
 import type { GndtConfig, LndtEntry, RouterConfig } from '../tables/model.js';
 import type { VineConfig } from './load.js';
 
-export type ChangedThing = 'setting' | 'vnet' | 'router' | 'network' | 'node';
+export type ChangedThing = 'setting' | 'vnet' | 'router' | 'site' | 'network' | 'node';
 
 /** One thing that differs. */
 export interface ConfigChange {
@@ -41,6 +41,7 @@ export function configDifference(before: VineConfig, after: VineConfig): ConfigD
       ...settingChanges(before.router, after.router),
       ...vnetChanges(before.gndt, after.gndt),
       ...routerChanges(before.gndt, after.gndt),
+      ...siteChanges(before.gndt, after.gndt),
       ...networkChanges(before.gndt, after.gndt),
       ...clientChanges(before.gndt, after.gndt),
       ...nodeChanges(before, after),
@@ -144,6 +145,12 @@ function routerChanges(before: GndtConfig, after: GndtConfig): ConfigChange[] {
   return compare(GNDT_FILE, 'router', byId(before), byId(after));
 }
 
+function siteChanges(before: GndtConfig, after: GndtConfig): ConfigChange[] {
+  const byId = ({ sites = [] }: GndtConfig): Map<string, Fields> =>
+    new Map(sites.map(({ id, routers }) => [id, { routers: routers.join(', ') }]));
+  return compare(GNDT_FILE, 'site', byId(before), byId(after));
+}
+
 function networkChanges(before: GndtConfig, after: GndtConfig): ConfigChange[] {
   const byPrefix = (gndt: GndtConfig): Map<string, Fields> =>
     new Map(
@@ -223,6 +230,9 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
       refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN or TUN port here carries,`);
   }
   if (before.gndt.cipher !== after.gndt.cipher) refuse('cipher', "the sessions' cipher");
+  const siteOf = ({ gndt, router }: VineConfig): string => new Gndt(gndt, router.id).self;
+  if (before.router.id === after.router.id && siteOf(before) !== siteOf(after))
+    refuse('sites', "this router's site");
   for (const { interface: name, vnet } of before.router.tun) {
     if (before.router.lans.some((lan) => lan.vnet === vnet)) continue; // it carries the LAN's own addresses
     if (sameTexts(ownSingles(before, vnet), ownSingles(after, vnet))) continue;

@@ -31,6 +31,9 @@ export function gndtDigest(config: GndtConfig): Uint8Array {
         allow === undefined ? null : [...new Set(allow)].sort(),
       ]),
     ),
+    ...(config.sites === undefined
+      ? {}
+      : { sites: sorted(config.sites.map(({ id, routers }) => [id, ...routers])) }),
     nodes: sorted(nodes.map(({ vnet, ip, publicKey, via }) => [vnet, ip.key, encodeKey(publicKey), via])),
   };
   return new Uint8Array(createHash('sha256').update(JSON.stringify(canonical)).digest());

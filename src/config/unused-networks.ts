@@ -2,10 +2,11 @@ import type { TableConfig } from '../tables/files/parse.js';
 
 /** Networks that are at home here although no LAN carries their vnet: allowed, but hardly meant. */
 export function unusedNetworks({ router, gndt }: TableConfig): string[] {
+  const self = gndt.sites?.find(({ routers }) => routers.includes(router.id))?.id ?? router.id;
   const carried = new Set([...router.lans, ...router.tun].map(({ vnet }) => vnet));
   return gndt.vnets
     .filter(({ name, id }) => {
-      const home = gndt.networks.some((network) => network.vnet === id && network.router === router.id);
+      const home = gndt.networks.some((network) => network.vnet === id && network.router === self);
       return home && !carried.has(name);
     })
     .map(

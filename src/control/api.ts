@@ -222,7 +222,7 @@ export interface ReloadRequest {
 /** One thing that a reload changes. */
 export interface ChangeView {
   readonly file: string;
-  readonly thing: 'setting' | 'vnet' | 'router' | 'network' | 'node';
+  readonly thing: 'setting' | 'vnet' | 'router' | 'site' | 'network' | 'node';
   readonly name: string;
   readonly change: 'added' | 'removed' | 'changed';
   /** What it is, or `field: before → after` for each field that differs. */

@@ -48,6 +48,8 @@ export interface PlaneOptions {
   readonly activity: WorkerInput['activity'];
   readonly activityMacs: WorkerInput['activityMacs'];
   readonly selfPeer: number;
+  readonly selfSite: number;
+  readonly sitePeers: WorkerInput['sitePeers'];
   readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
 }
@@ -206,6 +208,7 @@ export class DataPlane {
   #shared(): PlaneWorkerOptions['shared'] {
     const { lans, lanVnets, lanAddresses, table, macs, activity, activityMacs, selfPeer, relays } =
       this.#options;
+    const { selfSite, sitePeers } = this.#options;
     return {
       lanVnets,
       tunsFrom: lans.length,
@@ -216,6 +219,8 @@ export class DataPlane {
       activity,
       activityMacs,
       selfPeer,
+      selfSite,
+      sitePeers,
       relays,
       clientVnets: this.#clientVnets.buffer as SharedArrayBuffer,
       peerMtu: this.#peerMtu.buffer as SharedArrayBuffer,

@@ -28,8 +28,11 @@ export interface WorkerInput {
   /** `NodeActivity`: its counts, and its numbers by MAC. */
   readonly activity: SharedArrayBuffer;
   readonly activityMacs: SharedArrayBuffer;
-  /** This router's own index among gndt.json's routers. */
+  /** This router's own number among peers, and its site's. */
   readonly selfPeer: number;
+  readonly selfSite: number;
+  /** `SitePeers`. */
+  readonly sitePeers: SharedArrayBuffer;
   /** The `RelayTable`. */
   readonly relays: SharedArrayBuffer;
   /** Int32Array by peer index: the vnet of a WireGuard client, 0 for a router. */

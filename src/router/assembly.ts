@@ -33,6 +33,8 @@ import type { LogStream } from './log-stream.js';
 import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { SiteMessenger } from './pair/site-messenger.js';
+import { Sites } from './pair/sites.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
@@ -112,6 +114,7 @@ type Basis = ReturnType<typeof makeBasis>;
 /** The tables with what was saved of them. */
 function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warnings, board }: Basis) {
   const gndt = new Gndt(config.gndt, config.router.id);
+  const sites = new Sites(gndt);
   const directory = new Directory(gndt.self, clock);
   const hwdt = new Hwdt(clock);
   const lndt = new Lndt(config.lndt, gndt, directory);
@@ -123,7 +126,7 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   const { records, problem } = store.load();
   if (problem !== undefined) warnings.add(problem);
   directory.load(records);
-  const strangers = directory.keepMembers(gndt.memberIds);
+  const strangers = directory.keepMembers(gndt.siteIds);
   const local = new LocalRecords(gndt, directory);
   const ignoreFile = new IgnoreFile({ clock, local, hub });
   warnings.follow(ignoreFile);
@@ -133,14 +136,23 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, store, local, endpoints, ignoreFile };
+  return { tables, sites, store, local, endpoints, ignoreFile };
 }
 type Records = ReturnType<typeof makeRecords>;
 
 /** The forwarding table and who follows the directory for it, the workers, the LANs, the kernel's part. */
 function makePackets(
   { onFailure }: RouterOptions,
-  { clock, native, hub, board, topics, tables, sockets }: Basis & Records & { readonly sockets: Sockets },
+  {
+    clock,
+    native,
+    hub,
+    board,
+    topics,
+    tables,
+    sites,
+    sockets,
+  }: Basis & Records & { readonly sockets: Sockets },
 ) {
   const { gndt, directory } = tables;
   const { lans, lanSockets, tuns } = sockets;
@@ -152,7 +164,7 @@ function makePackets(
   const rescue = new LanRescue({ native, clock, gndt, directory, lans, lanSockets, hub });
   const relays = new Relays(native, gndt);
   const plane = new DataPlane(
-    planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity }),
+    planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
   );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
   const overhearing = new Overhearing({ clock, plane, rescue });
@@ -183,7 +195,7 @@ function makeOverlay(
 ) {
   const { clock, native, hub, board, conduct, topics, tables, store, local, relays, lanSide, sockets } =
     parts;
-  const { activity, endpoints } = parts;
+  const { activity, endpoints, sites } = parts;
   const { gndt, directory, hwdt } = tables;
   const lanNodes = new LanNodes(gndt.self, directory, hwdt);
   const growth = new LanGrowth(clock, lanNodes, config.router.limits.nodesPerLan);
@@ -220,7 +232,7 @@ function makeOverlay(
     startsLater: true,
     ports: {
       clock,
-      messenger: tunnel,
+      messenger: new SiteMessenger(tunnel, gndt, sites),
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),

@@ -10,10 +10,12 @@ export function connect(parts: Parts): void {
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
 
-  topics.tunnel.messages.subscribe((from, message) => mobility.message(from, message));
-  topics.tunnel.up.subscribe((router) => mobility.peerUp(router));
+  // Mobility knows sites; the router that speaks for one is the active one.
+  const { gndt } = tables;
+  topics.tunnel.messages.subscribe((from, message) => mobility.message(gndt.siteOf(from), message));
+  topics.tunnel.up.subscribe((router) => mobility.peerUp(gndt.siteOf(router)));
   topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));
-  topics.tunnel.down.subscribe((router) => mobility.peerDown(router));
+  topics.tunnel.down.subscribe((router) => mobility.peerDown(gndt.siteOf(router)));
   topics.tunnel.mtu.subscribe((peer, innerBytes) => plane.setPeerMtu(peer, innerBytes));
   topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),

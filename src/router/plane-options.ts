@@ -8,6 +8,7 @@ import type { Gndt } from '../tables/gndt.js';
 import type { LanRescue } from './lan/lan-rescue.js';
 import { followOwnAddresses } from './lan/own-addresses.js';
 import type { Sockets } from './machine/sockets.js';
+import type { Sites } from './pair/sites.js';
 import type { Relays } from './relays.js';
 
 export interface PlaneParts {
@@ -19,6 +20,7 @@ export interface PlaneParts {
   readonly relays: Relays;
   readonly rescue: LanRescue;
   readonly activity: NodeActivity;
+  readonly sites: Sites;
 }
 
 export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
@@ -37,7 +39,9 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     macs: parts.rescue.macs.memory,
     activity: parts.activity.memory,
     activityMacs: parts.activity.macs.memory,
-    selfPeer: gndt.peerIndex(gndt.self),
+    selfPeer: gndt.peerIndex(gndt.router),
+    selfSite: gndt.peerIndex(gndt.self),
+    sitePeers: parts.sites.peers.memory,
     clients: gndt.ownClients,
   };
 }

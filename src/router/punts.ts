@@ -53,8 +53,9 @@ function takePunt(punt: Punt, listeners: PlaneListeners): void {
       mobility.wanted(punt.vnet, toIp(punt.address));
       break;
     case 'redirect': {
-      const router = tables.gndt.routerAt(punt.peer);
-      if (router !== undefined) mobility.redirectHint(router, punt.vnet, toIp(punt.address));
+      const router = tables.gndt.idAt(punt.peer);
+      if (router !== undefined)
+        mobility.redirectHint(tables.gndt.siteOf(router), punt.vnet, toIp(punt.address));
       break;
     }
     case 'sourceElsewhere':

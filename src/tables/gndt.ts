@@ -7,6 +7,7 @@ import type {
   NetworkConfig,
   RouterEntry,
   RouterId,
+  SiteId,
   VnetConfig,
   VnetId,
   WireguardClient,
@@ -23,7 +24,10 @@ interface Lookups {
   readonly vnets: ReadonlyMap<VnetId, VnetConfig>;
   readonly vnetsByName: ReadonlyMap<string, VnetConfig>;
   readonly networks: PrefixIndex<NetworkConfig>;
-  readonly memberIds: ReadonlySet<RouterId>;
+  /** All sites' routers, in the sites' order. */
+  readonly sites: ReadonlyMap<SiteId, readonly RouterId[]>;
+  readonly siteIds: ReadonlySet<SiteId>;
+  readonly siteByRouter: ReadonlyMap<RouterId, SiteId>;
   readonly others: readonly RouterEntry[];
   readonly ownClients: readonly OwnClient[];
   readonly clients: VnetMap<string, WireguardClient>;
@@ -46,11 +50,13 @@ export interface GndtPlan {
  * What is kept from its answers (`NetworkConfig` objects as keys, compiled routes) has to be made anew.
  */
 export class Gndt {
+  /** The site that looks: where a node is, and what a network is native to, is a site. */
+  readonly self: SiteId;
   /** The router that looks. */
-  readonly self: RouterId;
+  readonly router: RouterId;
   readonly #peerIndexes = new StableIndexes(MAX_PEERS);
   readonly #networkIndexes = new StableIndexes(MAX_NETWORKS);
-  #routersByPeer: ReadonlyMap<number, RouterId> = new Map();
+  #idsByNumber: ReadonlyMap<number, RouterId | SiteId> = new Map();
   #lookups: Lookups;
   /** The last question and its answer: all that follow a change of the directory ask about one and the same address. */
   #latestIp: Ip | undefined;
@@ -58,9 +64,10 @@ export class Gndt {
   #latestNetwork: NetworkConfig | undefined;
 
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
-  constructor(config: GndtConfig, self: RouterId) {
-    this.self = self;
-    this.#lookups = lookupsOf(config, self, []);
+  constructor(config: GndtConfig, router: RouterId) {
+    this.router = router;
+    this.self = siteOf(config, router);
+    this.#lookups = lookupsOf(config, router, []);
     const plan = this.plan(config, 0);
     if (typeof plan === 'string') throw new RangeError(plan);
     this.adopt(plan, 0);
@@ -72,14 +79,19 @@ export class Gndt {
 
   /** Looks for numbers for all that is in the new configuration. Changes nothing; a string says why it cannot be. */
   plan(config: GndtConfig, nowMs: number): GndtPlan | string {
-    const peers = this.#peerIndexes.plan(
-      [...config.routers.map(({ id }) => id), ...clientsVia(config, this.self).map(clientKey)],
-      nowMs,
-    );
-    if (peers === undefined) return tooMany('routers and WireGuard clients of this one', MAX_PEERS);
+    const site = siteOf(config, this.router);
+    if (site !== this.self)
+      return `this router is of site "${this.self}", and would be of "${site}": restart it`;
+    const numberedKeys = [
+      ...config.routers.map(({ id }) => id),
+      ...(config.sites ?? []).map(({ id }) => id),
+      ...clientsVia(config, this.router).map(clientKey),
+    ];
+    const peers = this.#peerIndexes.plan(numberedKeys, nowMs);
+    if (peers === undefined) return tooMany('routers, sites and WireGuard clients of this one', MAX_PEERS);
     const networks = this.#networkIndexes.plan(config.networks.map(networkKey), nowMs);
     if (networks === undefined) return tooMany('networks', MAX_NETWORKS);
-    const numbered = ownClients(config, this.self, (key) => peers.taken.get(key) ?? -1);
+    const numbered = ownClients(config, this.router, (key) => peers.taken.get(key) ?? -1);
     return { config, peers, networks, ownClients: numbered };
   }
 
@@ -87,8 +99,10 @@ export class Gndt {
   adopt({ config, peers, networks, ownClients }: GndtPlan, nowMs: number): void {
     this.#peerIndexes.adopt(peers, nowMs);
     this.#networkIndexes.adopt(networks, nowMs);
-    this.#routersByPeer = new Map(config.routers.map(({ id }) => [peers.taken.get(id) ?? -1, id]));
-    this.#lookups = lookupsOf(config, this.self, ownClients);
+    this.#idsByNumber = new Map(
+      [...config.routers, ...(config.sites ?? [])].map(({ id }) => [peers.taken.get(id) ?? -1, id]),
+    );
+    this.#lookups = lookupsOf(config, this.router, ownClients);
     this.#latestIp = undefined;
   }
 
@@ -120,8 +134,8 @@ export class Gndt {
     return this.#networkIndexes.get(networkKey(network));
   }
 
-  /** The home VR of the address's network. */
-  homeOf(vnet: VnetId, ip: Ip): RouterId | undefined {
+  /** The home of the address's network. */
+  homeOf(vnet: VnetId, ip: Ip): SiteId | undefined {
     return this.networkOf(vnet, ip)?.router;
   }
 
@@ -146,14 +160,14 @@ export class Gndt {
   }
 
   /**
-   * May router `by` take the node with this address? Only networks' addresses can be claimed; the home VR always may.
+   * May site `by` take the node with this address? Only networks' addresses can be claimed; the home always may.
    * A WireGuard client is where the file says.
    */
-  mayClaim(vnet: VnetId, ip: Ip, by: RouterId): boolean {
+  mayClaim(vnet: VnetId, ip: Ip, by: SiteId): boolean {
     const network = this.networkOf(vnet, ip);
     if (network === undefined) return false;
     const client = this.clientAt(vnet, ip);
-    if (client !== undefined) return client.via === by;
+    if (client !== undefined) return this.siteOf(client.via) === by;
     return network.router === by || network.allow === undefined || network.allow.includes(by);
   }
 
@@ -165,19 +179,39 @@ export class Gndt {
     return subnet?.contains(a) === true && subnet.contains(b);
   }
 
-  /** The data plane's number for the router, the same for as long as it is there; −1 if the router is unknown. */
-  peerIndex(router: RouterId): number {
-    return this.#peerIndexes.get(router);
+  /** The data plane's number for a router or a site, the same for as long as it is there; −1 if there is none. */
+  peerIndex(id: RouterId | SiteId): number {
+    return this.#peerIndexes.get(id);
   }
 
-  /** The router that has this number now. */
-  routerAt(peer: number): RouterId | undefined {
-    return this.#routersByPeer.get(peer);
+  /** The router that has this number now; of a site with a name of its own, the site. */
+  idAt(number: number): RouterId | SiteId | undefined {
+    return this.#idsByNumber.get(number);
   }
 
-  /** All routers, this one included. */
-  get memberIds(): ReadonlySet<RouterId> {
-    return this.#lookups.memberIds;
+  /** All sites, this one included. */
+  get siteIds(): ReadonlySet<SiteId> {
+    return this.#lookups.siteIds;
+  }
+
+  /** All sites with their routers, in the sites' order. */
+  get sites(): ReadonlyMap<SiteId, readonly RouterId[]> {
+    return this.#lookups.sites;
+  }
+
+  /** The site of a router; of one that the file has not, its own id. */
+  siteOf(router: RouterId): SiteId {
+    return this.#lookups.siteByRouter.get(router) ?? router;
+  }
+
+  /** A site's routers, in its order; none if there is no such site. */
+  routersOf(site: SiteId): readonly RouterId[] {
+    return this.#lookups.sites.get(site) ?? [];
+  }
+
+  /** The other router of this one's site. */
+  get partner(): RouterId | undefined {
+    return this.routersOf(this.self).find((router) => router !== this.router);
   }
 
   otherRouters(): readonly RouterEntry[] {
@@ -185,17 +219,32 @@ export class Gndt {
   }
 }
 
+/** @throws never: a router that the file has not is a site by itself */
+function siteOf({ sites }: GndtConfig, router: RouterId): SiteId {
+  return sites?.find(({ routers }) => routers.includes(router))?.id ?? router;
+}
+
 function lookupsOf(config: GndtConfig, self: RouterId, own: readonly OwnClient[]): Lookups {
   const networks = new PrefixIndex<NetworkConfig>();
   for (const network of config.networks) networks.set(network.vnet, network.prefix, network);
   const clients = new VnetMap<string, WireguardClient>();
+  const siteByRouter = new Map(
+    (config.sites ?? []).flatMap(({ id, routers }) => routers.map((r) => [r, id])),
+  );
+  const alone = [self, ...config.routers.map(({ id }) => id)].filter((id) => !siteByRouter.has(id));
+  const sites = new Map<SiteId, readonly RouterId[]>([
+    ...alone.map((id) => [id, [id]] as const),
+    ...(config.sites ?? []).map(({ id, routers }) => [id, routers] as const),
+  ]);
   for (const client of [...config.nodes, ...own]) clients.set(client.vnet, client.ip.key, client);
   return {
     config,
     vnets: new Map(config.vnets.map((vnet) => [vnet.id, vnet])),
     vnetsByName: new Map(config.vnets.map((vnet) => [vnet.name, vnet])),
     networks,
-    memberIds: new Set([self, ...config.routers.map(({ id }) => id)]),
+    sites,
+    siteIds: new Set(sites.keys()),
+    siteByRouter,
     others: config.routers.filter((router) => router.id !== self),
     ownClients: own,
     clients,

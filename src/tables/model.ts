@@ -5,6 +5,8 @@ import type { Prefix } from '../net/prefix.js';
 
 /** A router's `id` in gndt.json. */
 export type RouterId = string;
+/** A site's `id` in gndt.json; a router that stands in no site is a site by itself, with its own id. */
+export type SiteId = string;
 /** A vnet's `id` in gndt.json, 1 … 65535; what the overlay header carries. */
 export type VnetId = number;
 /** Position in router.json's `lans`. */
@@ -71,6 +73,8 @@ export interface LimitsConfig {
 export interface GndtConfig {
   readonly vnets: readonly VnetConfig[];
   readonly routers: readonly RouterEntry[];
+  /** Those of the file; each router in none of them is one too. */
+  readonly sites?: readonly SiteConfig[];
   readonly networks: readonly NetworkConfig[];
   readonly cipher: 'chacha20-poly1305' | 'aes-256-gcm';
   readonly nodes: readonly WireguardClient[];
@@ -91,16 +95,23 @@ export interface RouterEntry {
   readonly relay: boolean;
 }
 
+/** One or two routers that serve the same LANs. */
+export interface SiteConfig {
+  readonly id: SiteId;
+  /** Of two that would be active at once the first is. */
+  readonly routers: readonly RouterId[];
+}
+
 /** A prefix that is native to one site. */
 export interface NetworkConfig {
   readonly vnet: VnetId;
   readonly prefix: Prefix;
-  /** The home VR. */
-  readonly router: RouterId;
+  /** Its home. */
+  readonly router: SiteId;
   /** The network's way to the outside world. */
   readonly gateway: Ip | undefined;
-  /** Which routers may claim this network's nodes; undefined = all. */
-  readonly allow: readonly RouterId[] | undefined;
+  /** Which sites may claim this network's nodes; undefined = all. */
+  readonly allow: readonly SiteId[] | undefined;
 }
 
 /** An ordinary WireGuard client that is a node (wire.md). */

@@ -8,6 +8,7 @@ import { DataPlane } from '../../src/dataplane/plane.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../src/tables/forwarding/mac-table.js';
+import { SitePeers } from '../../src/tables/forwarding/site-peers.js';
 import { waitFor } from '../lab/wait.js';
 
 test('the tunnel’s worker ends with its socket, by name and with the reason', async () => {
@@ -28,6 +29,8 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     activity: new SharedArrayBuffer(8),
     activityMacs: MacTable.create(4).memory,
     selfPeer: 0,
+    selfSite: 0,
+    sitePeers: SitePeers.create().memory,
     relays: RelayTable.create(1).memory,
     clients: [],
   });

@@ -128,7 +128,7 @@ export class SimSite implements LanPort, WanEnd {
     assert(typeof plan !== 'string');
     this.gndt.adopt(plan, nowMs);
     this.lndt.adopt(this.lndt.entries);
-    const dropped = this.directory.keepMembers(this.gndt.memberIds);
+    const dropped = this.directory.keepMembers(this.gndt.siteIds);
     this.#compiler.reconfigure();
     this.mobility.reconfigure(this.options.mobility);
     for (const { id } of gone) {
@@ -151,7 +151,7 @@ export class SimSite implements LanPort, WanEnd {
     this.directory = new Directory(id, clock);
     this.gndt = new Gndt(this.#gndtConfig, id);
     this.directory.load(decodeState(this.disk).records);
-    this.directory.keepMembers(this.gndt.memberIds);
+    this.directory.keepMembers(this.gndt.siteIds);
     const entries = this.options.authorised.map((prefix) => ({ vnet, prefix, mac: undefined }));
     this.lndt = new Lndt(entries, this.gndt, this.directory);
     this.hwdt = new Hwdt(clock);

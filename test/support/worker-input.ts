@@ -8,6 +8,7 @@ import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/w
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../src/tables/forwarding/mac-table.js';
+import { SitePeers } from '../../src/tables/forwarding/site-peers.js';
 
 const MOST_PEERS = 16;
 
@@ -37,6 +38,8 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}): WorkerI
     activity: shared(2 * 4 * 16),
     activityMacs: MacTable.create(16).memory,
     selfPeer: 0,
+    selfSite: given.selfPeer ?? 0,
+    sitePeers: SitePeers.create().memory,
     relays: RelayTable.create(MOST_PEERS).memory,
     clientVnets: shared(MOST_PEERS * 4),
     peerMtu: shared(MOST_PEERS * 4),

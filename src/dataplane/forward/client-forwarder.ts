@@ -69,7 +69,7 @@ export class ClientForwarder {
         delivery.toClient(i, destination[R.peer] ?? 0);
         return;
       case RouteKind.peer:
-        this.#toPeer(i, destination[R.peer] ?? 0, vnet);
+        this.#toSite(i, destination[R.peer] ?? 0, vnet);
         return;
       default:
         this.#outside(i, vnet);
@@ -82,13 +82,14 @@ export class ClientForwarder {
     if (((source[R.flags] ?? 0) & RouteFlag.visiting) === 0) {
       this.#delivery.deliverOutside(i, vnet, source[R.network] ?? 0);
     } else if ((source[R.homePeer] ?? -1) >= 0) {
-      this.#toPeer(i, source[R.homePeer] ?? 0, vnet);
+      this.#toSite(i, source[R.homePeer] ?? 0, vnet);
     } else {
       this.#ctx.count(C.drop_no_route);
     }
   }
 
-  #toPeer(i: number, peer: number, vnet: number): void {
+  #toSite(i: number, site: number, vnet: number): void {
+    const peer = this.#ctx.sitePeers.activeOf(site);
     if (this.#nextHop.fit(i, this.#ctx.peerMtu[peer] ?? 0))
       this.#delivery.toTunnel(i, peer, vnet, INITIAL_HOPS);
   }

@@ -197,7 +197,8 @@ export class LanForwarder {
     return this.#nextHop.spendTtl(i);
   }
 
-  #tunnel(i: number, peer: number, vnet: number): void {
+  #tunnel(i: number, site: number, vnet: number): void {
+    const peer = this.#ctx.sitePeers.activeOf(site);
     if (this.#nextHop.fit(i, this.#ctx.peerMtu[peer] ?? 0))
       this.#delivery.toTunnel(i, peer, vnet, INITIAL_HOPS);
   }

@@ -103,16 +103,17 @@ export class TunnelForwarder {
   }
 
   /**
-   * The inner source must belong to the peer, or have belonged to it a moment ago. Two more cases: from the outside world
+   * The inner source must belong to the peer's site, or have belonged to it a moment ago. Two more cases: from the outside world
    * through the home VR of a visiting destination; and a packet that the peer only forwards, because its destination was
    * there before or is native there.
    */
   #sourceBelongs(peer: number, hops: number): boolean {
-    const { source, destination } = this.#ctx;
-    if (source[R.kind] === RouteKind.peer && source[R.peer] === peer) return true;
-    if (((source[R.flags] ?? 0) & RouteFlag.justMoved) !== 0 && source[R.previousPeer] === peer) return true;
-    const destinationHome = destination[R.homePeer] === peer;
-    const destinationWasThere = destination[R.previousPeer] === peer;
+    const { source, destination, sitePeers } = this.#ctx;
+    const site = sitePeers.siteOf(peer);
+    if (source[R.kind] === RouteKind.peer && source[R.peer] === site) return true;
+    if (((source[R.flags] ?? 0) & RouteFlag.justMoved) !== 0 && source[R.previousPeer] === site) return true;
+    const destinationHome = destination[R.homePeer] === site;
+    const destinationWasThere = destination[R.previousPeer] === site;
     if (source[R.kind] === RouteKind.none) return destinationHome || destinationWasThere;
     return hops < INITIAL_HOPS && (destinationHome || destinationWasThere);
   }
@@ -143,9 +144,9 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { destination } = ctx;
     const from = ctx.word(i, D.from);
-    const wasHere = destination[R.previousPeer] === ctx.selfPeer;
+    const wasHere = destination[R.previousPeer] === ctx.selfSite;
     const departed = ((destination[R.flags] ?? 0) & RouteFlag.departed) !== 0;
-    if ((!wasHere && !departed) || destination[R.peer] === from) {
+    if ((!wasHere && !departed) || destination[R.peer] === ctx.sitePeers.siteOf(from)) {
       ctx.count(C.drop_not_for_us);
       return;
     }
@@ -153,7 +154,7 @@ export class TunnelForwarder {
       ctx.count(C.drop_hops_exhausted);
       return;
     }
-    this.#delivery.toTunnel(i, destination[R.peer] ?? 0, vnet, hops - 1);
+    this.#delivery.toTunnel(i, ctx.sitePeers.activeOf(destination[R.peer] ?? 0), vnet, hops - 1);
     ctx.count(C.forwarded_on);
     this.#punter.redirect(from, vnet);
   }

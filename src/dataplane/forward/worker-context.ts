@@ -3,6 +3,7 @@ import type { Clock } from '../../net/clock.js';
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { ActivityCounts } from '../../tables/forwarding/node-activity.js';
+import { SitePeers } from '../../tables/forwarding/site-peers.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
@@ -25,6 +26,8 @@ export class WorkerContext {
   readonly lanAddresses: LanAddressTable;
   readonly tunsFrom: number;
   readonly selfPeer: number;
+  readonly selfSite: number;
+  readonly sitePeers: SitePeers;
   readonly table: ForwardingTable;
   /** MACs that the directory places at other VRs. */
   readonly macsElsewhere: MacTable;
@@ -52,6 +55,8 @@ export class WorkerContext {
     this.lanAddresses = LanAddressTable.attach(input.lanAddresses);
     this.tunsFrom = input.tunsFrom;
     this.selfPeer = input.selfPeer;
+    this.selfSite = input.selfSite;
+    this.sitePeers = SitePeers.attach(input.sitePeers);
     this.table = ForwardingTable.attach(input.table);
     this.macsElsewhere = MacTable.attach(input.macs);
     this.activity = new ActivityCounts(input.activity, input.activityMacs);

@@ -15,6 +15,7 @@ import type { LanSide } from '../lan/lan-side.js';
 import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
+import type { Sites } from '../pair/sites.js';
 import type { Relays } from '../relays.js';
 import type { IgnoreFile } from '../state/ignore-file.js';
 import type { Tables } from '../tables.js';
@@ -24,6 +25,7 @@ import type { Prepared } from './prepared.js';
 export interface ApplyParts {
   readonly clock: Clock;
   readonly tables: Tables;
+  readonly sites: Sites;
   readonly compiler: ForwardingCompiler;
   readonly growth: LanGrowth;
   readonly plane: DataPlane;
@@ -84,9 +86,10 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   const { gndt, lndt, directory } = tables;
   parts.lanWatch.look();
   gndt.adopt(plans.gndt, parts.clock.nowMs());
+  parts.sites.renumber();
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.
-  const dropped = directory.keepMembers(gndt.memberIds);
+  const dropped = directory.keepMembers(gndt.siteIds);
   parts.growth.setLimit(after.router.limits.nodesPerLan);
   plane.setVnets(after.gndt.vnets.map(({ id }) => id));
   plane.setClients(gndt.ownClients);

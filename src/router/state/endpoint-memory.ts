@@ -116,8 +116,8 @@ export function openEndpointMemory(
   clock: Clock,
   onError: (message: string) => void,
 ): EndpointMemory {
-  const own = gndt.config.routers.find(({ id }) => id === gndt.self);
-  if (own === undefined) throw new RangeError(`${gndt.self} is not in the GNDT`);
+  const own = gndt.config.routers.find(({ id }) => id === gndt.router);
+  if (own === undefined) throw new RangeError(`${gndt.router} is not in the GNDT`);
   return new EndpointMemory({
     store: new StateStore(stateDir, endpointForm(own.publicKey), clock, onError),
     clock,

@@ -80,7 +80,7 @@ export class LiveView implements RouterView {
     const { version, clock, tables, local, plane, tunnel, mobility, warnings, readiness } = this.#parts;
     const { here, visiting, departed } = local.counts;
     return {
-      id: tables.gndt.self,
+      id: tables.gndt.router,
       version,
       startedAt: new Date(this.#startedWallMs).toISOString(),
       uptimeSeconds: Math.floor((clock.nowMs() - this.#startedMs) / 1000),

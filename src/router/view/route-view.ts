@@ -155,7 +155,7 @@ export class RouteExplainer {
   }
 
   #router(peer: number): string {
-    return this.#gndt.routerAt(peer) ?? '?';
+    return this.#gndt.idAt(peer) ?? '?';
   }
 
   #lan(index: number): string {

@@ -4,13 +4,14 @@ import type { Prefix } from '../../net/prefix.js';
 import { ErrorList, repeats } from './check-support.js';
 import { formatEndpoint } from './endpoint-text.js';
 import type { ConfigError } from './error.js';
-import { GNDT_FILE, type GndtFile } from './gndt-file.js';
+import { GNDT_FILE, type GndtFile, siteResolver } from './gndt-file.js';
 import { overlaps } from './overlap.js';
 
 export function checkGndt(file: GndtFile): ConfigError[] {
   const list = new ErrorList(GNDT_FILE);
   checkVnets(file, list);
   checkRouters(file, list);
+  checkSites(file, list);
   checkNetworks(file, list);
   checkOverlaps(file, list);
   checkSubnets(file, list);
@@ -56,15 +57,50 @@ function checkRouters({ routers }: GndtFile, list: ErrorList): void {
   }
 }
 
-function checkNetworks({ vnets, routers, networks }: GndtFile, list: ErrorList): void {
-  const vnetNames = vnets.map(({ name }) => name);
+function checkSites({ routers, sites }: GndtFile, list: ErrorList): void {
   const routerIds = routers.map(({ id }) => id);
+  for (const { item, index, first } of repeats(sites, ({ id }) => id)) {
+    list.add(
+      `sites[${index}].id`,
+      `"${item.id}" is the id of sites[${first}] already; give each site its own`,
+    );
+  }
+  for (const [index, { id, routers: members }] of sites.entries()) {
+    const router = routerIds.indexOf(id);
+    if (router >= 0)
+      list.add(`sites[${index}].id`, `"${id}" is the id of routers[${router}]; give the site one of its own`);
+    if (members.length > 2)
+      list.add(`sites[${index}].routers`, `${members.length} routers; a site has one or two`);
+    else if (members.length === 2)
+      list.add(
+        `sites[${index}].routers`,
+        'this version does not serve a site with two routers yet; name one',
+      );
+    for (const [i, member] of members.entries())
+      list.reference(`sites[${index}].routers[${i}]`, member, 'router', routerIds, '"routers"');
+  }
+  const members = sites.flatMap(({ id, routers: of }, site) =>
+    of.map((router, i) => ({ id, router, path: `sites[${site}].routers[${i}]` })),
+  );
+  for (const { item, first } of repeats(members, ({ router }) => router)) {
+    list.add(
+      item.path,
+      `"${item.router}" is ${members[first]?.path} ("${members[first]?.id}") already; a router serves one site`,
+    );
+  }
+}
+
+function checkNetworks({ vnets, routers, sites, networks }: GndtFile, list: ErrorList): void {
+  const vnetNames = vnets.map(({ name }) => name);
+  const homes = [...routers, ...sites].map(({ id }) => id);
+  const [what, where] =
+    sites.length === 0 ? ['router', '"routers"'] : ['router or site', '"routers" or "sites"'];
   for (const [index, { vnet, prefix, router, gateway, mobility }] of networks.entries()) {
     const path = `networks[${index}]`;
     list.reference(`${path}.vnet`, vnet, 'vnet', vnetNames, '"vnets"');
-    list.reference(`${path}.router`, router, 'router', routerIds, '"routers"');
+    list.reference(`${path}.router`, router, what, homes, where);
     for (const [i, id] of (mobility?.allow ?? []).entries()) {
-      list.reference(`${path}.mobility.allow[${i}]`, id, 'router', routerIds, '"routers"');
+      list.reference(`${path}.mobility.allow[${i}]`, id, what, homes, where);
     }
     if (gateway === undefined) continue;
     const problem = gatewayProblem(gateway, prefix);
@@ -152,7 +188,8 @@ function checkClients(file: GndtFile, list: ErrorList): void {
 }
 
 /** The other sites must know where to send what is for it: its address lies in a network, as a node's. */
-function checkClientAddress({ nodes, networks }: GndtFile, index: number, list: ErrorList): void {
+function checkClientAddress({ nodes, networks, sites }: GndtFile, index: number, list: ErrorList): void {
+  const siteOf = siteResolver(sites);
   const node = nodes[index];
   if (node === undefined) return;
   const { vnet, ip, via } = node;
@@ -165,7 +202,10 @@ function checkClientAddress({ nodes, networks }: GndtFile, index: number, list: 
       `nodes[${index}].ip`,
       `${ip} is the gateway of ${network.prefix}; expected an address of its own`,
     );
-  } else if (network.router !== via && network.mobility?.allow?.includes(via) === false) {
+  } else if (
+    siteOf(network.router) !== siteOf(via) &&
+    network.mobility?.allow?.map(siteOf).includes(siteOf(via)) === false
+  ) {
     list.add(
       `nodes[${index}].via`,
       `"${via}" is not in mobility.allow of ${network.prefix}, the network of ${ip}; add it there, or let the client connect to "${network.router}"`,

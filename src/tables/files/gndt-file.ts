@@ -1,6 +1,6 @@
 /** gndt.json: the whole virtual network, the same file on every router. */
 import { z } from 'zod';
-import type { GndtConfig, VnetId } from '../model.js';
+import type { GndtConfig, RouterId, SiteId, VnetId } from '../model.js';
 import {
   endpointUrl,
   networkPrefix,
@@ -38,18 +38,29 @@ const router = strict(
   'a ViNe router',
 );
 
+const site = strict(
+  {
+    id: routerId("the site's id, which no router has"),
+    routers: z
+      .array(routerId('id of a router'))
+      .min(1)
+      .meta({ description: 'its router, or its two: of two that would be active at once the first is' }),
+  },
+  'routers that serve the same LANs',
+);
+
 const network = strict(
   {
     vnet: vnetName("name of the network's vnet"),
     prefix: networkPrefix("the network's addresses"),
-    router: routerId('id of its home router'),
+    router: routerId('id of its home router, or of its site'),
     gateway: nodeIp("the network's way to the outside world").optional(),
     mobility: strict(
       {
         allow: z
-          .array(routerId('id of a router'))
+          .array(routerId('id of a router or site'))
           .optional()
-          .meta({ description: "routers that may claim this network's nodes; all, when left out" }),
+          .meta({ description: "routers or sites that may claim this network's nodes; all, when left out" }),
       },
       "where this network's nodes may move",
     ).optional(),
@@ -72,6 +83,10 @@ export const gndtSchema = strict(
     $schema: schemaReference,
     vnets: z.array(vnet).min(1).meta({ description: 'the virtual networks' }),
     routers: z.array(router).min(1).meta({ description: 'the routers of all sites' }),
+    sites: z
+      .array(site)
+      .default([])
+      .meta({ description: 'sites by name; a router that is in none is a site by itself' }),
     networks: z.array(network).meta({ description: 'which prefix is at home at which router' }),
     cipher: oneOf(['chacha20-poly1305', 'aes-256-gcm'], 'cipher of the sessions between routers').default(
       'chacha20-poly1305',
@@ -89,19 +104,27 @@ export function vnetIds(file: Pick<GndtFile, 'vnets'>): ReadonlyMap<string, Vnet
   return new Map(file.vnets.map(({ name, id }) => [name, id]));
 }
 
+/** The site of what is named, a router or a site: the same name where no site has the router. */
+export function siteResolver(sites: GndtFile['sites']): (id: RouterId | SiteId) => SiteId {
+  const byRouter = new Map(sites.flatMap(({ id, routers }) => routers.map((router) => [router, id])));
+  return (id) => byRouter.get(id) ?? id;
+}
+
 /** For a file that has passed `checkGndt`; positions in the lists stay the same. */
 export function toGndtConfig(file: GndtFile): GndtConfig {
   const ids = vnetIds(file);
+  const siteOf = siteResolver(file.sites);
   const idOf = (name: string): VnetId => known(ids.get(name), name);
   return {
     vnets: file.vnets.map(({ name, id, subnet }) => ({ name, id, subnet })),
     routers: file.routers,
+    ...(file.sites.length === 0 ? {} : { sites: file.sites }),
     networks: file.networks.map(({ vnet, prefix, router, gateway, mobility }) => ({
       vnet: idOf(vnet),
       prefix,
-      router,
+      router: siteOf(router),
       gateway,
-      allow: mobility?.allow,
+      allow: mobility?.allow && [...new Set(mobility.allow.map(siteOf))],
     })),
     cipher: file.cipher,
     nodes: file.nodes.map(({ vnet, ip, publicKey, via }) => ({ vnet: idOf(vnet), ip, publicKey, via })),

@@ -2,7 +2,7 @@
 import type { Prefix } from '../../net/prefix.js';
 import { ErrorList, repeats } from './check-support.js';
 import type { ConfigError } from './error.js';
-import { GNDT_FILE, type GndtFile } from './gndt-file.js';
+import { GNDT_FILE, type GndtFile, siteResolver } from './gndt-file.js';
 import { LNDT_FILE, type LndtFile } from './lndt-file.js';
 import { listed } from './suggest.js';
 
@@ -36,7 +36,9 @@ export function checkLndtAgainstGndt(
 
 function checkHome(file: LndtFile, gndt: GndtFile, self: string, list: ErrorList): void {
   const homes = new Map(gndt.vnets.map(({ name }): [string, Prefix[]] => [name, []]));
-  for (const { vnet, router, prefix } of gndt.networks) if (router === self) homes.get(vnet)?.push(prefix);
+  const siteOf = siteResolver(gndt.sites);
+  for (const { vnet, router, prefix } of gndt.networks)
+    if (siteOf(router) === siteOf(self)) homes.get(vnet)?.push(prefix);
   for (const [index, { vnet, ip }] of file.nodes.entries()) {
     const home = homes.get(vnet);
     if (home === undefined || home.some((prefix) => prefix.overlaps(ip))) continue;

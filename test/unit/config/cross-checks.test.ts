@@ -5,9 +5,21 @@ import fc from 'fast-check';
 import { Ip } from '../../../src/net/ip.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { overlaps } from '../../../src/tables/files/overlap.js';
-import { type Json, KEY_A, KEY_B, lines, parse, sample, spoilt } from './sample.js';
+import {
+  type Json,
+  type JsonObject,
+  KEY_A,
+  KEY_B,
+  lines,
+  parse,
+  type Sample,
+  sample,
+  spoilt,
+} from './sample.js';
 
 const KEY_C = 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=';
+
+const list = (place: JsonObject, name: string): JsonObject[] => place[name] as JsonObject[];
 
 type Case = readonly [name: string, path: readonly (string | number)[], change: Json, line: string];
 
@@ -101,6 +113,54 @@ const CASES: readonly Case[] = [
     ['router', 'presharedKeys'],
     { 'vr-a': 'psk.key' },
     'router.json: presharedKeys.vr-a: this is the router itself; expected the id of another one',
+  ],
+  [
+    'a site with the name of a router',
+    ['gndt', 'sites'],
+    [{ id: 'vr-b', routers: ['vr-a'] }],
+    'gndt.json: sites[0].id: "vr-b" is the id of routers[1]; give the site one of its own',
+  ],
+  [
+    'two sites of one name',
+    ['gndt', 'sites'],
+    [
+      { id: 'here', routers: ['vr-a'] },
+      { id: 'here', routers: ['vr-b'] },
+    ],
+    'gndt.json: sites[1].id: "here" is the id of sites[0] already; give each site its own',
+  ],
+  [
+    'a router in two sites',
+    ['gndt', 'sites'],
+    [
+      { id: 'here', routers: ['vr-a'] },
+      { id: 'there', routers: ['vr-a'] },
+    ],
+    'gndt.json: sites[1].routers[0]: "vr-a" is sites[0].routers[0] ("here") already; a router serves one site',
+  ],
+  [
+    'a site with an unknown router',
+    ['gndt', 'sites'],
+    [{ id: 'here', routers: ['vr-x'] }],
+    'gndt.json: sites[0].routers[0]: "vr-x" is not a router in "routers" (did you mean "vr-a"?); there are vr-a, vr-b',
+  ],
+  [
+    'a site without a router',
+    ['gndt', 'sites'],
+    [{ id: 'here', routers: [] }],
+    'gndt.json: sites[0].routers: the list is empty; expected at least one entry',
+  ],
+  [
+    'a site with two routers',
+    ['gndt', 'sites'],
+    [{ id: 'here', routers: ['vr-a', 'vr-b'] }],
+    'gndt.json: sites[0].routers: this version does not serve a site with two routers yet; name one',
+  ],
+  [
+    'a network at home at an unknown site',
+    ['gndt', 'networks', 1, 'router'],
+    'here',
+    'gndt.json: networks[1].router: "here" is not a router in "routers"; there are vr-a, vr-b',
   ],
   [
     'the same network twice',
@@ -241,12 +301,42 @@ const ALLOWED: readonly Case[] = [
   ['nobody may be listed', ['lndt', 'nodes'], [], ''],
   ['a router may have no endpoints', ['gndt', 'routers', 1], { id: 'vr-b', publicKey: KEY_B }, ''],
   ['no router may be allowed to claim', ['gndt', 'networks', 1, 'mobility'], { allow: [] }, ''],
+  ['a site may have a name of its own', ['gndt', 'sites'], [{ id: 'here', routers: ['vr-a'] }], ''],
   ['an editor may be told of the schema', ['gndt', '$schema'], './gndt.schema.json', ''],
 ];
 
 for (const [name, path, change] of ALLOWED) {
   test(name, () => assert.deepEqual(lines(parse(spoilt(path, change))), []));
 }
+
+test('a site has at most two routers; a network may name it, or its router', () => {
+  const [a, b] = list(sample().gndt, 'routers');
+  const routers = [a, b, { id: 'vr-c', publicKey: KEY_C }];
+  const withSites = (id: string, members: readonly string[], home: string): Sample => {
+    const written = sample();
+    const [first, second] = list(written.gndt, 'networks');
+    written.gndt = {
+      ...written.gndt,
+      routers,
+      sites: [{ id, routers: members }],
+      networks: [{ ...first, router: home }, second],
+    } as unknown as JsonObject;
+    return written;
+  };
+  assert.deepEqual(lines(parse(withSites('here', ['vr-a', 'vr-b', 'vr-c'], 'vr-a'))), [
+    'gndt.json: sites[0].routers: 3 routers; a site has one or two',
+  ]);
+  for (const home of ['here', 'vr-a']) {
+    const outcome = parse(withSites('here', ['vr-a'], home));
+    assert.deepEqual(lines(outcome), []);
+    assert.ok('value' in outcome);
+    assert.equal(outcome.value.gndt.networks[0]?.router, 'here');
+  }
+  assert.deepEqual(lines(parse(withSites('here', ['vr-a'], 'her'))), [
+    'gndt.json: networks[0].router: "her" is not a router or site in "routers" or "sites" (did you mean "here"?); there are vr-a, vr-b, vr-c, here',
+    'lndt.json: nodes[0].ip: 10.1.0.0/24 is in no network of vnet "blue" that is at home at "vr-a" (none); list it at its own site (visitors need no entry)',
+  ]);
+});
 
 test('all mistakes of all files are found in one go', () => {
   const written = sample();

@@ -38,6 +38,7 @@ test('layout makes no difference: order of keys and lists, spelling of addresses
 });
 
 const CHANGES: readonly (readonly [path: readonly (string | number)[], change: Json])[] = [
+  [['gndt', 'sites'], [{ id: 'here', routers: ['vr-a'] }]],
   [['gndt', 'vnets', 1, 'id'], 3],
   [['gndt', 'vnets', 1, 'name'], 'red'],
   [['gndt', 'vnets', 0, 'subnet'], '10.0.0.0/8'],

@@ -4,6 +4,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../src/dataplane/engine.js';
 import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
+import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
 
@@ -29,6 +30,8 @@ describe('the MTU of a peer', () => {
       activity: memory,
       activityMacs: memory,
       selfPeer: 0,
+      selfSite: 0,
+      sitePeers: SitePeers.create().memory,
       relays: memory,
       clients: [{ peer: CLIENT, vnet: 1 }],
     });

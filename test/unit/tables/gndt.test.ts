@@ -49,7 +49,7 @@ test('numbers are positions in the first file, and stay with their names in the 
     [0, 1, 2, -1],
   );
   assert.deepEqual(
-    [0, 1, 2, 3].map((peer) => gndt.routerAt(peer)),
+    [0, 1, 2, 3].map((peer) => gndt.idAt(peer)),
     ['vr-a', 'vr-b', 'vr-c', undefined],
   );
   const live = new Gndt(config, 'vr-a');
@@ -66,7 +66,7 @@ test('numbers are positions in the first file, and stay with their names in the 
     [0, -1, 2, 3],
   );
   assert.deepEqual([live.networkIndex(second), live.networkIndex(first)], [1, -1]);
-  assert.equal(live.routerAt(1), undefined);
+  assert.equal(live.idAt(1), undefined);
   assert.equal(live.networkOf(first.vnet, first.prefix.address) === first, false);
 });
 

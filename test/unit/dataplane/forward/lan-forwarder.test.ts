@@ -38,6 +38,16 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(sent.packet.length, packet.length);
     });
 
+    test('to another site: to the router that is active there, at the MTU of its path', () => {
+      const second = 9;
+      bench.peerMtu[second] = 1_300;
+      bench.sitePeers.setActive(A, second);
+      send(site.host, site.remote);
+      const [sent] = bench.engine.sent;
+      assert.ok(sent?.kind === 'tunnel');
+      assert.deepEqual([sent.peer, sent.mtu], [second, 1_300]);
+    });
+
     test('a node that is not in the LNDT gets nothing, sending or receiving', () => {
       send(site.unlisted, site.remote);
       assert.equal(bench.counted('drop_source_unauthorised'), 1);

@@ -9,6 +9,7 @@ import { ForwardingTable } from '../../../../src/tables/forwarding/forwarding-ta
 import { MacTable } from '../../../../src/tables/forwarding/mac-table.js';
 import { NodeActivity } from '../../../../src/tables/forwarding/node-activity.js';
 import { Rescue } from '../../../../src/tables/forwarding/rescue.js';
+import { SitePeers } from '../../../../src/tables/forwarding/site-peers.js';
 import { Gndt } from '../../../../src/tables/gndt.js';
 import { Hwdt } from '../../../../src/tables/hwdt.js';
 import { Lndt } from '../../../../src/tables/lndt.js';
@@ -81,6 +82,7 @@ export class SiteWorker extends PacketWorker {
   readonly directory: Directory;
   readonly activity: NodeActivity;
   readonly hwdt: Hwdt;
+  readonly sitePeers: SitePeers;
 
   constructor(site: Site, subnet = false) {
     const clock = new SimClock();
@@ -100,6 +102,7 @@ export class SiteWorker extends PacketWorker {
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans, activity }).rebuild();
     const macs = MacTable.create(16);
     new Rescue(gndt, directory, macs, () => {});
+    const sitePeers = SitePeers.create();
     super({
       clock,
       self: B,
@@ -110,10 +113,12 @@ export class SiteWorker extends PacketWorker {
         macs: macs.memory,
         activity: activity.memory,
         activityMacs: activity.macs.memory,
+        sitePeers: sitePeers.memory,
         lanAddresses: followOwnAddresses(lans).memory,
       },
     });
     this.directory = directory;
+    this.sitePeers = sitePeers;
     this.activity = activity;
     this.hwdt = hwdt;
     this.#populate(site);

@@ -32,6 +32,20 @@ for (const [family, site] of Object.entries(SITES)) {
       assert.equal(bench.engine.sent.length, 0);
     });
 
+    test('from either router of the source’s site, whichever is active', () => {
+      const second = 9;
+      bench.sitePeers.setSite(second, A);
+      for (const active of [A, second]) {
+        bench.sitePeers.setActive(A, active);
+        for (const peer of [A, second])
+          bench.overlay(peer, ipPacket({ source: site.remote, destination: site.host }));
+      }
+      assert.equal(bench.engine.sent.length, 1, 'the last of four');
+      assert.equal(bench.counted('to_lan'), 4);
+      bench.overlay(8, ipPacket({ source: site.remote, destination: site.host }));
+      assert.equal(bench.counted('drop_source_not_peers'), 1);
+    });
+
     test('a node that was at the peer a moment ago: its packets may still be under way', () => {
       bench.overlay(A, ipPacket({ source: site.visitor, destination: site.host }));
       assert.equal(bench.engine.sent.length, 1, 'it has come here from vr-a just now');
