@@ -1,5 +1,7 @@
 /** What the two routers of a site tell each other and the world about who answers there (design/pairs.md). */
 
+import type { PairRole } from '../protocol/pair-message.js';
+
 /** The router's place in `sites[].routers` of gndt.json. */
 export type Place = 0 | 1;
 
@@ -7,7 +9,7 @@ export type Place = 0 | 1;
  * `active` answers and forwards; `standby` hears and does neither; `isolated` would be active, but hears nobody and has no
  * LAN: it answers nothing, so that two never serve one LAN.
  */
-export type Role = 'active' | 'standby' | 'isolated';
+export type Role = PairRole;
 
 /** How well a router can serve. */
 export interface Health {
@@ -25,9 +27,10 @@ export interface Heartbeat {
   readonly health: Health;
 }
 
+export { MAX_TERM } from '../protocol/constants.js';
+
 /** A number from outside may exceed the one that is known by so much. */
 export const TERM_STEP = 2 ** 20;
-export const MAX_TERM = 2 ** 48;
 
 const LEAST_PRIORITY = 10;
 const LAN_PART = 120;

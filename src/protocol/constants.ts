@@ -29,6 +29,12 @@ export const MAX_LISTEN_SECONDS = 60;
 
 /** Ids of messages, questions and claims, epochs and tokens: all count from 1 or from a Unix time in milliseconds. */
 export const MAX_ID = 2 ** 52;
+/** A site's terms: one begins with each change of its active router. */
+export const MAX_TERM = 2 ** 48;
+/** A router's LANs. */
+export const MAX_LANS = 1_024;
+/** Longer ago is the same. */
+export const MAX_HEARD_AGO_MS = 60_000;
 /** A router's records: what a set can hold. */
 export const MAX_RECORDS = 2 ** 24;
 /** Between an announcement and its claim. A day; nothing waits that long. */

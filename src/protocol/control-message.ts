@@ -1,6 +1,7 @@
 /** Everything that a control message can say: what concerns the link itself, and what concerns the tables. */
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
+import type { PairMessage } from './pair-message.js';
 import type { TableMessage } from './table-message.js';
 
 /** First message of a session, both ways. */
@@ -59,7 +60,7 @@ export type IntroductionMessage = SeekMessage | SeenMessage;
 
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
-export type ControlMessage = LinkMessage | TableMessage;
+export type ControlMessage = LinkMessage | TableMessage | PairMessage;
 
 const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
   hello: true,
@@ -69,6 +70,19 @@ const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
   seek: true,
   seen: true,
 };
+
+const PAIR_TYPES: { readonly [Type in PairMessage['type']]: true } = {
+  pairHeartbeat: true,
+  siteActive: true,
+  siteActiveRefused: true,
+  partnerQuery: true,
+  partnerAnswer: true,
+  handOver: true,
+};
+
+export function isPairMessage(message: ControlMessage): message is PairMessage {
+  return Object.hasOwn(PAIR_TYPES, message.type);
+}
 
 export function isLinkMessage(message: ControlMessage): message is LinkMessage {
   return Object.hasOwn(LINK_TYPES, message.type);

@@ -5,13 +5,17 @@ import type { NodeRecord } from '../tables/model.js';
 import { MAX_STAMP } from '../tables/record.js';
 import {
   MAX_ASKED_IPS,
+  MAX_HEARD_AGO_MS,
+  MAX_LANS,
   MAX_LISTEN_SECONDS,
   MAX_RECORDS,
   MAX_SEARCHED_IPS,
   MAX_SINCE_DETECTION_US,
+  MAX_TERM,
 } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
+import type { PairHeartbeatMessage } from './pair-message.js';
 import type {
   ClaimResultMessage,
   DhcpCarriedMessage,
@@ -19,7 +23,7 @@ import type {
   SearchMessage,
   WhoHasMessage,
 } from './table-message.js';
-import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE } from './words.js';
+import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE, PAIR_ROLE } from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
 const MAX_UINT16 = 0xffff;
@@ -109,6 +113,20 @@ const READERS: {
   }),
   search: readSearch,
   dhcp: readDhcp,
+  pairHeartbeat: readPairHeartbeat,
+  siteActive: (fields) => ({ type: 'siteActive', term: fields.uint('term', MAX_TERM) }),
+  siteActiveRefused: (fields) => ({ type: 'siteActiveRefused', term: fields.uint('term', MAX_TERM) }),
+  partnerQuery: (fields) => ({ type: 'partnerQuery', queryId: fields.id('queryId') }),
+  partnerAnswer: (fields) => {
+    const heardAgoMs = fields.uint('heardAgoMs', MAX_HEARD_AGO_MS);
+    return {
+      type: 'partnerAnswer',
+      queryId: fields.id('queryId'),
+      heardAgoMs: fields.flag('heard') ? heardAgoMs : undefined,
+      term: fields.uint('term', MAX_TERM),
+    };
+  },
+  handOver: () => ({ type: 'handOver' }),
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -182,6 +200,19 @@ function readDhcp(fields: FieldReader): DhcpCarriedMessage {
     bytes: fields.bytesUpTo('message', MAX_DHCP_BYTES),
   };
   return fields.flag('routed') ? { ...carried, routed: true } : carried;
+}
+
+function readPairHeartbeat(fields: FieldReader): PairHeartbeatMessage {
+  const [soundLans, lans] = [fields.uint('soundLans', MAX_LANS), fields.uint('lans', MAX_LANS)];
+  if (soundLans > lans) fields.refuse('bad-number');
+  return {
+    type: 'pairHeartbeat',
+    role: fields.word('role', PAIR_ROLE, 'standby'),
+    term: fields.uint('term', MAX_TERM),
+    soundLans,
+    lans,
+    peersUp: fields.uint('peersUp', MAX_UINT16),
+  };
 }
 
 /** A claim says where one node is, not that it is gone. */

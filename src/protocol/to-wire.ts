@@ -10,6 +10,7 @@ import {
   CLAIM_VERDICT_NUMBER,
   MOVE_TRIGGER_NUMBER,
   NODE_STATE_NUMBER,
+  PAIR_ROLE_NUMBER,
 } from './words.js';
 
 export type WireObject = Readonly<Record<string, unknown>>;
@@ -31,7 +32,18 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'bye':
     case 'seek':
     case 'digest':
+    case 'siteActive':
+    case 'siteActiveRefused':
+    case 'partnerQuery':
       return { ...message };
+    case 'pairHeartbeat':
+      return { ...message, role: PAIR_ROLE_NUMBER[message.role] };
+    case 'partnerAnswer': {
+      const { queryId, heardAgoMs, term } = message;
+      return { queryId, term, ...(heardAgoMs === undefined ? {} : { heard: true, heardAgoMs }) };
+    }
+    case 'handOver':
+      return {};
     case 'seen':
       return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
     case 'recall':

@@ -34,6 +34,7 @@ import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { SiteMessenger } from './pair/site-messenger.js';
+import { SiteRoles } from './pair/site-roles.js';
 import { Sites } from './pair/sites.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
@@ -220,6 +221,7 @@ function makeOverlay(
     lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
     timestampsAfterUs: endpoints.stampFloorUs,
   });
+  const roles = new SiteRoles({ clock, gndt, sites, tunnel, conduct });
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({
     ...tables,
@@ -240,8 +242,8 @@ function makeOverlay(
       saveState: () => store.saveSoon(() => local.all()),
     },
   });
-  for (const source of [tunnel, mobility, growth]) board.add(source);
-  return { growth, initialSync, tunnel, mobilityEvents, mobility };
+  for (const source of [tunnel, roles, mobility, growth]) board.add(source);
+  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility };
 }
 type Overlay = ReturnType<typeof makeOverlay>;
 

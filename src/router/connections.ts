@@ -13,6 +13,7 @@ export function connect(parts: Parts): void {
   // Mobility knows sites; the router that speaks for one is the active one.
   const { gndt } = tables;
   topics.tunnel.messages.subscribe((from, message) => mobility.message(gndt.siteOf(from), message));
+  topics.tunnel.pair.subscribe((from, message) => parts.roles.received(from, message));
   topics.tunnel.up.subscribe((router) => mobility.peerUp(gndt.siteOf(router)));
   topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));
   topics.tunnel.down.subscribe((router) => mobility.peerDown(gndt.siteOf(router)));

@@ -1,6 +1,7 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
 import type { HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
+import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
@@ -20,6 +21,7 @@ export interface PeerListener {
   up(peer: Peer): void;
   down(peer: Peer, reason: string): void;
   message(peer: Peer, message: TableMessage): void;
+  pair(peer: Peer, message: PairMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
   authenticatedByStream(peer: Peer, stream: number): void;
@@ -111,7 +113,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   /** Once, unacknowledged. Ignored when it is not up. */
-  say(message: IntroductionMessage): void {
+  say(message: IntroductionMessage | PairMessage): void {
     this.#link.say(message);
   }
 
@@ -253,6 +255,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   message(message: TableMessage): void {
     this.#owner.message(this, message);
+  }
+
+  pair(message: PairMessage): void {
+    this.#owner.pair(this, message);
   }
 
   introduction(message: IntroductionMessage): void {

@@ -10,6 +10,7 @@ import { Conduct } from '../protocol/conduct.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
+import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { OwnClient } from '../tables/clients.js';
@@ -51,6 +52,8 @@ export interface SelfDescription {
 
 export interface TunnelListeners {
   message(from: RouterId, message: TableMessage): void;
+  /** What another router says of its site's roles. */
+  pair?(from: RouterId, message: PairMessage): void;
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
@@ -231,6 +234,11 @@ export class Tunnel {
     for (const part of split(message)) peer.send(part);
   }
 
+  /** Once, unacknowledged; nothing when the peer is not up. */
+  say(to: RouterId, message: PairMessage): void {
+    this.#peerTable.peer(to)?.say(message);
+  }
+
   /** One ping on the control link. False: no such peer, or it is not up. @param answered perhaps never called */
   ping(router: RouterId, answered: (rttMs: number) => void): boolean {
     return this.#peerTable.peer(router)?.ping(answered) ?? false;
@@ -329,6 +337,7 @@ function peerListener(
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),
     message: (peer, message) => listeners.message(peer.id, message),
+    pair: (peer, message) => listeners.pair?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

@@ -163,6 +163,7 @@ export class SimLinkWan {
       counted: () => {},
       message: (message) => router()?.message(peer, message),
       // Nobody to be introduced to.
+      pair: () => {},
       introduction: () => {},
     };
     const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);

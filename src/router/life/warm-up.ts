@@ -17,7 +17,7 @@ import { Ip } from '../../net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import { ControlCodec } from '../../protocol/control-codec.js';
-import type { ControlMessage } from '../../protocol/control-message.js';
+import { type ControlMessage, isLinkMessage, isPairMessage } from '../../protocol/control-message.js';
 import { split } from '../../protocol/split.js';
 import type { TableMessage } from '../../protocol/table-message.js';
 import { Directory } from '../../tables/directory.js';
@@ -245,7 +245,7 @@ class ScratchLink {
 }
 
 function isTableMessage(message: ControlMessage): message is TableMessage {
-  return !['hello', 'ping', 'pong', 'bye', 'seek', 'seen'].includes(message.type);
+  return !isLinkMessage(message) && !isPairMessage(message);
 }
 
 /** Time that passes when it is told to; what falls due is run on the way. */

@@ -15,6 +15,7 @@ import type { LanSide } from '../lan/lan-side.js';
 import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
+import type { SiteRoles } from '../pair/site-roles.js';
 import type { Sites } from '../pair/sites.js';
 import type { Relays } from '../relays.js';
 import type { IgnoreFile } from '../state/ignore-file.js';
@@ -26,6 +27,7 @@ export interface ApplyParts {
   readonly clock: Clock;
   readonly tables: Tables;
   readonly sites: Sites;
+  readonly roles: SiteRoles;
   readonly compiler: ForwardingCompiler;
   readonly growth: LanGrowth;
   readonly plane: DataPlane;
@@ -87,6 +89,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   parts.lanWatch.look();
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   parts.sites.renumber();
+  parts.roles.reconfigure();
   lndt.adopt(after.lndt);
   // What a router has said that is no member any more ends with it.
   const dropped = directory.keepMembers(gndt.siteIds);

@@ -7,6 +7,7 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
+import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
 
 /** Of the tables. */
@@ -22,5 +23,6 @@ export const COUNTER_CLASSES = new CounterClasses([
   GROWTH_COUNTERS,
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
+  PAIR_COUNTERS,
   ROUTER_COUNTERS,
 ]);

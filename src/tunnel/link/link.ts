@@ -16,11 +16,13 @@ import {
   type HelloMessage,
   type IntroductionMessage,
   isLinkMessage,
+  isPairMessage,
   type LinkMessage,
   type PongMessage,
 } from '../../protocol/control-message.js';
 import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
 import { MAX_INNER_MTU_BYTES } from '../../protocol/overhead.js';
+import type { PairMessage } from '../../protocol/pair-message.js';
 import type { TableMessage } from '../../protocol/table-message.js';
 import type { RouterId } from '../../tables/model.js';
 import { samePath } from '../paths/path.js';
@@ -52,6 +54,7 @@ export interface LinkListener {
   counted(counts: PeerCounts): void;
   message(message: TableMessage): void;
   introduction(message: IntroductionMessage): void;
+  pair(message: PairMessage): void;
 }
 
 /** The paths that a link's messages take. */
@@ -167,7 +170,7 @@ export class Link {
   }
 
   /** Once, unacknowledged. Ignored when the link is not up. */
-  say(message: IntroductionMessage): void {
+  say(message: IntroductionMessage | PairMessage): void {
     if (this.#currentState !== 'up') return;
     if (message.type === 'seek') this.#authority.sought(message.router);
     this.#channel.sendOnce(message);
@@ -265,6 +268,7 @@ export class Link {
       this.#channel.sendOnce(pongTo(body, this.#context.ports.clock), { to: source });
     else if (body.type === 'pong') this.#answered(body, source);
     else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
+    else if (isPairMessage(body)) this.#listener.pair(body);
     else if (!isLinkMessage(body)) this.#listener.message(body);
     // These have been dealt with before.
     else body satisfies HelloMessage | ByeMessage;

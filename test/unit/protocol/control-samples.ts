@@ -2,7 +2,7 @@
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { MAX_ID, MAX_LISTEN_SECONDS, MAX_SEARCHED_IPS } from '../../../src/protocol/constants.js';
+import { MAX_ID, MAX_LISTEN_SECONDS, MAX_SEARCHED_IPS, MAX_TERM } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
@@ -44,6 +44,15 @@ export const SAMPLES: readonly ControlMessage[] = [
     innerMtuBytes: 1436,
   },
   { type: 'ping', token: 1 },
+  { type: 'pairHeartbeat', role: 'isolated', term: MAX_TERM, soundLans: 0, lans: 3, peersUp: 65_535 },
+  { type: 'pairHeartbeat', role: 'active', term: 0, soundLans: 2, lans: 2, peersUp: 0 },
+  { type: 'siteActive', term: 7 },
+  { type: 'siteActiveRefused', term: MAX_TERM },
+  { type: 'partnerQuery', queryId: MAX_ID },
+  { type: 'partnerAnswer', queryId: 1, heardAgoMs: 0, term: 9 },
+  { type: 'partnerAnswer', queryId: 1, heardAgoMs: 60_000, term: 9 },
+  { type: 'partnerAnswer', queryId: 2, heardAgoMs: undefined, term: 0 },
+  { type: 'handOver' },
   { type: 'pong', token: MAX_ID, wallUs: 1_767_225_600_000_000 },
   { type: 'bye', reason: 'stopping', refusal: false },
   { type: 'bye', reason: 'protocol 1, not 2; größer', refusal: true },

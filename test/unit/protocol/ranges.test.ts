@@ -69,6 +69,8 @@ const digest = (change: Fields): Uint8Array =>
   payloadOf({ digest: { highestStamp: 0, count: 0, hash: 0, ...change } });
 const dhcp = (change: Fields): Uint8Array =>
   payloadOf({ dhcp: { vnet: 1, mac: RECORD.mac, message: [1], ...change } });
+const heartbeat = (change: Fields): Uint8Array =>
+  payloadOf({ pairHeartbeat: { role: 1, term: 1, soundLans: 1, lans: 1, peersUp: 1, ...change } });
 const search = (change: Fields): Uint8Array =>
   payloadOf({ search: { vnet: 1, mac: RECORD.mac, ips: [ipBytes('10.1.0.9')], ...change } });
 const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
@@ -241,6 +243,18 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['a search for no machine', search({ mac: many(6, 0) }), 'bad-node-mac'],
   ['a search of 60 s', search({ listenSeconds: 60 }), 'taken'],
   ['a search of 61 s', search({ listenSeconds: 61 }), 'bad-number'],
+  ['a heartbeat with more sound LANs than LANs', heartbeat({ soundLans: 2, lans: 1 }), 'bad-number'],
+  ['a heartbeat of 1,024 LANs', heartbeat({ soundLans: 1_024, lans: 1_024 }), 'taken'],
+  ['a heartbeat of 1,025 LANs', heartbeat({ lans: 1_025 }), 'bad-number'],
+  ['a heartbeat without a role', heartbeat({ role: 0 }), 'bad-enum'],
+  ['a heartbeat with a role of later', heartbeat({ role: 4 }), 'bad-enum'],
+  ['a term of 2^48', heartbeat({ term: 2 ** 48 }), 'taken'],
+  ['a term above', heartbeat({ term: 2 ** 48 + 1 }), 'bad-number'],
+  ['an active router’s term above', payloadOf({ siteActive: { term: 2 ** 48 + 1 } }), 'bad-number'],
+  ['a refused term above', payloadOf({ siteActiveRefused: { term: 2 ** 48 + 1 } }), 'bad-number'],
+  ['an answered term above', payloadOf({ partnerAnswer: { term: 2 ** 48 + 1 } }), 'bad-number'],
+  ['heard a minute ago', payloadOf({ partnerAnswer: { heard: true, heardAgoMs: 60_000 } }), 'taken'],
+  ['heard longer ago', payloadOf({ partnerAnswer: { heard: true, heardAgoMs: 60_001 } }), 'bad-number'],
   ['a DHCP message of 900 bytes', dhcp({ message: many(900, 1) }), 'taken'],
   ['a DHCP message of 901 bytes', dhcp({ message: many(901, 1) }), 'bad-bytes'],
   ['a DHCP message of nothing', dhcp({ message: [] }), 'bad-bytes'],
