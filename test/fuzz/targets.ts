@@ -1,5 +1,6 @@
 /** All fuzz targets in TypeScript. Those of the addon are in test/fuzz/native. */
 import type { Target } from './target.js';
+import { advertisements } from './targets/advertisements.js';
 import { config } from './targets/config.js';
 import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
@@ -17,5 +18,6 @@ export const TARGETS: readonly Target[] = [
   routers,
   members,
   dhcp,
+  advertisements,
   config,
 ];
