@@ -224,6 +224,19 @@ function suite(): void {
       await waitFor('the peer to be heard', () => heard.length > 0);
     });
 
+    test(`IPv${family}: an interface without a carrier is no reason not to begin`, async () => {
+      machines.far('ip', 'link', 'set', 'far', 'down');
+      const socket = near(family);
+      assert.equal(socket.condition().is, 'up');
+      socket.send(advertisement(family));
+      machines.far('ip', 'link', 'set', 'far', 'up');
+      if (family === 6) machines.far('ip', 'address', 'add', `${FAR[6]}/64`, 'dev', 'far', 'nodad');
+      const peer = await far(family);
+      peer.tell({ send: texts(advertisement(family)) });
+      await waitFor('the peer to be heard', () => heard.length > 0);
+      assert.deepEqual(conditions, []);
+    });
+
     test(`IPv${family}: an interface that is gone is told, and one made anew is used`, async () => {
       const socket = near(family);
       ip('link', 'delete', 'near');

@@ -114,7 +114,9 @@ class LanAdvertisements implements AdvertisementSocket {
 
   #open(index: number): Channel {
     const { interface: name, source, pcap } = this.#options;
-    checkSource(name, source, readInterfaces([name])[0]?.addresses ?? []);
+    const addresses = readInterfaces([name])[0]?.addresses;
+    // Without a carrier they cannot be told; it is no reason not to begin.
+    if (addresses !== undefined) checkSource(name, source, addresses);
     try {
       return openChannel({
         interface: name,

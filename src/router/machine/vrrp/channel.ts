@@ -5,8 +5,7 @@
  * IPv4 is received by another such socket, whose packets have their header. An IPv6 socket hands packets out without, and
  * `raw-socket` asks for nothing beside them: the hop limit could not be checked. So IPv6 is read from the wire, by libpcap.
  *
- * Sending has a socket of its own, because `raw-socket` reads before it writes: whoever floods the LAN with packets of
- * protocol 112 would keep a router from sending, and its partner would take over.
+ * Sending has a socket of its own: `raw-socket` writes only when it finds nothing to read.
  */
 
 import { ETHERNET_HEADER_BYTES } from '../../../arp/ethernet.js';
