@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../../../net/clock.js';
 import { DeclaredCounters } from '../../../net/counters.js';
 import type { Family, Ip } from '../../../net/ip.js';
 import { type Advertisement, decodeAdvertisement, encodeAdvertisement } from '../../../pair/advertisement.js';
-import { ADVERTISEMENT_COUNTERS } from '../../../pair/counters.js';
+import { ADVERTISEMENT_COUNTERS } from '../../../pair/advertisement-counters.js';
 import { readInterfaces } from '../../lan/interfaces.js';
 import { type Channel, openChannel } from './channel.js';
 import { linkOf } from './link.js';
