@@ -7,6 +7,8 @@ import { emitTunnelEvent } from './view/tunnel-events.js';
 export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
+  topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
 

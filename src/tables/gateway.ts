@@ -3,12 +3,16 @@
  * §7.3). Of one number there are two, because each family's protocol has its own.
  */
 import type { Family, Ip } from '../net/ip.js';
-import { type Mac, macFromHalves } from '../net/mac.js';
+import type { Mac } from '../net/mac.js';
 import type { LanConfig, VnetId } from './model.js';
 
 /** The number of a virtual router on its LAN (RFC 9568 §5.2.3). */
 export const MAX_VRID = 255;
 export const MOST_GATEWAYS = 8;
+
+/** 00:00:5e:00:01 and 00:00:5e:00:02. */
+const VIRTUAL_4 = 0x00005e0001;
+const VIRTUAL_6 = 0x00005e0002;
 
 /** What of a LAN says how it is served; `Lan` fits. */
 export interface Served {
@@ -22,7 +26,13 @@ export interface Served {
 
 /** 00:00:5e:00:01:VRID, for IPv6 00:00:5e:00:02:VRID. */
 export function virtualMac(vrid: number, family: Family): Mac {
-  return macFromHalves(0x0000, 0x5e000000 | (family === 4 ? 0x0100 : 0x0200) | vrid);
+  return ((family === 4 ? VIRTUAL_4 : VIRTUAL_6) * 0x100 + vrid) as Mac;
+}
+
+/** Is it one of anybody's? */
+export function isVirtualMac(mac: Mac): boolean {
+  const range = Math.floor(mac / 0x100);
+  return range === VIRTUAL_4 || range === VIRTUAL_6;
 }
 
 /** The MAC that hosts of the LAN reach the router by, and that all comes from which it sends for the overlay. */
