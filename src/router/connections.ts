@@ -38,10 +38,11 @@ export function connect(parts: Parts): void {
     if (change === 'seen') plane.wakeHolding();
   });
   parts.local.subscribe(() => parts.store.schedule(() => parts.local.all()));
-  parts.sockets.lans.subscribe(({ interface: lan, addresses }) =>
+  parts.sockets.lans.subscribe(({ interface: lan, addresses }, before) => {
+    if (addresses === before.addresses) return;
     parts.hub.emit('info', 'lan_readdressed', 'the machine has other addresses on a LAN', {
       lan,
       addresses: addresses.map(String),
-    }),
-  );
+    });
+  });
 }

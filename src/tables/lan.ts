@@ -49,11 +49,24 @@ export class Lans {
   readdress(index: LanIndex, addresses: readonly Ip[]): boolean {
     const before = this.#byIndex.get(index);
     if (before === undefined || isSameSet(before.addresses, addresses)) return false;
-    const after: Lan = { ...before, addresses };
+    this.#replace(before, { ...before, addresses });
+    return true;
+  }
+
+  /** The router answers for others now. False: they are the same, in the same order. */
+  setGateway(index: LanIndex, gateway: readonly Ip[]): boolean {
+    const before = this.#byIndex.get(index);
+    const old = before?.gateway ?? [];
+    if (before === undefined || old.map(String).join() === gateway.map(String).join()) return false;
+    this.#replace(before, { ...before, gateway });
+    return true;
+  }
+
+  #replace(before: Lan, after: Lan): void {
+    const { index } = after;
     this.#current = this.#current.map((lan) => (lan.index === index ? after : lan));
     this.#byIndex = byIndex(this.#current);
     this.#subscribers.notify(after, before);
-    return true;
   }
 
   /** Does this router answer and forward there? It does unless another router of the site is to. */

@@ -12,7 +12,7 @@ import { BROADCAST_MAC, formatMac, type Mac } from '../../net/mac.js';
 import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
 import { isGatewayAddress, macsOf } from '../../tables/gateway.js';
 import type { Lan, Lans } from '../../tables/lan.js';
-import type { LanIndex } from '../../tables/model.js';
+import type { LanConfig, LanIndex } from '../../tables/model.js';
 import type { EventHub } from '../view/event-hub.js';
 import type { LanCounts } from './lan-counters.js';
 
@@ -98,6 +98,14 @@ export class Gateways {
       if (isActive && this.#isStarted) this.#announce(index);
     }
     if (isActive && this.#isStarted && changed.some(({ vrid }) => vrid === undefined)) taken();
+  }
+
+  /** The configuration has other addresses; which LANs have any does not change. */
+  reconfigure(configured: readonly Pick<LanConfig, 'gateway'>[]): void {
+    const { lans } = this.#options;
+    for (const [index, { gateway = [] }] of configured.entries()) {
+      if (lans.setGateway(index, gateway) && lans.isActive(index) && this.#isStarted) this.#announce(index);
+    }
   }
 
   /** A frame was captured. Answers at once. */
