@@ -201,7 +201,7 @@ export class LanForwarder {
         // The outside world: a visiting node reaches it through its home network's gateway, as if on its link.
         if (((source[R.flags] ?? 0) & RouteFlag.visiting) !== 0 && (source[R.homePeer] ?? -1) >= 0) {
           this.#tunnel(i, source[R.homePeer] ?? 0, vnet);
-        } else if (ctx.isGatewayOf(ctx.word(i, D.from))) {
+        } else if (ctx.isForGateway(i)) {
           this.#outside(i, vnet, source[R.network] ?? 0);
         } else {
           ctx.count(C.drop_no_route);

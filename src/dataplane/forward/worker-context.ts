@@ -127,6 +127,10 @@ export class WorkerContext {
   /** Whether the MAC is the gateway machine's own on that LAN, or a virtual one that it is served with. */
   isMacOf(lan: number, high: number, low: number): boolean {
     if (this.ownMacHigh[lan] === high && this.ownMacLow[lan] === low) return true;
+    return this.#isVirtualMacOf(lan, high, low);
+  }
+
+  #isVirtualMacOf(lan: number, high: number, low: number): boolean {
     const vrid = this.#vrids[lan] ?? 0;
     return vrid !== 0 && high === 0 && (low === VIRTUAL_MAC_4 + vrid || low === VIRTUAL_MAC_6 + vrid);
   }
@@ -139,9 +143,15 @@ export class WorkerContext {
     return false;
   }
 
-  /** Whether hosts of that LAN have this router as their gateway. */
-  isGatewayOf(port: number): boolean {
-    return this.#gatewayLans[port] === true;
+  /**
+   * Whether the frame was sent to the router as the gateway of its LAN. Where that has a MAC of its own, a frame to the
+   * interface's was sent to the machine, whose kernel may be a router too.
+   */
+  isForGateway(descriptor: number): boolean {
+    const port = this.word(descriptor, D.from);
+    if (this.#gatewayLans[port] !== true) return false;
+    const [high, low] = [this.word(descriptor, D.dstMacHigh), this.word(descriptor, D.dstMacLow)];
+    return this.#vrids[port] === 0 || this.#isVirtualMacOf(port, high, low);
   }
 
   sourceWords(): AddressWords {

@@ -187,6 +187,12 @@ for (const family of ['IPv4', 'IPv6'] as const) {
       assert.equal(bench.counted('drop_source_unauthorised'), 1);
     });
 
+    test('nor what is sent to the interface’s own MAC: its kernel may be a router too', () => {
+      frame(ipPacket({ source: site.host, destination: site.outside }), VR_MAC);
+      assert.deepEqual(bench.engine.sent, []);
+      assert.equal(bench.counted('drop_no_route'), 1);
+    });
+
     test('a visitor’s goes home, as ever', () => {
       frame(ipPacket({ source: site.visitor, destination: site.outside }), virtual, VM_MAC);
       const [sent] = bench.engine.sent;
