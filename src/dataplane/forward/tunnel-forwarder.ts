@@ -146,13 +146,14 @@ export class TunnelForwarder {
     }
   }
 
-  /** To the router where the asker is. */
+  /** To the site where the asker is. */
   #answerEcho(i: number, vnet: number): void {
     const ctx = this.#ctx;
     const { source, destination } = ctx;
     if (source[R.kind] !== RouteKind.peer) ctx.count(C.drop_gateway_address);
     else if (ctx.standby.has(destination[R.lan] ?? -1)) ctx.count(C.drop_standby);
-    else if (this.#echo.answer(i)) this.#delivery.toTunnel(i, source[R.peer] ?? 0, vnet, INITIAL_HOPS);
+    else if (this.#echo.answer(i))
+      this.#delivery.toTunnel(i, ctx.sitePeers.activeOf(source[R.peer] ?? 0), vnet, INITIAL_HOPS);
   }
 
   /** A node that has moved on: once more through the tunnel, and the sender is told. */

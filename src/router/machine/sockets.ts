@@ -49,9 +49,7 @@ export function openSockets(
       keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
     );
   const lanSockets = config.lans.map((lan, index) =>
-    keep(`LAN ${lan.interface}`, () =>
-      native.openLan(lan.interface, index, vridOfLan(config, lan, gndt) ?? 0),
-    ),
+    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index, vridOfLan(lan, gndt) ?? 0)),
   );
   const lans = describeLans(config, lanSockets, gndt);
   const close = (): void => {
@@ -75,9 +73,9 @@ export function openSockets(
   };
 }
 
-/** A router is a site by itself. */
-function vridOfLan({ id }: RouterConfig, lan: LanConfig, gndt: Gndt): number | undefined {
-  return vridOf(lan, gndt.vnetByName(lan.vnet)?.id ?? 0, id);
+/** Both routers of a site come to the same. */
+function vridOfLan(lan: LanConfig, gndt: Gndt): number | undefined {
+  return vridOf(lan, gndt.vnetByName(lan.vnet)?.id ?? 0, gndt.self);
 }
 
 function describeLans(config: RouterConfig, sockets: readonly LanSocket[], gndt: Gndt): Lans {
@@ -85,7 +83,7 @@ function describeLans(config: RouterConfig, sockets: readonly LanSocket[], gndt:
   return new Lans(
     config.lans.map((lan, index) => {
       const { macHigh, macLow } = sockets[index] ?? { macHigh: 0, macLow: 0 };
-      const vrid = vridOfLan(config, lan, gndt);
+      const vrid = vridOfLan(lan, gndt);
       return {
         index,
         interface: lan.interface,

@@ -4,8 +4,8 @@ import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../src/dataplane/engine.js';
 import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
-import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { StandbyTable } from '../../../src/dataplane/standby-table.js';
+import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
 

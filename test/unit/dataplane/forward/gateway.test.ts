@@ -126,6 +126,16 @@ for (const family of ['IPv4', 'IPv6'] as const) {
       assert.equal(bench.counted('drop_source_not_peers'), 1);
     });
 
+    test('of a site with two routers, to the one that is active', () => {
+      bench.sitePeers.setSite(C, A);
+      bench.sitePeers.setActive(A, C);
+      for (const from of [A, C]) {
+        bench.overlay(from, echo(site.remote, gateway));
+        const [sent] = bench.engine.sent;
+        assert.deepEqual([sent?.kind, sent?.kind === 'tunnel' && sent.peer], ['tunnel', C]);
+      }
+    });
+
     test('nothing else is answered', () => {
       const others = [
         ipPacket({ source: site.host, destination: gateway }),
