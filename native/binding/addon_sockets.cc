@@ -27,10 +27,12 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
   Call call(env, info);
   std::string name;
   uint32_t index = 0;
+  uint32_t vrid = 0;
   if (!readInterface(env, call, &name, &index)) return nullptr;
+  if (!readOptionalUint32(env, call.arguments[2], "vrid", kMaxVrid, &vrid)) return nullptr;
   LanSocket lan{};
   Failure failure;
-  if (!openLan(name.c_str(), index, &lan, &failure)) return throwErrno(env, failure.error, failure.what);
+  if (!openLan(name.c_str(), index, vrid, &lan, &failure)) return throwErrno(env, failure.error, failure.what);
   return objectValue(env, {
       {"fd", numberValue(env, lan.fd)},
       {"index", numberValue(env, lan.index)},
@@ -38,6 +40,7 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
       {"macLow", numberValue(env, loadBe32(lan.mac.data() + 2))},
       {"mtuBytes", numberValue(env, lan.mtuBytes)},
       {"vnetHeader", booleanValue(env, lan.vnetHeader)},
+      {"vrid", numberValue(env, lan.vrid)},
   });
 }
 
@@ -45,11 +48,13 @@ napi_value setLanRescue(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t fd = 0;
   bool on = false;
+  uint32_t vrid = 0;
   if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
   if (!readBoolean(env, call.arguments[1], "on", &on)) return nullptr;
+  if (!readOptionalUint32(env, call.arguments[2], "vrid", kMaxVrid, &vrid)) return nullptr;
   Failure failure;
   if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot change what a LAN socket takes");
-  if (!setRescue(static_cast<int>(fd), on, &failure)) return throwErrno(env, failure.error, failure.what);
+  if (!setRescue(static_cast<int>(fd), on, vrid, &failure)) return throwErrno(env, failure.error, failure.what);
   return undefinedValue(env);
 }
 

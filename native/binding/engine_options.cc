@@ -26,7 +26,9 @@ bool readLan(napi_env env, napi_value object, LanSocket* lan) {
       !readProperty(env, object, "mtuBytes", &value) ||
       !readUint32(env, value, "lan.mtuBytes", INT32_MAX, &lan->mtuBytes) ||
       !readProperty(env, object, "vnetHeader", &value) ||
-      !readBoolean(env, value, "lan.vnetHeader", &lan->vnetHeader)) {
+      !readBoolean(env, value, "lan.vnetHeader", &lan->vnetHeader) ||
+      napi_get_named_property(env, object, "vrid", &value) != napi_ok ||
+      !readOptionalUint32(env, value, "lan.vrid", kMaxVrid, &lan->vrid)) {
     return false;
   }
   lan->fd = static_cast<int>(fd);

@@ -35,6 +35,12 @@ bool readUint32(napi_env env, napi_value value, const char* name, uint32_t high,
   return true;
 }
 
+bool readOptionalUint32(napi_env env, napi_value value, const char* name, uint32_t high, uint32_t* out) {
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env, value, &type) == napi_ok && type == napi_undefined) return true;
+  return readUint32(env, value, name, high, out);
+}
+
 bool readText(napi_env env, napi_value value, const char* name, std::string* out) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {

@@ -29,6 +29,8 @@ struct Bytes {
 /** A whole number from `low` to `high`. */
 bool readInteger(napi_env env, napi_value value, const char* name, int64_t low, int64_t high, int64_t* out);
 bool readUint32(napi_env env, napi_value value, const char* name, uint32_t high, uint32_t* out);
+/** Left out: leaves `out` as it is. */
+bool readOptionalUint32(napi_env env, napi_value value, const char* name, uint32_t high, uint32_t* out);
 bool readText(napi_env env, napi_value value, const char* name, std::string* out);
 /** A Uint8Array's bytes: valid until control returns to JavaScript. */
 bool readBytes(napi_env env, napi_value value, const char* name, Bytes* out);

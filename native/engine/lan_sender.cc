@@ -219,8 +219,10 @@ LanSender::FrameHeader& LanSender::startFrame(const LanSocket& lan, const int32_
   uint8_t* ethernet = header.data() + kEthernet;
   storeBe16(ethernet, static_cast<uint16_t>(d[word::outMacHigh]));
   storeBe32(ethernet + 2, static_cast<uint32_t>(d[word::outMacLow]));
-  std::memcpy(ethernet + 6, lan.mac.data(), lan.mac.size());
-  storeBe16(ethernet + 12, packet[0] >> 4 == 4 ? ETH_P_IP : ETH_P_IPV6);
+  const bool ipv6 = packet[0] >> 4 != 4;
+  const auto source = lan.vrid == 0 ? lan.mac : virtualMac(lan.vrid, ipv6);
+  std::memcpy(ethernet + 6, source.data(), source.size());
+  storeBe16(ethernet + 12, ipv6 ? ETH_P_IPV6 : ETH_P_IP);
   return header;
 }
 

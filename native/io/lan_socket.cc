@@ -49,6 +49,53 @@ bool attachNarrowFilter(int fd, const std::array<uint8_t, 6>& mac) {
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
+/** As the narrow one, or to one of the two virtual MACs of that number. */
+bool attachVirtualFilter(int fd, const std::array<uint8_t, 6>& mac, uint32_t vrid) {
+  const uint32_t macFirst = loadBe32(mac.data());
+  const uint32_t macLast = loadBe16(mac.data() + 4);
+  const auto virtual4 = virtualMac(vrid, false);
+  const auto virtual6 = virtualMac(vrid, true);
+  constexpr auto ancillary = [](int field) { return static_cast<uint32_t>(SKF_AD_OFF + field); };
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 15),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_VLAN_TAG)),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x0fff),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 12),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ancillary(SKF_AD_PKTTYPE)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 10, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, macFirst, 0, 2),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, macLast, 5, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, loadBe32(virtual4.data()), 0, 4),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, loadBe16(virtual4.data() + 4), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, loadBe16(virtual6.data() + 4), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  const sock_fprog program = {sizeof code / sizeof code[0], code};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+bool attachOwnFilter(int fd, const std::array<uint8_t, 6>& mac, uint32_t vrid) {
+  return vrid == 0 ? attachNarrowFilter(fd, mac) : attachVirtualFilter(fd, mac, vrid);
+}
+
+/** The interface lets frames to this MAC through as well, as long as the socket is open (packet(7)). */
+bool addUnicast(int fd, int interfaceIndex, const std::array<uint8_t, 6>& mac) {
+  packet_mreq request;
+  memset(&request, 0, sizeof request);
+  request.mr_ifindex = interfaceIndex;
+  request.mr_type = PACKET_MR_UNICAST;
+  request.mr_alen = static_cast<unsigned short>(mac.size());
+  memcpy(request.mr_address, mac.data(), mac.size());
+  return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) == 0;
+}
+
 /** As the narrow one, but to any single machine's MAC: the group bit of the first byte is off. */
 bool attachWideFilter(int fd) {
   constexpr auto ancillary = [](int field) { return static_cast<uint32_t>(SKF_AD_OFF + field); };
@@ -102,7 +149,7 @@ bool describeInterface(int fd, const char* name, LanSocket* lan, Failure* failur
 
 }  // namespace
 
-bool openLan(const char* name, uint32_t index, LanSocket* lan, Failure* failure) {
+bool openLan(const char* name, uint32_t index, uint32_t vrid, LanSocket* lan, Failure* failure) {
   const unsigned interfaceIndex = if_nametoindex(name);
   if (interfaceIndex == 0) return fail(failure, -1, std::string("no such interface: ") + name);
   // Protocol 0 receives nothing: no frame can slip in before the filter is there and the socket is bound.
@@ -110,8 +157,9 @@ bool openLan(const char* name, uint32_t index, LanSocket* lan, Failure* failure)
   if (fd < 0) return fail(failure, -1, "cannot open a packet socket (CAP_NET_RAW is needed)");
   lan->fd = fd;
   lan->index = index;
+  lan->vrid = vrid;
   if (!describeInterface(fd, name, lan, failure)) return false;
-  if (!attachNarrowFilter(fd, lan->mac)) return fail(failure, fd, "cannot attach the packet filter");
+  if (!attachOwnFilter(fd, lan->mac, vrid)) return fail(failure, fd, "cannot attach the packet filter");
   const int on = 1;
   lan->vnetHeader = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) == 0;
   // Saves running the filter on our own output; where it is missing the filter alone does it.
@@ -125,11 +173,15 @@ bool openLan(const char* name, uint32_t index, LanSocket* lan, Failure* failure)
   if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     return fail(failure, fd, std::string("cannot bind to ") + name);
   }
+  if (vrid != 0 && !(addUnicast(fd, address.sll_ifindex, virtualMac(vrid, false)) &&
+                     addUnicast(fd, address.sll_ifindex, virtualMac(vrid, true)))) {
+    return fail(failure, fd, std::string("cannot take frames to a virtual MAC address on ") + name);
+  }
   adopt(fd);
   return true;
 }
 
-bool setRescue(int fd, bool on, Failure* failure) {
+bool setRescue(int fd, bool on, uint32_t vrid, Failure* failure) {
   sockaddr_ll address;
   socklen_t size = sizeof address;
   failure->what = "cannot change what a LAN socket takes";
@@ -140,7 +192,7 @@ bool setRescue(int fd, bool on, Failure* failure) {
     // A membership counts as often as it is asked for: none is left over.
     const bool left = setPromiscuous(fd, address.sll_ifindex, false);
     if (on && left && attachWideFilter(fd) && setPromiscuous(fd, address.sll_ifindex, true)) return true;
-    if (!on && left && attachNarrowFilter(fd, mac)) return true;
+    if (!on && left && attachOwnFilter(fd, mac, vrid)) return true;
     failure->error = errno;
     return false;
   }

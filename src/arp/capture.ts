@@ -35,8 +35,8 @@ export interface Capture {
 
 export interface CaptureOptions {
   readonly pcap: PcapAddon;
-  /** The VR's own MAC on the interface. */
-  readonly ownMac: Mac;
+  /** The VR's own MACs on the interface. */
+  readonly ownMacs: readonly Mac[];
   readonly clock: Clock;
 }
 
@@ -45,12 +45,12 @@ export interface CaptureOptions {
  * clients and servers is known by its ports, whoever it is for: a question to one server is worth knowing too. What relays
  * say to servers and hear from them has the servers' port at both ends.
  */
-export function captureFilter(ownMac: Mac): string {
+export function captureFilter(ownMacs: readonly Mac[]): string {
   const neighbours = 'arp or rarp or (icmp6 and (ip6[40] == 135 or ip6[40] == 136))';
   const dhcp = 'ip and udp and ((src port 68 and dst port 67) or (src port 67 and dst port 68))';
   const dhcp6 = 'ip6 and udp and ((src port 546 and dst port 547) or dst port 546)';
   const wanted = `${neighbours} or (${dhcp}) or (${dhcp6})`;
-  return `(${wanted}) and not ether src ${formatMac(ownMac)}`;
+  return [`(${wanted})`, ...ownMacs.map((own) => `not ether src ${formatMac(own)}`)].join(' and ');
 }
 
 /**
@@ -116,11 +116,11 @@ class InterfaceCapture implements Capture {
   }
 
   #open(): PcapHandle {
-    const { pcap, ownMac, clock } = this.#options;
+    const { pcap, ownMacs, clock } = this.#options;
     const name = this.#interfaceName;
     const options = {
       interface: name,
-      filter: captureFilter(ownMac),
+      filter: captureFilter(ownMacs),
       frameBytes: FRAME_BYTES,
       ringBytes: RING_BYTES,
     };

@@ -2,7 +2,8 @@
  * Which questions the VR answers in another's name (proxy ARP, RFC 1027; proxy neighbour advertisement, RFC 4389).
  *
  * Never: announcements and probes; a node's question about itself; for a node that is on this LAN; for the gateway
- * machine's own addresses (its kernel answers); to an asker who may not take part here. Otherwise yes when
+ * machine's own addresses (its kernel answers) and for gateway addresses (`answerForGateway`); to an asker who may not
+ * take part here. Otherwise yes when
  *   1. the target is native here and away at another VR, or a WireGuard client, or
  *   2. the asker is visiting here and the target lies in the asker's home network (known or not: it reaches all of
  *      its home network through the VR), or
@@ -12,6 +13,7 @@
  */
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
+import { isGatewayAddress } from '../tables/gateway.js';
 import type { Lan } from '../tables/lan.js';
 import type {
   LanIndex,
@@ -41,7 +43,7 @@ export interface ProxyView {
   readonly hwdt: { get(vnet: VnetId, ip: Ip): { readonly lan: LanIndex } | undefined };
 }
 
-type ProxyLan = Pick<Lan, 'index' | 'vnet' | 'addresses'>;
+type ProxyLan = Pick<Lan, 'index' | 'vnet' | 'addresses' | 'gateway'>;
 
 interface Question {
   readonly askerMac: Mac;
@@ -49,13 +51,13 @@ interface Question {
   readonly target: Ip;
 }
 
-/** True when the VR should send `answer(question, …)` with its own MAC. Anything but a question gives false. */
+/** True when the VR should send `answer(question, …)` with the MAC that it serves the LAN with. Anything but a question gives false. */
 export function shouldAnswer(frame: NeighbourFrame, lan: ProxyLan, view: ProxyView): boolean {
   const question = questionOf(frame);
   if (question === undefined) return false;
   const { target } = question;
   if (target.isGroup || target.isUnspecified || target.isLoopback) return false;
-  if (lan.addresses.some((own) => own.equals(target))) return false;
+  if (lan.addresses.some((own) => own.equals(target)) || isGatewayAddress(lan, target)) return false;
   if (isAboutItself(question, lan, view) || isOnLan(target, lan, view)) return false;
   const askers = askersOf(question, lan, view).filter((ip) => mayAsk(ip, question, lan, view));
   if (askers.length === 0) return false;

@@ -1,8 +1,9 @@
 /** What `vinectl doctor` looks at itself: the files, and the machine when no router runs there to look. */
 import { error, type Finding, ok, warning } from '../config/finding.js';
+import { heldAddresses } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory } from '../config/load.js';
 import { kernelForwards, readLinks } from '../config/machine.js';
-import { checkForwarding, checkLans, checkStateDir } from '../config/machine-checks.js';
+import { checkForwarding, checkGateways, checkLans, checkStateDir } from '../config/machine-checks.js';
 
 export function examineDirectory(directory: string): Finding[] {
   const loaded = loadConfigDirectory(directory);
@@ -30,6 +31,7 @@ export async function examineMachine(directory: string): Promise<Finding[]> {
   const forwarding = lans.map((lan) => lan.interface).filter(kernelForwards);
   return [
     ...checkLans(lans, await readLinks(), 0),
+    ...checkGateways(lans, heldAddresses(), []).filter(({ level }) => level !== 'ok'),
     checkForwarding(forwarding, undefined),
     checkStateDir(stateDir),
   ];

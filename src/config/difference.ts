@@ -8,7 +8,7 @@ import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
 import { Gndt } from '../tables/gndt.js';
-import type { GndtConfig, LndtEntry, RouterConfig } from '../tables/model.js';
+import type { GndtConfig, LanConfig, LndtEntry, PortConfig, RouterConfig } from '../tables/model.js';
 import type { VineConfig } from './load.js';
 
 export type ChangedThing = 'setting' | 'vnet' | 'router' | 'site' | 'network' | 'node';
@@ -102,7 +102,18 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('mobility.dhcp.ignoreFile', before.dhcpIgnore?.file ?? NONE, after.dhcpIgnore?.file ?? NONE),
     ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
+    ...gatewayChanges(before, after),
   ];
+}
+
+function gatewayChanges({ lans: before }: RouterConfig, { lans: after }: RouterConfig): ConfigChange[] {
+  return after.flatMap(({ gateway }, i) =>
+    setting(`lans[${i}].gateway`, gatewayText(before[i]?.gateway), gatewayText(gateway)),
+  );
+}
+
+function gatewayText(gateway: LanConfig['gateway'] = []): string {
+  return gateway.map(String).join(', ') || NONE;
 }
 
 /** Of a file that is not written nobody asks. */
@@ -206,7 +217,8 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
     ['privateKeyFile', isDeepStrictEqual(before.privateKey, after.privateKey), "the router's own key"],
     ['presharedKeys', isDeepStrictEqual(before.presharedKeys, after.presharedKeys), 'a preshared key'],
     ['listen', sameTexts(old.listen.map(formatEndpoint), now.listen.map(formatEndpoint)), 'where it listens'],
-    ['lans', isDeepStrictEqual(old.lans, now.lans), 'its LAN interfaces'],
+    ['lans', isDeepStrictEqual(old.lans.map(portOf), now.lans.map(portOf)), 'its LAN interfaces'],
+    ...servingOf(old.lans, now.lans),
     ['tun', isDeepStrictEqual(old.tun, now.tun), 'its TUN ports'],
     ['control.socket', old.control.socket === now.control.socket, 'the control socket'],
     ['control.group', old.control.group === now.control.group, "the control socket's group"],
@@ -215,6 +227,28 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
   return fixed
     .filter(([, same]) => !same)
     .map(([path, , what]) => ({ file: ROUTER_FILE, path, message: `${what} ${FIXED}` }));
+}
+
+function portOf({ interface: name, vnet }: PortConfig): PortConfig {
+  return { interface: name, vnet };
+}
+
+/** Sockets are opened, and hosts' neighbour caches filled, for the MAC that a LAN is served with. */
+function servingOf(
+  before: readonly LanConfig[],
+  after: readonly LanConfig[],
+): (readonly [path: string, same: boolean, what: string])[] {
+  return after.flatMap((now, i) => {
+    const old = before[i];
+    if (old === undefined) return [];
+    const hasAny = ({ gateway = [] }: LanConfig): boolean => gateway.length > 0;
+    const path = `lans[${i}]`;
+    return [
+      [`${path}.gateway`, hasAny(old) === hasAny(now), 'whether a LAN has gateway addresses at all'],
+      [`${path}.mac`, old.mac === now.mac, 'the MAC address that a LAN is served with'],
+      [`${path}.vrid`, old.vrid === now.vrid, 'the number of a virtual MAC address'],
+    ] as const;
+  });
 }
 
 function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {

@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import type { LanConfig } from '../tables/model.js';
 import { error, type Finding, ok, warning } from './finding.js';
+import type { HeldAddress } from './interfaces.js';
 import type { LinkState } from './machine.js';
 import { messageOf } from './system-error.js';
 
@@ -72,6 +73,42 @@ function checkLan(
       `ip link set ${name} mtu ${Math.max(1500, largestInnerBytes)}, or the same smaller MTU on all sites' hosts`,
     );
   return ok('lan', name, `up, vnet ${vnet}, MTU ${link.mtuBytes}`);
+}
+
+/** A machine on a LAN that says that it has a gateway address; as text. */
+export interface GatewayUser {
+  readonly interface: string;
+  readonly ip: string;
+  readonly mac: string;
+}
+
+/** @param held what this machine's kernel has @param users machines that were heard on the LANs */
+export function checkGateways(
+  lans: readonly LanConfig[],
+  held: readonly HeldAddress[],
+  users: readonly GatewayUser[],
+): Finding[] {
+  return lans.flatMap(({ interface: name, gateway = [] }) =>
+    gateway.map(({ key: ip }) => {
+      const holder = held.find(({ address }) => address === ip);
+      if (holder !== undefined)
+        return error(
+          'gateway',
+          ip,
+          `the kernel of this machine has this gateway address too, on ${holder.interface}, and answers for it`,
+          `ip address del ${ip}/… dev ${holder.interface}`,
+        );
+      const user = users.find((it) => it.interface === name && it.ip === ip);
+      if (user !== undefined)
+        return error(
+          'gateway',
+          ip,
+          `another machine on ${name}, ${user.mac}, says that it has this gateway address: hosts may send to either`,
+          'take the address away there, or another one for lans[].gateway in router.json',
+        );
+      return ok('gateway', ip, `nobody else has it on ${name}`);
+    }),
+  );
 }
 
 /** @param forwarding LANs whose packets the kernel forwards @param guarded undefined: no router runs */

@@ -18,6 +18,11 @@ export interface StatusView {
     readonly mac: string;
     readonly mtuBytes: number;
     readonly offload: 'vnet-header' | 'none';
+    /** Addresses that the router itself answers for, and the MACs that it serves the LAN with; only where it has any. */
+    readonly gateway?: readonly string[];
+    readonly servingMacs?: readonly string[];
+    /** False: the site's other router answers and forwards there. Only where there are such addresses or MACs. */
+    readonly active?: boolean;
   }[];
   /** How sessions' datagrams are sealed and carried. */
   readonly tunnel: {

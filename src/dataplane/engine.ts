@@ -73,7 +73,7 @@ export const D = {
 
 export const Kind = {
   /**
-   * An IP frame from a LAN, to this VR's MAC (or any MAC, if the socket is promiscuous); or a packet that the machine
+   * An IP frame from a LAN, to a MAC of this VR (or any MAC, if the socket is promiscuous); or a packet that the machine
    * itself sends through a TUN device (MAC words 0).
    */
   frame: 0,
@@ -95,7 +95,7 @@ export const Action = {
   /** Seal in the current session of peer `to` behind an overlay header, and send. Splits and completes checksums. */
   tunnel: 1,
   /**
-   * Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own MAC; or, when `to` is a TUN device, hand it
+   * Write to LAN `to` as an Ethernet frame to `outMac`, from that LAN's own or virtual MAC; or, when `to` is a TUN device, hand it
    * to the machine itself. GSO fields go along.
    */
   lan: 2,
@@ -164,6 +164,11 @@ export interface LanSocket {
   readonly mtuBytes: number;
   /** PACKET_VNET_HDR is on: super-packets arrive and leave whole. */
   readonly vnetHeader: boolean;
+  /**
+   * Number of the virtual MACs that frames leave from, each family from its own, and that it takes frames to besides its
+   * own; 0 or undefined: there are none, and frames leave from its own.
+   */
+  readonly vrid?: number;
 }
 
 /** A TUN device: the machine's own packets. It goes when the socket is closed or the process ends, however it does. */
@@ -276,12 +281,16 @@ export const MAX_PEERS = 4_096;
 
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
-  openLan(interfaceName: string, index: number): LanSocket;
+  /**
+   * @param vrid of the virtual MACs that it is served with; 0 when left out: none
+   */
+  openLan(interfaceName: string, index: number, vrid?: number): LanSocket;
   /**
    * `on`: the LAN socket also takes unicast IP frames to other MACs (`D.dstMacHigh`, `D.dstMacLow`) that the wire
    * brings. Works at once, also while an engine receives. Throws for what is no LAN socket.
+   * @param vrid that it was opened with
    */
-  setRescue(lanFd: number, on: boolean): void;
+  setRescue(lanFd: number, on: boolean, vrid?: number): void;
   /** Makes a TUN device, down and without addresses. Throws when there is one of that name, or it may not. */
   openTun(interfaceName: string, index: number): TunSocket;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */

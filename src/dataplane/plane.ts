@@ -42,6 +42,8 @@ export interface PlaneOptions {
   readonly udp: readonly UdpSocket[];
   readonly lanVnets: WorkerInput['lanVnets'];
   readonly lanAddresses: WorkerInput['lanAddresses'];
+  readonly gatewayLans: WorkerInput['gatewayLans'];
+  readonly standby: WorkerInput['standby'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
   readonly macs: SharedArrayBuffer;
@@ -206,13 +208,15 @@ export class DataPlane {
   }
 
   #shared(): PlaneWorkerOptions['shared'] {
-    const { lans, lanVnets, lanAddresses, table, macs, activity, activityMacs, selfPeer, relays } =
+    const { lans, lanVnets, lanAddresses, gatewayLans, standby, table, macs, activity, activityMacs } =
       this.#options;
-    const { selfSite, sitePeers } = this.#options;
+    const { selfPeer, selfSite, sitePeers, relays } = this.#options;
     return {
       lanVnets,
       tunsFrom: lans.length,
       lanAddresses,
+      gatewayLans,
+      standby,
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
       macs,

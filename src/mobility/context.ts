@@ -5,6 +5,7 @@ import type { Mac } from '../net/mac.js';
 import { TimerGroup } from '../net/timer-group.js';
 import { Conduct } from '../protocol/conduct.js';
 import type { Directory } from '../tables/directory.js';
+import { macsOf } from '../tables/gateway.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Hwdt } from '../tables/hwdt.js';
 import type { Lan, Lans } from '../tables/lan.js';
@@ -111,12 +112,12 @@ export class Context {
     return (binding && this.lan(binding.lan)) ?? this.lansOf(vnet)[0];
   }
 
-  /** Is it the MAC of one of this VR's own LAN interfaces? */
+  /** Is it the MAC of one of this VR's own LAN interfaces, or one that a LAN is served with? */
   isOwnMac(mac: Mac): boolean {
     return this.#ownMacs.has(mac);
   }
 
-  /** Is it one of the gateway machine's own addresses? */
+  /** Is it one of the gateway machine's own addresses, or one that the router itself answers for? */
   isOwnAddress(vnet: VnetId, ip: Ip): boolean {
     return this.#ownAddresses.has(nodeKey(vnet, ip));
   }
@@ -133,9 +134,11 @@ export class Context {
 
   #noteLans(): void {
     const lans = this.lans.current();
-    this.#ownMacs = new Set(lans.map(({ mac }) => mac));
+    this.#ownMacs = new Set(lans.flatMap(macsOf));
     this.#ownAddresses = new Set(
-      lans.flatMap(({ vnet, addresses }) => addresses.map((ip) => nodeKey(vnet, ip))),
+      lans.flatMap(({ vnet, addresses, gateway = [] }) =>
+        [...addresses, ...gateway].map((ip) => nodeKey(vnet, ip)),
+      ),
     );
   }
 

@@ -4,6 +4,7 @@ import type { NeighbourFrame } from '../arp/frame.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, onceIn, type Rate } from '../net/rate-limit.js';
+import { isGatewayAddress } from '../tables/gateway.js';
 import type { Lan } from '../tables/lan.js';
 import type { LanIndex, NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import type { AddressProbe } from './address-probe.js';
@@ -140,7 +141,7 @@ export class Learning {
         this.#move(evidence, [verdict.record]);
         return;
       case 'own-address':
-        this.#duplicate(lan, ip, mac);
+        if (!isGatewayAddress(lan, ip)) this.#duplicate(lan, ip, mac);
         return;
       case 'unknown-address':
         this.#unauthorised(evidence, ip);

@@ -1,12 +1,9 @@
-import { answer } from '../arp/announce.js';
 import type { DhcpFrame } from '../arp/dhcp/frame.js';
 import type { NeighbourFrame } from '../arp/frame.js';
-import { shouldAnswer } from '../arp/proxy.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
 import type { SavedRecord } from '../tables/directory.js';
-import type { Lan } from '../tables/lan.js';
 import type {
   LanIndex,
   LimitsConfig,
@@ -20,8 +17,8 @@ import { Context, type MobilityDependencies } from './context.js';
 import type { Suppressed } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
 import type { FollowUp, ProbePurpose } from './follow-up.js';
-import { isGateway } from './neighbours.js';
 import type { MoveView } from './ports.js';
+import { answerInName } from './proxy-answers.js';
 import type { MissingNode } from './search/missing.js';
 import { questionOf } from './search/question.js';
 import type { Verified } from './source/verification.js';
@@ -62,11 +59,20 @@ export class Mobility {
     const own = new OwnAddresses(this.#context, this.#parts.updates);
     own.publish();
     this.#context.lans.subscribe((after, before) => own.readdressed(after, before));
+    this.#context.lans.followActive((lan, isActive) => {
+      if (isActive) own.taken(lan);
+    });
     this.#parts.addressProbe.start();
     this.#parts.restart.redirectAll();
     new ClientAddresses(this.#context, this.#parts.updates).publish();
     this.#parts.antiEntropy.start();
     this.#parts.doubt.start();
+    this.#doWhatFollows();
+  }
+
+  /** This router answers and forwards on a LAN from now on: says there again what it would have said. */
+  announceAll(): void {
+    this.#parts.restart.redirectAll();
     this.#doWhatFollows();
   }
 
@@ -97,7 +103,7 @@ export class Mobility {
       this.#parts.unheard.asked(lan, wanted);
     }
     this.#doWhatFollows();
-    this.#answer(lan, frame);
+    answerInName(this.#context, lan, frame);
   }
 
   /** @param capturedAtMs as of `frameSeen` */
@@ -384,16 +390,5 @@ export class Mobility {
     if (!this.#parts.verification.departureProbed(departed, evidence) || evidence === undefined) return;
     const move = wasAtClaimer ? journal.latest(record.vnet, record.mac) : undefined;
     if (this.#parts.learning.object(evidence, to)) this.#parts.verification.claimedBack(record, to, move);
-  }
-
-  /** Proxy ARP and ND, at once: the kernel's own would wait up to 0.8 s. */
-  #answer(lan: Lan, frame: NeighbourFrame): void {
-    if (frame.kind === 'na' || frame.kind === 'rarp' || this.#context.isOwnMac(frame.ethernetSource)) return;
-    if (!shouldAnswer(frame, lan, this.#context)) return;
-    const target = frame.kind === 'ns' ? frame.target : frame.targetIp;
-    // A default router that says it is none is given up by the host (RFC 4861 §7.2.5).
-    const router = target.isLinkLocal || isGateway(this.#context, lan.vnet, target);
-    this.#context.ports.sendFrame(lan.index, answer(frame, lan.mac, lan.mac, router));
-    this.#context.counters.count('proxy_answers');
   }
 }

@@ -2,6 +2,7 @@
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { Directory } from '../tables/directory.js';
+import { isVirtualMac, servingMac } from '../tables/gateway.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Lan } from '../tables/lan.js';
 import type { NetworkConfig, NodeRecord, VnetId } from '../tables/model.js';
@@ -124,17 +125,21 @@ function* boundOn(context: Context, lan: Lan, network: NetworkConfig): Generator
 
 /** Where a host on `lan` has to send what is for `ip`; undefined: on this LAN at a MAC that is not known. */
 function locate(context: Context, lan: Lan, ip: Ip): Mac | undefined {
-  if (context.gndt.clientAt(lan.vnet, ip) !== undefined) return lan.mac;
+  const here = servingMac(lan, ip.family);
+  if (context.gndt.clientAt(lan.vnet, ip) !== undefined) return here;
   const record = context.directory.here(lan.vnet, ip);
-  if (record !== undefined && record.router !== context.self) return lan.mac;
+  if (record !== undefined && record.router !== context.self) return here;
   const binding = context.hwdt.get(lan.vnet, ip);
-  if (record !== undefined) return binding === undefined || binding.lan === lan.index ? record.mac : lan.mac;
+  if (record !== undefined) return binding === undefined || binding.lan === lan.index ? record.mac : here;
   if (binding?.lan === lan.index) return binding.mac;
-  return context.gndt.isHome(lan.vnet, ip) ? undefined : lan.mac;
+  return context.gndt.isHome(lan.vnet, ip) ? undefined : here;
 }
 
+/** Does a host take it to be a router? A network's gateway, and what a router answers for with a virtual MAC. */
 export function isGateway(context: Context, vnet: VnetId, ip: Ip): boolean {
-  return context.gndt.networkOf(vnet, ip)?.gateway?.equals(ip) === true;
+  if (context.gndt.networkOf(vnet, ip)?.gateway?.equals(ip) === true) return true;
+  const record = context.directory.here(vnet, ip);
+  return record !== undefined && isVirtualMac(record.mac);
 }
 
 /** Nodes on this LAN other than these, optionally of these networks only. */

@@ -72,6 +72,8 @@ export class Pacer {
   #sendOne(batch: Batch): boolean {
     const next = batch.frames.next();
     if (next.done === true) return false;
+    // Another router of the site serves that LAN, and says it.
+    if (!this.#context.lans.isActive(batch.lan)) return false;
     this.#left--;
     this.#context.ports.sendFrame(batch.lan, next.value);
     const { sent } = batch;

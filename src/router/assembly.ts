@@ -23,6 +23,7 @@ import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
+import { Gateways } from './lan/gateways.js';
 import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
@@ -168,11 +169,18 @@ function makePackets(
     planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
   );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
+  const gateways = new Gateways({
+    clock,
+    lans,
+    hub,
+    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+    taken: () => topics.lans.taken.notify(),
+  });
   const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const guards = new Guards(lans, gndt.self, hub);
-  for (const source of [plane, lanSide, compiler]) board.add(source);
+  for (const source of [plane, lanSide, compiler, gateways]) board.add(source);
   return {
     activity,
     forwarding,
@@ -181,6 +189,7 @@ function makePackets(
     relays,
     plane,
     lanSide,
+    gateways,
     overhearing,
     lanWatch,
     tunRoutes,
@@ -282,7 +291,7 @@ function makeOperation(
     prepare: (before, after, lenient) => prepareConfig(applied, before, after, lenient),
     readiness,
   });
-  for (const source of [reloader, lanWatch]) warnings.follow(source);
+  for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   const actions = new OperatorActions({ ...parts, log, view, routes, reloader });
   return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

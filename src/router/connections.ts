@@ -7,6 +7,8 @@ import { emitTunnelEvent } from './view/tunnel-events.js';
 export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
+  topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
 
@@ -36,10 +38,11 @@ export function connect(parts: Parts): void {
     if (change === 'seen') plane.wakeHolding();
   });
   parts.local.subscribe(() => parts.store.schedule(() => parts.local.all()));
-  parts.sockets.lans.subscribe(({ interface: lan, addresses }) =>
+  parts.sockets.lans.subscribe(({ interface: lan, addresses }, before) => {
+    if (addresses === before.addresses) return;
     parts.hub.emit('info', 'lan_readdressed', 'the machine has other addresses on a LAN', {
       lan,
       addresses: addresses.map(String),
-    }),
-  );
+    });
+  });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
 import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
-import { checkInterfaces } from '../config/interfaces.js';
+import { checkGatewayAddresses, checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { compileLater } from '../dataplane/worker/tiering.js';
@@ -87,7 +87,10 @@ interface Loaded {
 
 function load(dir: string): Loaded {
   const result = loadConfigDirectory(dir);
-  const errors = 'errors' in result ? result.errors : checkInterfaces(result.config);
+  const errors =
+    'errors' in result
+      ? result.errors
+      : [...checkInterfaces(result.config), ...checkGatewayAddresses(result.config)];
   if ('errors' in result || errors.length > 0) {
     complain(errors.map(formatConfigError));
     process.exit(EX_CONFIG);

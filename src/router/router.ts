@@ -88,6 +88,7 @@ export class Router {
       { name: 'mobility', run: () => parts.mobility.stop() },
       { name: 'LAN addresses', run: () => parts.lanWatch.stop() },
       { name: 'overhearing', run: () => parts.overhearing.stop() },
+      { name: 'gateway addresses', run: () => parts.gateways.stop() },
       { name: 'LANs', run: () => parts.lanSide.stop() },
       { name: 'rescue', run: () => parts.rescue.stop() },
       { name: 'tunnel', run: () => parts.tunnel.stop('the router is stopping') },
@@ -145,12 +146,14 @@ export class Router {
   }
 
   #serve(): void {
-    const { lanWatch, overhearing, lanSide, mobility, drops, conductSummary, readiness, hub } = this.#parts;
+    const { lanWatch, overhearing, lanSide, gateways, mobility, drops, conductSummary, readiness, hub } =
+      this.#parts;
     const { ignoreFile } = this.#parts;
     lanWatch.look();
     lanWatch.start();
     overhearing.start();
     lanSide.open();
+    gateways.start();
     mobility.start();
     ignoreFile.configure(this.#options.config.router.dhcpIgnore);
     lanSide.start();

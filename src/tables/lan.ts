@@ -13,6 +13,10 @@ export interface Lan {
   readonly mac: Mac;
   /** The gateway machine's own addresses on it (IPv4 and IPv6, link-local included). */
   readonly addresses: readonly Ip[];
+  /** Addresses that the router itself answers for: no kernel has them. */
+  readonly gateway?: readonly Ip[];
+  /** Number of the virtual MACs that it is served with; undefined: with its own (`servingMac`). */
+  readonly vrid?: number;
 }
 
 /** Which LANs there are is settled at the start; their values are asked for where they are used, and not kept. */
@@ -20,6 +24,8 @@ export class Lans {
   #current: readonly Lan[];
   #byIndex: ReadonlyMap<LanIndex, Lan>;
   readonly #subscribers = new Subscribers<[after: Lan, before: Lan]>();
+  readonly #standby = new Set<LanIndex>();
+  readonly #followers = new Subscribers<[lan: LanIndex, isActive: boolean]>();
 
   constructor(lans: readonly Lan[] = []) {
     this.#current = lans;
@@ -43,14 +49,46 @@ export class Lans {
   readdress(index: LanIndex, addresses: readonly Ip[]): boolean {
     const before = this.#byIndex.get(index);
     if (before === undefined || isSameSet(before.addresses, addresses)) return false;
-    const after: Lan = { ...before, addresses };
-    this.#current = this.#current.map((lan) => (lan.index === index ? after : lan));
-    this.#byIndex = byIndex(this.#current);
-    this.#subscribers.notify(after, before);
+    this.#replace(before, { ...before, addresses });
     return true;
   }
 
-  /** Calls `listener` synchronously after each change. Returns how to stop. */
+  /** The router answers for others now. False: they are the same, in the same order. */
+  setGateway(index: LanIndex, gateway: readonly Ip[]): boolean {
+    const before = this.#byIndex.get(index);
+    const old = before?.gateway ?? [];
+    if (before === undefined || old.map(String).join() === gateway.map(String).join()) return false;
+    this.#replace(before, { ...before, gateway });
+    return true;
+  }
+
+  #replace(before: Lan, after: Lan): void {
+    const { index } = after;
+    this.#current = this.#current.map((lan) => (lan.index === index ? after : lan));
+    this.#byIndex = byIndex(this.#current);
+    this.#subscribers.notify(after, before);
+  }
+
+  /** Does this router answer and forward there? It does unless another router of the site is to. */
+  isActive(index: LanIndex): boolean {
+    return !this.#standby.has(index);
+  }
+
+  /** False: so it was already, and nobody is told. */
+  setActive(index: LanIndex, isActive: boolean): boolean {
+    if (!this.#byIndex.has(index) || this.isActive(index) === isActive) return false;
+    if (isActive) this.#standby.delete(index);
+    else this.#standby.add(index);
+    this.#followers.notify(index, isActive);
+    return true;
+  }
+
+  /** Calls `listener` synchronously after each change of what `isActive` says. Returns how to stop. */
+  followActive(listener: (lan: LanIndex, isActive: boolean) => void): () => void {
+    return this.#followers.subscribe(listener);
+  }
+
+  /** Calls `listener` synchronously after each change of what a `Lan` says. Returns how to stop. */
   subscribe(listener: (after: Lan, before: Lan) => void): () => void {
     return this.#subscribers.subscribe(listener);
   }

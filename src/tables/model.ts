@@ -20,11 +20,21 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** An entry of router.json's `lans` or `tun`: an interface, and the vnet whose nodes are behind it. */
-export interface LanConfig {
+/** An entry of router.json's `tun`: an interface, and the vnet whose nodes are behind it. */
+export interface PortConfig {
   readonly interface: string;
   /** By name. */
   readonly vnet: string;
+}
+
+/** An entry of router.json's `lans`. */
+export interface LanConfig extends PortConfig {
+  /** Addresses that the router itself answers for; not to be confused with a network's `gateway`, a machine. */
+  readonly gateway?: readonly Ip[] | undefined;
+  /** With which MAC it serves the LAN; undefined: virtual when there are gateway addresses. */
+  readonly mac?: 'virtual' | 'own' | undefined;
+  /** Number of the virtual MAC; undefined: derived (`vridOf`). */
+  readonly vrid?: number | undefined;
 }
 
 /** router.json, validated; paths are absolute. */
@@ -41,7 +51,7 @@ export interface RouterConfig {
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
-  readonly tun: readonly LanConfig[];
+  readonly tun: readonly PortConfig[];
   /** Where the machines that visit this site are listed for its DHCP server. */
   readonly dhcpIgnore: DhcpIgnore | undefined;
 }

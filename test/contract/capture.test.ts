@@ -103,7 +103,7 @@ function suite(): void {
       ...[udp6([546, 53]), udp6([68, 67]), udp4(own, [67, 67]), udp6([547, 547])],
     ];
     const seen: Uint8Array[] = [];
-    const filter = captureFilter(mac(own));
+    const filter = captureFilter([mac(own)]);
     const near = addon.openCapture(optionsOf('near', { filter, frameBytes: 1_522 }), (some) =>
       seen.push(...some),
     );

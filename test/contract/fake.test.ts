@@ -14,11 +14,11 @@ const FAR_MAC = mac('02:00:00:00:00:0b');
 function fakeWorld(): World {
   const network = new FakeNetwork();
   const addon = createFakeAddon({ network });
-  const openLink = (): LanLink => {
+  const openLink = (vrid?: number): LanLink => {
     network.addLink({ name: 'near', mac: NEAR_MAC }, { name: 'far', mac: FAR_MAC });
     const inbox = new Inbox<Uint8Array>();
     network.watch('far', (frame) => inbox.put(frame));
-    const near = addon.openLan('near', 3);
+    const near = addon.openLan('near', 3, vrid);
     const far = addon.openLan('far', 4);
     const station = {
       send: (frame: Uint8Array) => network.transmit('far', frame.slice(), NO_OFFLOAD),

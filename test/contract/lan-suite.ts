@@ -11,6 +11,7 @@ import {
   mac as parse,
   writeMac,
 } from '../../src/net/mac.js';
+import { virtualMac } from '../../src/tables/gateway.js';
 import {
   faultsOf,
   pattern,
@@ -25,13 +26,14 @@ import type { LanLink, World } from './world.js';
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
 const ARP = 0x0806;
+const VRID = 42;
 const STRANGER = parse('02:00:00:00:00:77');
 
 export function lanSuite(world: World): void {
-  const lan = (name: string, body: (link: LanLink, rig: Rig) => Promise<void> | void) =>
+  const lan = (name: string, body: (link: LanLink, rig: Rig) => Promise<void> | void, vrid?: number) =>
     it(name, async (context: TestContext) => {
       if (world.withoutLan !== undefined) return context.skip(world.withoutLan);
-      const link = world.openLink();
+      const link = world.openLink(vrid);
       const rig = new Rig(world.addon, { role: 'lan', lans: [link.near] });
       try {
         await body(link, rig);
@@ -147,6 +149,53 @@ export function lanSuite(world: World): void {
     assert.equal(rig.counter('lanFramesSent'), 3);
     assert.equal(rig.receiveOnce(50).length, 0);
   });
+
+  lan(
+    'takes frames to its virtual MACs besides its own, whether it rescues or not',
+    ({ near, nearMac, farMac, station }, rig) => {
+      assert.equal(near.vrid, VRID);
+      const macs = [nearMac, virtualMac(VRID, 4), virtualMac(VRID, 6)];
+      const others = [virtualMac(VRID + 1, 4), virtualMac(VRID + 1, 6), parse('00:00:5e:00:03:2a')];
+      const toAll = (): void => {
+        for (const mac of [...others, ...macs]) {
+          for (const family of [4, 6] as const) {
+            const packet = udpPacket({ family, payload: pattern(100) });
+            station.send(frame(mac, farMac, family === 4 ? IPV4 : IPV6, packet));
+          }
+          station.send(frame(mac, farMac, ARP, new Uint8Array(46)));
+        }
+      };
+      const takes = (wanted: readonly Mac[]): void => {
+        toAll();
+        const taken = rig.receive(2 * wanted.length).map((d) => macFromHalves(d.dstMacHigh, d.dstMacLow));
+        assert.deepEqual(
+          taken,
+          wanted.flatMap((mac) => [mac, mac]),
+        );
+        assert.equal(rig.receiveOnce(50).length, 0);
+      };
+      takes(macs);
+      world.addon.setRescue(near.fd, true, VRID);
+      takes([...others, ...macs]);
+      world.addon.setRescue(near.fd, false, VRID);
+      takes(macs);
+    },
+    VRID,
+  );
+
+  lan(
+    "writes frames from the virtual MAC of the packet's family",
+    async ({ near, station }, rig) => {
+      for (const family of [4, 6, 4] as const) {
+        const packet = udpPacket({ family, payload: pattern(200) });
+        rig.send(packet, toStranger(near.index));
+        const wanted = frame(STRANGER, virtualMac(VRID, family), etherTypeOf(packet), packet);
+        assert.deepEqual(await station.next(), wanted);
+      }
+      assert.equal(rig.receiveOnce(50).length, 0);
+    },
+    VRID,
+  );
 
   lan('counts what a LAN cannot take', ({ near }, rig) => {
     const packet = udpPacket({ family: 4, payload: pattern(100) });

@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { PcapAddon } from '../../src/arp/pcap.js';
 import type { NativeAddon } from '../../src/dataplane/engine.js';
-import { type Mac, macHigh, macLow, mac as parse } from '../../src/net/mac.js';
+import { type Mac, mac as parse, readMac } from '../../src/net/mac.js';
+import { macsOf } from '../../src/tables/gateway.js';
 import { waitFor } from '../lab/wait.js';
 import { Inbox } from '../support/inbox.js';
 import { PATIENCE_MS } from './rig.js';
@@ -17,9 +18,9 @@ const FAR_MAC = parse('02:00:00:00:00:0b');
 
 export function nativeWorld(addon: NativeAddon & PcapAddon, withoutLan: string | undefined): World {
   let links = 0;
-  const openLink = () => {
+  const openLink = (vrid?: number) => {
     links += 1;
-    return openVethLink(addon, `near${links}`, `far${links}`);
+    return openVethLink(addon, `near${links}`, `far${links}`, vrid);
   };
   let tuns = 0;
   const openTun = () => {
@@ -86,13 +87,14 @@ function isLocal(address: string): boolean {
     );
 }
 
-function openVethLink(addon: NativeAddon & PcapAddon, near: string, far: string): LanLink {
+function openVethLink(addon: NativeAddon & PcapAddon, near: string, far: string, vrid?: number): LanLink {
   const [nearText, farText] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'];
   ip('link', 'add', near, 'address', nearText, 'type', 'veth', 'peer', 'name', far, 'address', farText);
   for (const end of [near, far]) ip('link', 'set', end, 'up');
-  const nearLan = addon.openLan(near, 3);
+  const nearLan = addon.openLan(near, 3, vrid);
   const farLan = addon.openLan(far, 4);
-  const station = openStation(addon, far, NEAR_MAC);
+  const own = macsOf({ mac: NEAR_MAC, ...(vrid === undefined ? {} : { vrid }) });
+  const station = openStation(addon, far, own);
   const close = () => {
     station.close();
     for (const { fd } of [nearLan, farLan]) addon.closeSocket(fd);
@@ -140,14 +142,12 @@ async function openTunLink(addon: NativeAddon, name: string): Promise<TunLink> {
   };
 }
 
-function openStation(addon: PcapAddon, device: string, from: Mac): Station {
+function openStation(addon: PcapAddon, device: string, from: readonly Mac[]): Station {
   const inbox = new Inbox<Uint8Array>();
   const options = { interface: device, filter: 'ip or ip6', frameBytes: 70_000, ringBytes: 8 << 20 };
   const capture = addon.openCapture(options, (frames) => {
     for (const frame of frames) {
-      const source = Buffer.from(frame.subarray(6, 12));
-      if (source.readUInt16BE(0) === macHigh(from) && source.readUInt32BE(2) === macLow(from))
-        inbox.put(frame);
+      if (from.includes(readMac(frame, 6))) inbox.put(frame);
     }
   });
   return {

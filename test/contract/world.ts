@@ -63,7 +63,8 @@ export interface World {
   readonly addon: NativeAddon;
   openRaw(family: 4 | 6): Promise<RawSocket>;
   connectRaw(family: 4 | 6, port: number): Promise<RawStream>;
-  openLink(): LanLink;
+  /** @param vrid of the virtual MACs of its near end */
+  openLink(vrid?: number): LanLink;
   openTun(): Promise<TunLink>;
   /** Packets of one flow leave for a LAN together. */
   readonly coalesces: boolean;

@@ -33,7 +33,7 @@ describe('capture', { skip: whySkipped }, () => {
     const code = `${imports}
       const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel() {} }) };
       for (const name of ['nosuch0', '']) {
-        try { openCapture(name, () => {}, { pcap: loadNative(), ownMac: 1, clock }); } catch (error) { console.log(error.message); }
+        try { openCapture(name, () => {}, { pcap: loadNative(), ownMacs: [1], clock }); } catch (error) { console.log(error.message); }
       }
       globalThis.gc();
       setTimeout(() => globalThis.gc(), 20);`;
@@ -60,7 +60,7 @@ describe('capture', { skip: whySkipped }, () => {
   test('after close the process ends by itself, and closing twice and sending are harmless', () => {
     const code = `${imports}
       import { realClock } from ${JSON.stringify(new URL('./arp-lab.js', import.meta.url))};
-      const options = { pcap: loadNative(), ownMac: 1, clock: realClock };
+      const options = { pcap: loadNative(), ownMacs: [1], clock: realClock };
       const capture = openCapture(${JSON.stringify(lab.vrInterface)}, () => {}, options);
       setTimeout(() => {
         capture.close();

@@ -118,7 +118,7 @@ export class ArpLab {
   }
 
   openCapture(onFrame: (bytes: Uint8Array, atMs: number) => void, clock = realClock) {
-    return openCapture(this.vrInterface, onFrame, { pcap: loadNative(), ownMac: VR_MAC, clock });
+    return openCapture(this.vrInterface, onFrame, { pcap: loadNative(), ownMacs: [VR_MAC], clock });
   }
 
   #machine(name: string, address: string, last: string): void {

@@ -15,6 +15,10 @@ import {
 } from './plan.js';
 
 export const vnet = 'blue';
+export const gatewayAddresses = (site: Site): readonly [string, string] => [
+  siteAddress(site, 3),
+  siteAddress6(site, 3),
+];
 export const tunnelPort = 7700;
 
 /** What may be set beyond the topology. */
@@ -32,6 +36,9 @@ export interface ConfigurationOptions {
   readonly verify?: 'optimistic' | 'strict' | 'off';
   /** Moves of one node in 180 s before it is frozen. */
   readonly maxMoves?: number;
+  /** Sites whose router has gateway addresses, .3 of its networks; with which MAC, when that is not the default. */
+  readonly gateway?: readonly SiteLetter[];
+  readonly gatewayMac?: 'virtual' | 'own';
   /** Every router lists its visitors for this kind of DHCP server, in `ignoreFile`. */
   readonly ignoreFormat?: IgnoreFormat;
 }
@@ -66,13 +73,20 @@ function routerJson(labDirectory: string, site: Site, options: ConfigurationOpti
     id: routerName(site.letter),
     privateKeyFile: 'router.key',
     listen: [`udp://0.0.0.0:${tunnelPort}`, ...(options.tcp === true ? [`tcp://0.0.0.0:${tunnelPort}`] : [])],
-    lans: options.withoutLan?.includes(site.letter) ? [] : [{ interface: 'lan0', vnet }],
+    lans: options.withoutLan?.includes(site.letter)
+      ? []
+      : [{ interface: 'lan0', vnet, ...gatewayOf(site, options) }],
     ...(hasTun(site, options) ? { tun: [{ interface: 'vine0', vnet }] } : {}),
     control: { socket: controlSocket(labDirectory, site.letter), group: 'root' },
     stateDir: join(siteDirectory(labDirectory, site.letter), 'state'),
     log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
     ...mobilityOf(options),
   };
+}
+
+function gatewayOf(site: Site, { gateway, gatewayMac }: ConfigurationOptions): object {
+  if (gateway?.includes(site.letter) !== true) return {};
+  return { gateway: gatewayAddresses(site), ...(gatewayMac === undefined ? {} : { mac: gatewayMac }) };
 }
 
 function hasTun({ letter }: Site, options: ConfigurationOptions): boolean {

@@ -38,7 +38,7 @@ type SocketFunction =
 function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
   const { network, sessions } = registry;
   return {
-    openLan: (interfaceName, index) => network.openLan(interfaceName, index),
+    openLan: (interfaceName, index, vrid) => network.openLan(interfaceName, index, vrid),
     setRescue: (fd, on) => network.setRescue(fd, on),
     openTun: (interfaceName, index) => network.openTun(interfaceName, index),
     openUdp: (address, port) => network.openUdp(address, port),

@@ -13,6 +13,7 @@ import {
   SCRATCH_SLOTS,
 } from '../../src/dataplane/engine.js';
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
+import { virtualMac } from '../../src/tables/gateway.js';
 import type { FakeGuard } from './fake-guard.js';
 import type { Datagram, FakeNetwork, FrameOffload, LanFrame } from './fake-network.js';
 import { fragmentPacket, packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
@@ -357,7 +358,8 @@ export class FakeEngine implements Engine {
     }
     const frame = new Uint8Array(14 + packet.length);
     writeMac(macFromHalves(this.#word(i, 'outMacHigh'), this.#word(i, 'outMacLow')), frame, 0);
-    writeMac(macFromHalves(lan.macHigh, lan.macLow), frame, 6);
+    const own = macFromHalves(lan.macHigh, lan.macLow);
+    writeMac(lan.vrid ? virtualMac(lan.vrid, family) : own, frame, 6);
     frame.set(family === 4 ? [0x08, 0x00] : [0x86, 0xdd], 12);
     frame.set(packet, 14);
     this.#registry.network.transmit(socket.interfaceName, frame, offload);

@@ -1,6 +1,7 @@
 /** UDP sockets and Ethernet links that exist only in memory. Addresses are told apart by family and port alone. */
 import type { LanSocket, TunSocket, UdpSocket } from '../../src/dataplane/engine.js';
 import { isGroupMac, type Mac, macHigh, macLow, readMac } from '../../src/net/mac.js';
+import { macsOf } from '../../src/tables/gateway.js';
 import { FakeStreams } from './fake-streams.js';
 
 export interface Address {
@@ -115,7 +116,7 @@ export class FakeNetwork {
     this.#ports.set(b.name, { mac: b.mac, otherEnd: a.name });
   }
 
-  openLan(interfaceName: string, index: number): FakeLanSocket {
+  openLan(interfaceName: string, index: number, vrid = 0): FakeLanSocket {
     const port = this.#ports.get(interfaceName);
     if (port === undefined) throw new Error(`no such interface: ${interfaceName}: No such device (ENODEV)`);
     const socket: FakeLanSocket = {
@@ -125,6 +126,7 @@ export class FakeNetwork {
       macLow: macLow(port.mac),
       mtuBytes: LAN_MTU_BYTES,
       vnetHeader: true,
+      vrid,
       interfaceName,
       queue: [],
     };
@@ -191,7 +193,8 @@ export class FakeNetwork {
     const destination = readMac(bytes, 0);
     for (const socket of this.#sockets.values()) {
       if (!('interfaceName' in socket) || socket.interfaceName !== end) continue;
-      const isTaken = this.#rescuing.has(socket.fd) ? !isGroupMac(destination) : destination === to.mac;
+      const own = macsOf({ mac: to.mac, ...(socket.vrid ? { vrid: socket.vrid } : {}) });
+      const isTaken = this.#rescuing.has(socket.fd) ? !isGroupMac(destination) : own.includes(destination);
       if (isTaken) socket.queue.push({ bytes, offload });
     }
   }

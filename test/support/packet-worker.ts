@@ -23,6 +23,8 @@ export interface PacketWorkerOptions {
   readonly mac: Mac;
   /** Inner MTU to every peer. */
   readonly mtuBytes: number;
+  /** Of the virtual MACs that its LAN is served with. */
+  readonly vrid?: number;
   /** What is not as a router with one LAN and nothing in its tables has it. */
   readonly given?: Partial<WorkerInput>;
 }
@@ -51,16 +53,20 @@ export class PacketWorker {
     this.peerMtu.fill(options.mtuBytes);
     Atomics.store(this.control, ControlWord.serving, 1);
     const shared = (words: Int32Array | Float64Array): SharedArrayBuffer => words.buffer as SharedArrayBuffer;
-    const input = workerInput(options.mac, {
-      lanVnets: [1, 1],
-      table: ForwardingTable.create().memory,
-      selfPeer: options.self,
-      peerMtu: shared(this.peerMtu),
-      counters: shared(this.counters),
-      control: shared(this.control),
-      puntsDone: shared(this.#done),
-      ...options.given,
-    });
+    const input = workerInput(
+      options.mac,
+      {
+        lanVnets: [1, 1],
+        table: ForwardingTable.create().memory,
+        selfPeer: options.self,
+        peerMtu: shared(this.peerMtu),
+        counters: shared(this.counters),
+        control: shared(this.control),
+        puntsDone: shared(this.#done),
+        ...options.given,
+      },
+      options.vrid,
+    );
     const ports = {
       punt: (punt: Punt) => void this.posted.push(punt),
       closeStream: (stream: number) => void this.closed.push(stream),

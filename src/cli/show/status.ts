@@ -47,6 +47,20 @@ function lanLines(lan: StatusView['lans'][number]): [string, string][] {
     ['mac', lan.mac],
     ['mtu', `${lan.mtuBytes} bytes`],
     ['offload', lan.offload],
+    ...servingLines(lan),
+  ];
+}
+
+function servingLines({
+  gateway = [],
+  servingMacs = [],
+  active = true,
+}: StatusView['lans'][number]): [string, string][] {
+  if (gateway.length === 0 && servingMacs.length === 0) return [];
+  return [
+    ['gateway', gateway.join(', ') || 'none'],
+    ['served with', servingMacs.join(', ')],
+    ['role', active ? 'active' : 'standby'],
   ];
 }
 

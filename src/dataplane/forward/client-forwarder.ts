@@ -7,6 +7,7 @@ import { C } from '../counters.js';
 import { D } from '../engine.js';
 import { ControlWord } from '../worker-input.js';
 import type { Delivery } from './delivery.js';
+import type { GatewayEcho } from './gateway-echo.js';
 import type { NextHop } from './next-hop.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
 
@@ -14,11 +15,13 @@ export class ClientForwarder {
   readonly #ctx: WorkerContext;
   readonly #delivery: Delivery;
   readonly #nextHop: NextHop;
+  readonly #echo: GatewayEcho;
 
-  constructor(context: WorkerContext, delivery: Delivery, nextHop: NextHop) {
+  constructor(context: WorkerContext, delivery: Delivery, nextHop: NextHop, echo: GatewayEcho) {
     this.#ctx = context;
     this.#delivery = delivery;
     this.#nextHop = nextHop;
+    this.#echo = echo;
   }
 
   /** Decides over descriptor `i`, whose payload has come from a client of that vnet. */
@@ -57,6 +60,10 @@ export class ClientForwarder {
     const kind = destination[R.kind];
     if (kind === RouteKind.own) {
       delivery.toOwn(i, destination);
+      return;
+    }
+    if (kind === RouteKind.gateway) {
+      if (this.#echo.answer(i)) delivery.toClient(i, this.#ctx.word(i, D.from));
       return;
     }
     if (!sameLink && !this.#nextHop.spendTtl(i)) return;

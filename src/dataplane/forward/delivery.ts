@@ -36,22 +36,32 @@ export class Delivery {
     this.#toLan(descriptor, vnet, route);
   }
 
-  /** Sends the packet to the home network's gateway, on its way to the outside world. */
-  deliverOutside(descriptor: number, vnet: number, network: number): void {
+  /** Sends the packet to the home network's gateway, on its way to the outside world. False: the network has none. */
+  deliverOutside(descriptor: number, vnet: number, network: number): boolean {
     const gateway = this.#lookUpGateway(vnet, network);
     switch (gateway?.[R.kind]) {
       case RouteKind.host:
         this.#toLan(descriptor, vnet, this.#gatewayRoute);
-        return;
+        return true;
       case RouteKind.onLink:
         this.#holdFor(descriptor, vnet, this.#gatewayWords());
-        return;
+        return true;
       case RouteKind.own:
         this.toOwn(descriptor, this.#gatewayRoute);
-        return;
+        return true;
       default:
         this.#ctx.count(C.drop_no_gateway);
+        return false;
     }
+  }
+
+  /** Straight back to the MAC that the frame came from, or through the TUN port. */
+  backToPort(descriptor: number): void {
+    const ctx = this.#ctx;
+    ctx.setWord(descriptor, D.to, ctx.word(descriptor, D.from));
+    ctx.setWord(descriptor, D.outMacHigh, ctx.word(descriptor, D.srcMacHigh));
+    ctx.setWord(descriptor, D.outMacLow, ctx.word(descriptor, D.srcMacLow));
+    ctx.setWord(descriptor, D.action, Action.lan);
   }
 
   /** Whether the packet has come from the network's gateway: its MAC as this router knows it, or this machine itself. */
@@ -122,6 +132,10 @@ export class Delivery {
 
   #toLan(descriptor: number, vnet: number, route: Int32Array): void {
     const ctx = this.#ctx;
+    if (ctx.standby.has(route[R.lan] ?? -1)) {
+      ctx.count(C.drop_standby);
+      return;
+    }
     ctx.setWord(descriptor, D.to, route[R.lan] ?? 0);
     ctx.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
     ctx.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);

@@ -18,7 +18,7 @@ const RATE = { perSecond: 100, burst: 100 };
 
 /**
  * Told to the sender of the packet in descriptor `i`, straight to the MAC that it came from, or to the WireGuard client,
- * and from the LAN interface's own address. Nothing is sent when there is no address of that family, or for ICMP errors and
+ * and from an address of the router's on that LAN. Nothing is sent when there is no address of that family, or for ICMP errors and
  * later fragments (RFC 1122 §3.2.2), or over the rate limit.
  */
 export class IcmpErrors {
@@ -33,6 +33,12 @@ export class IcmpErrors {
   timeExceeded(i: number): void {
     const v6 = this.#ctx.packet.family === 6;
     if (this.#send(i, v6 ? 3 : 11, 0, 0)) this.#ctx.count(C.icmp_time_exceeded_sent);
+  }
+
+  /** "Net unreachable" (RFC 792), "no route to destination" (RFC 4443 §3.1). */
+  noRoute(i: number): void {
+    const v6 = this.#ctx.packet.family === 6;
+    if (this.#send(i, v6 ? 1 : 3, 0, 0)) this.#ctx.count(C.icmp_unreachable_sent);
   }
 
   /** "Fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443 §3.2). @param mtuBytes that fits */

@@ -7,21 +7,32 @@ import { R, RouteFlag, RouteKind } from '../../tables/forwarding/forwarding-tabl
 import { C } from '../counters.js';
 import { D } from '../engine.js';
 import type { Delivery } from './delivery.js';
+import type { GatewayEcho } from './gateway-echo.js';
 import type { NextHop } from './next-hop.js';
 import type { Punter } from './punter.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
+
+export interface LanForwarderParts {
+  readonly context: WorkerContext;
+  readonly delivery: Delivery;
+  readonly nextHop: NextHop;
+  readonly punter: Punter;
+  readonly echo: GatewayEcho;
+}
 
 export class LanForwarder {
   readonly #ctx: WorkerContext;
   readonly #delivery: Delivery;
   readonly #nextHop: NextHop;
   readonly #punter: Punter;
+  readonly #echo: GatewayEcho;
 
-  constructor(context: WorkerContext, delivery: Delivery, nextHop: NextHop, punter: Punter) {
+  constructor({ context, delivery, nextHop, punter, echo }: LanForwarderParts) {
     this.#ctx = context;
     this.#delivery = delivery;
     this.#nextHop = nextHop;
     this.#punter = punter;
+    this.#echo = echo;
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -56,19 +67,27 @@ export class LanForwarder {
       ctx.count(C.kernel_own_address);
       return;
     }
+    if (ctx.standby.has(lan)) {
+      ctx.count(C.drop_standby);
+      return;
+    }
+    if (ctx.destination[R.kind] === RouteKind.gateway) {
+      if (this.#echo.answer(i)) this.#delivery.backToPort(i);
+      return;
+    }
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
   }
 
   /**
-   * To the VR's MAC; or rescued: to the MAC of a node that is at another VR, by a machine that is not. A machine that is
+   * To one of the VR's MACs; or rescued: to the MAC of a node that is at another VR, by a machine that is not. A machine that is
    * at another VR may be that VR itself: two routers that heard each other would send packets round for ever.
    */
   #isForUs(i: number, lan: number, vnet: number): boolean {
     const ctx = this.#ctx;
     const high = ctx.word(i, D.dstMacHigh);
     const low = ctx.word(i, D.dstMacLow);
-    if (ctx.isTun(lan) || (high === ctx.ownMacHigh[lan] && low === ctx.ownMacLow[lan])) return true;
-    if (!ctx.macsElsewhere.has(vnet, high, low)) return false;
+    if (ctx.isTun(lan) || ctx.isMacOf(lan, high, low)) return true;
+    if (ctx.standby.has(lan) || !ctx.macsElsewhere.has(vnet, high, low)) return false;
     const sourceHigh = ctx.word(i, D.srcMacHigh);
     const sourceLow = ctx.word(i, D.srcMacLow);
     if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
@@ -182,10 +201,25 @@ export class LanForwarder {
         // The outside world: a visiting node reaches it through its home network's gateway, as if on its link.
         if (((source[R.flags] ?? 0) & RouteFlag.visiting) !== 0 && (source[R.homePeer] ?? -1) >= 0) {
           this.#tunnel(i, source[R.homePeer] ?? 0, vnet);
+        } else if (ctx.isForGateway(i)) {
+          this.#outside(i, vnet, source[R.network] ?? 0);
         } else {
           ctx.count(C.drop_no_route);
         }
     }
+  }
+
+  /**
+   * A native node has this router as its gateway: its network's own one leads to the outside world, but not what has come
+   * from there.
+   */
+  #outside(i: number, vnet: number, network: number): void {
+    if (this.#delivery.isFromGateway(i, vnet, network)) {
+      this.#ctx.count(C.drop_no_route);
+      return;
+    }
+    if (!this.#countHop(i)) return;
+    if (!this.#delivery.deliverOutside(i, vnet, network)) this.#nextHop.noRoute(i);
   }
 
   /** TTL − 1 between hosts that are not on one link; false when it was the last. */

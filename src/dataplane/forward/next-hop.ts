@@ -31,6 +31,11 @@ export class NextHop {
     return true;
   }
 
+  /** There is no way to the destination: the sender is told. */
+  noRoute(i: number): void {
+    this.#icmp.noRoute(i);
+  }
+
   /** Makes TCP's segments fit from the start; false when the packet does not fit, and the sender is told. */
   fit(i: number, mtuBytes: number): boolean {
     const ctx = this.#ctx;

@@ -4,6 +4,7 @@ import type { Engine } from '../engine.js';
 import type { WorkerInput } from '../worker-input.js';
 import { ClientForwarder } from './client-forwarder.js';
 import { Delivery } from './delivery.js';
+import { GatewayEcho } from './gateway-echo.js';
 import { IcmpErrors } from './icmp-errors.js';
 import { LanForwarder } from './lan-forwarder.js';
 import { NextHop } from './next-hop.js';
@@ -31,13 +32,15 @@ export class PacketPath {
     const delivery = new Delivery(context, punter);
     const nextHop = new NextHop(context, new IcmpErrors(context));
     this.delivery = delivery;
-    this.lan = new LanForwarder(context, delivery, nextHop, punter);
+    const echo = new GatewayEcho(context);
+    this.lan = new LanForwarder({ context, delivery, nextHop, punter, echo });
     this.tunnel = new TunnelForwarder({
       context,
       delivery,
       punter,
-      clients: new ClientForwarder(context, delivery, nextHop),
+      clients: new ClientForwarder(context, delivery, nextHop, echo),
       relays: new RelayForwarder(context, RelayTable.attach(input.relays), punter),
+      echo,
     });
   }
 }

@@ -168,7 +168,7 @@ function lowerMss(bytes: Uint8Array, at: number, tcp: number, limit: number, par
 }
 
 /** RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). */
-function adjustChecksum(bytes: Uint8Array, at: number, before: number, after: number): void {
+export function adjustChecksum(bytes: Uint8Array, at: number, before: number, after: number): void {
   let sum = (~u16(bytes, at) & 0xffff) + (~before & 0xffff) + after;
   sum = (sum & 0xffff) + (sum >>> 16);
   sum = (sum & 0xffff) + (sum >>> 16);

@@ -5,6 +5,7 @@ import { D, Kind } from '../engine.js';
 import { ControlWord } from '../worker-input.js';
 import type { ClientForwarder } from './client-forwarder.js';
 import type { Delivery } from './delivery.js';
+import type { GatewayEcho } from './gateway-echo.js';
 import type { Punter } from './punter.js';
 import type { RelayForwarder } from './relay-forwarder.js';
 import { INITIAL_HOPS, type WorkerContext } from './worker-context.js';
@@ -21,6 +22,7 @@ export interface TunnelForwarderParts {
   readonly punter: Punter;
   readonly clients: ClientForwarder;
   readonly relays: RelayForwarder;
+  readonly echo: GatewayEcho;
 }
 
 export class TunnelForwarder {
@@ -29,13 +31,15 @@ export class TunnelForwarder {
   readonly #punter: Punter;
   readonly #clients: ClientForwarder;
   readonly #relays: RelayForwarder;
+  readonly #echo: GatewayEcho;
 
-  constructor({ context, delivery, punter, clients, relays }: TunnelForwarderParts) {
+  constructor({ context, delivery, punter, clients, relays, echo }: TunnelForwarderParts) {
     this.#ctx = context;
     this.#delivery = delivery;
     this.#punter = punter;
     this.#clients = clients;
     this.#relays = relays;
+    this.#echo = echo;
   }
 
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
@@ -134,9 +138,22 @@ export class TunnelForwarder {
       case RouteKind.client:
         this.#delivery.toClient(i, destination[R.peer] ?? 0);
         return;
+      case RouteKind.gateway:
+        this.#answerEcho(i, vnet);
+        return;
       default:
         this.#outside(i, vnet);
     }
+  }
+
+  /** To the site where the asker is. */
+  #answerEcho(i: number, vnet: number): void {
+    const ctx = this.#ctx;
+    const { source, destination } = ctx;
+    if (source[R.kind] !== RouteKind.peer) ctx.count(C.drop_gateway_address);
+    else if (ctx.standby.has(destination[R.lan] ?? -1)) ctx.count(C.drop_standby);
+    else if (this.#echo.answer(i))
+      this.#delivery.toTunnel(i, ctx.sitePeers.activeOf(source[R.peer] ?? 0), vnet, INITIAL_HOPS);
   }
 
   /** A node that has moved on: once more through the tunnel, and the sender is told. */

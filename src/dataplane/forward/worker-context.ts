@@ -1,19 +1,25 @@
 /** What all decisions of a packet worker look at: the engine's memory, the tables, the packet that is being decided over. */
 import type { Clock } from '../../net/clock.js';
+import { macLow } from '../../net/mac.js';
 import { ForwardingTable, R, ROUTE_WORDS, RouteFlag } from '../../tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { ActivityCounts } from '../../tables/forwarding/node-activity.js';
 import { SitePeers } from '../../tables/forwarding/site-peers.js';
+import { virtualMac } from '../../tables/gateway.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
 import type { AddressWords } from '../punt/punt.js';
+import { StandbyTable } from '../standby-table.js';
 import type { WorkerInput } from '../worker-input.js';
 import { FlowCache } from './flow-cache.js';
 import { PacketView } from './packet.js';
 
 /** Hops left when a packet enters the overlay (wire.md). */
 export const INITIAL_HOPS = 4;
+/** The low words of the virtual MACs (`virtualMac`), but for the number; the high ones are 0. */
+const VIRTUAL_MAC_4 = macLow(virtualMac(0, 4));
+const VIRTUAL_MAC_6 = macLow(virtualMac(0, 6));
 
 export class WorkerContext {
   readonly engine: Engine;
@@ -24,6 +30,7 @@ export class WorkerContext {
   readonly ownMacHigh: Int32Array;
   readonly ownMacLow: Int32Array;
   readonly lanAddresses: LanAddressTable;
+  readonly standby: StandbyTable;
   readonly tunsFrom: number;
   readonly selfPeer: number;
   readonly selfSite: number;
@@ -42,6 +49,9 @@ export class WorkerContext {
   /** Route of the packet's source and of its destination, as `lookUp` found them: not to be written to. */
   source: Int32Array = new Int32Array(ROUTE_WORDS);
   destination: Int32Array = new Int32Array(ROUTE_WORDS);
+  /** By LAN index: the number of its virtual MACs, 0 for none. */
+  readonly #vrids: Int32Array;
+  readonly #gatewayLans: readonly boolean[];
   readonly #counters: Float64Array;
   readonly #vnetCounters: Float64Array;
   readonly #flows: FlowCache;
@@ -52,7 +62,10 @@ export class WorkerContext {
     this.portVnets = Int32Array.from(input.lanVnets);
     this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
     this.ownMacLow = Int32Array.from(input.engine.lans, ({ macLow }) => macLow);
+    this.#vrids = Int32Array.from(input.engine.lans, ({ vrid = 0 }) => vrid);
+    this.#gatewayLans = input.gatewayLans;
     this.lanAddresses = LanAddressTable.attach(input.lanAddresses);
+    this.standby = StandbyTable.attach(input.standby);
     this.tunsFrom = input.tunsFrom;
     this.selfPeer = input.selfPeer;
     this.selfSite = input.selfSite;
@@ -111,12 +124,34 @@ export class WorkerContext {
     return port >= this.tunsFrom;
   }
 
-  /** Whether the MAC is the gateway machine's own on any LAN. */
+  /** Whether the MAC is the gateway machine's own on that LAN, or a virtual one that it is served with. */
+  isMacOf(lan: number, high: number, low: number): boolean {
+    if (this.ownMacHigh[lan] === high && this.ownMacLow[lan] === low) return true;
+    return this.#isVirtualMacOf(lan, high, low);
+  }
+
+  #isVirtualMacOf(lan: number, high: number, low: number): boolean {
+    const vrid = this.#vrids[lan] ?? 0;
+    return vrid !== 0 && high === 0 && (low === VIRTUAL_MAC_4 + vrid || low === VIRTUAL_MAC_6 + vrid);
+  }
+
+  /** Whether it is such a MAC on any LAN. */
   isOwnMac(high: number, low: number): boolean {
     for (let lan = 0; lan < this.ownMacHigh.length; lan++) {
-      if (this.ownMacHigh[lan] === high && this.ownMacLow[lan] === low) return true;
+      if (this.isMacOf(lan, high, low)) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether the frame was sent to the router as the gateway of its LAN. Where that has a MAC of its own, a frame to the
+   * interface's was sent to the machine, whose kernel may be a router too.
+   */
+  isForGateway(descriptor: number): boolean {
+    const port = this.word(descriptor, D.from);
+    if (this.#gatewayLans[port] !== true) return false;
+    const [high, low] = [this.word(descriptor, D.dstMacHigh), this.word(descriptor, D.dstMacLow)];
+    return this.#vrids[port] === 0 || this.#isVirtualMacOf(port, high, low);
   }
 
   sourceWords(): AddressWords {

@@ -21,6 +21,7 @@ import { INITIAL_HOPS } from '../forward/worker-context.js';
 import { LanAddressTable } from '../lan-addresses.js';
 import { PeerShares } from '../punt/peer-shares.js';
 import { Tally } from '../punt/punt.js';
+import { StandbyTable } from '../standby-table.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
 
 /** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/worker/warm-up.test.ts). */
@@ -84,6 +85,8 @@ function scratchInput(input: WorkerInput): WorkerInput {
     lanVnets: [VNET],
     tunsFrom: 1,
     lanAddresses: LanAddressTable.create(1).memory,
+    gatewayLans: [false],
+    standby: StandbyTable.create(1).memory,
     vnets: vnets.buffer as SharedArrayBuffer,
     table: scratchTable().memory,
     macs: MacTable.create(4).memory,

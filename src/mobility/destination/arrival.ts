@@ -2,6 +2,7 @@
 import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
+import { servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { NetworkConfig } from '../../tables/model.js';
 import type { Context } from '../context.js';
@@ -91,7 +92,7 @@ export class Arrival {
 
   #toLan(arrived: Arrived, ip: Ip): Uint8Array[] {
     const { lan, mac } = arrived;
-    return announcementBroadcast(ip, mac, lan.mac, isGateway(this.#context, lan.vnet, ip));
+    return announcementBroadcast(ip, mac, servingMac(lan, ip.family), isGateway(this.#context, lan.vnet, ip));
   }
 
   /** To the node's MAC only: a broadcast would poison the caches of the LAN's other hosts. */
@@ -100,7 +101,7 @@ export class Arrival {
       const toIp = arrived.ips.find((ip) => ip.family === neighbour.ip.family);
       if (toIp === undefined || neighbour.at === arrived.mac) continue;
       const { ip, at, router } = neighbour;
-      yield* announcementTo(ip, at, arrived.lan.mac, arrived.mac, toIp, router);
+      yield* announcementTo(ip, at, servingMac(arrived.lan, ip.family), arrived.mac, toIp, router);
     }
   }
 
@@ -109,7 +110,8 @@ export class Arrival {
     const networks = homeNetworks(this.#context, lan.vnet, [ip]);
     const router = isGateway(this.#context, lan.vnet, ip);
     for (const host of nodesOnLan(this.#context, this.#nodes, lan, networks, arrived.ips)) {
-      if (host.ip.family === ip.family) yield* announcementTo(ip, mac, lan.mac, host.mac, host.ip, router);
+      if (host.ip.family !== ip.family) continue;
+      yield* announcementTo(ip, mac, servingMac(lan, ip.family), host.mac, host.ip, router);
     }
   }
 
@@ -127,7 +129,7 @@ export class Arrival {
     const key = toldKey(arrived, network);
     const neighbours = [
       ...(this.#told.get(key) ?? []),
-      ...nodes.map(({ ip }) => ({ ip, at: arrived.lan.mac, router: false })),
+      ...nodes.map(({ ip }) => ({ ip, at: servingMac(arrived.lan, ip.family), router: false })),
     ].slice(0, MOST_TOLD);
     this.#told.set(key, neighbours);
     this.#rounds.repeat(key, (round) => {

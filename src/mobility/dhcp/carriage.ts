@@ -18,6 +18,7 @@ import type { Ip } from '../../net/ip.js';
 import { isGroupMac, type Mac } from '../../net/mac.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { DhcpCarriedMessage } from '../../protocol/table-message.js';
+import { macsOf, servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { RouterId, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
@@ -48,7 +49,7 @@ export class DhcpCarriage {
 
   /** A DHCP message was captured on a LAN. */
   frame(lan: Lan, frame: DhcpFrame, capturedMs: number): void {
-    if (this.#context.isOwnMac(frame.ethernetSource)) return;
+    if (this.#context.isOwnMac(frame.ethernetSource) || !this.#context.lans.isActive(lan.index)) return;
     const isTouched =
       frame.message.from === 'client' ? this.#asked(lan, frame, capturedMs) : this.#answered(lan, frame);
     if (!isTouched) this.#context.counters.count('dhcp_of_others');
@@ -109,8 +110,8 @@ export class DhcpCarriage {
     const visit = mac === undefined ? undefined : visitElsewhere(this.#context, vnet, mac, message.family);
     if (mac === undefined || visit === undefined) return false;
     const isToNode = message.family === 6 || ethernetDestination === mac || isGroupMac(ethernetDestination);
-    // To this router's own MAC: it is where the node's neighbours were told that the node is.
-    const isRouted = message.family === 4 && ethernetDestination === lan.mac;
+    // To a MAC of this router's: it is where the node's neighbours were told that the node is.
+    const isRouted = message.family === 4 && macsOf(lan).includes(ethernetDestination);
     if (!isToNode && !isRouted) return false;
     if (!this.#budget.allow(`back|${vnet}|${mac}`)) return this.#drop('too-soon');
     this.#carry(visit.record.router, vnet, mac, message, 'back', isRouted);
@@ -146,7 +147,7 @@ export class DhcpCarriage {
     this.#context.counters.count(`dhcp_carried_${way}`);
   }
 
-  /** At the home router: from its own MAC, since a switch must not learn the node's at its port. */
+  /** At the home router: from a MAC of its own, since a switch must not learn the node's at its port. */
   #toServers({ vnet, mac }: DhcpCarriedMessage, message: DhcpMessage): void {
     if (!this.#budget.allow(`servers|${vnet}|${mac}`)) {
       this.#drop('too-soon');
@@ -161,7 +162,9 @@ export class DhcpCarriage {
         continue;
       }
       const { mac: ethernetDestination, ip: destination } = toServers(message.family);
-      const addresses = { ethernetSource: lan.mac, ethernetDestination, source, destination };
+      // The answer to an IPv6 question comes to the kernel's link-local address, at the interface's own MAC.
+      const ethernetSource = message.family === 4 ? servingMac(lan, 4) : lan.mac;
+      const addresses = { ethernetSource, ethernetDestination, source, destination };
       const payload = message.family === 4 ? askedForBroadcast(message) : message.bytes;
       this.#context.ports.sendFrame(lan.index, encodeDhcpFrame(addresses, 'client', payload));
       this.#context.counters.count('dhcp_asked');
@@ -172,7 +175,7 @@ export class DhcpCarriage {
   #homeLans(vnet: VnetId, mac: Mac, family: 4 | 6): readonly Lan[] {
     const visit = visitElsewhere(this.#context, vnet, mac, family);
     const prefix = visit && this.#context.gndt.networkOf(vnet, visit.record.ip)?.prefix;
-    const lans = this.#context.lansOf(vnet);
+    const lans = this.#context.lansOf(vnet).filter(({ index }) => this.#context.lans.isActive(index));
     const ofNetwork = lans.filter(({ addresses }) => addresses.some((ip) => prefix?.contains(ip) === true));
     return ofNetwork.length > 0 ? ofNetwork : lans;
   }
@@ -194,7 +197,7 @@ export class DhcpCarriage {
     }
     const visit = visitHere(this.#context, vnet, mac, 4);
     const lan = visit && this.#context.lanOfNode(vnet, visit.record.ip);
-    if (lan === undefined) this.#drop('no-lan');
+    if (lan === undefined || !this.#context.lans.isActive(lan.index)) this.#drop('no-lan');
     else if (message.server?.isNodeAddress !== true) this.#drop('no-server');
     else this.#sendToNode4(lan, message, padded(message.bytes), message.server);
     if (message.kind !== 'nak' || visit === undefined) return;
@@ -207,7 +210,8 @@ export class DhcpCarriage {
    */
   #sendToNode4(lan: Lan, about: Dhcp4Message, payload: Uint8Array, source: Ip): void {
     const destination = about.ciaddr.isNodeAddress && about.kind !== 'nak' ? about.ciaddr : BROADCAST;
-    const addresses = { ethernetSource: lan.mac, ethernetDestination: about.mac, source, destination };
+    const ethernetSource = servingMac(lan, 4);
+    const addresses = { ethernetSource, ethernetDestination: about.mac, source, destination };
     this.#context.ports.sendFrame(lan.index, encodeDhcpFrame(addresses, 'server', payload));
     this.#context.counters.count('dhcp_delivered');
   }

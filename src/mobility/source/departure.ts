@@ -3,6 +3,7 @@ import { announcementBroadcast, announcementTo } from '../../arp/announce.js';
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
+import { servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
@@ -69,16 +70,18 @@ export class Departure {
   *#toAll(lan: Lan, ips: readonly Ip[]): Generator<Uint8Array> {
     for (const ip of ips) {
       const router = isGateway(this.#context, lan.vnet, ip);
-      if (this.#concernsWholeLan(lan.vnet, ip)) yield* announcementBroadcast(ip, lan.mac, lan.mac, router);
+      const at = servingMac(lan, ip.family);
+      if (this.#concernsWholeLan(lan.vnet, ip)) yield* announcementBroadcast(ip, at, at, router);
     }
   }
 
   *#toHosts(lan: Lan, departed: Departed, round: number): Generator<Uint8Array> {
     for (const ip of departed.ips) {
       const router = isGateway(this.#context, lan.vnet, ip);
+      const at = servingMac(lan, ip.family);
       if (round > 0 && this.#concernsWholeLan(lan.vnet, ip)) continue;
       for (const host of this.#hostsToTell(lan, ip, departed)) {
-        yield* announcementTo(ip, lan.mac, lan.mac, host.mac, host.ip, router);
+        yield* announcementTo(ip, at, at, host.mac, host.ip, router);
       }
     }
   }

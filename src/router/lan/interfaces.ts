@@ -51,8 +51,8 @@ export function readInterfaces(
 export function lanWarnings(lans: readonly Lan[]): string[] {
   return lans
     .filter(({ addresses }) => addresses.length === 0)
-    .map(
-      (lan) =>
-        `${lan.interface} has no address: nodes are asked for by ARP probes only, and no ICMP errors are sent`,
-    );
+    .map(({ interface: name, gateway = [] }) => {
+      const noErrors = gateway.length === 0 ? ', and no ICMP errors are sent' : '';
+      return `${name} has no address: nodes are asked for by ARP probes only${noErrors}`;
+    });
 }

@@ -9,6 +9,7 @@ import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import type { Clock } from '../../net/clock.js';
 import { type Mac, readMac } from '../../net/mac.js';
+import { macsOf } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { LanCounts } from './lan-counters.js';
 
@@ -40,7 +41,7 @@ export class LanCapture {
         if (isUdpFrame(bytes)) this.#dhcp(bytes, capturedMs, listener);
         else this.#neighbour(bytes, capturedMs, listener);
       },
-      { pcap, ownMac: lan.mac, clock },
+      { pcap, ownMacs: macsOf(lan), clock },
     );
   }
 

@@ -7,6 +7,7 @@ export const LAN_COUNTERS = {
   'drop_neighbour_*': 'drop',
   'drop_dhcp_*': 'drop',
   capture_reopened: 'event',
+  gateway_answers: 'event',
   arp_frames_over_budget_lan: 'drop',
   arp_frames_over_budget_mac: 'drop',
   /** Addresses that nobody said to have. */

@@ -82,7 +82,7 @@ export class LanRescue {
       const socket = lanSockets[lan.index];
       if (socket === undefined) continue;
       try {
-        native.setRescue(socket.fd, on);
+        native.setRescue(socket.fd, on, socket.vrid ?? 0);
       } catch (error) {
         const fields = { lan: lan.interface, reason: messageOf(error) };
         hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', fields);

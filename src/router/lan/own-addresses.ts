@@ -1,14 +1,24 @@
-/** The addresses that the packet workers send ICMP errors from, kept in step with the LANs'. */
+/** What the packet workers know of the LANs, kept in step: where ICMP errors come from, and whether they are to forward. */
 import { LanAddressTable } from '../../dataplane/lan-addresses.js';
+import { StandbyTable } from '../../dataplane/standby-table.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import { sourceAddress } from '../address-words.js';
 
 export function followOwnAddresses(lans: Lans): LanAddressTable {
   const table = LanAddressTable.create(lans.current().length);
-  const write = ({ index, addresses }: Lan): void => {
-    for (const family of [4, 6] as const) table.set(index, family, sourceAddress(addresses, family));
+  // A host hears of it from the address that it has sent to.
+  const write = ({ index, gateway = [], addresses }: Lan): void => {
+    const candidates = [...gateway, ...addresses];
+    for (const family of [4, 6] as const) table.set(index, family, sourceAddress(candidates, family));
   };
   for (const lan of lans.current()) write(lan);
   lans.subscribe(write);
+  return table;
+}
+
+export function followStandby(lans: Lans): StandbyTable {
+  const table = StandbyTable.create(lans.current().length);
+  for (const { index } of lans.current()) table.set(index, !lans.isActive(index));
+  lans.followActive((lan, isActive) => table.set(lan, !isActive));
   return table;
 }

@@ -109,14 +109,19 @@ export function guardRules(
       rule('fib daddr type local accept'),
       rule('ip6 daddr { fe80::/10, ff00::/8 } accept'),
       ...drops('daddr', networks).map(rule),
-      // A visiting node's packets to the outside world. Native nodes' own stay the kernel's: it may be their router.
+      // A visiting node's packets to the outside world. Native nodes' own stay the kernel's: it may be their router. Not
+      // where the router is that, with the MAC that the kernel has.
       ...drops(
         'saddr',
-        networks.filter(({ router }) => router !== self),
+        networks.filter(({ router }) => router !== self || isGatewayWithOwnMac(lan)),
       ).map(rule),
     );
   }
   return [...commands, `add chain ${table} ${SETTLED}`];
+}
+
+function isGatewayWithOwnMac({ gateway = [], vrid }: Lan): boolean {
+  return gateway.length > 0 && vrid === undefined;
 }
 
 function drops(field: 'daddr' | 'saddr', networks: readonly NetworkConfig[]): string[] {

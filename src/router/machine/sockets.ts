@@ -2,9 +2,10 @@
 import { listInterfaces } from '../../config/interfaces.js';
 import type { LanSocket, NativeAddon, TcpListener, UdpSocket } from '../../dataplane/engine.js';
 import { macFromHalves } from '../../net/mac.js';
+import { vridOf } from '../../tables/gateway.js';
 import type { Gndt } from '../../tables/gndt.js';
 import { Lans } from '../../tables/lan.js';
-import type { LndtEntry, RouterConfig } from '../../tables/model.js';
+import type { LanConfig, LndtEntry, RouterConfig } from '../../tables/model.js';
 import { readInterfaces } from '../lan/interfaces.js';
 import { openTunPorts, type TunPort } from './tun-ports.js';
 
@@ -48,7 +49,7 @@ export function openSockets(
       keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
     );
   const lanSockets = config.lans.map((lan, index) =>
-    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index)),
+    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index, vridOfLan(lan, gndt) ?? 0)),
   );
   const lans = describeLans(config, lanSockets, gndt);
   const close = (): void => {
@@ -72,17 +73,25 @@ export function openSockets(
   };
 }
 
+/** Both routers of a site come to the same. */
+function vridOfLan(lan: LanConfig, gndt: Gndt): number | undefined {
+  return vridOf(lan, gndt.vnetByName(lan.vnet)?.id ?? 0, gndt.self);
+}
+
 function describeLans(config: RouterConfig, sockets: readonly LanSocket[], gndt: Gndt): Lans {
   const states = readInterfaces(config.lans.map((lan) => lan.interface));
   return new Lans(
     config.lans.map((lan, index) => {
       const { macHigh, macLow } = sockets[index] ?? { macHigh: 0, macLow: 0 };
+      const vrid = vridOfLan(lan, gndt);
       return {
         index,
         interface: lan.interface,
         vnet: gndt.vnetByName(lan.vnet)?.id ?? 0,
         mac: macFromHalves(macHigh, macLow),
         addresses: states[index]?.addresses ?? [],
+        ...(lan.gateway !== undefined && lan.gateway.length > 0 ? { gateway: lan.gateway } : {}),
+        ...(vrid === undefined ? {} : { vrid }),
       };
     }),
   );

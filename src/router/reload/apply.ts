@@ -1,15 +1,18 @@
 /** Puts a new configuration into the running tables, tunnel and data plane: first what may fail, then all at once. */
 import type { Logger } from 'pino';
 import { gndtDigest } from '../../config/digest.js';
+import { checkGatewayAddresses } from '../../config/interfaces.js';
 import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
+import { formatConfigError } from '../../tables/files/error.js';
 import type { ForwardingCompiler } from '../../tables/forwarding/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
 import type { LanGrowth } from '../../tables/lan-growth.js';
 import type { PeerPlan } from '../../tunnel/peer-changes.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
+import type { Gateways } from '../lan/gateways.js';
 import type { LanRescue } from '../lan/lan-rescue.js';
 import type { LanSide } from '../lan/lan-side.js';
 import type { LanWatch } from '../lan/lan-watch.js';
@@ -34,6 +37,7 @@ export interface ApplyParts {
   readonly tunnel: Tunnel;
   readonly mobility: Mobility;
   readonly lanSide: LanSide;
+  readonly gateways: Pick<Gateways, 'reconfigure'>;
   readonly lanWatch: LanWatch;
   readonly tunRoutes: TunRoutes;
   readonly rescue: LanRescue;
@@ -56,6 +60,8 @@ export async function prepareConfig(
   after: VineConfig,
   lenient: boolean,
 ): Promise<Prepared | string> {
+  const [held] = checkGatewayAddresses(after);
+  if (held !== undefined && !lenient) return formatConfigError(held);
   const gndt = parts.tables.gndt.plan(after.gndt, parts.clock.nowMs());
   if (typeof gndt === 'string') return gndt;
   const peers = parts.tunnel.planPeers(
@@ -91,6 +97,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   parts.sites.renumber();
   parts.roles.reconfigure();
   lndt.adopt(after.lndt);
+  parts.gateways.reconfigure(after.router.lans);
   // What a router has said that is no member any more ends with it.
   const dropped = directory.keepMembers(gndt.siteIds);
   parts.growth.setLimit(after.router.limits.nodesPerLan);

@@ -2,18 +2,23 @@
 
 import { readFileSync } from 'node:fs';
 import { error, type Finding, ok, warning } from '../../config/finding.js';
+import { heldAddresses } from '../../config/interfaces.js';
 import { kernelForwards, type pingWhole, readLinks } from '../../config/machine.js';
 import {
   checkCapabilities,
   checkForwarding,
+  checkGateways,
   checkLans,
   checkStateDir,
+  type GatewayUser,
   type NeededCapability,
 } from '../../config/machine-checks.js';
 import type { CountersView, MissingView, PeerView } from '../../control/api.js';
 import type { Clock } from '../../net/clock.js';
+import { formatMac } from '../../net/mac.js';
 import { outerBytes } from '../../protocol/overhead.js';
 import { formatConfigError } from '../../tables/files/error.js';
+import type { Gateways, OtherUser } from '../lan/gateways.js';
 import { hasCapability } from '../machine/capabilities.js';
 import type { Guards } from '../machine/guards.js';
 import type { FilesState, Reloader } from '../reload/reloader.js';
@@ -26,6 +31,7 @@ export interface DoctorParts {
   readonly warnings: Warnings;
   readonly reloader: Pick<Reloader, 'config' | 'filesState'>;
   readonly guards: Pick<Guards, 'standing'>;
+  readonly gateways: Pick<Gateways, 'otherUsers'>;
   readonly pingWhole: typeof pingWhole;
 }
 
@@ -46,6 +52,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
   return [
     checkCapabilities(missingCapabilities()),
     ...checkLans(lans, await readLinks(), largest),
+    ...checkGateways(lans, heldAddresses(), parts.gateways.otherUsers().map(userView)),
     checkForwarding(forwarding, guards.standing),
     checkStateDir(stateDir),
     checkFiles(reloader.filesState()),
@@ -57,6 +64,10 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkMissing(view.missing(), clock.wallMs()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
+}
+
+function userView({ lan, ip, mac }: OtherUser): GatewayUser {
+  return { interface: lan.interface, ip: ip.key, mac: formatMac(mac) };
 }
 
 const NEEDED: readonly NeededCapability[] = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];

@@ -21,6 +21,8 @@ import { formatMac } from '../../net/mac.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { encodeKey } from '../../tables/files/read.js';
+import { servingMac } from '../../tables/gateway.js';
+import type { Lan } from '../../tables/lan.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
@@ -127,6 +129,7 @@ export class LiveView implements RouterView {
       mac: formatMac(lan.mac),
       mtuBytes: lanSockets[i]?.mtuBytes ?? 0,
       offload: lanSockets[i]?.vnetHeader === true ? 'vnet-header' : 'none',
+      ...servingView(lan, lans.isActive(lan.index)),
     }));
   }
 
@@ -215,6 +218,17 @@ export class LiveView implements RouterView {
   counters(): CountersView {
     return this.#parts.board.counters();
   }
+}
+
+/** Nothing of a LAN that is served as ever. */
+function servingView(
+  lan: Lan,
+  active: boolean,
+): Pick<StatusView['lans'][number], 'gateway' | 'servingMacs' | 'active'> {
+  const { gateway = [], vrid } = lan;
+  if (gateway.length === 0 && vrid === undefined) return {};
+  const macs = vrid === undefined ? [lan.mac] : [servingMac(lan, 4), servingMac(lan, 6)];
+  return { gateway: gateway.map(String), servingMacs: macs.map(formatMac), active };
 }
 
 /** Nodes are counted by their addresses, as everywhere. */

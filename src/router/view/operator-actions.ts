@@ -16,6 +16,7 @@ import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
+import type { Gateways } from '../lan/gateways.js';
 import type { Guards } from '../machine/guards.js';
 import type { Reloader } from '../reload/reloader.js';
 import type { Tables } from '../tables.js';
@@ -38,6 +39,7 @@ export interface OperatorParts {
   readonly mobility: Pick<Mobility, 'moveByHand' | 'unfreeze' | 'isMissing'>;
   readonly reloader: Reloader;
   readonly guards: Guards;
+  readonly gateways: Gateways;
   readonly warnings: Warnings;
 }
 
@@ -96,10 +98,12 @@ export class OperatorActions implements RouterActions {
 
   /** One examination at a time, whoever asks. */
   doctor(): Promise<readonly FindingView[]> {
-    const { clock, reloader, warnings, guards, view } = this.#parts;
-    this.#examination ??= examine({ clock, reloader, warnings, guards, view, pingWhole }).finally(() => {
-      this.#examination = undefined;
-    });
+    const { clock, reloader, warnings, guards, gateways, view } = this.#parts;
+    this.#examination ??= examine({ clock, reloader, warnings, guards, gateways, view, pingWhole }).finally(
+      () => {
+        this.#examination = undefined;
+      },
+    );
     return this.#examination;
   }
 

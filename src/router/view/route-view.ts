@@ -89,6 +89,7 @@ export class RouteExplainer {
     if (kind === RouteKind.own && lan >= this.#tunsFrom) return undefined;
     if (kind === RouteKind.own)
       return drop(`${from} is the gateway machine's own address; that needs a TUN port`);
+    if (kind === RouteKind.gateway) return drop(`${from} is a gateway address of this router, no machine's`);
     if ((flags & RouteFlag.authorised) === 0) return drop(`${from} is not in lndt.json`);
     return undefined;
   }
@@ -115,6 +116,13 @@ export class RouteExplainer {
             route.lan >= this.#tunsFrom
               ? "the gateway machine's own address: handed to its kernel"
               : "the gateway machine's own address: left to its kernel; from other sites it needs a TUN port",
+        };
+      case RouteKind.gateway:
+        return {
+          action: 'own',
+          to: this.#lan(route.lan),
+          mac: null,
+          why: 'a gateway address of this router: it answers echo requests itself, and takes nothing else',
         };
       default:
         return this.#local(route);

@@ -1,4 +1,6 @@
 /** What the cross checks share. */
+import type { Ip } from '../../net/ip.js';
+import type { Prefix } from '../../net/prefix.js';
 import type { ConfigError } from './error.js';
 import { didYouMean, listed, quoted } from './suggest.js';
 
@@ -28,6 +30,15 @@ export class ErrorList {
 function are(names: readonly string[]): string {
   if (names.length === 0) return 'is none';
   return names.length === 1 ? `is only ${names[0]}` : `are ${listed(names)}`;
+}
+
+/** Why an address inside the prefix can be no machine's. */
+export function machineAddressProblem(ip: Ip, prefix: Prefix): string | undefined {
+  if (prefix.family === 6 || prefix.length >= 31) return undefined; // RFC 3021: a /31 has no broadcast address
+  const offset = ip.words[3] - prefix.address.words[3];
+  if (offset === 0) return `${ip} is the address of the network ${prefix} itself; expected a machine's`;
+  if (offset === prefix.size - 1) return `${ip} is the broadcast address of ${prefix}; expected a machine's`;
+  return undefined;
 }
 
 /** Every item whose key an earlier one has: its position and the first one's. */

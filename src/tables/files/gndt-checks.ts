@@ -1,7 +1,7 @@
 /** What a schema cannot say of gndt.json: names that must exist, things that must not stand twice. */
 import type { Ip } from '../../net/ip.js';
 import type { Prefix } from '../../net/prefix.js';
-import { ErrorList, repeats } from './check-support.js';
+import { ErrorList, machineAddressProblem, repeats } from './check-support.js';
 import { formatEndpoint } from './endpoint-text.js';
 import type { ConfigError } from './error.js';
 import { GNDT_FILE, type GndtFile, siteResolver } from './gndt-file.js';
@@ -112,12 +112,7 @@ function gatewayProblem(gateway: Ip, prefix: Prefix): string | undefined {
   if (!prefix.contains(gateway)) {
     return `${gateway} is outside the network's prefix ${prefix}; expected one of its addresses`;
   }
-  if (prefix.family === 6 || prefix.length >= 31) return undefined; // RFC 3021: a /31 has no broadcast address
-  const offset = gateway.words[3] - prefix.address.words[3];
-  if (offset === 0) return `${gateway} is the address of the network ${prefix} itself; expected a machine's`;
-  if (offset === prefix.size - 1)
-    return `${gateway} is the broadcast address of ${prefix}; expected a machine's`;
-  return undefined;
+  return machineAddressProblem(gateway, prefix);
 }
 
 /** Only within a vnet: vnets may use the same addresses. */

@@ -5,7 +5,7 @@ import { checkGndt } from './gndt-checks.js';
 import { GNDT_FILE, gndtSchema, toGndtConfig, vnetIds } from './gndt-file.js';
 import { checkLndt, checkLndtAgainstGndt } from './lndt-checks.js';
 import { LNDT_FILE, lndtSchema, toLndtEntries } from './lndt-file.js';
-import { checkRouter, checkRouterAgainstGndt } from './router-checks.js';
+import { checkRouter, checkRouterAgainstGndt, checkRouterAgainstLndt } from './router-checks.js';
 import { ROUTER_FILE, routerSchema, toRouterConfig } from './router-file.js';
 import { parseFile } from './schema.js';
 
@@ -41,6 +41,7 @@ export function parseFiles(texts: FileTexts, directory: string): Outcome<TableCo
   const lndt = lndtText === undefined ? undefined : keep(parseFile(LNDT_FILE, lndtText, lndtSchema));
   if (router) errors.push(...checkRouter(router));
   if (router && gndt) errors.push(...checkRouterAgainstGndt(router, gndt));
+  if (router && lndt) errors.push(...checkRouterAgainstLndt(router, lndt));
   if (gndt) errors.push(...checkGndt(gndt));
   if (lndt) errors.push(...checkLndt(lndt));
   if (lndt && gndt) errors.push(...checkLndtAgainstGndt(lndt, gndt, router?.id));

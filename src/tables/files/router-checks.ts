@@ -1,10 +1,13 @@
 /** What a schema cannot say of router.json, alone and beside gndt.json. */
-import type { Endpoint } from '../model.js';
-import { ErrorList, repeats } from './check-support.js';
+import type { Ip } from '../../net/ip.js';
+import type { Endpoint, PortConfig } from '../model.js';
+import { ErrorList, machineAddressProblem, repeats } from './check-support.js';
 import { formatEndpoint } from './endpoint-text.js';
 import type { ConfigError } from './error.js';
 import { GNDT_FILE, type GndtFile } from './gndt-file.js';
+import { LNDT_FILE, type LndtFile } from './lndt-file.js';
 import { ROUTER_FILE, type RouterFile } from './router-file.js';
+import { listed } from './suggest.js';
 
 /** The checks that need router.json alone. */
 export function checkRouter(file: RouterFile): ConfigError[] {
@@ -20,6 +23,8 @@ export function checkRouter(file: RouterFile): ConfigError[] {
   for (const { item, first } of repeats(placed('tun', file.tun), ({ port }) => port.vnet)) {
     list.add(`${item.path}.vnet`, `vnet "${item.port.vnet}" has a TUN port already, tun[${first}]`);
   }
+  checkVirtualMacs(file, list);
+  checkRepeatedGateways(file, list);
   if (ports.length === 0) list.add('lans', 'the list is empty; a router without a LAN has nothing to carry');
   return list.errors;
 }
@@ -38,10 +43,74 @@ export function checkRouterAgainstGndt(file: RouterFile, gndt: GndtFile): Config
   for (const { path, port } of [...placed('lans', file.lans), ...placed('tun', file.tun)]) {
     list.reference(`${path}.vnet`, port.vnet, 'vnet', vnetNames, GNDT_FILE);
   }
+  for (const { path, vnet, ip } of gatewayAddresses(file)) {
+    const problem = vnetNames.includes(vnet) ? placeProblem(vnet, ip, gndt) : undefined;
+    if (problem !== undefined) list.add(path, problem);
+  }
   return list.errors;
 }
 
-function placed(key: 'lans' | 'tun', ports: RouterFile['lans']) {
+/** Gateway addresses are no node's. */
+export function checkRouterAgainstLndt(file: RouterFile, lndt: LndtFile): ConfigError[] {
+  const list = new ErrorList(ROUTER_FILE);
+  for (const { path, vnet, ip } of gatewayAddresses(file)) {
+    const node = lndt.nodes.findIndex(
+      (entry) => entry.vnet === vnet && entry.ip.isHost && entry.ip.address.equals(ip),
+    );
+    if (node >= 0)
+      list.add(
+        path,
+        `${ip} is a node's, nodes[${node}] of ${LNDT_FILE}; expected an address that no machine has`,
+      );
+  }
+  return list.errors;
+}
+
+interface GatewayAddress {
+  readonly path: string;
+  readonly vnet: string;
+  readonly ip: Ip;
+}
+
+function gatewayAddresses({ lans }: RouterFile): readonly GatewayAddress[] {
+  return lans.flatMap(({ vnet, gateway = [] }, lan) =>
+    gateway.map((ip, i) => ({ path: `lans[${lan}].gateway[${i}]`, vnet, ip })),
+  );
+}
+
+function checkVirtualMacs({ lans }: RouterFile, list: ErrorList): void {
+  for (const [index, { gateway = [], mac, vrid }] of lans.entries()) {
+    if (vrid === undefined || mac === 'virtual' || (mac === undefined && gateway.length > 0)) continue;
+    const why = mac === 'own' ? 'with "mac": "own" there is none' : 'without gateway addresses there is none';
+    list.add(`lans[${index}].vrid`, `this is the number of a virtual MAC address, and ${why}; leave it out`);
+  }
+}
+
+/** Also on two LANs of one vnet: an address leads to one place. */
+function checkRepeatedGateways(file: RouterFile, list: ErrorList): void {
+  const all = gatewayAddresses(file);
+  for (const { item, first } of repeats(all, ({ vnet, ip }) => `${vnet} ${ip}`)) {
+    list.add(item.path, `${item.ip} of vnet "${item.vnet}" is ${all[first]?.path} already`);
+  }
+}
+
+/** Why the address cannot be a gateway address of that vnet. */
+function placeProblem(vnet: string, ip: Ip, { networks, nodes }: GndtFile): string | undefined {
+  const own = networks.filter((network) => network.vnet === vnet);
+  const network = own.find(({ prefix }) => prefix.contains(ip));
+  if (network === undefined) {
+    const there =
+      own.length === 0 ? 'it has none' : `they are ${listed(own.map(({ prefix }) => prefix.key))}`;
+    return `${ip} is in no network of vnet "${vnet}" in ${GNDT_FILE}; ${there}`;
+  }
+  if (network.gateway?.equals(ip))
+    return `${ip} is the gateway of ${network.prefix} in ${GNDT_FILE}, a machine that leads to the outside world; the router answers for this one itself: expected an address that no machine has`;
+  const client = nodes.findIndex((node) => node.vnet === vnet && node.ip.equals(ip));
+  if (client >= 0) return `${ip} is the address of nodes[${client}] in ${GNDT_FILE}, a WireGuard client`;
+  return machineAddressProblem(ip, network.prefix);
+}
+
+function placed(key: 'lans' | 'tun', ports: readonly PortConfig[]) {
   return ports.map((port, index) => ({ path: `${key}[${index}]`, port }));
 }
 

@@ -1,12 +1,14 @@
 /** router.json: this router. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { MAX_VRID, MOST_GATEWAYS } from '../gateway.js';
 import { LIMITS } from '../limits.js';
 import type { RouterConfig } from '../model.js';
 import {
   filePath,
   interfaceName,
   listenUrl,
+  nodeIp,
   routerId,
   schemaReference,
   socketAddress,
@@ -27,14 +29,39 @@ export const DEFAULTS = {
   ignoreFormat: 'dnsmasq',
 } as const;
 
-const port = (description: string) =>
-  strict(
-    {
-      interface: interfaceName('the network interface'),
-      vnet: vnetName('name of the vnet that it carries, from gndt.json'),
-    },
-    description,
-  );
+const port = {
+  interface: interfaceName('the network interface'),
+  vnet: vnetName('name of the vnet that it carries, from gndt.json'),
+};
+
+const gateway = z
+  .array(nodeIp('an address in a network of the vnet, that no machine has'))
+  .max(MOST_GATEWAYS, {
+    error: ({ input }) =>
+      `expected at most ${MOST_GATEWAYS} addresses, got ${Array.isArray(input) ? input.length : 0}`,
+  })
+  .optional()
+  .meta({
+    description:
+      "addresses that the router itself answers for, for hosts to use as their gateway (gndt.json's networks[].gateway is a machine)",
+  });
+
+const lan = strict(
+  {
+    ...port,
+    gateway,
+    mac: oneOf(
+      ['virtual', 'own'],
+      "with which MAC address the LAN is served: one that a site's routers share, or the interface's own; virtual when there are gateway addresses",
+    ).optional(),
+    vrid: wholeNumber(
+      1,
+      MAX_VRID,
+      "number of the virtual MAC address, 00:00:5e:00:01:VRID and 00:00:5e:00:02:VRID (RFC 9568); derived from the site's id and the vnet when left out",
+    ).optional(),
+  },
+  "one of this site's LANs",
+);
 
 const groupName = text(
   (written) =>
@@ -111,9 +138,7 @@ export const routerSchema = strict(
       .array(listenUrl('address and port to listen on'))
       .min(1)
       .meta({ description: 'where to listen for other routers' }),
-    lans: z
-      .array(port("one of this site's LANs"))
-      .meta({ description: 'the LANs whose nodes this router serves' }),
+    lans: z.array(lan).meta({ description: 'the LANs whose nodes this router serves' }),
     control: control.prefault({}),
     metrics: strict(
       { listen: socketAddress('address and port that Prometheus scrapes') },
@@ -132,7 +157,7 @@ export const routerSchema = strict(
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
     tun: z
-      .array(port("a TUN port for the gateway machine's own addresses"))
+      .array(strict(port, "a TUN port for the gateway machine's own addresses"))
       .default([])
       .meta({ description: "TUN ports for the gateway machine's own addresses" }),
   },

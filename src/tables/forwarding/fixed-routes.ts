@@ -9,7 +9,7 @@ import type { NetworkConfig, VnetId } from '../model.js';
 import { type Route, RouteFlag, RouteKind } from './route.js';
 
 /** A LAN interface or a TUN port, with the gateway machine's own addresses there. */
-export type Port = Pick<Lan, 'index' | 'vnet' | 'addresses'>;
+export type Port = Pick<Lan, 'index' | 'vnet' | 'addresses' | 'gateway'>;
 
 export interface FixedRoute {
   readonly vnet: VnetId;
@@ -38,6 +38,7 @@ export function fixedRoutes(configuration: Configuration): FixedRoute[] {
     ...[...lans.current(), ...tuns].flatMap((port) =>
       port.addresses.map((ip) => ownRoute(configuration, port, ip)),
     ),
+    ...lans.current().flatMap((lan) => (lan.gateway ?? []).map((ip) => gatewayRoute(configuration, lan, ip))),
   ];
 }
 
@@ -57,10 +58,12 @@ export function baseRoute(gndt: Gndt, network: NetworkConfig | undefined): Route
   };
 }
 
-/** The LAN where a prefix is expected: the vnet's LAN whose interface has an address in it, else the vnet's first. */
+/** The LAN where a prefix is expected: the vnet's LAN that has an address in it, else the vnet's first. */
 export function lanFor(lans: readonly Port[], vnet: VnetId, prefix: Prefix): Port | undefined {
   const candidates = lans.filter((lan) => lan.vnet === vnet);
-  return candidates.find((lan) => lan.addresses.some((ip) => prefix.contains(ip))) ?? candidates[0];
+  const hasOneIn = ({ gateway = [], addresses }: Port): boolean =>
+    [...gateway, ...addresses].some((ip) => prefix.contains(ip));
+  return candidates.find(hasOneIn) ?? candidates[0];
 }
 
 function homePeer(gndt: Gndt, network: NetworkConfig | undefined): number {
@@ -97,6 +100,11 @@ function ownRoute(configuration: Configuration, port: Port, ip: Ip): FixedRoute 
     lan: lan.index,
   };
   return { vnet: lan.vnet, prefix, route };
+}
+
+function gatewayRoute({ gndt }: Configuration, { vnet, index }: Port, ip: Ip): FixedRoute {
+  const base = baseRoute(gndt, gndt.networkOf(vnet, ip));
+  return { vnet, prefix: Prefix.host(ip), route: { ...base, kind: RouteKind.gateway, lan: index } };
 }
 
 /** A prefix inside `network` on this VR's LAN, with what the LNDT says of all of it. */

@@ -115,7 +115,7 @@ export class ForwardingCompiler {
   }
 
   /**
-   * The gateway machine's own addresses on a LAN are others: that concerns them alone, unless some network is expected
+   * The gateway machine's or the router's own addresses on a LAN are others: that concerns them alone, unless some network is expected
    * on another LAN now.
    */
   #readdressed(after: Lan, before: Lan): void {
@@ -130,7 +130,9 @@ export class ForwardingCompiler {
       return;
     }
     this.#readConfiguration();
-    for (const ip of [...before.addresses, ...after.addresses]) this.#update(after.vnet, Prefix.host(ip));
+    for (const { gateway = [], addresses } of [before, after]) {
+      for (const ip of [...gateway, ...addresses]) this.#update(after.vnet, Prefix.host(ip));
+    }
   }
 
   /** A node that has changed its VR is in between for as long as packets may be under way. */
@@ -227,7 +229,7 @@ export class ForwardingCompiler {
   #routeOf(vnet: VnetId, prefix: Prefix): Route | undefined {
     if (!prefix.isHost) return this.#fixedPrefixes.get(vnet, prefix.key)?.route;
     const fixed = this.#fixedHosts.get(vnet, prefix.address.key)?.route;
-    if (fixed?.kind === RouteKind.own) return fixed;
+    if (fixed?.kind === RouteKind.own || fixed?.kind === RouteKind.gateway) return fixed;
     const network = this.#inputs.gndt.networkOf(vnet, prefix.address);
     const client = this.#inputs.gndt.ownClientAt(vnet, prefix.address);
     if (client !== undefined) return this.#client(network, client);

@@ -16,6 +16,8 @@ export const RouteKind = {
   own: 4,
   /** A WireGuard client that connects to this VR: `peer`. */
   client: 5,
+  /** An address that this VR itself answers for on `lan`: no kernel has it. */
+  gateway: 6,
 } as const;
 export type RouteKind = (typeof RouteKind)[keyof typeof RouteKind];
 
@@ -63,7 +65,7 @@ export interface Route {
   readonly kind: RouteKind;
   /** Peer index (kind = peer or client), or the machine's number in `NodeActivity` (kind = host); else −1. */
   readonly peer: number;
-  /** −1 unless kind = host, onLink or own. */
+  /** −1 unless kind = host, onLink, own or gateway. */
   readonly lan: LanIndex;
   /** 00:00:00:00:00:00 unless kind = host. */
   readonly mac: Mac;

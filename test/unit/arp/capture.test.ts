@@ -33,7 +33,7 @@ function opened(onFrame: (bytes: Uint8Array, atMs: number) => void = () => {}) {
   const pcap = new FakePcap();
   const clock = new ManualClock();
   clock.advance(NOW_MS);
-  const capture = openCapture('lan0', onFrame, { pcap, ownMac: OWN_MAC, clock });
+  const capture = openCapture('lan0', onFrame, { pcap, ownMacs: [OWN_MAC], clock });
   return { pcap, clock, capture };
 }
 
@@ -89,6 +89,6 @@ test('what is sent, refused and lost is counted, and stays counted', () => {
 
 test('the kernel is asked for neighbour frames of others only', () => {
   const { pcap } = opened();
-  assert.equal(pcap.options?.filter, captureFilter(OWN_MAC));
-  assert.match(captureFilter(OWN_MAC), /and not ether src 02:00:00:00:00:fe$/);
+  assert.equal(pcap.options?.filter, captureFilter([OWN_MAC]));
+  assert.match(captureFilter([OWN_MAC]), /and not ether src 02:00:00:00:00:fe$/);
 });

@@ -10,14 +10,13 @@ import {
   type JsonObject,
   KEY_A,
   KEY_B,
+  KEY_C,
   lines,
   parse,
   type Sample,
   sample,
   spoilt,
 } from './sample.js';
-
-const KEY_C = 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=';
 
 const list = (place: JsonObject, name: string): JsonObject[] => place[name] as JsonObject[];
 

@@ -13,6 +13,7 @@ export interface Sample {
 
 export const KEY_A = 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=';
 export const KEY_B = 'AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=';
+export const KEY_C = 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=';
 
 export function sample(): Sample {
   return {

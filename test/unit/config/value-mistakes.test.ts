@@ -151,7 +151,7 @@ const CASES: readonly Case[] = [
   [
     ['router', 'lans', 0, 'vlan'],
     12,
-    'router.json: lans[0].vlan: unknown key; the keys here are interface, vnet',
+    'router.json: lans[0].vlan: unknown key; the keys here are interface, vnet, gateway, mac, vrid',
   ],
   [['router', 'control'], { group: 'a b' }, 'router.json: control.group: "a b" is no name of a Unix group'],
   [

@@ -4,6 +4,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../src/dataplane/engine.js';
 import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
+import { StandbyTable } from '../../../src/dataplane/standby-table.js';
 import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -24,6 +25,8 @@ describe('the MTU of a peer', () => {
       udp: [],
       lanVnets: [],
       lanAddresses: LanAddressTable.create(0).memory,
+      gatewayLans: [],
+      standby: StandbyTable.create(0).memory,
       vnets: [],
       table: memory,
       macs: memory,

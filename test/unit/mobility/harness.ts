@@ -40,6 +40,9 @@ export interface HarnessOptions {
   readonly verify?: 'optimistic' | 'strict' | 'off';
   /** A second vnet with the same networks. */
   readonly red?: true;
+  /** How its LAN is served. */
+  readonly gateway?: readonly Ip[];
+  readonly vrid?: number;
 }
 
 /** Something that left the router. */
@@ -90,7 +93,12 @@ export class Harness {
     }));
     this.lndt = new Lndt(options.lndt ?? listed, this.gndt, this.directory);
     this.hwdt = new Hwdt(this.clock);
-    this.lan = { index: 0, interface: 'lan0', vnet: BLUE, mac: VR_MAC, addresses: [ip('10.2.0.1')] };
+    const { gateway, vrid } = options;
+    this.lan = {
+      ...{ index: 0, interface: 'lan0', vnet: BLUE, mac: VR_MAC, addresses: [ip('10.2.0.1')] },
+      ...(gateway === undefined ? {} : { gateway }),
+      ...(vrid === undefined ? {} : { vrid }),
+    };
     const red = { index: 1, interface: 'lan1', vnet: RED, mac: RED_VR_MAC, addresses: [] };
     this.lans = new Lans(options.red === true ? [this.lan, red] : [this.lan]);
     const { gndt, lndt, hwdt, directory, clock } = this;

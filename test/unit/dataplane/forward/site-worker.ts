@@ -2,7 +2,7 @@
 import { Ip } from '../../../../src/net/ip.js';
 import { mac } from '../../../../src/net/mac.js';
 import { Prefix } from '../../../../src/net/prefix.js';
-import { followOwnAddresses } from '../../../../src/router/lan/own-addresses.js';
+import { followOwnAddresses, followStandby } from '../../../../src/router/lan/own-addresses.js';
 import { Directory } from '../../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../../src/tables/forwarding/forwarding-compiler.js';
 import { ForwardingTable } from '../../../../src/tables/forwarding/forwarding-table.js';
@@ -12,6 +12,7 @@ import { Rescue } from '../../../../src/tables/forwarding/rescue.js';
 import { SitePeers } from '../../../../src/tables/forwarding/site-peers.js';
 import { Gndt } from '../../../../src/tables/gndt.js';
 import { Hwdt } from '../../../../src/tables/hwdt.js';
+import type { Lan, Lans } from '../../../../src/tables/lan.js';
 import { Lndt } from '../../../../src/tables/lndt.js';
 import type { GndtConfig } from '../../../../src/tables/model.js';
 import { lansOf } from '../../../support/lans.js';
@@ -61,16 +62,17 @@ export const SITES: Record<'IPv4' | 'IPv6', Site> = {
   },
 };
 
-function gndtConfig(subnet: boolean): GndtConfig {
+function gndtConfig(subnet: boolean, withoutGateways: boolean): GndtConfig {
+  const way = (gateway: string): string | undefined => (withoutGateways ? undefined : gateway);
   return {
     vnets: [{ name: 'blue', id: 1, subnet: subnet ? Prefix.of('10.0.0.0/8') : undefined }],
     routers: ['vr-a', 'vr-b', 'vr-c'].map(routerOf),
     networks: [
-      networkOf('10.1.0.0/24', 'vr-a', '10.1.0.254'),
-      networkOf('10.2.0.0/24', 'vr-b', '10.2.0.254'),
+      networkOf('10.1.0.0/24', 'vr-a', way('10.1.0.254')),
+      networkOf('10.2.0.0/24', 'vr-b', way('10.2.0.254')),
       networkOf('10.3.0.0/24', 'vr-c'),
-      networkOf('fd00:1::/64', 'vr-a', 'fd00:1::fe'),
-      networkOf('fd00:2::/64', 'vr-b', 'fd00:2::fe'),
+      networkOf('fd00:1::/64', 'vr-a', way('fd00:1::fe')),
+      networkOf('fd00:2::/64', 'vr-b', way('fd00:2::fe')),
       networkOf('fd00:3::/64', 'vr-c'),
     ],
     cipher: 'chacha20-poly1305',
@@ -83,10 +85,17 @@ export class SiteWorker extends PacketWorker {
   readonly activity: NodeActivity;
   readonly hwdt: Hwdt;
   readonly sitePeers: SitePeers;
+  readonly lans: Lans;
 
-  constructor(site: Site, subnet = false) {
+  /** @param lan what its LAN has besides */
+  constructor(
+    site: Site,
+    subnet = false,
+    lan: Pick<Lan, 'gateway' | 'vrid'> = {},
+    { withoutGateways = false } = {},
+  ) {
     const clock = new SimClock();
-    const gndt = new Gndt(gndtConfig(subnet), 'vr-b');
+    const gndt = new Gndt(gndtConfig(subnet, withoutGateways), 'vr-b');
     const directory = new Directory('vr-b', clock);
     const hwdt = new Hwdt(clock);
     const listed = [Prefix.of('10.2.0.0/25'), Prefix.of('fd00:2::/80')];
@@ -97,7 +106,7 @@ export class SiteWorker extends PacketWorker {
     );
     const table = ForwardingTable.create();
     const own = Ip.of(site.own);
-    const lans = lansOf([{ index: 0, vnet: 1, addresses: [own] }]);
+    const lans = lansOf([{ index: 0, vnet: 1, addresses: [own], ...lan }]);
     const activity = new NodeActivity('vr-b', directory, 16);
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans, activity }).rebuild();
     const macs = MacTable.create(16);
@@ -115,12 +124,16 @@ export class SiteWorker extends PacketWorker {
         activityMacs: activity.macs.memory,
         sitePeers: sitePeers.memory,
         lanAddresses: followOwnAddresses(lans).memory,
+        gatewayLans: [lan.gateway !== undefined],
+        standby: followStandby(lans).memory,
       },
+      ...(lan.vrid === undefined ? {} : { vrid: lan.vrid }),
     });
     this.directory = directory;
     this.sitePeers = sitePeers;
     this.activity = activity;
     this.hwdt = hwdt;
+    this.lans = lans;
     this.#populate(site);
   }
 
