@@ -91,8 +91,9 @@ export class DuplicateSuppression {
   }
 
   /** May announcements of the node be believed that come from elsewhere? Not for the time being. */
-  isFrozen({ vnet, ip, frozen }: NodeRecord): boolean {
-    if (frozen !== true) return false;
+  isFrozen(record: NodeRecord): boolean {
+    const { vnet, ip } = record;
+    if (!isHeld(record)) return false;
     return this.#context.clock.nowMs() < (this.#frozen.get(nodeKey(vnet, ip))?.untilMs ?? 0);
   }
 
@@ -268,11 +269,11 @@ export class DuplicateSuppression {
       this.#doubt(key, moved);
     }
     // A record that is only put above another's does not make the freeze longer.
-    const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
-    if (after.frozen === true && wasFrozen) return;
-    if (after.frozen === true) {
+    const wasFrozen = isHeld(before) && before?.router === after.router && this.#frozen.has(key);
+    if (isHeld(after) && wasFrozen) return;
+    if (isHeld(after)) {
       if (before === undefined || this.#isCredible(after)) this.#begin(after);
-    } else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
+    } else if (before?.frozen === true) this.#end(after, key, wasFrozen && after.state === 'here');
   }
 
   #doubt(key: string, back: Moved): void {
@@ -330,4 +331,9 @@ export class DuplicateSuppression {
     const sinceMs = clock.nowMs() - config.moveWindowSeconds * 1000;
     return (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs).slice(-config.maxMoves);
   }
+}
+
+/** Is it the record of a node that is frozen where it is? A node that has been withdrawn can be claimed by anybody. */
+function isHeld(record: NodeRecord | undefined): boolean {
+  return record?.frozen === true && record.state === 'here';
 }
