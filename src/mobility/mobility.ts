@@ -353,7 +353,7 @@ export class Mobility {
         this.#parts.migration.beatenProbed(purpose.record, evidence);
         break;
       case 'refused':
-        this.#parts.judge.refusedProbed(purpose.record, evidence);
+        this.#parts.judge.refusedProbed(purpose, evidence);
         break;
       case 'deferred':
         if (evidence !== undefined) this.#parts.learning.consider(evidence);

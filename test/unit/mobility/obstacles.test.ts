@@ -112,6 +112,22 @@ describe('a node that two others claim at once, and that is here', () => {
   });
 });
 
+test('a node that was given up after a claim of it was refused: the claimer is asked for it', () => {
+  const harness = home();
+  claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
+  answers(harness, HOME);
+  claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 9));
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b', 'its claims are refused');
+  harness.take();
+  harness.clock.advance(1_000);
+  assert.equal(harness.directory.here(BLUE, ip(HOME)), undefined);
+  const [asked, ...others] = harness.takeMessages('whoHas');
+  assert.deepEqual([asked?.to, others], ['vr-a', []]);
+  const records = [recordOf(HOME, NODE_MAC, 'vr-a', 11)];
+  harness.mobility.message('vr-a', { type: 'has', queryId: asked?.message.queryId ?? 0, records });
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-a');
+});
+
 test('a node that has come back when all questions to it had been asked is asked anew before it is given up', () => {
   const harness = home();
   claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
