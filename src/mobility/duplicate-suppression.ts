@@ -40,12 +40,15 @@ interface Doubt {
 interface Moved {
   readonly from: RouterId;
   readonly to: RouterId;
+  /** Sequence number of the record that says so. */
+  readonly seq: number;
   /** Monotonic milliseconds. */
   readonly atMs: number;
 }
 
 interface Claimed {
   readonly claimer: RouterId;
+  readonly seq: number;
   readonly atMs: number;
 }
 
@@ -169,12 +172,14 @@ export class DuplicateSuppression {
     return taken.from === by && taken.to === claimer && lost.from === claimer;
   }
 
-  /** The router claims the node, whether it is believed or not. */
-  claimed(vnet: VnetId, ip: Ip, claimer: RouterId): void {
+  /** The router claims the node, whether it is believed or not; a claim that comes late may be what a freeze is for. */
+  claimed({ vnet, ip, router: claimer, seq }: NodeRecord): void {
     const key = nodeKey(vnet, ip);
     const others = (this.#claims.get(key) ?? []).filter((claim) => claim.claimer !== claimer);
-    const claim = { claimer, atMs: this.#context.clock.nowMs() };
+    const claim = { claimer, seq, atMs: this.#context.clock.nowMs() };
     this.#claims.set(key, [...others.slice(1 - MOST_CLAIMERS), claim]);
+    const known = this.#context.directory.here(vnet, ip);
+    if (known?.frozen === true && !this.#frozen.has(key) && this.#isCredible(known)) this.#begin(known);
   }
 
   /** Were the claims of more than one router contradicted here? Then the node is frozen when it is here. */
@@ -189,13 +194,7 @@ export class DuplicateSuppression {
 
   /** Would one more move make it too many? */
   isMoveTooMany(vnet: VnetId, ip: Ip): boolean {
-    const key = nodeKey(vnet, ip);
-    const nowMs = this.#context.clock.nowMs();
-    const claimers = this.#aims.get(key)?.claimers;
-    const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
-    // A false claim, and its undoing, are no moves: a liar could use them up.
-    const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
-    return moves.length + 1 >= this.#context.config.maxMoves;
+    return this.#numbersOf(nodeKey(vnet, ip)).size + 1 >= this.#context.config.maxMoves;
   }
 
   /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
@@ -264,7 +263,8 @@ export class DuplicateSuppression {
     const key = nodeKey(after.vnet, after.ip);
     const isMove = before !== undefined && before.router !== after.router && after.state === 'here';
     if (isMove) {
-      const moved = { from: before.router, to: after.router, atMs: this.#context.clock.nowMs() };
+      const { router: to, seq } = after;
+      const moved = { from: before.router, to, seq, atMs: this.#context.clock.nowMs() };
       this.#moves.set(key, [...this.#recent(key), moved]);
       this.#doubt(key, moved);
     }
@@ -285,14 +285,22 @@ export class DuplicateSuppression {
 
   /**
    * Another router says that the node is frozen there. It is if the node has gone to and fro, or been contradicted, as far
-   * as is known here: the word of one router alone stops no node.
+   * as is known here: the word of one router alone stops no node. Claims of others count also where they came too late.
    */
-  #isCredible({ vnet, ip, router }: NodeRecord): boolean {
+  #isCredible({ vnet, ip, router, seq }: NodeRecord): boolean {
     if (router === this.#context.self) return true;
     const key = nodeKey(vnet, ip);
     const claimers = [...(this.#aims.get(key)?.claimers.keys() ?? [])];
-    const most = Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
-    return this.#recent(key).length >= most || claimers.some((claimer) => claimer !== router);
+    if (claimers.some((claimer) => claimer !== router)) return true;
+    const numbers = this.#numbersOf(key);
+    const sinceMs = this.#sinceMs;
+    for (const claim of this.#claims.get(key) ?? []) {
+      if (claim.claimer === router || claim.seq >= seq || claim.atMs <= sinceMs) continue;
+      numbers.add(claim.seq);
+      // From there to where it is frozen.
+      numbers.add(seq);
+    }
+    return numbers.size >= Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
   }
 
   #begin(record: NodeRecord): void {
@@ -325,11 +333,28 @@ export class DuplicateSuppression {
     this.#context.follow({ do: 'release', vnet, ip });
   }
 
-  /** The node's moves within the window. */
+  /**
+   * The sequence numbers of the node's moves within the window: two routers that claim it with one number at the same time
+   * are one move, seen from two sides. A false claim, and its undoing, are no moves: a liar could use them up.
+   */
+  #numbersOf(key: string): Set<number> {
+    const nowMs = this.#context.clock.nowMs();
+    const claimers = this.#aims.get(key)?.claimers;
+    const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
+    const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
+    return new Set(moves.map(({ seq }) => seq));
+  }
+
+  /** The node's moves within the window; of those that count, two may have one number. */
   #recent(key: string): readonly Moved[] {
+    const sinceMs = this.#sinceMs;
+    const moves = (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs);
+    return moves.slice(-2 * this.#context.config.maxMoves);
+  }
+
+  get #sinceMs(): number {
     const { clock, config } = this.#context;
-    const sinceMs = clock.nowMs() - config.moveWindowSeconds * 1000;
-    return (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs).slice(-config.maxMoves);
+    return clock.nowMs() - config.moveWindowSeconds * 1000;
   }
 }
 

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeRecord, RouterId } from '../../../src/tables/model.js';
-import { BLUE, Harness, ip, NODE_MAC, recordOf } from './harness.js';
+import { BLUE, Harness, type HarnessOptions, ip, NODE_MAC, rarpOf, recordOf } from './harness.js';
 
 const AWAY = '10.1.0.9';
 
-function known(): Harness {
-  const harness = new Harness();
+function known(options: HarnessOptions = {}): Harness {
+  const harness = new Harness(options);
   harness.known(AWAY, NODE_MAC, 'vr-a');
   harness.clock.advance(3_000);
   harness.take();
@@ -17,6 +17,14 @@ function known(): Harness {
 function told(harness: Harness, by: RouterId, change: Partial<NodeRecord>): void {
   const records = [{ ...recordOf(AWAY, NODE_MAC, by), ...change }];
   harness.mobility.message(by, { type: 'records', records });
+  harness.clock.advance(20);
+}
+
+function claimed(harness: Harness, by: RouterId, change: Partial<NodeRecord>, against?: RouterId): void {
+  const records = [{ ...recordOf(AWAY, NODE_MAC, by), ...change }];
+  const move = { vnet: BLUE, mac: NODE_MAC, records, trigger: 'rarp' as const, sinceDetectionUs: 1 };
+  const moves = [against === undefined ? move : { ...move, objection: true as const, against }];
+  harness.mobility.message(by, { type: 'claim', claimId: 7, moves });
   harness.clock.advance(20);
 }
 
@@ -45,4 +53,62 @@ describe('what is known of a liar', () => {
       );
     });
   }
+});
+
+describe('a freeze of another router', () => {
+  const frozen = (): Harness => {
+    const harness = known({ verify: 'off' });
+    harness.mobility.reconfigure({ verify: 'off', maxMoves: 2, moveWindowSeconds: 180 });
+    told(harness, 'vr-a', { seq: 3, stamp: 3, frozen: true });
+    return harness;
+  };
+
+  test('is not believed on its word alone', () => {
+    const harness = frozen();
+    harness.see(rarpOf(NODE_MAC));
+    assert.equal(holder(harness), 'vr-b');
+  });
+
+  test('is believed when the claim comes that it is for, though that comes late', () => {
+    const harness = frozen();
+    claimed(harness, 'vr-c', { seq: 2 });
+    harness.see(rarpOf(NODE_MAC));
+    assert.equal(holder(harness), 'vr-a');
+  });
+
+  test('is not believed because of a claim that it might have caused itself, or that came after it', () => {
+    const harness = frozen();
+    claimed(harness, 'vr-a', { seq: 2 });
+    harness.see(rarpOf(NODE_MAC));
+    assert.equal(holder(harness), 'vr-b');
+  });
+
+  test('is not believed because of its own moves, if these were contradicted', () => {
+    const harness = known();
+    claimed(harness, 'vr-c', { seq: 2 });
+    claimed(harness, 'vr-a', { seq: 3 }, 'vr-c');
+    assert.equal(holder(harness), 'vr-a');
+    harness.take();
+    claimed(harness, 'vr-c', { seq: 4, frozen: true });
+    const [asked] = harness.takeMessages('whoHas');
+    harness.mobility.message('vr-a', { type: 'has', queryId: asked?.message.queryId ?? 0, records: [] });
+    assert.equal(holder(harness), 'vr-c');
+    harness.see(rarpOf(NODE_MAC));
+    assert.equal(holder(harness), 'vr-b');
+  });
+});
+
+test('two routers that claim a node with one number have moved it once', () => {
+  const harness = known({ verify: 'off' });
+  for (let seq = 2; seq < 6; seq++) {
+    harness.see(rarpOf(NODE_MAC));
+    claimed(harness, 'vr-c', { seq });
+    harness.clock.advance(1_000);
+  }
+  assert.deepEqual(
+    harness.eventNames().filter((name) => name === 'node_frozen' || name === 'move_claimed'),
+    ['move_claimed', 'move_claimed', 'move_claimed', 'move_claimed'],
+  );
+  harness.see(rarpOf(NODE_MAC));
+  assert.equal(harness.directory.here(BLUE, ip(AWAY))?.frozen, true, 'the fifth of five');
 });
