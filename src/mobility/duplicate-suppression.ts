@@ -182,6 +182,19 @@ export class DuplicateSuppression {
     if (known?.frozen === true && !this.#frozen.has(key) && this.#isCredible(known)) this.#begin(known);
   }
 
+  /**
+   * The node was lost to a record of the router that had it before, which did not know of the claim yet. That is no move, and
+   * the claim that follows is the same one again.
+   */
+  crossed(vnet: VnetId, ip: Ip): void {
+    const key = nodeKey(vnet, ip);
+    const moves = this.#moves.get(key) ?? [];
+    const [came, lost] = moves.slice(-2);
+    const { self } = this.#context;
+    if (came?.to === self && lost?.from === self && came.from === lost.to)
+      this.#moves.set(key, moves.slice(0, -2));
+  }
+
   /** Were the claims of more than one router contradicted here? Then the node is frozen when it is here. */
   isContested(vnet: VnetId, ip: Ip): boolean {
     const nowMs = this.#context.clock.nowMs();

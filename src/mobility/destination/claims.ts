@@ -4,7 +4,7 @@
  * its receiver more than what is in it.
  */
 import type { Ip } from '../../net/ip.js';
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
+import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
@@ -18,7 +18,8 @@ const MOST_GATHER_MS = 5;
 const KEPT_MS = 60_000;
 /** A claim and its answer take less than this. */
 const CROSSING_MS = 1_000;
-const CROSSING_INTERVAL_MS = 60_000;
+/** Who has a node raises its number at once when lies about it are told: more than once while a claim of it is under way. */
+const CROSSINGS: Rate = { perSecond: 1 / 60, burst: 4 };
 
 export type ClaimResult = ClaimResultMessage['results'][number];
 
@@ -65,7 +66,7 @@ export class Claims {
 
   constructor(context: Context) {
     this.#context = context;
-    this.#crossings = new KeyedRateLimit(context.clock, onceIn(CROSSING_INTERVAL_MS));
+    this.#crossings = new KeyedRateLimit(context.clock, CROSSINGS);
     // Not from 0: a late answer to a claim made before a restart must not be taken for one to a new claim.
     this.#lastId = Math.floor(context.clock.wallMs()) % 0x4000_0000;
   }
@@ -84,7 +85,7 @@ export class Claims {
 
   /**
    * Has the router not answered a claim of the node yet that it was sent a moment ago? Then what it says of the node has
-   * crossed that claim. One that never answers has that excuse once a minute.
+   * crossed that claim. One that never answers has that excuse once a minute, four times at once.
    */
   crosses(router: RouterId, vnet: VnetId, ip: Ip): boolean {
     const sinceMs = this.#context.clock.nowMs() - CROSSING_MS;

@@ -73,6 +73,7 @@ export class Judge {
       const isOther = before !== undefined && before.router !== origin.from;
       const isCrossed = isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject);
       const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
+      if (isCrossed && origin.claimId === undefined) suppression.crossed(vnet, ip);
       if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
       else if (before !== undefined) confirmation.displaced(before, record);
       return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };

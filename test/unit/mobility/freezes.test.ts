@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeRecord, RouterId } from '../../../src/tables/model.js';
-import { BLUE, Harness, type HarnessOptions, ip, NODE_MAC, rarpOf, recordOf } from './harness.js';
+import {
+  arpOf,
+  BLUE,
+  Harness,
+  type HarnessOptions,
+  ip,
+  NODE_MAC,
+  rarpOf,
+  recordOf,
+  VR_MAC,
+} from './harness.js';
 
 const AWAY = '10.1.0.9';
 
@@ -111,4 +121,36 @@ test('two routers that claim a node with one number have moved it once', () => {
   );
   harness.see(rarpOf(NODE_MAC));
   assert.equal(harness.directory.here(BLUE, ip(AWAY))?.frozen, true, 'the fifth of five');
+});
+
+describe('a router that had the node raises its number while the claim of it is under way', () => {
+  const raised = (times: number): Harness => {
+    const harness = known();
+    harness.see(rarpOf(NODE_MAC));
+    for (let i = 0; i < times; i++) {
+      const seq = (harness.directory.get(BLUE, ip(AWAY))?.seq ?? 0) + 1;
+      const records = [recordOf(AWAY, NODE_MAC, 'vr-a', seq, 3 + i)];
+      harness.mobility.message('vr-a', { type: 'records', records });
+      assert.equal(holder(harness), 'vr-a');
+      harness.see({ ...arpOf(AWAY, NODE_MAC, '0.0.0.0', 2), ethernetDestination: VR_MAC });
+      assert.equal(holder(harness), 'vr-b');
+      harness.clock.advance(10);
+    }
+    return harness;
+  };
+
+  test('four times: that contradicts nobody, and is no move', () => {
+    const harness = raised(4);
+    assert.deepEqual(harness.mobility.suppressed(), []);
+    assert(!harness.eventNames().includes('node_frozen'));
+  });
+
+  test('one that never hears of a claim has no more excuses', () => {
+    assert.deepEqual(
+      raised(5)
+        .mobility.suppressed()
+        .map(({ claimer }) => claimer),
+      ['vr-a'],
+    );
+  });
 });
