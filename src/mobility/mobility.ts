@@ -251,7 +251,7 @@ export class Mobility {
         this.#parts.recovery.returned(from, message);
         break;
       case 'whoHas':
-        for (const ip of message.ips) this.#parts.recovery.askedFor(message.vnet, ip);
+        for (const ip of message.ips) this.#parts.recovery.askedFor(from, message.vnet, ip);
         this.#parts.queries.whoHas(from, message);
         break;
       case 'has':
