@@ -182,17 +182,23 @@ export class DuplicateSuppression {
     if (known?.frozen === true && !this.#frozen.has(key) && this.#isCredible(known)) this.#begin(known);
   }
 
+  /** Is the router the one that had the node before it came here, and had it not just taken it? */
+  restedAt(vnet: VnetId, ip: Ip, router: RouterId): boolean {
+    if (this.#context.directory.previous(vnet, ip) !== router) return false;
+    const sinceMs = this.#context.clock.nowMs() - OBJECTION_MS;
+    return !(this.#moves.get(nodeKey(vnet, ip)) ?? []).some(
+      ({ to, atMs }) => to === router && atMs > sinceMs,
+    );
+  }
+
   /**
-   * The node was lost to a record of the router that had it before, which did not know of the claim yet. That is no move, and
+   * The node was lost to a record of the router where it had rested, which did not know of the claim yet. That is no move, and
    * the claim that follows is the same one again.
    */
   crossed(vnet: VnetId, ip: Ip): void {
     const key = nodeKey(vnet, ip);
     const moves = this.#moves.get(key) ?? [];
-    const [came, lost] = moves.slice(-2);
-    const { self } = this.#context;
-    if (came?.to === self && lost?.from === self && came.from === lost.to)
-      this.#moves.set(key, moves.slice(0, -2));
+    this.#moves.set(key, moves.slice(0, moves.at(-2)?.to === this.#context.self ? -2 : -1));
   }
 
   /** Were the claims of more than one router contradicted here? Then the node is frozen when it is here. */
@@ -358,10 +364,14 @@ export class DuplicateSuppression {
     return new Set(moves.map(({ seq }) => seq));
   }
 
-  /** The node's moves within the window; of those that count, two may have one number. */
+  /** The node's moves within the window, among those that are members now; two may have one number. */
   #recent(key: string): readonly Moved[] {
     const sinceMs = this.#sinceMs;
-    const moves = (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs);
+    const { gndt } = this.#context;
+    const isMember = (router: RouterId): boolean => gndt.peerIndex(router) >= 0;
+    const moves = (this.#moves.get(key) ?? []).filter(
+      ({ from, to, atMs }) => atMs > sinceMs && isMember(from) && isMember(to),
+    );
     return moves.slice(-2 * this.#context.config.maxMoves);
   }
 

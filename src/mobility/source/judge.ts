@@ -69,11 +69,13 @@ export class Judge {
     const before = directory.get(vnet, ip);
     this.#noteObjection(origin, record);
     const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
+    const isRaised = origin.claimId === undefined && suppression.restedAt(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
       const isOther = before !== undefined && before.router !== origin.from;
-      const isCrossed = isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject);
+      const isCrossed =
+        isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject, isRaised);
       const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
-      if (isCrossed && origin.claimId === undefined) suppression.crossed(vnet, ip);
+      if (isCrossed && isRaised) suppression.crossed(vnet, ip);
       if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
       else if (before !== undefined) confirmation.displaced(before, record);
       return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };
@@ -89,9 +91,10 @@ export class Judge {
     { from, isObjection, against }: Origin,
     { vnet, ip, router }: NodeRecord,
     mayObject: boolean,
+    isRaised: boolean,
   ): boolean {
     if (isObjection) return mayObject && against !== router;
-    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
+    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip, isRaised);
   }
 
   /** The objection comes after other records by which the claimer has lost the node already. */

@@ -123,6 +123,36 @@ test('two routers that claim a node with one number have moved it once', () => {
   assert.equal(harness.directory.here(BLUE, ip(AWAY))?.frozen, true, 'the fifth of five');
 });
 
+test('moves by routers that are no members any more count no more', () => {
+  const harness = known({ verify: 'off' });
+  for (const seq of [2, 4, 6]) {
+    claimed(harness, 'vr-c', { seq });
+    if (seq < 6) harness.see(rarpOf(NODE_MAC));
+    harness.clock.advance(1_000);
+  }
+  // What it had is forgotten before it goes.
+  told(harness, 'vr-c', { seq: 7, stamp: 1, state: 'withdrawn' });
+  const { gndt, directory, mobility } = harness;
+  const { routers, networks } = gndt.config;
+  const isLeft = ({ id }: { readonly id: RouterId }): boolean => id !== 'vr-c';
+  const plan = gndt.plan(
+    {
+      ...gndt.config,
+      routers: routers.filter(isLeft),
+      networks: networks.filter(({ router }) => router !== 'vr-c'),
+    },
+    harness.clock.nowMs(),
+  );
+  assert(typeof plan !== 'string');
+  gndt.adopt(plan, harness.clock.nowMs());
+  harness.up = ['vr-a'];
+  mobility.membersGone(directory.keepMembers(gndt.siteIds));
+  told(harness, 'vr-a', { seq: 8 });
+  harness.see(rarpOf(NODE_MAC));
+  const record = directory.here(BLUE, ip(AWAY));
+  assert.deepEqual([record?.router, record?.frozen], ['vr-b', undefined]);
+});
+
 describe('a router that had the node raises its number while the claim of it is under way', () => {
   const raised = (times: number): Harness => {
     const harness = known();
@@ -143,6 +173,21 @@ describe('a router that had the node raises its number while the claim of it is 
     const harness = raised(4);
     assert.deepEqual(harness.mobility.suppressed(), []);
     assert(!harness.eventNames().includes('node_frozen'));
+  });
+
+  test('one that has just taken the node has that excuse once', () => {
+    const harness = known();
+    harness.see(rarpOf(NODE_MAC));
+    for (const seq of [3, 5]) {
+      told(harness, 'vr-c', { seq, stamp: seq });
+      assert.equal(holder(harness), 'vr-c');
+      harness.see({ ...arpOf(AWAY, NODE_MAC, '0.0.0.0', 2), ethernetDestination: VR_MAC });
+      assert.equal(holder(harness), 'vr-b');
+    }
+    assert.deepEqual(
+      harness.mobility.suppressed().map(({ claimer }) => claimer),
+      ['vr-c'],
+    );
   });
 
   test('one that never hears of a claim has no more excuses', () => {
