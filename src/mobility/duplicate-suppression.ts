@@ -12,6 +12,7 @@ import type { Ip } from '../net/ip.js';
 import type { DirectoryChange } from '../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
+import { type Claimed, type Moved, movesBetween } from './moved.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';
 
 export const FREEZE_MS = 180_000;
@@ -35,21 +36,6 @@ interface Doubt {
   readonly claimer: RouterId;
   readonly by: RouterId;
   readonly untilMs: number;
-}
-
-interface Moved {
-  readonly from: RouterId;
-  readonly to: RouterId;
-  /** Sequence number of the record that says so. */
-  readonly seq: number;
-  /** Monotonic milliseconds. */
-  readonly atMs: number;
-}
-
-interface Claimed {
-  readonly claimer: RouterId;
-  readonly seq: number;
-  readonly atMs: number;
 }
 
 /** Until when a router's claims are refused, as long as the router that contradicted it has the node. */
@@ -213,7 +199,7 @@ export class DuplicateSuppression {
 
   /** Would one more move make it too many? */
   isMoveTooMany(vnet: VnetId, ip: Ip): boolean {
-    return this.#numbersOf(nodeKey(vnet, ip)).size + 1 >= this.#context.config.maxMoves;
+    return this.#trueMoves(nodeKey(vnet, ip)).size + 1 >= this.#context.config.maxMoves;
   }
 
   /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
@@ -311,15 +297,13 @@ export class DuplicateSuppression {
     const key = nodeKey(vnet, ip);
     const claimers = [...(this.#aims.get(key)?.claimers.keys() ?? [])];
     if (claimers.some((claimer) => claimer !== router)) return true;
-    const numbers = this.#numbersOf(key);
     const sinceMs = this.#sinceMs;
-    for (const claim of this.#claims.get(key) ?? []) {
-      if (claim.claimer === router || claim.seq >= seq || claim.atMs <= sinceMs) continue;
-      numbers.add(claim.seq);
-      // From there to where it is frozen.
-      numbers.add(seq);
-    }
-    return numbers.size >= Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
+    const claims = (this.#claims.get(key) ?? []).filter(
+      (claim) => claim.claimer !== router && claim.atMs > sinceMs,
+    );
+    const moves = this.#trueMoves(key);
+    const most = Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
+    return moves.size + movesBetween(moves, claims, { router, seq }) >= most;
   }
 
   #begin(record: NodeRecord): void {
@@ -353,15 +337,15 @@ export class DuplicateSuppression {
   }
 
   /**
-   * The sequence numbers of the node's moves within the window: two routers that claim it with one number at the same time
-   * are one move, seen from two sides. A false claim, and its undoing, are no moves: a liar could use them up.
+   * The node's moves within the window by sequence number: two routers that claim it with one number at the same time are one
+   * move, seen from two sides. A false claim, and its undoing, are no moves: a liar could use them up.
    */
-  #numbersOf(key: string): Set<number> {
+  #trueMoves(key: string): Map<number, Moved> {
     const nowMs = this.#context.clock.nowMs();
     const claimers = this.#aims.get(key)?.claimers;
     const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
     const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
-    return new Set(moves.map(({ seq }) => seq));
+    return new Map(moves.map((move) => [move.seq, move]));
   }
 
   /** The node's moves within the window, among those that are members now; two may have one number. */

@@ -93,6 +93,20 @@ describe('a freeze of another router', () => {
     assert.equal(holder(harness), 'vr-b');
   });
 
+  for (const [what, against] of [
+    ['claimed it once more', undefined],
+    ['objected', 'vr-a'],
+  ] as const) {
+    test(`is not believed because the router that had the node before ${what}: that is no move`, () => {
+      const harness = known({ verify: 'off' });
+      claimed(harness, 'vr-c', { seq: 2 });
+      claimed(harness, 'vr-c', { seq: 3, stamp: 3 }, against);
+      told(harness, 'vr-a', { seq: 4, frozen: true });
+      harness.see(rarpOf(NODE_MAC));
+      assert.equal(holder(harness), 'vr-b');
+    });
+  }
+
   test('is not believed because of its own moves, if these were contradicted', () => {
     const harness = known();
     claimed(harness, 'vr-c', { seq: 2 });
