@@ -12,7 +12,7 @@ import type { Ip } from '../net/ip.js';
 import type { DirectoryChange } from '../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
-import { type Claimed, type Moved, movesBetween } from './moved.js';
+import { type Claimed, type Moved, movesBefore } from './moved.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';
 
 export const FREEZE_MS = 180_000;
@@ -295,15 +295,17 @@ export class DuplicateSuppression {
   #isCredible({ vnet, ip, router, seq }: NodeRecord): boolean {
     if (router === this.#context.self) return true;
     const key = nodeKey(vnet, ip);
-    const claimers = [...(this.#aims.get(key)?.claimers.keys() ?? [])];
-    if (claimers.some((claimer) => claimer !== router)) return true;
+    const aims = this.#aims.get(key)?.claimers ?? new Map<RouterId, Aim>();
+    if ([...aims.keys()].some((claimer) => claimer !== router)) return true;
     const sinceMs = this.#sinceMs;
     const claims = (this.#claims.get(key) ?? []).filter(
       (claim) => claim.claimer !== router && claim.atMs > sinceMs,
     );
-    const moves = this.#trueMoves(key);
-    const most = Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
-    return moves.size + movesBetween(moves, claims, { router, seq }) >= most;
+    // That to where it is frozen was the last, but is that router's word; of one that was contradicted itself one more is wanted.
+    const isSuspect = (aims.get(router)?.untilMs ?? 0) > this.#context.clock.nowMs();
+    const enough = isSuspect ? CREDIBLE_MOVES : CREDIBLE_MOVES - 1;
+    const most = Math.max(1, Math.min(enough, this.#context.config.maxMoves - 1));
+    return movesBefore({ router, seq }, this.#trueMoves(key), claims) >= most;
   }
 
   #begin(record: NodeRecord): void {

@@ -1,6 +1,7 @@
 /** What a freeze is worth at routers that have not made it: vr-b hears of a node of vr-a. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type Claimed, type Moved, movesBefore } from '../../../src/mobility/moved.js';
 import type { NodeRecord, RouterId } from '../../../src/tables/model.js';
 import {
   arpOf,
@@ -165,6 +166,36 @@ test('moves by routers that are no members any more count no more', () => {
   harness.see(rarpOf(NODE_MAC));
   const record = directory.here(BLUE, ip(AWAY));
   assert.deepEqual([record?.router, record?.frozen], ['vr-b', undefined]);
+});
+
+test('how often a node has moved is the same in whatever order its moves and claims are heard of', () => {
+  const at = 0;
+  const end = { router: 'vr-a', seq: 9 };
+  const moved = (...path: readonly [seq: number, router: RouterId][]): ReadonlyMap<number, Moved> => {
+    let from: RouterId = 'vr-a';
+    return new Map(
+      path.map(([seq, to]) => {
+        const move = { from, to, seq, atMs: at };
+        from = to;
+        return [seq, move];
+      }),
+    );
+  };
+  const claims = (...all: readonly [seq: number, router: RouterId][]): readonly Claimed[] =>
+    all.map(([seq, claimer]) => ({ seq, claimer, atMs: at }));
+  assert.equal(movesBefore(end, moved(), []), 0);
+  // Seen, or heard of by a claim that came too late: there and back, of which the way back is the last.
+  assert.equal(movesBefore(end, moved([2, 'vr-b'], [9, 'vr-a']), []), 1);
+  assert.equal(movesBefore(end, moved(), claims([2, 'vr-b'])), 1);
+  assert.equal(movesBefore(end, moved([2, 'vr-b'], [9, 'vr-a']), claims([2, 'vr-b'])), 1);
+  // Two others, in any mixture.
+  assert.equal(movesBefore(end, moved([2, 'vr-b'], [5, 'vr-c'], [9, 'vr-a']), []), 2);
+  assert.equal(movesBefore(end, moved([2, 'vr-b'], [9, 'vr-a']), claims([5, 'vr-c'])), 2);
+  assert.equal(movesBefore(end, moved(), claims([2, 'vr-b'], [5, 'vr-c'])), 2);
+  assert.equal(movesBefore(end, moved(), claims([5, 'vr-c'], [2, 'vr-b'])), 2);
+  // Other numbers of a router that has it, and what is above the last.
+  assert.equal(movesBefore(end, moved([2, 'vr-b'], [9, 'vr-a']), claims([5, 'vr-b'])), 1);
+  assert.equal(movesBefore(end, moved(), claims([10, 'vr-b'])), 0);
 });
 
 describe('a router that had the node raises its number while the claim of it is under way', () => {
