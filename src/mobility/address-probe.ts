@@ -64,12 +64,16 @@ export interface ProbeRequest {
 interface Running {
   readonly request: ProbeRequest;
   readonly purposes: ProbePurpose[];
+  /** Requests that came when the last question had been asked: silence says nothing to them. */
+  readonly late: ProbeRequest[];
   /** On whose words it is asked, as keys of `#found`. */
   readonly words: Set<string>;
   readonly startedMs: number;
   readonly deadlineMs: number;
   timer: Timer | undefined;
   ended: boolean;
+  /** The last question has been asked; what is left is to wait. */
+  isAsked: boolean;
   /** When it was asked for another reason, past these questions; undefined: it was not. */
   otherwiseMs: number | undefined;
 }
@@ -94,7 +98,8 @@ export class AddressProbe {
   }
 
   /**
-   * Asks. A question to the same node that is under way and ends no later takes this one along.
+   * Asks. A question to the same node that is under way and ends no later takes this one along; when all its questions have
+   * been asked by then, the node is asked anew after them: it may have come since.
    * @returns false: too many are being asked, and nothing follows
    */
   ask(request: ProbeRequest): boolean {
@@ -113,8 +118,9 @@ export class AddressProbe {
     const startedMs = nowMs + delayMs;
     const deadlineMs = startedMs + probes.deadlineMs;
     if (running !== undefined && running.deadlineMs <= deadlineMs && running.startedMs <= nowMs) {
-      if (running.purposes.length >= MOST_PURPOSES) return false;
-      running.purposes.push(purpose);
+      if (running.purposes.length + running.late.length >= MOST_PURPOSES) return false;
+      if (running.isAsked) running.late.push(request);
+      else running.purposes.push(purpose);
       running.words.add(word);
       return true;
     }
@@ -123,11 +129,11 @@ export class AddressProbe {
       return false;
     }
     this.#end(key);
-    const purposes = [...(running?.purposes ?? []), purpose];
+    const purposes = [...(running === undefined ? [] : purposesOf(running)), purpose];
     const words = new Set([...(running?.words ?? []), word]);
     const times = { startedMs, deadlineMs };
-    const rest = { timer: undefined, ended: false, otherwiseMs: undefined };
-    const started: Running = { request, purposes, words, ...times, ...rest };
+    const rest = { timer: undefined, ended: false, isAsked: false, otherwiseMs: undefined };
+    const started: Running = { request, purposes, late: [], words, ...times, ...rest };
     this.#running.set(key, started);
     // From when it is really asked: probes that were late would otherwise follow one upon the other.
     const begin = (): void => this.#probe(started, Math.max(startedMs, this.#context.clock.nowMs()), 0);
@@ -145,7 +151,7 @@ export class AddressProbe {
     if (running === undefined || evidence.atMs < running.startedMs) return false;
     this.#end(key);
     for (const word of running.words) this.#found.allow(word);
-    this.#follow(running, isToOther(running) ? { ...evidence, isAnswer: false } : evidence);
+    this.#follow(purposesOf(running), isToOther(running) ? { ...evidence, isAnswer: false } : evidence);
     return true;
   }
 
@@ -178,6 +184,7 @@ export class AddressProbe {
     const atMs = timesMs[question];
     const waitMs = fromMs + (atMs ?? deadlineMs) - clock.nowMs();
     if (atMs === undefined) {
+      running.isAsked = true;
       running.timer = timers.after('address probe deadline', waitMs, () => this.#silent(running));
       return;
     }
@@ -191,14 +198,15 @@ export class AddressProbe {
 
   #silent(running: Running): void {
     this.#end(probeKey(running.request));
-    this.#follow(running, undefined);
+    this.#follow(running.purposes, undefined);
+    for (const request of running.late) this.ask(request);
   }
 
   /**
    * A departure's answer first: it says that another router's word about the node is false. An objection that went first
    * would have the node back here, and nobody would hear of the contradiction.
    */
-  #follow({ purposes }: Running, evidence: Evidence | undefined): void {
+  #follow(purposes: readonly ProbePurpose[], evidence: Evidence | undefined): void {
     const isDeparture = ({ for: why }: ProbePurpose): boolean => why === 'departure';
     const inOrder = [...purposes.filter(isDeparture), ...purposes.filter((p) => !isDeparture(p))];
     for (const purpose of inOrder) this.#context.follow({ do: 'probed', purpose, evidence });
@@ -224,6 +232,10 @@ export class AddressProbe {
 
 function probeKey({ vnet, ip, mac }: Pick<ProbeRequest, 'vnet' | 'ip' | 'mac'>): string {
   return `${nodeKey(vnet, ip)}|${mac}`;
+}
+
+function purposesOf({ purposes, late }: Running): readonly ProbePurpose[] {
+  return [...purposes, ...late.map(({ purpose }) => purpose)];
 }
 
 function isToOther({ request, startedMs, otherwiseMs }: Running): boolean {

@@ -12,6 +12,7 @@ import type { Ip } from '../net/ip.js';
 import type { DirectoryChange } from '../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { type Context, nodeKey } from './context.js';
+import { type Claimed, type Moved, movesBefore } from './moved.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';
 
 export const FREEZE_MS = 180_000;
@@ -35,18 +36,6 @@ interface Doubt {
   readonly claimer: RouterId;
   readonly by: RouterId;
   readonly untilMs: number;
-}
-
-interface Moved {
-  readonly from: RouterId;
-  readonly to: RouterId;
-  /** Monotonic milliseconds. */
-  readonly atMs: number;
-}
-
-interface Claimed {
-  readonly claimer: RouterId;
-  readonly atMs: number;
 }
 
 /** Until when a router's claims are refused, as long as the router that contradicted it has the node. */
@@ -91,8 +80,9 @@ export class DuplicateSuppression {
   }
 
   /** May announcements of the node be believed that come from elsewhere? Not for the time being. */
-  isFrozen({ vnet, ip, frozen }: NodeRecord): boolean {
-    if (frozen !== true) return false;
+  isFrozen(record: NodeRecord): boolean {
+    const { vnet, ip } = record;
+    if (!isHeld(record)) return false;
     return this.#context.clock.nowMs() < (this.#frozen.get(nodeKey(vnet, ip))?.untilMs ?? 0);
   }
 
@@ -168,12 +158,33 @@ export class DuplicateSuppression {
     return taken.from === by && taken.to === claimer && lost.from === claimer;
   }
 
-  /** The router claims the node, whether it is believed or not. */
-  claimed(vnet: VnetId, ip: Ip, claimer: RouterId): void {
+  /** The router claims the node, whether it is believed or not; a claim that comes late may be what a freeze is for. */
+  claimed({ vnet, ip, router: claimer, seq }: NodeRecord): void {
     const key = nodeKey(vnet, ip);
     const others = (this.#claims.get(key) ?? []).filter((claim) => claim.claimer !== claimer);
-    const claim = { claimer, atMs: this.#context.clock.nowMs() };
+    const claim = { claimer, seq, atMs: this.#context.clock.nowMs() };
     this.#claims.set(key, [...others.slice(1 - MOST_CLAIMERS), claim]);
+    const known = this.#context.directory.here(vnet, ip);
+    if (known?.frozen === true && !this.#frozen.has(key) && this.#isCredible(known)) this.#begin(known);
+  }
+
+  /** Is the router the one that had the node before it came here, and had it not just taken it? */
+  restedAt(vnet: VnetId, ip: Ip, router: RouterId): boolean {
+    if (this.#context.directory.previous(vnet, ip) !== router) return false;
+    const sinceMs = this.#context.clock.nowMs() - OBJECTION_MS;
+    return !(this.#moves.get(nodeKey(vnet, ip)) ?? []).some(
+      ({ to, atMs }) => to === router && atMs > sinceMs,
+    );
+  }
+
+  /**
+   * The node was lost to a record of the router where it had rested, which did not know of the claim yet. That is no move, and
+   * the claim that follows is the same one again.
+   */
+  crossed(vnet: VnetId, ip: Ip): void {
+    const key = nodeKey(vnet, ip);
+    const moves = this.#moves.get(key) ?? [];
+    this.#moves.set(key, moves.slice(0, moves.at(-2)?.to === this.#context.self ? -2 : -1));
   }
 
   /** Were the claims of more than one router contradicted here? Then the node is frozen when it is here. */
@@ -188,13 +199,7 @@ export class DuplicateSuppression {
 
   /** Would one more move make it too many? */
   isMoveTooMany(vnet: VnetId, ip: Ip): boolean {
-    const key = nodeKey(vnet, ip);
-    const nowMs = this.#context.clock.nowMs();
-    const claimers = this.#aims.get(key)?.claimers;
-    const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
-    // A false claim, and its undoing, are no moves: a liar could use them up.
-    const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
-    return moves.length + 1 >= this.#context.config.maxMoves;
+    return this.#trueMoves(nodeKey(vnet, ip)).size + 1 >= this.#context.config.maxMoves;
   }
 
   /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
@@ -263,16 +268,17 @@ export class DuplicateSuppression {
     const key = nodeKey(after.vnet, after.ip);
     const isMove = before !== undefined && before.router !== after.router && after.state === 'here';
     if (isMove) {
-      const moved = { from: before.router, to: after.router, atMs: this.#context.clock.nowMs() };
+      const { router: to, seq } = after;
+      const moved = { from: before.router, to, seq, atMs: this.#context.clock.nowMs() };
       this.#moves.set(key, [...this.#recent(key), moved]);
       this.#doubt(key, moved);
     }
     // A record that is only put above another's does not make the freeze longer.
-    const wasFrozen = before?.frozen === true && before.router === after.router && this.#frozen.has(key);
-    if (after.frozen === true && wasFrozen) return;
-    if (after.frozen === true) {
+    const wasFrozen = isHeld(before) && before?.router === after.router && this.#frozen.has(key);
+    if (isHeld(after) && wasFrozen) return;
+    if (isHeld(after)) {
       if (before === undefined || this.#isCredible(after)) this.#begin(after);
-    } else if (before?.frozen === true) this.#end(after, key, before.router === after.router);
+    } else if (before?.frozen === true) this.#end(after, key, wasFrozen && after.state === 'here');
   }
 
   #doubt(key: string, back: Moved): void {
@@ -284,14 +290,22 @@ export class DuplicateSuppression {
 
   /**
    * Another router says that the node is frozen there. It is if the node has gone to and fro, or been contradicted, as far
-   * as is known here: the word of one router alone stops no node.
+   * as is known here: the word of one router alone stops no node. Claims of others count also where they came too late.
    */
-  #isCredible({ vnet, ip, router }: NodeRecord): boolean {
+  #isCredible({ vnet, ip, router, seq }: NodeRecord): boolean {
     if (router === this.#context.self) return true;
     const key = nodeKey(vnet, ip);
-    const claimers = [...(this.#aims.get(key)?.claimers.keys() ?? [])];
-    const most = Math.min(CREDIBLE_MOVES, this.#context.config.maxMoves);
-    return this.#recent(key).length >= most || claimers.some((claimer) => claimer !== router);
+    const aims = this.#aims.get(key)?.claimers ?? new Map<RouterId, Aim>();
+    if ([...aims.keys()].some((claimer) => claimer !== router)) return true;
+    const sinceMs = this.#sinceMs;
+    const claims = (this.#claims.get(key) ?? []).filter(
+      (claim) => claim.claimer !== router && claim.atMs > sinceMs,
+    );
+    // That to where it is frozen was the last, but is that router's word; of one that was contradicted itself one more is wanted.
+    const isSuspect = (aims.get(router)?.untilMs ?? 0) > this.#context.clock.nowMs();
+    const enough = isSuspect ? CREDIBLE_MOVES : CREDIBLE_MOVES - 1;
+    const most = Math.max(1, Math.min(enough, this.#context.config.maxMoves - 1));
+    return movesBefore({ router, seq }, this.#trueMoves(key), claims) >= most;
   }
 
   #begin(record: NodeRecord): void {
@@ -324,10 +338,36 @@ export class DuplicateSuppression {
     this.#context.follow({ do: 'release', vnet, ip });
   }
 
-  /** The node's moves within the window. */
-  #recent(key: string): readonly Moved[] {
-    const { clock, config } = this.#context;
-    const sinceMs = clock.nowMs() - config.moveWindowSeconds * 1000;
-    return (this.#moves.get(key) ?? []).filter(({ atMs }) => atMs > sinceMs).slice(-config.maxMoves);
+  /**
+   * The node's moves within the window by sequence number: two routers that claim it with one number at the same time are one
+   * move, seen from two sides. A false claim, and its undoing, are no moves: a liar could use them up.
+   */
+  #trueMoves(key: string): Map<number, Moved> {
+    const nowMs = this.#context.clock.nowMs();
+    const claimers = this.#aims.get(key)?.claimers;
+    const isFalse = (router: RouterId): boolean => (claimers?.get(router)?.untilMs ?? 0) > nowMs;
+    const moves = this.#recent(key).filter(({ from, to }) => !isFalse(from) && !isFalse(to));
+    return new Map(moves.map((move) => [move.seq, move]));
   }
+
+  /** The node's moves within the window, among those that are members now; two may have one number. */
+  #recent(key: string): readonly Moved[] {
+    const sinceMs = this.#sinceMs;
+    const { gndt } = this.#context;
+    const isMember = (router: RouterId): boolean => gndt.peerIndex(router) >= 0;
+    const moves = (this.#moves.get(key) ?? []).filter(
+      ({ from, to, atMs }) => atMs > sinceMs && isMember(from) && isMember(to),
+    );
+    return moves.slice(-2 * this.#context.config.maxMoves);
+  }
+
+  get #sinceMs(): number {
+    const { clock, config } = this.#context;
+    return clock.nowMs() - config.moveWindowSeconds * 1000;
+  }
+}
+
+/** Is it the record of a node that is frozen where it is? A node that has been withdrawn can be claimed by anybody. */
+function isHeld(record: NodeRecord | undefined): boolean {
+  return record?.frozen === true && record.state === 'here';
 }

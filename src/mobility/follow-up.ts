@@ -69,7 +69,7 @@ export type ProbePurpose =
   /** An own record is beaten: is the node here? */
   | { readonly for: 'beaten'; readonly record: NodeRecord }
   /** An own node whose claim by another router was refused unasked (it is frozen, or the claimer suppressed): is it here? */
-  | { readonly for: 'refused'; readonly record: NodeRecord }
+  | { readonly for: 'refused'; readonly record: NodeRecord; readonly by: RouterId }
   /** A node that could not be claimed when it was seen. */
   | { readonly for: 'deferred' }
   /** A node that is wanted and says nothing: is it still here? Asked from `askedMs` on. */

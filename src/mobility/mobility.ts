@@ -257,7 +257,7 @@ export class Mobility {
         this.#parts.recovery.returned(from, message);
         break;
       case 'whoHas':
-        for (const ip of message.ips) this.#parts.recovery.askedFor(message.vnet, ip);
+        for (const ip of message.ips) this.#parts.recovery.askedFor(from, message.vnet, ip);
         this.#parts.queries.whoHas(from, message);
         break;
       case 'has':
@@ -359,7 +359,7 @@ export class Mobility {
         this.#parts.migration.beatenProbed(purpose.record, evidence);
         break;
       case 'refused':
-        this.#parts.judge.refusedProbed(purpose.record, evidence);
+        this.#parts.judge.refusedProbed(purpose, evidence);
         break;
       case 'deferred':
         if (evidence !== undefined) this.#parts.learning.consider(evidence);

@@ -32,8 +32,8 @@ export interface RecordDigest {
   readonly hash: number;
 }
 
-/** A record, and where its node was before. */
-export type SavedRecord = NodeRecord & { readonly previous?: RouterId };
+/** A record, and where its node was before; and with which MAC, if with another one (that is not kept on disk). */
+export type SavedRecord = NodeRecord & { readonly previous?: RouterId; readonly previousMac?: Mac };
 
 /** A set; of this router's own records it is a `StampOrder`, which wants to know their hashes. */
 interface ShelfRecords extends Iterable<NodeRecord> {
@@ -67,6 +67,8 @@ export class Directory {
   readonly #records = new VnetMap<string, NodeRecord>();
   /** The VR where the node was before its record's `router`, for those that have moved. */
   readonly #previous = new VnetMap<string, RouterId>();
+  /** The MAC that it had there, where that is not its record's. */
+  readonly #previousMac = new VnetMap<string, Mac>();
   readonly #shelves = new Map<RouterId, Shelf>();
   /** Those on the shelf of this router. */
   readonly #own = new StampOrder();
@@ -196,8 +198,11 @@ export class Directory {
 
   /** A record as it is to be kept on disk. */
   saved(record: NodeRecord): SavedRecord {
-    const previous = this.previous(record.vnet, record.ip);
-    return previous === undefined ? record : { ...record, previous };
+    const { vnet, ip } = record;
+    const previous = this.previous(vnet, ip);
+    const previousMac = this.#previousMac.get(vnet, ip.key);
+    if (previous === undefined) return record;
+    return { ...record, previous, ...(previousMac !== undefined && { previousMac }) };
   }
 
   /** The VR where the winning record's node was before it came to where it is; undefined if it has not moved. */
@@ -262,7 +267,9 @@ export class Directory {
     for (const router of strangers) this.#shelves.delete(router);
     for (const { vnet, ip } of this.#records.values()) {
       const previous = this.previous(vnet, ip);
-      if (previous !== undefined && !members.has(previous)) this.#previous.delete(vnet, ip.key);
+      if (previous === undefined || members.has(previous)) continue;
+      this.#previous.delete(vnet, ip.key);
+      this.#previousMac.delete(vnet, ip.key);
     }
     for (const before of gone) {
       const { frozen: _, ...after } = before;
@@ -303,9 +310,7 @@ export class Directory {
   #insert(record: NodeRecord, displaced: NodeRecord | undefined): void {
     const { vnet, ip } = record;
     this.#records.set(vnet, ip.key, record);
-    if (displaced !== undefined && displaced.router !== record.router) {
-      this.#previous.set(vnet, ip.key, displaced.router);
-    }
+    if (displaced !== undefined) this.#notePrevious(displaced, record);
     const shelf = this.#shelf(record.router);
     const hash = hashRecord(record);
     shelf.records.add(record, hash);
@@ -315,6 +320,15 @@ export class Directory {
       shelf.tombstones.add(record, hash);
       this.#tombstones.set(record, this.#withdrawnMs(record));
     } else this.#byMac.add(record);
+  }
+
+  #notePrevious({ router, mac }: NodeRecord, after: NodeRecord): void {
+    const { vnet, ip } = after;
+    const isMove = router !== after.router;
+    if (isMove) this.#previous.set(vnet, ip.key, router);
+    const before = isMove ? mac : (this.#previousMac.get(vnet, ip.key) ?? mac);
+    if (before === after.mac || this.previous(vnet, ip) === undefined) this.#previousMac.delete(vnet, ip.key);
+    else this.#previousMac.set(vnet, ip.key, before);
   }
 
   /** What another router has now is not that router's to end. */
@@ -331,6 +345,7 @@ export class Directory {
     this.#remove(record);
     this.#records.delete(record.vnet, record.ip.key);
     this.#previous.delete(record.vnet, record.ip.key);
+    this.#previousMac.delete(record.vnet, record.ip.key);
   }
 
   /** The oldest goes, which may be the one that has just come. */

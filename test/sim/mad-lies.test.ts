@@ -340,3 +340,20 @@ describe('optimistic: a false claim, repeated', () => {
     }
   });
 });
+
+test('a visitor whose MAC was lied about: it is found again when the liar is taken out', () => {
+  const all = new MadWorld({ verify: 'off' });
+  const node = all.world.host('h2-1');
+  movesTruly(all, node, 3);
+  for (const lie of [{}, { mac: all.world.site(1).options.mac }]) {
+    all.mad.tellAll(HONEST, recordsOf(node.ips.map((ip) => all.lie(ip, lie))));
+    all.world.settle(FOUND_MS);
+    for (const ip of node.ips) assert.equal(all.places(ip), `${MAD} ${MAD} ${MAD}`);
+  }
+  for (const site of all.honest) site.reconfigure(all.gndtWithoutMad(site));
+  all.madSite.crash();
+  all.world.settle(2_000);
+  node.announceGratuitous();
+  all.world.settle(FOUND_MS);
+  for (const ip of node.ips) assert.equal(all.places(ip), 'vr-c vr-c vr-c', ip.key);
+});

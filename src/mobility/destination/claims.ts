@@ -4,7 +4,7 @@
  * its receiver more than what is in it.
  */
 import type { Ip } from '../../net/ip.js';
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
+import { KeyedRateLimit, onceIn, type Rate } from '../../net/rate-limit.js';
 import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { type Context, nodeKey } from '../context.js';
@@ -19,6 +19,8 @@ const KEPT_MS = 60_000;
 /** A claim and its answer take less than this. */
 const CROSSING_MS = 1_000;
 const CROSSING_INTERVAL_MS = 60_000;
+/** Who has a node raises its number at once when lies about it are told: more than once while a claim of it is under way. */
+const RAISED: Rate = { perSecond: 1_000 / CROSSING_INTERVAL_MS, burst: 4 };
 
 export type ClaimResult = ClaimResultMessage['results'][number];
 
@@ -61,11 +63,13 @@ export class Claims {
   /** By router: what waits for the end of the moment in which claims are gathered. */
   readonly #gathering = new Map<RouterId, Gathering>();
   readonly #crossings: KeyedRateLimit;
+  readonly #raised: KeyedRateLimit;
   #lastId: number;
 
   constructor(context: Context) {
     this.#context = context;
     this.#crossings = new KeyedRateLimit(context.clock, onceIn(CROSSING_INTERVAL_MS));
+    this.#raised = new KeyedRateLimit(context.clock, RAISED);
     // Not from 0: a late answer to a claim made before a restart must not be taken for one to a new claim.
     this.#lastId = Math.floor(context.clock.wallMs()) % 0x4000_0000;
   }
@@ -85,8 +89,9 @@ export class Claims {
   /**
    * Has the router not answered a claim of the node yet that it was sent a moment ago? Then what it says of the node has
    * crossed that claim. One that never answers has that excuse once a minute.
+   * @param isRaised it is a new number of the router where the node had rested: four times at once
    */
-  crosses(router: RouterId, vnet: VnetId, ip: Ip): boolean {
+  crosses(router: RouterId, vnet: VnetId, ip: Ip, isRaised: boolean): boolean {
     const sinceMs = this.#context.clock.nowMs() - CROSSING_MS;
     const isOf = (record: NodeRecord): boolean => record.vnet === vnet && record.ip.equals(ip);
     // An objection is no claim of a node that has come.
@@ -94,7 +99,7 @@ export class Claims {
       candidate.objection !== true && records.some(isOf);
     for (const { to, sentMs, open } of this.#messages.values()) {
       if (to !== router || sentMs < sinceMs || !open.some(({ claim }) => isMove(claim))) continue;
-      return this.#crossings.allow(`${router}|${nodeKey(vnet, ip)}`);
+      return (isRaised ? this.#raised : this.#crossings).allow(`${router}|${nodeKey(vnet, ip)}`);
     }
     return false;
   }

@@ -110,10 +110,11 @@ export class Acceptance {
     const judged = claimed.map(({ move, origin }) => {
       return { origin, judgements: move.records.map((record) => this.#parts.judge.judge(origin, record)) };
     });
+    const { suppression } = this.#parts;
     // After they were judged: a claim is no ground for an objection that comes with it.
     for (const { move, origin } of claimed) {
       if (origin.claimId === undefined) continue;
-      for (const { vnet, ip } of move.records) this.#parts.suppression.claimed(vnet, ip, origin.from);
+      for (const record of move.records) if (record.router === origin.from) suppression.claimed(record);
     }
     const changes = judged.flatMap(({ judgements, origin }) => this.#nodesOf(judgements, origin));
     const [first] = claimed;

@@ -7,7 +7,9 @@ import type { Context } from '../context.js';
 import type { Claims } from '../destination/claims.js';
 import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
+import type { ProbePurpose } from '../follow-up.js';
 import type { Confirmation } from '../sync/confirmation.js';
+import type { Queries } from '../sync/queries.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import type { Reassertion } from './reassertion.js';
 import type { Origin } from './verification.js';
@@ -35,6 +37,7 @@ export interface JudgeParts {
   readonly authority: Authority;
   readonly addressProbe: AddressProbe;
   readonly updates: UpdateBatcher;
+  readonly queries: Queries;
   readonly suppression: DuplicateSuppression;
   readonly confirmation: Confirmation;
   readonly claims: Claims;
@@ -66,10 +69,13 @@ export class Judge {
     const before = directory.get(vnet, ip);
     this.#noteObjection(origin, record);
     const mayObject = origin.isObjection && suppression.mayObject(vnet, ip, origin.from);
+    const isRaised = origin.claimId === undefined && suppression.restedAt(vnet, ip, origin.from);
     if (directory.apply(record) === 'applied') {
       const isOther = before !== undefined && before.router !== origin.from;
-      const isCrossed = isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject);
+      const isCrossed =
+        isOther && record.frozen !== true && this.#isCrossed(origin, before, mayObject, isRaised);
       const isObjection = isOther && mayObject && origin.against === before.router && !isCrossed;
+      if (isCrossed && isRaised) suppression.crossed(vnet, ip);
       if (isObjection) suppression.contradicted(vnet, ip, before.router, origin.from);
       else if (before !== undefined) confirmation.displaced(before, record);
       return { record, reason: '', winner: undefined, change: { before, record, isObjection, isCrossed } };
@@ -85,9 +91,10 @@ export class Judge {
     { from, isObjection, against }: Origin,
     { vnet, ip, router }: NodeRecord,
     mayObject: boolean,
+    isRaised: boolean,
   ): boolean {
     if (isObjection) return mayObject && against !== router;
-    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip);
+    return router === this.#context.self && this.#parts.claims.crosses(from, vnet, ip, isRaised);
   }
 
   /** The objection comes after other records by which the claimer has lost the node already. */
@@ -107,17 +114,23 @@ export class Judge {
       ip,
       mac: own.mac,
       probes: PATIENT,
-      purpose: { for: 'refused', record: own },
+      purpose: { for: 'refused', record: own, by: refused.router },
     });
   }
 
-  /** An own node that another router claims, and that it was not given, was asked. */
-  refusedProbed({ vnet, ip, mac }: NodeRecord, evidence: Evidence | undefined): void {
+  /**
+   * An own node that another router claims, and that it was not given, was asked. If it is gone, that router may say once
+   * more that it has it: what it said was refused.
+   */
+  refusedProbed(
+    { record: { vnet, ip, mac }, by }: Extract<ProbePurpose, { readonly for: 'refused' }>,
+    evidence: Evidence | undefined,
+  ): void {
     const { directory, self } = this.#context;
+    if (evidence !== undefined || this.#context.isFixed(vnet, ip)) return;
     const current = directory.here(vnet, ip);
     // Its number may have risen meanwhile.
-    if (evidence !== undefined || current?.router !== self || current.mac !== mac) return;
-    if (this.#context.isFixed(vnet, ip)) return;
-    this.#parts.updates.withdraw(vnet, ip);
+    if (current?.router === self && current.mac === mac) this.#parts.updates.withdraw(vnet, ip);
+    if (directory.here(vnet, ip) === undefined) this.#parts.queries.whoHasIp(vnet, ip, by);
   }
 }

@@ -24,6 +24,9 @@ const MOST_ASKED_FOR_ONE = 2_048;
 const MOST_SILENT = 4_096;
 /** … and of one. */
 const SILENT_OF_ONE: Rate = { perSecond: 512 / 86_400, burst: 512 };
+/** Native nodes for which one router has asked, and for how long that is remembered: by then tables have been compared. */
+const WANTED_BY_ONE = 256;
+const WANTED_MS = 60_000;
 
 interface Asked {
   /** The highest that has come. */
@@ -50,6 +53,8 @@ export class Recovery {
    */
   readonly #silent = new BoundedMap<string, NodeRecord>(MOST_SILENT);
   readonly #silentOf: KeyedRateLimit<RouterId>;
+  /** By router: when it asked last for native nodes that were not here. */
+  readonly #wanted = new Map<RouterId, BoundedMap<string, number>>();
 
   constructor(context: Context, parts: RecoveryParts) {
     this.#context = context;
@@ -157,19 +162,31 @@ export class Recovery {
     const key = nodeKey(vnet, ip);
     const other = this.#silent.get(key);
     if (other === undefined || compareRecords(record, other) > 0) this.#silent.set(key, record);
+    const sinceMs = this.#context.clock.nowMs() - WANTED_MS;
+    const isWanted = [...this.#wanted.values()].some((asked) => (asked.get(key) ?? sinceMs) > sinceMs);
+    if (isWanted) this.#makeKnown(vnet, ip);
   }
 
   /**
    * Another router has seen an address that nobody knows. A node that is native here may be claimed where it is when it is
-   * known to be withdrawn; nobody could tell it from a thief of its address otherwise.
+   * known to be withdrawn; nobody could tell it from a thief of its address otherwise. It may be known here only later
+   * that nobody has the node.
    */
-  askedFor(vnet: VnetId, ip: Ip): void {
-    const { directory, gndt } = this.#context;
+  askedFor(from: RouterId, vnet: VnetId, ip: Ip): void {
+    const { gndt, clock } = this.#context;
+    if (!gndt.isHome(vnet, ip) || this.#context.isHere(vnet, ip)) return;
+    const asked = this.#wanted.get(from) ?? new BoundedMap<string, number>(WANTED_BY_ONE);
+    asked.set(nodeKey(vnet, ip), clock.nowMs());
+    this.#wanted.set(from, asked);
+    this.#makeKnown(vnet, ip);
+  }
+
+  #makeKnown(vnet: VnetId, ip: Ip): void {
     const key = nodeKey(vnet, ip);
     const record = this.#silent.get(key);
-    if (record === undefined || !gndt.isHome(vnet, ip)) return;
+    if (record === undefined || this.#context.directory.get(vnet, ip) !== undefined) return;
     this.#silent.delete(key);
-    if (directory.get(vnet, ip) === undefined) this.#issue({ ...record, state: 'withdrawn' });
+    this.#issue({ ...record, state: 'withdrawn' });
   }
 
   /** A router has disowned a node that is native here: nobody knows where it is, but that there is one. */

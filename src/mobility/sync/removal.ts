@@ -41,9 +41,11 @@ export class Removal {
     suppression.membersGone(dropped);
     verification.membersGone();
     for (const record of dropped) {
-      const { vnet, ip, mac, previous } = record;
+      const { vnet, ip, previous } = record;
+      // They may have given it another one.
+      const mac = record.previousMac ?? record.mac;
       const isHome = gndt.isHome(vnet, ip);
-      if (isHome && previous !== undefined) this.#standIn(record);
+      if (isHome && previous !== undefined) this.#standIn({ ...record, mac });
       const question = { vnet, ip, mac, probes: THOROUGH };
       if (isHome || (previous !== self && hwdt.get(vnet, ip) !== undefined)) {
         addressProbe.ask({ ...question, purpose: { for: 'deferred' } });

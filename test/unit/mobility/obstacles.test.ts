@@ -112,6 +112,42 @@ describe('a node that two others claim at once, and that is here', () => {
   });
 });
 
+test('a node that was given up after a claim of it was refused: the claimer is asked for it', () => {
+  const harness = home();
+  claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
+  answers(harness, HOME);
+  claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 9));
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b', 'its claims are refused');
+  harness.take();
+  harness.clock.advance(1_000);
+  assert.equal(harness.directory.here(BLUE, ip(HOME)), undefined);
+  const [asked, ...others] = harness.takeMessages('whoHas');
+  assert.deepEqual([asked?.to, others], ['vr-a', []]);
+  const records = [recordOf(HOME, NODE_MAC, 'vr-a', 11)];
+  harness.mobility.message('vr-a', { type: 'has', queryId: asked?.message.queryId ?? 0, records });
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-a');
+});
+
+test('a node that has come back when all questions to it had been asked is asked anew before it is given up', () => {
+  const harness = home();
+  claimed(harness, 'vr-a', recordOf(HOME, NODE_MAC, 'vr-a', 2));
+  harness.clock.advance(100);
+  harness.see(rarpOf(NODE_MAC));
+  assert.equal(timesAsked(harness, HOME), 3);
+  harness.clock.advance(300);
+  const beaten = { vnet: BLUE, ip: ip(HOME), seq: 5, router: 'vr-a' };
+  harness.mobility.message('vr-a', { type: 'stale', records: [beaten] });
+  harness.clock.advance(599);
+  assert.equal(timesAsked(harness, HOME), 0, 'one question at a time');
+  harness.clock.advance(1);
+  assert.equal(timesAsked(harness, HOME), 1);
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b');
+  answers(harness, HOME);
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.seq, 6);
+  harness.clock.advance(5_000);
+  assert.equal(harness.directory.here(BLUE, ip(HOME))?.router, 'vr-b');
+});
+
 test('RARP of a node that was given up: its address is asked, and it is learned again', () => {
   const harness = home();
   harness.mobility.nodeGone(BLUE, ip(HOME));

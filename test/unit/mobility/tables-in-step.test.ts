@@ -657,6 +657,26 @@ describe('records that another router gives back', () => {
     assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 5', 'vr-a withdrawn 5']);
   });
 
+  test('of a native node, when another router has asked for it before: it may be claimed there, also then', () => {
+    const harness = new Harness();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(1_002);
+    assert.deepEqual(told(harness, HERE), ['vr-c withdrawn 7', 'vr-a withdrawn 7', 'vr-a withdrawn 8']);
+    assert.equal(harness.directory.get(BLUE, ip(HERE))?.mac, NODE_MAC);
+  });
+
+  test('of a native node for which another router has asked long ago: nothing is kept', () => {
+    const harness = new Harness();
+    const question = { type: 'whoHas', queryId: 1, vnet: BLUE, mac: undefined } as const;
+    harness.mobility.message('vr-c', { ...question, ips: [ip(HERE)] });
+    harness.clock.advance(60_000);
+    giveBack(harness, recordOf(HERE, NODE_MAC, 'vr-b', 7));
+    harness.clock.advance(2_000);
+    assert.equal(harness.directory.size, 0);
+  });
+
   test('of a node that is withdrawn here, at a lower number: the tombstone gets the number', () => {
     const harness = new Harness();
     harness.see(arpOf(HERE, NODE_MAC));

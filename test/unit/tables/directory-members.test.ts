@@ -50,6 +50,26 @@ test('what is dropped says where the node was before', () => {
   assert.equal(dropped?.previous, 'vr-a');
 });
 
+test('what is dropped says with which MAC the node was there, if with another one, whatever was said since', () => {
+  const [its, other] = [mac('52:54:00:00:00:09'), mac('52:54:00:00:00:0a')];
+  const dropped = (
+    changes: readonly NodeRecord[],
+  ): ReturnType<Directory['keepMembers']>[number] | undefined => {
+    const directory = new Directory('vr-a', new SimClock());
+    directory.originate(BLUE, NODE, its, 1);
+    for (const change of changes) directory.apply(change);
+    return directory.keepMembers(new Set(['vr-a']))[0];
+  };
+  const stolen = (seq: number, at: typeof its): NodeRecord => ({
+    ...record('10.1.0.9', 'vr-mad', seq, 1),
+    mac: at,
+  });
+  assert.equal(dropped([stolen(2, other)])?.previousMac, its);
+  assert.equal(dropped([stolen(2, its), stolen(3, other)])?.previousMac, its);
+  assert.equal(dropped([stolen(2, other), stolen(3, its)])?.previousMac, undefined);
+  assert.equal(dropped([stolen(2, its)])?.previousMac, undefined);
+});
+
 test('listeners hear of it as of a withdrawal, with the directory complete', () => {
   const directory = new Directory('vr-a', new SimClock());
   const stolen = record('10.1.0.9', 'vr-mad', 9, 1);
