@@ -1,12 +1,30 @@
 /**
- * A `Punt` as 32-bit words in memory that two threads share: the number of its kind, its fields in the order of the type,
- * bytes behind their length and filled up to a whole word. Both ends are one program: nothing is checked here.
+ * A `Punt` as 32-bit words in memory that two threads share: a head with a place for every field that there is, and bytes
+ * behind it, filled up to a whole word. Both ends are one program: nothing is checked here.
  *
- * An address is its family and four words; a MAC its halves (src/net); what may be undefined is one more than it is, or 0.
+ * It runs once in a while, in a thread that has done other things since: what it costs is the number of functions and of
+ * lines of memory that have to be fetched, so there are few of both.
  */
 import { type Mac, macFromHalves, macHigh, macLow } from '../../net/mac.js';
 import type { StreamEvent } from '../engine.js';
 import type { AddressWords, MessageSource, Punt } from './punt.js';
+
+/** Places in the head. */
+const KIND = 0;
+/** Numbers of the kind, in the order of its type. */
+const FIRST = 1;
+const SECOND = 2;
+const THIRD = 3;
+const MAC_HIGH = 4;
+const MAC_LOW = 5;
+const FAMILY = 6;
+const ADDRESS = 7;
+const PORT = 11;
+/** One more than it is; 0: none. */
+const STREAM = 12;
+const RELAY = 13;
+const BYTES = 14;
+const HEAD_WORDS = 16;
 
 /** Never 0, by which a ring says something else (`PuntWriter`). */
 const KINDS = {
@@ -23,198 +41,169 @@ const KINDS = {
 } as const satisfies Record<Punt['type'], number>;
 const EVENTS = ['connected', 'accepted', 'closed'] as const satisfies readonly (keyof typeof StreamEvent)[];
 
-/** Kind and fields without bytes: those of a stream's event are the most. */
-const MOST_HEAD_WORDS = 12;
+/** The same memory in two ways. */
+export interface PuntMemory {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
 
-/** Words that it takes at most. */
+/** Words that it takes. */
 export function wordsOf(punt: Punt): number {
-  return MOST_HEAD_WORDS + wordsOfBytes(bytesOf(punt));
+  if (punt.type === 'control') return wordsFor(punt.payload.length);
+  return punt.type === 'handshake' ? wordsFor(punt.bytes.length) : HEAD_WORDS;
 }
 
-function bytesOf(punt: Punt): number {
-  if (punt.type === 'control') return punt.payload.length;
-  return punt.type === 'handshake' ? punt.bytes.length : 0;
+function wordsFor(bytes: number): number {
+  return HEAD_WORDS + ((bytes + 3) >>> 2);
 }
 
-function wordsOfBytes(bytes: number): number {
-  return (bytes + 3) >>> 2;
+/** Words that the message at this place takes. */
+export function wordsAt({ words }: PuntMemory, at: number): number {
+  const kind = words[at];
+  const hasBytes = kind === KINDS.control || kind === KINDS.handshake;
+  return hasBytes ? wordsFor(words[at + BYTES] ?? 0) : HEAD_WORDS;
 }
 
-/** A place in words, which what is written or read moves on. */
-export class WordCursor {
-  at = 0;
-  readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
-
-  constructor(words: Int32Array) {
-    this.#words = words;
-    this.#bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-  }
-
-  put(word: number): void {
-    this.#words[this.at++] = word;
-  }
-
-  putBytes(bytes: Uint8Array): void {
-    this.put(bytes.length);
-    this.#bytes.set(bytes, this.at * 4);
-    this.at += wordsOfBytes(bytes.length);
-  }
-
-  /** Signed. */
-  take(): number {
-    return this.#words[this.at++] ?? 0;
-  }
-
-  /** A copy of them, in memory that is not shared. */
-  takeBytes(): Uint8Array {
-    const length = this.take();
-    const bytes = new Uint8Array(length);
-    bytes.set(this.#bytes.subarray(this.at * 4, this.at * 4 + length));
-    this.at += wordsOfBytes(length);
-    return bytes;
-  }
-}
-
-export function encodePunt(punt: Punt, to: WordCursor): void {
-  to.put(KINDS[punt.type]);
+/** @param at the word where it begins; `wordsOf` it are needed */
+export function encodePunt(punt: Punt, memory: PuntMemory, at: number): void {
+  const { words } = memory;
+  words[at + KIND] = KINDS[punt.type];
   switch (punt.type) {
     case 'handshake':
-      to.putBytes(punt.bytes);
-      putSource(punt.source, to);
+      putSource(punt.source, punt.bytes, memory, at);
       return;
     case 'stream':
-      to.put(EVENTS.indexOf(punt.event));
-      to.put(punt.stream);
-      putSource(punt.source, to);
-      to.put(punt.errno);
+      words[at + FIRST] = EVENTS.indexOf(punt.event);
+      words[at + SECOND] = punt.stream;
+      words[at + THIRD] = punt.errno;
+      putSource(punt.source, undefined, memory, at);
       return;
     case 'control':
-      to.put(punt.peer);
-      to.putBytes(punt.payload);
-      putSource(punt.source, to);
+      words[at + FIRST] = punt.peer;
+      putSource(punt.source, punt.payload, memory, at);
       return;
     case 'sessionConfirmed':
-      to.put(punt.peer);
-      to.put(punt.session);
+      words[at + FIRST] = punt.peer;
+      words[at + SECOND] = punt.session;
       return;
     case 'clientWanted':
-      to.put(punt.peer);
+      words[at + FIRST] = punt.peer;
       return;
     case 'want':
-      to.put(punt.vnet);
-      putAddress(punt.address, to);
+      words[at + FIRST] = punt.vnet;
+      putAddress(punt.address, words, at);
       return;
     case 'redirect':
-      to.put(punt.peer);
-      to.put(punt.vnet);
-      putAddress(punt.address, to);
+      words[at + FIRST] = punt.peer;
+      words[at + SECOND] = punt.vnet;
+      putAddress(punt.address, words, at);
       return;
     case 'sourceElsewhere':
-      to.put(punt.lan);
-      to.put(punt.vnet);
-      putAddress(punt.address, to);
-      putMac(punt.mac, to);
+      words[at + FIRST] = punt.lan;
+      words[at + SECOND] = punt.vnet;
+      putAddress(punt.address, words, at);
+      putMac(punt.mac, words, at);
       return;
     case 'macElsewhere':
-      to.put(punt.lan);
-      to.put(punt.vnet);
-      putMac(punt.mac, to);
+      words[at + FIRST] = punt.lan;
+      words[at + SECOND] = punt.vnet;
+      putMac(punt.mac, words, at);
       return;
     case 'unheardOf':
-      to.put(punt.vnet);
-      putAddress(punt.address, to);
-      putMac(punt.mac, to);
+      words[at + FIRST] = punt.vnet;
+      putAddress(punt.address, words, at);
+      putMac(punt.mac, words, at);
   }
 }
 
-/** In each literal the fields are evaluated, and so read, from top to bottom. */
-export function decodePunt(from: WordCursor): Punt {
-  const kind = from.take();
+/** A message of the reader's own: its bytes are a copy. */
+export function decodePunt(memory: PuntMemory, at: number): Punt {
+  const { words } = memory;
+  const kind = words[at + KIND];
+  const first = words[at + FIRST] ?? 0;
+  const second = words[at + SECOND] ?? 0;
   switch (kind) {
     case KINDS.handshake:
-      return { type: 'handshake', bytes: from.takeBytes(), source: takeSource(from) };
-    case KINDS.stream:
-      return {
-        type: 'stream',
-        event: takeEvent(from),
-        stream: from.take(),
-        source: takeSource(from),
-        errno: from.take(),
-      };
+      return { type: 'handshake', bytes: bytesAt(memory, at), source: sourceAt(words, at) };
+    case KINDS.stream: {
+      const event = EVENTS[first] ?? 'closed';
+      const errno = words[at + THIRD] ?? 0;
+      return { type: 'stream', event, stream: second, source: sourceAt(words, at), errno };
+    }
     case KINDS.control:
-      return {
-        type: 'control',
-        peer: from.take(),
-        payload: from.takeBytes(),
-        source: takeSource(from),
-      };
+      return { type: 'control', peer: first, payload: bytesAt(memory, at), source: sourceAt(words, at) };
     case KINDS.sessionConfirmed:
-      return { type: 'sessionConfirmed', peer: from.take(), session: from.take() >>> 0 };
+      return { type: 'sessionConfirmed', peer: first, session: second >>> 0 };
     case KINDS.clientWanted:
-      return { type: 'clientWanted', peer: from.take() };
+      return { type: 'clientWanted', peer: first };
     case KINDS.want:
-      return { type: 'want', vnet: from.take(), address: takeAddress(from) };
+      return { type: 'want', vnet: first, address: addressAt(words, at) };
     case KINDS.redirect:
-      return { type: 'redirect', peer: from.take(), vnet: from.take(), address: takeAddress(from) };
-    case KINDS.sourceElsewhere:
-      return {
-        type: 'sourceElsewhere',
-        lan: from.take(),
-        vnet: from.take(),
-        address: takeAddress(from),
-        mac: takeMac(from),
-      };
+      return { type: 'redirect', peer: first, vnet: second, address: addressAt(words, at) };
+    case KINDS.sourceElsewhere: {
+      const address = addressAt(words, at);
+      return { type: 'sourceElsewhere', lan: first, vnet: second, address, mac: macAt(words, at) };
+    }
     case KINDS.macElsewhere:
-      return { type: 'macElsewhere', lan: from.take(), vnet: from.take(), mac: takeMac(from) };
+      return { type: 'macElsewhere', lan: first, vnet: second, mac: macAt(words, at) };
     case KINDS.unheardOf:
-      return { type: 'unheardOf', vnet: from.take(), address: takeAddress(from), mac: takeMac(from) };
+      return { type: 'unheardOf', vnet: first, address: addressAt(words, at), mac: macAt(words, at) };
   }
   throw new Error(`${kind} is no kind of message to the control thread`);
 }
 
-function putAddress({ family, words }: AddressWords, to: WordCursor): void {
-  to.put(family);
-  for (const word of words) to.put(word);
+function putSource(
+  { address, port, stream, relay }: MessageSource,
+  payload: Uint8Array | undefined,
+  { words, bytes }: PuntMemory,
+  at: number,
+): void {
+  putAddress(address, words, at);
+  words[at + PORT] = port;
+  words[at + STREAM] = stream === undefined ? 0 : stream + 1;
+  words[at + RELAY] = relay === undefined ? 0 : relay + 1;
+  if (payload === undefined) return;
+  words[at + BYTES] = payload.length;
+  bytes.set(payload, 4 * (at + HEAD_WORDS));
 }
 
-function takeAddress(from: WordCursor): AddressWords {
+function sourceAt(words: Int32Array, at: number): MessageSource {
+  const stream = words[at + STREAM] ?? 0;
+  const relay = words[at + RELAY] ?? 0;
   return {
-    family: from.take() === 6 ? 6 : 4,
-    words: [from.take(), from.take(), from.take(), from.take()],
+    address: addressAt(words, at),
+    port: words[at + PORT] ?? 0,
+    stream: stream === 0 ? undefined : stream - 1,
+    relay: relay === 0 ? undefined : relay - 1,
   };
 }
 
-function putSource({ address, port, stream, relay }: MessageSource, to: WordCursor): void {
-  putAddress(address, to);
-  to.put(port);
-  to.put(stream === undefined ? 0 : stream + 1);
-  to.put(relay === undefined ? 0 : relay + 1);
+function putAddress({ family, words: address }: AddressWords, words: Int32Array, at: number): void {
+  words[at + FAMILY] = family;
+  words[at + ADDRESS] = address[0];
+  words[at + ADDRESS + 1] = address[1];
+  words[at + ADDRESS + 2] = address[2];
+  words[at + ADDRESS + 3] = address[3];
 }
 
-function takeSource(from: WordCursor): MessageSource {
+function addressAt(words: Int32Array, at: number): AddressWords {
+  const from = at + ADDRESS;
   return {
-    address: takeAddress(from),
-    port: from.take(),
-    stream: takeOptional(from),
-    relay: takeOptional(from),
+    family: words[at + FAMILY] === 6 ? 6 : 4,
+    words: [words[from] ?? 0, words[from + 1] ?? 0, words[from + 2] ?? 0, words[from + 3] ?? 0],
   };
 }
 
-function takeOptional(from: WordCursor): number | undefined {
-  const word = from.take();
-  return word === 0 ? undefined : word - 1;
+function putMac(mac: number, words: Int32Array, at: number): void {
+  words[at + MAC_HIGH] = macHigh(mac as Mac);
+  words[at + MAC_LOW] = macLow(mac as Mac);
 }
 
-function putMac(mac: number, to: WordCursor): void {
-  to.put(macHigh(mac as Mac));
-  to.put(macLow(mac as Mac));
+function macAt(words: Int32Array, at: number): number {
+  return macFromHalves(words[at + MAC_HIGH] ?? 0, words[at + MAC_LOW] ?? 0);
 }
 
-function takeMac(from: WordCursor): number {
-  return macFromHalves(from.take(), from.take());
-}
-
-function takeEvent(from: WordCursor): keyof typeof StreamEvent {
-  return EVENTS[from.take()] ?? 'closed';
+function bytesAt({ words, bytes }: PuntMemory, at: number): Uint8Array {
+  const from = 4 * (at + HEAD_WORDS);
+  return new Uint8Array(bytes.subarray(from, from + (words[at + BYTES] ?? 0)));
 }

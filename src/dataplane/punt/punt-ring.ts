@@ -8,7 +8,7 @@
  */
 
 import type { Punt } from './punt.js';
-import { decodePunt, encodePunt, WordCursor, wordsOf } from './punt-codec.js';
+import { decodePunt, encodePunt, type PuntMemory, wordsAt, wordsOf } from './punt-codec.js';
 
 /**
  * What `PuntPolicer` lets wait at the most, 2,048 bytes and a head for each unit: in front of a ring that could be full
@@ -33,24 +33,22 @@ export function createPuntRing(bytes = RING_BYTES): SharedArrayBuffer {
 
 export class PuntWriter {
   readonly #positions: Int32Array;
-  readonly #words: Int32Array;
-  readonly #cursor: WordCursor;
+  readonly #memory: PuntMemory;
   /** Where the next message goes; never at the end, where there is always room for a mark. */
   #head = 0;
 
   constructor(ring: SharedArrayBuffer) {
     this.#positions = new Int32Array(ring, 0, MESSAGES);
-    this.#words = new Int32Array(ring, 4 * MESSAGES);
-    this.#cursor = new WordCursor(this.#words);
+    this.#memory = memoryOf(ring);
   }
 
   /** Copies it; the reader sees it from the next `publish` on. False: there is no room. */
   put(punt: Punt): boolean {
-    const at = this.#placeFor(wordsOf(punt));
+    const words = wordsOf(punt);
+    const at = this.#placeFor(words);
     if (at === undefined) return false;
-    this.#cursor.at = at;
-    encodePunt(punt, this.#cursor);
-    this.#head = this.#cursor.at;
+    encodePunt(punt, this.#memory, at);
+    this.#head = at + words;
     return true;
   }
 
@@ -63,36 +61,41 @@ export class PuntWriter {
     const head = this.#head;
     const tail = Atomics.load(this.#positions, TAIL);
     if (head < tail) return words < tail - head ? head : undefined;
-    const fitsHere = words < this.#words.length - head;
+    const fitsHere = words < this.#memory.words.length - head;
     const isOutworn = head === tail && head >= EARLY;
     if (words >= tail || (fitsHere && !isOutworn)) return fitsHere ? head : undefined;
-    this.#words[head] = TO_FRONT;
+    this.#memory.words[head] = TO_FRONT;
     return 0;
   }
 }
 
 export class PuntReader {
   readonly #positions: Int32Array;
-  readonly #words: Int32Array;
-  readonly #cursor: WordCursor;
+  readonly #memory: PuntMemory;
+  /** Where the next message is, or the mark. */
+  #tail = 0;
 
   constructor(ring: SharedArrayBuffer) {
     this.#positions = new Int32Array(ring, 0, MESSAGES);
-    this.#words = new Int32Array(ring, 4 * MESSAGES);
-    this.#cursor = new WordCursor(this.#words);
+    this.#memory = memoryOf(ring);
   }
 
   /** What has been published, in the order in which it was put, `most` at most. */
   take(most: number): Punt[] {
     const head = Atomics.load(this.#positions, HEAD);
-    const cursor = this.#cursor;
+    const memory = this.#memory;
     const punts: Punt[] = [];
-    while (cursor.at !== head && punts.length < most) {
+    while (this.#tail !== head && punts.length < most) {
       // Behind a mark there is a message.
-      if (this.#words[cursor.at] === TO_FRONT) cursor.at = 0;
-      punts.push(decodePunt(cursor));
+      if (memory.words[this.#tail] === TO_FRONT) this.#tail = 0;
+      punts.push(decodePunt(memory, this.#tail));
+      this.#tail += wordsAt(memory, this.#tail);
     }
-    Atomics.store(this.#positions, TAIL, cursor.at);
+    Atomics.store(this.#positions, TAIL, this.#tail);
     return punts;
   }
+}
+
+function memoryOf(ring: SharedArrayBuffer): PuntMemory {
+  return { words: new Int32Array(ring, 4 * MESSAGES), bytes: new Uint8Array(ring, 4 * MESSAGES) };
 }
