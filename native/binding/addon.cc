@@ -29,5 +29,6 @@ NAPI_MODULE_INIT() {
   vine::defineCapture(env, exports);
   vine::defineNotify(env, exports);
   vine::definePriority(env, exports);
+  vine::defineWakeup(env, exports);
   return exports;
 }

@@ -10,5 +10,6 @@ void defineEngine(napi_env env, napi_value exports);
 void defineCapture(napi_env env, napi_value exports);
 void defineNotify(napi_env env, napi_value exports);
 void definePriority(napi_env env, napi_value exports);
+void defineWakeup(napi_env env, napi_value exports);
 
 }  // namespace vine

@@ -1,11 +1,10 @@
 // openCapture: libpcap in the event loop of the thread that calls it, and the methods of what it returns.
-#include <uv.h>
-
 #include <memory>
 #include <utility>
 
 #include "base/clock.h"
 #include "binding/addon.h"
+#include "binding/loop_watch.h"
 #include "binding/napi_util.h"
 #include "io/frame_capture.h"
 
@@ -17,43 +16,23 @@ constexpr int64_t kMostFrameBytes = 256 * 1024;
 constexpr int64_t kLeastRingBytes = 64 * 1024;
 constexpr int64_t kMostRingBytes = 64 * 1024 * 1024;
 
-// Keeps a method from being called on an object that is no capture.
 constexpr napi_type_tag kCaptureTag = {0x5669'4e65'4361'7074, 0x7572'652d'7631'2020};
 
-/** Belongs to its JavaScript object, and to libuv as long as that has `poll`. */
-struct Capturing {
-  napi_env env = nullptr;
+class CaptureWatch final : public LoopWatch {
+ public:
+  explicit CaptureWatch(std::unique_ptr<FrameCapture> capture) : capture_(std::move(capture)) {}
+
   /** Null when closed. */
-  std::unique_ptr<FrameCapture> capture;
-  uv_poll_t poll{};
-  /** Until it is closed the object is not garbage, whoever has forgotten it. */
-  napi_ref self = nullptr;
-  napi_ref onFrames = nullptr;
-  napi_async_context context = nullptr;
-  napi_async_cleanup_hook_handle cleanup = nullptr;
-  std::shared_ptr<Capturing> ofLibuv;
+  FrameCapture* capture() const { return capture_.get(); }
+
+ private:
+  void readable() override;
+  void forgetError() override { capture_->forgetError(); }
+  void release() override { capture_.reset(); }
+  void deliver();
+
+  std::unique_ptr<FrameCapture> capture_;
 };
-
-Capturing* behind(uv_poll_t* poll) { return static_cast<Capturing*>(poll->data); }
-
-void whenLibuvIsDone(uv_handle_t* handle) {
-  auto* capturing = static_cast<Capturing*>(handle->data);
-  const std::shared_ptr<Capturing> last = std::move(capturing->ofLibuv);
-  napi_remove_async_cleanup_hook(last->cleanup);
-}
-
-void closeCapturing(Capturing* capturing) {
-  if (capturing->capture == nullptr) return;
-  // Before the descriptor goes: libuv forgets its number at once, and the rest later.
-  uv_close(reinterpret_cast<uv_handle_t*>(&capturing->poll), whenLibuvIsDone);
-  capturing->capture.reset();
-  napi_delete_reference(capturing->env, capturing->onFrames);
-  napi_delete_reference(capturing->env, capturing->self);
-  napi_async_destroy(capturing->env, capturing->context);
-}
-
-/** The thread ends with the capture open. */
-void atTeardown(napi_async_cleanup_hook_handle, void* data) { closeCapturing(static_cast<Capturing*>(data)); }
 
 napi_value framesValue(napi_env env, const std::vector<CapturedFrame>& frames) {
   napi_value array = nullptr;
@@ -79,69 +58,47 @@ napi_value agesValue(napi_env env, const std::vector<CapturedFrame>& frames) {
   return array;
 }
 
-void deliver(Capturing* capturing) {
-  napi_env env = capturing->env;
-  napi_handle_scope scope = nullptr;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value self = nullptr;
-  napi_value onFrames = nullptr;
-  napi_get_reference_value(env, capturing->self, &self);
-  napi_get_reference_value(env, capturing->onFrames, &onFrames);
-  const std::vector<CapturedFrame>& frames = capturing->capture->frames();
-  napi_value arguments[] = {framesValue(env, frames), agesValue(env, frames)};
-  if (napi_make_callback(env, capturing->context, self, onFrames, 2, arguments, nullptr) == napi_pending_exception) {
-    napi_value error = nullptr;
-    napi_get_and_clear_last_exception(env, &error);
-    napi_fatal_exception(env, error);
-  }
-  napi_close_handle_scope(env, scope);
+void CaptureWatch::readable() {
+  if (!capture_->take()) stopLooking();
+  if (!capture_->frames().empty()) deliver();
 }
 
-void onReadable(uv_poll_t* poll, int status, int) {
-  // JavaScript may close it.
-  const std::shared_ptr<Capturing> capturing = behind(poll)->ofLibuv;
-  if (status < 0) {
-    // libuv has stopped looking.
-    capturing->capture->forgetError();
-    uv_poll_start(poll, UV_READABLE, onReadable);
-  }
-  if (!capturing->capture->take()) uv_poll_stop(poll);
-  if (!capturing->capture->frames().empty()) deliver(capturing.get());
+void CaptureWatch::deliver() {
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env(), &scope) != napi_ok) return;
+  const std::vector<CapturedFrame>& frames = capture_->frames();
+  const napi_value arguments[] = {framesValue(env(), frames), agesValue(env(), frames)};
+  tell(2, arguments);
+  napi_close_handle_scope(env(), scope);
 }
 
 /** Null, and thrown, when `self` is no capture. */
-Capturing* capturingOf(napi_env env, napi_value self) {
-  bool tagged = false;
-  void* data = nullptr;
-  if (napi_check_object_type_tag(env, self, &kCaptureTag, &tagged) != napi_ok || !tagged ||
-      napi_unwrap(env, self, &data) != napi_ok) {
-    napi_throw_type_error(env, nullptr, "not a capture");
-    return nullptr;
-  }
-  return static_cast<std::shared_ptr<Capturing>*>(data)->get();
+CaptureWatch* watchOf(napi_env env, napi_value self) {
+  return static_cast<CaptureWatch*>(LoopWatch::behind(env, self, kCaptureTag, "not a capture"));
 }
 
 napi_value sendFrame(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  Capturing* capturing = capturingOf(env, call.self);
+  CaptureWatch* watch = watchOf(env, call.self);
   Bytes frame;
-  if (capturing == nullptr || !readBytes(env, call.arguments[0], "frame", &frame)) return nullptr;
-  const bool sent = capturing->capture != nullptr && capturing->capture->send(frame.data, frame.length);
+  if (watch == nullptr || !readBytes(env, call.arguments[0], "frame", &frame)) return nullptr;
+  FrameCapture* capture = watch->capture();
+  const bool sent = capture != nullptr && capture->send(frame.data, frame.length);
   return booleanValue(env, sent);
 }
 
 napi_value drops(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  Capturing* capturing = capturingOf(env, call.self);
-  if (capturing == nullptr) return nullptr;
-  return numberValue(env, capturing->capture == nullptr ? 0 : capturing->capture->drops());
+  CaptureWatch* watch = watchOf(env, call.self);
+  if (watch == nullptr) return nullptr;
+  return numberValue(env, watch->capture() == nullptr ? 0 : watch->capture()->drops());
 }
 
 napi_value closeCapture(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  Capturing* capturing = capturingOf(env, call.self);
-  if (capturing == nullptr) return nullptr;
-  closeCapturing(capturing);
+  CaptureWatch* watch = watchOf(env, call.self);
+  if (watch == nullptr) return nullptr;
+  watch->close();
   return undefinedValue(env);
 }
 
@@ -162,44 +119,6 @@ bool readOptions(napi_env env, napi_value object, CaptureOptions* options) {
          readSize(env, object, "ringBytes", kLeastRingBytes, kMostRingBytes, &options->ringBytes);
 }
 
-void forget(napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Capturing>*>(data); }
-
-/** The object of JavaScript, which owns `capturing` from then on. */
-napi_value makeObject(napi_env env, const std::shared_ptr<Capturing>& capturing) {
-  napi_value self = nullptr;
-  auto owner = std::make_unique<std::shared_ptr<Capturing>>(capturing);
-  if (napi_create_object(env, &self) != napi_ok || napi_type_tag_object(env, self, &kCaptureTag) != napi_ok ||
-      napi_wrap(env, self, owner.get(), forget, nullptr, nullptr) != napi_ok) {
-    return nullptr;
-  }
-  owner.release();
-  setFunction(env, self, "send", sendFrame);
-  setFunction(env, self, "drops", drops);
-  setFunction(env, self, "close", closeCapture);
-  return self;
-}
-
-/** Hands it to the event loop. */
-bool start(const std::shared_ptr<Capturing>& capturing, napi_value self, napi_value onFrames) {
-  napi_env env = capturing->env;
-  uv_loop_t* loop = nullptr;
-  napi_value name = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok ||
-      napi_create_string_utf8(env, "vine:capture", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      uv_poll_init(loop, &capturing->poll, capturing->capture->descriptor()) != 0) {
-    return false;
-  }
-  capturing->poll.data = capturing.get();
-  capturing->ofLibuv = capturing;
-  napi_create_reference(env, self, 1, &capturing->self);
-  napi_create_reference(env, onFrames, 1, &capturing->onFrames);
-  napi_async_init(env, self, name, &capturing->context);
-  napi_add_async_cleanup_hook(env, atTeardown, capturing.get(), &capturing->cleanup);
-  if (uv_poll_start(&capturing->poll, UV_READABLE, onReadable) == 0) return true;
-  closeCapturing(capturing.get());
-  return false;
-}
-
 napi_value openCapture(napi_env env, napi_callback_info info) {
   Call call(env, info);
   CaptureOptions options;
@@ -210,16 +129,19 @@ napi_value openCapture(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   Failure failure;
-  const auto capturing = std::make_shared<Capturing>();
-  capturing->env = env;
-  capturing->capture = FrameCapture::open(options, &failure);
-  if (capturing->capture == nullptr) {
+  std::unique_ptr<FrameCapture> capture = FrameCapture::open(options, &failure);
+  if (capture == nullptr) {
     return failure.error != 0 ? throwErrno(env, failure.error, failure.what) : throwError(env, failure.what);
   }
-  const napi_value self = makeObject(env, capturing);
-  if (self == nullptr || !start(capturing, self, call.arguments[1])) {
+  const int descriptor = capture->descriptor();
+  const auto watch = std::make_shared<CaptureWatch>(std::move(capture));
+  const napi_value self = LoopWatch::makeObject(env, kCaptureTag, watch);
+  if (self == nullptr || !LoopWatch::start(watch, env, descriptor, self, call.arguments[1], "vine:capture")) {
     return throwError(env, "cannot hand the capture to the event loop");
   }
+  setFunction(env, self, "send", sendFrame);
+  setFunction(env, self, "drops", drops);
+  setFunction(env, self, "close", closeCapture);
   return self;
 }
 

@@ -1,7 +1,5 @@
-// Sockets and TCP connections: opening, closing, waking, and sending outside of any engine.
+// Sockets and TCP connections: opening, closing, and sending outside of any engine.
 #include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/byte_order.h"
 #include "binding/addon.h"
@@ -158,23 +156,6 @@ napi_value closeSocket(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
-napi_value createWakeup(napi_env env, napi_callback_info) {
-  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (fd < 0) return throwErrno(env, errno, "cannot create a wake-up descriptor");
-  adopt(fd);
-  return numberValue(env, fd);
-}
-
-napi_value wake(napi_env env, napi_callback_info info) {
-  Call call(env, info);
-  uint32_t fd = 0;
-  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
-  if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot wake");
-  const uint64_t one = 1;
-  if (write(static_cast<int>(fd), &one, sizeof one) < 0 && errno != EAGAIN) return throwErrno(env, errno, "cannot wake");
-  return undefinedValue(env);
-}
-
 napi_value sendDatagram(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t fd = 0;
@@ -202,8 +183,6 @@ void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "trustStream", trustStream);
   setFunction(env, exports, "sendByStream", sendByStream);
   setFunction(env, exports, "closeSocket", closeSocket);
-  setFunction(env, exports, "createWakeup", createWakeup);
-  setFunction(env, exports, "wake", wake);
   setFunction(env, exports, "sendDatagram", sendDatagram);
 }
 

@@ -279,6 +279,11 @@ export const RELAY_HEADER_BYTES = 12;
 /** Peers are small integers 0 … MAX_PEERS − 1, given out by the caller. */
 export const MAX_PEERS = 4_096;
 
+export interface WakeupWatch {
+  /** No call follows. Harmless when done already. */
+  close(): void;
+}
+
 /** The addon. Its sockets and sessions belong to the process; every function may be called from any thread. */
 export interface NativeAddon {
   /**
@@ -315,6 +320,11 @@ export interface NativeAddon {
 
   createWakeup(): number;
   wake(fd: number): void;
+  /**
+   * Calls `onWoken` in the event loop of the calling thread, which goes on as long as this is open, once for all that
+   * `wake(fd)` was called before. The descriptor may be closed first. Throws EBADF for one that is none of the addon's.
+   */
+  watchWakeup(fd: number, onWoken: () => void): WakeupWatch;
 
   createEngine(options: EngineOptions): Engine;
 

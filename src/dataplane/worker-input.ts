@@ -1,13 +1,10 @@
 /** What a packet worker and the control thread have in common: what it is given at its start, and shared memory. */
-import type { MessagePort } from 'node:worker_threads';
 import type { EngineOptions } from './engine.js';
 
 /** What a worker says of itself. */
 export type WorkerMessage =
   /** It is in its loop. `thread` is the kernel's number for it (gettid), 0 when it cannot be told. */
   | { readonly type: 'running'; readonly thread: number }
-  /** It has handed something up (`PuntPort`). */
-  | { readonly type: 'punts' }
   /** It has left its loop because it was asked to. */
   | { readonly type: 'stopped' };
 
@@ -60,8 +57,9 @@ export interface WorkerInput {
 /** The worker's `workerData`. */
 export interface WorkerStart {
   readonly input: WorkerInput;
-  /** Its end of the way up (`PuntPort`). */
-  readonly puntPort: MessagePort;
+  /** The way up (`PuntPort`), and the wake-up by which it is told that something is in it. */
+  readonly puntRing: SharedArrayBuffer;
+  readonly bellFd: number;
 }
 
 export const WorkerWord = {

@@ -9,6 +9,7 @@ import { splitSuite } from './split-suite.js';
 import { streamSuite } from './stream-suite.js';
 import { tunSuite } from './tun-suite.js';
 import { tunnelSuite } from './tunnel-suite.js';
+import { wakeupSuite } from './wakeup-suite.js';
 import type { World } from './world.js';
 
 export function contractSuite(name: string, world: World): void {
@@ -20,5 +21,6 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: TUN`, () => tunSuite(world));
   describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
+  describe(`${name}: wake-ups`, () => wakeupSuite(world));
   describe(`${name}: handshakes`, () => guardSuite(world));
 }

@@ -4,6 +4,7 @@ import { FakeEngine, type Registry, transmit } from './fake-engine.js';
 import { FakeGuard } from './fake-guard.js';
 import { FakeNetwork } from './fake-network.js';
 import { type FakeEndpoint, FakeSessions } from './fake-sessions.js';
+import { FakeWakeups } from './fake-wakeups.js';
 
 export interface FakeAddonOptions {
   readonly network?: FakeNetwork;
@@ -27,6 +28,7 @@ type SocketFunction =
   | 'closeSocket'
   | 'createWakeup'
   | 'wake'
+  | 'watchWakeup'
   | 'createEngine'
   | 'listenTcp'
   | 'connectTcp'
@@ -37,6 +39,7 @@ type SocketFunction =
 
 function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> {
   const { network, sessions } = registry;
+  const wakeups = new FakeWakeups(() => network.newFd());
   return {
     openLan: (interfaceName, index, vrid) => network.openLan(interfaceName, index, vrid),
     setRescue: (fd, on) => network.setRescue(fd, on),
@@ -45,9 +48,11 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
     closeSocket: (fd) => {
       network.close(fd);
       sessions.forgetSocket(fd);
+      wakeups.close(fd);
     },
-    createWakeup: () => network.newFd(),
-    wake: () => {},
+    createWakeup: () => wakeups.create(),
+    wake: (fd) => wakeups.wake(fd),
+    watchWakeup: (fd, onWoken) => wakeups.watch(fd, onWoken),
     createEngine: (options) => new FakeEngine(options, registry),
     listenTcp: (address, port) => network.streams.listen(address, port),
     connectTcp: (address, port) => network.streams.connect(address, port),

@@ -35,6 +35,8 @@ export class PacketWorker {
   readonly posted: Punt[] = [];
   /** TCP connections that were turned away. */
   readonly closed: number[] = [];
+  /** False: the way up is full. */
+  hasRoom = true;
   readonly clock: SimClock;
   readonly counters = createPacketCounters();
   readonly #done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
@@ -68,7 +70,7 @@ export class PacketWorker {
       options.vrid,
     );
     const ports = {
-      punt: (punt: Punt) => void this.posted.push(punt),
+      punt: (punt: Punt) => this.hasRoom && this.posted.push(punt) > 0,
       closeStream: (stream: number) => void this.closed.push(stream),
     };
     const { lan, tunnel, delivery } = new PacketPath(this.engine, input, ports, this.clock);

@@ -92,7 +92,7 @@ function workersOf(site: SimSite): PacketPath {
     control,
     vnetCounters: new SharedArrayBuffer(4_096),
   });
-  const ports = { punt: () => {}, closeStream: () => {} };
+  const ports = { punt: () => true, closeStream: () => {} };
   const made = new PacketPath(engine, input, ports, { nowMs: () => 0 });
   workers.set(site.table, made);
   return made;

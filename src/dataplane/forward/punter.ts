@@ -19,10 +19,24 @@ const STREAM_EVENTS = [undefined, 'connected', 'accepted', 'closed'] as const sa
   | undefined
 )[];
 
+/** Under what a message is counted that there was no room for. */
+const NO_ROOM: Readonly<Record<Punt['type'], number>> = {
+  handshake: C.drop_handshake_queue_full,
+  stream: C.stream_dropped_queue_full,
+  control: C.control_dropped_peer_queue_full,
+  sessionConfirmed: C.control_dropped_peer_queue_full,
+  clientWanted: C.report_dropped_queue_full,
+  want: C.report_dropped_queue_full,
+  redirect: C.report_dropped_queue_full,
+  sourceElsewhere: C.report_dropped_queue_full,
+  macElsewhere: C.report_dropped_queue_full,
+  unheardOf: C.report_dropped_queue_full,
+};
+
 /** What a worker does besides forwarding. */
 export interface WorkerPorts {
-  /** Hands it up to the control thread. */
-  punt(punt: Punt): void;
+  /** Hands a copy up to the control thread. False: there is no room on the way. */
+  punt(punt: Punt): boolean;
   /** Ends a TCP connection of the addon's. */
   closeStream(stream: number): void;
 }
@@ -60,7 +74,7 @@ export class Punter {
     const peer = ctx.word(i, D.from);
     switch (this.#policer.control(peer, ctx.word(i, D.length))) {
       case 'pass':
-        this.#ports.punt({ type: 'control', peer, payload: this.#copy(i), source: this.#sourceOf(i) });
+        this.#handUp({ type: 'control', peer, payload: this.#copy(i), source: this.#sourceOf(i) });
         return;
       case 'rate':
         ctx.count(C.control_dropped_peer_rate);
@@ -74,7 +88,7 @@ export class Punter {
   sessionConfirmed(i: number): void {
     const [peer, session] = [this.#ctx.word(i, D.from), this.#ctx.word(i, D.session) >>> 0];
     this.#policer.sessionConfirmed(peer);
-    this.#ports.punt({ type: 'sessionConfirmed', peer, session });
+    this.#handUp({ type: 'sessionConfirmed', peer, session });
   }
 
   /** The handshake message in descriptor `i`: handed up, answered with a cookie, or dropped. */
@@ -119,31 +133,32 @@ export class Punter {
       ctx.count(C.stream_dropped_queue_full);
       return;
     }
-    this.#ports.punt({ type: 'stream', event, stream, source: this.#sourceOf(i), errno });
+    const isTold = this.#handUp({ type: 'stream', event, stream, source: this.#sourceOf(i), errno });
+    if (!isTold && event === 'accepted') this.#ports.closeStream(stream);
   }
 
   /** A packet waits for a local node's MAC. */
   want(vnet: number, address: AddressWords): void {
-    if (this.#mayReport('want', 0, vnet, address)) this.#ports.punt({ type: 'want', vnet, address });
+    if (this.#mayReport('want', 0, vnet, address)) this.#handUp({ type: 'want', vnet, address });
   }
 
   /** There is a packet for a WireGuard client that has no session. */
   clientWanted(peer: number): void {
-    if (this.#mayReport('clientWanted', peer, 0, NOBODY)) this.#ports.punt({ type: 'clientWanted', peer });
+    if (this.#mayReport('clientWanted', peer, 0, NOBODY)) this.#handUp({ type: 'clientWanted', peer });
   }
 
   /** A packet from `peer` was for a node that is elsewhere. */
   redirect(peer: number, vnet: number): void {
     const address = this.#ctx.destinationWords();
     if (this.#mayReport('redirect', peer, vnet, address))
-      this.#ports.punt({ type: 'redirect', peer, vnet, address });
+      this.#handUp({ type: 'redirect', peer, vnet, address });
   }
 
   /** A frame's source is a node that the directory has elsewhere. */
   sourceElsewhere(lan: number, vnet: number, mac: number): void {
     const address = this.#ctx.sourceWords();
     if (this.#mayReport('sourceElsewhere', 0, vnet, address))
-      this.#ports.punt({ type: 'sourceElsewhere', lan, vnet, address, mac });
+      this.#handUp({ type: 'sourceElsewhere', lan, vnet, address, mac });
   }
 
   /** A machine that the directory has elsewhere sends frames to others on this LAN. */
@@ -154,7 +169,7 @@ export class Punter {
         words: [0, 0, Math.floor(mac / 2 ** 32), mac | 0],
       })
     ) {
-      this.#ports.punt({ type: 'macElsewhere', lan, vnet, mac });
+      this.#handUp({ type: 'macElsewhere', lan, vnet, mac });
     }
   }
 
@@ -162,7 +177,7 @@ export class Punter {
   unheardOf(vnet: number, mac: number): void {
     const address = this.#ctx.destinationWords();
     if (this.#mayReport('unheardOf', 0, vnet, address)) {
-      this.#ports.punt({ type: 'unheardOf', vnet, address, mac });
+      this.#handUp({ type: 'unheardOf', vnet, address, mac });
     }
   }
 
@@ -174,9 +189,17 @@ export class Punter {
     return false;
   }
 
+  /** False, and counted: there is no room. */
+  #handUp(punt: Punt): boolean {
+    if (this.#ports.punt(punt)) return true;
+    this.#policer.takeBack(punt);
+    this.#ctx.count(NO_ROOM[punt.type]);
+    return false;
+  }
+
   #passHandshake(i: number, skip: number): void {
     if (this.#policer.handshake())
-      this.#ports.punt({ type: 'handshake', bytes: this.#copy(i, skip), source: this.#sourceOf(i) });
+      this.#handUp({ type: 'handshake', bytes: this.#copy(i, skip), source: this.#sourceOf(i) });
     else this.#ctx.count(C.drop_handshake_queue_full);
   }
 

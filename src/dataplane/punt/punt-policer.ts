@@ -14,7 +14,7 @@ import type { Clock } from '../../net/clock.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import { MAX_PEERS } from '../engine.js';
 import type { PeerShares } from './peer-shares.js';
-import { type ReportKind, Tally, unitsOf } from './punt.js';
+import { costOf, type Punt, type ReportKind, Tally, tallyOf, unitsOf } from './punt.js';
 
 /** Units that may wait: 32 MB of control messages at most. */
 const ROOM = 16_384;
@@ -76,6 +76,13 @@ export class PuntPolicer {
 
   report(kind: ReportKind): boolean {
     return this.#passUpTo(Tally[kind], MOST_REPORTS);
+  }
+
+  /** It has passed, and could not be handed up after all: it does not wait. */
+  takeBack(punt: Punt): void {
+    const tally = tallyOf(punt);
+    if (tally < MAX_PEERS) this.#passPeer(tally, -costOf(punt));
+    else this.#pass(tally, -1);
   }
 
   #passUpTo(tally: number, most: number): boolean {

@@ -1,35 +1,39 @@
-/** The worker's end of the way up to the control thread: what a turn of its loop hands up goes in one piece. */
-import type { MessagePort } from 'node:worker_threads';
+/** The worker's end of the way up to the control thread: what a turn of its loop hands up is told in one go. */
 import type { Punt } from './punt.js';
+import { PuntWriter } from './punt-ring.js';
 
-/** Taken apart by the control thread in one go: some 0.3 ms. */
-const MOST_AT_ONCE = 64;
+/** In a turn that hands up more, the control thread begins before the worker ends. */
+const MOST_UNTOLD = 64;
 
 export class PuntPort {
-  readonly #port: Pick<MessagePort, 'postMessage'>;
+  readonly #writer: PuntWriter;
   readonly #bell: Int32Array;
-  readonly #ring: () => void;
-  #batch: Punt[] = [];
+  readonly #wake: () => void;
+  #untold = 0;
 
   /**
+   * @param ring of `createPuntRing`; this is its one writer
    * @param bell one word, 1 from when it is rung until the control thread has heard it
-   * @param ring wakes the control thread, which then looks at `port` (`PuntInbox.rung`)
+   * @param wake wakes the control thread, which then looks into the ring (`PuntInbox.rung`)
    */
-  constructor(port: Pick<MessagePort, 'postMessage'>, bell: Int32Array, ring: () => void) {
-    this.#port = port;
+  constructor(ring: SharedArrayBuffer, bell: Int32Array, wake: () => void) {
+    this.#writer = new PuntWriter(ring);
     this.#bell = bell;
-    this.#ring = ring;
+    this.#wake = wake;
   }
 
-  add(punt: Punt): void {
-    this.#batch.push(punt);
-    if (this.#batch.length >= MOST_AT_ONCE) this.flush();
+  /** Copies it. False: there is no room. */
+  add(punt: Punt): boolean {
+    if (!this.#writer.put(punt)) return false;
+    this.#untold++;
+    if (this.#untold >= MOST_UNTOLD) this.flush();
+    return true;
   }
 
   flush(): void {
-    if (this.#batch.length === 0) return;
-    this.#port.postMessage(this.#batch);
-    this.#batch = [];
-    if (Atomics.exchange(this.#bell, 0, 1) === 0) this.#ring();
+    if (this.#untold === 0) return;
+    this.#untold = 0;
+    this.#writer.publish();
+    if (Atomics.exchange(this.#bell, 0, 1) === 0) this.#wake();
   }
 }

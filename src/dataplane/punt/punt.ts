@@ -96,7 +96,8 @@ export const Tally = {
   count: MAX_PEERS + 9,
 } as const;
 
-function tallyOf(punt: Punt): number {
+/** The one that counts it; a peer's messages are in `Tally.peers` besides. */
+export function tallyOf(punt: Punt): number {
   return punt.type === 'control' || punt.type === 'sessionConfirmed' ? punt.peer : Tally[punt.type];
 }
 
@@ -116,7 +117,7 @@ export function unitsOf(lengthBytes: number): number {
 }
 
 /** How much of its bound a message takes. */
-function costOf(punt: Punt): number {
+export function costOf(punt: Punt): number {
   return punt.type === 'control' ? unitsOf(punt.payload.length) : 1;
 }
 

@@ -1,10 +1,11 @@
 /** One packet worker as the control thread holds it: its thread, the memory that only it writes, the end of its way up. */
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../net/clock.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
-import { EngineCounter, type NativeAddon } from '../engine.js';
+import { EngineCounter, type NativeAddon, type WakeupWatch } from '../engine.js';
 import { type Punt, Tally } from '../punt/punt.js';
 import { PuntInbox } from '../punt/punt-inbox.js';
+import { createPuntRing } from '../punt/punt-ring.js';
 import { type WorkerInput, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
 
 /** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
@@ -43,29 +44,29 @@ export class PlaneWorker {
   readonly #options: PlaneWorkerOptions;
   readonly #words = new Int32Array(new SharedArrayBuffer(WorkerWord.count * 4));
   readonly #wakeupFd: number;
-  readonly #puntPort: MessagePort;
+  readonly #bellFd: number;
   readonly #inbox: PuntInbox;
   readonly #worker: Worker;
+  #bellWatch: WakeupWatch | undefined;
   #isStopping = false;
 
   constructor(options: PlaneWorkerOptions) {
     this.#options = options;
     this.name = options.name;
     this.#wakeupFd = options.native.createWakeup();
-    const { port1, port2 } = new MessageChannel();
-    this.#puntPort = port1;
+    this.#bellFd = options.native.createWakeup();
+    const ring = createPuntRing();
     const done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
     this.#inbox = new PuntInbox({
       clock: options.clock,
-      receive: () => receiveMessageOnPort(port1)?.message,
+      ring,
       bell: this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1),
       done,
       work: (punt) => options.listener.punt(punt),
     });
-    const start: WorkerStart = { input: this.#input(done), puntPort: port2 };
+    const start: WorkerStart = { input: this.#input(done), puntRing: ring, bellFd: this.#bellFd };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,
-      transferList: [port2],
       name: options.name,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
@@ -91,7 +92,7 @@ export class PlaneWorker {
     this.#options.native.wake(this.#wakeupFd);
     await this.#ended();
     this.#inbox.stop();
-    this.#puntPort.close();
+    this.#options.native.closeSocket(this.#bellFd);
     this.#options.native.closeSocket(this.#wakeupFd);
   }
 
@@ -133,10 +134,9 @@ export class PlaneWorker {
         case 'running':
           isUp = true;
           this.thread = message.thread;
+          // Not before: nothing is heard of it until whoever waits for its start has gone on.
+          this.#bellWatch = this.#options.native.watchWakeup(this.#bellFd, () => this.#inbox.rung());
           started();
-          break;
-        case 'punts':
-          this.#inbox.rung();
           break;
         case 'stopped':
           this.state = 'stopped';
@@ -144,6 +144,7 @@ export class PlaneWorker {
     });
     this.#worker.on('error', fail);
     this.#worker.on('exit', (code) => {
+      this.#bellWatch?.close();
       if (this.state === 'running' && !this.#isStopping)
         fail(new Error(`packet worker ${this.name} ended with code ${code}`));
       this.state = 'stopped';

@@ -20,7 +20,9 @@ import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { INITIAL_HOPS } from '../forward/worker-context.js';
 import { LanAddressTable } from '../lan-addresses.js';
 import { PeerShares } from '../punt/peer-shares.js';
-import { Tally } from '../punt/punt.js';
+import { type Punt, Tally } from '../punt/punt.js';
+import { PuntPort } from '../punt/punt-port.js';
+import { createPuntRing, PuntReader } from '../punt/punt-ring.js';
 import { StandbyTable } from '../standby-table.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
 
@@ -43,6 +45,9 @@ const OVERLAY_FIRST_BYTE = 0x10;
 const CONTROL_FIRST_BYTE = 0x21;
 const INITIATION_BYTES = 148;
 const PAYLOAD_BYTES = 64;
+/** That one message hands up, and room for them. */
+const MOST_PUNTS = 2;
+const RING_BYTES = 16_384;
 
 /** Decides over the first `count` descriptors. A function of its own, so that the warm-up reaches it. */
 export function decideAll(forwarder: Forwarder, count: number): void {
@@ -51,7 +56,10 @@ export function decideAll(forwarder: Forwarder, count: number): void {
 
 /** Decides over invented packets in the engine's memory; nothing is sent, counted or reported. For before its first `receive`. */
 export function warmUp(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>): void {
-  const ports = { punt: () => {}, closeStream: () => {} };
+  const ring = createPuntRing(RING_BYTES);
+  const reader = new PuntReader(ring);
+  const punts = new PuntPort(ring, new Int32Array(new SharedArrayBuffer(4)), () => {});
+  const ports = { punt: (punt: Punt) => punts.add(punt), closeStream: () => {} };
   const { lan, tunnel, delivery } = new PacketPath(engine, scratchInput(input), ports, clock);
   const isLan = input.engine.role === 'lan';
   const forwarder = isLan ? lan : tunnel;
@@ -66,6 +74,8 @@ export function warmUp(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'n
     descriptors[D.length] = bytes.length;
     for (const [word, value] of words) descriptors[word] = value;
     decideAll(forwarder, 1);
+    punts.flush();
+    reader.take(MOST_PUNTS);
     delivery.releaseHeld();
   }
   descriptors.fill(0, 0, DESCRIPTOR_WORDS);

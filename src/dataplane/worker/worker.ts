@@ -3,7 +3,7 @@
  * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
 import { readlinkSync } from 'node:fs';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../net/system-clock.js';
 import type { Engine } from '../engine.js';
 import type { Delivery } from '../forward/delivery.js';
@@ -11,13 +11,7 @@ import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { loadNative } from '../native.js';
 import type { Punt } from '../punt/punt.js';
 import { PuntPort } from '../punt/punt-port.js';
-import {
-  ControlWord,
-  type WorkerInput,
-  type WorkerMessage,
-  type WorkerStart,
-  WorkerWord,
-} from '../worker-input.js';
+import { ControlWord, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
 import { takePrecedence } from './precedence.js';
 import { decideAll, warmUp } from './warm-up.js';
 
@@ -29,8 +23,8 @@ const EARLY_TURNS = 10_000;
 
 const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
-function main({ input, puntPort }: WorkerStart): void {
-  const worker = new PacketWorker(input, puntPort);
+function main(start: WorkerStart): void {
+  const worker = new PacketWorker(start);
   takePrecedence();
   post({ type: 'running', thread: threadNumber() });
   worker.run();
@@ -45,12 +39,12 @@ class PacketWorker {
   readonly #delivery: Delivery;
   readonly #forwarder: Forwarder;
 
-  constructor(input: WorkerInput, puntPort: MessagePort) {
+  constructor({ input, puntRing, bellFd }: WorkerStart) {
     const native = loadNative();
     this.#engine = native.createEngine(input.engine);
     this.#words = new Int32Array(input.words);
     const bell = this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1);
-    this.#punts = new PuntPort(puntPort, bell, () => post({ type: 'punts' }));
+    this.#punts = new PuntPort(puntRing, bell, () => native.wake(bellFd));
     const ports = {
       punt: (punt: Punt) => this.#punts.add(punt),
       closeStream: (stream: number) => native.closeStream(stream),

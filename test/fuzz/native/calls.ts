@@ -1,6 +1,6 @@
 /** Calls with arguments that TypeScript would never let pass: each must throw or do nothing, and never more. */
 import type { PcapHandle } from '../../../src/arp/pcap.js';
-import { EngineCounter, type NativeAddon } from '../../../src/dataplane/engine.js';
+import { EngineCounter, type NativeAddon, type WakeupWatch } from '../../../src/dataplane/engine.js';
 import type { Random } from '../random.js';
 
 /** Numbers of peers that the packets' fuzzer does not use. */
@@ -32,6 +32,7 @@ export class CallFuzzer {
       const result = call(...values);
       if (name === 'createEngine') (result as { close(): void }).close();
       if (name === 'openCapture') this.#useCapture(result as PcapHandle);
+      if (name === 'watchWakeup') (result as WakeupWatch).close();
     } catch (error) {
       if (!(error instanceof Error)) throw new Error(`${name} threw what is no error`, { cause: error });
     }

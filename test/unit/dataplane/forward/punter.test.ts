@@ -20,7 +20,7 @@ class Bench {
   constructor() {
     const context = new WorkerContext(new MemoryEngine(), this.#input, this.clock);
     this.punter = new Punter(context, this.#input, {
-      punt: (punt) => void this.#punts.push(punt),
+      punt: (punt) => this.#punts.push(punt) > 0,
       closeStream: () => {},
     });
   }

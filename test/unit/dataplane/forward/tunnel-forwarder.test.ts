@@ -190,6 +190,31 @@ describe('messages that are not overlay packets', () => {
     assert.equal(bench.posted.length, 1);
   });
 
+  test('what finds the way up full is dropped, counted and does not wait', () => {
+    const control = Buffer.from([0x20, 1, 2, 3]);
+    bench.hasRoom = false;
+    for (let i = 0; i < 3_000; i++) {
+      bench.message(A, control);
+      bench.handshake(Buffer.alloc(148, 1), i, 7700);
+      bench.stream(StreamEvent.accepted, i);
+      bench.clock.advance(100);
+    }
+    assert.equal(bench.counted('control_dropped_peer_queue_full'), 3_000);
+    assert.equal(bench.counted('drop_handshake_queue_full'), 3_000);
+    assert.equal(bench.counted('stream_dropped_queue_full'), 3_000);
+    assert.equal(bench.closed.length, 3_000, 'nothing would ever be heard of these');
+    bench.message(A, Buffer.from([0]), 1, 77);
+    assert.equal(bench.counted('control_dropped_peer_queue_full'), 3_001);
+    bench.hasRoom = true;
+    bench.message(A, control);
+    bench.handshake(Buffer.alloc(148, 1), 1, 7700);
+    bench.stream(StreamEvent.accepted, 1);
+    assert.deepEqual(
+      bench.posted.map(({ type }) => type),
+      ['control', 'handshake', 'stream'],
+    );
+  });
+
   test('no more than 512 handshake messages wait', () => {
     for (let second = 0; second < 20; second++) {
       for (let i = 0; i < 100; i++) bench.handshake(Buffer.alloc(148, 1), i, 7700);

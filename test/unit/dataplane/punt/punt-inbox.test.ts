@@ -4,6 +4,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { type Punt, Tally } from '../../../../src/dataplane/punt/punt.js';
 import { PuntInbox } from '../../../../src/dataplane/punt/punt-inbox.js';
 import { PuntPort } from '../../../../src/dataplane/punt/punt-port.js';
+import { createPuntRing } from '../../../../src/dataplane/punt/punt-ring.js';
 import { SimClock } from '../../../support/sim-clock.js';
 
 const [A, B] = [0, 1];
@@ -35,7 +36,9 @@ const nameOf = (punt: Punt): string => {
   return punt.type === 'stream' ? `${punt.event} ${punt.stream}` : punt.type;
 };
 
-/** Both ends, with a port that keeps what is posted until it is received; each message takes `eachMs` to work on. */
+const RING_BYTES = 1 << 20;
+
+/** Both ends of a ring; each message takes `eachMs` to work on. */
 class Bench {
   readonly clock = new SimClock();
   readonly done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
@@ -47,11 +50,11 @@ class Bench {
   rings = 0;
   /** False: the control thread is busy with something else. */
   listens = true;
-  readonly #posted: Punt[][] = [];
 
   constructor() {
     const bell = new Int32Array(new SharedArrayBuffer(4));
-    this.port = new PuntPort({ postMessage: (batch: Punt[]) => void this.#posted.push(batch) }, bell, () => {
+    const ring = createPuntRing(RING_BYTES);
+    this.port = new PuntPort(ring, bell, () => {
       this.rings++;
       if (this.listens) this.inbox.rung();
     });
@@ -59,7 +62,7 @@ class Bench {
       clock: this.clock,
       bell,
       done: this.done,
-      receive: () => this.#posted.shift(),
+      ring,
       work: (punt) => {
         this.worked.push(nameOf(punt));
         this.clock.skip(this.eachMs);
@@ -68,7 +71,7 @@ class Bench {
   }
 
   handUp(...punts: readonly Punt[]): void {
-    for (const punt of punts) this.port.add(punt);
+    for (const punt of punts) assert.ok(this.port.add(punt));
     this.port.flush();
   }
 }
