@@ -33,7 +33,8 @@ function eventsInSources(): string[] {
       /\b(trace|debug|info|warn|error|fatal)\(\s*\{\s*event: '(\w+)'/g,
     ))
       found.push(`${event} ${level}`);
-    const spoken = [...text.matchAll(/\bevent: '(\w+)'/g)].length;
+    // A parameter of that name is none.
+    const spoken = [...text.matchAll(/(?<!\()\bevent: '(\w+)'/g)].length;
     const matched = [...text.matchAll(/\b(?:trace|debug|info|warn|error|fatal)\(\s*\{\s*event: '/g)].length;
     assert.equal(matched, spoken, `${file}: an event is logged in a way that this test does not see`);
   }
