@@ -22,8 +22,8 @@ export interface RawSocket {
    * One packet, of IPv4 with its header. The buffer is read into again afterwards. What a listener throws would come back as
    * `error`, as if the socket had failed.
    */
-  on(event: 'message', listener: (packet: Buffer, source: string) => void): this;
-  on(event: 'error', listener: (error: Error) => void): this;
+  on(name: 'message', listener: (packet: Buffer, source: string) => void): this;
+  on(name: 'error', listener: (error: Error) => void): this;
   /** Once only: the package says `close` at each call. */
   close(): this;
 }
