@@ -2,9 +2,11 @@
  * A site with two routers, routers of other sites, the LAN between the two and the WAN: links that lose, delay and
  * reorder, cuts, routers that stall, die and come back, with their disk or without. One clock, one seed.
  */
-import { type Health, type Heartbeat, type Place, priorityOf } from '../../src/pair/heartbeat.js';
+import { type Health, type Place, priorityOf } from '../../src/pair/heartbeat.js';
 import { step, TICK_MS } from '../../src/pair/role.js';
 import { initialState, type PairAction, type PairEvent, type PairState } from '../../src/pair/state.js';
+import { SimClock } from '../support/sim-clock.js';
+import { randomOf } from '../support/sim-lan-wan.js';
 
 /** How often the active router is heard by those that the other may ask. */
 const WITNESS_EVERY_MS = 100;
@@ -12,71 +14,6 @@ const WITNESS_EVERY_MS = 100;
 const PEER_DEAD_MS = 3_000;
 const ROLE_AGAIN_MS = 1_000;
 const KEEPALIVE_MS = 1_000;
-/** From a process's end to its first tick. */
-export const RESTART_MS = 1_500;
-
-/** mulberry32. */
-function randomOf(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A binary heap by time; of two at the same time the one that was added first. */
-class Agenda {
-  readonly #heap: { atMs: number; order: number; action: () => void }[] = [];
-  #orders = 0;
-
-  get nextMs(): number {
-    return this.#heap[0]?.atMs ?? Infinity;
-  }
-
-  add(atMs: number, action: () => void): void {
-    const heap = this.#heap;
-    heap.push({ atMs, order: this.#orders++, action });
-    for (let i = heap.length - 1; i > 0; ) {
-      const parent = (i - 1) >> 1;
-      if (!this.#isBefore(i, parent)) break;
-      this.#swap(i, parent);
-      i = parent;
-    }
-  }
-
-  take(): () => void {
-    const heap = this.#heap;
-    const [first] = heap;
-    const last = heap.pop();
-    if (first === undefined || last === undefined) throw new Error('nothing is to be done');
-    if (heap.length > 0) heap[0] = last;
-    for (let i = 0; ; ) {
-      let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2])
-        if (child < heap.length && this.#isBefore(child, least)) least = child;
-      if (least === i) return first.action;
-      this.#swap(i, least);
-      i = least;
-    }
-  }
-
-  #isBefore(i: number, j: number): boolean {
-    const [a, b] = [this.#heap[i], this.#heap[j]];
-    if (a === undefined || b === undefined) return false;
-    return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
-  }
-
-  #swap(i: number, j: number): void {
-    const heap = this.#heap;
-    const [a, b] = [heap[i], heap[j]];
-    if (a === undefined || b === undefined) return;
-    heap[i] = b;
-    heap[j] = a;
-  }
-}
-
 export interface WorldOptions {
   readonly seed: number;
   readonly others?: number;
@@ -137,9 +74,9 @@ export class PairWorld {
   /** Gratuitous announcements on the LAN: the last one's sender. */
   lanPoints: Place | undefined;
   lanIsSplit = false;
-  nowMs = 0;
   readonly #options: Required<WorldOptions>;
-  readonly #agenda = new Agenda();
+  readonly #clock = new SimClock();
+  #countedMs = 0;
 
   constructor(options: WorldOptions) {
     this.#options = { others: 3, loss: 0, wanDelayMs: 10, jitterMs: 2, ...options };
@@ -155,18 +92,21 @@ export class PairWorld {
     return this.members.filter(({ answers, isAlive }) => answers && isAlive).map(({ place }) => place);
   }
 
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   run(forMs: number): void {
-    const untilMs = this.nowMs + forMs;
-    while (this.#agenda.nextMs <= untilMs) {
-      this.#pass(this.#agenda.nextMs);
-      this.#agenda.take()();
-    }
-    this.#pass(untilMs);
+    this.#clock.advance(forMs);
+    this.#count();
   }
 
   /** Calls it in so many milliseconds. */
   in(delayMs: number, action: () => void): void {
-    this.#agenda.add(this.nowMs + delayMs, action);
+    this.#clock.after('pair world', delayMs, () => {
+      this.#count();
+      action();
+    });
   }
 
   forget(): void {
@@ -209,14 +149,15 @@ export class PairWorld {
     return { soundLans: member.lanCarrier && !member.lanCut ? 1 : 0, lans: 1, peersUp };
   }
 
-  #pass(untilMs: number): void {
-    const passedMs = untilMs - this.nowMs;
+  /** What has passed since the last event, in which nothing has changed. */
+  #count(): void {
+    const passedMs = this.nowMs - this.#countedMs;
+    this.#countedMs = this.nowMs;
     const answering = this.members.filter(
-      ({ answers, lanCut, stalledUntilMs }) => answers && !lanCut && stalledUntilMs <= this.nowMs,
+      ({ answers, lanCut, stalledUntilMs }) => answers && !lanCut && stalledUntilMs <= this.nowMs - passedMs,
     ).length;
     if (answering === 2) this.bothMs += passedMs;
     if (answering === 0) this.nobodyMs += passedMs;
-    this.nowMs = untilMs;
   }
 
   #begin(member: Member, delayMs: number): void {
@@ -224,7 +165,7 @@ export class PairWorld {
     const tick = (): void => {
       if (!member.isAlive || member.incarnation !== incarnation) return;
       if (member.stalledUntilMs > this.nowMs) {
-        this.#agenda.add(member.stalledUntilMs, tick);
+        this.in(member.stalledUntilMs - this.nowMs, tick);
         return;
       }
       const { heardOther } = member;
@@ -239,7 +180,7 @@ export class PairWorld {
       const again = (): void => {
         if (!member.isAlive || member.incarnation !== incarnation) return;
         if (member.stalledUntilMs > this.nowMs) {
-          this.#agenda.add(member.stalledUntilMs, again);
+          this.in(member.stalledUntilMs - this.nowMs, again);
           return;
         }
         if (member.state.role === 'active') action();
@@ -310,7 +251,7 @@ export class PairWorld {
     if (!member.isAlive) return;
     if (member.stalledUntilMs > this.nowMs) {
       // Behind the tick that is due: timers run before sockets are read.
-      this.#agenda.add(member.stalledUntilMs + 0.001, () => {
+      this.in(member.stalledUntilMs - this.nowMs + 0.001, () => {
         if (member.incarnation === incarnation) this.#deliver(member, event);
       });
       return;
@@ -394,5 +335,3 @@ export function describe(world: PairWorld): string {
     '\n',
   );
 }
-
-export type { Heartbeat };
