@@ -7,14 +7,15 @@
  *     |  4 bits              | length  |    |    |  16    |  16         |         |
  *     +---------------------+---------+----+----+--------+-------------+---------+
  */
+
 import { Ip } from '../net/ip.js';
+import { ICMPV6 } from '../net/ip-protocol.js';
 import { type Mac, macFromHalves, macHigh, macLow } from '../net/mac.js';
 import { checksumOf, sumOfWords } from './checksum.js';
 import type { NeighbourDropReason } from './drop-reason.js';
 import { ETHERNET_HEADER_BYTES, readU16, writeU16 } from './ethernet.js';
 
 export const IPV6_HEADER_BYTES = 40;
-export const ICMPV6 = 58;
 
 /** Where an ICMPv6 message lies in its frame, and between whom. */
 export interface Icmpv6Location {

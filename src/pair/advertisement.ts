@@ -16,9 +16,7 @@
 import { checksumOf, sumOfWords } from '../arp/checksum.js';
 import { readU16, writeU16 } from '../arp/ethernet.js';
 import { type Family, Ip } from '../net/ip.js';
-
-/** IP protocol number. */
-export const VRRP = 112;
+import { VRRP } from '../net/ip-protocol.js';
 
 const GROUP_4 = Ip.v4(0xe0000012);
 const GROUP_6 = Ip.v6(0xff020000, 0, 0, 0x12);

@@ -1,5 +1,7 @@
 /** Frames that carry DHCP: by the ports of RFC 2131 §4.1 and RFC 8415 §7.2, between clients and servers. */
+
 import { Ip } from '../../net/ip.js';
+import { UDP } from '../../net/ip-protocol.js';
 import { BROADCAST_MAC, type Mac } from '../../net/mac.js';
 import { EtherType, readU16 } from '../ethernet.js';
 import { groupMac } from '../ipv6.js';
@@ -33,7 +35,7 @@ export interface DhcpFrame {
 /** Is it IPv4, or IPv6 with UDP? Of what the capture's filter lets through, that is DHCP. */
 export function isUdpFrame(bytes: Uint8Array): boolean {
   const type = readU16(bytes, 12);
-  return type === EtherType.ipv4 || (type === EtherType.ipv6 && bytes[20] === 17);
+  return type === EtherType.ipv4 || (type === EtherType.ipv6 && bytes[20] === UDP);
 }
 
 /** @param bytes a UDP payload. Never throws; `bytes` of the result is a copy */

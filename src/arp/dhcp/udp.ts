@@ -8,7 +8,9 @@
  *     | or IPv6 (40) header       | port   | port        |        |          |         |
  *     +---------------------------+--------+-------------+--------+----------+---------+
  */
+
 import { Ip } from '../../net/ip.js';
+import { UDP } from '../../net/ip-protocol.js';
 import type { Mac } from '../../net/mac.js';
 import { checksumOf, foldSum, sumOfWords } from '../checksum.js';
 import {
@@ -24,7 +26,6 @@ import type { DhcpDropReason } from './drop-reason.js';
 
 const IPV4_HEADER_BYTES = 20;
 const UDP_HEADER_BYTES = 8;
-const UDP = 17;
 const HOP_LIMIT = 64;
 /** More-fragments flag and fragment offset. */
 const FRAGMENT = 0x3fff;

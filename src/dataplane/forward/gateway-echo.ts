@@ -2,14 +2,13 @@
  * Answers to echo requests for the addresses that the router itself answers for (RFC 792, RFC 4443 §4.1 and §4.2): no
  * kernel has them. The request becomes the answer where it lies; the caller sends it back to where it came from.
  */
+import { ICMP, ICMPV6 } from '../../net/ip-protocol.js';
 import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { D, VIRTIO_NEEDS_CSUM } from '../engine.js';
 import { adjustChecksum } from './packet.js';
 import type { WorkerContext } from './worker-context.js';
 
-const ICMP = 1;
-const ICMPV6 = 58;
 const ECHO_BYTES = 8;
 const V4_HEADER_BYTES = 20;
 /** A site's hosts that all watch their gateway, and a ping that measures; a flood costs no more than this. */

@@ -1,4 +1,5 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
+import { ICMP, ICMPV6 } from '../../net/ip-protocol.js';
 import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, DESCRIPTOR_WORDS, Kind } from '../engine.js';
@@ -8,8 +9,6 @@ import type { WorkerContext } from './worker-context.js';
 
 /** Scratch slot that ICMP errors are built in; the hold queue runs between batches, so they never meet. */
 const SCRATCH = 0;
-const ICMP = 1;
-const ICMPV6 = 58;
 /** RFC 1812 §4.3.2.3 allows more than the 8 bytes of RFC 792; 576 in all is what every host accepts. */
 const V4_QUOTE_BYTES = 576 - 20 - 8;
 /** RFC 4443 §2.4(c): as much as fits in the minimum IPv6 MTU. */

@@ -1,11 +1,11 @@
 /** What a packet has to pass before it is sent on: a hop that is left, and the size that the path carries. */
+import { TCP } from '../../net/ip-protocol.js';
 import { C } from '../counters.js';
 import { D, VIRTIO_NEEDS_CSUM } from '../engine.js';
 import type { IcmpErrors } from './icmp-errors.js';
 import { clampMss, decrementTtl } from './packet.js';
 import type { WorkerContext } from './worker-context.js';
 
-const TCP = 6;
 const UDP_HEADER_BYTES = 8;
 /** RFC 8200 §5. */
 const MIN_IPV6_MTU_BYTES = 1280;

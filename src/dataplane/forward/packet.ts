@@ -2,8 +2,8 @@
  * Reading and changing IP packets in place (RFC 791, RFC 8200, RFC 9293). Offsets are positions in the engine's
  * packet memory. Nothing here allocates: it runs for every packet.
  */
+import { TCP } from '../../net/ip-protocol.js';
 
-const IPPROTO_TCP = 6;
 const TCP_SYN = 0x02;
 const TCP_OPTION_END = 0;
 const TCP_OPTION_NOP = 1;
@@ -127,7 +127,7 @@ export function clampMss(
   mtu: number,
   partialChecksum: boolean,
 ): void {
-  if (packet.protocol !== IPPROTO_TCP || packet.laterFragment) return;
+  if (packet.protocol !== TCP || packet.laterFragment) return;
   const tcp = offset + packet.headerLength;
   const end = offset + length;
   if (tcp + TCP_HEADER_BYTES > end || (byte(bytes, tcp + 13) & TCP_SYN) === 0) return;

@@ -3,8 +3,10 @@
  * pay for its JavaScript being interpreted: at the rate of a ping some thousand of them, 10 to 45 µs each where 1 µs is
  * enough at full rate (measured, 2-core virtual machine).
  */
+
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
+import { ICMP, TCP, UDP } from '../../net/ip-protocol.js';
 import { type Mac, macFromHalves, macHigh, macLow, ZERO_MAC } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import {
@@ -34,11 +36,8 @@ const PEER = 0;
 const MTU_BYTES = 1_400;
 const HOSTS = 16;
 const OWN = { macHigh: 0x0200, macLow: 1 } as const;
-const TCP = 6;
 const TCP_SYN = 0x02;
 const TCP_ACK = 0x10;
-const UDP = 17;
-const ICMP = 1;
 const PROTOCOLS = [TCP, UDP, ICMP];
 const OVERLAY_HEADER_BYTES = 4;
 const OVERLAY_FIRST_BYTE = 0x10;

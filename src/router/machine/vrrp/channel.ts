@@ -11,7 +11,8 @@
 import { ETHERNET_HEADER_BYTES } from '../../../arp/ethernet.js';
 import type { PcapAddon } from '../../../arp/pcap.js';
 import type { Ip } from '../../../net/ip.js';
-import { advertisementGroup, VRRP } from '../../../pair/advertisement.js';
+import { VRRP } from '../../../net/ip-protocol.js';
+import { advertisementGroup } from '../../../pair/advertisement.js';
 import { loadRawSocket, type RawSocket, type RawSocketModule } from './raw-socket.js';
 
 /** IPPROTO_RAW: is given packets with their header, and receives none. */
