@@ -16,7 +16,7 @@ import type { Context } from './context.js';
 import type { Claims } from './destination/claims.js';
 import { readCarried } from './dhcp/gate.js';
 import { type Door, isSentTo, isWithinReach, openDoor } from './door.js';
-import type { DuplicateSuppression } from './duplicate-suppression.js';
+import type { DuplicateSuppression } from './suppression/duplicate-suppression.js';
 import type { AntiEntropy } from './sync/anti-entropy.js';
 import type { Queries } from './sync/queries.js';
 import type { UpdateBatcher } from './sync/update-batcher.js';

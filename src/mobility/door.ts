@@ -9,7 +9,7 @@ import type { ClaimReason } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
 import { compareRecords, isDisowned, MAX_SEQUENCE } from '../tables/record.js';
 import type { Context } from './context.js';
-import type { DuplicateSuppression } from './duplicate-suppression.js';
+import type { DuplicateSuppression } from './suppression/duplicate-suppression.js';
 
 /**
  * Sequence numbers up to here are taken from whoever may speak of the node, whatever is known: a router that has lost its

@@ -14,7 +14,6 @@ import type {
 } from '../tables/model.js';
 import { type MobilityParts, partsOf } from './assembly.js';
 import { Context, type MobilityDependencies } from './context.js';
-import type { Suppressed } from './duplicate-suppression.js';
 import type { Evidence } from './evidence.js';
 import type { FollowUp, ProbePurpose } from './follow-up.js';
 import type { MoveView } from './ports.js';
@@ -22,6 +21,7 @@ import { answerInName } from './proxy-answers.js';
 import type { MissingNode } from './search/missing.js';
 import { questionOf } from './search/question.js';
 import type { Verified } from './source/verification.js';
+import type { Suppressed } from './suppression/duplicate-suppression.js';
 import { ClientAddresses } from './sync/client-addresses.js';
 import { OwnAddresses } from './sync/own-addresses.js';
 

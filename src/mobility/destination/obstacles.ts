@@ -4,7 +4,7 @@ import type { Mac } from '../../net/mac.js';
 import { KeyedRateLimit, onceIn, type Rate } from '../../net/rate-limit.js';
 import type { LanIndex, VnetId } from '../../tables/model.js';
 import type { Context } from '../context.js';
-import type { DuplicateSuppression } from '../duplicate-suppression.js';
+import type { DuplicateSuppression } from '../suppression/duplicate-suppression.js';
 import { type Candidate, seenAs } from './candidate.js';
 import type { DeferredClaims } from './deferred-claims.js';
 

@@ -9,9 +9,9 @@ import type {
 import type { NodeRecord, RouterId } from '../../tables/model.js';
 import type { Authority } from '../authority.js';
 import type { Context } from '../context.js';
-import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { SeenTrigger } from '../ports.js';
 import type { Reports } from '../reports.js';
+import type { DuplicateSuppression } from '../suppression/duplicate-suppression.js';
 import type { Departed, Departure } from './departure.js';
 import type { Change, Judge, Judgement } from './judge.js';
 import type { Reassertion } from './reassertion.js';

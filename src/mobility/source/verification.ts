@@ -14,11 +14,11 @@ import type { ClaimMessage } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId } from '../../tables/model.js';
 import { type AddressProbe, ATTENTIVE, QUICK } from '../address-probe.js';
 import type { Context } from '../context.js';
-import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Evidence } from '../evidence.js';
 import type { HoldersWord, ProbePurpose } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { SeenTrigger } from '../ports.js';
+import type { DuplicateSuppression } from '../suppression/duplicate-suppression.js';
 import type { Queries } from '../sync/queries.js';
 
 /** Claims that wait, of one router: what is beyond is refused, and may be claimed again. */

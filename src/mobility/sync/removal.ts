@@ -8,8 +8,8 @@ import type { VnetId } from '../../tables/model.js';
 import { type AddressProbe, THOROUGH } from '../address-probe.js';
 import type { Context } from '../context.js';
 import type { DeferredClaims } from '../destination/deferred-claims.js';
-import type { DuplicateSuppression } from '../duplicate-suppression.js';
 import type { Verification } from '../source/verification.js';
+import type { DuplicateSuppression } from '../suppression/duplicate-suppression.js';
 import type { AntiEntropy } from './anti-entropy.js';
 import type { UpdateBatcher } from './update-batcher.js';
 

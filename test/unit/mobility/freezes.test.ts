@@ -1,7 +1,7 @@
 /** What a freeze is worth at routers that have not made it: vr-b hears of a node of vr-a. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Claimed, type Moved, movesBefore } from '../../../src/mobility/moved.js';
+import { type Claimed, type Moved, movesBefore } from '../../../src/mobility/suppression/moved.js';
 import type { NodeRecord, RouterId } from '../../../src/tables/model.js';
 import {
   arpOf,

@@ -1,5 +1,5 @@
 /** How often a node has moved, as far as one router has heard. Pure. */
-import type { NodeRecord, RouterId } from '../tables/model.js';
+import type { NodeRecord, RouterId } from '../../tables/model.js';
 
 /** A node's record was displaced by one of another router. */
 export interface Moved {

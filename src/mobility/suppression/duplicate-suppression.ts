@@ -6,14 +6,14 @@
  * at the same time, is the node frozen for all. The VR that has it says so in its record, so all routers know; it also
  * ends it, after 180 s or by an operator's word.
  */
-import { BoundedMap } from '../net/bounded-map.js';
-import type { Timer } from '../net/clock.js';
-import type { Ip } from '../net/ip.js';
-import type { DirectoryChange } from '../tables/directory.js';
-import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
-import { type Context, nodeKey } from './context.js';
+import { BoundedMap } from '../../net/bounded-map.js';
+import type { Timer } from '../../net/clock.js';
+import type { Ip } from '../../net/ip.js';
+import type { DirectoryChange } from '../../tables/directory.js';
+import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import { type Context, nodeKey } from '../context.js';
+import type { UpdateBatcher } from '../sync/update-batcher.js';
 import { type Claimed, type Moved, movesBefore } from './moved.js';
-import type { UpdateBatcher } from './sync/update-batcher.js';
 
 export const FREEZE_MS = 180_000;
 /** Others wait so much longer for the holder's word, then stop waiting for it: it may be gone. */
