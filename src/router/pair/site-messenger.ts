@@ -7,11 +7,15 @@ import type { Sites } from './sites.js';
 
 export class SiteMessenger implements Messenger {
   readonly #tunnel: Messenger;
-  readonly #gndt: Pick<Gndt, 'siteOf'>;
+  readonly #gndt: Pick<Gndt, 'siteOf' | 'self'>;
   readonly #sites: Pick<Sites, 'activeOf' | 'isActive'>;
 
   /** @param tunnel to routers */
-  constructor(tunnel: Messenger, gndt: Pick<Gndt, 'siteOf'>, sites: Pick<Sites, 'activeOf' | 'isActive'>) {
+  constructor(
+    tunnel: Messenger,
+    gndt: Pick<Gndt, 'siteOf' | 'self'>,
+    sites: Pick<Sites, 'activeOf' | 'isActive'>,
+  ) {
     this.#tunnel = tunnel;
     this.#gndt = gndt;
     this.#sites = sites;
@@ -26,6 +30,7 @@ export class SiteMessenger implements Messenger {
     return this.#tunnel
       .upPeers()
       .filter((router) => this.#sites.isActive(router))
-      .map((router) => this.#gndt.siteOf(router));
+      .map((router) => this.#gndt.siteOf(router))
+      .filter((site) => site !== this.#gndt.self);
   }
 }

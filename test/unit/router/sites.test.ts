@@ -92,15 +92,19 @@ test('messages for a site go to its active router; sites whose active router is 
   const gndt = new Gndt(config([PAIR]), 'vr-3');
   const sites = new Sites(gndt);
   const sent: string[] = [];
-  let up = IDS;
+  let up = ['vr-1', 'vr-2', 'vr-4'];
   const tunnel = { send: (to: string) => void sent.push(to), upPeers: () => up };
   const messenger = new SiteMessenger(tunnel, gndt, sites);
   const message = {} as TableMessage;
   for (const site of ['one', 'vr-4', 'nowhere']) messenger.send(site, message);
   assert.deepEqual(sent, ['vr-2', 'vr-4']);
-  assert.deepEqual(messenger.upPeers(), ['one', 'vr-3', 'vr-4']);
+  assert.deepEqual(messenger.upPeers(), ['one', 'vr-4']);
   up = ['vr-1', 'vr-4'];
   assert.deepEqual(messenger.upPeers(), ['vr-4']);
   sites.setActive('vr-1');
   assert.deepEqual(messenger.upPeers(), ['one', 'vr-4']);
+  // The partner is of the own site, which is nobody to be asked.
+  const own = new Gndt(config([PAIR]), 'vr-1');
+  const partnerUp = { send: () => {}, upPeers: () => ['vr-2', 'vr-3'] };
+  assert.deepEqual(new SiteMessenger(partnerUp, own, new Sites(own)).upPeers(), ['vr-3']);
 });
