@@ -10,7 +10,7 @@ import { PuntReader } from './punt-ring.js';
 /** Work at one go, and what follows it when more is left. */
 const SLICE_MS = 2;
 const REST_MS = 1;
-/** Taken out of the ring in one go: some 0.1 ms. */
+/** Taken out of the ring in one go: 0.02 ms, or 0.3 when the code has not run for a while. */
 const MOST_AT_ONCE = 64;
 
 export interface PuntInboxOptions {
