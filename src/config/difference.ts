@@ -9,6 +9,7 @@ import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
 import { Gndt } from '../tables/gndt.js';
 import type { GndtConfig, LanConfig, LndtEntry, PortConfig, RouterConfig } from '../tables/model.js';
+import { siteResolver } from '../tables/sites.js';
 import type { VineConfig } from './load.js';
 
 export type ChangedThing = 'setting' | 'vnet' | 'router' | 'site' | 'network' | 'node';
@@ -264,7 +265,7 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
       refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN or TUN port here carries,`);
   }
   if (before.gndt.cipher !== after.gndt.cipher) refuse('cipher', "the sessions' cipher");
-  const siteOf = ({ gndt, router }: VineConfig): string => new Gndt(gndt, router.id).self;
+  const siteOf = ({ gndt, router }: VineConfig): string => siteResolver(gndt.sites)(router.id);
   if (before.router.id === after.router.id && siteOf(before) !== siteOf(after))
     refuse('sites', "this router's site");
   for (const { interface: name, vnet } of before.router.tun) {

@@ -1,8 +1,9 @@
 import type { TableConfig } from '../tables/files/parse.js';
+import { siteResolver } from '../tables/sites.js';
 
 /** Networks that are at home here although no LAN carries their vnet: allowed, but hardly meant. */
 export function unusedNetworks({ router, gndt }: TableConfig): string[] {
-  const self = gndt.sites?.find(({ routers }) => routers.includes(router.id))?.id ?? router.id;
+  const self = siteResolver(gndt.sites)(router.id);
   const carried = new Set([...router.lans, ...router.tun].map(({ vnet }) => vnet));
   return gndt.vnets
     .filter(({ name, id }) => {

@@ -13,6 +13,7 @@ import type {
   WireguardClient,
 } from './model.js';
 import { PrefixIndex } from './prefix-index.js';
+import { siteResolver } from './sites.js';
 import { type IndexPlan, StableIndexes } from './stable-indexes.js';
 import { VnetMap } from './vnet-map.js';
 
@@ -27,7 +28,7 @@ interface Lookups {
   /** All sites' routers, in the sites' order. */
   readonly sites: ReadonlyMap<SiteId, readonly RouterId[]>;
   readonly siteIds: ReadonlySet<SiteId>;
-  readonly siteByRouter: ReadonlyMap<RouterId, SiteId>;
+  readonly siteOf: (router: RouterId) => SiteId;
   readonly others: readonly RouterEntry[];
   readonly ownClients: readonly OwnClient[];
   readonly clients: VnetMap<string, WireguardClient>;
@@ -66,7 +67,7 @@ export class Gndt {
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, router: RouterId) {
     this.router = router;
-    this.self = siteOf(config, router);
+    this.self = siteResolver(config.sites)(router);
     this.#lookups = lookupsOf(config, router, []);
     const plan = this.plan(config, 0);
     if (typeof plan === 'string') throw new RangeError(plan);
@@ -79,7 +80,7 @@ export class Gndt {
 
   /** Looks for numbers for all that is in the new configuration. Changes nothing; a string says why it cannot be. */
   plan(config: GndtConfig, nowMs: number): GndtPlan | string {
-    const site = siteOf(config, this.router);
+    const site = siteResolver(config.sites)(this.router);
     if (site !== this.self)
       return `this router is of site "${this.self}", and would be of "${site}": restart it`;
     const numberedKeys = [
@@ -201,7 +202,7 @@ export class Gndt {
 
   /** The site of a router; of one that the file has not, its own id. */
   siteOf(router: RouterId): SiteId {
-    return this.#lookups.siteByRouter.get(router) ?? router;
+    return this.#lookups.siteOf(router);
   }
 
   /** A site's routers, in its order; none if there is no such site. */
@@ -219,19 +220,12 @@ export class Gndt {
   }
 }
 
-/** @throws never: a router that the file has not is a site by itself */
-function siteOf({ sites }: GndtConfig, router: RouterId): SiteId {
-  return sites?.find(({ routers }) => routers.includes(router))?.id ?? router;
-}
-
 function lookupsOf(config: GndtConfig, self: RouterId, own: readonly OwnClient[]): Lookups {
   const networks = new PrefixIndex<NetworkConfig>();
   for (const network of config.networks) networks.set(network.vnet, network.prefix, network);
   const clients = new VnetMap<string, WireguardClient>();
-  const siteByRouter = new Map(
-    (config.sites ?? []).flatMap(({ id, routers }) => routers.map((r) => [r, id])),
-  );
-  const alone = [self, ...config.routers.map(({ id }) => id)].filter((id) => !siteByRouter.has(id));
+  const siteOf = siteResolver(config.sites);
+  const alone = [self, ...config.routers.map(({ id }) => id)].filter((id) => siteOf(id) === id);
   const sites = new Map<SiteId, readonly RouterId[]>([
     ...alone.map((id) => [id, [id]] as const),
     ...(config.sites ?? []).map(({ id, routers }) => [id, routers] as const),
@@ -244,7 +238,7 @@ function lookupsOf(config: GndtConfig, self: RouterId, own: readonly OwnClient[]
     networks,
     sites,
     siteIds: new Set(sites.keys()),
-    siteByRouter,
+    siteOf,
     others: config.routers.filter((router) => router.id !== self),
     ownClients: own,
     clients,

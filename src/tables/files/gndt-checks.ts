@@ -1,10 +1,11 @@
 /** What a schema cannot say of gndt.json: names that must exist, things that must not stand twice. */
 import type { Ip } from '../../net/ip.js';
 import type { Prefix } from '../../net/prefix.js';
+import { siteResolver } from '../sites.js';
 import { ErrorList, machineAddressProblem, repeats } from './check-support.js';
 import { formatEndpoint } from './endpoint-text.js';
 import type { ConfigError } from './error.js';
-import { GNDT_FILE, type GndtFile, siteResolver } from './gndt-file.js';
+import { GNDT_FILE, type GndtFile } from './gndt-file.js';
 import { overlaps } from './overlap.js';
 
 export function checkGndt(file: GndtFile): ConfigError[] {

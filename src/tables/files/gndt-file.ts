@@ -1,6 +1,7 @@
 /** gndt.json: the whole virtual network, the same file on every router. */
 import { z } from 'zod';
-import type { GndtConfig, RouterId, SiteId, VnetId } from '../model.js';
+import type { GndtConfig, VnetId } from '../model.js';
+import { siteResolver } from '../sites.js';
 import {
   endpointUrl,
   networkPrefix,
@@ -102,12 +103,6 @@ export type GndtFile = z.output<typeof gndtSchema>;
 /** Vnet ids by name. */
 export function vnetIds(file: Pick<GndtFile, 'vnets'>): ReadonlyMap<string, VnetId> {
   return new Map(file.vnets.map(({ name, id }) => [name, id]));
-}
-
-/** The site of what is named, a router or a site: the same name where no site has the router. */
-export function siteResolver(sites: GndtFile['sites']): (id: RouterId | SiteId) => SiteId {
-  const byRouter = new Map(sites.flatMap(({ id, routers }) => routers.map((router) => [router, id])));
-  return (id) => byRouter.get(id) ?? id;
 }
 
 /** For a file that has passed `checkGndt`; positions in the lists stay the same. */

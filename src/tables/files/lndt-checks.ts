@@ -1,8 +1,9 @@
 /** What a schema cannot say of lndt.json, alone and beside the other files. */
 import type { Prefix } from '../../net/prefix.js';
+import { siteResolver } from '../sites.js';
 import { ErrorList, repeats } from './check-support.js';
 import type { ConfigError } from './error.js';
-import { GNDT_FILE, type GndtFile, siteResolver } from './gndt-file.js';
+import { GNDT_FILE, type GndtFile } from './gndt-file.js';
 import { LNDT_FILE, type LndtFile } from './lndt-file.js';
 import { listed } from './suggest.js';
 
