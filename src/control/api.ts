@@ -76,6 +76,64 @@ export interface PeerView {
   readonly misbehaving: boolean;
 }
 
+/** A site's router says of itself what it is, and what it hears of the other one. */
+export interface RoleView {
+  readonly site: string;
+  readonly router: string;
+  readonly role: 'active' | 'standby' | 'isolated';
+  /** It still forwards what comes, and answers nothing: the other router has taken over a moment ago. */
+  readonly draining: boolean;
+  /** Of the site: one begins with each change of the active router. */
+  readonly term: number;
+  /** Since when it has this role, and why. */
+  readonly since: string;
+  readonly cause: string;
+  /** 10 to 250, as it is advertised; the higher can serve better. */
+  readonly priority: number;
+  readonly health: HealthView;
+  /** Null: the site has one router. */
+  readonly partner: PartnerView | null;
+  readonly lans: readonly RoleLanView[];
+}
+
+export interface HealthView {
+  /** LANs with a carrier on which hosts are heard, of `lans`. */
+  readonly soundLans: number;
+  readonly lans: number;
+  /** Routers of other sites with which there is a session. */
+  readonly peersUp: number;
+}
+
+export interface PartnerView {
+  readonly router: string;
+  /** What it said last in the session; null when it never did. */
+  readonly role: RoleView['role'] | null;
+  readonly term: number | null;
+  readonly priority: number | null;
+  readonly health: HealthView | null;
+  /** Since it was heard last: in the session, and as active on a LAN; null: never. */
+  readonly heardAgoMs: number | null;
+  readonly advertisedAgoMs: number | null;
+}
+
+export interface RoleLanView {
+  readonly interface: string;
+  /** Of its advertisements. */
+  readonly vrid: number;
+  /** `down`, `gone`, `failing`: what its sockets say; `none`: it has no address to advertise from. */
+  readonly advertising: 'up' | 'down' | 'gone' | 'failing' | 'none';
+  readonly carrier: boolean;
+  readonly heardHostAgoMs: number | null;
+  /** When the partner's advertisements were heard here. */
+  readonly partnerAgoMs: number | null;
+  /** Other machines that advertise this VRID; their addresses. */
+  readonly strangers: readonly string[];
+  /** Gateway addresses that the partner advertises differ from this router's. */
+  readonly otherGateways: readonly string[];
+  /** The port of the active router lets frames of the virtual MAC not pass; null: not known. */
+  readonly virtualMacPasses: boolean | null;
+}
+
 /** An ordinary WireGuard client that connects to this router. */
 export interface ClientView {
   readonly vnet: string;
@@ -289,6 +347,7 @@ export interface RouterView {
   route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string;
   migrations(): readonly MigrationView[];
   counters(): CountersView;
+  role(): RoleView;
 }
 
 /** What an operator may have it do. */
@@ -306,6 +365,8 @@ export interface RouterActions {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
   confirm(): ConfirmView | string;
+  /** Makes this router active, or has the other one take over; settles when it is done. A string is the reason why not. */
+  takeRole(role: 'active' | 'standby'): Promise<RoleView | string>;
 }
 
 /** Where events come from. */

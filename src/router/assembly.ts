@@ -34,6 +34,8 @@ import type { LogStream } from './log-stream.js';
 import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { Alone } from './pair/alone.js';
+import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
 import { SiteRoles } from './pair/site-roles.js';
 import { Sites } from './pair/sites.js';
@@ -268,8 +270,19 @@ function makeOperation(
   );
   const conductSummary = new ConductSummary(clock, conduct, hub);
   const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
+  const { lans } = sockets;
+  const roleSource: RoleSource = new Alone({
+    clock,
+    gndt: tables.gndt,
+    health: () => ({
+      soundLans: lans.current().length,
+      lans: lans.current().length,
+      peersUp: parts.tunnel.upPeers().length,
+    }),
+  });
   const view = new LiveView({
     ...parts,
+    roleSource,
     version,
     listen: config.router.listen,
     cipher: config.gndt.cipher,
@@ -292,6 +305,6 @@ function makeOperation(
     readiness,
   });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
-  const actions = new OperatorActions({ ...parts, log, view, routes, reloader });
+  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource });
   return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

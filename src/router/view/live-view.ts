@@ -9,6 +9,7 @@ import type {
   MigrationView,
   MissingView,
   PeerView,
+  RoleView,
   RouterView,
   RouteView,
   StatusView,
@@ -28,6 +29,7 @@ import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Readiness } from '../life/readiness.js';
 import type { Sockets } from '../machine/sockets.js';
+import type { RoleSource } from '../pair/role-source.js';
 import type { LocalRecords } from '../state/local-records.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
@@ -62,6 +64,7 @@ export interface LiveParts {
   readonly board: CounterBoard;
   readonly warnings: Warnings;
   readonly readiness: Readiness;
+  readonly roleSource: RoleSource;
 }
 
 export class LiveView implements RouterView {
@@ -99,6 +102,10 @@ export class LiveView implements RouterView {
       nodesMissing: addressesOf(mobility.missing()),
       warnings: warnings.all(),
     };
+  }
+
+  role(): RoleView {
+    return this.#parts.roleSource.view();
   }
 
   #tunnel(): StatusView['tunnel'] {

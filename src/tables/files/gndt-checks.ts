@@ -70,18 +70,15 @@ function checkSites({ routers, sites }: GndtFile, list: ErrorList): void {
     const router = routerIds.indexOf(id);
     if (router >= 0)
       list.add(`sites[${index}].id`, `"${id}" is the id of routers[${router}]; give the site one of its own`);
-    if (members.length > 2)
+    if (members.length > 2) {
       list.add(`sites[${index}].routers`, `${members.length} routers; a site has one or two`);
-    else if (members.length === 2)
-      list.add(
-        `sites[${index}].routers`,
-        'this version does not serve a site with two routers yet; name one',
-      );
+      continue;
+    }
     for (const [i, member] of members.entries())
       list.reference(`sites[${index}].routers[${i}]`, member, 'router', routerIds, '"routers"');
   }
   const members = sites.flatMap(({ id, routers: of }, site) =>
-    of.map((router, i) => ({ id, router, path: `sites[${site}].routers[${i}]` })),
+    (of.length > 2 ? [] : of).map((router, i) => ({ id, router, path: `sites[${site}].routers[${i}]` })),
   );
   for (const { item, first } of repeats(members, ({ router }) => router)) {
     list.add(

@@ -150,10 +150,10 @@ const CASES: readonly Case[] = [
     'gndt.json: sites[0].routers: the list is empty; expected at least one entry',
   ],
   [
-    'a site with two routers',
+    'a site with three routers',
     ['gndt', 'sites'],
-    [{ id: 'here', routers: ['vr-a', 'vr-b'] }],
-    'gndt.json: sites[0].routers: this version does not serve a site with two routers yet; name one',
+    [{ id: 'here', routers: ['vr-a', 'vr-b', 'vr-a'] }],
+    'gndt.json: sites[0].routers: 3 routers; a site has one or two',
   ],
   [
     'a network at home at an unknown site',

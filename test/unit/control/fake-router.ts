@@ -17,6 +17,7 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
+  RoleView,
   RouterActions,
   RouterView,
   RouteView,
@@ -368,6 +369,40 @@ export const RELOAD_ERROR: ReloadErrorView = {
   ],
 };
 
+export const ROLE: RoleView = {
+  site: 'site-a',
+  router: 'vr-a1',
+  role: 'active',
+  draining: false,
+  term: 7,
+  since: '2026-03-01T11:00:00.000Z',
+  cause: 'silence',
+  priority: 250,
+  health: { soundLans: 1, lans: 1, peersUp: 2 },
+  partner: {
+    router: 'vr-a2',
+    role: 'standby',
+    term: 7,
+    priority: 250,
+    health: { soundLans: 1, lans: 1, peersUp: 2 },
+    heardAgoMs: 12,
+    advertisedAgoMs: null,
+  },
+  lans: [
+    {
+      interface: 'eth1',
+      vrid: 17,
+      advertising: 'up',
+      carrier: true,
+      heardHostAgoMs: 800,
+      partnerAgoMs: null,
+      strangers: [],
+      otherGateways: [],
+      virtualMacPasses: true,
+    },
+  ],
+};
+
 export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
@@ -384,6 +419,14 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   status(): StatusView {
     return STATUS;
+  }
+
+  role(): RoleView {
+    return ROLE;
+  }
+
+  async takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {
+    return role === ROLE.role ? ROLE : 'vr-a2 does not answer: nobody would serve the site';
   }
 
   peers(): readonly PeerView[] {

@@ -6,6 +6,7 @@ import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
 import { Conduct } from '../../../src/protocol/conduct.js';
 import { Readiness } from '../../../src/router/life/readiness.js';
+import { Alone } from '../../../src/router/pair/alone.js';
 import { LocalRecords } from '../../../src/router/state/local-records.js';
 import { CounterBoard } from '../../../src/router/view/counter-board.js';
 import { COUNTER_CLASSES } from '../../../src/router/view/counter-classes.js';
@@ -87,6 +88,7 @@ function setUp() {
     conduct: new Conduct(clock),
     warnings: new Warnings(),
     readiness: new Readiness(),
+    roleSource: new Alone({ clock, gndt, health: () => ({ soundLans: 0, lans: 0, peersUp: 0 }) }),
   });
   const metrics = new Metrics(metricsSource({ view, board, tables, forwarding, plane }));
   const walk = (): never => assert.fail('it looks through a whole table');
