@@ -212,6 +212,8 @@ function readPairHeartbeat(fields: FieldReader): PairHeartbeatMessage {
     soundLans,
     lans,
     peersUp: fields.uint('peersUp', MAX_UINT16),
+    heardVrids: fields.vrids('heardVrids'),
+    virtualVrids: fields.vrids('virtualVrids'),
   };
 }
 

@@ -37,7 +37,12 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'partnerQuery':
       return { ...message };
     case 'pairHeartbeat':
-      return { ...message, role: PAIR_ROLE_NUMBER[message.role] };
+      return {
+        ...message,
+        role: PAIR_ROLE_NUMBER[message.role],
+        heardVrids: Uint8Array.from(message.heardVrids),
+        virtualVrids: Uint8Array.from(message.virtualVrids),
+      };
     case 'partnerAnswer': {
       const { queryId, heardAgoMs, term } = message;
       return { queryId, term, ...(heardAgoMs === undefined ? {} : { heard: true, heardAgoMs }) };

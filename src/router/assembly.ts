@@ -10,6 +10,7 @@ import { DataPlane } from '../dataplane/plane.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Clock } from '../net/clock.js';
 import { systemClock } from '../net/system-clock.js';
+import { DEAD_MS } from '../pair/state.js';
 import { Conduct } from '../protocol/conduct.js';
 import { ownInnerMtu } from '../protocol/overhead.js';
 import { Directory } from '../tables/directory.js';
@@ -35,10 +36,15 @@ import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { Alone } from './pair/alone.js';
+import { PairDesk } from './pair/desk.js';
+import { PairLans } from './pair/pair-lans.js';
+import { roleActions } from './pair/role-actions.js';
 import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
 import { SiteRoles } from './pair/site-roles.js';
 import { Sites } from './pair/sites.js';
+import { Terms } from './pair/terms.js';
+import { Witnesses } from './pair/witnesses.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
@@ -88,6 +94,7 @@ export function assemble(options: RouterOptions) {
   const basis = makeBasis(options);
   const records = makeRecords(options, basis);
   const sockets = openSockets(basis.native, options.config.router, records.tables.gndt, options.config.lndt);
+  standByAtFirst(records.tables.gndt, sockets);
   const packets = makePackets(options, { ...basis, ...records, sockets });
   const overlay = makeOverlay(options, { ...basis, ...records, ...packets, sockets });
   const operation = makeOperation(options, { ...basis, ...records, ...packets, ...overlay, sockets });
@@ -140,7 +147,9 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, sites, store, local, endpoints, ignoreFile };
+  const terms = new Terms({ stateDir, clock, gndt, onError: writeFailed });
+  if (terms.problem !== undefined) warnings.add(terms.problem);
+  return { tables, sites, store, local, endpoints, ignoreFile, terms };
 }
 type Records = ReturnType<typeof makeRecords>;
 
@@ -232,7 +241,6 @@ function makeOverlay(
     lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
     timestampsAfterUs: endpoints.stampFloorUs,
   });
-  const roles = new SiteRoles({ clock, gndt, sites, tunnel, conduct });
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({
     ...tables,
@@ -253,10 +261,66 @@ function makeOverlay(
       saveState: () => store.saveSoon(() => local.all()),
     },
   });
+  const pair = gndt.partner === undefined ? undefined : makePair(config, { ...parts, tunnel, mobility });
+  const roles = new SiteRoles({
+    clock,
+    gndt,
+    sites,
+    tunnel,
+    conduct,
+    terms: parts.terms,
+    desk: pair?.desk,
+  });
   for (const source of [tunnel, roles, mobility, growth]) board.add(source);
-  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility };
+  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair };
 }
 type Overlay = ReturnType<typeof makeOverlay>;
+
+/** This router's part in its site of two. */
+function makePair(
+  config: VineConfig,
+  parts: Basis &
+    Records &
+    Packets & { readonly sockets: Sockets; readonly tunnel: Tunnel; readonly mobility: Mobility },
+) {
+  const { clock, native, hub, board, topics, tables, sites, terms, lanSide, sockets, tunnel } =
+    parts;
+  const { gndt } = tables;
+  const lans = new PairLans({
+    clock,
+    lans: sockets.lans,
+    pcap: native,
+    site: gndt.self,
+    configured: config.router.lans,
+    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+    onAdvertisement: (priority) => topics.lans.advertised.notify(priority),
+    onCondition: ({ interface: lan }, condition) =>
+      hub.emit(condition.is === 'up' ? 'info' : 'warn', 'vrrp_socket', 'advertisements on a LAN', {
+        lan,
+        condition: condition.is,
+        reason: condition.is === 'up' ? '' : condition.why,
+      }),
+  });
+  const desk = new PairDesk({
+    clock,
+    gndt,
+    sites,
+    tunnel,
+    terms,
+    lans,
+    witnesses: new Witnesses({ clock, gndt, tunnel }),
+    actions: roleActions(parts),
+    deadMs: DEAD_MS,
+  });
+  for (const source of [desk, lans]) board.add(source);
+  return { desk, lans };
+}
+
+/** A router that has a partner serves nothing before it knows that the other one does not. */
+function standByAtFirst(gndt: Gndt, { lans }: Sockets): void {
+  if (gndt.partner === undefined) return;
+  for (const { index } of lans.current()) lans.setActive(index, false);
+}
 
 /** What shows the router to operators, and what they may do with it. */
 function makeOperation(
@@ -271,7 +335,7 @@ function makeOperation(
   const conductSummary = new ConductSummary(clock, conduct, hub);
   const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
   const { lans } = sockets;
-  const roleSource: RoleSource = new Alone({
+  const alone = new Alone({
     clock,
     gndt: tables.gndt,
     health: () => ({
@@ -280,6 +344,7 @@ function makeOperation(
       peersUp: parts.tunnel.upPeers().length,
     }),
   });
+  const roleSource: RoleSource = parts.pair?.desk ?? alone;
   const view = new LiveView({
     ...parts,
     roleSource,

@@ -8,6 +8,12 @@ export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
   topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  const { pair } = parts;
+  if (pair !== undefined) {
+    topics.lans.frames.subscribe((lan, frame, atMs) => pair.lans.frameSeen(lan, frame, atMs));
+    topics.tunnel.up.subscribe((router) => pair.desk.peerUp(router));
+    topics.lans.advertised.subscribe((priority) => pair.desk.advertised(priority));
+  }
   topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));

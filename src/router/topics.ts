@@ -23,6 +23,8 @@ export class LanTopics {
   readonly dhcp = new Subscribers<[lan: LanIndex, frame: DhcpFrame, capturedMs: number]>();
   /** A native node no longer answers probes. */
   readonly gone = new Subscribers<[vnet: VnetId, ip: Ip]>();
+  /** Another machine advertises the VRID of one of our LANs, with this priority. */
+  readonly advertised = new Subscribers<[priority: number]>();
   /** This router serves LANs with its own MAC from now on. */
   readonly taken = new Subscribers<[]>();
 }

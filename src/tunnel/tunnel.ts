@@ -251,6 +251,11 @@ export class Tunnel {
     return up.sort((a, b) => rttOf(a) - rttOf(b)).map(({ id }) => id);
   }
 
+  /** Milliseconds; undefined: none was measured. */
+  rttMs(router: RouterId): number | undefined {
+    return this.#peerTable.peer(router)?.rttMs;
+  }
+
   peers(): PeerState[] {
     return [...this.#peerTable.peers()].map(({ state }) => state);
   }

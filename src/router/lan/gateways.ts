@@ -100,6 +100,13 @@ export class Gateways {
     if (isActive && this.#isStarted && changed.some(({ vrid }) => vrid === undefined)) taken();
   }
 
+  /** Says again whose the addresses are: switches forget a MAC that sends nothing, and a frame may have been lost. */
+  announceAgain(): void {
+    const { lans } = this.#options;
+    if (!this.#isStarted) return;
+    for (const { index } of lans.current()) if (lans.isActive(index)) this.#announce(index);
+  }
+
   /** The configuration has other addresses; which LANs have any does not change. */
   reconfigure(configured: readonly Pick<LanConfig, 'gateway'>[]): void {
     const { lans } = this.#options;

@@ -7,6 +7,8 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
+import { DESK_COUNTERS } from '../pair/desk.js';
+import { VRRP_COUNTERS } from '../pair/pair-lans.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
 
@@ -24,5 +26,7 @@ export const COUNTER_CLASSES = new CounterClasses([
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
   PAIR_COUNTERS,
+  DESK_COUNTERS,
+  VRRP_COUNTERS,
   ROUTER_COUNTERS,
 ]);
