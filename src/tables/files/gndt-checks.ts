@@ -68,8 +68,12 @@ function checkSites({ routers, sites }: GndtFile, list: ErrorList): void {
   }
   for (const [index, { id, routers: members }] of sites.entries()) {
     const router = routerIds.indexOf(id);
-    if (router >= 0)
-      list.add(`sites[${index}].id`, `"${id}" is the id of routers[${router}]; give the site one of its own`);
+    // A router that stood alone keeps its site's id when it gets a partner: nothing that was said of its nodes changes.
+    if (router >= 0 && !members.includes(id))
+      list.add(
+        `sites[${index}].id`,
+        `"${id}" is the id of routers[${router}]; give the site one of its own, or that of one of its routers`,
+      );
     if (members.length > 2) {
       list.add(`sites[${index}].routers`, `${members.length} routers; a site has one or two`);
       continue;
