@@ -7,6 +7,7 @@ import type { Mac } from '../../../src/net/mac.js';
 import { Conduct } from '../../../src/protocol/conduct.js';
 import { Readiness } from '../../../src/router/life/readiness.js';
 import { Alone } from '../../../src/router/pair/alone.js';
+import { Sites } from '../../../src/router/pair/sites.js';
 import { LocalRecords } from '../../../src/router/state/local-records.js';
 import { CounterBoard } from '../../../src/router/view/counter-board.js';
 import { COUNTER_CLASSES } from '../../../src/router/view/counter-classes.js';
@@ -78,6 +79,7 @@ function setUp() {
     rawChaCha: true,
     clock,
     tables,
+    sites: new Sites(gndt),
     local,
     sockets,
     routes: new RouteExplainer(gndt, forwarding, sockets),
