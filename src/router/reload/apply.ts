@@ -6,6 +6,7 @@ import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
+import { leastMinorOf } from '../../protocol/least-minor.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import type { ForwardingCompiler } from '../../tables/forwarding/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
@@ -109,7 +110,8 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   parts.rescue.rebuild();
   parts.relays.rebuild();
   mobility.reconfigure(after.router.mobility, after.router.limits);
-  tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
+  const numberOf = (router: string): number => gndt.peerIndex(router);
+  tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), numberOf, leastMinorOf(after.gndt));
   mobility.membersGone(dropped);
   lanSide.rescan();
   parts.tunRoutes.reconfigure();
