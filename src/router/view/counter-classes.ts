@@ -9,6 +9,7 @@ import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
+import { PAIR_EVENT_COUNTERS } from './pair-events.js';
 
 /** Of the tables. */
 const ROUTER_COUNTERS = { hwdt_evicted: 'drop', log_lines_lost: 'drop' } as const satisfies CounterTable;
@@ -24,5 +25,6 @@ export const COUNTER_CLASSES = new CounterClasses([
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
   PAIR_COUNTERS,
+  PAIR_EVENT_COUNTERS,
   ROUTER_COUNTERS,
 ]);

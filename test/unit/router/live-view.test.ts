@@ -92,7 +92,9 @@ function setUp() {
     readiness: new Readiness(),
     roleSource: new Alone({ clock, gndt, health: () => ({ soundLans: 0, lans: 0, peersUp: 0 }) }),
   });
-  const metrics = new Metrics(metricsSource({ view, board, tables, forwarding, plane }));
+  const metrics = new Metrics(
+    metricsSource({ view, board, tables, forwarding, plane, gateways: { conflicts: () => [] } }),
+  );
   const walk = (): never => assert.fail('it looks through a whole table');
   const closeTables = (): void => {
     Object.assign(directory, { all: walk, of: walk });
