@@ -40,12 +40,28 @@ export interface StatusView {
   readonly nodesDeparted: number;
   /** Nodes of this router that are wanted and do not answer, address by address. */
   readonly nodesMissing: number;
+  /** Null: this router's site has no other one. */
+  readonly role: SiteRoleView | null;
   /** What an operator should know or do, one sentence each. */
   readonly warnings: readonly string[];
 }
 
+/** What of {@link RoleView} is told in a line. */
+export interface SiteRoleView {
+  readonly site: string;
+  readonly role: 'active' | 'standby' | 'isolated';
+  readonly term: number;
+  readonly partner: string;
+  /** What it said last; null when it never did. */
+  readonly partnerRole: SiteRoleView['role'] | null;
+}
+
 export interface PeerView {
   readonly id: string;
+  /** The site of gndt.json's `sites` that it stands in; null: it is a site by itself. */
+  readonly site: string | null;
+  /** It answers and forwards for its site. Only of two routers can one be the other. */
+  readonly active: boolean;
   readonly state: 'up' | 'connecting' | 'down' | 'refused';
   /** Why it is not up; empty when it is. */
   readonly reason: string;
@@ -80,7 +96,7 @@ export interface PeerView {
 export interface RoleView {
   readonly site: string;
   readonly router: string;
-  readonly role: 'active' | 'standby' | 'isolated';
+  readonly role: SiteRoleView['role'];
   /** It still forwards what comes, and answers nothing: the other router has taken over a moment ago. */
   readonly draining: boolean;
   /** Of the site: one begins with each change of the active router. */
@@ -107,7 +123,7 @@ export interface HealthView {
 export interface PartnerView {
   readonly router: string;
   /** What it said last in the session; null when it never did. */
-  readonly role: RoleView['role'] | null;
+  readonly role: SiteRoleView['role'] | null;
   readonly term: number | null;
   readonly priority: number | null;
   readonly health: HealthView | null;

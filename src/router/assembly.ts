@@ -359,7 +359,7 @@ function makeOperation(
     metrics,
     onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
   });
-  const applied = { ...parts, metrics: metricsHost, log };
+  const applied = { ...parts, metrics: metricsHost, roleSource, log };
   const reloader = new Reloader({
     clock,
     hub,

@@ -136,17 +136,31 @@ export class Gateways {
     );
   }
 
-  warnings(): readonly string[] {
-    const held = this.#options.lans
+  /** Gateway addresses that the kernel of this machine has on the LAN, and answers for. */
+  heldByKernel(): readonly { readonly lan: Lan; readonly ip: Ip }[] {
+    return this.#options.lans
       .current()
-      .flatMap((lan) =>
-        lan.addresses
-          .filter((ip) => isGatewayAddress(lan, ip))
-          .map(
-            (ip) =>
-              `the kernel has the gateway address ${ip} on ${lan.interface}, and answers for it too: take it away there`,
-          ),
-      );
+      .flatMap((lan) => lan.addresses.filter((ip) => isGatewayAddress(lan, ip)).map((ip) => ({ lan, ip })));
+  }
+
+  /** Of each LAN that has gateway addresses: how many of them somebody else has too. */
+  conflicts(): readonly { readonly lan: string; readonly kernel: number; readonly machine: number }[] {
+    const held = this.heldByKernel();
+    const users = this.otherUsers();
+    return this.#options.lans
+      .current()
+      .filter(({ gateway = [] }) => gateway.length > 0)
+      .map(({ index, interface: lan }) => {
+        const isHere = (it: { readonly lan: Lan }): boolean => it.lan.index === index;
+        return { lan, kernel: held.filter(isHere).length, machine: users.filter(isHere).length };
+      });
+  }
+
+  warnings(): readonly string[] {
+    const held = this.heldByKernel().map(
+      ({ lan, ip }) =>
+        `the kernel has the gateway address ${ip} on ${lan.interface}, and answers for it too: take it away there`,
+    );
     const used = this.otherUsers().map(
       ({ lan, ip, mac }) =>
         `${formatMac(mac)} on ${lan.interface} says that it has the gateway address ${ip}`,

@@ -41,4 +41,7 @@ export class Alone implements RoleSource {
   async take(): Promise<string> {
     return `site ${this.#options.gndt.self} has one router: there is no role to change`;
   }
+
+  /** There is nobody whose silence would count. */
+  reconfigure(): void {}
 }

@@ -11,6 +11,7 @@ import { DESK_COUNTERS } from '../pair/desk.js';
 import { VRRP_COUNTERS } from '../pair/pair-lans.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
+import { PAIR_EVENT_COUNTERS } from './pair-events.js';
 
 /** Of the tables. */
 const ROUTER_COUNTERS = { hwdt_evicted: 'drop', log_lines_lost: 'drop' } as const satisfies CounterTable;
@@ -28,5 +29,6 @@ export const COUNTER_CLASSES = new CounterClasses([
   PAIR_COUNTERS,
   DESK_COUNTERS,
   VRRP_COUNTERS,
+  PAIR_EVENT_COUNTERS,
   ROUTER_COUNTERS,
 ]);

@@ -30,9 +30,11 @@ import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Readiness } from '../life/readiness.js';
 import type { Sockets } from '../machine/sockets.js';
 import type { RoleSource } from '../pair/role-source.js';
+import type { Sites } from '../pair/sites.js';
 import type { LocalRecords } from '../state/local-records.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
+import { siteRoleOf } from './role-line.js';
 import type { RouteExplainer } from './route-view.js';
 import {
   directoryView,
@@ -54,6 +56,7 @@ export interface LiveParts {
   readonly rawChaCha: boolean;
   readonly clock: Clock;
   readonly tables: Tables;
+  readonly sites: Pick<Sites, 'isActive'>;
   readonly local: LocalRecords;
   readonly sockets: Pick<Sockets, 'lans' | 'lanSockets' | 'udp' | 'tcp'>;
   readonly routes: RouteExplainer;
@@ -100,6 +103,7 @@ export class LiveView implements RouterView {
       nodesVisiting: visiting,
       nodesDeparted: departed,
       nodesMissing: addressesOf(mobility.missing()),
+      role: siteRoleOf(this.role()),
       warnings: warnings.all(),
     };
   }
@@ -146,8 +150,12 @@ export class LiveView implements RouterView {
 
   #peer(state: PeerState): PeerView {
     const { id, reason, transport, endpoint, relay, lastHandshakeWallMs, rttMs, version, counts } = state;
+    const { tables, sites } = this.#parts;
+    const site = tables.gndt.siteOf(id);
     return {
       id,
+      site: site === id ? null : site,
+      active: sites.isActive(id),
       state: state.state,
       reason,
       transport,

@@ -48,6 +48,7 @@ const STATUS: StatusView = {
   nodesVisiting: 1,
   nodesDeparted: 2,
   nodesMissing: 3,
+  role: null,
   warnings: ['group "vine" does not exist'],
 };
 
@@ -79,6 +80,8 @@ const CLIENTS: readonly ClientView[] = [
 const PEERS: readonly PeerView[] = [
   {
     id: 'vr-b',
+    site: null,
+    active: true,
     state: 'up',
     reason: '',
     transport: 'udp',
@@ -101,6 +104,8 @@ const PEERS: readonly PeerView[] = [
   },
   {
     id: 'vr-c',
+    site: null,
+    active: true,
     state: 'down',
     reason: 'no answer \x1b[2J',
     transport: 'none',
@@ -408,6 +413,8 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
   fault: Error | undefined;
+  siteRole: StatusView['role'] = null;
+  peerRows: readonly PeerView[] = PEERS;
   records: readonly DirectoryView[] = DIRECTORY;
   readonly reloads: ReloadRequest[] = [];
   findings: readonly FindingView[] = FINDINGS;
@@ -418,7 +425,7 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
   }
 
   status(): StatusView {
-    return STATUS;
+    return { ...STATUS, role: this.siteRole };
   }
 
   role(): RoleView {
@@ -431,7 +438,7 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   peers(): readonly PeerView[] {
     if (this.fault !== undefined) throw this.fault;
-    return PEERS;
+    return this.peerRows;
   }
 
   clients(): readonly ClientView[] {

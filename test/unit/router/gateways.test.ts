@@ -175,6 +175,7 @@ test('another machine that says to have one: told once a minute, shown for three
     gateways.warnings().join(),
     /52:54:00:00:00:66 on lan0 says that it has the gateway address 10\.1\.0\.3/,
   );
+  assert.deepEqual(gateways.conflicts(), [{ lan: 'lan0', kernel: 0, machine: 2 }]);
   clock.advance(61_000);
   gateways.frameSeen(0, claim('10.1.0.3', THIEF), clock.nowMs());
   assert.equal(events.length, 3);
@@ -213,4 +214,5 @@ test('addresses come and go by a reload; the kernel’s own are warned of', () =
   assert.deepEqual(gateways.warnings(), [
     'the kernel has the gateway address fd00:1::3 on lan0, and answers for it too: take it away there',
   ]);
+  assert.deepEqual(gateways.conflicts(), [{ lan: 'lan0', kernel: 1, machine: 0 }]);
 });
