@@ -19,9 +19,13 @@ import type { LanCounts } from './lan-counters.js';
 
 /** Between two frames of one announcement where every host has to hear them: a takeover of many LANs is no flood. */
 const PACE_MS = 1;
-/** It is all said once more: a switch may have been busy with the very change that made this router take over. */
-const AGAIN_MS = 1_000;
-/** So long switches and other sites may go on to send here: as long as the other router takes to say it all (`AGAIN_MS`). */
+/**
+ * It is all said again. At a hand-over the other router may send from the virtual MAC until it has heard that it is not
+ * active any more, and draw the switch's entry back: well before it ceases to forward (`DRAIN_MS`) it must come here. And a
+ * switch may have been busy with the very change that made this router take over.
+ */
+const AGAIN_MS = [200, 1_000] as const;
+/** So long switches and other sites may go on to send here. */
 const DRAIN_MS = 1_000;
 /** A machine that has a gateway address and says nothing is asked for it. */
 const ASK_FIRST_MS = 2_000;
@@ -216,7 +220,7 @@ export class Gateways {
     const frames = servingAnnouncements(lan);
     this.#say(
       index,
-      [0, AGAIN_MS].flatMap((fromMs) => frames.map((frame, i) => ({ frame, atMs: fromMs + i * paceMs }))),
+      [0, ...AGAIN_MS].flatMap((fromMs) => frames.map((frame, i) => ({ frame, atMs: fromMs + i * paceMs }))),
     );
   }
 
