@@ -28,6 +28,7 @@ import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { Overhearing } from './lan/overhearing.js';
+import { VirtualMacWatch } from './lan/virtual-mac-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
 import type { LogStream } from './log-stream.js';
@@ -178,6 +179,7 @@ function makePackets(
     sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
     taken: () => topics.lans.taken.notify(),
   });
+  const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
@@ -192,6 +194,7 @@ function makePackets(
     plane,
     lanSide,
     gateways,
+    virtualMacs,
     overhearing,
     lanWatch,
     tunRoutes,

@@ -8,6 +8,7 @@ export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
   topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  topics.lans.virtualMac.subscribe((lan, atMs) => parts.virtualMacs.heard(lan, atMs));
   topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
