@@ -59,8 +59,8 @@ export class Mobility {
     const own = new OwnAddresses(this.#context, this.#parts.updates);
     own.publish();
     this.#context.lans.subscribe((after, before) => own.readdressed(after, before));
-    this.#context.lans.followActive((lan, isActive) => {
-      if (isActive) own.taken(lan);
+    this.#context.lans.followRoles((lan, role) => {
+      if (role === 'active') own.taken(lan);
     });
     this.#parts.addressProbe.start();
     this.#parts.restart.redirectAll();

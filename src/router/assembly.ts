@@ -10,7 +10,6 @@ import { DataPlane } from '../dataplane/plane.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Clock } from '../net/clock.js';
 import { systemClock } from '../net/system-clock.js';
-import { DEAD_MS } from '../pair/state.js';
 import { Conduct } from '../protocol/conduct.js';
 import { ownInnerMtu } from '../protocol/overhead.js';
 import { Directory } from '../tables/directory.js';
@@ -29,6 +28,7 @@ import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { Overhearing } from './lan/overhearing.js';
+import { VirtualMacWatch } from './lan/virtual-mac-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
 import type { LogStream } from './log-stream.js';
@@ -68,6 +68,7 @@ import { MetricsHost } from './view/metrics-host.js';
 import { metricsSource } from './view/metrics-source.js';
 import { MobilityEvents } from './view/mobility-events.js';
 import { OperatorActions } from './view/operator-actions.js';
+import { PairEvents } from './view/pair-events.js';
 import { RouteExplainer } from './view/route-view.js';
 import { Warnings } from './view/warnings.js';
 
@@ -104,10 +105,12 @@ export function assemble(options: RouterOptions) {
 /** What nearly everybody needs. */
 function makeBasis({ log }: RouterOptions) {
   const clock: Clock = systemClock;
+  const hub = new EventHub(log, clock);
   return {
     clock,
     native: loadNative(),
-    hub: new EventHub(log, clock),
+    hub,
+    pairEvents: new PairEvents(hub, clock),
     warnings: new Warnings(),
     readiness: new Readiness(),
     board: new CounterBoard(COUNTER_CLASSES),
@@ -123,7 +126,10 @@ function makeBasis({ log }: RouterOptions) {
 type Basis = ReturnType<typeof makeBasis>;
 
 /** The tables with what was saved of them. */
-function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warnings, board }: Basis) {
+function makeRecords(
+  { config, logStream }: RouterOptions,
+  { clock, hub, warnings, board, pairEvents }: Basis,
+) {
   const gndt = new Gndt(config.gndt, config.router.id);
   const sites = new Sites(gndt);
   const directory = new Directory(gndt.self, clock);
@@ -146,7 +152,7 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   const endpoints = openEndpointMemory(stateDir, gndt, clock, writeFailed);
   warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
-  for (const source of [hub, { counters: counts }]) board.add(source);
+  for (const source of [hub, pairEvents, { counters: counts }]) board.add(source);
   const terms = new Terms({ stateDir, clock, gndt, onError: writeFailed });
   if (terms.problem !== undefined) warnings.add(terms.problem);
   return { tables, sites, store, local, endpoints, ignoreFile, terms };
@@ -187,6 +193,7 @@ function makePackets(
     sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
     taken: () => topics.lans.taken.notify(),
   });
+  const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
@@ -201,6 +208,7 @@ function makePackets(
     plane,
     lanSide,
     gateways,
+    virtualMacs,
     overhearing,
     lanWatch,
     tunRoutes,
@@ -292,6 +300,7 @@ function makePair(
     pcap: native,
     site: gndt.self,
     configured: config.router.lans,
+    virtualMacs: parts.virtualMacs,
     sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
     onAdvertisement: (priority) => topics.lans.advertised.notify(priority),
     onCondition: ({ interface: lan }, condition) =>
@@ -310,7 +319,7 @@ function makePair(
     lans,
     witnesses: new Witnesses({ clock, gndt, tunnel }),
     actions: roleActions(parts),
-    deadMs: DEAD_MS,
+    deadMs: config.router.failover.deadMs,
   });
   for (const source of [desk, lans]) board.add(source);
   return { desk, lans };
@@ -319,7 +328,7 @@ function makePair(
 /** A router that has a partner serves nothing before it knows that the other one does not. */
 function standByAtFirst(gndt: Gndt, { lans }: Sockets): void {
   if (gndt.partner === undefined) return;
-  for (const { index } of lans.current()) lans.setActive(index, false);
+  for (const { index } of lans.current()) lans.setRole(index, 'standby');
 }
 
 /** What shows the router to operators, and what they may do with it. */

@@ -14,6 +14,7 @@ export function connect(parts: Parts): void {
     topics.tunnel.up.subscribe((router) => pair.desk.peerUp(router));
     topics.lans.advertised.subscribe((priority) => pair.desk.advertised(priority));
   }
+  topics.lans.virtualMac.subscribe((lan, atMs) => parts.virtualMacs.heard(lan, atMs));
   topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
@@ -21,6 +22,10 @@ export function connect(parts: Parts): void {
   // Mobility knows sites; the router that speaks for one is the active one.
   const { gndt } = tables;
   topics.tunnel.messages.subscribe((from, message) => mobility.message(gndt.siteOf(from), message));
+  parts.sites.subscribe((site, router) => {
+    if (site === gndt.self) return;
+    parts.pairEvents.siteSwitched({ site, router, term: parts.roles.termOf(site) });
+  });
   topics.tunnel.pair.subscribe((from, message) => parts.roles.received(from, message));
   topics.tunnel.up.subscribe((router) => mobility.peerUp(gndt.siteOf(router)));
   topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));

@@ -1,10 +1,10 @@
 /** What the desk works with, and what follows from its decisions. */
 import type { Clock } from '../../net/clock.js';
-import type { Role } from '../../pair/heartbeat.js';
 import type { Cause } from '../../pair/state.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { RouterId } from '../../tables/model.js';
+import type { PairEvents } from '../view/pair-events.js';
 import type { PairLans } from './pair-lans.js';
 import type { Sites } from './sites.js';
 import type { Terms } from './terms.js';
@@ -17,10 +17,8 @@ export interface RoleActions {
   /** After all that the change needed to be said: what takes longer. */
   settled(isActive: boolean): void;
   announce(): void;
-  changed(change: { readonly role: Role; readonly term: number; readonly cause: Cause }): void;
-  partnerHeard(isHeard: boolean): void;
-  stranger(lan: string, vrid: number, addresses: readonly string[]): void;
   isDraining(): boolean;
+  readonly tell: Omit<PairEvents, 'counters' | 'siteSwitched'>;
 }
 
 export interface DeskOptions {

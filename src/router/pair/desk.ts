@@ -2,8 +2,9 @@
  * Which of a site's two routers is active: hands the state machine (`pair/role.ts`) what happens, and does what it says. The
  * order of its actions is kept: a term is on disk before anybody hears of it, and the LANs are served before others are told.
  */
-import type { RoleView } from '../../control/api.js';
+import type { RoleLanView, RoleView } from '../../control/api.js';
 import type { Timer } from '../../net/clock.js';
+import { Ip } from '../../net/ip.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
 import { type Health, type Heartbeat, priorityOf, type Role } from '../../pair/heartbeat.js';
 import { step, TICK_MS } from '../../pair/role.js';
@@ -15,7 +16,8 @@ import {
   type PairState,
 } from '../../pair/state.js';
 import type { PairHeartbeatMessage, PairMessage } from '../../protocol/pair-message.js';
-import type { RouterId } from '../../tables/model.js';
+import { virtualMac } from '../../tables/gateway.js';
+import type { FailoverConfig, RouterId } from '../../tables/model.js';
 import type { DeskOptions } from './desk-options.js';
 import { PartnerEar } from './partner-ear.js';
 import type { RoleSource } from './role-source.js';
@@ -35,6 +37,7 @@ const LOOK_TICKS = 4;
 const STALL_MS = 75;
 /** The active router's word goes to the witnesses with each look, to all others so often. */
 const TELL_ALL_MS = 1_000;
+const TELL_OF_LANS_MS = 1_000;
 /** Switches forget MACs from which nothing comes. */
 const ANNOUNCE_MS = 30_000;
 /** An answer to "I am active" comes within this time. */
@@ -57,12 +60,14 @@ export class PairDesk implements RoleSource {
   #heardOther = false;
   #toldAllMs = Number.NEGATIVE_INFINITY;
   #announcedMs = Number.NEGATIVE_INFINITY;
+  #toldOfLansMs = Number.NEGATIVE_INFINITY;
   #cause: Cause | 'start' = 'start';
   #sinceMs: number;
   #sinceWallMs: number;
   readonly #ear = new PartnerEar();
   #isPartnerHeard = false;
   #refusal: string | undefined;
+  #handOverCause: 'order' | 'stop' = 'order';
 
   /** @throws RangeError when the site has one router */
   constructor(options: DeskOptions) {
@@ -91,6 +96,7 @@ export class PairDesk implements RoleSource {
   async stop(): Promise<void> {
     const { clock, lans } = this.#options;
     if (this.#timer !== undefined && this.#state.role === 'active') {
+      this.#handOverCause = 'stop';
       this.#step({ type: 'order', role: 'standby' });
       const isHandedOver = await this.#becomes('standby', HAND_OVER_MS);
       if (isHandedOver) await new Promise<void>((done) => clock.after('last packets', LAST_PACKETS_MS, done));
@@ -102,7 +108,7 @@ export class PairDesk implements RoleSource {
   }
 
   /** `failover.deadMs` is another. */
-  reconfigure(deadMs: number): void {
+  reconfigure({ deadMs }: FailoverConfig): void {
     this.#state = { ...this.#state, deadMs };
   }
 
@@ -167,15 +173,15 @@ export class PairDesk implements RoleSource {
     this.#step({ type: 'order', role });
     if (this.#refusal !== undefined) return this.#refusal;
     if (await this.#becomes(role, ORDER_MS)) return this.view();
-    return `${this.#partner} has not taken over within ${ORDER_MS / 1_000} s; this router stays ${this.#state.role}`;
+    const reason = `${this.#partner} has not taken over within ${ORDER_MS / 1_000} s; this router stays ${this.#state.role}`;
+    this.#options.actions.tell.handOverFailed({ site: this.#options.gndt.self, to: this.#partner, reason });
+    return reason;
   }
 
   view(): RoleView {
     const { clock, gndt, lans, actions } = this.#options;
     const nowMs = clock.nowMs();
-    const { role, term, health, partner, deadMs } = this.#state;
-    const own = { advertised: lans.heardVrids(nowMs, deadMs), virtual: lans.virtualVrids(nowMs) };
-    const passing = this.#ear.passing(role === 'active' ? this.#sinceMs : undefined, own, nowMs);
+    const { role, term, health, partner } = this.#state;
     return {
       site: gndt.self,
       router: gndt.router,
@@ -195,7 +201,7 @@ export class PairDesk implements RoleSource {
         heardAgoMs: rounded(this.#ear.agoMs(nowMs)),
         advertisedAgoMs: rounded(lans.advertisedAgoMs(nowMs)),
       },
-      lans: lans.views(nowMs, this.#mayPartnerSpeak(nowMs), this.#isHeard ? passing : undefined),
+      lans: this.#lanViews(nowMs),
     };
   }
 
@@ -240,7 +246,7 @@ export class PairDesk implements RoleSource {
     witnesses.choose();
     witnesses.ask();
     if (role === 'active') this.#tellAgain(nowMs);
-    this.#noteStrangers(nowMs);
+    this.#tellOfLans(nowMs);
   }
 
   #tellAgain(nowMs: number): void {
@@ -305,7 +311,7 @@ export class PairDesk implements RoleSource {
           this.#announcedMs = this.#sinceMs;
         }
         actions.serve(isActive, cause);
-        actions.changed({ role, term, cause });
+        actions.tell.roleChanged({ site: gndt.self, role, term, cause });
         return;
       }
       case 'tell-role':
@@ -326,6 +332,7 @@ export class PairDesk implements RoleSource {
         witnesses.ask(action.id);
         return;
       case 'hand-over':
+        actions.tell.handOver({ site: gndt.self, to: this.#partner, cause: this.#handOverCause });
         tunnel.say(this.#partner, { type: 'handOver' });
         return;
       case 'refuse':
@@ -355,13 +362,30 @@ export class PairDesk implements RoleSource {
     const isHeard = this.#isHeard;
     if (isHeard === this.#isPartnerHeard) return;
     this.#isPartnerHeard = isHeard;
-    this.#options.actions.partnerHeard(isHeard);
+    const { tell } = this.#options.actions;
+    if (isHeard) tell.partnerFound(this.#partner);
+    else tell.partnerLost(this.#partner, this.#state.unheardMs);
   }
 
-  #noteStrangers(nowMs: number): void {
-    const { lans, actions } = this.#options;
-    for (const { lan, addresses } of lans.strangers(nowMs, this.#mayPartnerSpeak(nowMs)))
-      actions.stranger(lan.lan.interface, lan.vrid, addresses.map(String));
+  /** What is wrong on a LAN, once a second. */
+  #tellOfLans(nowMs: number): void {
+    if (nowMs - this.#toldOfLansMs < TELL_OF_LANS_MS) return;
+    this.#toldOfLansMs = nowMs;
+    const { tell } = this.#options.actions;
+    for (const view of this.#lanViews(nowMs)) {
+      const { interface: lan, vrid, strangers, otherGateways, virtualMacPasses } = view;
+      for (const address of strangers) tell.vrrpStranger({ lan, vrid, address: Ip.of(address) });
+      if (otherGateways.length > 0) tell.gatewaysDiffer({ lan, ips: otherGateways.map(Ip.of) });
+      if (virtualMacPasses === false) tell.virtualMacFiltered({ lan, mac: virtualMac(vrid, 4) });
+    }
+  }
+
+  #lanViews(nowMs: number): readonly RoleLanView[] {
+    const { lans } = this.#options;
+    const { role, deadMs } = this.#state;
+    const own = { advertised: lans.heardVrids(nowMs, deadMs), virtual: lans.virtualVrids(nowMs) };
+    const passing = this.#ear.passing(role === 'active' ? this.#sinceMs : undefined, own, nowMs);
+    return lans.views(nowMs, this.#mayPartnerSpeak(nowMs), this.#isHeard ? passing : undefined);
   }
 
   /** Is one who advertises there the partner? While it is silent in the session nobody knows. */

@@ -9,7 +9,7 @@ import type { Clock } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
 import type { Advertisement } from '../../pair/advertisement.js';
 import { LanHealth, type LanLook } from '../../pair/lan-health.js';
-import { macsOf, virtualMac } from '../../tables/gateway.js';
+import { macsOf } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import {
   type AdvertisementSocket,
@@ -22,8 +22,6 @@ import { advertisementSource } from '../machine/vrrp/source.js';
 const INTERVAL_CS = 5;
 /** Who has advertised within this time speaks there. */
 const SPEAKING_MS = 3_000;
-/** The virtual MAC is heard every half minute at least (`PairLans`). */
-const VIRTUAL_MS = 90_000;
 const MOST_SPEAKERS = 16;
 
 type Family = 4 | 6;
@@ -55,7 +53,6 @@ export class PairLan {
   readonly #speakers = new Map<string, Speaker>();
   #counted: Readonly<Record<string, number>> = {};
   #ending: Promise<void> = Promise.resolve();
-  #virtualMs: number | undefined;
   /** Why there is no socket. */
   #problem: string | undefined;
   /** Since an advertisement was heard, without own stalls; of `look`. */
@@ -118,8 +115,6 @@ export class PairLan {
   frameSeen(frame: NeighbourFrame, atMs: number): void {
     const { lan } = this;
     const { ethernetSource } = frame;
-    if (ethernetSource === virtualMac(this.vrid, 4) || ethernetSource === virtualMac(this.vrid, 6))
-      this.#virtualMs = atMs;
     // Neither this router's own, nor who only asks whether an address is free.
     if (macsOf(lan).includes(ethernetSource) || isProbe(frame)) return;
     this.health.heard(senderOf(frame), atMs);
@@ -164,10 +159,6 @@ export class PairLan {
   advertisedAgoMs(nowMs: number): number | undefined {
     const heard = [...this.#speakers.values()].map(({ heardMs }) => heardMs);
     return heard.length === 0 ? undefined : Math.max(0, nowMs - Math.max(...heard));
-  }
-
-  isVirtualHeard(nowMs: number): boolean {
-    return this.#virtualMs !== undefined && nowMs - this.#virtualMs < VIRTUAL_MS;
   }
 
   /** Without a prefix; sums of both families, of closed sockets too. */

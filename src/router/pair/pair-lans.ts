@@ -11,12 +11,16 @@ import { ADVERTISEMENT_COUNTERS } from '../../pair/advertisement-counters.js';
 import { defaultVrid } from '../../tables/gateway.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import type { LanConfig, LanIndex, SiteId } from '../../tables/model.js';
+import type { VirtualMacWatch } from '../lan/virtual-mac-watch.js';
 import { type InterfaceState, readInterfaces } from '../lan/interfaces.js';
 import type { Condition } from '../machine/vrrp/advertisement-socket.js';
+import type { Passing } from './partner-ear.js';
 import { PairLan, type PairLanOptions } from './pair-lan.js';
 
 export const VRRP_COUNTERS: CounterTable = prefixed('vrrp_', ADVERTISEMENT_COUNTERS);
 
+/** Whoever is active announces the virtual MAC twice a minute (`PairDesk`). */
+const VIRTUAL_MS = 90_000;
 /** A suspicion is followed for so long, and not again before … */
 const SUSPECT_MS = 3_000;
 /** … so much later: where the two never hear each other hosts are not to be asked ten times a second. */
@@ -28,6 +32,7 @@ export interface PairLansOptions {
   readonly pcap: PcapAddon;
   readonly site: SiteId;
   readonly configured: readonly LanConfig[];
+  readonly virtualMacs: Pick<VirtualMacWatch, 'heardAgoMs'>;
   readonly sendFrame: (lan: LanIndex, frame: Uint8Array) => void;
   readonly onAdvertisement: (priority: number) => void;
   readonly onCondition: (lan: Lan, condition: Condition) => void;
@@ -113,7 +118,9 @@ export class PairLans {
 
   /** LANs on which frames of the virtual MAC come from another machine. */
   virtualVrids(nowMs: number): number[] {
-    return this.#vrids((lan) => lan.isVirtualHeard(nowMs));
+    const { virtualMacs } = this.#options;
+    const agoMs = (index: LanIndex): number => virtualMacs.heardAgoMs(index, nowMs) ?? Number.POSITIVE_INFINITY;
+    return this.#vrids(({ lan }) => agoMs(lan.index) < VIRTUAL_MS);
   }
 
   advertisedAgoMs(nowMs: number): number | undefined {
@@ -121,29 +128,18 @@ export class PairLans {
     return ago.length === 0 ? undefined : Math.min(...ago);
   }
 
-  /**
-   * Machines that speak with a VRID of ours, LAN by LAN.
-   * @param isPartnerActive one of them is the partner
-   */
-  strangers(
-    nowMs: number,
-    isPartnerActive: boolean,
-  ): { readonly lan: PairLan; readonly addresses: readonly Ip[] }[] {
-    return this.#lans.flatMap((lan) => {
-      const addresses = strangersOn(lan, nowMs, isPartnerActive);
-      return addresses.length === 0 ? [] : [{ lan, addresses }];
-    });
-  }
-
   warnings(): readonly string[] {
     return this.#lans.flatMap(({ problem }) => problem ?? []);
   }
 
-  /** @param virtualVrids where frames of the virtual MAC pass; undefined: that is not known */
+  /**
+   * @param isPartnerActive one of those who advertise is the partner
+   * @param passing to the router that stands by; undefined: that is not known
+   */
   views(
     nowMs: number,
     isPartnerActive: boolean,
-    passing: { readonly advertised: readonly number[]; readonly virtual: readonly number[] } | undefined,
+    passing: Passing | undefined,
   ): RoleLanView[] {
     return this.#lans.map((pairLan) => {
       const { lan, vrid, health, advertising } = pairLan;

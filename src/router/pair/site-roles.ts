@@ -10,7 +10,7 @@ import type { Conduct } from '../../protocol/conduct.js';
 import { MAX_HEARD_AGO_MS } from '../../protocol/constants.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
 import type { Gndt } from '../../tables/gndt.js';
-import type { RouterId } from '../../tables/model.js';
+import type { RouterId, SiteId } from '../../tables/model.js';
 import type { PairDesk } from './desk.js';
 import type { Sites } from './sites.js';
 import type { Terms } from './terms.js';
@@ -52,6 +52,11 @@ export class SiteRoles {
 
   counters(): Readonly<Record<string, number>> {
     return this.#counters.counters();
+  }
+
+  /** The highest that was said; 0 when none was. */
+  termOf(site: SiteId): number {
+    return this.#following.termOf(site);
   }
 
   /** The GNDT is another one. */
