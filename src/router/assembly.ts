@@ -35,6 +35,7 @@ import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { Alone } from './pair/alone.js';
+import { PartnerLink } from './pair/partner-link.js';
 import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
 import { SiteRoles } from './pair/site-roles.js';
@@ -243,9 +244,11 @@ function makeOverlay(
     activity,
     conduct,
     startsLater: true,
+    ...(gndt.partner === undefined ? {} : { standsBy: true }),
     ports: {
       clock,
       messenger: new SiteMessenger(tunnel, gndt, sites),
+      ...(gndt.partner === undefined ? {} : { partner: new PartnerLink(tunnel, gndt) }),
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),

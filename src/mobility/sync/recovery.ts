@@ -60,8 +60,8 @@ export class Recovery {
     this.#context = context;
     this.#parts = parts;
     this.#silentOf = new KeyedRateLimit(context.clock, SILENT_OF_ONE);
-    context.hwdt.subscribe((vnet, ip, change) => this.#bound(vnet, ip, change));
-    context.directory.subscribe((change) => this.#changed(change));
+    context.atEnd(context.hwdt.subscribe((vnet, ip, change) => this.#bound(vnet, ip, change)));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }
 
   /** The gate has left what names this router, and what it may claim. */
