@@ -2,7 +2,7 @@
  * The active router's part in keeping the standby's directory like its own: every change goes to the partner, gathered for a
  * moment; and what the partner lacks, or has otherwise, as it says by its digests.
  */
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
+import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
 import type { SiteDigest } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import type { Directory, DirectoryChange, RecordDigest } from '../../tables/directory.js';
@@ -17,6 +17,8 @@ import { RECORDS_PER_MESSAGE } from '../sync/update-batcher.js';
 const GATHER_MS = 2;
 /** All records of one site are sent no more often than this. */
 const ANSWER_INTERVAL_MS = 5_000;
+/** All tombstones are looked at. */
+const EXPIRY_INTERVAL_MS = 1_000;
 /** Messages of answers in one go, and the time until the next: 51,200 records a second. */
 const MOST_AT_ONCE = 32;
 const PAUSE_MS = 10;
@@ -27,6 +29,7 @@ export class PartnerFeed {
   #waiting = new Map<string, NodeRecord>();
   readonly #unequal = new Repeats<SiteId>();
   readonly #answers: KeyedRateLimit<SiteId>;
+  readonly #expiries: RateLimit;
   /** What is left to be sent of the answers, in their order. */
   readonly #left = new Map<SiteId, Iterator<readonly NodeRecord[]>>();
   #isAnswering = false;
@@ -35,6 +38,7 @@ export class PartnerFeed {
     this.#context = context;
     this.#partner = partner;
     this.#answers = new KeyedRateLimit(context.clock, onceIn(ANSWER_INTERVAL_MS));
+    this.#expiries = new RateLimit(context.clock, onceIn(EXPIRY_INTERVAL_MS));
     context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }
 
@@ -64,7 +68,12 @@ export class PartnerFeed {
 
   #compare(theirs: SiteDigest): void {
     const { site } = theirs;
-    const { hash, count } = this.#context.directory.digest(site);
+    let { hash, count } = this.#context.directory.digest(site);
+    // The standby has dropped a tombstone a moment before this router does.
+    if (hash !== theirs.hash && this.#expiries.allow()) {
+      this.#context.directory.expire();
+      ({ hash, count } = this.#context.directory.digest(site));
+    }
     if (hash === theirs.hash && count === theirs.count) {
       this.#unequal.forget(site);
       return;

@@ -4,7 +4,9 @@
  */
 import type { PartnerRecordsMessage } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
+import { TOMBSTONE_MS } from '../../tables/directory.js';
 import type { LanIndex, NodeRecord } from '../../tables/model.js';
+import { DISOWNED_STAMP } from '../../tables/record.js';
 import type { Context } from '../context.js';
 import type { PartnerPort } from '../ports.js';
 import type { PartnerGate } from './gate.js';
@@ -41,6 +43,7 @@ export class Replica {
 
   records(message: PartnerRecordsMessage): void {
     for (const record of this.#gate.records(message)) {
+      if (this.#isExpired(record)) continue;
       const before = this.#context.directory.get(record.vnet, record.ip);
       const outcome = this.#context.directory.apply(record);
       if (outcome === 'applied') {
@@ -49,6 +52,13 @@ export class Replica {
       }
       if (outcome !== 'stale') this.#bind(record);
     }
+  }
+
+  /** A tombstone that the active router is about to drop: taken now, it would count its 24 h from now on. */
+  #isExpired({ vnet, ip, router, state, stamp }: NodeRecord): boolean {
+    const { directory, clock } = this.#context;
+    if (state !== 'withdrawn' || stamp === DISOWNED_STAMP) return false;
+    return stamp / 1_000 < clock.wallMs() - TOMBSTONE_MS && directory.here(vnet, ip)?.router !== router;
   }
 
   #compareLater(): void {
