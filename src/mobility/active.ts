@@ -83,12 +83,16 @@ export class Active implements Role {
 
   /**
    * This router has become active after another one: what that one did not live to say is found out. The tables are compared
-   * a second time when all routers have heard of the change.
+   * a second time, and claims without an answer said again, when all routers have heard of the change.
    * @param heard on the LANs while this router stood by, newest first
    */
   takeOver(heard: readonly Evidence[]): void {
     this.#compareWithAll();
-    this.#context.timers.after('take over', COMPARED_AGAIN_MS, () => this.#compareWithAll());
+    this.#context.timers.after('take over', COMPARED_AGAIN_MS, () => {
+      // Who had not heard of the change has answered the router before.
+      for (const site of this.#context.ports.messenger.upPeers()) this.#parts.migration.sayAgain(site);
+      this.#compareWithAll();
+    });
     this.#asking.begin(heard);
   }
 

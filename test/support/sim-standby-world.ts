@@ -208,6 +208,15 @@ export class StandbyWorld {
     for (const { id } of this.routers) if (id !== router.id) this.wan.cut(id, router.id);
   }
 
+  /** Another machine, which answers and says nothing by itself. It is no machine of the world's. @param n below 60,000 */
+  addSilent(site: SiteId, n: number): SimHost {
+    const number = SITES.indexOf(site) + 1;
+    const ip = Ip.of(`fd00:${number}::1:${n.toString(16)}`);
+    const host = new SimHost(this.clock, `silent ${n}`, (0x525500000000 + n) as Mac, [ip]);
+    host.attach(this.lan(site));
+    return host;
+  }
+
   #addHost(site: SiteId, name: string, number: number, host: number, families: Families): void {
     const ips = [...families].map((family) =>
       Ip.of(family === '4' ? `10.${number}.0.${host}` : `fd00:${number}::${host}`),
