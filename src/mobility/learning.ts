@@ -170,7 +170,7 @@ export class Learning {
 
   #isPeerDown(): boolean {
     const { gndt, ports } = this.#context;
-    return ports.messenger.upPeers().length < gndt.otherRouters().length;
+    return ports.messenger.upPeers().length < gndt.siteIds.size - 1;
   }
 
   #learn({ lan, mac, source }: Evidence, ip: Ip): void {

@@ -127,6 +127,16 @@ const READERS: {
     };
   },
   handOver: () => ({ type: 'handOver' }),
+  partnerRecords: (fields) => ({ type: 'partnerRecords', records: fields.list('records', readRecord) }),
+  partnerDigests: (fields) => ({
+    type: 'partnerDigests',
+    digests: fields.list('digests', (digest) => ({
+      site: digest.routerId('site'),
+      highestStamp: digest.stamp('highestStamp', 0),
+      count: digest.uint('count', MAX_RECORDS),
+      hash: digest.uint('hash', MAX_UINT32),
+    })),
+  }),
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {

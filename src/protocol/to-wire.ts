@@ -32,6 +32,7 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'bye':
     case 'seek':
     case 'digest':
+    case 'partnerDigests':
     case 'siteActive':
     case 'siteActiveRefused':
     case 'partnerQuery':
@@ -55,6 +56,7 @@ function bodyToWire(message: ControlMessage): WireObject {
       return {};
     case 'records':
     case 'returned':
+    case 'partnerRecords':
       return { records: message.records.map(recordToWire) };
     case 'stale':
       return { records: message.records.map((record) => ({ ...record, ip: record.ip.toBytes() })) };

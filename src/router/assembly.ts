@@ -38,6 +38,7 @@ import { TunRoutes } from './machine/tun-ports.js';
 import { Alone } from './pair/alone.js';
 import { PairDesk } from './pair/desk.js';
 import { PairLans } from './pair/pair-lans.js';
+import { PartnerLink } from './pair/partner-link.js';
 import { roleActions } from './pair/role-actions.js';
 import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
@@ -259,9 +260,11 @@ function makeOverlay(
     activity,
     conduct,
     startsLater: true,
+    ...(gndt.partner === undefined ? {} : { standsBy: true }),
     ports: {
       clock,
       messenger: new SiteMessenger(tunnel, gndt, sites),
+      ...(gndt.partner === undefined ? {} : { partner: new PartnerLink(tunnel, gndt) }),
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),
@@ -291,8 +294,7 @@ function makePair(
     Records &
     Packets & { readonly sockets: Sockets; readonly tunnel: Tunnel; readonly mobility: Mobility },
 ) {
-  const { clock, native, hub, board, topics, tables, sites, terms, lanSide, sockets, tunnel } =
-    parts;
+  const { clock, native, hub, board, topics, tables, sites, terms, lanSide, sockets, tunnel } = parts;
   const { gndt } = tables;
   const lans = new PairLans({
     clock,

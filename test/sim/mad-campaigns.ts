@@ -150,6 +150,8 @@ export class Campaigns {
       if (manner === 'refuses') return refusal(message);
       return this.#liar.claimResult(message.claimId, this.#liar.subject());
     }
+    // Routers that share a site say these, and there are none here.
+    if (message.type === 'partnerRecords' || message.type === 'partnerDigests') return message;
     if (manner === 'refuses' || this.#random() < 0.5) return message;
     return this.#liar.message(to, this.#liar.subject(), message.type);
   }

@@ -4,8 +4,8 @@
  */
 import type { RoleLanView, RoleView } from '../../control/api.js';
 import type { Timer } from '../../net/clock.js';
-import { Ip } from '../../net/ip.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
+import { Ip } from '../../net/ip.js';
 import { type Health, type Heartbeat, priorityOf, type Role } from '../../pair/heartbeat.js';
 import { step, TICK_MS } from '../../pair/role.js';
 import {

@@ -11,11 +11,11 @@ import { ADVERTISEMENT_COUNTERS } from '../../pair/advertisement-counters.js';
 import { defaultVrid } from '../../tables/gateway.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import type { LanConfig, LanIndex, SiteId } from '../../tables/model.js';
-import type { VirtualMacWatch } from '../lan/virtual-mac-watch.js';
 import { type InterfaceState, readInterfaces } from '../lan/interfaces.js';
+import type { VirtualMacWatch } from '../lan/virtual-mac-watch.js';
 import type { Condition } from '../machine/vrrp/advertisement-socket.js';
-import type { Passing } from './partner-ear.js';
 import { PairLan, type PairLanOptions } from './pair-lan.js';
+import type { Passing } from './partner-ear.js';
 
 export const VRRP_COUNTERS: CounterTable = prefixed('vrrp_', ADVERTISEMENT_COUNTERS);
 
@@ -119,7 +119,8 @@ export class PairLans {
   /** LANs on which frames of the virtual MAC come from another machine. */
   virtualVrids(nowMs: number): number[] {
     const { virtualMacs } = this.#options;
-    const agoMs = (index: LanIndex): number => virtualMacs.heardAgoMs(index, nowMs) ?? Number.POSITIVE_INFINITY;
+    const agoMs = (index: LanIndex): number =>
+      virtualMacs.heardAgoMs(index, nowMs) ?? Number.POSITIVE_INFINITY;
     return this.#vrids(({ lan }) => agoMs(lan.index) < VIRTUAL_MS);
   }
 
@@ -136,11 +137,7 @@ export class PairLans {
    * @param isPartnerActive one of those who advertise is the partner
    * @param passing to the router that stands by; undefined: that is not known
    */
-  views(
-    nowMs: number,
-    isPartnerActive: boolean,
-    passing: Passing | undefined,
-  ): RoleLanView[] {
+  views(nowMs: number, isPartnerActive: boolean, passing: Passing | undefined): RoleLanView[] {
     return this.#lans.map((pairLan) => {
       const { lan, vrid, health, advertising } = pairLan;
       const speakers = pairLan.speakers(nowMs);

@@ -135,5 +135,14 @@ export const SAMPLES: readonly ControlMessage[] = [
     bytes: new Uint8Array(MAX_DHCP_BYTES).fill(1),
     routed: true,
   },
+  { type: 'partnerRecords', records: [record(1), { ...V6, frozen: true }] },
+  { type: 'partnerRecords', records: [] },
+  {
+    type: 'partnerDigests',
+    digests: [
+      { site: 'site-a', highestStamp: 0, count: 0, hash: 0 },
+      { site: LONGEST_ID, highestStamp: MAX_STAMP, count: 2 ** 24, hash: 0xffffffff },
+    ],
+  },
   { type: 'redirect', vnet: 1, ip: Ip.of('10.1.0.9'), router: 'vr-b', seq: 3 },
 ];

@@ -1,0 +1,123 @@
+/**
+ * The active router's part in keeping the standby's directory like its own: every change goes to the partner, gathered for a
+ * moment; and what the partner lacks, or has otherwise, as it says by its digests.
+ */
+import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
+import type { SiteDigest } from '../../protocol/table-message.js';
+import { chunks } from '../../tables/chunks.js';
+import type { Directory, DirectoryChange, RecordDigest } from '../../tables/directory.js';
+import type { NodeRecord, SiteId } from '../../tables/model.js';
+import { addHash, hashRecord, isDisowned } from '../../tables/record.js';
+import { type Context, nodeKey } from '../context.js';
+import type { PartnerPort } from '../ports.js';
+import { Repeats } from '../sync/repeats.js';
+import { RECORDS_PER_MESSAGE } from '../sync/update-batcher.js';
+
+/** A burst of changes within this time is one message. */
+const GATHER_MS = 2;
+/** All records of one site are sent no more often than this. */
+const ANSWER_INTERVAL_MS = 5_000;
+/** All tombstones are looked at. */
+const EXPIRY_INTERVAL_MS = 1_000;
+/** Messages of answers in one go, and the time until the next: 51,200 records a second. */
+const MOST_AT_ONCE = 32;
+const PAUSE_MS = 10;
+
+export class PartnerFeed {
+  readonly #context: Context;
+  readonly #partner: PartnerPort;
+  #waiting = new Map<string, NodeRecord>();
+  readonly #unequal = new Repeats<SiteId>();
+  readonly #answers: KeyedRateLimit<SiteId>;
+  readonly #expiries: RateLimit;
+  /** What is left to be sent of the answers, in their order. */
+  readonly #left = new Map<SiteId, Iterator<readonly NodeRecord[]>>();
+  #isAnswering = false;
+
+  constructor(context: Context, partner: PartnerPort) {
+    this.#context = context;
+    this.#partner = partner;
+    this.#answers = new KeyedRateLimit(context.clock, onceIn(ANSWER_INTERVAL_MS));
+    this.#expiries = new RateLimit(context.clock, onceIn(EXPIRY_INTERVAL_MS));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
+  }
+
+  /** What the standby knows of sites: of those that differ it is sent the records. */
+  compared(digests: readonly SiteDigest[]): void {
+    for (const digest of digests) this.#compare(digest);
+    if (!this.#isAnswering && this.#left.size > 0) this.#goOn();
+  }
+
+  /** Sends what waits now. */
+  flush(): void {
+    const records = [...this.#waiting.values()];
+    this.#waiting = new Map();
+    if (!this.#partner.isUp()) return;
+    for (const part of chunks(records, RECORDS_PER_MESSAGE)) this.#send(part);
+  }
+
+  #changed({ after }: DirectoryChange): void {
+    const { directory, timers } = this.#context;
+    const { vnet, ip } = after;
+    // Of a change within a change the inner one is heard first. Of what went with a member nothing needs to be said.
+    const record = directory.get(vnet, ip) ?? (isDisowned(after) ? after : undefined);
+    if (record === undefined) return;
+    if (this.#waiting.size === 0) timers.after('partner records', GATHER_MS, () => this.flush());
+    this.#waiting.set(nodeKey(vnet, ip), record);
+  }
+
+  #compare(theirs: SiteDigest): void {
+    const { site } = theirs;
+    let { hash, count } = this.#context.directory.digest(site);
+    // The standby has dropped a tombstone a moment before this router does.
+    if (hash !== theirs.hash && this.#expiries.allow()) {
+      this.#context.directory.expire();
+      ({ hash, count } = this.#context.directory.digest(site));
+    }
+    if (hash === theirs.hash && count === theirs.count) {
+      this.#unequal.forget(site);
+      return;
+    }
+    if (this.#left.has(site)) return;
+    if (this.#unequal.isRepeated(site, `${hash} ${count} ${theirs.hash} ${theirs.count}`)) return;
+    if (!this.#answers.allow(site)) {
+      // Its next digest is answered.
+      this.#unequal.forget(site);
+      return;
+    }
+    this.#context.counters.count('partner_answers');
+    const lacked = lackedBy(theirs, this.#context.directory, site);
+    this.#left.set(site, chunks(lacked, RECORDS_PER_MESSAGE)[Symbol.iterator]());
+  }
+
+  #goOn(): void {
+    this.#isAnswering = false;
+    if (!this.#partner.isUp()) this.#left.clear();
+    let messages = 0;
+    for (const [site, parts] of this.#left) {
+      for (let part = parts.next(); ; part = parts.next()) {
+        if (part.done === true) break;
+        this.#send(part.value);
+        if (++messages < MOST_AT_ONCE) continue;
+        this.#isAnswering = true;
+        this.#context.timers.after('partner answers', PAUSE_MS, () => this.#goOn());
+        return;
+      }
+      this.#left.delete(site);
+    }
+  }
+
+  #send(records: readonly NodeRecord[]): void {
+    this.#partner.send({ type: 'partnerRecords', records });
+    this.#context.counters.count('partner_records_sent', records.length);
+  }
+}
+
+/** Only the newer ones if the others agree; else all. */
+function lackedBy(theirs: RecordDigest, directory: Directory, site: SiteId): readonly NodeRecord[] {
+  const all = directory.of(site);
+  const older = all.filter(({ stamp }) => stamp <= theirs.highestStamp);
+  const hash = older.reduce((sum, record) => addHash(sum, hashRecord(record), 1), 0);
+  if (older.length !== theirs.count || hash !== theirs.hash) return all;
+  return all.filter(({ stamp }) => stamp > theirs.highestStamp);
+}
