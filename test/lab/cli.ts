@@ -48,7 +48,7 @@ async function up(topology: Topology, options: UpOptions): Promise<void> {
   });
   console.log(`Lab "${lab.name}" is up. Nodes: ${lab.plan.nodes.map(({ name }) => name).join(' ')}`);
   console.log(
-    `Try: scripts/lab exec a1 ping -c3 10.2.0.11 · scripts/lab move vm b · scripts/lab vinectl a peers`,
+    `Try: scripts/lab exec a1 ping -c3 10.2.0.11 · scripts/lab move vm b · scripts/lab vinectl ${lab.plan.routers[0]?.tag} peers`,
   );
 }
 
@@ -59,8 +59,8 @@ function execute(node: string, command: readonly string[], options: { name: stri
   process.exitCode = result.status ?? 1;
 }
 
-async function vinectl(site: SiteLetter, args: readonly string[], options: { name: string }): Promise<void> {
-  const outcome = await Lab.attach(options.name).daemon(site).vinectl(args);
+async function vinectl(router: string, args: readonly string[], options: { name: string }): Promise<void> {
+  const outcome = await Lab.attach(options.name).router(router).vinectl(args);
   process.stdout.write(outcome.stdout);
   process.stderr.write(outcome.stderr);
   process.exitCode = outcome.status;
@@ -72,10 +72,10 @@ async function status(): Promise<void> {
   for (const name of names) {
     const lab = Lab.attach(name);
     console.log(`${name}: ${lab.plan.topology}, in ${lab.directory}`);
-    for (const { letter } of lab.plan.sites) {
-      const daemon = lab.daemon(letter);
-      console.log(`  site ${letter}: vined ${daemon.running ? `runs (pid ${daemon.pid})` : 'does not run'}`);
-    }
+    for (const daemon of lab.routers.values())
+      console.log(
+        `  site ${daemon.site}: ${daemon.id} ${daemon.running ? `runs (pid ${daemon.pid})` : 'does not run'}`,
+      );
     const places = Object.entries(lab.places).map(([mover, site]) => `${mover} at ${site}`);
     console.log(`  ${places.join(', ')}`);
     console.log(`  WAN: ${await lab.wanStatus()}`);
@@ -155,7 +155,7 @@ function program(): Command {
     .command('vinectl')
     .passThroughOptions()
     .addOption(nameOption())
-    .argument('<site>', 'a, b or c', siteArgument)
+    .argument('<router>', 'a, b or c; a1 or a2 of a pair')
     .argument('<args...>')
     .action(vinectl);
   lab.command('status').action(status);
