@@ -69,7 +69,6 @@ const PAUSE_MS = 50;
 export function bothActiveMs(runs: readonly PortRun[], fromMs: number, untilMs: number): number {
   const byPort = new Map<string, { fromMs: number; untilMs: number }[]>();
   for (const run of [...runs].sort((a, b) => a.fromMs - b.fromMs)) {
-    if (run.untilMs < fromMs || run.fromMs > untilMs) continue;
     const times = byPort.get(run.port) ?? [];
     const last = times.at(-1);
     if (last !== undefined && run.fromMs - last.untilMs <= PAUSE_MS)

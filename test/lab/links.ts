@@ -1,11 +1,11 @@
 /**
  * Faults of a router's links. `unplugged`: the other end goes down, and the router's interface loses its carrier. `silent`:
- * nothing passes in either direction, and the carrier stays. And a LAN on which the routers of one site do not hear
- * each other while both hear all others.
+ * nothing passes in either direction, and the carrier stays. And two faults of a LAN: its routers do not hear each other while
+ * both hear all others; and it falls in two halves.
  */
 import { namespaceOf } from './build.js';
 import type { Lab } from './lab.js';
-import { type RouterPlan, switchName, wanPort } from './plan.js';
+import { lanBridge, type RouterPlan, type SiteLetter, switchName, wanPort } from './plan.js';
 import { inNamespace, ipBatch, runSync } from './shell.js';
 
 export type Side = 'lan' | 'wan';
@@ -56,4 +56,23 @@ async function silentWan(lab: Lab, { tag }: RouterPlan, cut: boolean): Promise<v
 export function separateOnLan(lab: Lab, routers: readonly string[], separate: boolean): void {
   for (const id of routers)
     bridgePort(portOf(lab, lab.router(id).router, 'lan'), 'isolated', separate ? 'on' : 'off');
+}
+
+/** Bridge of a LAN's second half. */
+const OTHER_HALF = 'half';
+
+/** The named nodes of the site are on a LAN of their own from now on; no link goes down. */
+export function splitLan(lab: Lab, site: SiteLetter, nodes: readonly string[]): void {
+  ipBatch(namespaceOf(lab.name, switchName(site)), [
+    `link add ${OTHER_HALF} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+    `link set ${OTHER_HALF} up`,
+    ...nodes.map((node) => `link set ${node} master ${OTHER_HALF}`),
+  ]);
+}
+
+export function joinLan(lab: Lab, site: SiteLetter, nodes: readonly string[]): void {
+  ipBatch(namespaceOf(lab.name, switchName(site)), [
+    ...nodes.map((node) => `link set ${node} master ${lanBridge}`),
+    `link del ${OTHER_HALF}`,
+  ]);
 }

@@ -254,6 +254,13 @@ export class UdpProbe {
     await this.receiver.until(`${packets} packets more`, (report) => report.received >= wanted, limitMs);
   }
 
+  /** Since the last mark; up to 50 ms old. */
+  get report(): ProbeReport {
+    const { report } = this.receiver;
+    if (report === undefined) throw new Error('the probe has not begun');
+    return report;
+  }
+
   /** Counts start anew; resolves when the receiver has done so and packets arrive again. */
   async mark(): Promise<void> {
     await this.receiver.restartCounts();
