@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { NatKind } from './build.js';
 import { Lab } from './lab.js';
 import { knownLabs, readState } from './ledger.js';
+import { type Cut, cutLink, healLink, type Side } from './links.js';
 import { type Announcement, announcements } from './mover.js';
 import { type SiteLetter, type Topology, topologies } from './plan.js';
 import { inNamespace } from './shell.js';
@@ -104,6 +105,22 @@ async function wan(words: readonly string[], options: { name: string }): Promise
   console.log(await lab.wanStatus());
 }
 
+interface CutOptions {
+  readonly name: string;
+  readonly silent?: boolean;
+}
+
+function sideArgument(text: string): Side {
+  if (text === 'lan' || text === 'wan') return text;
+  throw new InvalidArgumentError('lan or wan');
+}
+
+const cutOf = ({ silent }: CutOptions): Cut => (silent ? 'silent' : 'unplugged');
+const cut = (router: string, side: Side, options: CutOptions): Promise<void> =>
+  cutLink(Lab.attach(options.name), router, side, cutOf(options));
+const heal = (router: string, side: Side, options: CutOptions): Promise<void> =>
+  healLink(Lab.attach(options.name), router, side, cutOf(options));
+
 interface CliMoveOptions {
   readonly name: string;
   readonly announce: Announcement;
@@ -164,6 +181,18 @@ function program(): Command {
     .addOption(nameOption())
     .argument('[settings...]', 'delay MS · jitter MS · loss % · rate Mbit · cut · heal')
     .action(wan);
+  for (const [name, action, what] of [
+    ['cut', cut, "unplugs a router's LAN or WAN"],
+    ['heal', heal, 'plugs it in again'],
+  ] as const)
+    lab
+      .command(name)
+      .description(what)
+      .addOption(nameOption())
+      .option('--silent', 'the carrier stays, but nothing passes')
+      .argument('<router>', 'a, b or c; a1 or a2 of a pair')
+      .argument('<side>', 'lan or wan', sideArgument)
+      .action(action);
   lab
     .command('move')
     .addOption(nameOption())
