@@ -1,5 +1,5 @@
 /** The evenly paced probe (test/lab/probe.c) between two nodes, and what its record says about each move. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../test/lab/daemon.js';
 import type { Lab } from '../../test/lab/lab.js';
@@ -72,5 +72,19 @@ export class EvenProbe {
 
   arrivals(): Arrival[] {
     return parseArrivals(readFileSync(this.file, 'utf8'));
+  }
+
+  /** A place in the record, for `since`. */
+  get recordedBytes(): number {
+    return statSync(this.file).size;
+  }
+
+  /** What was recorded from that place on, for runs whose whole record is too long to be read again and again. */
+  since(recordedBytes: number): Arrival[] {
+    const bytes = Buffer.alloc(Math.max(0, this.recordedBytes - recordedBytes));
+    const file = openSync(this.file, 'r');
+    const read = readSync(file, bytes, 0, bytes.length, recordedBytes);
+    closeSync(file);
+    return parseArrivals(bytes.toString('latin1', 0, read));
   }
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Measured } from '../../bench/failover/report.js';
 import type { ClockReport } from '../../bench/lib/clock.js';
 import type { ThroughputReport } from '../../bench/lib/report.js';
 import type { SeriesResult } from '../../bench/migration/series.js';
@@ -84,4 +85,17 @@ test('moves, and a watch on the processors’ clock', { skip: cannotRun }, async
     ['search', 'search'],
   );
   assert.ok(report.silent.summary.all.median > 0);
+});
+
+test('failover: one fault of each kind, and hand-overs', { skip: cannotRun }, async (t) => {
+  const args = '--kills 4 --handovers 2 --flows 10'.split(' ');
+  const { report, said } = await bench<Omit<Measured, 'faults'>>('failover', args);
+  for (const line of said.trim().split('\n')) t.diagnostic(line);
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(report.switches.map(({ fault }) => fault).sort(), ['kill', 'lan', 'stop', 'wan']);
+  for (const { outageMs, resets } of report.switches) {
+    assert.ok(outageMs > 1);
+    assert.equal(resets, 0);
+  }
+  assert.equal(report.handOvers.length, 2);
 });
