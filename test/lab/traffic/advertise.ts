@@ -6,6 +6,7 @@
 import { checksumOf, sumOfWords } from '../../../src/arp/checksum.js';
 import { writeU16 } from '../../../src/arp/ethernet.js';
 import { Action, D, DESCRIPTOR_WORDS, EngineCounter } from '../../../src/dataplane/engine.js';
+import { LanRoles } from '../../../src/dataplane/lan-roles.js';
 import { loadNative } from '../../../src/dataplane/native.js';
 import { Ip } from '../../../src/net/ip.js';
 import { macHigh, macLow, mac as parseMac } from '../../../src/net/mac.js';
@@ -48,6 +49,7 @@ const engine = native.createEngine({
   lans: [native.openLan(interfaceName, 0)],
   tuns: [],
   udp: [],
+  lanRoles: LanRoles.create(1).memory,
   wakeupFd: native.createWakeup(),
   slots: 64,
   slotBytes: 66_560,
