@@ -29,7 +29,7 @@ import {
 /** How often `tick` comes. */
 export const TICK_MS = 25;
 /** A tick that comes later was held up: by the scheduler, the hypervisor, a collection. */
-const STALL_MS = 75;
+export const STALL_MS = 75;
 export const HEARTBEAT_EVERY_MS = 50;
 /** The later in the list waits longer where the two would otherwise do the same at once. */
 const SECOND_WAITS_MS = 100;

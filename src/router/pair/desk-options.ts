@@ -1,5 +1,6 @@
 /** What the desk works with, and what follows from its decisions. */
 import type { Clock } from '../../net/clock.js';
+import type { CounterTable } from '../../net/counters.js';
 import type { Cause } from '../../pair/state.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
 import type { Gndt } from '../../tables/gndt.js';
@@ -9,6 +10,15 @@ import type { PairLans } from './pair-lans.js';
 import type { Sites } from './sites.js';
 import type { Terms } from './terms.js';
 import type { Witnesses } from './witnesses.js';
+
+export const DESK_COUNTERS = {
+  pair_heartbeats_sent: 'event',
+  pair_heartbeats_received: 'event',
+  /** Times that this router became active. */
+  pair_takeovers: 'event',
+  /** This router was held up, and waits anew. */
+  pair_stalls: 'event',
+} as const satisfies CounterTable;
 
 /** What follows from the role. */
 export interface RoleActions {

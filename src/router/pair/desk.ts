@@ -4,10 +4,9 @@
  */
 import type { RoleLanView, RoleView } from '../../control/api.js';
 import type { Timer } from '../../net/clock.js';
-import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
-import { Ip } from '../../net/ip.js';
+import { DeclaredCounters } from '../../net/counters.js';
 import { type Health, type Heartbeat, priorityOf, type Role } from '../../pair/heartbeat.js';
-import { step, TICK_MS } from '../../pair/role.js';
+import { STALL_MS, step, TICK_MS } from '../../pair/role.js';
 import {
   type Cause,
   initialState,
@@ -16,25 +15,14 @@ import {
   type PairState,
 } from '../../pair/state.js';
 import type { PairHeartbeatMessage, PairMessage } from '../../protocol/pair-message.js';
-import { virtualMac } from '../../tables/gateway.js';
 import type { FailoverConfig, RouterId } from '../../tables/model.js';
-import type { DeskOptions } from './desk-options.js';
+import { DESK_COUNTERS, type DeskOptions } from './desk-options.js';
 import { PartnerEar } from './partner-ear.js';
 import type { RoleSource } from './role-source.js';
-
-export const DESK_COUNTERS = {
-  pair_heartbeats_sent: 'event',
-  pair_heartbeats_received: 'event',
-  /** Times that this router became active. */
-  pair_takeovers: 'event',
-  /** This router was held up, and waits anew. */
-  pair_stalls: 'event',
-} as const satisfies CounterTable;
+import { tellOfLans } from './tell-of-lans.js';
 
 /** The LANs, the witnesses and the WAN are looked at every so many ticks. */
 const LOOK_TICKS = 4;
-/** As in `role.ts`: a tick that comes later was held up. */
-const STALL_MS = 75;
 /** The active router's word goes to the witnesses with each look, to all others so often. */
 const TELL_ALL_MS = 1_000;
 const TELL_OF_LANS_MS = 1_000;
@@ -371,13 +359,7 @@ export class PairDesk implements RoleSource {
   #tellOfLans(nowMs: number): void {
     if (nowMs - this.#toldOfLansMs < TELL_OF_LANS_MS) return;
     this.#toldOfLansMs = nowMs;
-    const { tell } = this.#options.actions;
-    for (const view of this.#lanViews(nowMs)) {
-      const { interface: lan, vrid, strangers, otherGateways, virtualMacPasses } = view;
-      for (const address of strangers) tell.vrrpStranger({ lan, vrid, address: Ip.of(address) });
-      if (otherGateways.length > 0) tell.gatewaysDiffer({ lan, ips: otherGateways.map(Ip.of) });
-      if (virtualMacPasses === false) tell.virtualMacFiltered({ lan, mac: virtualMac(vrid, 4) });
-    }
+    tellOfLans(this.#lanViews(nowMs), this.#options.actions.tell);
   }
 
   #lanViews(nowMs: number): readonly RoleLanView[] {

@@ -7,7 +7,7 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
-import { DESK_COUNTERS } from '../pair/desk.js';
+import { DESK_COUNTERS } from '../pair/desk-options.js';
 import { VRRP_COUNTERS } from '../pair/pair-lans.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
