@@ -104,9 +104,9 @@ export interface RoleView {
   /** Since when it has this role, and why. */
   readonly since: string;
   readonly cause: string;
-  /** 10 to 250, as it is advertised; the higher can serve better. */
-  readonly priority: number;
-  readonly health: HealthView;
+  /** 10 to 250, as it is advertised; the higher can serve better. Null with one router: there nothing is compared. */
+  readonly priority: number | null;
+  readonly health: HealthView | null;
   /** Null: the site has one router. */
   readonly partner: PartnerView | null;
   readonly lans: readonly RoleLanView[];

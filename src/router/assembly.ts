@@ -345,17 +345,7 @@ function makeOperation(
   );
   const conductSummary = new ConductSummary(clock, conduct, hub);
   const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
-  const { lans } = sockets;
-  const alone = new Alone({
-    clock,
-    gndt: tables.gndt,
-    health: () => ({
-      soundLans: lans.current().length,
-      lans: lans.current().length,
-      peersUp: parts.tunnel.upPeers().length,
-    }),
-  });
-  const roleSource: RoleSource = parts.pair?.desk ?? alone;
+  const roleSource: RoleSource = parts.pair?.desk ?? new Alone({ clock, gndt: tables.gndt });
   const view = new LiveView({
     ...parts,
     roleSource,

@@ -125,12 +125,12 @@ function agree(views: readonly RoleView[]): boolean {
     one.partner?.role === two.role &&
     two.partner?.role === one.role &&
     views.every(({ draining, lans }) => !draining && lans.every(({ carrier }) => carrier)) &&
-    views.every(({ health }) => health.peersUp > 0)
+    views.every(({ health }) => (health?.peersUp ?? 0) > 0)
   );
 }
 
 function inWords({ router, role, term, cause, draining, partner, health }: RoleView): string {
   const other = partner === null ? 'nobody' : `${partner.router} ${partner.role}`;
-  const { soundLans, lans, peersUp } = health;
+  const { soundLans, lans, peersUp } = health ?? { soundLans: 0, lans: 0, peersUp: 0 };
   return `${router} is ${role}${draining ? ', draining,' : ''} (${cause}, term ${term}, LANs ${soundLans}/${lans}, peers ${peersUp}) and hears ${other}`;
 }

@@ -1,5 +1,5 @@
 /** `vinectl role`. */
-import type { HealthView, PartnerView, RoleLanView, RoleView } from '../../control/api.js';
+import type { PartnerView, RoleLanView, RoleView } from '../../control/api.js';
 import { type Block, blocks, type Look } from './text.js';
 import { age, count, duration, time } from './units.js';
 
@@ -30,14 +30,15 @@ function partnerLines(partner: PartnerView): [string, string][] {
   return [
     ['role', role ?? 'not heard yet'],
     ['term', term === null ? 'not heard yet' : String(term)],
-    ...(priority === null || health === null ? [] : serviceLines({ priority, health })),
+    ...serviceLines({ priority, health }),
     ['heard', ago(heardAgoMs)],
     ['advertised', ago(advertisedAgoMs)],
   ];
 }
 
 /** How well a router can serve. */
-function serviceLines({ priority, health }: { priority: number; health: HealthView }): [string, string][] {
+function serviceLines({ priority, health }: Pick<PartnerView, 'priority' | 'health'>): [string, string][] {
+  if (priority === null || health === null) return [];
   const { soundLans, lans, peersUp } = health;
   return [
     ['priority', String(priority)],

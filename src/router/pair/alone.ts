@@ -1,14 +1,12 @@
 /** The only router of its site: it is active from the start to the end, and there is nobody to hand over to. */
 import type { RoleView } from '../../control/api.js';
 import type { Clock } from '../../net/clock.js';
-import { type Health, priorityOf } from '../../pair/heartbeat.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { RoleSource } from './role-source.js';
 
 export interface AloneOptions {
   readonly clock: Clock;
   readonly gndt: Pick<Gndt, 'self' | 'router'>;
-  readonly health: () => Health;
 }
 
 export class Alone implements RoleSource {
@@ -21,8 +19,7 @@ export class Alone implements RoleSource {
   }
 
   view(): RoleView {
-    const { gndt, health } = this.#options;
-    const now = health();
+    const { gndt } = this.#options;
     return {
       site: gndt.self,
       router: gndt.router,
@@ -31,8 +28,8 @@ export class Alone implements RoleSource {
       term: 0,
       since: this.#since,
       cause: 'alone',
-      priority: priorityOf(now),
-      health: now,
+      priority: null,
+      health: null,
       partner: null,
       lans: [],
     };

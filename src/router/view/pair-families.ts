@@ -45,7 +45,7 @@ function roleFamilies(view: RoleView, counters: CountersView): MetricFamily[] {
     ),
     gauge('vine_pair_priority', 'How well each of the two can serve, 10 to 250', ['router'], () =>
       withPartner((partner) => [
-        [[router], priority],
+        ...(priority === null ? [] : [[[router], priority] as const]),
         ...(partner.priority === null ? [] : [[[partner.router], partner.priority] as const]),
       ]),
     ),

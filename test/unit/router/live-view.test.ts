@@ -83,7 +83,7 @@ function setUp({ sites = [], peers = [], role }: Setting = {}) {
   };
   const forwarding = ForwardingTable.create({ slots: 16 });
   const sockets = { lans: lansOf([]), lanSockets: [], udp: [], tcp: [], tuns: [] };
-  const alone = new Alone({ clock, gndt, health: () => ({ soundLans: 0, lans: 0, peersUp: 0 }) });
+  const alone = new Alone({ clock, gndt });
   const view = new LiveView({
     version: '1',
     listen: [],
