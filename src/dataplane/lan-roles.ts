@@ -4,7 +4,9 @@
  */
 import type { LanRole } from '../tables/lan.js';
 
-const WORD: Readonly<Record<LanRole, number>> = { active: 0, draining: 1, standby: 2 };
+const ACTIVE = 0;
+const STANDBY = 2;
+const WORD: Readonly<Record<LanRole, number>> = { active: ACTIVE, draining: 1, standby: STANDBY };
 
 export class LanRoles {
   readonly memory: SharedArrayBuffer;
@@ -30,11 +32,11 @@ export class LanRoles {
 
   /** It answers there. @param port a LAN's index, or a TUN port's, where it always does */
   isActive(port: number): boolean {
-    return (this.#words[port] ?? WORD.active) === WORD.active;
+    return (this.#words[port] ?? ACTIVE) === ACTIVE;
   }
 
   /** It forwards nothing there. @param port as of `isActive` */
   standsBy(port: number): boolean {
-    return this.#words[port] === WORD.standby;
+    return this.#words[port] === STANDBY;
   }
 }

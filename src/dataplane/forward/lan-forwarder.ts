@@ -67,16 +67,20 @@ export class LanForwarder {
       ctx.count(C.kernel_own_address);
       return;
     }
-    const isForGateway = ctx.destination[R.kind] === RouteKind.gateway;
-    if (isForGateway ? !ctx.lanRoles.isActive(lan) : ctx.lanRoles.standsBy(lan)) {
+    if (ctx.destination[R.kind] === RouteKind.gateway) {
+      this.#answerEcho(i, lan);
+      return;
+    }
+    if (ctx.lanRoles.standsBy(lan)) {
       ctx.count(C.drop_standby);
       return;
     }
-    if (isForGateway) {
-      if (this.#echo.answer(i)) this.#delivery.backToPort(i);
-      return;
-    }
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
+  }
+
+  #answerEcho(i: number, lan: number): void {
+    if (!this.#ctx.lanRoles.isActive(lan)) this.#ctx.count(C.drop_standby);
+    else if (this.#echo.answer(i)) this.#delivery.backToPort(i);
   }
 
   /**
