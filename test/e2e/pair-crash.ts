@@ -1,14 +1,14 @@
 /**
  * One router of a pair is killed at random moments of a move: nobody may stay out of reach, and no connection break.
  *
- * VINE_CRASH_MOMENTS: moments of each router (default 10). VINE_SEED: replays the moments of a run.
+ * VINE_CRASH_MOMENTS: moments of each router (default 20). VINE_SEED: replays the moments of a run.
  */
 import type { TestContext } from 'node:test';
 import { pause } from '../lab/wait.js';
 import { randomOf } from '../support/sim-lan-wan.js';
 import { restart, WatchedNode, withPair } from './pair-support.js';
 
-const moments = Number(process.env.VINE_CRASH_MOMENTS ?? 10);
+const moments = Number(process.env.VINE_CRASH_MOMENTS ?? 20);
 const seed = Number(process.env.VINE_SEED ?? Math.floor(Math.random() * 1_000_000));
 /** As in crash.test.ts: half while tables and messages are under way, half while the LANs are being redirected. */
 const EARLIEST_MS = -10;
