@@ -21,7 +21,7 @@ import { Lans } from '../../src/tables/lan.js';
 import { LanGrowth } from '../../src/tables/lan-growth.js';
 import { LanNodes } from '../../src/tables/lan-nodes.js';
 import { Lndt } from '../../src/tables/lndt.js';
-import type { GndtConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
+import type { GndtConfig, LimitsConfig, MobilityConfig, RouterId, VnetId } from '../../src/tables/model.js';
 import { MeteredClock } from './metered-clock.js';
 import type { LanPort, SimLan } from './sim-lan.js';
 import { SIM_LIMITS } from './sim-lan-site.js';
@@ -38,6 +38,7 @@ export interface RouterOptions {
   readonly gndt: GndtConfig;
   readonly authorised: readonly Prefix[];
   readonly mobility: MobilityConfig;
+  readonly limits?: Partial<LimitsConfig>;
 }
 
 /** Subscriptions that have begun and not ended. */
@@ -76,7 +77,9 @@ export class StandbyRouter implements LanPort, WanEnd {
   said = 0;
   /** What mobility has subscribed to. */
   subscriptions = { now: 0 };
-  readonly #clock: MeteredClock;
+  readonly #clock: Clock;
+  /** Mobility's. */
+  readonly #metered: MeteredClock;
   readonly #wan: SimWan;
   #disk = encodeState([]);
 
@@ -84,7 +87,8 @@ export class StandbyRouter implements LanPort, WanEnd {
     this.options = options;
     this.name = options.id;
     this.lan = lan;
-    this.#clock = new MeteredClock(clock);
+    this.#clock = clock;
+    this.#metered = new MeteredClock(clock);
     this.#wan = wan;
     this.boot();
     wan.join(options.id, this);
@@ -94,9 +98,9 @@ export class StandbyRouter implements LanPort, WanEnd {
     return this.options.id;
   }
 
-  /** Timers that the router has waiting. */
+  /** Timers that mobility has waiting. */
   get timers(): number {
-    return [...this.#clock.waiting.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.#metered.waiting.values()].reduce((sum, count) => sum + count, 0);
   }
 
   boot(): void {
@@ -125,7 +129,8 @@ export class StandbyRouter implements LanPort, WanEnd {
     this.table = ForwardingTable.create({ slots: 512 });
     new ForwardingCompiler({ gndt, lndt, hwdt, directory, table: this.table, clock, lans }).rebuild();
     this.sites = new Sites(gndt);
-    const growth = new LanGrowth(clock, new LanNodes(gndt.self, directory, hwdt), SIM_LIMITS.nodesPerLan);
+    const limits = { ...SIM_LIMITS, ...this.options.limits };
+    const growth = new LanGrowth(clock, new LanNodes(gndt.self, directory, hwdt), limits.nodesPerLan);
     const count = { now: 0 };
     this.subscriptions = count;
     for (const table of [directory, hwdt, lans] as { subscribe: Directory['subscribe'] }[]) {
@@ -142,10 +147,10 @@ export class StandbyRouter implements LanPort, WanEnd {
     };
     const isPair = gndt.partner !== undefined;
     this.mobility = new Mobility({
-      ...{ gndt, lndt, hwdt, directory, lans, growth, config, limits: SIM_LIMITS },
+      ...{ gndt, lndt, hwdt, directory, lans, growth, config, limits },
       ...(isPair ? { standsBy: true } : {}),
       ports: {
-        clock,
+        clock: this.#metered,
         messenger: new SiteMessenger(tunnel, gndt, this.sites),
         ...(isPair ? { partner: new PartnerLink(tunnel, gndt) } : {}),
         sendFrame: (_lan, frame) => {

@@ -11,7 +11,7 @@ import { SimLan } from './sim-lan.js';
 import { SimHost } from './sim-lan-host.js';
 import { randomOf, SimWan, type WanOptions } from './sim-lan-wan.js';
 import { BLUE, type Families } from './sim-lan-world.js';
-import { StandbyRouter } from './sim-standby-router.js';
+import { type RouterOptions, StandbyRouter } from './sim-standby-router.js';
 
 export const SITES: readonly SiteId[] = ['site-a', 'vr-b', 'vr-c'];
 /** After a router has died its links go down so much later, unless it is back sooner. */
@@ -23,6 +23,7 @@ export interface StandbyWorldOptions {
   readonly wan?: Partial<WanOptions>;
   readonly families?: Families;
   readonly verify?: 'optimistic' | 'strict';
+  readonly limits?: RouterOptions['limits'];
 }
 
 export class StandbyWorld {
@@ -38,7 +39,7 @@ export class StandbyWorld {
   readonly #lans: ReadonlyMap<SiteId, SimLan>;
   readonly #truth = new Map<SimHost, SiteId>();
 
-  constructor({ hostsPerSite = 3, seed = 1, wan, families = '4', verify }: StandbyWorldOptions = {}) {
+  constructor({ hostsPerSite = 3, seed = 1, wan, families = '4', verify, limits }: StandbyWorldOptions = {}) {
     this.random = randomOf(seed);
     const defaults = { delayMs: 10, jitterMs: 0, loss: 0, retryMs: 30, duplicate: 0 };
     this.wan = new SimWan(this.clock, { ...defaults, ...wan }, this.random);
@@ -49,6 +50,7 @@ export class StandbyWorld {
       return new StandbyRouter(this.clock, this.wan, this.lan(SITES[site - 1] ?? ''), {
         ...{ id, vnet: BLUE, mac: (0x020000000000 + site * 0x100 + host) as Mac, mobility },
         ...{ address: Ip.of(`10.${site}.0.${host}`), gndt: configOf(), authorised: prefixesOf(site) },
+        ...(limits === undefined ? {} : { limits }),
         ...(isPair ? { gateway: [Ip.of('10.1.0.1')], vrid: 7 } : {}),
       });
     };
