@@ -24,7 +24,7 @@ import type { MissingNode } from './search/missing.js';
 import { questionOf } from './search/question.js';
 import { Asking } from './standby/asking.js';
 import { PartnerFeed } from './standby/feed.js';
-import { PartnerGate } from './standby/gate.js';
+import { isForStandby, PartnerGate } from './standby/gate.js';
 import type { Suppressed } from './suppression/duplicate-suppression.js';
 import { ClientAddresses } from './sync/client-addresses.js';
 import { OwnAddresses } from './sync/own-addresses.js';
@@ -163,7 +163,7 @@ export class Active implements Role {
   partnerMessage(message: TableMessage): void {
     if (message.type === 'partnerDigests') this.#feed?.compared(this.#gate.digests(message));
     // Both may be active for a moment; then neither believes the other.
-    else if (message.type === 'partnerRecords') this.#context.counters.count('refused_partnerRecords_role');
+    else if (isForStandby(message)) this.#gate.refuse(message.type, 'role');
     else this.#gate.refuseOther(message);
   }
 
@@ -315,9 +315,10 @@ export class Active implements Role {
       case 'search':
         this.#parts.sought.search(from, message);
         break;
-      // The gate lets neither through.
+      // The gate lets none of these through.
       case 'partnerRecords':
       case 'partnerDigests':
+      case 'partnerWhole':
         break;
       case 'dhcp':
         this.#parts.dhcp.message(from, message);

@@ -196,13 +196,18 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       return isWithinReach(gate.context, from, vnet, ip, seq) ? message : 'number';
     },
   },
-  // Said between the two routers of a site, which pass another gate (`standby/gate.ts`).
+  // The next three are said between the two routers of a site, which pass another gate (`standby/gate.ts`).
   partnerRecords: {
     cost: ({ records }) => records.length,
     budget: { perSecond: 50, burst: 500 },
     admit: () => 'not-yours',
   },
   partnerDigests: {
+    cost: () => 1,
+    budget: { perSecond: 2, burst: 20 },
+    admit: () => 'not-yours',
+  },
+  partnerWhole: {
     cost: () => 1,
     budget: { perSecond: 2, burst: 20 },
     admit: () => 'not-yours',
@@ -247,6 +252,7 @@ export class Authority {
       dhcp: budget('dhcp'),
       partnerRecords: budget('partnerRecords'),
       partnerDigests: budget('partnerDigests'),
+      partnerWhole: budget('partnerWhole'),
     };
   }
 

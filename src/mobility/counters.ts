@@ -31,6 +31,7 @@ export const MOBILITY_COUNTERS = {
   partner_records_sent: 'event',
   partner_records_applied: 'event',
   partner_answers: 'event',
+  partner_surplus_dropped: 'event',
   // When a router that has stood by takes over.
   heard_asked: 'event',
   'claims_refused_*': 'drop',

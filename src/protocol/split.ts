@@ -40,6 +40,7 @@ export function split(message: TableMessage): TableMessage[] {
       return [...chunks(message.ips, MAX_ASKED_IPS)].map((ips) => ({ ...message, ips }));
     case 'recall':
     case 'digest':
+    case 'partnerWhole':
     case 'nodesOf':
     case 'redirect':
     case 'search':

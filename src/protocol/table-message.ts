@@ -175,8 +175,13 @@ export interface SiteDigest {
   readonly hash: number;
 }
 
+/** To the standby, after all records of a site: this is what they come to. */
+export interface PartnerWholeMessage extends SiteDigest {
+  readonly type: 'partnerWhole';
+}
+
 /** What only the two routers of a site say to each other. */
-export type PartnerMessage = PartnerRecordsMessage | PartnerDigestsMessage;
+export type PartnerMessage = PartnerRecordsMessage | PartnerDigestsMessage | PartnerWholeMessage;
 
 export type TableMessage =
   | RecordsMessage

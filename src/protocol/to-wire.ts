@@ -33,6 +33,7 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'seek':
     case 'digest':
     case 'partnerDigests':
+    case 'partnerWhole':
     case 'siteActive':
     case 'siteActiveRefused':
     case 'partnerQuery':

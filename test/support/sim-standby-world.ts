@@ -110,22 +110,25 @@ export class StandbyWorld {
   boot(router: StandbyRouter): void {
     this.#cut(router);
     router.boot();
-    for (const { id } of this.routers) {
-      for (const other of this.routers) {
-        if (other.isActive && router.gndt.siteOf(other.id) !== router.gndt.self) router.follow(other.id);
-      }
-      if (id !== router.id) this.wan.heal(id, router.id);
-    }
+    for (const { id, isUp } of this.routers) if (isUp && id !== router.id) this.wan.heal(id, router.id);
   }
 
-  /** It becomes active, the other one does not serve any more; the routers of other sites hear of it by the WAN, at about the same time. */
-  takeOver(router: StandbyRouter, spreadMs = 0): void {
-    const before = this.#partnerOf(router);
+  /** It becomes active, the other one does not serve any more, at once or a little later; the routers of other sites hear of it by the WAN, at about the same time. */
+  takeOver(router: StandbyRouter, spreadMs = 0, overlapMs = 0): void {
+    const before = this.partnerOf(router);
     router.setActive(true);
-    if (before.isUp && before.isActive) before.setActive(false);
+    const layDown = (): void => {
+      if (before.isUp && before.isActive && router.isActive) before.setActive(false);
+    };
+    if (overlapMs === 0) layDown();
+    else this.clock.after('hand over', overlapMs, layDown);
     for (const other of [this.b, this.c]) {
       this.clock.after('siteActive', 10 + this.random() * spreadMs, () => other.follow(router.id));
     }
+  }
+
+  partnerOf(router: StandbyRouter): StandbyRouter {
+    return router === this.a1 ? this.a2 : this.a1;
   }
 
   fillCaches(): void {
@@ -200,10 +203,6 @@ export class StandbyWorld {
       assert.equal(route?.kind, RouteKind.peer, what);
       assert.equal(router.gndt.idAt(route?.peer ?? -1), site, what);
     }
-  }
-
-  #partnerOf(router: StandbyRouter): StandbyRouter {
-    return router === this.a1 ? this.a2 : this.a1;
   }
 
   #cut(router: StandbyRouter): void {

@@ -3,9 +3,9 @@
  * moment; and what the partner lacks, or has otherwise, as it says by its digests.
  */
 import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
-import type { SiteDigest } from '../../protocol/table-message.js';
+import type { PartnerMessage, SiteDigest } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
-import type { Directory, DirectoryChange, RecordDigest } from '../../tables/directory.js';
+import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, SiteId } from '../../tables/model.js';
 import { addHash, hashRecord, isDisowned } from '../../tables/record.js';
 import { type Context, nodeKey } from '../context.js';
@@ -31,7 +31,7 @@ export class PartnerFeed {
   readonly #answers: KeyedRateLimit<SiteId>;
   readonly #expiries: RateLimit;
   /** What is left to be sent of the answers, in their order. */
-  readonly #left = new Map<SiteId, Iterator<readonly NodeRecord[]>>();
+  readonly #left = new Map<SiteId, Iterator<PartnerMessage>>();
   #isAnswering = false;
 
   constructor(context: Context, partner: PartnerPort) {
@@ -53,7 +53,9 @@ export class PartnerFeed {
     const records = [...this.#waiting.values()];
     this.#waiting = new Map();
     if (!this.#partner.isUp()) return;
-    for (const part of chunks(records, RECORDS_PER_MESSAGE)) this.#send(part);
+    for (const part of chunks(records, RECORDS_PER_MESSAGE)) {
+      this.#send({ type: 'partnerRecords', records: part });
+    }
   }
 
   #changed({ after }: DirectoryChange): void {
@@ -86,18 +88,28 @@ export class PartnerFeed {
       return;
     }
     this.#context.counters.count('partner_answers');
-    const lacked = lackedBy(theirs, this.#context.directory, site);
-    this.#left.set(site, chunks(lacked, RECORDS_PER_MESSAGE)[Symbol.iterator]());
+    this.#left.set(site, this.#answerTo(theirs));
+  }
+
+  /** Only the newer records if the standby has the others; else all, and what they come to then. */
+  *#answerTo(theirs: SiteDigest): Generator<PartnerMessage> {
+    const { site, highestStamp, count, hash } = theirs;
+    const { directory } = this.#context;
+    const all = directory.of(site);
+    const older = all.filter(({ stamp }) => stamp <= highestStamp);
+    const isOlderKnown = older.length === count && hashOf(older) === hash;
+    const lacked = isOlderKnown ? all.filter(({ stamp }) => stamp > highestStamp) : all;
+    for (const records of chunks(lacked, RECORDS_PER_MESSAGE)) yield { type: 'partnerRecords', records };
+    if (!isOlderKnown) yield { type: 'partnerWhole', site, ...directory.digest(site) };
   }
 
   #goOn(): void {
     this.#isAnswering = false;
     if (!this.#partner.isUp()) this.#left.clear();
     let messages = 0;
-    for (const [site, parts] of this.#left) {
-      for (let part = parts.next(); ; part = parts.next()) {
-        if (part.done === true) break;
-        this.#send(part.value);
+    for (const [site, answer] of this.#left) {
+      for (let next = answer.next(); next.done !== true; next = answer.next()) {
+        this.#send(next.value);
         if (++messages < MOST_AT_ONCE) continue;
         this.#isAnswering = true;
         this.#context.timers.after('partner answers', PAUSE_MS, () => this.#goOn());
@@ -107,17 +119,13 @@ export class PartnerFeed {
     }
   }
 
-  #send(records: readonly NodeRecord[]): void {
-    this.#partner.send({ type: 'partnerRecords', records });
-    this.#context.counters.count('partner_records_sent', records.length);
+  #send(message: PartnerMessage): void {
+    this.#partner.send(message);
+    if (message.type !== 'partnerRecords') return;
+    this.#context.counters.count('partner_records_sent', message.records.length);
   }
 }
 
-/** Only the newer ones if the others agree; else all. */
-function lackedBy(theirs: RecordDigest, directory: Directory, site: SiteId): readonly NodeRecord[] {
-  const all = directory.of(site);
-  const older = all.filter(({ stamp }) => stamp <= theirs.highestStamp);
-  const hash = older.reduce((sum, record) => addHash(sum, hashRecord(record), 1), 0);
-  if (older.length !== theirs.count || hash !== theirs.hash) return all;
-  return all.filter(({ stamp }) => stamp > theirs.highestStamp);
+function hashOf(records: readonly NodeRecord[]): number {
+  return records.reduce((sum, record) => addHash(sum, hashRecord(record), 1), 0);
 }

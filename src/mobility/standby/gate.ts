@@ -7,6 +7,7 @@ import { RateLimit } from '../../net/rate-limit.js';
 import type {
   PartnerDigestsMessage,
   PartnerRecordsMessage,
+  PartnerWholeMessage,
   SiteDigest,
   TableMessage,
 } from '../../protocol/table-message.js';
@@ -22,6 +23,11 @@ const DIGESTS = { perSecond: 1_000, burst: 10_000 };
 
 /** With another gndt.json: no misconduct. */
 const ORDINARY: ReadonlySet<string> = new Set(['unknown-network', 'not-allowed', 'role']);
+
+/** Does an active router say it, and only that? */
+export function isForStandby({ type }: TableMessage): boolean {
+  return type === 'partnerRecords' || type === 'partnerWhole';
+}
 
 export class PartnerGate {
   readonly #context: Context;
@@ -51,6 +57,14 @@ export class PartnerGate {
       if (!isMember) this.refuse(type, 'not-yours');
       return isMember;
     });
+  }
+
+  /** May all records of a site be said to be these? */
+  isWhole({ type, site }: PartnerWholeMessage): boolean {
+    if (!this.#isInBudget(this.#digests, type, 1)) return false;
+    const isMember = this.#context.gndt.siteIds.has(site);
+    if (!isMember) this.refuse(type, 'not-yours');
+    return isMember;
   }
 
   /** Said between sites, not between the routers of one. */

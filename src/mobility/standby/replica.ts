@@ -2,7 +2,7 @@
  * The standby's part in keeping its directory like the active router's: it takes what that one sends, and says now and then
  * what it knows. What follows from a record for the HWDT is done too, so that it can forward at once when it takes over.
  */
-import type { PartnerRecordsMessage } from '../../protocol/table-message.js';
+import type { PartnerRecordsMessage, PartnerWholeMessage } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import { TOMBSTONE_MS } from '../../tables/directory.js';
 import type { LanIndex, NodeRecord } from '../../tables/model.js';
@@ -10,6 +10,7 @@ import { DISOWNED_STAMP } from '../../tables/record.js';
 import type { Context } from '../context.js';
 import type { PartnerPort } from '../ports.js';
 import type { PartnerGate } from './gate.js';
+import { Surplus } from './surplus.js';
 
 const DIGEST_INTERVAL_MS = 10_000;
 const SITES_PER_MESSAGE = 16;
@@ -18,12 +19,14 @@ export class Replica {
   readonly #context: Context;
   readonly #partner: PartnerPort | undefined;
   readonly #gate: PartnerGate;
+  readonly #surplus: Surplus;
 
   /** @param partner undefined: there is none, and tombstones only grow old */
   constructor(context: Context, partner: PartnerPort | undefined, gate: PartnerGate) {
     this.#context = context;
     this.#partner = partner;
     this.#gate = gate;
+    this.#surplus = new Surplus(context.directory, context.clock);
   }
 
   start(): void {
@@ -35,6 +38,7 @@ export class Replica {
   compare(): void {
     if (this.#partner?.isUp() !== true) return;
     const { gndt, directory } = this.#context;
+    this.#surplus.asked();
     const digests = [...gndt.siteIds].map((site) => ({ site, ...directory.digest(site) }));
     for (const part of chunks(digests, SITES_PER_MESSAGE)) {
       this.#partner.send({ type: 'partnerDigests', digests: part });
@@ -50,7 +54,25 @@ export class Replica {
         this.#context.counters.count('partner_records_applied');
         this.#unbind(before, record);
       }
-      if (outcome !== 'stale') this.#bind(record);
+      if (outcome === 'stale') continue;
+      this.#bind(record);
+      this.#surplus.received(record);
+    }
+    this.#dropSurplus();
+  }
+
+  /** All records of a site have been sent. */
+  whole(message: PartnerWholeMessage): void {
+    if (!this.#gate.isWhole(message)) return;
+    this.#surplus.whole(message);
+    this.#dropSurplus();
+  }
+
+  #dropSurplus(): void {
+    for (const record of this.#surplus.take()) {
+      this.#context.directory.drop(record);
+      this.#context.counters.count('partner_surplus_dropped');
+      this.#unbind(record, { ...record, state: 'withdrawn' });
     }
   }
 

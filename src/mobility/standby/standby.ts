@@ -72,6 +72,7 @@ export class Standby implements Role {
 
   partnerMessage(message: TableMessage): void {
     if (message.type === 'partnerRecords') this.#replica.records(message);
+    else if (message.type === 'partnerWhole') this.#replica.whole(message);
     // Both may stand by for a moment; then neither can tell the other anything.
     else if (message.type === 'partnerDigests') this.#gate.refuse(message.type, 'role');
     else this.#gate.refuseOther(message);

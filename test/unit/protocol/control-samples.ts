@@ -144,5 +144,6 @@ export const SAMPLES: readonly ControlMessage[] = [
       { site: LONGEST_ID, highestStamp: MAX_STAMP, count: 2 ** 24, hash: 0xffffffff },
     ],
   },
+  { type: 'partnerWhole', site: 'site-a', highestStamp: MAX_STAMP, count: 3, hash: 0xffffffff },
   { type: 'redirect', vnet: 1, ip: Ip.of('10.1.0.9'), router: 'vr-b', seq: 3 },
 ];

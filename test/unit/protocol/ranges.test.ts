@@ -266,6 +266,13 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['65 records to the partner', payloadOf({ partnerRecords: { records: many(65, {}) } }), 'long-list'],
   ['a record to the partner, of nobody', payloadOf({ partnerRecords: { records: [{}] } }), 'bad-vnet'],
   ['a digest of a site', siteDigest({ highestStamp: 2 ** 52, count: 2 ** 24, hash: 2 ** 32 - 1 }), 'taken'],
+  ['all of no site', payloadOf({ partnerWhole: { count: 1 } }), 'bad-router-id'],
+  ['all of a site', payloadOf({ partnerWhole: { site: 'vr-a', count: 2 ** 24 } }), 'taken'],
+  [
+    'all of a site, too many',
+    payloadOf({ partnerWhole: { site: 'vr-a', count: 2 ** 24 + 1 } }),
+    'bad-number',
+  ],
   ['65 digests', payloadOf({ partnerDigests: { digests: many(65, {}) } }), 'long-list'],
   ['a digest of no site', siteDigest({ site: '' }), 'bad-router-id'],
   ['a digest of more records', siteDigest({ count: 2 ** 24 + 1 }), 'bad-number'],
