@@ -143,6 +143,49 @@ describe('a standby', () => {
     assert((refused(a2).mobility_refused_partnerRecords_too_many ?? 0) > 20);
   });
 
+  const whole = (digest: { count: number; hash: number }): TableMessage => ({
+    ...{ type: 'partnerWhole', site: 'vr-b', highestStamp: 0 },
+    ...digest,
+  });
+
+  test('drops what the active router has not, if that is so for a while', () => {
+    const world = new StandbyWorld();
+    const extra = recordOf('10.2.0.77');
+    world.a2.directory.apply(extra);
+    world.settle(11_000);
+    assert.deepEqual(world.a2.directory.get(BLUE, extra.ip), extra, 'it may only be new');
+    world.settle(10_000);
+    assert.equal(world.a2.directory.get(BLUE, extra.ip), undefined);
+    world.checkAll();
+    assert.equal(world.a2.mobility.counters().mobility_partner_surplus_dropped, 1);
+  });
+
+  test('drops nothing at the word of a router that says to have nothing at all, unless it says so again later', () => {
+    const { a2 } = new StandbyWorld();
+    const count = a2.directory.count('vr-b');
+    for (let n = 0; n < 10; n++) a2.mobility.partnerMessage(whole({ count: 0, hash: 0 }));
+    assert.equal(a2.directory.count('vr-b'), count);
+  });
+
+  test('drops nothing when the records that were sent do not come to what was said', () => {
+    const world = new StandbyWorld();
+    const { size } = world.a2.directory;
+    for (let n = 0; n < 10; n++) {
+      world.a2.mobility.partnerMessage({ type: 'partnerRecords', records: [recordOf('10.2.0.77')] });
+      world.a2.mobility.partnerMessage(whole({ count: 1, hash: n }));
+      world.kill(world.a1);
+      world.settle(7_000);
+    }
+    assert.equal(world.a2.directory.size, size + 1);
+  });
+
+  test('hears from its partner of no site that is no member', () => {
+    const { a2 } = new StandbyWorld();
+    const digest = { site: 'vr-z', highestStamp: 0, count: 0, hash: 0 };
+    a2.mobility.partnerMessage({ type: 'partnerWhole', ...digest });
+    assert.deepEqual(refused(a2), { mobility_refused_partnerWhole_not_yours: 1 });
+  });
+
   test('is not flooded: what is beyond the budget is refused', () => {
     const { a2 } = new StandbyWorld();
     const records = Array.from({ length: 64 }, (_, n) => recordOf(`10.2.0.${n + 100}`));
@@ -200,10 +243,15 @@ describe('an active router', () => {
     a1.mobility.partnerMessage({ type: 'partnerRecords', records: [record] });
     a1.mobility.message('vr-b', { type: 'partnerRecords', records: [record] });
     a1.mobility.message('vr-b', { type: 'partnerDigests', digests: [] });
+    const digest = { site: 'vr-b', highestStamp: 0, count: 0, hash: 0 };
+    a1.mobility.message('vr-b', { type: 'partnerWhole', ...digest });
+    a1.mobility.partnerMessage({ type: 'partnerWhole', ...digest });
     b.mobility.message('site-a', { type: 'partnerRecords', records: [record] });
     for (const router of [a1, b]) assert.equal(router.directory.get(BLUE, record.ip), undefined);
     const counters = a1.mobility.counters();
     assert.equal(counters.mobility_refused_partnerRecords_role, 1);
+    assert.equal(counters.mobility_refused_partnerWhole_role, 1);
+    assert.equal(counters.mobility_refused_partnerWhole_not_yours, 1);
     assert.equal(counters.mobility_refused_partnerRecords_not_yours, 1);
     assert.equal(counters.mobility_refused_partnerDigests_not_yours, 1);
   });
