@@ -220,6 +220,28 @@ describe('a standby', () => {
     });
   }
 
+  test('learns what it hears, and takes no answer of the active router for a machine’s own', () => {
+    const world = new StandbyWorld();
+    world.wan.cut('vr-a1', 'vr-a2');
+    const machine = world.addSilent('site-a', 1);
+    machine.announceGratuitous();
+    world.move(world.host('h1-1'), 'vr-b');
+    world.settle(1_000);
+    assert.equal(world.a2.hwdt.get(BLUE, machine.ip)?.mac, machine.mac);
+    const { ip, mac } = world.host('h1-1');
+    assert.equal(world.a2.hwdt.get(BLUE, ip)?.mac, mac);
+  });
+
+  test('has what the active router had still to say when that one lays down', () => {
+    const world = new StandbyWorld();
+    const machine = world.addSilent('site-a', 1);
+    machine.announceGratuitous();
+    world.settle(1);
+    world.a1.setActive(false);
+    world.settle(15);
+    assert.equal(world.a2.directory.get(BLUE, machine.ip)?.router, 'site-a');
+  });
+
   test('forwards at once to a machine of which only the active router has heard the address', () => {
     const world = new StandbyWorld();
     const record = recordOf('10.1.0.77', { router: 'site-a' });
@@ -291,6 +313,10 @@ describe('an active router', () => {
   });
 });
 
+function macOf(world: StandbyWorld, ip: Ip): Mac | undefined {
+  return world.hosts.find(({ ips }) => ips.some((own) => own.equals(ip)))?.mac;
+}
+
 describe('when another site switches', () => {
   for (const verify of ['optimistic', 'strict'] as const) {
     test(`a claim that its router did not live to answer is answered by the other one, ${verify}`, () => {
@@ -328,6 +354,25 @@ describe('when another site switches', () => {
         assert.equal(router.directory.here(BLUE, host.ip)?.router, world.siteOf(host), host.name);
       }
     }
+    world.settle(20_000);
+    world.checkAll();
+  });
+
+  test('a router that takes over is told within a round trip what it lacks, though another was told all a moment ago', () => {
+    const world = new StandbyWorld();
+    const dropped = ['h1-1', 'h2-1', 'h3-1'].map((name) => world.host(name).ip);
+    // Nobody has been heard within the last minute, and nothing has changed.
+    world.settle(70_000);
+    for (const router of [world.b, world.c]) router.mobility.message('site-a', { type: 'recall' });
+    world.kill(world.a1);
+    for (const ip of dropped) {
+      const record = world.a2.directory.get(BLUE, ip);
+      assert(record);
+      world.a2.directory.drop(record);
+    }
+    world.takeOver(world.a2);
+    world.settle(45);
+    for (const ip of dropped) assert.equal(world.a2.directory.here(BLUE, ip)?.mac, macOf(world, ip));
     world.settle(20_000);
     world.checkAll();
   });

@@ -82,6 +82,7 @@ export class StandbyRouter implements LanPort, WanEnd {
   readonly #metered: MeteredClock;
   readonly #wan: SimWan;
   #disk = encodeState([]);
+  #term = 0;
 
   constructor(clock: Clock, wan: SimWan, lan: SimLan, options: RouterOptions) {
     this.options = options;
@@ -188,8 +189,10 @@ export class StandbyRouter implements LanPort, WanEnd {
     this.mobility.setActive(isActive);
   }
 
-  /** It has heard which router of another site is active. */
-  follow(router: RouterId): void {
+  /** It has heard which router of another site is active. News overtake each other: those of the highest term count. */
+  follow(router: RouterId, term: number): void {
+    if (term <= this.#term) return;
+    this.#term = term;
     if (!this.isUp || this.gndt.siteOf(router) === this.gndt.self || this.sites.isActive(router)) return;
     this.sites.setActive(router);
     const isThere = this.#wan.upPeers(this.id).includes(router);

@@ -37,6 +37,7 @@ export class StandbyWorld {
   readonly routers: readonly StandbyRouter[];
   readonly hosts: SimHost[] = [];
   readonly #lans: ReadonlyMap<SiteId, SimLan>;
+  #term = 0;
   readonly #truth = new Map<SimHost, SiteId>();
 
   constructor({ hostsPerSite = 3, seed = 1, wan, families = '4', verify, limits }: StandbyWorldOptions = {}) {
@@ -116,15 +117,17 @@ export class StandbyWorld {
   /** It becomes active, the other one does not serve any more, at once or a little later; the routers of other sites hear of it by the WAN, at about the same time. */
   takeOver(router: StandbyRouter, spreadMs = 0, overlapMs = 0): void {
     const before = this.partnerOf(router);
+    const term = ++this.#term;
+    // As the daemon does it: the others are told first.
+    for (const other of [this.b, this.c]) {
+      this.clock.after('siteActive', 10 + this.random() * spreadMs, () => other.follow(router.id, term));
+    }
     router.setActive(true);
     const layDown = (): void => {
-      if (before.isUp && before.isActive && router.isActive) before.setActive(false);
+      if (term === this.#term && before.isUp && before.isActive) before.setActive(false);
     };
     if (overlapMs === 0) layDown();
     else this.clock.after('hand over', overlapMs, layDown);
-    for (const other of [this.b, this.c]) {
-      this.clock.after('siteActive', 10 + this.random() * spreadMs, () => other.follow(router.id));
-    }
   }
 
   partnerOf(router: StandbyRouter): StandbyRouter {
