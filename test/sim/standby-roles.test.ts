@@ -220,6 +220,18 @@ describe('a standby', () => {
     });
   }
 
+  test('takes no tombstone that is a day old, which would count its day from now on', () => {
+    const { a2, clock } = new StandbyWorld();
+    const tombstone = (ageHours: number): NodeRecord =>
+      recordOf(`10.2.0.${ageHours + 70}`, {
+        state: 'withdrawn',
+        stamp: (clock.wallMs() - ageHours * 3_600_000) * 1_000,
+      });
+    a2.mobility.partnerMessage({ type: 'partnerRecords', records: [tombstone(23), tombstone(25)] });
+    assert.equal(a2.directory.get(BLUE, tombstone(23).ip)?.state, 'withdrawn');
+    assert.equal(a2.directory.get(BLUE, tombstone(25).ip), undefined);
+  });
+
   test('learns what it hears, and takes no answer of the active router for a machine’s own', () => {
     const world = new StandbyWorld();
     world.wan.cut('vr-a1', 'vr-a2');

@@ -67,6 +67,39 @@ describe('while it stands by', () => {
 });
 
 describe('a takeover', () => {
+  test('follows a machine that announced itself by RARP, and of which this router knew nothing', () => {
+    const world = new StandbyWorld();
+    const node = world.host('h2-1');
+    world.kill(world.a1);
+    const record = world.a2.directory.get(BLUE, node.ip);
+    assert(record);
+    world.a2.directory.drop(record);
+    world.move(node, 'site-a', 0);
+    world.settle(SILENCE_MS);
+    world.takeOver(world.a2);
+    world.settle(600);
+    assert.equal(world.b.directory.here(BLUE, node.ip)?.router, 'site-a');
+    world.settle(LONG_MS);
+    world.checkAll();
+  });
+
+  test('by a router that knew less, and died at once, leaves no machine’s cache wrong', () => {
+    const world = new StandbyWorld();
+    world.move(world.host('h1-3'), 'vr-c');
+    world.fillCaches();
+    world.wan.cut('vr-a1', 'vr-a2');
+    world.move(world.host('h1-3'), 'site-a');
+    world.settle(5_000);
+    world.checkCaches();
+    world.takeOver(world.a2);
+    world.settle(5);
+    world.kill(world.a2);
+    world.settle(SILENCE_MS);
+    world.takeOver(world.a1);
+    world.settle(LONG_MS);
+    world.checkAll();
+  });
+
   test('loses no record, and everybody is reached', () => {
     const world = new StandbyWorld({ hostsPerSite: 8 });
     world.fillCaches();
