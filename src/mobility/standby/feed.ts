@@ -2,7 +2,7 @@
  * The active router's part in keeping the standby's directory like its own: every change goes to the partner, gathered for a
  * moment; and what the partner lacks, or has otherwise, as it says by its digests.
  */
-import { KeyedRateLimit, onceIn, RateLimit } from '../../net/rate-limit.js';
+import { KeyedRateLimit, onceIn, type Rate, RateLimit } from '../../net/rate-limit.js';
 import type { PartnerMessage, SiteDigest } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import type { DirectoryChange } from '../../tables/directory.js';
@@ -15,8 +15,8 @@ import { RECORDS_PER_MESSAGE } from '../sync/update-batcher.js';
 
 /** A burst of changes within this time is one message. */
 const GATHER_MS = 2;
-/** All records of one site are sent no more often than this. */
-const ANSWER_INTERVAL_MS = 5_000;
+/** Times that all records of one site are sent: a session may come and go a few times, but not for ever. */
+const ANSWERS: Rate = { perSecond: 0.2, burst: 3 };
 /** All tombstones are looked at. */
 const EXPIRY_INTERVAL_MS = 1_000;
 /** Messages of answers in one go, and the time until the next: 51,200 records a second. */
@@ -37,7 +37,7 @@ export class PartnerFeed {
   constructor(context: Context, partner: PartnerPort) {
     this.#context = context;
     this.#partner = partner;
-    this.#answers = new KeyedRateLimit(context.clock, onceIn(ANSWER_INTERVAL_MS));
+    this.#answers = new KeyedRateLimit(context.clock, ANSWERS);
     this.#expiries = new RateLimit(context.clock, onceIn(EXPIRY_INTERVAL_MS));
     context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }

@@ -11,7 +11,7 @@ import type {
   SiteDigest,
   TableMessage,
 } from '../../protocol/table-message.js';
-import type { NodeRecord } from '../../tables/model.js';
+import type { NodeRecord, SiteId } from '../../tables/model.js';
 import { isDisowned } from '../../tables/record.js';
 import type { Context } from '../context.js';
 import { isWithinReach } from '../door.js';
@@ -22,7 +22,7 @@ const RECORDS = { perSecond: 100_000, burst: 200_000 };
 const DIGESTS = { perSecond: 1_000, burst: 10_000 };
 
 /** With another gndt.json: no misconduct. */
-const ORDINARY: ReadonlySet<string> = new Set(['unknown-network', 'not-allowed', 'role']);
+const ORDINARY: ReadonlySet<string> = new Set(['no-member', 'unknown-network', 'not-allowed', 'role']);
 
 /** Does an active router say it, and only that? */
 export function isForStandby({ type }: TableMessage): boolean {
@@ -52,19 +52,13 @@ export class PartnerGate {
 
   digests({ type, digests }: PartnerDigestsMessage): readonly SiteDigest[] {
     if (!this.#isInBudget(this.#digests, type, digests.length)) return [];
-    return digests.filter(({ site }) => {
-      const isMember = this.#context.gndt.siteIds.has(site);
-      if (!isMember) this.refuse(type, 'not-yours');
-      return isMember;
-    });
+    return digests.filter(({ site }) => this.#isSite(type, site));
   }
 
   /** May all records of a site be said to be these? */
   isWhole({ type, site }: PartnerWholeMessage): boolean {
     if (!this.#isInBudget(this.#digests, type, 1)) return false;
-    const isMember = this.#context.gndt.siteIds.has(site);
-    if (!isMember) this.refuse(type, 'not-yours');
-    return isMember;
+    return this.#isSite(type, site);
   }
 
   /** Said between sites, not between the routers of one. */
@@ -78,6 +72,19 @@ export class PartnerGate {
     if (gndt.partner !== undefined && !ORDINARY.has(why)) conduct.refused(gndt.partner, type, why);
   }
 
+  #isSite(type: TableMessage['type'], site: SiteId): boolean {
+    const stranger = this.#strangerAs(site);
+    if (stranger !== undefined) this.refuse(type, stranger);
+    return stranger === undefined;
+  }
+
+  /** A router that has a site of another name speaks for that one only; undefined: it is a site. */
+  #strangerAs(site: SiteId): string | undefined {
+    const { gndt } = this.#context;
+    if (gndt.siteIds.has(site)) return undefined;
+    return gndt.peerIndex(site) < 0 ? 'no-member' : 'not-yours';
+  }
+
   #isInBudget(budget: RateLimit, type: TableMessage['type'], count: number): boolean {
     const { conduct, gndt } = this.#context;
     const price = gndt.partner === undefined ? 1 : conduct.price(gndt.partner);
@@ -89,7 +96,8 @@ export class PartnerGate {
   #objectionTo(record: NodeRecord): string | undefined {
     const { gndt, directory } = this.#context;
     const { vnet, ip, router, seq } = record;
-    if (!gndt.siteIds.has(router)) return 'not-yours';
+    const stranger = this.#strangerAs(router);
+    if (stranger !== undefined) return stranger;
     const known = directory.get(vnet, ip);
     // A record of before the network was taken out ends with its router's word.
     const isEnd = record.state === 'withdrawn' && known?.router === router;
