@@ -93,6 +93,7 @@ export class Active implements Role {
       for (const site of this.#context.ports.messenger.upPeers()) this.#parts.migration.sayAgain(site);
       this.#compareWithAll();
     });
+    this.#parts.learning.tookOver();
     this.#parts.restart.redirectReturned();
     this.#asking.begin(heard);
   }

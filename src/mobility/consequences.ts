@@ -66,6 +66,8 @@ export class Consequences {
     switch (purpose.for) {
       case 'verification':
         this.#verified(this.#parts.verification.probed(purpose.id, evidence));
+        // It has said by itself that it is here: it may have just come back.
+        if (evidence?.source === 'gratuitous' && !evidence.isAnswer) this.#parts.learning.consider(evidence);
         break;
       case 'departure':
         this.#departureProbed(purpose, evidence);
