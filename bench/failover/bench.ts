@@ -1,5 +1,5 @@
 /** The pair under traffic: one fault after the other, each undone before the next; and hand-overs. */
-import { cpSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Daemon, projectRoot } from '../../test/lab/daemon.js';
 import type { Lab } from '../../test/lab/lab.js';
@@ -9,6 +9,7 @@ import { switchName } from '../../test/lab/plan.js';
 import { TcpFlows } from '../../test/lab/traffic/tcp-flows.js';
 import { pause, waitFor } from '../../test/lab/wait.js';
 import { type ClockWatch, lowWithin } from '../lib/clock.js';
+import { linesSince, placeIn } from '../lib/growing-file.js';
 import { type Arrival, EvenProbe } from '../migration/even-probe.js';
 import { bothActiveMs, type PortRun, type ProbeWindow, parsePortRuns, probeWindow } from './figures.js';
 import type { HandOver, Switch } from './report.js';
@@ -181,7 +182,7 @@ export class Failover {
     return {
       toPair: this.toPair.recordedBytes,
       fromPair: this.fromPair.recordedBytes,
-      ports: statSync(this.portsFile).size,
+      ports: placeIn(this.portsFile),
     };
   }
 
@@ -198,7 +199,7 @@ export class Failover {
       );
     const toPair = await read(this.toPair, place.toPair);
     const fromPair = await read(this.fromPair, place.fromPair);
-    const ports = parsePortRuns(readFileSync(this.portsFile, 'latin1').slice(place.ports));
+    const ports = parsePortRuns(linesSince(this.portsFile, place.ports));
     return { toPair, fromPair, ports };
   }
 

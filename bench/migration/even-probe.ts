@@ -1,9 +1,10 @@
 /** The evenly paced probe (test/lab/probe.c) between two nodes, and what its record says about each move. */
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../test/lab/daemon.js';
 import type { Lab } from '../../test/lab/lab.js';
 import { waitFor } from '../../test/lab/wait.js';
+import { linesSince, placeIn } from '../lib/growing-file.js';
 
 /** One packet that arrived; Unix milliseconds with a fraction. */
 export interface Arrival {
@@ -76,15 +77,11 @@ export class EvenProbe {
 
   /** A place in the record, for `since`. */
   get recordedBytes(): number {
-    return statSync(this.file).size;
+    return placeIn(this.file);
   }
 
   /** What was recorded from that place on, for runs whose whole record is too long to be read again and again. */
   since(recordedBytes: number): Arrival[] {
-    const bytes = Buffer.alloc(Math.max(0, this.recordedBytes - recordedBytes));
-    const file = openSync(this.file, 'r');
-    const read = readSync(file, bytes, 0, bytes.length, recordedBytes);
-    closeSync(file);
-    return parseArrivals(bytes.toString('latin1', 0, read));
+    return parseArrivals(linesSince(this.file, recordedBytes));
   }
 }

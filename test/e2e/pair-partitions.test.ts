@@ -49,6 +49,9 @@ test(
       await pair.taken(standby);
       await ping(lab, 'a2', '10.2.0.11');
       await ping(lab, 'b1', '10.1.0.12');
+      // Each half has its own.
+      assert.equal((await active.role()).role, 'active');
+      for (const host of ['a1', 'a2']) await ping(lab, host, '10.1.0.3');
       await heal();
       joinLan(lab, 'a', half);
       const healedMs = performance.now();
