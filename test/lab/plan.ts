@@ -13,6 +13,9 @@
  * In topology `pair` site a has two gateway machines, `vr-a1` (lan0 10.1.0.1, wan0 192.0.2.1) and `vr-a2` (10.1.0.2 and
  * 192.0.2.11); its nodes reach the overlay by 10.1.0.3 and fd00:1::3, which no kernel holds. Site b has one, as always.
  *
+ * In topology `spare`, which is `three-site` otherwise, site a has a second gateway machine, `vr-a2` (10.1.0.2 and
+ * 192.0.2.11), on which nothing runs: who keeps the handbook makes a router of it.
+ *
  * A node that moves must see what a migrated guest sees: its link stays up, its ARP cache stays as it is. So its veth
  * ends in a hub of its own (in namespace `cable`) with one uplink to every site's switch; exactly one of these uplinks
  * is a port of its switch. Moving it is unplugging it there (the switch forgets its MAC, as when a port goes down) and
@@ -31,6 +34,7 @@ export const topologies = [
   'large-subnet-6',
   'nat',
   'pair',
+  'spare',
 ] as const;
 export type Topology = (typeof topologies)[number];
 export type SiteLetter = 'a' | 'b' | 'c';
@@ -115,6 +119,8 @@ export interface Plan {
   readonly sites: readonly Site[];
   /** In the order of their sites; a site's two in the order of gndt.json. */
   readonly routers: readonly RouterPlan[];
+  /** Gateway machines without a router. */
+  readonly spares: readonly RouterPlan[];
   readonly nodes: readonly NodePlan[];
   readonly bridges: readonly BridgePlan[];
   readonly links: readonly (readonly [LinkEnd, LinkEnd])[];
@@ -152,6 +158,12 @@ function routersOf(topology: Topology, site: Site): RouterPlan[] {
     const tag = `${letter}${place}`;
     return { id: `vr-${tag}`, tag, site, lanHost: place, wanHost: number + 10 * (place - 1) };
   });
+}
+
+function sparesOf(topology: Topology, site: Site): RouterPlan[] {
+  if (topology !== 'spare' || site.letter !== 'a') return [];
+  const [id, tag] = [`${routerName(site.letter)}2`, `${site.letter}2`];
+  return [{ id, tag, site, lanHost: 2, wanHost: site.number + 10 }];
 }
 
 const allSites: readonly Site[] = [
@@ -271,7 +283,8 @@ class PlanBuilder {
 
   site(site: Site): void {
     this.switch(switchName(site.letter), lanBridge);
-    for (const router of routersOf(this.topology, site)) this.router(router);
+    const machines = [...routersOf(this.topology, site), ...sparesOf(this.topology, site)];
+    for (const machine of machines) this.router(machine);
     this.host(site, `${site.letter}1`, 11, true);
     this.host(site, `${site.letter}2`, 12, true);
   }
@@ -352,5 +365,6 @@ export function planOf(topology: Topology, moreVms = 0): Plan {
   const guest = builder.guest(first);
   const { nodes, bridges, links, movers, listed } = builder;
   const routers = sites.flatMap((site) => routersOf(topology, site));
-  return { topology, sites, routers, nodes, bridges, links, movers, guest, listed };
+  const spares = sites.flatMap((site) => sparesOf(topology, site));
+  return { topology, sites, routers, spares, nodes, bridges, links, movers, guest, listed };
 }

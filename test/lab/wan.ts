@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { namespaceOf } from './build.js';
 import { projectRoot } from './daemon.js';
 import { type ProcessEntry, startLogged } from './ledger.js';
-import { type Plan, wanPort } from './plan.js';
+import { type Plan, type RouterPlan, wanPort } from './plan.js';
 import { inNamespace, ipBatch, runSync } from './shell.js';
 import { waitFor } from './wait.js';
 
@@ -35,6 +35,7 @@ export interface WanPlace {
 }
 
 const socketOf = (place: WanPlace): string => join(place.directory, 'wan.sock');
+const machinesOf = ({ plan }: WanPlace): readonly RouterPlan[] => [...plan.routers, ...plan.spares];
 const whole = (n: number): string => String(Math.round(n));
 
 /** One line for the program; see the head of wan.c. */
@@ -67,7 +68,7 @@ function ask(place: WanPlace, line: string): Promise<string> {
 /** Segmentation is done before the wire, so that what is lost or delayed is one datagram. */
 function switchSegmentationOff(place: WanPlace): void {
   const features = ['gso', 'off', 'tso', 'off', 'gro', 'off', 'tx-udp-segmentation', 'off'];
-  for (const router of place.plan.routers) {
+  for (const router of machinesOf(place)) {
     const machine = namespaceOf(place.lab, router.id);
     runSync(inNamespace(machine, ['ethtool', '-K', 'wan0', ...features]));
     runSync(inNamespace(namespaceOf(place.lab, 'wan'), ['ethtool', '-K', wanPort(router), ...features]));
@@ -76,7 +77,7 @@ function switchSegmentationOff(place: WanPlace): void {
 
 async function startProgram(place: WanPlace): Promise<void> {
   const namespace = namespaceOf(place.lab, 'wan');
-  const ports = place.plan.routers.map(wanPort);
+  const ports = machinesOf(place).map(wanPort);
   switchSegmentationOff(place);
   const command = [`${projectRoot}build/lab-wan`, socketOf(place), ...ports];
   place.onStart(startLogged('lab-wan', namespace, command, join(place.directory, 'wan.log')));
