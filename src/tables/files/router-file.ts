@@ -44,7 +44,7 @@ const gateway = z
   .optional()
   .meta({
     description:
-      "addresses that the router itself answers for, for hosts to use as their gateway (gndt.json's networks[].gateway is a machine)",
+      "addresses that the router itself answers for, for hosts to use as their gateway; both routers of a site have the same (gndt.json's networks[].gateway is a machine)",
   });
 
 const lan = strict(
