@@ -351,8 +351,13 @@ export class PairDesk implements RoleSource {
     if (isHeard === this.#isPartnerHeard) return;
     this.#isPartnerHeard = isHeard;
     const { tell } = this.#options.actions;
-    if (isHeard) tell.partnerFound(this.#partner);
-    else tell.partnerLost(this.#partner, this.#state.unheardMs);
+    if (!isHeard) {
+      tell.partnerLost(this.#partner, this.#state.unheardMs);
+      return;
+    }
+    tell.partnerFound(this.#partner);
+    // Until a moment ago it may have served the LANs itself, alone: switches have the virtual MAC where it was heard last.
+    if (this.#state.role === 'active') this.#act({ do: 'announce' });
   }
 
   /** What is wrong on a LAN, once a second. */

@@ -68,6 +68,17 @@ test('one that comes back after a stop of seconds finds the other active, and le
   assert.equal(world.router('vr-3').sites.activeOf('one'), 'vr-2');
 });
 
+test('when the other router comes the active one says again on the LANs that it is', () => {
+  world.start('vr-1');
+  world.run(3_000);
+  const [active] = world.routers;
+  assert.ok(active);
+  active.done.length = 0;
+  world.start('vr-2');
+  world.run(1_000);
+  assert.deepEqual(without(active.done).sort(), ['announce', 'partner found']);
+});
+
 test('by order: the new one serves before the old one leaves', async () => {
   settle();
   const taken = world.router('vr-1').desk?.take('standby');
