@@ -35,7 +35,8 @@ test('the standby takes what a site could have said', () => {
 });
 
 for (const [what, wrong, reason] of [
-  ['of a router that is no member', { router: 'vr-x' }, 'not-yours'],
+  ['of a router that is no member', { router: 'vr-x' }, 'no-member'],
+  ['of a router that has a site of another name', { router: 'vr-a1' }, 'not-yours'],
   ['of an address in no network', { ip: Ip.of('172.16.0.1') }, 'unknown-network'],
   ['with a number that is out of reach', { seq: 2 ** 51 + 2 ** 21 }, 'number'],
 ] as const)
