@@ -242,8 +242,10 @@ function advertisement(state: PairState, priority: number, heardMs: number): Ste
 }
 
 function answer(state: PairState, { id, heardAgoMs, term }: Extract<PairEvent, { type: 'answer' }>): Step {
-  // A router whose disk was lost learns from the others how far terms have come.
-  const known = { ...state, term: Math.max(state.term, Math.min(term, state.term + TERM_STEP, MAX_TERM)) };
+  // A router whose disk was lost learns from the others how far terms have come. An active one has said its own, which is on
+  // disk: that others follow a higher one it hears when they refuse it.
+  const reached = Math.max(state.term, Math.min(term, state.term + TERM_STEP, MAX_TERM));
+  const known = state.role === 'active' ? state : { ...state, term: reached };
   const { inquiry } = known;
   if (inquiry?.id !== id || inquiry.hears + inquiry.deaf >= inquiry.asked)
     return { state: known, actions: [] };

@@ -58,7 +58,8 @@ export class PairEvents {
   partnerLost(partner: RouterId, silentMs: number): void {
     this.#counters.count('pair_partner_lost');
     const fields = { partner, silentMs: Math.round(silentMs) };
-    this.#hub.emit('error', 'partner_lost', "the site's other router is not heard any more", fields);
+    // No error: every upgrade of a pair has one. That it lasts is an alarm.
+    this.#hub.emit('warn', 'partner_lost', "the site's other router is not heard any more", fields);
   }
 
   partnerFound(partner: RouterId): void {

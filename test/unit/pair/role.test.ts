@@ -191,3 +191,11 @@ test('health as a priority: 10 to 250, LANs and the WAN alike', () => {
   assert.equal(priorityOf({ soundLans: 2, lans: 2, peersUp: 1 }), 250);
   assert.equal(priorityOf({ soundLans: 0, lans: 0, peersUp: 1 }), 250);
 });
+
+test('an active router says no term that it has from an answer: it is not on disk', () => {
+  const router = new Transcript(0);
+  router.tell({ type: 'order', role: 'active' });
+  const { term } = router.state;
+  router.tell({ type: 'answer', id: 0, heardAgoMs: undefined, term: term + 7 });
+  assert.equal(router.state.term, term);
+});
