@@ -15,7 +15,7 @@ export const SILENT_AFTER_MS = 10_000;
 /** The partner's advertisements fail to come, or ours to reach it: they are asked at once, so often … */
 const SUSPECT_ASK_EVERY_MS = 100;
 /** … and the LAN is dead when so many questions were not answered. */
-const SUSPECT_QUESTIONS = 4;
+const SUSPECT_QUESTIONS = 3;
 /** As many of those heard last are asked. */
 const ASKED_HOSTS = 4;
 /** Hosts that were heard longer ago are no more missed. */

@@ -66,7 +66,7 @@ test('a suspicion is no ground where hosts answer', () => {
 test('a router that was itself held up asks anew: what was answered meanwhile may be in its sockets', () => {
   const health = new LanHealth();
   health.heard(HOST, 0);
-  watch(health, 0, 400, { isSuspect: true });
+  watch(health, 0, 300, { isSuspect: true });
   assert.equal(health.look(1_400, true, true).isSound, true);
 });
 
