@@ -1,5 +1,5 @@
 /** The figures that the packet path is to reach, and whether a run reached them. */
-import type { Figures } from './measure.js';
+import type { Figures } from './measured.js';
 import { align, type Row } from './report.js';
 import type { Verdict } from './verdict.js';
 

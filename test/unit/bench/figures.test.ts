@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { BEGIN, END, withFigures } from '../../../bench/lib/figures.js';
-import type { Figures } from '../../../bench/lib/measure.js';
+import type { Figures } from '../../../bench/lib/measured.js';
 import { quoted } from '../../../bench/lib/quoted.js';
 import type { Row } from '../../../bench/lib/report.js';
 import { judge } from '../../../bench/lib/targets.js';
