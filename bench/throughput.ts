@@ -95,7 +95,7 @@ async function install(carrier: Carrier): Promise<void> {
   if (carrier.needs === undefined || missingPrograms(carrier).length === 0) return;
   const { packages } = carrier.needs;
   console.log(`installing ${packages.join(' ')}`);
-  const command = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
+  const command = ['apt-get', 'install', '-y', '--no-upgrade', '--no-install-recommends', ...packages];
   const installing = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
   const { status, stderr } = await run(installing, { timeoutMs: INSTALL_LIMIT_MS });
   if (status !== 0) console.error(`! ${packages.join(' ')} could not be installed: ${stderr.trim()}`);
