@@ -111,7 +111,7 @@ export function starred(report: ThroughputReport): string | undefined {
 }
 
 export function clockLine({ lowMs, watchedMs, times, worstFactor }: ClockReport): string {
-  const share = `${(lowMs / 1000).toFixed(1)} of ${(watchedMs / 1000).toFixed(0)} s`;
+  const share = `${lowMs} ms of ${(watchedMs / 1000).toFixed(0)} s`;
   if (times === 0) return `the processors kept their clock, all ${(watchedMs / 1000).toFixed(0)} s`;
   return `some processor's clock was low for ${share} (${times} times, at worst ${worstFactor.toFixed(1)} times slower)`;
 }
