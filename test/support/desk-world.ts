@@ -50,6 +50,7 @@ const CONFIG: GndtConfig = {
 export class Router {
   readonly sites: Sites;
   readonly roles: SiteRoles;
+  readonly conduct: Conduct;
   readonly desk: PairDesk | undefined;
   readonly lans: PairLans | undefined;
   /** What its desk has had done, with times. */
@@ -117,13 +118,14 @@ export class Router {
         deadMs: 250,
       });
     }
+    this.conduct = new Conduct(clock);
     const terms = { others: () => [].values(), follow: () => {}, keepOnly: () => {} };
     this.roles = new SiteRoles({
       clock,
       gndt,
       sites: this.sites,
       tunnel,
-      conduct: new Conduct(clock),
+      conduct: this.conduct,
       terms,
       desk: this.desk,
     });

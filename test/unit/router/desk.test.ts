@@ -68,6 +68,20 @@ test('one that comes back after a stop of seconds finds the other active, and le
   assert.equal(world.router('vr-3').sites.activeOf('one'), 'vr-2');
 });
 
+for (const stopped of ['vr-1', 'vr-2', 'vr-3'])
+  test(`${stopped} was stopped for nearly as long as sessions last: what came meanwhile is held against nobody`, () => {
+    settle();
+    world.router(stopped).stalledUntilMs = world.clock.nowMs() + 9_500;
+    world.run(9_500 + 2_000);
+    const refused = (): readonly unknown[] => world.routers.map(({ roles }) => roles.counters());
+    const before = refused();
+    world.run(60_000);
+    assert.deepEqual(refused(), before);
+    for (const { conduct } of world.routers)
+      for (const { id } of world.routers) assert.ok(!conduct.isMisbehaving(id), id);
+    assert.equal(world.active().length, 1);
+  });
+
 test('when the other router comes the active one says again on the LANs that it is', () => {
   world.start('vr-1');
   world.run(3_000);
