@@ -55,6 +55,8 @@ export class PairDesk implements RoleSource {
   readonly #ear = new PartnerEar();
   #isPartnerHeard = false;
   #refusal: string | undefined;
+  #isStopping = false;
+  #isServing = false;
   #handOverCause: 'order' | 'stop' = 'order';
 
   /** @throws RangeError when the site has one router */
@@ -83,6 +85,7 @@ export class PairDesk implements RoleSource {
   /** Hands over, if there is somebody to hand over to. Settles within a second. */
   async stop(): Promise<void> {
     const { clock, lans } = this.#options;
+    this.#isStopping = true;
     if (this.#timer !== undefined && this.#state.role === 'active') {
       this.#handOverCause = 'stop';
       this.#step({ type: 'order', role: 'standby' });
@@ -129,7 +132,7 @@ export class PairDesk implements RoleSource {
         this.#step({ type: 'refused', term: message.term });
         return;
       case 'handOver':
-        this.#step({ type: 'hand-over' });
+        if (!this.#isStopping) this.#step({ type: 'hand-over' });
         return;
       // Of other sites (`SiteRoles`); of its own role the partner speaks by heartbeats.
       case 'siteActive':
@@ -155,6 +158,7 @@ export class PairDesk implements RoleSource {
   }
 
   async take(role: 'active' | 'standby'): Promise<RoleView | string> {
+    if (this.#isStopping) return 'the router is stopping';
     if (this.#timer === undefined) return 'the router is not ready yet';
     if (this.#state.role === role) return this.view();
     this.#refusal = undefined;
@@ -296,8 +300,10 @@ export class PairDesk implements RoleSource {
         if (isActive) {
           this.#counters.count('pair_takeovers');
           sites.setActive(gndt.router);
-          this.#announcedMs = this.#sinceMs;
+          // To become active is to announce; to be it once more is not.
+          if (!this.#isServing) this.#announcedMs = this.#sinceMs;
         }
+        this.#isServing = isActive;
         actions.serve(isActive, cause);
         actions.tell.roleChanged({ site: gndt.self, role, term, cause });
         return;
@@ -306,7 +312,6 @@ export class PairDesk implements RoleSource {
         this.#tellRole(action.term);
         return;
       case 'announce':
-        // To become active is to announce.
         if (this.#announcedMs !== clock.nowMs()) actions.announce();
         this.#announcedMs = clock.nowMs();
         return;

@@ -138,6 +138,33 @@ test('a clean stop hands over first', async () => {
   assert.equal(world.router('vr-1').sockets.size, 0);
 });
 
+test('a router that is stopping takes nothing: neither by order, nor when the other one stops as well', async () => {
+  settle();
+  const ends = [world.router('vr-1').desk?.stop()];
+  world.run(100);
+  assert.deepEqual(world.active(), ['vr-2']);
+  assert.match(String(await world.router('vr-1').desk?.take('active')), /stopping/);
+  ends.push(world.router('vr-2').desk?.stop());
+  for (let i = 0; i < 60; i++) {
+    assert.deepEqual(world.active(), ['vr-2']);
+    world.run(25);
+    await new Promise((done) => setImmediate(done));
+  }
+  await Promise.all(ends);
+});
+
+test('the active router that becomes active once more, in a higher term, says so on the LANs', () => {
+  settle();
+  const { desk } = world.router('vr-1');
+  assert.ok(desk);
+  // The other one was active, and is not any more; nothing of it was heard here.
+  const beat = { soundLans: 1, lans: 1, peersUp: 1, heardVrids: [], virtualVrids: [] };
+  world.router('vr-1').done.length = 0;
+  desk.received('vr-2', { type: 'pairHeartbeat', role: 'standby', term: 2, ...beat });
+  const done = without(world.router('vr-1').done);
+  assert.ok(done.includes('store 3 vr-1') && done.includes('announce'), done.join('; '));
+});
+
 test('a stop without a partner says on the LAN that it goes', async () => {
   world.start('vr-1');
   world.run(2_000);
