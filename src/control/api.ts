@@ -144,7 +144,7 @@ export interface RoleLanView {
   readonly partnerAgoMs: number | null;
   /** Other machines that advertise this VRID; their addresses. */
   readonly strangers: readonly string[];
-  /** Gateway addresses that the partner advertises differ from this router's. */
+  /** Gateway addresses that the partner advertises and this router has not, or the other way round. */
   readonly otherGateways: readonly string[];
   /** The port of the active router lets frames of the virtual MAC not pass; null: not known. */
   readonly virtualMacPasses: boolean | null;

@@ -177,6 +177,8 @@ export class DeskWorld {
   /** The LAN between the two passes nothing, though each hears its hosts. */
   lanIsSplit = false;
   hostAnswers = true;
+  /** What the two say of the gateway addresses that they have; undefined: what is true. */
+  advertisedGateways: readonly Ip[] | undefined;
   /** Messages of the two to each other that were lost: 0 to 1 of them. */
   isLost: () => boolean = () => false;
   readonly advertised: string[] = [];
@@ -216,7 +218,13 @@ export class DeskWorld {
   openSocket(router: Router, options: AdvertisementSocketOptions): AdvertisementSocket {
     router.sockets.add(options);
     return {
-      send: (advertisement) => this.advertise(router, { ...advertisement, source: options.source }),
+      send: (advertisement) => {
+        const { source } = options;
+        const gateways = this.advertisedGateways ?? advertisement.addresses;
+        // As a router says it that has none.
+        const addresses = gateways.length > 0 ? gateways : [source];
+        this.advertise(router, { ...advertisement, source, addresses });
+      },
       close: async () => void router.sockets.delete(options),
       condition: () =>
         router.carrier ? ({ is: 'up' } as const) : ({ is: 'down', why: 'no carrier' } as const),

@@ -65,7 +65,7 @@ function lanLines(lan: RoleLanView): [string, string][] {
     ['partner heard', ago(partnerAgoMs)],
     ...(virtualMacPasses === null ? [] : [passing(virtualMacPasses)]),
     ...(strangers.length === 0 ? [] : [line('strangers', strangers.join(', '))]),
-    ...(otherGateways.length === 0 ? [] : [line("partner's other gateways", otherGateways.join(', '))]),
+    ...(otherGateways.length === 0 ? [] : [line('gateways that differ', otherGateways.join(', '))]),
   ];
 }
 

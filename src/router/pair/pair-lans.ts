@@ -141,9 +141,7 @@ export class PairLans {
     return this.#lans.map((pairLan) => {
       const { lan, vrid, health, advertising } = pairLan;
       const speakers = pairLan.speakers(nowMs);
-      const own = new Set((lan.gateway ?? []).map(({ key }) => key));
-      const theirs = speakers.flatMap(({ gateways }) => gateways).filter((ip) => !ip.isLinkLocal);
-      const others = isPartnerActive && speakers.length <= 2 ? theirs.filter(({ key }) => !own.has(key)) : [];
+      const others = isPartnerActive && speakers.length <= 2 ? differing(lan.gateway ?? [], speakers) : [];
       const isKnown = lan.vrid !== undefined && passing?.advertised.includes(vrid) === true;
       return {
         interface: lan.interface,
@@ -190,6 +188,16 @@ export class PairLans {
 
 function rounded(ms: number | undefined): number | null {
   return ms === undefined ? null : Math.max(0, Math.round(ms));
+}
+
+/** Addresses that only this router has, or only who advertises, of the families that are advertised. */
+function differing(own: readonly Ip[], speakers: ReturnType<PairLan['speakers']>): readonly Ip[] {
+  return speakers.flatMap(({ address, gateways }) => {
+    const theirs = gateways.filter((ip) => !ip.isLinkLocal);
+    const ours = own.filter((ip) => ip.family === address.family && !ip.isLinkLocal);
+    const isIn = (list: readonly Ip[], ip: Ip): boolean => list.some((other) => other.equals(ip));
+    return [...theirs.filter((ip) => !isIn(ours, ip)), ...ours.filter((ip) => !isIn(theirs, ip))];
+  });
 }
 
 /** Of several nobody can tell which is the partner. */

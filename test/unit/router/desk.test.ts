@@ -138,6 +138,22 @@ test('a clean stop hands over first', async () => {
   assert.equal(world.router('vr-1').sockets.size, 0);
 });
 
+test('gateway addresses that only one of the two has, whichever it is, are told of', () => {
+  settle();
+  const differ = (): readonly string[] =>
+    world
+      .router('vr-2')
+      .desk?.view()
+      .lans.flatMap(({ otherGateways }) => otherGateways) ?? [];
+  assert.deepEqual(differ(), []);
+  world.advertisedGateways = [];
+  world.run(200);
+  assert.deepEqual(differ(), [String(GATEWAY)]);
+  world.advertisedGateways = [GATEWAY, Ip.of('10.1.0.77')];
+  world.run(200);
+  assert.deepEqual(differ(), ['10.1.0.77']);
+});
+
 test('a router that is stopping takes nothing: neither by order, nor when the other one stops as well', async () => {
   settle();
   const ends = [world.router('vr-1').desk?.stop()];
