@@ -1,6 +1,8 @@
 /** The two routers of a site do not hear each other on the LAN; the LAN falls in two halves, with the WAN and without. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Daemon } from '../lab/daemon.js';
+import type { Lab } from '../lab/lab.js';
 import { joinLan, separateOnLan, splitLan } from '../lab/links.js';
 import { strike } from '../lab/pair.js';
 import { pause } from '../lab/wait.js';
@@ -83,5 +85,41 @@ test(
       await cut(false);
       await pair.whole();
       for (const host of ['a1', 'a2']) await ping(lab, host, '10.2.0.11');
+    }),
+);
+
+/** What the router sends of the tunnel reaches the other one nowhere, not by its LAN either. */
+async function cutSession(lab: Lab, daemon: Daemon, other: Daemon): Promise<void> {
+  const rule = (text: string): Promise<unknown> => lab.exec(daemon.id, ['nft', ...text.split(' ')]);
+  const { lanHost, wanHost } = other.router;
+  await rule('add table inet lab_cut');
+  await rule('add chain inet lab_cut in { type filter hook input priority 0 ; }');
+  for (const address of [`192.0.2.${wanHost}`, `10.1.0.${lanHost}`])
+    await rule(`add rule inet lab_cut in ip saddr ${address} meta l4proto udp drop`);
+  await rule('add rule inet lab_cut in ip6 saddr fd00:1::/64 meta l4proto udp drop');
+}
+
+test(
+  'no session between the two, both WANs alive and lossy: nobody takes over; one that stood still leaves the LAN to the other',
+  { skip: cannotRun },
+  (t) =>
+    withPair(t, async (lab, pair) => {
+      const { active, standby } = await pair.whole();
+      await cutSession(lab, active, standby);
+      await cutSession(lab, standby, active);
+      await lab.wan({ lossPercent: 5, jitterMs: 20 });
+      await pause(5 * LONG_MS);
+      assert.equal((await active.role()).role, 'active');
+      assert.equal((await standby.role()).role, 'standby');
+      await lab.wan({ lossPercent: 0, jitterMs: 0 });
+      active.suspend();
+      await pair.taken(standby);
+      active.resume();
+      await pause(LONG_MS);
+      assert.equal((await active.role()).role, 'standby');
+      assert.equal((await standby.role()).role, 'active');
+      for (const { id } of pair.routers) await lab.exec(id, ['nft', 'delete', 'table', 'inet', 'lab_cut']);
+      assert.equal((await pair.whole()).active, standby);
+      await ping(lab, 'b1', '10.1.0.11');
     }),
 );
