@@ -27,6 +27,8 @@ const PACE_MS = 1;
 const AGAIN_MS = [200, 1_000] as const;
 /** So long switches and other sites may go on to send here. */
 const DRAIN_MS = 1_000;
+/** What the site's other router has said on a LAN while it was the active one may still come. */
+const TAKEN_MS = 2_000;
 /** A machine that has a gateway address and says nothing is asked for it. */
 const ASK_FIRST_MS = 2_000;
 const ASK_EVERY_MS = 60_000;
@@ -70,6 +72,8 @@ export class Gateways {
   readonly #saying = new Map<LanIndex, Timer>();
   /** By LAN that is draining: until it stands by. */
   readonly #draining = new Map<LanIndex, Timer>();
+  /** When this router took over the LAN. */
+  readonly #takenMs = new Map<LanIndex, number>();
   #asking: Timer | undefined;
   #answers = 0;
   #isStarted = false;
@@ -118,7 +122,11 @@ export class Gateways {
   #take(those: readonly Lan[]): void {
     const { lans, taken } = this.#options;
     const changed = those.filter(({ index }) => lans.setRole(index, 'active'));
-    for (const { index } of changed) this.#endDraining(index);
+    for (const { index } of changed) {
+      this.#endDraining(index);
+      this.#takenMs.set(index, this.#options.clock.nowMs());
+      this.#forgetUsers(index);
+    }
     if (!this.#isStarted) return;
     for (const { index } of changed) this.#announce(index);
     if (changed.some(({ vrid }) => vrid === undefined)) taken();
@@ -136,6 +144,11 @@ export class Gateways {
       index,
       clock.after('draining', drainMs, () => this.#leave(index, false)),
     );
+  }
+
+  /** It was perhaps the site's other router. Who is not is heard again. */
+  #forgetUsers(index: LanIndex): void {
+    for (const [key, { lan }] of this.#users) if (lan.index === index) this.#users.delete(key);
   }
 
   #endDraining(index: LanIndex): void {
@@ -221,6 +234,7 @@ export class Gateways {
     if (typeof evidence === 'string' || evidence.ip === undefined) return;
     const { ip, mac } = evidence;
     if (!isGatewayAddress(lan, ip)) return;
+    if (atMs - (this.#takenMs.get(lan.index) ?? Number.NEGATIVE_INFINITY) < TAKEN_MS) return;
     const key = `${lan.index}|${ip.key}`;
     this.#users.delete(key);
     this.#users.set(key, { lan, ip, mac, heardMs: atMs });

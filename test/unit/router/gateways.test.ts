@@ -299,3 +299,20 @@ test('addresses come and go by a reload; the kernel’s own are warned of', () =
   ]);
   assert.deepEqual(gateways.conflicts(), [{ lan: 'lan0', kernel: 1, machine: 0 }]);
 });
+
+test('what the site’s other router has said as the active one is no other user’s word after a takeover', () => {
+  const { clock, gateways, events } = setUp({ gateway: BOTH });
+  gateways.start();
+  gateways.frameSeen(0, claim('10.1.0.3', THIEF), clock.nowMs());
+  assert.equal(gateways.otherUsers().length, 1);
+  gateways.setActive(false);
+  clock.advance(1_000);
+  gateways.setActive(true);
+  assert.deepEqual(gateways.otherUsers(), []);
+  gateways.frameSeen(0, claim('fd00:1::3', THIEF), clock.nowMs());
+  assert.deepEqual(gateways.otherUsers(), []);
+  assert.equal(events.length, 1);
+  clock.advance(2_000);
+  gateways.frameSeen(0, claim('fd00:1::3', THIEF), clock.nowMs());
+  assert.equal(gateways.otherUsers().length, 1);
+});
