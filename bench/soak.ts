@@ -5,9 +5,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pause, waitFor } from '../test/lab/wait.js';
+import { percentile } from './lib/distribution.js';
 import { churnReport, counters, startChurn } from './lib/load.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { cpuSeconds, mean, median, percentile, prepare, residentMb } from './lib/measure.js';
+import { cpuSeconds, mean, median, prepare, residentMb } from './lib/measure.js';
 import { outputFile, progressLine } from './lib/run.js';
 import { HOST_A, HOST_B, Topology } from './lib/topology.js';
 import { startRouters } from './lib/vine.js';

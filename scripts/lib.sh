@@ -29,6 +29,12 @@ need_root() {
   give_up "$(basename "$0") must be run as root: it makes network namespaces and installs packages." "$remedy"
 }
 
+# Prints the Debian mirror that apt uses; nothing when it uses none.
+debian_mirror() {
+  sed -nE 's/^URIs: +(http[^ ]*\/debian)\/?$/\1/p; s/^deb +(\[[^]]*\] +)?(http[^ ]*\/debian)\/? .*/\2/p' \
+    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1 || true
+}
+
 # try NAME COMMAND…: runs the command quietly, shows that it is at work, and how long it took. Returns its status;
 # what it printed is in $log_dir/NAME.log, and its last lines are shown when it fails.
 try() {

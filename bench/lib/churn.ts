@@ -64,6 +64,7 @@ class Churn {
     this.#engine = native.createEngine({
       role: 'tunnel',
       lans: [],
+      lanRoles: new SharedArrayBuffer(0),
       tuns: [],
       udp,
       wakeupFd: native.createWakeup(),

@@ -1,7 +1,15 @@
 /** What the documents quote, made from the JSON of the kept runs in bench/results. */
 import type { Machine } from './machine.js';
-import type { Figures } from './measure.js';
-import { COLUMNS, type Row, type ThroughputReport } from './report.js';
+import type { Figures } from './measured.js';
+import {
+  cell,
+  clockLine,
+  measuredColumns,
+  type Row,
+  starred,
+  TABLES,
+  type ThroughputReport,
+} from './report.js';
 import { judge, short, VERDICT_HEAD, verdictCells } from './targets.js';
 
 export const BEGIN = '<!-- figures: begin. Written by scripts/bench figures from bench/results. -->';
@@ -28,12 +36,14 @@ interface Brief {
   readonly better: 'more' | 'less';
 }
 
-/** The README's columns. */
+/** The README's columns, those that the run has figures for. */
 const BRIEF: readonly Brief[] = [
   { key: 'tcp1Mbit', title: 'TCP, 1 stream', unit: 'Mbit/s', better: 'more' },
   { key: 'tcp4Mbit', title: 'TCP, 4 streams', unit: 'Mbit/s', better: 'more' },
   { key: 'udp4mKpps', title: '64-byte UDP, 4 MB buffer', unit: 'k/s', better: 'more' },
   { key: 'rttMeanMs', title: 'ping, idle', unit: 'ms', better: 'less' },
+  { key: 'rtt1sMeanMs', title: 'ping once a second', unit: 'ms', better: 'less' },
+  { key: 'rttBesideP99Ms', title: 'ping beside 100 Mbit/s, p99', unit: 'ms', better: 'less' },
   { key: 'rttFloodMaxMs', title: 'ping under TCP flood, max', unit: 'ms', better: 'less' },
   { key: 'cpuPerGb', title: 'processor per GB', unit: 's', better: 'less' },
   { key: 'rssMb', title: 'memory', unit: 'MB', better: 'less' },
@@ -50,15 +60,18 @@ function named({ cpu, cores, distribution, kernel, node, commit, loadBefore }: M
 }
 
 function source(report: ThroughputReport, folder: string): string {
-  const { at, repeat, seconds, machine } = report;
+  const { at, repeat, seconds, machine, clock } = report;
   const runs = repeat === 1 ? 'one repetition' : `median of ${repeat} repetitions`;
   const file = `[bench/results/throughput.json](${folder}throughput.json)`;
   return `\`scripts/bench throughput\`, ${at.slice(0, 10)}, ${runs} of ${seconds} s; both routers and both ends on one machine:
-${named(machine)}; ${file}.`;
+${named(machine)}${clock === undefined ? '' : `; ${clockLine(clock)}`}; ${file}.`;
 }
 
-function bestPeers(rows: readonly Row[]): string[] {
-  return BRIEF.map(({ key, unit, better }) => {
+const briefOf = ({ rows }: ThroughputReport): readonly Brief[] =>
+  BRIEF.filter(({ key }) => rows.some(({ median }) => median[key] !== undefined));
+
+function bestPeers(rows: readonly Row[], brief: readonly Brief[]): string[] {
+  return brief.map(({ key, unit, better }) => {
     const sorted = rows
       .flatMap(({ kind, name, median }) => {
         const value = median[key];
@@ -70,9 +83,9 @@ function bestPeers(rows: readonly Row[]): string[] {
   });
 }
 
-const ours = (row: Row): string[] => [
+const ours = (row: Row, brief: readonly Brief[]): string[] => [
   `vined, ${row.detail}`,
-  ...BRIEF.map(({ key, unit }) => {
+  ...brief.map(({ key, unit }) => {
     const value = row.median[key];
     return value === undefined ? '–' : `${short(value)} ${unit}`;
   }),
@@ -83,22 +96,27 @@ function verdicts(report: ThroughputReport): string {
 }
 
 export function readmeFigures(report: ThroughputReport): string {
-  const rows = report.rows.filter(({ kind }) => kind === 'ours').map(ours);
-  const head = ['', ...BRIEF.map(({ title }) => title)];
-  const table = markdown(head, [['best user-space peer', ...bestPeers(report.rows)], ...rows]);
+  const brief = briefOf(report);
+  const rows = report.rows.filter(({ kind }) => kind === 'ours').map((row) => ours(row, brief));
+  const head = ['', ...brief.map(({ title }) => title)];
+  const table = markdown(head, [['best user-space peer', ...bestPeers(report.rows, brief)], ...rows]);
   return `${source(report, 'bench/results/')}\n\n${table}\n\nWhat the router is to reach, in the same run:\n\n${verdicts(report)}`;
 }
 
 export function performanceFigures(report: ThroughputReport, soak: SoakReport | undefined): string {
-  const head = ['', ...COLUMNS.map(({ title }) => title)];
-  const rows = report.rows.map((row) => [
-    row.name,
-    ...COLUMNS.map(({ figure, digits }) => row.median[figure]?.toFixed(digits) ?? '–'),
-  ]);
+  const tables = TABLES.map(({ title, columns: all }) => {
+    const columns = measuredColumns(all, report.rows);
+    return markdown(
+      [title, ...columns.map((column) => column.title)],
+      report.rows.map((row) => [row.name, ...columns.map((column) => cell(row, column))]),
+    );
+  });
+  const stars = starred(report);
   const what = report.rows.map(({ name, detail, version }) => `\`${name}\`: ${detail} (${version})`);
   const parts = [
     source(report, '../bench/results/'),
-    markdown(head, rows),
+    ...tables,
+    ...(stars === undefined ? [] : [stars.replace('*', '\\*')]),
     `${what.join('; ')}.`,
     'What the router is to reach, in the same run:',
     verdicts(report),

@@ -1,46 +1,22 @@
 /** The measurements, each through both routers from host A to host B, with iperf3 and ping as anybody would use them. */
 import { readFileSync } from 'node:fs';
-import { waitFor } from '../../test/lab/wait.js';
+import { pause, waitFor } from '../../test/lab/wait.js';
+import type { Figures } from './measured.js';
+import { type Ping, parsePings, roundTrips } from './pings.js';
 import { HOST_B, type Topology } from './topology.js';
+import type { Part, Pinged, Repetition, Stretch } from './undisturbed.js';
 
 /** USER_HZ, in which /proc/PID/stat counts; 100 on every Linux that Debian builds. */
 const TICKS_PER_SECOND = 100;
 const IPERF_PORT = '5201';
 const IDLE_MS = 2_000;
 const MEMORY_LOOK_MS = 200;
-
-/** One repetition; undefined where a figure makes no sense (the kernel has no process). */
-export interface Figures {
-  readonly tcp1Mbit: number;
-  readonly tcp4Mbit: number;
-  /** 64-byte payloads that arrived, thousands a second; default socket buffer, and 4 MB. */
-  readonly udpKpps: number | undefined;
-  readonly udp4mKpps: number | undefined;
-  readonly rttMeanMs: number;
-  readonly rttP99Ms: number;
-  /** The longest ping while one TCP stream floods the path. */
-  readonly rttFloodMaxMs: number;
-  /** Processor seconds of both routers' programs for each GB (10⁹ bytes) of TCP payload, one stream. */
-  readonly cpuPerGb: number | undefined;
-  /** Resident memory of the larger of the two, after all that. */
-  readonly rssMb: number | undefined;
-  /** Of one core, per router, with no traffic. */
-  readonly idlePercent: number | undefined;
-  /** Only of ours over UDP, and measured last: what `measureBusy` finds. */
-  readonly rttBusyMaxMs?: number | undefined;
-  readonly rssRoutesMb?: number | undefined;
-  readonly updatesPerSecond?: number | undefined;
-}
-
-/** Of a router that holds many host routes and is told of changes all the time. */
-export interface BusyFigures {
-  /** The longest ping while one TCP stream floods the path and the routes change. */
-  readonly rttBusyMaxMs: number;
-  /** Resident memory of the larger of the two: the most that was seen from when the routes were there. */
-  readonly rssRoutesMb: number;
-  /** Changes of host routes that the first router has taken over, a second. */
-  readonly updatesPerSecond: number;
-}
+/** The other traffic beside a ping: datagrams that fit into every carrier's tunnel whole. */
+const BESIDE_MBIT = 100;
+const BESIDE_BYTES = 1_200;
+const BESIDE_STARTS_MS = 500;
+/** With less of it the ping was beside something else. */
+const BESIDE_LEAST = 0.95;
 
 export interface BusyLoad {
   /** Settles when both routers have the host routes; from then on these change. */
@@ -48,22 +24,6 @@ export interface BusyLoad {
   /** Changes taken over so far. */
   updates(): Promise<number>;
 }
-
-export const FIGURES = [
-  'tcp1Mbit',
-  'tcp4Mbit',
-  'udpKpps',
-  'udp4mKpps',
-  'rttMeanMs',
-  'rttP99Ms',
-  'rttFloodMaxMs',
-  'cpuPerGb',
-  'rssMb',
-  'idlePercent',
-  'rttBusyMaxMs',
-  'rssRoutesMb',
-  'updatesPerSecond',
-] as const satisfies readonly (keyof Figures)[];
 
 interface IperfReport {
   readonly error?: string;
@@ -83,40 +43,99 @@ export async function prepare(topology: Topology): Promise<void> {
   );
 }
 
+/** What was measured meanwhile, with when; a figure that is undefined is none. */
+async function stretch<T>(
+  work: () => Promise<T>,
+  figures: (result: T) => Partial<Figures>,
+): Promise<Stretch> {
+  const fromMs = Date.now();
+  const result = await work();
+  // The clock of JavaScript leaves out the fraction.
+  return { kind: 'stretch', fromMs, untilMs: Date.now() + 1, figures: figures(result) };
+}
+
+export interface Effort {
+  /** Length of each transfer. */
+  readonly seconds: number;
+  /** Pings with a second between them; 0: none. */
+  readonly slowPings: number;
+}
+
 /** @param progress is told what is being done */
 export async function measure(
   topology: Topology,
   pids: readonly number[],
-  seconds: number,
+  { seconds, slowPings }: Effort,
   progress: (what: string) => void,
-): Promise<Figures> {
+): Promise<Repetition> {
   const hasProcess = pids.length > 0;
+  const parts: Part[] = [];
   progress('idle');
-  const idlePercent = hasProcess ? await idleLoad(pids) : undefined;
-  const idle = await pingTimes(topology, 400, 0.005);
+  if (hasProcess)
+    parts.push(
+      await stretch(
+        () => idleLoad(pids),
+        (idlePercent) => ({ idlePercent }),
+      ),
+    );
+  parts.push(pinged(await pingTimes(topology, 400, 0.005), idleFigures));
+  if (slowPings > 0) {
+    progress('idle, a ping a second');
+    parts.push(pinged(await pingTimes(topology, slowPings, 1), slowFigures));
+  }
+  progress(`ping beside ${BESIDE_MBIT} Mbit/s`);
+  const beside = await pingBeside(topology, seconds);
+  if (beside !== undefined) parts.push(pinged(beside, besideFigures));
   progress('TCP, 1 stream');
   const cpuBefore = cpuSeconds(pids);
-  const one = await tcp(topology, seconds, 1);
-  const cpuPerGb = hasProcess ? (cpuSeconds(pids) - cpuBefore) / (one.bytes / 1e9) : undefined;
+  const one = await stretch(
+    () => tcp(topology, seconds, 1),
+    ({ mbit, bytes }) => ({
+      tcp1Mbit: mbit,
+      cpuPerGb: hasProcess ? (cpuSeconds(pids) - cpuBefore) / (bytes / 1e9) : undefined,
+    }),
+  );
   progress('TCP, 4 streams');
-  const four = await tcp(topology, seconds, 4);
+  const four = await stretch(
+    () => tcp(topology, seconds, 4),
+    ({ mbit }) => ({ tcp4Mbit: mbit }),
+  );
   progress('UDP, 64 bytes');
-  const udpKpps = await udp(topology, seconds, []);
-  const udp4mKpps = await udp(topology, seconds, ['-w', '4M']);
+  const small = await stretch(
+    () => udp(topology, seconds, []),
+    (udpKpps) => ({ udpKpps }),
+  );
+  const small4m = await stretch(
+    () => udp(topology, seconds, ['-w', '4M']),
+    (udp4mKpps) => ({ udp4mKpps }),
+  );
+  parts.push(one, four, small, small4m);
   progress('ping under a TCP flood');
-  const rttFloodMaxMs = await pingUnderFlood(topology, seconds);
-  return {
-    tcp1Mbit: one.mbit,
-    tcp4Mbit: four.mbit,
-    udpKpps,
-    udp4mKpps,
-    rttMeanMs: mean(idle),
-    rttP99Ms: percentile(idle, 99),
-    rttFloodMaxMs,
-    cpuPerGb,
-    rssMb: hasProcess ? Math.max(...pids.map(residentMb)) : undefined,
-    idlePercent,
-  };
+  const flooded = await pingUnderFlood(topology, seconds);
+  parts.push(pinged(flooded, (ms) => ({ rttFloodMaxMs: roundTrips(ms).maxMs })));
+  if (hasProcess) parts.push({ kind: 'timeless', figures: { rssMb: Math.max(...pids.map(residentMb)) } });
+  return parts;
+}
+
+const pinged = (pings: readonly Ping[], figuresOf: Pinged['figuresOf']): Pinged => ({
+  kind: 'pings',
+  pings,
+  figuresOf,
+});
+
+function idleFigures(ms: readonly number[]): Partial<Figures> {
+  const { meanMs, p50Ms, p99Ms } = roundTrips(ms);
+  return { rttMeanMs: meanMs, rttP50Ms: p50Ms, rttP99Ms: p99Ms };
+}
+
+function slowFigures(ms: readonly number[]): Partial<Figures> {
+  const { meanMs, p50Ms, p99Ms } = roundTrips(ms);
+  return { rtt1sMeanMs: meanMs, rtt1sP50Ms: p50Ms, rtt1sP99Ms: p99Ms };
+}
+
+function besideFigures(ms: readonly number[]): Partial<Figures> {
+  const { p50Ms, p99Ms } = roundTrips(ms);
+  return { rttBesideP50Ms: p50Ms, rttBesideP99Ms: p99Ms };
 }
 
 /** The last measurement with these routers: their tables are full afterwards. */
@@ -126,7 +145,7 @@ export async function measureBusy(
   seconds: number,
   load: BusyLoad,
   progress: (what: string) => void,
-): Promise<BusyFigures> {
+): Promise<Repetition> {
   progress('loading host routes');
   await load.start();
   let rssRoutesMb = 0;
@@ -138,11 +157,14 @@ export async function measureBusy(
   try {
     progress('ping under a TCP flood and table updates');
     const before = { updates: await load.updates(), ms: performance.now() };
-    const rttBusyMaxMs = await pingUnderFlood(topology, seconds);
+    const pings = await pingUnderFlood(topology, seconds);
     const updates = (await load.updates()) - before.updates;
     const updatesPerSecond = updates / ((performance.now() - before.ms) / 1000);
     look();
-    return { rttBusyMaxMs, rssRoutesMb, updatesPerSecond };
+    return [
+      pinged(pings, (ms) => ({ rttBusyMaxMs: roundTrips(ms).maxMs })),
+      { kind: 'timeless', figures: { rssRoutesMb, updatesPerSecond } },
+    ];
   } finally {
     clearInterval(watch);
   }
@@ -199,26 +221,42 @@ async function udp(
   }
 }
 
-/** Round trip times in milliseconds; rejects when more than one in ten is lost. */
-async function pingTimes(topology: Topology, count: number, interval: number): Promise<number[]> {
-  const { stdout } = await topology.attempt('ha', [
-    ...['ping', '-n', '-c', String(count), '-i', String(interval), '-W', '2', HOST_B],
-  ]);
-  const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms));
-  if (times.length < count * 0.9) throw new Error(`only ${times.length} of ${count} pings were answered`);
-  return times;
+/** Rejects when more than one in ten is lost. */
+async function pingTimes(topology: Topology, count: number, interval: number): Promise<Ping[]> {
+  const limitMs = (count * interval + 30) * 1000;
+  const { stdout } = await topology.attempt(
+    'ha',
+    ['ping', '-D', '-n', '-c', String(count), '-i', String(interval), '-W', '2', HOST_B],
+    limitMs,
+  );
+  const pings = parsePings(stdout);
+  if (pings.length < count * 0.9) throw new Error(`only ${pings.length} of ${count} pings were answered`);
+  return pings;
 }
 
-export async function pingUnderFlood(topology: Topology, seconds: number): Promise<number> {
+export async function pingUnderFlood(topology: Topology, seconds: number): Promise<Ping[]> {
   const flood = tcp(topology, seconds + 1, 1);
-  const pings = pingTimes(topology, Math.round(seconds / 0.02), 0.02);
-  const [, times] = await Promise.all([flood, pings]);
-  return Math.max(...times);
+  const [, pings] = await Promise.all([flood, pingTimes(topology, Math.round(seconds / 0.02), 0.02)]);
+  return pings;
+}
+
+/** Undefined, with a word about it, when the other traffic did not get through. */
+async function pingBeside(topology: Topology, seconds: number): Promise<Ping[] | undefined> {
+  // With its default socket buffer the receiving program itself loses some when it is not scheduled for 9 ms.
+  const datagrams = ['-u', '-b', `${BESIDE_MBIT}M`, '-l', String(BESIDE_BYTES), '-w', '4M'];
+  const flow = iperf(topology, seconds + 1, datagrams);
+  const pinging = pause(BESIDE_STARTS_MS).then(() => pingTimes(topology, Math.round(seconds / 0.01), 0.01));
+  const [{ end }, pings] = await Promise.all([flow, pinging]);
+  const { packets = 0, lost_packets: lost = 0, seconds: took = 1 } = end?.sum ?? {};
+  const mbit = ((packets - lost) * BESIDE_BYTES * 8) / took / 1e6;
+  if (mbit >= BESIDE_MBIT * BESIDE_LEAST) return pings;
+  console.error(`! no figure for pings beside ${BESIDE_MBIT} Mbit/s: only ${mbit.toFixed(0)} arrived`);
+  return undefined;
 }
 
 async function idleLoad(pids: readonly number[]): Promise<number> {
   const before = cpuSeconds(pids);
-  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  await pause(IDLE_MS);
   return ((cpuSeconds(pids) - before) / pids.length / (IDLE_MS / 1000)) * 100;
 }
 
@@ -242,12 +280,6 @@ export function residentMb(pid: number): number {
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** The smallest value that at least `percent` % of the values do not exceed. */
-export function percentile(values: readonly number[], percent: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
 export function median(values: readonly number[]): number {

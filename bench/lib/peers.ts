@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../test/lab/shell.js';
 import { pause, waitFor } from '../../test/lab/wait.js';
-import type { Carrier } from './carrier.js';
+import type { Carrier, Peer } from './carrier.js';
 import { type Place, type Topology, WAN_A, WAN_B } from './topology.js';
 
 const SETTLE_MS = 1_500;
@@ -63,21 +63,21 @@ const vxlan: Carrier = {
   },
 };
 
-const nebula: Carrier = {
+const nebula: Peer = {
   name: 'nebula',
   kind: 'peer',
   detail: 'AES-256-GCM over UDP',
-  needs: { program: 'nebula', package: 'nebula' },
+  needs: { programs: ['nebula', 'nebula-cert'], packages: ['nebula'] },
   kernelForwards: true,
-  up: async (topology) => {
+  up: async (topology, program) => {
     const { directory } = topology;
-    await tool(directory, ['nebula-cert', 'ca', '-name', 'bench']);
+    await tool(directory, [program('nebula-cert'), 'ca', '-name', 'bench']);
     const pids: number[] = [];
     for (const [place, name, own, other, ownNet, otherNet, remote] of [
       ['ra', 'na', '10.9.0.1', '10.9.0.2', '10.1.0.0/24', '10.2.0.0/24', WAN_B],
       ['rb', 'nb', '10.9.0.2', '10.9.0.1', '10.2.0.0/24', '10.1.0.0/24', WAN_A],
     ] as const) {
-      const sign = ['nebula-cert', 'sign', '-name', name, '-ip', `${own}/24`, '-subnets', ownNet];
+      const sign = [program('nebula-cert'), 'sign', '-name', name, '-ip', `${own}/24`, '-subnets', ownNet];
       await tool(directory, sign);
       const any = '[{port: any, proto: any, host: any}]';
       const file = join(directory, `${name}.yml`);
@@ -92,7 +92,7 @@ const nebula: Carrier = {
           `firewall: {outbound: ${any}, inbound: ${any}}`,
         ].join('\n'),
       );
-      pids.push(topology.start(place, name, ['nebula', '-config', file]).pid);
+      pids.push(topology.start(place, name, [program('nebula'), '-config', file]).pid);
     }
     await bothHave(topology, 'neb');
     await pause(SETTLE_MS);
@@ -100,15 +100,15 @@ const nebula: Carrier = {
   },
 };
 
-const fastd: Carrier = {
+const fastd: Peer = {
   name: 'fastd',
   kind: 'peer',
   detail: 'salsa2012+umac over UDP',
-  needs: { program: 'fastd', package: 'fastd' },
+  needs: { programs: ['fastd'], packages: ['fastd'] },
   kernelForwards: true,
-  up: async (topology) => {
+  up: async (topology, program) => {
     const keys = async (): Promise<{ secret: string; public: string }> => {
-      const text = await tool(topology.directory, ['fastd', '--generate-key']);
+      const text = await tool(topology.directory, [program('fastd'), '--generate-key']);
       return {
         secret: /Secret:\s*(\w+)/.exec(text)?.[1] ?? '',
         public: /Public:\s*(\w+)/.exec(text)?.[1] ?? '',
@@ -124,7 +124,7 @@ const fastd: Carrier = {
       const file = join(topology.directory, `fastd-${place}.conf`);
       const common = 'bind 0.0.0.0:10000; mode tun; method "salsa2012+umac"; interface "fst"; mtu 1400;';
       writeFileSync(file, `${common}\nsecret "${secret}";\n${peer}\n`, { mode: 0o600 });
-      return topology.start(place, `fastd-${place}`, ['fastd', '--config', file]).pid;
+      return topology.start(place, `fastd-${place}`, [program('fastd'), '--config', file]).pid;
     });
     await bothHave(topology, 'fst');
     await pause(SETTLE_MS);
@@ -134,25 +134,25 @@ const fastd: Carrier = {
   },
 };
 
-function openvpn(name: string, transport: 'udp' | 'tcp'): Carrier {
+function openvpn(name: string, transport: 'udp' | 'tcp'): Peer {
   return {
     name,
     kind: 'peer',
     detail: `AES-256-GCM over ${transport.toUpperCase()}, no kernel offload`,
-    needs: { program: 'openvpn', package: 'openvpn' },
+    needs: { programs: ['openvpn', 'openssl'], packages: ['openvpn', 'openssl'] },
     kernelForwards: true,
-    up: async (topology) => {
+    up: async (topology, program) => {
       const { directory } = topology;
       const fingerprint = async (side: string): Promise<string> => {
         const file = join(directory, side);
         const make = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30'.split(' ');
         await tool(directory, [
-          'openssl',
+          program('openssl'),
           ...make,
           ...['-keyout', `${file}.key`, '-out', `${file}.crt`, '-subj', `/CN=${side}`],
         ]);
         const shown = await tool(directory, [
-          'openssl',
+          program('openssl'),
           ...['x509', '-in', `${file}.crt`, '-noout', '-fingerprint', '-sha256'],
         ]);
         return shown.trim().split('=')[1] ?? '';
@@ -161,7 +161,7 @@ function openvpn(name: string, transport: 'udp' | 'tcp'): Carrier {
       const start = (place: Place, side: string, peer: string, more: string): number =>
         topology.start(place, `openvpn-${side}`, [
           ...[
-            'openvpn',
+            program('openvpn'),
             '--dev',
             'ovpn',
             '--dev-type',
@@ -196,20 +196,21 @@ function openvpn(name: string, transport: 'udp' | 'tcp'): Carrier {
   };
 }
 
-const wireguardGo: Carrier = {
+const wireguardGo: Peer = {
   name: 'wireguard-go',
   kind: 'peer',
   detail: 'ChaCha20-Poly1305 over UDP',
-  needs: { program: 'wireguard-go', package: 'wireguard-go wireguard-tools' },
+  needs: { programs: ['wireguard-go', 'wg'], packages: ['wireguard-go', 'wireguard-tools'] },
   kernelForwards: true,
-  up: async (topology) => {
+  up: async (topology, program) => {
     const { directory } = topology;
-    const shell = (script: string): Promise<string> => tool(directory, ['sh', '-c', script]);
-    await shell('umask 077; for s in a b; do wg genkey >$s.key; wg pubkey <$s.key >$s.pub; done');
+    const wg = program('wg');
+    const keys = 'umask 077; for s in a b; do "$0" genkey >$s.key; "$0" pubkey <$s.key >$s.pub; done';
+    await tool(directory, ['sh', '-c', keys, wg]);
     const start = (place: Place, device: string): number =>
       topology.start(place, `wireguard-${device}`, [
         ...['env', 'WG_PROCESS_FOREGROUND=1', 'WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD=1'],
-        ...['wireguard-go', '-f', device],
+        ...[program('wireguard-go'), '-f', device],
       ]).pid;
     // Its control sockets are named after the device, in a directory that all namespaces share.
     const devices = { ra: `wga${process.pid}`, rb: `wgb${process.pid}` } as const;
@@ -220,9 +221,9 @@ const wireguardGo: Carrier = {
     ] as const) {
       const device = devices[place];
       await hasDevice(topology, place, device);
-      const peer = (await shell(`cat ${other}.pub`)).trim();
+      const peer = (await tool(directory, ['cat', `${other}.pub`])).trim();
       await topology.exec(place, [
-        ...['wg', 'set', device, 'private-key', join(directory, `${own}.key`), 'listen-port', '51820'],
+        ...[wg, 'set', device, 'private-key', join(directory, `${own}.key`), 'listen-port', '51820'],
         ...['peer', peer, 'allowed-ips', '0.0.0.0/0', 'endpoint', `${remote}:51820`],
       ]);
       topology.ip(place, `link set ${device} up mtu 1420`, `route add ${network} dev ${device}`);
@@ -231,13 +232,13 @@ const wireguardGo: Carrier = {
   },
 };
 
-const tinc: Carrier = {
+const tinc: Peer = {
   name: 'tinc',
   kind: 'peer',
   detail: 'Blowfish and SHA-1 over UDP (1.0 defaults)',
-  needs: { program: 'tincd', package: 'tinc' },
+  needs: { programs: ['tincd'], packages: ['tinc'] },
   kernelForwards: true,
-  up: async (topology) => {
+  up: async (topology, program) => {
     const { directory } = topology;
     for (const side of ['a', 'b']) await mkdir(join(directory, side, 'hosts'), { recursive: true });
     const common = 'Interface=tnc\nMode=router\nAddressFamily=ipv4\n';
@@ -246,11 +247,16 @@ const tinc: Carrier = {
     writeFileSync(join(directory, 'a/hosts/a'), `Address=${WAN_A}\nSubnet=10.1.0.0/24\n`);
     writeFileSync(join(directory, 'b/hosts/b'), `Address=${WAN_B}\nSubnet=10.2.0.0/24\n`);
     for (const side of ['a', 'b'])
-      await tool(directory, ['sh', '-c', `printf '\\n\\n\\n' | tincd -c ${directory}/${side} -K2048`]);
+      await tool(directory, [
+        'sh',
+        '-c',
+        `printf '\\n\\n\\n' | "$0" -c ${directory}/${side} -K2048`,
+        program('tincd'),
+      ]);
     await tool(directory, ['sh', '-c', 'cp a/hosts/a b/hosts/; cp b/hosts/b a/hosts/']);
     const start = (place: Place, side: string): number =>
       topology.start(place, `tinc-${side}`, [
-        ...['tincd', '-c', join(directory, side), '-D', `--pidfile=${join(directory, side, 'pid')}`],
+        ...[program('tincd'), '-c', join(directory, side), '-D', `--pidfile=${join(directory, side, 'pid')}`],
       ]).pid;
     const pids = [start('ra', 'a')];
     await hasDevice(topology, 'ra', 'tnc');
@@ -263,18 +269,18 @@ const tinc: Carrier = {
   },
 };
 
-const n2n: Carrier = {
+const n2n: Peer = {
   name: 'n2n',
   kind: 'peer',
   detail: 'Twofish over UDP (1.3 defaults)',
-  needs: { program: 'edge', package: 'n2n' },
+  needs: { programs: ['edge', 'supernode'], packages: ['n2n'] },
   kernelForwards: true,
-  up: async (topology) => {
-    topology.start('ra', 'supernode', ['supernode', '-l', '7654']);
+  up: async (topology, program) => {
+    topology.start('ra', 'supernode', [program('supernode'), '-l', '7654']);
     await pause(500);
     const start = (place: Place, number: number): number =>
       topology.start(place, `edge-${number}`, [
-        ...['edge', '-d', 'n2n', '-a', `10.9.0.${number}`, '-c', 'bench', '-k', 'bench', '-r'],
+        ...[program('edge'), '-d', 'n2n', '-a', `10.9.0.${number}`, '-c', 'bench', '-k', 'bench', '-r'],
         ...['-l', `${WAN_A}:7654`, '-m', `02:00:00:00:00:0${number}`],
       ]).pid;
     const pids = [start('ra', 1), start('rb', 2)];
@@ -291,7 +297,7 @@ const n2n: Carrier = {
 
 export const KERNEL: readonly Carrier[] = [direct, vxlan];
 
-export const PEERS: readonly Carrier[] = [
+export const PEERS: readonly Peer[] = [
   nebula,
   fastd,
   openvpn('openvpn', 'udp'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from '../../test/lab/daemon.js';
 import type { Lab } from '../../test/lab/lab.js';
 import { waitFor } from '../../test/lab/wait.js';
+import { linesSince, placeIn } from '../lib/growing-file.js';
 
 /** One packet that arrived; Unix milliseconds with a fraction. */
 export interface Arrival {
@@ -72,5 +73,15 @@ export class EvenProbe {
 
   arrivals(): Arrival[] {
     return parseArrivals(readFileSync(this.file, 'utf8'));
+  }
+
+  /** A place in the record, for `since`. */
+  get recordedBytes(): number {
+    return placeIn(this.file);
+  }
+
+  /** What was recorded from that place on, for runs whose whole record is too long to be read again and again. */
+  since(recordedBytes: number): Arrival[] {
+    return parseArrivals(linesSince(this.file, recordedBytes));
   }
 }

@@ -21,8 +21,9 @@ constexpr napi_type_tag kEngineTag = {0x5669'4e65'456e'6769, 0x6e65'2d76'3120'20
 /** What an engine's JavaScript object owns. */
 struct Handle {
   std::unique_ptr<Engine> engine;
-  /** Keeps the shared counters alive. */
+  /** Keep the shared memory alive. */
   napi_ref counters = nullptr;
+  napi_ref lanRoles = nullptr;
   napi_ref packets = nullptr;
   napi_ref descriptors = nullptr;
 };
@@ -66,6 +67,7 @@ void destroyHandle(napi_env env, void* data, void*) {
   deleteReference(env, &handle->packets);
   deleteReference(env, &handle->descriptors);
   deleteReference(env, &handle->counters);
+  deleteReference(env, &handle->lanRoles);
   delete handle;
 }
 
@@ -140,12 +142,13 @@ napi_value closeEngine(napi_env env, napi_callback_info info) {
   if (handle == nullptr) return nullptr;
   detach(env, &handle->packets);
   detach(env, &handle->descriptors);
-  deleteReference(env, &handle->counters);
   handle->engine.reset();
+  deleteReference(env, &handle->counters);
+  deleteReference(env, &handle->lanRoles);
   return undefinedValue(env);
 }
 
-bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle) {
+bool furnish(napi_env env, napi_value self, const SharedViews& views, Handle* handle) {
   const std::shared_ptr<PacketMemory>& memory = handle->engine->memory();
   setProperty(env, self, "slots", numberValue(env, memory->slots()));
   setProperty(env, self, "slotBytes", numberValue(env, memory->slotBytes()));
@@ -155,7 +158,8 @@ bool furnish(napi_env env, napi_value self, napi_value counters, Handle* handle)
   setFunction(env, self, "openRelayed", openRelayed);
   setFunction(env, self, "scratchOffset", scratchOffset);
   setFunction(env, self, "close", closeEngine);
-  return napi_create_reference(env, counters, 1, &handle->counters) == napi_ok &&
+  return napi_create_reference(env, views.counters, 1, &handle->counters) == napi_ok &&
+         napi_create_reference(env, views.lanRoles, 1, &handle->lanRoles) == napi_ok &&
          exposeMemory(env, self, "packets", memory, memory->packets(), memory->packetBytes(), napi_uint8_array,
                       memory->packetBytes(), &handle->packets) &&
          exposeMemory(env, self, "descriptors", memory, memory->descriptors(), memory->descriptorBytes(),
@@ -170,8 +174,8 @@ void nameThread(Role role) {
 napi_value createEngine(napi_env env, napi_callback_info info) {
   Call call(env, info);
   EngineOptions options;
-  napi_value counters = nullptr;
-  if (!readEngineOptions(env, call.arguments[0], &options, &counters)) return nullptr;
+  SharedViews views;
+  if (!readEngineOptions(env, call.arguments[0], &options, &views)) return nullptr;
   std::string why;
   auto handle = std::make_unique<Handle>();
   handle->engine = Engine::create(options, &why);
@@ -183,7 +187,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   }
   nameThread(options.role);
   // From here the object owns it.
-  if (!furnish(env, self, counters, handle.release())) return throwError(env, "cannot share the engine's memory");
+  if (!furnish(env, self, views, handle.release())) return throwError(env, "cannot share the engine's memory");
   return self;
 }
 

@@ -130,7 +130,7 @@ bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
   return true;
 }
 
-/** Other memory could be taken away while the engine counts in it. */
+/** Other memory could be taken away while the engine uses it. */
 bool isShared(napi_env env, napi_value global, napi_value buffer) {
   napi_value constructor = nullptr;
   bool shared = false;
@@ -138,40 +138,65 @@ bool isShared(napi_env env, napi_value global, napi_value buffer) {
          napi_instanceof(env, buffer, constructor, &shared) == napi_ok && shared;
 }
 
+struct SharedMemory {
+  void* data = nullptr;
+  /** Of the view's elements. */
+  size_t length = 0;
+  napi_value view = nullptr;
+};
+
 /**
  * The memory of the SharedArrayBuffer. Node-API cannot look into one directly, but into a typed array over it, which
- * is made here with JavaScript's own constructor and kept in `view`.
+ * is made here with JavaScript's own constructor, of the name `type`.
  */
-bool readCounters(napi_env env, napi_value object, uint64_t** memory, napi_value* view) {
+bool readShared(napi_env env, napi_value object, const char* name, const char* type, SharedMemory* memory) {
   napi_value buffer = nullptr;
   napi_value global = nullptr;
   napi_value constructor = nullptr;
-  if (!readProperty(env, object, "counters", &buffer) || napi_get_global(env, &global) != napi_ok) return false;
+  if (!readProperty(env, object, name, &buffer) || napi_get_global(env, &global) != napi_ok) return false;
   if (!isShared(env, global, buffer)) {
-    napi_throw_type_error(env, nullptr, "counters must be a SharedArrayBuffer");
+    napi_throw_type_error(env, nullptr, (std::string(name) + " must be a SharedArrayBuffer").c_str());
     return false;
   }
-  if (napi_get_named_property(env, global, "BigUint64Array", &constructor) != napi_ok ||
-      napi_new_instance(env, constructor, 1, &buffer, view) != napi_ok) {
-    return false;
-  }
-  napi_typedarray_type type = napi_int8_array;
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, *view, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      length < counter::count) {
+  napi_typedarray_type kind = napi_int8_array;
+  return napi_get_named_property(env, global, type, &constructor) == napi_ok &&
+         napi_new_instance(env, constructor, 1, &buffer, &memory->view) == napi_ok &&
+         napi_get_typedarray_info(env, memory->view, &kind, &memory->length, &memory->data, nullptr, nullptr) ==
+             napi_ok;
+}
+
+bool readCounters(napi_env env, napi_value object, EngineOptions* options, napi_value* view) {
+  SharedMemory memory;
+  if (!readShared(env, object, "counters", "BigUint64Array", &memory)) return false;
+  if (memory.length < counter::count) {
     throwRange(env, "counters must have EngineCounter.count × 8 bytes");
     return false;
   }
-  *memory = static_cast<uint64_t*>(data);
+  options->counters = static_cast<uint64_t*>(memory.data);
+  *view = memory.view;
+  return true;
+}
+
+bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, napi_value* view) {
+  SharedMemory memory;
+  if (!readShared(env, object, "lanRoles", "Int32Array", &memory)) return false;
+  for (LanSocket& lan : options->lans) {
+    if (lan.index >= memory.length) {
+      throwRange(env, "lanRoles must have a word for each LAN");
+      return false;
+    }
+    lan.role = static_cast<const int32_t*>(memory.data) + lan.index;
+  }
+  *view = memory.view;
   return true;
 }
 
 }  // namespace
 
-bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, napi_value* countersView) {
+bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, SharedViews* views) {
   return readRole(env, object, &options->role) && readSockets(env, object, options) &&
-         readSizes(env, object, options) && readCounters(env, object, &options->counters, countersView);
+         readSizes(env, object, options) && readCounters(env, object, options, &views->counters) &&
+         readLanRoles(env, object, options, &views->lanRoles);
 }
 
 }  // namespace vine

@@ -6,10 +6,13 @@
 
 namespace vine {
 
-/**
- * False, and thrown, when something is not as src/dataplane/engine.ts says. `countersView` is a typed array over
- * `options->counters`, which keeps that memory.
- */
-bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, napi_value* countersView);
+/** Typed arrays over the memory that the options point into: they keep it. */
+struct SharedViews {
+  napi_value counters = nullptr;
+  napi_value lanRoles = nullptr;
+};
+
+/** False, and thrown, when something is not as src/dataplane/engine.ts says. */
+bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, SharedViews* views);
 
 }  // namespace vine

@@ -47,6 +47,11 @@ bool sendable(const uint8_t* packet, size_t length) {
   return packet[0] >> 4 == 4 || packet[0] >> 4 == 6;
 }
 
+/** Asked for each frame: it may change at any time, and who has become the active one wants to be found at once. */
+bool servedByVirtualMac(const LanSocket& lan) {
+  return lan.vrid != 0 && __atomic_load_n(lan.role, __ATOMIC_RELAXED) == 0;
+}
+
 }  // namespace
 
 LanSender::LanSender(const PacketMemory& memory, Counters& counters, const std::vector<LanSocket>& lans)
@@ -220,7 +225,7 @@ LanSender::FrameHeader& LanSender::startFrame(const LanSocket& lan, const int32_
   storeBe16(ethernet, static_cast<uint16_t>(d[word::outMacHigh]));
   storeBe32(ethernet + 2, static_cast<uint32_t>(d[word::outMacLow]));
   const bool ipv6 = packet[0] >> 4 != 4;
-  const auto source = lan.vrid == 0 ? lan.mac : virtualMac(lan.vrid, ipv6);
+  const auto source = servedByVirtualMac(lan) ? virtualMac(lan.vrid, ipv6) : lan.mac;
   std::memcpy(ethernet + 6, source.data(), source.size());
   storeBe16(ethernet + 12, ipv6 ? ETH_P_IPV6 : ETH_P_IP);
   return header;

@@ -15,6 +15,8 @@ struct LanSocket {
   bool vnetHeader;
   /** Number of the virtual MACs that it is served with besides its own; 0: there are none. */
   uint32_t vrid;
+  /** Of an engine's: while it is 0 frames leave from the virtual MACs, if there are any. Another thread writes it. */
+  const int32_t* role;
 };
 
 /** The number that a virtual MAC ends in (RFC 9568 §5.2.3). */

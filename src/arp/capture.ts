@@ -2,6 +2,8 @@
  * Capture and injection of neighbour frames on one LAN interface, by libpcap. Main thread only.
  *
  * The kernel filters: only ARP, RARP, neighbour discovery and DHCP reach the process, and nothing that this VR sent itself.
+ * Of what another machine sends from a MAC that it shares with this one, only what is for all: that it is heard is all that
+ * matters, and it may announce a whole cluster's move to every host.
  * An interface that was down, or was made anew, is opened again.
  */
 import { readFileSync } from 'node:fs';
@@ -37,6 +39,8 @@ export interface CaptureOptions {
   readonly pcap: PcapAddon;
   /** The VR's own MACs on the interface. */
   readonly ownMacs: readonly Mac[];
+  /** MACs that whichever router of the site is active sends from. */
+  readonly sharedMacs?: readonly Mac[];
   readonly clock: Clock;
 }
 
@@ -44,13 +48,20 @@ export interface CaptureOptions {
  * ICMPv6 types 135 and 136 are NS and NA; the type is the first byte behind the 40 of the IPv6 header. DHCP between
  * clients and servers is known by its ports, whoever it is for: a question to one server is worth knowing too. What relays
  * say to servers and hear from them has the servers' port at both ends.
+ *
+ * Of the frames from shared MACs the one that comes first of all may be missed: libpcap looks at it itself, and cannot tell
+ * which way it goes.
  */
-export function captureFilter(ownMacs: readonly Mac[]): string {
+export function captureFilter(ownMacs: readonly Mac[], sharedMacs: readonly Mac[] = []): string {
   const neighbours = 'arp or rarp or (icmp6 and (ip6[40] == 135 or ip6[40] == 136))';
   const dhcp = 'ip and udp and ((src port 68 and dst port 67) or (src port 67 and dst port 68))';
   const dhcp6 = 'ip6 and udp and ((src port 546 and dst port 547) or dst port 546)';
   const wanted = `${neighbours} or (${dhcp}) or (${dhcp6})`;
-  return [`(${wanted})`, ...ownMacs.map((own) => `not ether src ${formatMac(own)}`)].join(' and ');
+  const others = ownMacs.map((own) => `not ether src ${formatMac(own)}`);
+  const heard = sharedMacs.map(
+    (shared) => `not (ether src ${formatMac(shared)} and (outbound or not ether multicast))`,
+  );
+  return [`(${wanted})`, ...others, ...heard].join(' and ');
 }
 
 /**
@@ -116,11 +127,11 @@ class InterfaceCapture implements Capture {
   }
 
   #open(): PcapHandle {
-    const { pcap, ownMacs, clock } = this.#options;
+    const { pcap, ownMacs, sharedMacs, clock } = this.#options;
     const name = this.#interfaceName;
     const options = {
       interface: name,
-      filter: captureFilter(ownMacs),
+      filter: captureFilter(ownMacs, sharedMacs),
       frameBytes: FRAME_BYTES,
       ringBytes: RING_BYTES,
     };

@@ -10,6 +10,7 @@ import { examples } from './verbs/help.js';
 import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
 import { addNodeVerbs } from './verbs/node.js';
+import { addRole } from './verbs/role.js';
 import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { packageVersion } from './version.js';
@@ -42,6 +43,7 @@ export function createProgram(io: Io): Command {
   program.addHelpText('after', EXIT_STATUS);
   addLookVerbs(program, io);
   addSteeringVerbs(program, io);
+  addRole(program, io);
   addLiveVerbs(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);

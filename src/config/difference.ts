@@ -8,7 +8,14 @@ import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
 import { Gndt } from '../tables/gndt.js';
-import type { GndtConfig, LanConfig, LndtEntry, PortConfig, RouterConfig } from '../tables/model.js';
+import type {
+  GndtConfig,
+  LanConfig,
+  LndtEntry,
+  PortConfig,
+  RouterConfig,
+  SiteConfig,
+} from '../tables/model.js';
 import { siteResolver } from '../tables/sites.js';
 import type { VineConfig } from './load.js';
 
@@ -103,6 +110,7 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('mobility.dhcp.ignoreFile', before.dhcpIgnore?.file ?? NONE, after.dhcpIgnore?.file ?? NONE),
     ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
+    ...setting('failover.deadMs', String(before.failover.deadMs), String(after.failover.deadMs)),
     ...gatewayChanges(before, after),
   ];
 }
@@ -265,9 +273,11 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
       refuse(`vnets[${index}].id`, `the id of vnet "${name}", which a LAN or TUN port here carries,`);
   }
   if (before.gndt.cipher !== after.gndt.cipher) refuse('cipher', "the sessions' cipher");
-  const siteOf = ({ gndt, router }: VineConfig): string => siteResolver(gndt.sites)(router.id);
-  if (before.router.id === after.router.id && siteOf(before) !== siteOf(after))
-    refuse('sites', "this router's site");
+  if (before.router.id === after.router.id) {
+    const [old, now] = [ownSite(before), ownSite(after)];
+    if (old.id !== now.id) refuse('sites', "this router's site");
+    else if (!sameTexts(old.routers, now.routers)) refuse('sites', "who serves this router's own site");
+  }
   for (const { interface: name, vnet } of before.router.tun) {
     if (before.router.lans.some((lan) => lan.vnet === vnet)) continue; // it carries the LAN's own addresses
     if (sameTexts(ownSingles(before, vnet), ownSingles(after, vnet))) continue;
@@ -275,6 +285,12 @@ function fixedTables(before: VineConfig, after: VineConfig): ConfigError[] {
     refused.push({ file: LNDT_FILE, path: 'nodes', message });
   }
   return refused;
+}
+
+/** Another one's may change: it is followed. Its own router decides with its partner who serves it, from the start on. */
+function ownSite({ gndt: { sites }, router: { id } }: VineConfig): SiteConfig {
+  const site = siteResolver(sites)(id);
+  return sites?.find((entry) => entry.id === site) ?? { id: site, routers: [id] };
 }
 
 /** The single addresses that lndt.json lists in home networks of the vnet: a TUN port without a LAN has them. */

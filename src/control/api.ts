@@ -40,12 +40,28 @@ export interface StatusView {
   readonly nodesDeparted: number;
   /** Nodes of this router that are wanted and do not answer, address by address. */
   readonly nodesMissing: number;
+  /** Null: this router's site has no other one. */
+  readonly role: SiteRoleView | null;
   /** What an operator should know or do, one sentence each. */
   readonly warnings: readonly string[];
 }
 
+/** What of {@link RoleView} is told in a line. */
+export interface SiteRoleView {
+  readonly site: string;
+  readonly role: 'active' | 'standby' | 'isolated';
+  readonly term: number;
+  readonly partner: string;
+  /** What it said last; null when it never did. */
+  readonly partnerRole: SiteRoleView['role'] | null;
+}
+
 export interface PeerView {
   readonly id: string;
+  /** The site of gndt.json's `sites` that it stands in; null: it is a site by itself. */
+  readonly site: string | null;
+  /** It answers and forwards for its site. Only of two routers can one be the other. */
+  readonly active: boolean;
   readonly state: 'up' | 'connecting' | 'down' | 'refused';
   /** Why it is not up; empty when it is. */
   readonly reason: string;
@@ -74,6 +90,64 @@ export interface PeerView {
   readonly refusals: number;
   /** It goes on sending what is refused: its share of this router's attention has shrunk until it stops. */
   readonly misbehaving: boolean;
+}
+
+/** A site's router says of itself what it is, and what it hears of the other one. */
+export interface RoleView {
+  readonly site: string;
+  readonly router: string;
+  readonly role: SiteRoleView['role'];
+  /** It still forwards what comes, and answers nothing: the other router has taken over a moment ago. */
+  readonly draining: boolean;
+  /** Of the site: one begins with each change of the active router. */
+  readonly term: number;
+  /** Since when it has this role, and why. */
+  readonly since: string;
+  readonly cause: string;
+  /** 10 to 250, as it is advertised; the higher can serve better. Null with one router: there nothing is compared. */
+  readonly priority: number | null;
+  readonly health: HealthView | null;
+  /** Null: the site has one router. */
+  readonly partner: PartnerView | null;
+  readonly lans: readonly RoleLanView[];
+}
+
+export interface HealthView {
+  /** LANs with a carrier on which hosts are heard, of `lans`. */
+  readonly soundLans: number;
+  readonly lans: number;
+  /** Routers of other sites with which there is a session. */
+  readonly peersUp: number;
+}
+
+export interface PartnerView {
+  readonly router: string;
+  /** What it said last in the session; null when it never did. */
+  readonly role: SiteRoleView['role'] | null;
+  readonly term: number | null;
+  readonly priority: number | null;
+  readonly health: HealthView | null;
+  /** Since it was heard last: in the session, and as active on a LAN; null: never. */
+  readonly heardAgoMs: number | null;
+  readonly advertisedAgoMs: number | null;
+}
+
+export interface RoleLanView {
+  readonly interface: string;
+  /** Of its advertisements. */
+  readonly vrid: number;
+  /** `down`, `gone`, `failing`: what its sockets say; `none`: it has no address to advertise from. */
+  readonly advertising: 'up' | 'down' | 'gone' | 'failing' | 'none';
+  readonly carrier: boolean;
+  readonly heardHostAgoMs: number | null;
+  /** When the partner's advertisements were heard here. */
+  readonly partnerAgoMs: number | null;
+  /** Other machines that advertise this VRID; their addresses. */
+  readonly strangers: readonly string[];
+  /** Gateway addresses that the partner advertises and this router has not, or the other way round. */
+  readonly otherGateways: readonly string[];
+  /** The port of the active router lets frames of the virtual MAC not pass; null: not known. */
+  readonly virtualMacPasses: boolean | null;
 }
 
 /** An ordinary WireGuard client that connects to this router. */
@@ -289,6 +363,7 @@ export interface RouterView {
   route(query: { vnet: string | undefined; ip: string; from: string | undefined }): RouteView | string;
   migrations(): readonly MigrationView[];
   counters(): CountersView;
+  role(): RoleView;
 }
 
 /** What an operator may have it do. */
@@ -306,6 +381,8 @@ export interface RouterActions {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
   confirm(): ConfirmView | string;
+  /** Makes this router active, or has the other one take over; settles when it is done. A string is the reason why not. */
+  takeRole(role: 'active' | 'standby'): Promise<RoleView | string>;
 }
 
 /** Where events come from. */

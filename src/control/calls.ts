@@ -30,8 +30,8 @@ export function controlCalls(
   view: RouterView,
   actions: RouterActions,
   events: EventLog,
-): ReadonlyMap<string, Call> {
-  return new Map<string, Call>([
+): readonly (readonly [path: string, call: Call])[] {
+  return [
     ['/v1/status', get([], () => object(view.status()))],
     ['/v1/counters', get([], () => object(view.counters()))],
     ['/v1/route', get(['vnet', 'ip', 'from'], (fields) => route(view, fields))],
@@ -51,7 +51,9 @@ export function controlCalls(
     ['/v1/log-level', post((body) => logLevel(actions, body))],
     ['/v1/reload', post((body) => reload(actions, body))],
     ['/v1/confirm', post((body) => confirm(actions, body))],
-  ]);
+    ['/v1/role', get([], () => object(view.role()))],
+    ['/v1/role', post((body) => takeRole(actions, body))],
+  ];
 }
 
 function table(answer: (query: URLSearchParams) => Reply): Call {
@@ -168,5 +170,15 @@ function confirm(actions: RouterActions, body: unknown): Reply {
   const fields = readMembers(body ?? {}, []);
   if (typeof fields === 'string') return refusal(400, fields);
   const answer = actions.confirm();
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
+}
+
+async function takeRole(actions: RouterActions, body: unknown): Promise<Reply> {
+  const fields = readMembers(body, ['role']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const { role } = fields;
+  if (role !== 'active' && role !== 'standby')
+    return refusal(400, `role "${role}" is neither active nor standby`);
+  const answer = await actions.takeRole(role);
   return typeof answer === 'string' ? refusal(409, answer) : object(answer);
 }

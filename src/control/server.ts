@@ -35,7 +35,7 @@ export interface ControlServer {
 /** Serves once it settles. Rejects with {@link ControlSocketError} when the socket cannot be had. */
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const events = new EventLog(options.events);
-  const calls = controlCalls(options.view, options.actions, events);
+  const calls = byPath(controlCalls(options.view, options.actions, events));
   const server = createHttpServer();
   server.on('request', (request, response) => {
     response.shouldKeepAlive = false;
@@ -59,6 +59,15 @@ export async function startControlServer(options: ControlServerOptions): Promise
   };
 }
 
+/** Path → what can be called there, one a method. */
+type Calls = ReadonlyMap<string, readonly Call[]>;
+
+function byPath(all: ReturnType<typeof controlCalls>): Calls {
+  const calls = new Map<string, Call[]>();
+  for (const [path, call] of all) calls.set(path, [...(calls.get(path) ?? []), call]);
+  return calls;
+}
+
 function createHttpServer(): Server {
   const server = boundedServer(MAX_CONNECTIONS);
   // One request per connection: a thousand requests in one segment are not a thousand tables made before the
@@ -69,7 +78,7 @@ function createHttpServer(): Server {
 }
 
 async function respond(
-  calls: ReadonlyMap<string, Call>,
+  calls: Calls,
   events: EventLog,
   request: IncomingMessage,
   response: ServerResponse,
@@ -81,16 +90,18 @@ async function respond(
   else startFollowing(events, request, response);
 }
 
-async function answer(calls: ReadonlyMap<string, Call>, request: IncomingMessage): Promise<Reply> {
+async function answer(calls: Calls, request: IncomingMessage): Promise<Reply> {
   const url = URL.canParse(request.url ?? '', 'http://vined')
     ? new URL(request.url ?? '', 'http://vined')
     : undefined;
   if (url === undefined) return refusal(400, 'the request target is not a path');
-  const call = calls.get(url.pathname);
-  if (call === undefined) return refusal(404, `no such call: ${url.pathname}`);
-  if (call.method !== request.method) {
-    const error = `${url.pathname} takes ${call.method}, not ${request.method}`;
-    return { kind: 'object', status: 405, body: { error } satisfies ErrorView, allow: call.method };
+  const there = calls.get(url.pathname);
+  if (there === undefined) return refusal(404, `no such call: ${url.pathname}`);
+  const call = there.find(({ method }) => method === request.method);
+  if (call === undefined) {
+    const methods = there.map(({ method }) => method);
+    const error = `${url.pathname} takes ${methods.join(' and ')}, not ${request.method}`;
+    return { kind: 'object', status: 405, body: { error } satisfies ErrorView, allow: methods.join(', ') };
   }
   if (call.method === 'GET') return call.answer(url.searchParams);
   const body = await readBody(request);

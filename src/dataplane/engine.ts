@@ -165,8 +165,8 @@ export interface LanSocket {
   /** PACKET_VNET_HDR is on: super-packets arrive and leave whole. */
   readonly vnetHeader: boolean;
   /**
-   * Number of the virtual MACs that frames leave from, each family from its own, and that it takes frames to besides its
-   * own; 0 or undefined: there are none, and frames leave from its own.
+   * Number of the virtual MACs that frames leave from while its word in `lanRoles` is 0, each family from its own, and that
+   * it takes frames to besides its own; 0 or undefined: there are none, and frames leave from its own.
    */
   readonly vrid?: number;
 }
@@ -196,6 +196,11 @@ export interface EngineOptions {
   /** Read by role `lan`, along with the LANs; counted as LAN frames. */
   readonly tuns: readonly TunSocket[];
   readonly udp: readonly UdpSocket[];
+  /**
+   * Int32Array by LAN index, as long as the largest of `lans`; read whenever a frame is written. 0: it leaves from the virtual
+   * MAC of its family, where the LAN has any; else from the interface's own.
+   */
+  readonly lanRoles: SharedArrayBuffer;
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
   /** With role `tunnel`: it serves the process's TCP connections. One engine at most. */

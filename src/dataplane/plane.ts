@@ -43,7 +43,7 @@ export interface PlaneOptions {
   readonly lanVnets: WorkerInput['lanVnets'];
   readonly lanAddresses: WorkerInput['lanAddresses'];
   readonly gatewayLans: WorkerInput['gatewayLans'];
-  readonly standby: WorkerInput['standby'];
+  readonly lanRoles: WorkerInput['engine']['lanRoles'];
   readonly vnets: readonly number[];
   readonly table: SharedArrayBuffer;
   readonly macs: SharedArrayBuffer;
@@ -194,12 +194,12 @@ export class DataPlane {
     slots: number,
     listener: PlaneListener,
   ): Promise<void> {
-    const { clock, native, lans, tuns, udp } = this.#options;
+    const { clock, native, lans, lanRoles, tuns, udp } = this.#options;
     const worker = new PlaneWorker({
       name,
       clock,
       native,
-      engine: { role, lans, tuns, udp, streams: role === 'tunnel', slots, slotBytes: SLOT_BYTES },
+      engine: { role, lans, lanRoles, tuns, udp, streams: role === 'tunnel', slots, slotBytes: SLOT_BYTES },
       shared: this.#shared(),
       listener,
     });
@@ -208,15 +208,13 @@ export class DataPlane {
   }
 
   #shared(): PlaneWorkerOptions['shared'] {
-    const { lans, lanVnets, lanAddresses, gatewayLans, standby, table, macs, activity, activityMacs } =
-      this.#options;
+    const { lans, lanVnets, lanAddresses, gatewayLans, table, macs, activity, activityMacs } = this.#options;
     const { selfPeer, selfSite, sitePeers, relays } = this.#options;
     return {
       lanVnets,
       tunsFrom: lans.length,
       lanAddresses,
       gatewayLans,
-      standby,
       vnets: this.#vnets.buffer as SharedArrayBuffer,
       table,
       macs,

@@ -19,8 +19,6 @@ export interface WorkerInput {
   readonly lanAddresses: SharedArrayBuffer;
   /** By LAN index: it has gateway addresses, so its hosts send here what is for the outside world. */
   readonly gatewayLans: readonly boolean[];
-  /** The `StandbyTable`. */
-  readonly standby: SharedArrayBuffer;
   /** Uint8Array by vnet id: 1 for those that exist, for overlay packets of unknown ones. */
   readonly vnets: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;

@@ -69,6 +69,7 @@ export function partsOf(
   activity: ActivityView | undefined,
 ): MobilityParts {
   const nodes = new NetworkNodes(context.gndt, context.directory);
+  context.atEnd(nodes.stop);
   const rounds = new Rounds(context.timers);
   const pacer = new Pacer(context);
   const departure = new Departure(context, nodes, rounds, pacer);

@@ -196,6 +196,22 @@ const RULES: { readonly [Type in TableMessage['type']]: Rule<MessageOf<Type>> } 
       return isWithinReach(gate.context, from, vnet, ip, seq) ? message : 'number';
     },
   },
+  // The next three are said between the two routers of a site, which pass another gate (`standby/gate.ts`).
+  partnerRecords: {
+    cost: ({ records }) => records.length,
+    budget: { perSecond: 50, burst: 500 },
+    admit: () => 'not-yours',
+  },
+  partnerDigests: {
+    cost: () => 1,
+    budget: { perSecond: 2, burst: 20 },
+    admit: () => 'not-yours',
+  },
+  partnerWhole: {
+    cost: () => 1,
+    budget: { perSecond: 2, burst: 20 },
+    admit: () => 'not-yours',
+  },
   // What it says is read again when it has passed.
   dhcp: {
     cost: () => 1,
@@ -234,6 +250,9 @@ export class Authority {
       redirect: budget('redirect'),
       search: budget('search'),
       dhcp: budget('dhcp'),
+      partnerRecords: budget('partnerRecords'),
+      partnerDigests: budget('partnerDigests'),
+      partnerWhole: budget('partnerWhole'),
     };
   }
 

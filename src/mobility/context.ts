@@ -36,6 +36,8 @@ export interface MobilityDependencies {
   readonly conduct?: Conduct;
   /** Frames cannot be sent or seen before `Mobility.start`. */
   readonly startsLater?: true;
+  /** Another router of the site is active; this one is when `Mobility.setActive` says so. */
+  readonly standsBy?: true;
 }
 
 /** How fast and how far a LAN may make records; `LanGrowth` of the tables fits. */
@@ -43,6 +45,18 @@ export interface Growth {
   mayAdd(lan: Lan): boolean;
 }
 
+/** What goes on when one `Context` is followed by another. */
+export interface Chronicle {
+  readonly counters: Counters;
+  readonly journal: Journal;
+}
+
+export function newChronicle({ ports }: MobilityDependencies): Chronicle {
+  const journal = new Journal(ports.clock, (move) => ports.moveJudged?.(move));
+  return { counters: new Counters(), journal };
+}
+
+/** From the time when this router becomes active to the time when another router of its site does. */
 export class Context {
   readonly self: RouterId;
   readonly gndt: Gndt;
@@ -57,19 +71,24 @@ export class Context {
   readonly conduct: Conduct;
   readonly clock: Clock;
   readonly timers: TimerGroup;
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly journal: Journal;
   readonly burst: Burst;
   /** Own nodes that do not answer. */
   readonly missing = new Missing();
   /** What follows from the frame, message or timer that is being dealt with; the front door does it. */
   readonly #follows: FollowUp[] = [];
+  readonly #endings: (() => void)[] = [];
   readonly lans: Lans;
   #ownMacs: ReadonlySet<Mac> = new Set();
   #ownAddresses: ReadonlySet<string> = new Set();
 
   /** @param turnEnded called when a timer's work is done, so that what follows from it can be done */
-  constructor(dependencies: MobilityDependencies, turnEnded: () => void = () => {}) {
+  constructor(
+    dependencies: MobilityDependencies,
+    turnEnded: () => void = () => {},
+    { counters, journal }: Chronicle = newChronicle(dependencies),
+  ) {
     this.self = dependencies.gndt.self;
     this.gndt = dependencies.gndt;
     this.lndt = dependencies.lndt;
@@ -83,10 +102,22 @@ export class Context {
     this.conduct = dependencies.conduct ?? new Conduct(this.clock);
     this.timers = new TimerGroup(this.clock, turnEnded);
     this.burst = new Burst(this.clock, this.timers);
-    this.journal = new Journal(this.clock, (move) => this.ports.moveJudged?.(move));
+    this.counters = counters;
+    this.journal = journal;
     this.lans = dependencies.lans;
     this.#noteLans();
-    this.lans.subscribe(() => this.#noteLans());
+    this.atEnd(this.lans.subscribe(() => this.#noteLans()));
+  }
+
+  /** To be called at the end: what has subscribed to a table that lives on. */
+  atEnd(stop: () => void): void {
+    this.#endings.push(stop);
+  }
+
+  /** No timer fires any more, and nothing is heard. */
+  end(): void {
+    this.timers.stop();
+    for (const stop of this.#endings.splice(0)) stop();
   }
 
   follow(followUp: FollowUp): void {

@@ -28,6 +28,12 @@ export const MOBILITY_COUNTERS = {
   claimers_suppressed: 'event',
   confirmations_asked: 'event',
   full_answers_deferred: 'event',
+  partner_records_sent: 'event',
+  partner_records_applied: 'event',
+  partner_answers: 'event',
+  partner_surplus_dropped: 'event',
+  // When a router that has stood by takes over.
+  heard_asked: 'event',
   'claims_refused_*': 'drop',
   'own_claims_refused_*': 'drop',
   false_claims: 'event',

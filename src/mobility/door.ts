@@ -73,8 +73,8 @@ export function openDoor(
 
 /** May a number from outside be believed of this node? Else one message could push it to the end of its range. */
 export function isWithinReach(
-  { directory, gndt }: Context,
-  from: RouterId,
+  { directory, gndt }: Pick<Context, 'directory' | 'gndt'>,
+  from: RouterId | undefined,
   vnet: VnetId,
   ip: Ip,
   seq: number,

@@ -112,6 +112,11 @@ export class Journal {
     return this.#moves.findLast(({ start }) => start.vnet === vnet && start.mac === mac);
   }
 
+  /** Nobody waits for an answer any more. */
+  abandon(reason: string): void {
+    for (const move of this.#moves) if (move.verdict === 'claiming') move.judge('undone', reason);
+  }
+
   /** Oldest first. */
   views(): readonly MoveView[] {
     return this.#moves.map((move) => move.view());

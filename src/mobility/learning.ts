@@ -24,6 +24,8 @@ const STRANGERS: Rate = { perSecond: 5, burst: 50 };
 const PROBE_INTERVAL_MS = 1_000;
 /** A burst of announcements lasts about a second. */
 const REDIRECT_INTERVAL_MS = 5_000;
+/** By then the tables have been compared, whoever had to be waited for. */
+const MISSED_MS = 60_000;
 /** Addresses asked after one ambiguous RARP. */
 const MOST_PROBES = 8;
 
@@ -46,6 +48,7 @@ export class Learning {
   readonly #strangers: KeyedRateLimit<LanIndex>;
   readonly #probes: KeyedRateLimit;
   readonly #redirections: KeyedRateLimit;
+  #tookOverMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: Context, parts: LearningParts) {
     this.#context = context;
@@ -54,6 +57,11 @@ export class Learning {
     this.#strangers = new KeyedRateLimit(context.clock, STRANGERS);
     this.#probes = new KeyedRateLimit(context.clock, onceIn(PROBE_INTERVAL_MS));
     this.#redirections = new KeyedRateLimit(context.clock, onceIn(REDIRECT_INTERVAL_MS));
+  }
+
+  /** Another router of the site was active until now, and may have known more. */
+  tookOver(): void {
+    this.#tookOverMs = this.#context.clock.nowMs();
   }
 
   /** A frame was captured on a LAN. */
@@ -118,7 +126,7 @@ export class Learning {
       case 'local':
         this.#learn(evidence, ip);
         this.#parts.search.found(lan.vnet, mac);
-        if (evidence.source === 'gratuitous' && this.#isPeerDown()) this.#redirectAgain(evidence);
+        if (evidence.source === 'gratuitous' && this.#mayHaveMissedMoves()) this.#redirectAgain(evidence);
         return;
       case 'link-local':
         this.#learn(evidence, ip);
@@ -168,9 +176,11 @@ export class Learning {
     if (ips.length > 0) this.#parts.arrival.redirect({ lan, mac, ips }, () => {});
   }
 
-  #isPeerDown(): boolean {
-    const { gndt, ports } = this.#context;
-    return ports.messenger.upPeers().length < gndt.otherRouters().length;
+  /** Of nodes that come back a move may have been missed, for as long as another router has not been heard. */
+  #mayHaveMissedMoves(): boolean {
+    const { gndt, ports, clock } = this.#context;
+    if (clock.nowMs() - this.#tookOverMs < MISSED_MS) return true;
+    return ports.messenger.upPeers().length < gndt.siteIds.size - 1;
   }
 
   #learn({ lan, mac, source }: Evidence, ip: Ip): void {

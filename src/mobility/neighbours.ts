@@ -24,12 +24,14 @@ export class NetworkNodes {
   readonly #nodes = new Map<NetworkConfig, Map<string, NodeRecord>>();
   readonly #gndt: Gndt;
   readonly #directory: Directory;
+  /** No change of the directory is followed any more. */
+  readonly stop: () => void;
 
   constructor(gndt: Gndt, directory: Directory) {
     this.#gndt = gndt;
     this.#directory = directory;
     this.rebuild();
-    directory.subscribe(({ after }) => {
+    this.stop = directory.subscribe(({ after }) => {
       // Not `after` itself: another listener may have changed the directory meanwhile.
       const current = directory.get(after.vnet, after.ip);
       if (current !== undefined) this.#note(current);

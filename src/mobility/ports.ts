@@ -2,7 +2,7 @@
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
-import type { TableMessage } from '../protocol/table-message.js';
+import type { PartnerMessage, TableMessage } from '../protocol/table-message.js';
 import type { LanIndex, MoveTrigger, RouterId, VnetId } from '../tables/model.js';
 
 /** At-least-once messages to the other routers; a message to a peer that is down waits or is dropped, see each. */
@@ -21,9 +21,19 @@ export interface ActivityView {
   };
 }
 
+/** The site's other router. */
+export interface PartnerPort {
+  /** Is there a session with it now? */
+  isUp(): boolean;
+  /** Reliable while it is up; dropped when it is down. */
+  send(message: PartnerMessage): void;
+}
+
 export interface MobilityPorts {
   readonly clock: Clock;
   readonly messenger: Messenger;
+  /** None: no other router serves these LANs. */
+  readonly partner?: PartnerPort;
   /** Puts a complete Ethernet frame on a LAN at once. */
   sendFrame(lan: LanIndex, frame: Uint8Array): void;
   /** Tells operators; never blocks. */

@@ -9,8 +9,10 @@
  *   partnerAnswer      in answer to an open query of ours
  *   handOver           the partner
  *
- * The rates are of each peer; for who misbehaves a message costs more. Numbers have their ranges in the codec. What is
- * refused is counted and told to `Conduct`; it is never an exception, and never logged.
+ * The rates are of each peer, and the same for who misbehaves: with less than an honest router says it would go on to be
+ * refused, so never be thought well of again, and its site could not be followed. Numbers have their ranges in the codec. What
+ * is refused is counted and told to `Conduct`; it is never an exception, and never logged. What has waited here while this
+ * router stood still comes all at once: so much is refused without being held against its sender.
  */
 
 import type { Clock } from '../net/clock.js';
@@ -28,6 +30,9 @@ export interface PairFacts {
   /** Our siteActive, or a query with this number, was sent to it a moment ago. */
   readonly isAnswer: boolean;
 }
+
+/** A session lasts so long without a word (`tunnel/times.ts`): what is said meanwhile comes when the receiver goes on. */
+const HELD_UP_SECONDS = 10;
 
 interface Rule {
   readonly refusal: (facts: PairFacts) => PairRefusal | undefined;
@@ -65,21 +70,26 @@ export interface PairAuthorityContext {
 export class PairAuthority {
   readonly #context: PairAuthorityContext;
   readonly #limits = new Map<PairMessage['type'], KeyedRateLimit<string>>();
+  readonly #forgiven = new Map<PairMessage['type'], KeyedRateLimit<string>>();
 
   constructor(context: PairAuthorityContext) {
     this.#context = context;
-    for (const [type, { rate }] of Object.entries(RULES) as [PairMessage['type'], Rule][])
+    for (const [type, { rate }] of Object.entries(RULES) as [PairMessage['type'], Rule][]) {
+      const { perSecond } = rate;
       this.#limits.set(type, new KeyedRateLimit(context.clock, rate));
+      const heldUp = { perSecond, burst: HELD_UP_SECONDS * perSecond };
+      this.#forgiven.set(type, new KeyedRateLimit(context.clock, heldUp));
+    }
   }
 
   /** May the message be acted upon? Why not is counted. */
   allows(from: string, { type }: PairMessage, facts: PairFacts): boolean {
-    const price = this.#context.conduct.price(from);
-    const isSpent = (): boolean => this.#limits.get(type)?.allow(from, price) !== true;
+    const isSpent = (): boolean => this.#limits.get(type)?.allow(from) !== true;
     const refusal = RULES[type].refusal(facts) ?? (isSpent() ? 'too-soon' : undefined);
     if (refusal === undefined) return true;
     this.#context.count(`${type}_${refusal}`);
-    this.#context.conduct.refused(from, type, refusal);
+    const isForgiven = refusal === 'too-soon' && this.#forgiven.get(type)?.allow(from) === true;
+    if (!isForgiven) this.#context.conduct.refused(from, type, refusal);
     return false;
   }
 }

@@ -31,6 +31,11 @@ export { MAX_TERM } from '../protocol/constants.js';
 
 /** A number from outside may exceed the one that is known by so much. */
 export const TERM_STEP = 2 ** 20;
+/**
+ * What other sites say of this one's terms exceeds those that were said here by no more than this: far less than
+ * `TERM_STEP`, so that one of them cannot make a site's routers say what the rest then take for out of range.
+ */
+export const LEARNT_STEP = 2 ** 10;
 
 const LEAST_PRIORITY = 10;
 const LAN_PART = 120;

@@ -4,13 +4,14 @@
  *
  * Silence is counted in ticks that came in time: a router that was itself stopped begins its wait anew, for what was said
  * meanwhile may be in its sockets. Who hears a higher term stands down at once; of two with the same term the later in the
- * site's list does. What a LAN or another site says never makes a router stand down: only the partner's word in the session
- * does, and that of the operator.
+ * site's list does. What a LAN or another site says alone never makes a router stand down: only the partner's word in the
+ * session does, and that of the operator; but for one that hears nothing of its partner (`advertisement`, `refused`).
  */
 import {
   type Heartbeat,
   hasSoundLan,
   hasWorseLans,
+  LEARNT_STEP,
   MAX_TERM,
   priorityOf,
   type Role,
@@ -29,7 +30,7 @@ import {
 /** How often `tick` comes. */
 export const TICK_MS = 25;
 /** A tick that comes later was held up: by the scheduler, the hypervisor, a collection. */
-const STALL_MS = 75;
+export const STALL_MS = 75;
 export const HEARTBEAT_EVERY_MS = 50;
 /** The later in the list waits longer where the two would otherwise do the same at once. */
 const SECOND_WAITS_MS = 100;
@@ -50,7 +51,13 @@ const ISOLATED_AFTER_MS = 500;
 /** Other sites follow a higher term than that of the active router, and the partner has not said that it is active. */
 const REFUSED_FOR_MS = 500;
 
-export function step(state: PairState, event: PairEvent, nowMs: number): Step {
+export function step(before: PairState, event: PairEvent, nowMs: number): Step {
+  const { state, actions } = react(before, event, nowMs);
+  const stored = actions.find((action) => action.do === 'store');
+  return { state: stored === undefined ? state : { ...state, storedTerm: stored.term }, actions };
+}
+
+function react(state: PairState, event: PairEvent, nowMs: number): Step {
   switch (event.type) {
     case 'tick':
       return tick(state, event, nowMs);
@@ -178,15 +185,15 @@ function conclude(state: PairState, { hears, deaf }: Inquiry): Step {
 
 /** An active partner is heard: is it as fit as this router? */
 function compare(state: PairState, passedMs: number): Step {
-  const theirs = Math.min(
-    state.unadvertisedMs < state.deadMs ? (state.priority ?? Infinity) : Infinity,
-    state.unheardMs < state.deadMs && state.partner !== undefined
-      ? priorityOf(state.partner.health)
-      : Infinity,
-  );
-  const betterMs = priorityOf(state.health) > theirs ? state.betterMs + passedMs : 0;
+  const betterMs = priorityOf(state.health) > priorityOfActive(state) ? state.betterMs + passedMs : 0;
   if (betterMs < BETTER_FOR_MS) return { state: { ...state, betterMs }, actions: [] };
   return takeOver(state, 'better-health');
+}
+
+/** What it says in the session counts; only while it says nothing there what anybody on the LAN can say. */
+function priorityOfActive({ partner, priority, unheardMs, unadvertisedMs, deadMs }: PairState): number {
+  if (partner !== undefined && unheardMs < deadMs) return priorityOf(partner.health);
+  return unadvertisedMs < deadMs ? (priority ?? Infinity) : Infinity;
 }
 
 function heartbeat(state: PairState, heartbeat: Heartbeat, heardMs: number): Step {
@@ -228,7 +235,8 @@ function settle(state: PairState, stored: readonly PairAction[], isHigher: boole
 function advertisement(state: PairState, priority: number, heardMs: number): Step {
   if (state.role === 'active') {
     const givesWay = state.deafMs >= ISOLATED_AFTER_MS && priority > priorityOf(state.health);
-    return givesWay ? become(state, 'standby', 'better-health') : { state, actions: [] };
+    if (givesWay) return become(state, 'standby', 'better-health');
+    return { state: priority === 0 ? state : { ...state, unadvertisedMs: heardMs }, actions: [] };
   }
   // Zero: it stops being active. In the session it has said so itself if that is true.
   if (priority === 0) {
@@ -242,27 +250,33 @@ function advertisement(state: PairState, priority: number, heardMs: number): Ste
 }
 
 function answer(state: PairState, { id, heardAgoMs, term }: Extract<PairEvent, { type: 'answer' }>): Step {
-  // A router whose disk was lost learns from the others how far terms have come.
-  const known = { ...state, term: Math.max(state.term, Math.min(term, state.term + TERM_STEP, MAX_TERM)) };
+  // A router whose disk was lost learns from the others how far terms have come. An active one has said its own, which is on
+  // disk: that others follow a higher one it hears when they refuse it.
+  const reached = Math.max(state.term, Math.min(term, state.storedTerm + LEARNT_STEP, MAX_TERM));
+  const known = state.role === 'active' ? state : { ...state, term: reached };
   const { inquiry } = known;
   if (inquiry?.id !== id || inquiry.hears + inquiry.deaf >= inquiry.asked)
     return { state: known, actions: [] };
   return {
-    state: { ...known, inquiry: { ...inquiry, ...counted(inquiry, heardAgoMs, state.deadMs) } },
+    state: { ...known, inquiry: { ...inquiry, ...counted(inquiry, heardAgoMs, silenceMs(state)) } },
     actions: [],
   };
 }
 
 /**
  * Another site follows a higher term: this router's disk was lost, or the partner's was after this one had not heard it.
- * That the partner is active only the partner says; so the answer is a higher term, not to stand down.
+ * That the partner is active only the partner says; so the answer is a higher term, not to stand down. Only when the partner
+ * says nothing, and an active router is heard on this one's LAN, are the two taken together for its word: they would serve one
+ * LAN for good.
  */
 function refused(state: PairState, term: number): Step {
   if (state.role !== 'active' || term < state.term) return { state, actions: [] };
-  if (state.contested) return { state, actions: [] };
+  const isOtherOnLan = state.unheardMs >= state.deadMs && state.unadvertisedMs < state.deadMs;
+  if (state.contested && !isOtherOnLan) return { state, actions: [] };
   if ((state.refusedMs ?? 0) < REFUSED_FOR_MS)
     return { state: { ...state, refusedMs: state.refusedMs ?? 0 }, actions: [] };
-  const raised = Math.min(term, state.term + TERM_STEP, MAX_TERM - 1) + 1;
+  if (isOtherOnLan) return become({ ...state, refusedMs: undefined }, 'standby', 'higher-term');
+  const raised = Math.min(term, state.term + LEARNT_STEP, MAX_TERM - 1) + 1;
   return {
     state: { ...state, term: raised, refusedMs: undefined },
     actions: [
@@ -272,17 +286,22 @@ function refused(state: PairState, term: number): Step {
   };
 }
 
+/** Of the active router: on any way, or in the session only while somebody advertises on the LAN. */
+function silenceMs({ inactiveMs, unheardMs, deadMs }: PairState): number {
+  return inactiveMs < deadMs ? unheardMs : inactiveMs;
+}
+
 /**
- * A router hears the others' last words about as late as this one did, and this one asks a quarter of a second after: who
- * has heard more since then hears more than this one does.
+ * A router hears the others' last words about as late as this one did, and this one asks a quarter of a second after, or
+ * later: who has heard more since then hears more than this one does.
  */
 function counted(
   { asked, hears, deaf }: Inquiry,
   heardAgoMs: number | undefined,
-  deadMs: number,
+  silentMs: number,
 ): Partial<Inquiry> {
   if (heardAgoMs === undefined) return { asked: asked - 1 };
-  return heardAgoMs < deadMs / 2 ? { hears: hears + 1 } : { deaf: deaf + 1 };
+  return heardAgoMs < silentMs / 2 ? { hears: hears + 1 } : { deaf: deaf + 1 };
 }
 
 function order(state: PairState, role: 'active' | 'standby'): Step {
@@ -295,7 +314,7 @@ function order(state: PairState, role: 'active' | 'standby'): Step {
 }
 
 function takeOver(state: PairState, cause: Cause): Step {
-  const term = state.term + 1;
+  const term = Math.min(state.term + 1, MAX_TERM);
   const contested = state.partner?.role === 'active' && state.unheardMs < state.deadMs;
   const next = { ...begunAnew(state), role: 'active' as const, term, contested };
   return {

@@ -74,6 +74,8 @@ export interface PairState {
   readonly role: Role;
   /** The highest that is known. */
   readonly term: number;
+  /** The highest that is on disk: said by this router or by its partner. */
+  readonly storedTerm: number;
   readonly health: Health;
   readonly tickedMs: number | undefined;
   readonly beatMs: number;
@@ -112,6 +114,7 @@ export function initialState(place: Place, term: number, deadMs = DEAD_MS): Pair
     deadMs,
     role: 'standby',
     term,
+    storedTerm: term,
     health: NO_HEALTH,
     tickedMs: undefined,
     beatMs: 0,

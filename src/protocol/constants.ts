@@ -6,7 +6,9 @@ export const CONTROL_VERSION = 0;
 
 /** Protocol version that Hello carries. A different major is refused at both ends. */
 export const PROTOCOL_MAJOR = 1;
-export const PROTOCOL_MINOR = 0;
+export const PROTOCOL_MINOR = 1;
+/** The first that knows sites of two routers. */
+export const PAIRS_MINOR = 1;
 
 /** The longest payload, acknowledgements included, so that it fits in one datagram on any path. */
 export const MAX_PAYLOAD_BYTES = 1_200;

@@ -10,7 +10,7 @@ export interface HelloMessage {
   readonly routerId: RouterId;
   /** The product's version, for people. */
   readonly version: string;
-  /** A different major is refused at both ends; minor differences are fine. */
+  /** A different major is refused at both ends; a minor that is too low for the network's sites at one. */
   readonly protocolMajor: number;
   readonly protocolMinor: number;
   readonly capabilities: readonly string[];

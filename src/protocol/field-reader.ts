@@ -7,6 +7,7 @@ import { Ip } from '../net/ip.js';
 import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
 import { Prefix } from '../net/prefix.js';
 import { NAME } from '../tables/files/read.js';
+import { MAX_VRID } from '../tables/gateway.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../tables/record.js';
 import { MAX_ELEMENTS, MAX_ID } from './constants.js';
 import { MAX_INNER_MTU_BYTES, MIN_INNER_MTU_BYTES } from './overhead.js';
@@ -151,6 +152,14 @@ export class FieldReader {
     if (value.length >= 1 && value.length <= most) return Uint8Array.from(value);
     this.#faults.report('bad-bytes');
     return NO_BYTES;
+  }
+
+  /** VRIDs, one byte each: 1 … 255, rising. */
+  vrids(name: string): number[] {
+    const vrids = [...bytesOf(this.#fields[name])];
+    if (vrids.length <= MAX_VRID && vrids.every((vrid, i) => vrid > (vrids[i - 1] ?? 0))) return vrids;
+    this.#faults.report('bad-bytes');
+    return [];
   }
 
   /** See `Ip.isNodeAddress`. */

@@ -21,6 +21,7 @@ import type {
   DhcpCarriedMessage,
   MoveClaim,
   SearchMessage,
+  SiteDigest,
   WhoHasMessage,
 } from './table-message.js';
 import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE, PAIR_ROLE } from './words.js';
@@ -127,6 +128,12 @@ const READERS: {
     };
   },
   handOver: () => ({ type: 'handOver' }),
+  partnerRecords: (fields) => ({ type: 'partnerRecords', records: fields.list('records', readRecord) }),
+  partnerDigests: (fields) => ({
+    type: 'partnerDigests',
+    digests: fields.list('digests', readSiteDigest),
+  }),
+  partnerWhole: (fields) => ({ type: 'partnerWhole', ...readSiteDigest(fields) }),
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -149,6 +156,15 @@ function readRecord(fields: FieldReader): NodeRecord {
     stamp: fields.stamp('stamp'),
   };
   return fields.flag('frozen') ? { ...record, frozen: true } : record;
+}
+
+function readSiteDigest(fields: FieldReader): SiteDigest {
+  return {
+    site: fields.routerId('site'),
+    highestStamp: fields.stamp('highestStamp', 0),
+    count: fields.uint('count', MAX_RECORDS),
+    hash: fields.uint('hash', MAX_UINT32),
+  };
 }
 
 function readMove(fields: FieldReader): MoveClaim {
@@ -212,6 +228,8 @@ function readPairHeartbeat(fields: FieldReader): PairHeartbeatMessage {
     soundLans,
     lans,
     peersUp: fields.uint('peersUp', MAX_UINT16),
+    heardVrids: fields.vrids('heardVrids'),
+    virtualVrids: fields.vrids('virtualVrids'),
   };
 }
 

@@ -13,6 +13,9 @@ export interface PairHeartbeatMessage {
   readonly soundLans: number;
   readonly lans: number;
   readonly peersUp: number;
+  /** LANs by VRID (`vridSet`): where advertisements of the receiver are heard, and where frames of the virtual MAC are. */
+  readonly heardVrids: readonly number[];
+  readonly virtualVrids: readonly number[];
 }
 
 /** To all: the sender is active for its site, since this term. */

@@ -4,7 +4,13 @@
  */
 import type { Ip } from '../net/ip.js';
 import type { NodeRecord } from '../tables/model.js';
-import type { ClaimResultMessage, MoveClaim, NodesMessage, StaleMessage } from './table-message.js';
+import type {
+  ClaimResultMessage,
+  MoveClaim,
+  NodesMessage,
+  SiteDigest,
+  StaleMessage,
+} from './table-message.js';
 
 /** `id`, `epoch`, `ack_epoch`, `oldest`, each a tag and 53 bits; the first byte; the body's tag and length. */
 const ENVELOPE_BYTES = 4 * 9 + 1 + 4;
@@ -45,6 +51,10 @@ export function resultBytes({ vnet, ip, seq, router }: ClaimResultMessage['resul
 
 export function staleBytes({ vnet, ip, seq, router }: StaleMessage['records'][number]): number {
   return element(number(vnet) + address(ip) + number(seq) + text(router));
+}
+
+export function digestBytes({ site, highestStamp, count, hash }: SiteDigest): number {
+  return element(text(site) + number(highestStamp) + number(count) + number(hash));
 }
 
 export function nodeBytes({ ip }: NodesMessage['nodes'][number]): number {

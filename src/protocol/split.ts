@@ -8,6 +8,7 @@ import { MAX_ASKED_IPS, MAX_UNACKED_BYTES } from './constants.js';
 import {
   AROUND_BYTES,
   bareMoveBytes,
+  digestBytes,
   moveBytes,
   nodeBytes,
   recordBytes,
@@ -22,7 +23,10 @@ export function split(message: TableMessage): TableMessage[] {
     case 'records':
     case 'returned':
     case 'has':
+    case 'partnerRecords':
       return cut(message, message.records, recordBytes, (records) => ({ ...message, records }));
+    case 'partnerDigests':
+      return cut(message, message.digests, digestBytes, (digests) => ({ ...message, digests }));
     case 'stale':
       return cut(message, message.records, staleBytes, (records) => ({ ...message, records }));
     case 'nodes':
@@ -36,6 +40,7 @@ export function split(message: TableMessage): TableMessage[] {
       return [...chunks(message.ips, MAX_ASKED_IPS)].map((ips) => ({ ...message, ips }));
     case 'recall':
     case 'digest':
+    case 'partnerWhole':
     case 'nodesOf':
     case 'redirect':
     case 'search':

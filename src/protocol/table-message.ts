@@ -2,7 +2,7 @@
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { Prefix } from '../net/prefix.js';
-import type { MoveTrigger, NodeRecord, RouterId, VnetId } from '../tables/model.js';
+import type { MoveTrigger, NodeRecord, RouterId, SiteId, VnetId } from '../tables/model.js';
 
 /** Directory records that the sender originates. The receiver accepts only records naming the sender. */
 export interface RecordsMessage {
@@ -156,6 +156,33 @@ export interface DhcpCarriedMessage {
   readonly routed?: true;
 }
 
+/** To the site's other router: what the active one's directory holds, of all sites. */
+export interface PartnerRecordsMessage {
+  readonly type: 'partnerRecords';
+  readonly records: readonly NodeRecord[];
+}
+
+/** From the standby to the active router of its site: what it knows of each site. See `DigestMessage`. */
+export interface PartnerDigestsMessage {
+  readonly type: 'partnerDigests';
+  readonly digests: readonly SiteDigest[];
+}
+
+export interface SiteDigest {
+  readonly site: SiteId;
+  readonly highestStamp: number;
+  readonly count: number;
+  readonly hash: number;
+}
+
+/** To the standby, after all records of a site: this is what they come to. */
+export interface PartnerWholeMessage extends SiteDigest {
+  readonly type: 'partnerWhole';
+}
+
+/** What only the two routers of a site say to each other. */
+export type PartnerMessage = PartnerRecordsMessage | PartnerDigestsMessage | PartnerWholeMessage;
+
 export type TableMessage =
   | RecordsMessage
   | DigestMessage
@@ -170,4 +197,5 @@ export type TableMessage =
   | NodesMessage
   | RedirectMessage
   | SearchMessage
-  | DhcpCarriedMessage;
+  | DhcpCarriedMessage
+  | PartnerMessage;

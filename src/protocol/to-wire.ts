@@ -32,12 +32,19 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'bye':
     case 'seek':
     case 'digest':
+    case 'partnerDigests':
+    case 'partnerWhole':
     case 'siteActive':
     case 'siteActiveRefused':
     case 'partnerQuery':
       return { ...message };
     case 'pairHeartbeat':
-      return { ...message, role: PAIR_ROLE_NUMBER[message.role] };
+      return {
+        ...message,
+        role: PAIR_ROLE_NUMBER[message.role],
+        heardVrids: Uint8Array.from(message.heardVrids),
+        virtualVrids: Uint8Array.from(message.virtualVrids),
+      };
     case 'partnerAnswer': {
       const { queryId, heardAgoMs, term } = message;
       return { queryId, term, ...(heardAgoMs === undefined ? {} : { heard: true, heardAgoMs }) };
@@ -50,6 +57,7 @@ function bodyToWire(message: ControlMessage): WireObject {
       return {};
     case 'records':
     case 'returned':
+    case 'partnerRecords':
       return { records: message.records.map(recordToWire) };
     case 'stale':
       return { records: message.records.map((record) => ({ ...record, ip: record.ip.toBytes() })) };

@@ -28,15 +28,24 @@ import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { Overhearing } from './lan/overhearing.js';
+import { VirtualMacWatch } from './lan/virtual-mac-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
 import type { LogStream } from './log-stream.js';
 import { Guards } from './machine/guards.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { Alone } from './pair/alone.js';
+import { PairDesk } from './pair/desk.js';
+import { PairLans } from './pair/pair-lans.js';
+import { PartnerLink } from './pair/partner-link.js';
+import { roleActions } from './pair/role-actions.js';
+import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
 import { SiteRoles } from './pair/site-roles.js';
 import { Sites } from './pair/sites.js';
+import { Terms } from './pair/terms.js';
+import { Witnesses } from './pair/witnesses.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
@@ -60,6 +69,7 @@ import { MetricsHost } from './view/metrics-host.js';
 import { metricsSource } from './view/metrics-source.js';
 import { MobilityEvents } from './view/mobility-events.js';
 import { OperatorActions } from './view/operator-actions.js';
+import { PairEvents } from './view/pair-events.js';
 import { RouteExplainer } from './view/route-view.js';
 import { Warnings } from './view/warnings.js';
 
@@ -86,6 +96,7 @@ export function assemble(options: RouterOptions) {
   const basis = makeBasis(options);
   const records = makeRecords(options, basis);
   const sockets = openSockets(basis.native, options.config.router, records.tables.gndt, options.config.lndt);
+  standByAtFirst(records.tables.gndt, sockets);
   const packets = makePackets(options, { ...basis, ...records, sockets });
   const overlay = makeOverlay(options, { ...basis, ...records, ...packets, sockets });
   const operation = makeOperation(options, { ...basis, ...records, ...packets, ...overlay, sockets });
@@ -95,10 +106,12 @@ export function assemble(options: RouterOptions) {
 /** What nearly everybody needs. */
 function makeBasis({ log }: RouterOptions) {
   const clock: Clock = systemClock;
+  const hub = new EventHub(log, clock);
   return {
     clock,
     native: loadNative(),
-    hub: new EventHub(log, clock),
+    hub,
+    pairEvents: new PairEvents(hub, clock),
     warnings: new Warnings(),
     readiness: new Readiness(),
     board: new CounterBoard(COUNTER_CLASSES),
@@ -114,7 +127,10 @@ function makeBasis({ log }: RouterOptions) {
 type Basis = ReturnType<typeof makeBasis>;
 
 /** The tables with what was saved of them. */
-function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warnings, board }: Basis) {
+function makeRecords(
+  { config, logStream }: RouterOptions,
+  { clock, hub, warnings, board, pairEvents }: Basis,
+) {
   const gndt = new Gndt(config.gndt, config.router.id);
   const sites = new Sites(gndt);
   const directory = new Directory(gndt.self, clock);
@@ -137,8 +153,10 @@ function makeRecords({ config, logStream }: RouterOptions, { clock, hub, warning
   const endpoints = openEndpointMemory(stateDir, gndt, clock, writeFailed);
   warnings.add(...endpoints.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
-  for (const source of [hub, { counters: counts }]) board.add(source);
-  return { tables, sites, store, local, endpoints, ignoreFile };
+  for (const source of [hub, pairEvents, { counters: counts }]) board.add(source);
+  const terms = new Terms({ stateDir, clock, gndt, onError: writeFailed });
+  if (terms.problem !== undefined) warnings.add(terms.problem);
+  return { tables, sites, store, local, endpoints, ignoreFile, terms };
 }
 type Records = ReturnType<typeof makeRecords>;
 
@@ -176,6 +194,7 @@ function makePackets(
     sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
     taken: () => topics.lans.taken.notify(),
   });
+  const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
@@ -190,6 +209,7 @@ function makePackets(
     plane,
     lanSide,
     gateways,
+    virtualMacs,
     overhearing,
     lanWatch,
     tunRoutes,
@@ -230,7 +250,6 @@ function makeOverlay(
     lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
     timestampsAfterUs: endpoints.stampFloorUs,
   });
-  const roles = new SiteRoles({ clock, gndt, sites, tunnel, conduct });
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({
     ...tables,
@@ -241,9 +260,11 @@ function makeOverlay(
     activity,
     conduct,
     startsLater: true,
+    ...(gndt.partner === undefined ? {} : { standsBy: true }),
     ports: {
       clock,
       messenger: new SiteMessenger(tunnel, gndt, sites),
+      ...(gndt.partner === undefined ? {} : { partner: new PartnerLink(tunnel, gndt) }),
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),
@@ -251,10 +272,66 @@ function makeOverlay(
       saveState: () => store.saveSoon(() => local.all()),
     },
   });
+  const pair = gndt.partner === undefined ? undefined : makePair(config, { ...parts, tunnel, mobility });
+  const roles = new SiteRoles({
+    clock,
+    gndt,
+    sites,
+    tunnel,
+    conduct,
+    terms: parts.terms,
+    desk: pair?.desk,
+  });
   for (const source of [tunnel, roles, mobility, growth]) board.add(source);
-  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility };
+  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair };
 }
 type Overlay = ReturnType<typeof makeOverlay>;
+
+/** This router's part in its site of two. */
+function makePair(
+  config: VineConfig,
+  parts: Basis &
+    Records &
+    Packets & { readonly sockets: Sockets; readonly tunnel: Tunnel; readonly mobility: Mobility },
+) {
+  const { clock, native, hub, board, topics, tables, sites, terms, lanSide, sockets, tunnel } = parts;
+  const { gndt } = tables;
+  const lans = new PairLans({
+    clock,
+    lans: sockets.lans,
+    pcap: native,
+    site: gndt.self,
+    configured: config.router.lans,
+    virtualMacs: parts.virtualMacs,
+    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+    onAdvertisement: (priority) => topics.lans.advertised.notify(priority),
+    onCondition: ({ interface: lan }, condition) =>
+      hub.emit(condition.is === 'up' ? 'info' : 'warn', 'vrrp_socket', 'advertisements on a LAN', {
+        lan,
+        condition: condition.is,
+        reason: condition.is === 'up' ? '' : condition.why,
+      }),
+  });
+  const desk = new PairDesk({
+    clock,
+    gndt,
+    sites,
+    tunnel,
+    terms,
+    lans,
+    witnesses: new Witnesses({ clock, gndt, tunnel }),
+    actions: roleActions(parts),
+    deadMs: config.router.failover.deadMs,
+  });
+  for (const source of [desk, lans]) board.add(source);
+  return { desk, lans };
+}
+
+/** A router that has a partner serves nothing before it knows that the other one does not. */
+function standByAtFirst(gndt: Gndt, { lans }: Sockets): void {
+  if (gndt.partner === undefined) return;
+  for (const { index } of lans.current()) lans.setRole(index, 'standby');
+}
 
 /** What shows the router to operators, and what they may do with it. */
 function makeOperation(
@@ -268,8 +345,10 @@ function makeOperation(
   );
   const conductSummary = new ConductSummary(clock, conduct, hub);
   const routes = new RouteExplainer(tables.gndt, forwarding, sockets);
+  const roleSource: RoleSource = parts.pair?.desk ?? new Alone({ clock, gndt: tables.gndt });
   const view = new LiveView({
     ...parts,
+    roleSource,
     version,
     listen: config.router.listen,
     cipher: config.gndt.cipher,
@@ -281,7 +360,7 @@ function makeOperation(
     metrics,
     onFault: (err) => log.error({ event: 'metrics_fault', err }, 'the metrics listener has a fault'),
   });
-  const applied = { ...parts, metrics: metricsHost, log };
+  const applied = { ...parts, metrics: metricsHost, roleSource, log };
   const reloader = new Reloader({
     clock,
     hub,
@@ -292,6 +371,6 @@ function makeOperation(
     readiness,
   });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
-  const actions = new OperatorActions({ ...parts, log, view, routes, reloader });
+  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource });
   return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

@@ -8,17 +8,39 @@ export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
   topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  const { pair } = parts;
+  if (pair !== undefined) {
+    topics.lans.frames.subscribe((lan, frame, atMs) => pair.lans.frameSeen(lan, frame, atMs));
+    topics.tunnel.up.subscribe((router) => pair.desk.peerUp(router));
+    topics.lans.advertised.subscribe((priority) => pair.desk.advertised(priority));
+  }
+  topics.lans.virtualMac.subscribe((lan, atMs) => parts.virtualMacs.heard(lan, atMs));
   topics.lans.taken.subscribe(() => mobility.announceAll());
   topics.lans.dhcp.subscribe((lan, frame, atMs) => mobility.dhcpSeen(lan, frame, atMs));
   topics.lans.gone.subscribe((vnet, ip) => mobility.nodeGone(vnet, ip));
 
   // Mobility knows sites; the router that speaks for one is the active one.
   const { gndt } = tables;
-  topics.tunnel.messages.subscribe((from, message) => mobility.message(gndt.siteOf(from), message));
+  const { sites } = parts;
+  topics.tunnel.messages.subscribe((from, message) => {
+    if (from === gndt.partner) mobility.partnerMessage(message);
+    else mobility.message(gndt.siteOf(from), message);
+  });
+  sites.subscribe((site, router) => {
+    if (site === gndt.self) return;
+    mobility.siteSwitched(site, parts.tunnel.upPeers().includes(router));
+    parts.pairEvents.siteSwitched({ site, router, term: parts.roles.termOf(site) });
+  });
   topics.tunnel.pair.subscribe((from, message) => parts.roles.received(from, message));
-  topics.tunnel.up.subscribe((router) => mobility.peerUp(gndt.siteOf(router)));
+  topics.tunnel.up.subscribe((router) => {
+    if (router === gndt.partner) mobility.partnerUp();
+    else if (sites.isActive(router)) mobility.peerUp(gndt.siteOf(router));
+  });
   topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));
-  topics.tunnel.down.subscribe((router) => mobility.peerDown(gndt.siteOf(router)));
+  topics.tunnel.down.subscribe((router) => {
+    if (router === gndt.partner) mobility.partnerDown();
+    else if (sites.isActive(router)) mobility.peerDown(gndt.siteOf(router));
+  });
   topics.tunnel.mtu.subscribe((peer, innerBytes) => plane.setPeerMtu(peer, innerBytes));
   topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),

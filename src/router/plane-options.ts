@@ -6,7 +6,7 @@ import type { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
 import type { NodeActivity } from '../tables/forwarding/node-activity.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { LanRescue } from './lan/lan-rescue.js';
-import { followOwnAddresses, followStandby } from './lan/own-addresses.js';
+import { followOwnAddresses, followRoles } from './lan/own-addresses.js';
 import type { Sockets } from './machine/sockets.js';
 import type { Sites } from './pair/sites.js';
 import type { Relays } from './relays.js';
@@ -34,7 +34,7 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     lanVnets: [...lans.current(), ...tuns].map(({ vnet }) => vnet),
     lanAddresses: followOwnAddresses(lans).memory,
     gatewayLans: lans.current().map(({ gateway = [] }) => gateway.length > 0),
-    standby: followStandby(lans).memory,
+    lanRoles: followRoles(lans).memory,
     vnets: gndt.config.vnets.map(({ id }) => id),
     relays: parts.relays.memory,
     table: parts.forwarding.memory,

@@ -83,6 +83,8 @@ export class Router {
   #stopSteps(): readonly Step[] {
     const parts = this.#parts;
     return [
+      // While everything still works: the other router takes over, and what is on its way here is forwarded.
+      { name: 'role', run: () => parts.pair?.desk.stop() },
       { name: 'reload', run: () => parts.reloader.stop() },
       { name: 'metrics', run: () => parts.metrics.stop() },
       { name: 'mobility', run: () => parts.mobility.stop() },
@@ -106,6 +108,7 @@ export class Router {
       { name: 'TUN routes', run: () => parts.tunRoutes.stop() },
       { name: 'sockets', run: () => parts.sockets.close() },
       { name: 'suppressed events', run: () => parts.hub.stop() },
+      { name: 'terms', run: () => parts.terms.stop() },
       { name: 'metrics listener', run: () => parts.metricsHost.stop() },
       { name: 'control socket', run: () => this.#control?.close() },
     ];
@@ -161,6 +164,7 @@ export class Router {
     conductSummary.start();
     takePrecedence();
     readiness.begin();
+    this.#parts.pair?.desk.start();
     hub.emit('info', 'ready', 'the router is ready', { version: this.#options.version });
   }
 }

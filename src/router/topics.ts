@@ -21,8 +21,12 @@ export class LanTopics {
   readonly frames = new Subscribers<[lan: LanIndex, frame: NeighbourFrame, capturedMs: number]>();
   /** `capturedMs` as of `frames`. */
   readonly dhcp = new Subscribers<[lan: LanIndex, frame: DhcpFrame, capturedMs: number]>();
+  /** Another machine has sent something to all from a virtual MAC of the LAN. `capturedMs` as of `frames`. */
+  readonly virtualMac = new Subscribers<[lan: LanIndex, capturedMs: number]>();
   /** A native node no longer answers probes. */
   readonly gone = new Subscribers<[vnet: VnetId, ip: Ip]>();
+  /** Another machine advertises the VRID of one of our LANs, with this priority. */
+  readonly advertised = new Subscribers<[priority: number]>();
   /** This router serves LANs with its own MAC from now on. */
   readonly taken = new Subscribers<[]>();
 }

@@ -19,7 +19,7 @@ export const TOMBSTONES_PER_ROUTER = 4_096;
 
 export interface DirectoryChange {
   readonly before: NodeRecord | undefined;
-  /** What `get` gives. Of a record that was dropped (disowned, or by `keepMembers`): as withdrawn, and `get` gives nothing. */
+  /** What `get` gives. Of a record that was dropped (disowned, by `keepMembers`, by `drop`): as withdrawn, and `get` gives nothing. */
   readonly after: NodeRecord;
 }
 
@@ -271,11 +271,20 @@ export class Directory {
       this.#previous.delete(vnet, ip.key);
       this.#previousMac.delete(vnet, ip.key);
     }
-    for (const before of gone) {
-      const { frozen: _, ...after } = before;
-      this.#subscribers.notify({ before, after: { ...after, state: 'withdrawn' } });
-    }
+    for (const before of gone) this.#notifyDropped(before);
     return dropped;
+  }
+
+  /** Forgets a record, if it is the one that `get` gives: nobody has said it. */
+  drop(record: NodeRecord): void {
+    if (this.get(record.vnet, record.ip) !== record) return;
+    this.#forget(record);
+    this.#notifyDropped(record);
+  }
+
+  #notifyDropped(before: NodeRecord): void {
+    const { frozen: _, ...after } = before;
+    this.#subscribers.notify({ before, after: { ...after, state: 'withdrawn' } });
   }
 
   #isFrozenHere(vnet: VnetId, ip: Ip): boolean {

@@ -83,12 +83,12 @@ export class Gndt {
     const site = siteResolver(config.sites)(this.router);
     if (site !== this.self)
       return `this router is of site "${this.self}", and would be of "${site}": restart it`;
-    const numberedKeys = [
+    const numberedKeys = new Set([
       ...config.routers.map(({ id }) => id),
       ...(config.sites ?? []).map(({ id }) => id),
       ...clientsVia(config, this.router).map(clientKey),
-    ];
-    const peers = this.#peerIndexes.plan(numberedKeys, nowMs);
+    ]);
+    const peers = this.#peerIndexes.plan([...numberedKeys], nowMs);
     if (peers === undefined) return tooMany('routers, sites and WireGuard clients of this one', MAX_PEERS);
     const networks = this.#networkIndexes.plan(config.networks.map(networkKey), nowMs);
     if (networks === undefined) return tooMany('networks', MAX_NETWORKS);
@@ -180,7 +180,10 @@ export class Gndt {
     return subnet?.contains(a) === true && subnet.contains(b);
   }
 
-  /** The data plane's number for a router or a site, the same for as long as it is there; −1 if there is none. */
+  /**
+   * The data plane's number for a router or a site, the same for as long as it is there; −1 if there is none. A site with the id
+   * of one of its routers has that one's.
+   */
   peerIndex(id: RouterId | SiteId): number {
     return this.#peerIndexes.get(id);
   }

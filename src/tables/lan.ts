@@ -19,13 +19,21 @@ export interface Lan {
   readonly vrid?: number;
 }
 
+/**
+ * What this router does on a LAN, of which another router of its site may be the active one. `draining`: it has just been that,
+ * answers and says nothing any more, but forwards what still comes to it, and from the interface's own MAC, so that no
+ * switch looks for a virtual one here. `standby`: it forwards nothing either.
+ */
+export type LanRole = 'active' | 'draining' | 'standby';
+
 /** Which LANs there are is settled at the start; their values are asked for where they are used, and not kept. */
 export class Lans {
   #current: readonly Lan[];
   #byIndex: ReadonlyMap<LanIndex, Lan>;
   readonly #subscribers = new Subscribers<[after: Lan, before: Lan]>();
-  readonly #standby = new Set<LanIndex>();
-  readonly #followers = new Subscribers<[lan: LanIndex, isActive: boolean]>();
+  /** Of those where it is not the active one. */
+  readonly #roles = new Map<LanIndex, Exclude<LanRole, 'active'>>();
+  readonly #followers = new Subscribers<[lan: LanIndex, role: LanRole]>();
 
   constructor(lans: readonly Lan[] = []) {
     this.#current = lans;
@@ -69,22 +77,27 @@ export class Lans {
     this.#subscribers.notify(after, before);
   }
 
-  /** Does this router answer and forward there? It does unless another router of the site is to. */
-  isActive(index: LanIndex): boolean {
-    return !this.#standby.has(index);
+  /** It is the active one unless another router of the site is to be. */
+  role(index: LanIndex): LanRole {
+    return this.#roles.get(index) ?? 'active';
   }
 
-  /** False: so it was already, and nobody is told. */
-  setActive(index: LanIndex, isActive: boolean): boolean {
-    if (!this.#byIndex.has(index) || this.isActive(index) === isActive) return false;
-    if (isActive) this.#standby.delete(index);
-    else this.#standby.add(index);
-    this.#followers.notify(index, isActive);
+  /** Does this router answer and announce there? */
+  isActive(index: LanIndex): boolean {
+    return !this.#roles.has(index);
+  }
+
+  /** False: it had it already, and nobody is told. */
+  setRole(index: LanIndex, role: LanRole): boolean {
+    if (!this.#byIndex.has(index) || this.role(index) === role) return false;
+    if (role === 'active') this.#roles.delete(index);
+    else this.#roles.set(index, role);
+    this.#followers.notify(index, role);
     return true;
   }
 
-  /** Calls `listener` synchronously after each change of what `isActive` says. Returns how to stop. */
-  followActive(listener: (lan: LanIndex, isActive: boolean) => void): () => void {
+  /** Calls `listener` synchronously after each change of what `role` says. Returns how to stop. */
+  followRoles(listener: (lan: LanIndex, role: LanRole) => void): () => void {
     return this.#followers.subscribe(listener);
   }
 

@@ -51,6 +51,7 @@ export interface RouterConfig {
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
+  readonly failover: FailoverConfig;
   readonly tun: readonly PortConfig[];
   /** Where the machines that visit this site are listed for its DHCP server. */
   readonly dhcpIgnore: DhcpIgnore | undefined;
@@ -67,6 +68,12 @@ export interface MobilityConfig {
   readonly verify: VerifyMode;
   readonly maxMoves: number;
   readonly moveWindowSeconds: number;
+}
+
+/** At a site with two routers. */
+export interface FailoverConfig {
+  /** How long the active router is not heard before the other one takes over. */
+  readonly deadMs: number;
 }
 
 /** How far the tables may grow; counted in addresses. */

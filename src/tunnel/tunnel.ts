@@ -10,6 +10,7 @@ import { Conduct } from '../protocol/conduct.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
+import { leastMinorOf } from '../protocol/least-minor.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
 import type { TableMessage } from '../protocol/table-message.js';
@@ -48,6 +49,7 @@ export interface SelfDescription {
   readonly innerMtuBytes: number;
   /** Other than this program's own only in tests. */
   readonly protocolMajor?: number;
+  readonly protocolMinor?: number;
 }
 
 export interface TunnelListeners {
@@ -95,8 +97,8 @@ export class Tunnel {
   readonly #times: TunnelTimes;
   readonly #counts = new Counters();
   readonly #conduct: Conduct;
-  /** What peers are greeted with. */
-  readonly #self: { hello: HelloMessage };
+  /** What peers are greeted with, and have to speak. */
+  readonly #self: { hello: HelloMessage; leastMinor: number };
   readonly #peerTable = new PeerTable();
   readonly #introductions: Introductions;
   readonly #streams: Streams;
@@ -116,7 +118,7 @@ export class Tunnel {
     this.#identity = createIdentity(gndt.cipher, options.privateKey);
     this.#times = { ...DEFAULT_TIMES, ...options.times };
     this.#conduct = options.conduct ?? new Conduct(ports.clock);
-    this.#self = { hello: helloOf(self, options.description) };
+    this.#self = { hello: helloOf(self, options.description), leastMinor: leastMinorOf(gndt) };
     const context = this.#context(options.timestampsAfterUs);
     const peerTable = this.#peerTable;
     this.#introductions = new Introductions(peerTable, ports.clock, this.#counts);
@@ -174,11 +176,19 @@ export class Tunnel {
 
   /**
    * Takes a plan of `planPeers`: peers that are gone, or have another key, are told Bye and forgotten; those whose key is
-   * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest.
+   * the same keep their sessions. All peers that are up are greeted again, so that they learn the new digest; those that
+   * do not know what the network has now are refused.
+   * @param leastMinor the protocol's minor version that a peer has to speak
    */
-  reconfigure(plan: PeerPlan, gndtDigest: Uint8Array, peerNumber: (router: RouterId) => number): void {
+  reconfigure(
+    plan: PeerPlan,
+    gndtDigest: Uint8Array,
+    peerNumber: (router: RouterId) => number,
+    leastMinor: number,
+  ): void {
     const peerTable = this.#peerTable;
     this.#self.hello = { ...this.#self.hello, gndtDigest };
+    this.#self.leastMinor = leastMinor;
     for (const id of plan.removed) this.#remove(id, 'this router is no longer in the gndt.json of its peer');
     for (const { entry } of plan.fresh) this.#remove(entry.id, 'its key has changed');
     for (const entry of plan.kept) peerTable.peer(entry.id)?.configure(entry);
@@ -249,6 +259,11 @@ export class Tunnel {
     const up = [...this.#peerTable.peers()].filter((peer) => peer.isUp);
     const rttOf = (peer: Peer): number => peer.rttMs ?? Number.MAX_VALUE;
     return up.sort((a, b) => rttOf(a) - rttOf(b)).map(({ id }) => id);
+  }
+
+  /** Milliseconds; undefined: none was measured. */
+  rttMs(router: RouterId): number | undefined {
+    return this.#peerTable.peer(router)?.rttMs;
   }
 
   peers(): PeerState[] {
@@ -349,7 +364,7 @@ function helloOf(self: RouterId, description: SelfDescription): HelloMessage {
     routerId: self,
     version: description.version,
     protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
-    protocolMinor: PROTOCOL_MINOR,
+    protocolMinor: description.protocolMinor ?? PROTOCOL_MINOR,
     capabilities: description.capabilities,
     gndtDigest: description.gndtDigest,
     innerMtuBytes: description.innerMtuBytes,

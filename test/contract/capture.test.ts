@@ -116,6 +116,46 @@ function suite(): void {
     }
   });
 
+  test('from a shared MAC the filter lets through what another machine says to all, and nothing of our own', async () => {
+    const own = '02:00:00:00:00:fe';
+    const shared = '00:00:5e:00:01:07';
+    const arp = (from: string, to: string, number: number): Uint8Array => {
+      const frame = Buffer.alloc(60, number);
+      Buffer.from(`${to}${from}`.replaceAll(':', ''), 'hex').copy(frame);
+      frame.writeUInt16BE(0x0806, 12);
+      return frame;
+    };
+    const node = '52:54:00:00:00:09';
+    const seen: Uint8Array[] = [];
+    const near = addon.openCapture(
+      optionsOf('near', { filter: captureFilter([mac(own)], [mac(shared)]) }),
+      (some) => seen.push(...some),
+    );
+    const speaker = addon.openCapture(optionsOf('near', { filter: 'less 1' }), () => {});
+    try {
+      // libpcap itself looks at the first frame, and cannot tell which way it goes.
+      assert.equal(far?.send(arp(node, BROADCAST_MAC, 0)), true);
+      await waitFor('the first frame', () => seen.splice(0).length === 1);
+      // By the handle that captures, and by another socket, as the packet engine's.
+      for (const handle of [near, speaker]) {
+        for (const from of [own, shared]) assert.equal(handle.send(arp(from, BROADCAST_MAC, 1)), true);
+      }
+      const others = [arp(shared, node, 2), arp(own, BROADCAST_MAC, 3)];
+      const wanted = [
+        arp(shared, BROADCAST_MAC, 4),
+        arp(shared, '33:33:00:00:00:01', 5),
+        arp(node, BROADCAST_MAC, 6),
+        arp(node, shared, 7),
+      ];
+      for (const frame of [...others, ...wanted]) assert.equal(far?.send(frame), true);
+      await waitFor('all that is wanted', () => seen.length >= wanted.length);
+      assert.deepEqual(seen, wanted.map(plain));
+    } finally {
+      speaker.close();
+      near.close();
+    }
+  });
+
   test('a frame is a copy, cut to the length that was asked for', async () => {
     const frames: Uint8Array[] = [];
     const near = addon.openCapture(optionsOf('near', { frameBytes: 100 }), (some) => frames.push(...some));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { DESCRIPTOR_WORDS, EngineCounter, SCRATCH_SLOTS } from '../../src/dataplane/engine.js';
+import type { LanRoles } from '../../src/dataplane/lan-roles.js';
 import { pattern, udpPacket } from '../support/ip-packet.js';
 import { type Described, openPair, PATIENCE_MS, Rig } from './rig.js';
 import { LOOPBACK, type World } from './world.js';
@@ -129,6 +130,14 @@ export function deviceSuite(world: World): void {
       () => new Rig(addon, { role: 'tunnel', counters: new SharedArrayBuffer(counters.byteLength - 8) }),
       RangeError,
     );
+    const lanRoles = (memory: ArrayBufferLike) => ({ memory }) as unknown as LanRoles;
+    const lans = [{ fd: 0, index: 1, macHigh: 0, macLow: 0, mtuBytes: 1500, vnetHeader: false }];
+    for (const [memory, error] of [
+      [new ArrayBuffer(8), TypeError],
+      [new SharedArrayBuffer(4), RangeError],
+    ] as const) {
+      assert.throws(() => new Rig(addon, { role: 'lan', lans, lanRoles: lanRoles(memory) }), error);
+    }
     assert.throws(() => addon.setPeerEndpoint(4096, 0, LOOPBACK[4], 1), RangeError);
     assert.throws(() => addon.setPeerEndpoint(0, 0, new Uint8Array(5), 1), RangeError);
     rig.close();

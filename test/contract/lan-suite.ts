@@ -197,6 +197,34 @@ export function lanSuite(world: World): void {
     VRID,
   );
 
+  lan(
+    'writes frames from its own MAC from the moment that it is not active, and from the virtual one again',
+    async ({ near, nearMac, station }, rig) => {
+      for (const role of ['active', 'draining', 'standby', 'draining', 'active'] as const) {
+        rig.lanRoles.set(near.index, role);
+        for (const family of [4, 6] as const) {
+          const packet = udpPacket({ family, payload: pattern(200) });
+          rig.send(packet, toStranger(near.index));
+          const from = role === 'active' ? virtualMac(VRID, family) : nearMac;
+          assert.deepEqual(await station.next(), frame(STRANGER, from, etherTypeOf(packet), packet));
+        }
+      }
+    },
+    VRID,
+  );
+
+  lan(
+    'writes frames from its own MAC in every role where there is no virtual one',
+    async ({ near, nearMac, station }, rig) => {
+      for (const role of ['standby', 'draining', 'active'] as const) {
+        rig.lanRoles.set(near.index, role);
+        const packet = udpPacket({ family: 4, payload: pattern(200) });
+        rig.send(packet, toStranger(near.index));
+        assert.deepEqual(await station.next(), frame(STRANGER, nearMac, IPV4, packet));
+      }
+    },
+  );
+
   lan('counts what a LAN cannot take', ({ near }, rig) => {
     const packet = udpPacket({ family: 4, payload: pattern(100) });
     rig.send(udpPacket({ family: 4, payload: pattern(1473) }), toStranger(near.index));

@@ -12,6 +12,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from '../../src/dataplane/engine.js';
+import { LanRoles } from '../../src/dataplane/lan-roles.js';
 import type { CipherName } from '../support/transport-message.js';
 import { LOOPBACK, type World } from './world.js';
 
@@ -21,6 +22,8 @@ export type CounterName = Exclude<keyof typeof EngineCounter, 'count'>;
 
 /** For what must come, however busy the machine is. */
 export const PATIENCE_MS = 10_000;
+/** Their indexes are smaller. */
+const MOST_LANS = 8;
 /** Between two looks at a counter. */
 const SHORT_MS = 50;
 
@@ -48,22 +51,26 @@ export interface RigOptions {
   readonly slots?: number;
   readonly slotBytes?: number;
   readonly counters?: SharedArrayBuffer;
+  readonly lanRoles?: LanRoles;
 }
 
 /** One engine with its counters and its wake-up. */
 export class Rig {
   readonly engine: Engine;
   readonly wakeupFd: number;
+  readonly lanRoles: LanRoles;
   readonly #counters: SharedArrayBuffer;
   readonly #addon: NativeAddon;
 
   constructor(addon: NativeAddon, options: RigOptions) {
     this.#addon = addon;
     this.#counters = options.counters ?? new SharedArrayBuffer(EngineCounter.count * 8);
+    this.lanRoles = options.lanRoles ?? LanRoles.create(MOST_LANS);
     this.wakeupFd = addon.createWakeup();
     this.engine = addon.createEngine({
       role: options.role,
       lans: options.lans ?? [],
+      lanRoles: this.lanRoles.memory,
       tuns: options.tuns ?? [],
       udp: options.udp ?? [],
       wakeupFd: this.wakeupFd,

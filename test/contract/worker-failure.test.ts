@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
 import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
+import { LanRoles } from '../../src/dataplane/lan-roles.js';
 import { loadNative } from '../../src/dataplane/native.js';
 import { DataPlane } from '../../src/dataplane/plane.js';
-import { StandbyTable } from '../../src/dataplane/standby-table.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../src/tables/forwarding/mac-table.js';
@@ -25,7 +25,7 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     lanVnets: [],
     lanAddresses: LanAddressTable.create(0).memory,
     gatewayLans: [],
-    standby: StandbyTable.create(0).memory,
+    lanRoles: LanRoles.create(0).memory,
     vnets: [],
     table: ForwardingTable.create({ slots: 64 }).memory,
     macs: MacTable.create(64).memory,

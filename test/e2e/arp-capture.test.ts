@@ -118,6 +118,7 @@ describe('capture', { skip: whySkipped }, () => {
           heard.set(from, (heard.get(from) ?? 0) + 1);
         },
         dhcp: () => {},
+        virtualMac: () => {},
       },
       (mac) => mac === NODE_MAC,
     );

@@ -1,7 +1,7 @@
 /**
  * A newcomer follows docs/handbook.md: every block that is marked with a machine is run there, literally and in order.
  * Gateways are machines with a fresh Debian root (test/lab/machine), hosts the lab's; the hypervisors' live migration is
- * the lab's move of a node.
+ * the lab's move of a node. While blocks of the word `unbroken` are run, machines talk, and what may be lost is counted.
  */
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,6 +12,7 @@ import type { Lab } from '../lab/lab.js';
 import { type CommandBlock, commandBlocks, fillIn } from '../lab/machine/handbook.js';
 import { Machine, noMachines } from '../lab/machine/machine.js';
 import { buildPackage, laterPackage } from '../lab/machine/package.js';
+import type { ProbeReport } from '../lab/traffic/reports.js';
 import { TcpStream, UdpProbe } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
 import { round, withLab } from './support.js';
@@ -23,6 +24,59 @@ const bytesBetween = 200_000;
 const migration = 'virsh migrate --live vm qemu+ssh://hypervisor-b/system';
 /** What the page promises of an upgrade; it is measured each time. */
 const longestUpgradeMs = 10_000;
+/** Packets of those who talk meanwhile, each way. */
+const perSecond = 200;
+
+/** Of the packages that are upgraded to; they have one more each. */
+const firstRelease = 99;
+
+/** Who talks while an operator works; `mayLose`: packets in all. */
+const ways = [
+  { from: 'a1', to: 'b1', address: '10.2.0.11', mayLose: 0 },
+  { from: 'b1', to: 'a1', address: 'fd00:1::11', mayLose: 0 },
+  // It is away: a second router that becomes active for the first time hears of that one round trip later.
+  { from: 'a1', to: 'vm', address: 'fd00:1::9', mayLose: perSecond / 2 },
+  { from: 'vm', to: 'a1', address: '10.1.0.11', mayLose: perSecond / 2 },
+];
+
+/** A machine that sends to a gateway address talks with one of another site, and with one of its own that is there. */
+class Conversation {
+  readonly #probes: readonly UdpProbe[];
+
+  private constructor(probes: readonly UdpProbe[]) {
+    this.#probes = probes;
+  }
+
+  static async open(lab: Lab): Promise<Conversation> {
+    const probes: UdpProbe[] = [];
+    for (const { from, to, address } of ways)
+      probes.push(await UdpProbe.open(lab, from, to, address, perSecond));
+    return new Conversation(probes);
+  }
+
+  /** So far. */
+  toString(): string {
+    return said(this.#probes.map(({ report }) => report)).join('; ');
+  }
+
+  /** When all that was sent until now should have arrived. Rejects when it has not. */
+  async finish(): Promise<string> {
+    for (const probe of this.#probes) await probe.progress(perSecond);
+    const reports = await Promise.all(this.#probes.map((probe) => probe.finish()));
+    const words = said(reports);
+    for (const [i, { lost, duplicated }] of reports.entries())
+      assert.ok(lost <= (ways[i]?.mayLose ?? 0) && duplicated === 0, words[i]);
+    return words.join('; ');
+  }
+}
+
+function said(reports: readonly ProbeReport[]): string[] {
+  return reports.map((report, i) => `${ways[i]?.from} to ${ways[i]?.to}: ${told(report)}`);
+}
+
+function told({ lost, duplicated, reordered, received, gap }: ProbeReport): string {
+  return `${lost} of ${received + lost} lost, ${duplicated} doubled, ${reordered} late, longest gap ${round(gap.longestMs)} ms`;
+}
 
 /** An operator at three sites, with the page in hand. */
 class Newcomer {
@@ -31,17 +85,23 @@ class Newcomer {
   readonly #gateways: ReadonlyMap<string, Machine>;
   readonly #noted = new Map<string, string>();
   readonly #streams: TcpStream[] = [];
-  readonly #laterPackage: string;
+  readonly #package: string;
+  #release = firstRelease;
+  #conversation: Conversation | undefined;
   done = 0;
 
-  constructor(t: TestContext, lab: Lab, gateways: ReadonlyMap<string, Machine>, later: string) {
+  /** @param packageFile what the machines have */
+  constructor(t: TestContext, lab: Lab, gateways: ReadonlyMap<string, Machine>, packageFile: string) {
     this.#t = t;
     this.#lab = lab;
     this.#gateways = gateways;
-    this.#laterPackage = later;
+    this.#package = packageFile;
   }
 
   async follow(block: CommandBlock): Promise<void> {
+    const isUnbroken = block.words.includes('unbroken');
+    if (isUnbroken) this.#conversation ??= await Conversation.open(this.#lab);
+    else await this.#endConversation();
     for (const place of block.machines) {
       try {
         await this.#at(place, block);
@@ -50,6 +110,14 @@ class Newcomer {
       }
     }
     this.done++;
+    if (isUnbroken) this.#t.diagnostic(`line ${block.line}: ${this.#conversation}`);
+  }
+
+  /** What the blocks of the word `unbroken` did has interrupted nobody. */
+  async #endConversation(): Promise<void> {
+    const conversation = this.#conversation;
+    this.#conversation = undefined;
+    if (conversation !== undefined) this.#t.diagnostic(`in all: ${await conversation.finish()}`);
   }
 
   async #at(place: string, block: CommandBlock): Promise<void> {
@@ -98,7 +166,17 @@ class Newcomer {
   async #upgrade(place: string, block: CommandBlock): Promise<void> {
     const machine = this.#gateways.get(place);
     assert.ok(machine !== undefined);
-    await machine.sh(`rm vine-router_*.deb; cp /media/files/later/${this.#laterPackage} /root/`);
+    const release = this.#release++;
+    const later = basename(laterPackage(this.#package, join(filesOf(this.#lab), 'later'), release));
+    await machine.sh(`rm vine-router_*.deb; cp /media/files/later/${later} /root/`);
+    if (this.#conversation === undefined) await this.#measureUpgrade(place, machine, block);
+    else await machine.sh(block.text);
+    const version = (await machine.sh('dpkg-query -W vine-router')).trim();
+    assert.ok(version.endsWith(`-${release}`), version);
+    await this.#progress();
+  }
+
+  async #measureUpgrade(place: string, machine: Machine, block: CommandBlock): Promise<void> {
     const probe = await UdpProbe.open(this.#lab, 'a1', 'b1', '10.2.0.11');
     await probe.mark();
     await machine.sh(block.text);
@@ -106,41 +184,41 @@ class Newcomer {
     const { gap, lost } = await probe.finish();
     this.#t.diagnostic(`upgrade of ${place}: ${round(gap.longestMs)} ms without packets, ${lost} lost`);
     assert.ok(gap.longestMs < longestUpgradeMs, `${round(gap.longestMs)} ms`);
-    assert.match(await machine.sh('dpkg-query -W vine-router'), /-99$/m);
-    await this.#progress();
   }
 
   /** Not a byte of the connections is lost, doubled or changed. */
   async finish(): Promise<void> {
+    await this.#endConversation();
     assert.ok(this.#streams.length > 0, 'the page migrates nothing');
     await this.#progress();
     for (const stream of this.#streams) await stream.finish();
   }
 }
 
-/** What the page takes for granted: three machines with the package in /root. */
-async function startGateways(lab: Lab): Promise<{ gateways: Map<string, Machine>; later: string }> {
-  const files = join(lab.directory, 'files');
+const filesOf = (lab: Lab): string => join(lab.directory, 'files');
+
+/** What the page takes for granted: machines with the package in /root. */
+async function startGateways(lab: Lab): Promise<{ gateways: Map<string, Machine>; packageFile: string }> {
+  const files = filesOf(lab);
   mkdirSync(join(files, 'later'), { recursive: true });
-  const first = buildPackage();
-  copyFileSync(first, join(files, basename(first)));
-  const later = basename(laterPackage(first, join(files, 'later')));
+  const packageFile = buildPackage();
+  copyFileSync(packageFile, join(files, basename(packageFile)));
   const gateways = new Map<string, Machine>();
-  for (const { letter } of lab.plan.sites) {
-    const namespace = lab.namespace(`vr-${letter}`);
-    const machine = await Machine.start({ name: `gateway-${letter}`, namespace, files });
+  for (const { id } of [...lab.plan.routers, ...lab.plan.spares]) {
+    const name = id.replace(/^vr-/, 'gateway-');
+    const machine = await Machine.start({ name, namespace: lab.namespace(id), files });
     gateways.set(machine.name, machine);
     await machine.sh('cp /media/files/*.deb /root/');
   }
-  return { gateways, later };
+  return { gateways, packageFile };
 }
 
 test('the handbook’s commands, from empty machines to the end of the page', { skip: noMachines }, (t) =>
-  withLab(t, { topology: 'three-site', daemons: false, wanDelayMs: 5 }, async (lab) => {
+  withLab(t, { topology: 'spare', daemons: false, wanDelayMs: 5 }, async (lab) => {
     const blocks = commandBlocks(page);
     assert.ok(blocks.length > 20, `${blocks.length} blocks found`);
-    const { gateways, later } = await startGateways(lab);
-    const newcomer = new Newcomer(t, lab, gateways, later);
+    const { gateways, packageFile } = await startGateways(lab);
+    const newcomer = new Newcomer(t, lab, gateways, packageFile);
     try {
       for (const block of blocks) await newcomer.follow(block);
       await newcomer.finish();
@@ -150,7 +228,7 @@ test('the handbook’s commands, from empty machines to the end of the page', { 
       throw error;
     } finally {
       for (const machine of gateways.values()) machine.stop();
-      rmSync(join(lab.directory, 'files'), { recursive: true });
+      rmSync(filesOf(lab), { recursive: true });
     }
   }),
 );

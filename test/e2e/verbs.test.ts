@@ -19,6 +19,7 @@ const HUMAN: Readonly<Record<string, RegExp>> = {
   hwdt: /10\.1\.0\.11/,
   directory: /10\.1\.0\.9 .*vr-b/,
   missing: /^no node is missing$/m,
+  role: /^ {2}partner: none: the site has one router$/m,
   counters: /^to_tunnel +\d+$/m,
   'route get 10.2.0.11': /vr-b/,
   'route get 10.2.0.11 from 10.1.0.11 --vnet blue': /vr-b/,
@@ -47,6 +48,7 @@ const JSON_CALLS: Readonly<Record<string, string>> = {
   'route get 10.2.0.11': 'GET /v1/route',
   'migrations --last 1': 'GET /v1/migrations',
   clients: 'GET /v1/clients',
+  role: 'GET /v1/role',
   events: 'GET /v1/events',
   'ping vr-b --count 1': 'POST /v1/ping',
   'log-level info': 'POST /v1/log-level',
@@ -83,6 +85,7 @@ async function refusals(lab: Lab): Promise<void> {
     'route get 10.2.0.11 --vnet red': /there is no vnet "red"/,
     'unfreeze 10.1.0.11': /^vinectl: /,
     'log-level loud': /"loud" is not a log level/,
+    'role standby': /^vinectl: site vr-a has one router: there is no role to change\n$/,
     confirm: /^vinectl: no reload waits to be confirmed\n$/,
   };
   for (const [line, message] of Object.entries(lines)) {
@@ -99,6 +102,7 @@ async function refusals(lab: Lab): Promise<void> {
     ['/v1/log-level', { level: 'loud' }, 400],
     ['/v1/reload', { now: true }, 400],
     ['/v1/confirm', {}, 409],
+    ['/v1/role', { role: 'standby' }, 409],
   ];
   for (const [path, body, status] of requests) {
     const answer = await post(lab.daemon('a'), path, body);
@@ -145,7 +149,12 @@ test('every verb and call against a live router', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'two-site' }, async (lab) => {
     const untouched = new Set(operations().keys());
     for (const name of Object.values(JSON_CALLS)) untouched.delete(name);
-    assert.deepEqual([...untouched].sort(), ['POST /v1/confirm', 'POST /v1/moves', 'POST /v1/unfreeze']);
+    assert.deepEqual([...untouched].sort(), [
+      'POST /v1/confirm',
+      'POST /v1/moves',
+      'POST /v1/role',
+      'POST /v1/unfreeze',
+    ]);
     await ping(lab, 'a1', '10.2.0.11');
     await ping(lab, 'vm', '10.2.0.11');
     await untilKnownAt(lab, 'b', '10.1.0.9', 'a');

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { NatKind } from './build.js';
 import { Lab } from './lab.js';
 import { knownLabs, readState } from './ledger.js';
+import { type Cut, cutLink, healLink, type Side } from './links.js';
 import { type Announcement, announcements } from './mover.js';
 import { type SiteLetter, type Topology, topologies } from './plan.js';
 import { inNamespace } from './shell.js';
@@ -48,7 +49,7 @@ async function up(topology: Topology, options: UpOptions): Promise<void> {
   });
   console.log(`Lab "${lab.name}" is up. Nodes: ${lab.plan.nodes.map(({ name }) => name).join(' ')}`);
   console.log(
-    `Try: scripts/lab exec a1 ping -c3 10.2.0.11 · scripts/lab move vm b · scripts/lab vinectl a peers`,
+    `Try: scripts/lab exec a1 ping -c3 10.2.0.11 · scripts/lab move vm b · scripts/lab vinectl ${lab.plan.routers[0]?.tag} peers`,
   );
 }
 
@@ -59,8 +60,8 @@ function execute(node: string, command: readonly string[], options: { name: stri
   process.exitCode = result.status ?? 1;
 }
 
-async function vinectl(site: SiteLetter, args: readonly string[], options: { name: string }): Promise<void> {
-  const outcome = await Lab.attach(options.name).daemon(site).vinectl(args);
+async function vinectl(router: string, args: readonly string[], options: { name: string }): Promise<void> {
+  const outcome = await Lab.attach(options.name).router(router).vinectl(args);
   process.stdout.write(outcome.stdout);
   process.stderr.write(outcome.stderr);
   process.exitCode = outcome.status;
@@ -72,10 +73,10 @@ async function status(): Promise<void> {
   for (const name of names) {
     const lab = Lab.attach(name);
     console.log(`${name}: ${lab.plan.topology}, in ${lab.directory}`);
-    for (const { letter } of lab.plan.sites) {
-      const daemon = lab.daemon(letter);
-      console.log(`  site ${letter}: vined ${daemon.running ? `runs (pid ${daemon.pid})` : 'does not run'}`);
-    }
+    for (const daemon of lab.routers.values())
+      console.log(
+        `  site ${daemon.site}: ${daemon.id} ${daemon.running ? `runs (pid ${daemon.pid})` : 'does not run'}`,
+      );
     const places = Object.entries(lab.places).map(([mover, site]) => `${mover} at ${site}`);
     console.log(`  ${places.join(', ')}`);
     console.log(`  WAN: ${await lab.wanStatus()}`);
@@ -103,6 +104,22 @@ async function wan(words: readonly string[], options: { name: string }): Promise
   if (words.length > 0) await lab.wan(parseWan(words));
   console.log(await lab.wanStatus());
 }
+
+interface CutOptions {
+  readonly name: string;
+  readonly silent?: boolean;
+}
+
+function sideArgument(text: string): Side {
+  if (text === 'lan' || text === 'wan') return text;
+  throw new InvalidArgumentError('lan or wan');
+}
+
+const cutOf = ({ silent }: CutOptions): Cut => (silent ? 'silent' : 'unplugged');
+const cut = (router: string, side: Side, options: CutOptions): Promise<void> =>
+  cutLink(Lab.attach(options.name), router, side, cutOf(options));
+const heal = (router: string, side: Side, options: CutOptions): Promise<void> =>
+  healLink(Lab.attach(options.name), router, side, cutOf(options));
 
 interface CliMoveOptions {
   readonly name: string;
@@ -155,7 +172,7 @@ function program(): Command {
     .command('vinectl')
     .passThroughOptions()
     .addOption(nameOption())
-    .argument('<site>', 'a, b or c', siteArgument)
+    .argument('<router>', 'a, b or c; a1 or a2 of a pair')
     .argument('<args...>')
     .action(vinectl);
   lab.command('status').action(status);
@@ -164,6 +181,18 @@ function program(): Command {
     .addOption(nameOption())
     .argument('[settings...]', 'delay MS · jitter MS · loss % · rate Mbit · cut · heal')
     .action(wan);
+  for (const [name, action, what] of [
+    ['cut', cut, "unplugs a router's LAN or WAN"],
+    ['heal', heal, 'plugs it in again'],
+  ] as const)
+    lab
+      .command(name)
+      .description(what)
+      .addOption(nameOption())
+      .option('--silent', 'the carrier stays, but nothing passes')
+      .argument('<router>', 'a, b or c; a1 or a2 of a pair')
+      .argument('<side>', 'lan or wan', sideArgument)
+      .action(action);
   lab
     .command('move')
     .addOption(nameOption())

@@ -1,10 +1,10 @@
-/** One site's `vined`: started in the gateway machine's namespace, asked through its control socket. */
+/** One router's `vined`: started in the gateway machine's namespace, asked through its control socket. */
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { CountersView, DirectoryView, PeerView, StatusView } from '../../src/control/api.js';
-import { controlSocket, logFile, siteDirectory } from './configuration.js';
+import type { CountersView, DirectoryView, PeerView, RoleView, StatusView } from '../../src/control/api.js';
+import { controlSocket, logFile, routerDirectory } from './configuration.js';
 import { isAlive, type ProcessEntry, signal, startLogged } from './ledger.js';
-import type { SiteLetter } from './plan.js';
+import type { RouterPlan, SiteLetter } from './plan.js';
 import { type Outcome, run } from './shell.js';
 import { waitFor } from './wait.js';
 
@@ -50,7 +50,7 @@ export class Daemon {
   private process: ProcessEntry | undefined;
 
   constructor(
-    readonly site: SiteLetter,
+    readonly router: RouterPlan,
     private readonly namespace: string,
     private readonly labDirectory: string,
     private readonly onStart: (entry: ProcessEntry) => void,
@@ -59,12 +59,24 @@ export class Daemon {
     this.process = known;
   }
 
+  get id(): string {
+    return this.router.id;
+  }
+
+  get site(): SiteLetter {
+    return this.router.site.letter;
+  }
+
   get directory(): string {
-    return siteDirectory(this.labDirectory, this.site);
+    return routerDirectory(this.labDirectory, this.router.tag);
   }
 
   get socket(): string {
-    return controlSocket(this.labDirectory, this.site);
+    return controlSocket(this.labDirectory, this.router.tag);
+  }
+
+  get logFile(): string {
+    return logFile(this.labDirectory, this.router.tag);
   }
 
   get pid(): number | undefined {
@@ -80,10 +92,9 @@ export class Daemon {
    * @param more command-line arguments besides `--config`
    */
   start(prefix: readonly string[] = [], more: readonly string[] = []): void {
-    if (this.running) throw new Error(`vined of site ${this.site} is running`);
+    if (this.running) throw new Error(`vined of ${this.id} is running`);
     const command = [...prefix, `${projectRoot}bin/vined`, '--config', this.directory, ...more];
-    const log = logFile(this.labDirectory, this.site);
-    this.process = startLogged(`vined-${this.site}`, this.namespace, command, log);
+    this.process = startLogged(`vined-${this.router.tag}`, this.namespace, command, this.logFile);
     this.onStart(this.process);
   }
 
@@ -103,15 +114,19 @@ export class Daemon {
     return this.get<CountersView>('/v1/counters');
   }
 
+  role(): Promise<RoleView> {
+    return this.get<RoleView>('/v1/role');
+  }
+
   /** Until it says that it is ready and the named peers are up. Rejects at once when it ends instead. */
   async waitReady(peers: readonly string[], limitMs = startLimitMs): Promise<void> {
     try {
       await waitFor(
-        `vined of site ${this.site} ready, with peers ${peers.join(', ')}`,
+        `vined of ${this.id} ready, with peers ${peers.join(', ')}`,
         async () => !this.running || ((await this.status()).ready && (await this.hasPeers(peers))),
         limitMs,
       );
-      if (!this.running) throw new Error(`vined of site ${this.site} ended`);
+      if (!this.running) throw new Error(`vined of ${this.id} ended`);
     } catch (error) {
       throw new Error(`${String(error)}\n${this.logTail()}`, { cause: error });
     }
@@ -124,7 +139,7 @@ export class Daemon {
 
   /** Until it knows the node to be at a router, its own or another. */
   async waitKnows(ip: string, router: string): Promise<void> {
-    await waitFor(`vined of site ${this.site} knows ${ip} to be at ${router}`, async () =>
+    await waitFor(`vined of ${this.id} knows ${ip} to be at ${router}`, async () =>
       (await this.get<readonly DirectoryView[]>('/v1/directory')).some(
         (record) => record.ip === ip && record.router === router && record.state === 'here',
       ),
@@ -134,12 +149,26 @@ export class Daemon {
   /** Sends a signal and waits until the process is gone; answers how long that took. */
   async kill(name: NodeJS.Signals = 'SIGTERM', limitMs = 5_000): Promise<number> {
     const { process } = this;
-    if (process === undefined || !isAlive(process))
-      throw new Error(`vined of site ${this.site} is not running`);
+    if (process === undefined || !isAlive(process)) throw new Error(`vined of ${this.id} is not running`);
     const sent = performance.now();
     signal(process.pid, name);
-    await waitFor(`vined of site ${this.site} gone after ${name}`, () => !isAlive(process), limitMs);
+    await waitFor(`vined of ${this.id} gone after ${name}`, () => !isAlive(process), limitMs);
     return performance.now() - sent;
+  }
+
+  /** Stops it where it is: nothing of it goes on, and its machine knows nothing of that. */
+  suspend(): void {
+    this.signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.signal('SIGCONT');
+  }
+
+  private signal(name: NodeJS.Signals): void {
+    const { pid } = this;
+    if (pid === undefined) throw new Error(`vined of ${this.id} is not running`);
+    signal(pid, name);
   }
 
   vinectl(args: readonly string[]): Promise<Outcome> {
@@ -148,9 +177,9 @@ export class Daemon {
 
   /** The last lines of its log, for a failing test's report. */
   logTail(lines = 25): string {
-    const file = logFile(this.labDirectory, this.site);
+    const file = this.logFile;
     if (!existsSync(file)) return '';
     const tail = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines);
-    return [`--- vined of site ${this.site}, last lines of its log`, ...tail].join('\n');
+    return [`--- vined of ${this.id}, last lines of its log`, ...tail].join('\n');
   }
 }

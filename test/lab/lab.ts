@@ -28,8 +28,8 @@ import {
   type MoverPlan,
   type Plan,
   planOf,
-  routerName,
   type SiteLetter,
+  siteName,
   switchName,
   type Topology,
 } from './plan.js';
@@ -60,22 +60,23 @@ let labsOfThisProcess = 0;
 export class Lab {
   readonly plan: Plan;
   private readonly added = new Set<string>();
-  private readonly daemons: ReadonlyMap<SiteLetter, Daemon>;
+  /** By the routers' ids. */
+  readonly routers: ReadonlyMap<string, Daemon>;
   private readonly takeDown = (): void => this.downSync();
   private readonly interrupted = (): void => process.exit(130); // the exit handler takes it down
 
   private constructor(private state: LabState) {
     this.plan = planOf(state.topology, state.moreVms);
     const started = new Map(state.processes.map((entry) => [entry.what, entry]));
-    this.daemons = new Map(
-      this.plan.sites.map(({ letter }) => [
-        letter,
+    this.routers = new Map(
+      this.plan.routers.map((router) => [
+        router.id,
         new Daemon(
-          letter,
-          namespaceOf(state.name, routerName(letter)),
+          router,
+          namespaceOf(state.name, router.id),
           labDirectory(state.name),
           (entry) => this.record(entry),
-          started.get(`vined-${letter}`),
+          started.get(`vined-${router.tag}`),
         ),
       ]),
     );
@@ -146,17 +147,18 @@ export class Lab {
     if (options.wanDelayMs !== undefined && options.wanDelayMs > 0)
       await this.wan({ delayMs: options.wanDelayMs });
     if (!this.state.daemons) return;
-    for (const daemon of this.daemons.values()) daemon.start();
+    for (const daemon of this.routers.values()) daemon.start();
     await this.waitConnected();
   }
 
   /** Until all routers see all others whose keys they know. */
   async waitConnected(): Promise<void> {
-    const trusted = [...this.daemons.keys()].filter((letter) => !this.state.wrongKey.includes(letter));
+    const all = [...this.routers.values()];
+    const isTrusted = ({ site }: Daemon): boolean => !this.state.wrongKey.includes(site);
     await Promise.all(
-      [...this.daemons.values()].map((daemon) => {
-        const peers = trusted.includes(daemon.site) ? trusted.filter((letter) => letter !== daemon.site) : [];
-        return daemon.waitReady(peers.map(routerName));
+      all.map((daemon) => {
+        const peers = isTrusted(daemon) ? all.filter((other) => other !== daemon && isTrusted(other)) : [];
+        return daemon.waitReady(peers.map(({ id }) => id));
       }),
     );
   }
@@ -234,10 +236,30 @@ export class Lab {
     return times;
   }
 
+  /** Of a site that has one router. */
   daemon(site: SiteLetter): Daemon {
-    const daemon = this.daemons.get(site);
+    const [daemon, second] = this.routersOf(site);
     if (daemon === undefined) throw new Error(`no site "${site}" in this lab`);
+    if (second !== undefined) throw new Error(`site ${site} has two routers: ${daemon.id} and ${second.id}`);
     return daemon;
+  }
+
+  /** By id, or by tag: the site's letter, with a number where the site has two. */
+  router(name: string): Daemon {
+    const all = [...this.routers.values()];
+    const daemon = all.find(({ router }) => router.id === name || router.tag === name);
+    if (daemon === undefined)
+      throw new Error(`no router "${name}"; there are: ${all.map(({ id }) => id).join(' ')}`);
+    return daemon;
+  }
+
+  routersOf(site: SiteLetter): readonly Daemon[] {
+    return [...this.routers.values()].filter((daemon) => daemon.site === site);
+  }
+
+  /** By what records name the site. */
+  siteName(site: SiteLetter): string {
+    return siteName(this.plan.topology, site);
   }
 
   /** Output of `vinectl` asked of a site's router. Rejects with `CommandError` unless it ends with 0. */
@@ -266,7 +288,7 @@ export class Lab {
 
   /** The logs' last lines, for a failure's report. */
   report(): string {
-    return [...this.daemons.values()].map((daemon) => daemon.logTail()).join('\n');
+    return [...this.routers.values()].map((daemon) => daemon.logTail()).join('\n');
   }
 
   /** Takes the lab down when this process ends, however it does. */

@@ -10,6 +10,12 @@
  * In topology `nat` the gateways of sites a and b are behind NAT boxes `nat-a`, `nat-b` (192.0.2.1 and .2 outside,
  * 172.16.N.1 inside) and have no address of their own in the WAN; site c's is in the open, and a relay.
  *
+ * In topology `pair` site a has two gateway machines, `vr-a1` (lan0 10.1.0.1, wan0 192.0.2.1) and `vr-a2` (10.1.0.2 and
+ * 192.0.2.11); its nodes reach the overlay by 10.1.0.3 and fd00:1::3, which no kernel holds. Site b has one, as always.
+ *
+ * In topology `spare`, which is `three-site` otherwise, site a has a second gateway machine, `vr-a2` (10.1.0.2 and
+ * 192.0.2.11), on which nothing runs: who keeps the handbook makes a router of it.
+ *
  * A node that moves must see what a migrated guest sees: its link stays up, its ARP cache stays as it is. So its veth
  * ends in a hub of its own (in namespace `cable`) with one uplink to every site's switch; exactly one of these uplinks
  * is a port of its switch. Moving it is unplugging it there (the switch forgets its MAC, as when a port goes down) and
@@ -27,6 +33,8 @@ export const topologies = [
   'large-subnet-three',
   'large-subnet-6',
   'nat',
+  'pair',
+  'spare',
 ] as const;
 export type Topology = (typeof topologies)[number];
 export type SiteLetter = 'a' | 'b' | 'c';
@@ -41,6 +49,19 @@ export interface Site {
   readonly letter: SiteLetter;
   /** N in 10.N.0.0/24, fd00:N::/64 and 192.0.2.N. */
   readonly number: number;
+}
+
+/** A gateway machine. */
+export interface RouterPlan {
+  /** Also the name of its node. */
+  readonly id: string;
+  /** Short: the site's letter, with a number when the site has two. Names its directory and its port of the WAN. */
+  readonly tag: string;
+  readonly site: Site;
+  /** H in 10.N.0.H and fd00:N::H. */
+  readonly lanHost: number;
+  /** W in 192.0.2.W. */
+  readonly wanHost: number;
 }
 
 export interface NodePlan {
@@ -96,6 +117,10 @@ export interface ListedNode {
 export interface Plan {
   readonly topology: Topology;
   readonly sites: readonly Site[];
+  /** In the order of their sites; a site's two in the order of gndt.json. */
+  readonly routers: readonly RouterPlan[];
+  /** Gateway machines without a router. */
+  readonly spares: readonly RouterPlan[];
   readonly nodes: readonly NodePlan[];
   readonly bridges: readonly BridgePlan[];
   readonly links: readonly (readonly [LinkEnd, LinkEnd])[];
@@ -118,6 +143,28 @@ export const siteAddress6 = (site: Site, host: number): string => `fd00:${site.n
 export const switchName = (letter: SiteLetter): string => `sw-${letter}`;
 export const natName = (letter: SiteLetter): string => `nat-${letter}`;
 export const routerName = (letter: SiteLetter): string => `vr-${letter}`;
+/** By what records and networks name the site: its only router, or the name of its own that it has with two. */
+export const siteName = (topology: Topology, letter: SiteLetter): string =>
+  isOfTwo(topology, letter) ? `site-${letter}` : routerName(letter);
+
+const isOfTwo = (topology: Topology, letter: SiteLetter): boolean => topology === 'pair' && letter === 'a';
+
+/** Of one site. */
+function routersOf(topology: Topology, site: Site): RouterPlan[] {
+  const { letter, number } = site;
+  if (!isOfTwo(topology, letter))
+    return [{ id: routerName(letter), tag: letter, site, lanHost: 1, wanHost: number }];
+  return [1, 2].map((place) => {
+    const tag = `${letter}${place}`;
+    return { id: `vr-${tag}`, tag, site, lanHost: place, wanHost: number + 10 * (place - 1) };
+  });
+}
+
+function sparesOf(topology: Topology, site: Site): RouterPlan[] {
+  if (topology !== 'spare' || site.letter !== 'a') return [];
+  const [id, tag] = [`${routerName(site.letter)}2`, `${site.letter}2`];
+  return [{ id, tag, site, lanHost: 2, wanHost: site.number + 10 }];
+}
 
 const allSites: readonly Site[] = [
   { letter: 'a', number: 1 },
@@ -125,6 +172,8 @@ const allSites: readonly Site[] = [
   { letter: 'c', number: 3 },
 ];
 const gatewayHost = 254;
+/** The gateway address that routers answer for themselves, where they have one. */
+export const sharedHost = 3;
 const guestHost = 99;
 /** The bridge in a switch's namespace and in the WAN's. */
 export const lanBridge = 'br0';
@@ -133,7 +182,7 @@ const hex = (n: number): string => n.toString(16).padStart(2, '0');
 const hostMac = (site: Site, host: number): string => `02:00:00:00:${hex(site.number)}:${hex(host)}`;
 /** Site a's nodes: 52:54:00:00:00:HH. */
 const moverMac = (site: Site, host: number): string => `52:54:00:00:${hex(site.number - 1)}:${hex(host)}`;
-const wanMac = (site: Site): string => `02:00:00:ff:00:${hex(site.number)}`;
+const wanMac = ({ wanHost }: RouterPlan): string => `02:00:00:ff:00:${hex(wanHost)}`;
 
 /** 20 to 59, then 100 to 249: none that another node has. */
 const moverHost = (i: number): number => (i < 40 ? 20 : 60) + i;
@@ -160,8 +209,9 @@ class PlanBuilder {
   /** To the other sites' networks. */
   private overlayRoutes(site: Site): string[] {
     const routes: string[] = [];
-    if (!this.large6) routes.push(`fd00::/16 via ${siteAddress6(site, 1)}`);
-    if (!this.large4) routes.push(`10.0.0.0/8 via ${siteAddress(site, 1)}`);
+    const via = isOfTwo(this.topology, site.letter) ? sharedHost : 1;
+    if (!this.large6) routes.push(`fd00::/16 via ${siteAddress6(site, via)}`);
+    if (!this.large4) routes.push(`10.0.0.0/8 via ${siteAddress(site, via)}`);
     return routes;
   }
 
@@ -203,8 +253,8 @@ class PlanBuilder {
     if (listed) this.list(site, host);
   }
 
-  router(site: Site): void {
-    const name = routerName(site.letter);
+  router(router: RouterPlan): void {
+    const { id: name, site } = router;
     const nat = isBehindNat(this.topology, site);
     const inside = `172.16.${site.number}`;
     this.nodes.push({
@@ -213,9 +263,9 @@ class PlanBuilder {
       forwards: false,
       routes: nat ? [`192.0.2.0/24 via ${inside}.1`] : [],
     });
-    this.onLan(site, name, 1, 'lan0');
-    const open = { mac: wanMac(site), addresses: [`192.0.2.${site.number}/24`] };
-    const port = { node: 'wan', interface: wanPort(site.letter), bridge: lanBridge };
+    this.onLan(site, name, router.lanHost, 'lan0');
+    const open = { mac: wanMac(router), addresses: [`192.0.2.${router.wanHost}/24`] };
+    const port = { node: 'wan', interface: wanPort(router), bridge: lanBridge };
     if (!nat) {
       this.links.push([{ node: name, interface: 'wan0', ...open }, port]);
       return;
@@ -233,7 +283,8 @@ class PlanBuilder {
 
   site(site: Site): void {
     this.switch(switchName(site.letter), lanBridge);
-    this.router(site);
+    const machines = [...routersOf(this.topology, site), ...sparesOf(this.topology, site)];
+    for (const machine of machines) this.router(machine);
     this.host(site, `${site.letter}1`, 11, true);
     this.host(site, `${site.letter}2`, 12, true);
   }
@@ -297,11 +348,11 @@ class PlanBuilder {
 }
 
 /** The WAN's end of a router's wan0. */
-export const wanPort = (letter: SiteLetter): string => `w-${letter}`;
+export const wanPort = ({ tag }: Pick<RouterPlan, 'tag'>): string => `w-${tag}`;
 
 /** `moreVms`: nodes that can move besides `vm` and `vmb`, at most 190. */
 export function planOf(topology: Topology, moreVms = 0): Plan {
-  const hasTwo = topology === 'two-site' || topology === 'large-subnet';
+  const hasTwo = topology === 'two-site' || topology === 'large-subnet' || topology === 'pair';
   const sites = hasTwo ? allSites.slice(0, 2) : allSites;
   const builder = new PlanBuilder(topology);
   builder.wan();
@@ -313,5 +364,7 @@ export function planOf(topology: Topology, moreVms = 0): Plan {
   builder.allMovers(sites, moreVms);
   const guest = builder.guest(first);
   const { nodes, bridges, links, movers, listed } = builder;
-  return { topology, sites, nodes, bridges, links, movers, guest, listed };
+  const routers = sites.flatMap((site) => routersOf(topology, site));
+  const spares = sites.flatMap((site) => sparesOf(topology, site));
+  return { topology, sites, routers, spares, nodes, bridges, links, movers, guest, listed };
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { namespaceOf } from './build.js';
 import { projectRoot } from './daemon.js';
 import { type ProcessEntry, startLogged } from './ledger.js';
-import { type Plan, routerName, type SiteLetter, wanPort } from './plan.js';
+import { type Plan, type RouterPlan, wanPort } from './plan.js';
 import { inNamespace, ipBatch, runSync } from './shell.js';
 import { waitFor } from './wait.js';
 
@@ -21,9 +21,9 @@ export interface WanSettings {
   /** 0 = no limit. */
   readonly rateMbit?: number;
   readonly cut?: boolean;
-  /** Only frames from this site, or to that one; default: all. */
-  readonly from?: SiteLetter;
-  readonly to?: SiteLetter;
+  /** Only frames from the router with this tag (its site's letter, where that has one), or to that one; default: all. */
+  readonly from?: string;
+  readonly to?: string;
 }
 
 /** What carries the frames, as the lab needs to know it. */
@@ -35,11 +35,12 @@ export interface WanPlace {
 }
 
 const socketOf = (place: WanPlace): string => join(place.directory, 'wan.sock');
+const machinesOf = ({ plan }: WanPlace): readonly RouterPlan[] => [...plan.routers, ...plan.spares];
 const whole = (n: number): string => String(Math.round(n));
 
 /** One line for the program; see the head of wan.c. */
 function settingLine(settings: WanSettings): string {
-  const port = (site: SiteLetter | undefined): string => (site === undefined ? '*' : wanPort(site));
+  const port = (tag: string | undefined): string => (tag === undefined ? '*' : wanPort({ tag }));
   const words = ['set', port(settings.from), port(settings.to)];
   if (settings.delayMs !== undefined) words.push('delay_us', whole(settings.delayMs * 1000));
   if (settings.jitterMs !== undefined) words.push('jitter_us', whole(settings.jitterMs * 1000));
@@ -67,16 +68,16 @@ function ask(place: WanPlace, line: string): Promise<string> {
 /** Segmentation is done before the wire, so that what is lost or delayed is one datagram. */
 function switchSegmentationOff(place: WanPlace): void {
   const features = ['gso', 'off', 'tso', 'off', 'gro', 'off', 'tx-udp-segmentation', 'off'];
-  for (const { letter } of place.plan.sites) {
-    const router = namespaceOf(place.lab, routerName(letter));
-    runSync(inNamespace(router, ['ethtool', '-K', 'wan0', ...features]));
-    runSync(inNamespace(namespaceOf(place.lab, 'wan'), ['ethtool', '-K', wanPort(letter), ...features]));
+  for (const router of machinesOf(place)) {
+    const machine = namespaceOf(place.lab, router.id);
+    runSync(inNamespace(machine, ['ethtool', '-K', 'wan0', ...features]));
+    runSync(inNamespace(namespaceOf(place.lab, 'wan'), ['ethtool', '-K', wanPort(router), ...features]));
   }
 }
 
 async function startProgram(place: WanPlace): Promise<void> {
   const namespace = namespaceOf(place.lab, 'wan');
-  const ports = place.plan.sites.map(({ letter }) => wanPort(letter));
+  const ports = machinesOf(place).map(wanPort);
   switchSegmentationOff(place);
   const command = [`${projectRoot}build/lab-wan`, socketOf(place), ...ports];
   place.onStart(startLogged('lab-wan', namespace, command, join(place.directory, 'wan.log')));

@@ -139,6 +139,20 @@ describe('DHCP of a visiting node', () => {
     assert.ok(answer?.source.isLinkLocal);
   });
 
+  for (const family of [4, 6] as const) {
+    test(`an answer that comes when another router of the site serves the LAN is not delivered, IPv${family}`, () => {
+      const visit = new Visit();
+      if (family === 4) visit.client.ask4({ type: TYPE.discover, xid: 0x2222 });
+      else visit.client.ask6(TYPE_6.solicit, { xid: 7 });
+      visit.world.settle(DELAY_MS / 2);
+      visit.world.site(2).lans.setRole(0, 'draining');
+      visit.world.settle(1_000);
+      assert.equal(visit.home.heard.length, 1);
+      assert.deepEqual(visit.client.answers(), []);
+      assert.equal(visit.counter(2, 'dhcp_drop_no_lan'), 1);
+    });
+  }
+
   test('what a server says to another client than asked goes nowhere', () => {
     const visit = new Visit();
     visit.client.ask6(TYPE_6.solicit, { xid: 7 });

@@ -1,5 +1,5 @@
 /** What a mad router does in the course of time: lies alone, in bursts, one upon the other, and false answers. */
-import type { ClaimMessage, TableMessage } from '../../src/protocol/table-message.js';
+import type { ClaimMessage, PartnerMessage, TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
 import type { Liar, Subject } from './mad-lies.js';
 import type { Heard } from './mad-router.js';
@@ -150,6 +150,8 @@ export class Campaigns {
       if (manner === 'refuses') return refusal(message);
       return this.#liar.claimResult(message.claimId, this.#liar.subject());
     }
+    // Routers that share a site say these, and there are none here.
+    if (isPartnerMessage(message)) return message;
     if (manner === 'refuses' || this.#random() < 0.5) return message;
     return this.#liar.message(to, this.#liar.subject(), message.type);
   }
@@ -202,4 +204,8 @@ function refusal(message: Extract<TableMessage, { type: 'claimResult' }>): Table
     reason: 'node-answers-here' as const,
   }));
   return { ...message, results };
+}
+
+function isPartnerMessage(message: TableMessage): message is PartnerMessage {
+  return ['partnerRecords', 'partnerDigests', 'partnerWhole'].includes(message.type);
 }

@@ -9,6 +9,7 @@ import type {
   ClaimResultMessage,
   DhcpCarriedMessage,
   MoveClaim,
+  PartnerMessage,
   TableMessage,
 } from '../../src/protocol/table-message.js';
 import { clientMac } from '../../src/tables/clients.js';
@@ -24,7 +25,7 @@ export interface Subject {
   readonly mac: Mac;
 }
 
-type Kind = TableMessage['type'];
+type Kind = Exclude<TableMessage['type'], PartnerMessage['type']>;
 type Maker<Type extends Kind> = (
   to: RouterId,
   about: Subject,

@@ -214,6 +214,46 @@ test('forged advertisements keep nobody from taking over, and make nobody stand 
   }
 });
 
+test('forged advertisements of a router that is hardly fit: what it says of itself in the session counts', () => {
+  for (const seed of seeds) {
+    const { world, active, standby } = settled({ seed });
+    const forge = (): void => {
+      world.tell(standby, { type: 'advertisement', priority: 1 });
+      world.in(2, forge);
+    };
+    forge();
+    world.run(10_000);
+    assertOneActive(world, active);
+    assert.equal(world.changes.length, 0, describe(world));
+  }
+});
+
+test('the two hear each other on the LAN only, and a WAN that loses: nothing happens', () => {
+  for (const seed of seeds) {
+    const { world } = settled({ seed, loss: 0.05, jitterMs: 30 });
+    world.sessionIsCut = true;
+    world.run(60_000);
+    assert.equal(world.changes.length, 0, describe(world));
+  }
+});
+
+test('the two hear each other on the LAN only, and the active one stands still: one of them is active in the end', () => {
+  for (const seed of seeds) {
+    const { world, active, standby } = settled({ seed, loss: 0.02 });
+    world.sessionIsCut = true;
+    world.run(3_000);
+    world.stall(active, 3_000);
+    world.run(7_000);
+    assertOneActive(world, standby);
+    world.forget();
+    world.run(30_000);
+    assert.equal(world.changes.length, 0, describe(world));
+    world.sessionIsCut = false;
+    world.run(3_000);
+    assertOneActive(world, standby);
+  }
+});
+
 /** Random faults of all kinds for a minute, then a whole network. */
 function playFaults(seed: number): void {
   const { world } = settled({ seed, loss: 0.03, jitterMs: 10 });

@@ -74,6 +74,8 @@ export class PairWorld {
   /** Gratuitous announcements on the LAN: the last one's sender. */
   lanPoints: Place | undefined;
   lanIsSplit = false;
+  /** Nothing passes between the two over the WAN; each has the others. */
+  sessionIsCut = false;
   readonly #options: Required<WorldOptions>;
   readonly #clock = new SimClock();
   #countedMs = 0;
@@ -295,7 +297,7 @@ export class PairWorld {
   #toPartner(member: Member, event: PairEvent): void {
     const partner = this.#partnerOf(member);
     this.#wan(member, () => {
-      if (!partner.wanCut) this.#deliver(partner, () => event);
+      if (!partner.wanCut && !this.sessionIsCut) this.#deliver(partner, () => event);
     });
   }
 

@@ -467,7 +467,7 @@ describe('a WireGuard client of a router that has started again', () => {
       ownClients({ ...scene.gndt, nodes }, 'vr-a', () => CLIENT),
     );
     assert.ok(typeof plan === 'object');
-    remembering.tunnel.reconfigure(plan, new Uint8Array(32), () => 0);
+    remembering.tunnel.reconfigure(plan, new Uint8Array(32), () => 0, 0);
     remembering.answer();
     assert.deepEqual(remembering.states, [true, true]);
   });
@@ -476,7 +476,7 @@ describe('a WireGuard client of a router that has started again', () => {
     const scene = connected().restart();
     const plan = scene.tunnel.planPeers([], []);
     assert.ok(typeof plan === 'object');
-    scene.tunnel.reconfigure(plan, new Uint8Array(32), () => 0);
+    scene.tunnel.reconfigure(plan, new Uint8Array(32), () => 0, 0);
     const { length } = scene.sent;
     scene.clock.advance(100_000);
     assert.equal(scene.sent.length, length);

@@ -265,6 +265,49 @@ describe('another major protocol version', () => {
   });
 });
 
+describe('a minor protocol version that knows no sites of two routers', () => {
+  const site = { id: 'site-b', routers: ['vr-b', 'vr-c'] };
+  const old = {
+    description: {
+      version: '0.1.0',
+      capabilities: [],
+      gndtDigest: new Uint8Array(32),
+      innerMtuBytes: 1_436,
+      protocolMinor: 0,
+    },
+  };
+
+  it('is refused with a reason where there is such a site, also under loss', (test) => {
+    for (const loss of [0, 0.3]) {
+      const world = worldOf(test, { weather: { loss } });
+      const a = world.start('vr-a', { gndt: { ...world.gndt, sites: [site] } });
+      const b = world.start('vr-b', old);
+      const refused = (): boolean => a.stateOf('vr-b') === 'refused' && b.stateOf('vr-a') === 'refused';
+      world.until('refused', refused, 150_000);
+      const reason = /vr-b runs a version that knows no sites of two routers: upgrade it/;
+      assert.match(a.reasonFor('vr-b'), reason);
+      assert.match(b.reasonFor('vr-a'), reason);
+      assert.deepEqual(a.changes, []);
+      assert.ok(a.events.some(({ event }) => event === 'peer_refused'));
+    }
+  });
+
+  it('is welcome where sites have one router each', (test) => {
+    const world = worldOf(test);
+    const a = world.start('vr-a', { gndt: { ...world.gndt, sites: [{ id: 'site-b', routers: ['vr-b'] }] } });
+    const b = world.start('vr-b', old);
+    world.until('up', () => a.stateOf('vr-b') === 'up' && b.stateOf('vr-a') === 'up', 1_000);
+  });
+
+  it('is not that of this program', (test) => {
+    const world = worldOf(test);
+    const gndt = { ...world.gndt, sites: [site] };
+    const a = world.start('vr-a', { gndt });
+    const b = world.start('vr-b', { gndt });
+    world.until('up', () => a.stateOf('vr-b') === 'up' && b.stateOf('vr-a') === 'up', 1_000);
+  });
+});
+
 describe('clocks', () => {
   it('of a restarted peer that is behind keep it out only until it is called', (test) => {
     const world = worldOf(test, { weather: { jitterMs: 0 } });

@@ -6,13 +6,19 @@ import { type SimRouter, World } from './tunnel-world.js';
 
 const ALL = ['vr-a', 'vr-b', 'vr-c'];
 const DIGEST = new Uint8Array(32).fill(9);
+const SELF = { version: '0.1.0', capabilities: [], gndtDigest: new Uint8Array(32), innerMtuBytes: 1_436 };
 /** vr-a's numbers of the others, as a router hands them in: not their positions any more. */
 const NUMBERS: Readonly<Record<string, number>> = { 'vr-a': 0, 'vr-b': 1, 'vr-c': 7 };
 
-function reconfigure(router: SimRouter, routers: readonly RouterEntry[], digest = DIGEST): void {
+function reconfigure(
+  router: SimRouter,
+  routers: readonly RouterEntry[],
+  digest = DIGEST,
+  leastMinor = 0,
+): void {
   const plan = router.tunnel.planPeers(routers.filter(({ id }) => id !== router.id));
   if (typeof plan === 'string') throw new Error(plan);
-  router.tunnel.reconfigure(plan, digest, (id) => NUMBERS[id] ?? -1);
+  router.tunnel.reconfigure(plan, digest, (id) => NUMBERS[id] ?? -1, leastMinor);
 }
 
 function worldOf(): { world: World; a: SimRouter; b: SimRouter; c: SimRouter } {
@@ -139,4 +145,23 @@ test('pings tell the round trip, and by how much the clock of the other is ahead
   world.clock.advance(15);
   const after = a.tunnel.peers()[0]?.clockOffsetMs;
   assert.ok(after !== undefined && Math.abs(after - 5000) < 3, `${after}`);
+});
+
+test('a reload that brings the first site of two routers ends with peers that know none; one without it takes them back', () => {
+  const world = new World({ routers: ALL });
+  const a = world.start('vr-a');
+  const old = world.start('vr-b', { description: { ...SELF, protocolMinor: 0 } });
+  const c = world.start('vr-c');
+  const allUp = (): boolean => ['vr-b', 'vr-c'].every((id) => a.stateOf(id) === 'up');
+  world.until('up', allUp, 1_000);
+  reconfigure(a, world.gndt.routers, DIGEST, 1);
+  assert.equal(a.stateOf('vr-b'), 'refused');
+  assert.equal(a.reasonFor('vr-b'), 'vr-b runs a version that knows no sites of two routers: upgrade it');
+  world.clock.advance(2_000);
+  assert.equal(old.stateOf('vr-a'), 'refused');
+  assert.match(old.reasonFor('vr-a'), /vr-b runs a version that knows no sites of two routers: upgrade it/);
+  assert.deepEqual(a.changes.slice(2), ['down vr-b']);
+  assert.deepEqual([a.stateOf('vr-c'), c.changes.includes('down vr-a')], ['up', false]);
+  reconfigure(a, world.gndt.routers);
+  world.until('up again', allUp, 130_000);
 });

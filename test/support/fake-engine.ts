@@ -46,6 +46,7 @@ export class FakeEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #registry: Registry;
   readonly #counters: BigUint64Array;
+  readonly #lanRoles: Int32Array;
   #closed = false;
 
   constructor(options: EngineOptions, registry: Registry) {
@@ -53,6 +54,9 @@ export class FakeEngine implements Engine {
     if (options.slots < 1 || options.slotBytes < leastBytes) throw new RangeError('slots and slotBytes');
     if (!(options.counters instanceof SharedArrayBuffer)) throw new TypeError('counters');
     if (options.counters.byteLength < EngineCounter.count * 8) throw new RangeError('counters');
+    if (!(options.lanRoles instanceof SharedArrayBuffer)) throw new TypeError('lanRoles');
+    this.#lanRoles = new Int32Array(options.lanRoles);
+    if (options.lans.some(({ index }) => index >= this.#lanRoles.length)) throw new RangeError('lanRoles');
     this.#options = options;
     this.#registry = registry;
     this.slots = options.slots;
@@ -359,7 +363,8 @@ export class FakeEngine implements Engine {
     const frame = new Uint8Array(14 + packet.length);
     writeMac(macFromHalves(this.#word(i, 'outMacHigh'), this.#word(i, 'outMacLow')), frame, 0);
     const own = macFromHalves(lan.macHigh, lan.macLow);
-    writeMac(lan.vrid ? virtualMac(lan.vrid, family) : own, frame, 6);
+    const isVirtual = lan.vrid && this.#lanRoles[lan.index] === 0;
+    writeMac(isVirtual ? virtualMac(lan.vrid, family) : own, frame, 6);
     frame.set(family === 4 ? [0x08, 0x00] : [0x86, 0xdd], 12);
     frame.set(packet, 14);
     this.#registry.network.transmit(socket.interfaceName, frame, offload);

@@ -2,6 +2,7 @@
 import { C, createPacketCounters, type PacketCounter } from '../../src/dataplane/counters.js';
 import type { Delivery } from '../../src/dataplane/forward/delivery.js';
 import { type Forwarder, PacketPath } from '../../src/dataplane/forward/packet-path.js';
+import type { LanRoles } from '../../src/dataplane/lan-roles.js';
 import { markDone, type Punt, Tally } from '../../src/dataplane/punt/punt.js';
 import { ControlWord, type WorkerInput } from '../../src/dataplane/worker-input.js';
 import { Ip } from '../../src/net/ip.js';
@@ -25,6 +26,7 @@ export interface PacketWorkerOptions {
   readonly mtuBytes: number;
   /** Of the virtual MACs that its LAN is served with. */
   readonly vrid?: number;
+  readonly lanRoles?: LanRoles;
   /** What is not as a router with one LAN and nothing in its tables has it. */
   readonly given?: Partial<WorkerInput>;
 }
@@ -68,6 +70,7 @@ export class PacketWorker {
         ...options.given,
       },
       options.vrid,
+      options.lanRoles,
     );
     const ports = {
       punt: (punt: Punt) => this.hasRoom && this.posted.push(punt) > 0,

@@ -76,6 +76,7 @@ export class SimSite implements LanPort, WanEnd {
   lndt!: Lndt;
   hwdt!: Hwdt;
   table!: ForwardingTable;
+  lans!: Lans;
   mobility!: Mobility;
   readonly events: MobilityEvent[] = [];
   readonly options: SiteOptions;
@@ -158,8 +159,8 @@ export class SimSite implements LanPort, WanEnd {
     this.table = ForwardingTable.create({ slots: this.options.slots ?? 512 });
     const { mac } = this.options;
     const its = this.options.hasLinkLocal === true ? [...addresses, linkLocalOf(mac)] : addresses;
-    const lans = new Lans([{ index: 0, interface: 'lan0', vnet, mac, addresses: its }]);
-    const { gndt, lndt, hwdt, directory, table } = this;
+    this.lans = new Lans([{ index: 0, interface: 'lan0', vnet, mac, addresses: its }]);
+    const { gndt, lndt, hwdt, directory, table, lans } = this;
     this.#compiler = new ForwardingCompiler({
       gndt,
       lndt,

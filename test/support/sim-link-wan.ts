@@ -213,7 +213,7 @@ export class SimLinkWan {
       codec,
       ports,
       times: TIMES,
-      self: { hello },
+      self: { hello, leastMinor: 0 },
       counters: new HeardCounters(refused),
       conduct: new Conduct(this.#clock),
       routers: { standingOf: () => 'unknown' },

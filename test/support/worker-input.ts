@@ -2,9 +2,9 @@
 import { createPacketCounters, createVnetCounters } from '../../src/dataplane/counters.js';
 import { RelayTable } from '../../src/dataplane/forward/relay-table.js';
 import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
+import { LanRoles } from '../../src/dataplane/lan-roles.js';
 import { PeerShares } from '../../src/dataplane/punt/peer-shares.js';
 import { Tally } from '../../src/dataplane/punt/punt.js';
-import { StandbyTable } from '../../src/dataplane/standby-table.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../../src/dataplane/worker-input.js';
 import { type Mac, macHigh, macLow } from '../../src/net/mac.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
@@ -14,7 +14,12 @@ import { SitePeers } from '../../src/tables/forwarding/site-peers.js';
 const MOST_PEERS = 16;
 
 /** @param mac the router's own on its LAN @param vrid of the virtual MACs there, 0 for none */
-export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}, vrid = 0): WorkerInput {
+export function workerInput(
+  mac: Mac,
+  given: Partial<WorkerInput> = {},
+  vrid = 0,
+  lanRoles = LanRoles.create(1),
+): WorkerInput {
   const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
   const vnets = shared(65_536);
   new Uint8Array(vnets).fill(1, 1, 2);
@@ -23,6 +28,7 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}, vrid = 0
     engine: {
       role: 'lan',
       lans: [{ ...lan, vnetHeader: true, vrid }],
+      lanRoles: lanRoles.memory,
       tuns: [],
       udp: [],
       wakeupFd: -1,
@@ -34,7 +40,6 @@ export function workerInput(mac: Mac, given: Partial<WorkerInput> = {}, vrid = 0
     tunsFrom: 1,
     lanAddresses: LanAddressTable.create(1).memory,
     gatewayLans: [false],
-    standby: StandbyTable.create(1).memory,
     vnets,
     table: ForwardingTable.create({ slots: 64 }).memory,
     macs: MacTable.create(16).memory,

@@ -39,6 +39,7 @@ export interface VerbModel {
 /** Words that the router checks itself, so that a newer one may know more: commander is not told of them. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'log-level LEVEL': ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+  'role ROLE': ['active', 'standby'],
   'peers --state': ['up', 'connecting', 'down', 'refused'],
   'lndt --state': ['static', 'visiting', 'departed', 'unauthorised'],
   'directory --state': ['here', 'withdrawn'],

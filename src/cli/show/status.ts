@@ -1,34 +1,39 @@
 /** `vinectl status` and `vinectl counters`. */
 import type { CountersView, StatusView } from '../../control/api.js';
-import { clean, type Look, table } from './text.js';
+import { type Block, blocks, clean, type Look, table } from './text.js';
 import { count, longDuration, time } from './units.js';
 
 type NodeCounts = Pick<StatusView, 'nodesHere' | 'nodesVisiting' | 'nodesDeparted' | 'nodesMissing'>;
-type Block = readonly [title: string, name: string, lines: readonly (readonly [string, string])[]];
 
 export function showStatus(status: StatusView, { paint }: Look): string {
-  const blocks: Block[] = [
+  const shown: Block[] = [
     ['router', status.id, routerLines(status)],
     ...status.lans.map((lan): Block => ['lan', lan.interface, lanLines(lan)]),
     ...status.workers.map((worker): Block => ['worker', worker.name, workerLines(worker)]),
   ];
-  const shown = blocks.map(([title, name, lines]) => {
-    const rows = lines.map(([label, value]) => `  ${paint('bold', label)}: ${clean(value)}\n`);
-    return `${paint('green', paint('bold', title))}: ${paint('green', clean(name))}\n${rows.join('')}`;
-  });
   const warnings = status.warnings.map((text) => `${paint('yellow', 'warning')}: ${clean(text)}\n`);
-  return [...shown, ...(warnings.length > 0 ? [warnings.join('')] : [])].join('\n');
+  return [...blocks(shown, paint), ...(warnings.length > 0 ? [warnings.join('')] : [])].join('\n');
 }
 
 function routerLines(status: StatusView): [string, string][] {
   return [
     ['version', status.version],
     ['state', status.ready ? 'ready' : 'not ready'],
+    ...roleLines(status.role),
     ['up', `${longDuration(status.uptimeSeconds * 1000)}, since ${time(status.startedAt)}`],
     ['listening', status.listen.join(', ') || 'nowhere'],
     ['tunnel', tunnelLine(status.tunnel)],
     ['peers', `${count(status.peersUp)} of ${count(status.peersTotal)} up`],
     ['nodes', nodesLine(status)],
+  ];
+}
+
+/** Only of a site with two routers; a router of an older version says nothing of it. */
+function roleLines(role: StatusView['role'] | undefined): [string, string][] {
+  if (role === null || role === undefined) return [];
+  return [
+    ['site', `${role.site}, with ${role.partner} (${role.partnerRole ?? 'not heard yet'})`],
+    ['role', `${role.role}, term ${role.term}`],
   ];
 }
 

@@ -13,7 +13,12 @@ import { age, bytes, count, duration } from './units.js';
 
 const PEER_STYLES = { up: 'green', connecting: 'yellow', down: 'red', refused: 'red' } as const;
 
-/** Two that are shown only when there is something in them. */
+/** Three that are shown only when there is something in them. */
+const SITE: Column<PeerView> = {
+  title: 'SITE',
+  text: ({ site, active }) => site && `${site}, ${active ? 'active' : 'standby'}`,
+  style: ({ site, active }) => (site && active ? 'green' : undefined),
+};
 const REASON: Column<PeerView> = { title: 'REASON', text: (peer) => peer.reason || null };
 const REFUSED: Column<PeerView> = {
   title: 'REFUSED',
@@ -24,6 +29,7 @@ const REFUSED: Column<PeerView> = {
 export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): string {
   const columns: Column<PeerView>[] = [
     { title: 'PEER', text: (peer) => peer.id },
+    ...(peers.some((peer) => peer.site) ? [SITE] : []),
     { title: 'STATE', text: (peer) => peer.state, style: (peer) => PEER_STYLES[peer.state] },
     { title: 'PATH', text: peerPath, style: (peer) => PATH_STYLES[peer.transport] },
     { title: 'ENDPOINT', text: (peer) => peer.endpoint },

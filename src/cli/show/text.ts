@@ -31,6 +31,20 @@ export interface Column<Row> {
   readonly right?: boolean;
 }
 
+/** A thing with what there is to say of it, one line each. */
+export type Block = readonly [
+  title: string,
+  name: string,
+  lines: readonly (readonly [label: string, value: string])[],
+];
+
+export function blocks(all: readonly Block[], paint: Paint): string[] {
+  return all.map(([title, name, lines]) => {
+    const rows = lines.map(([label, value]) => `  ${paint('bold', label)}: ${clean(value)}\n`);
+    return `${paint('green', paint('bold', title))}: ${paint('green', clean(name))}\n${rows.join('')}`;
+  });
+}
+
 /**
  * A table with a line of titles, two spaces between columns, no spaces at the end of lines; null is shown as `-`.
  * Without rows there is nothing but `none`, a word or two.

@@ -1,5 +1,5 @@
 /** `vinectl top`: two looks at the router, and what happened between them. */
-import type { CountersView, MigrationView, PeerView, StatusView } from '../../control/api.js';
+import type { CountersView, MigrationView, PeerView, SiteRoleView, StatusView } from '../../control/api.js';
 import { nodesLine } from './status.js';
 import { clean, type Look, table } from './text.js';
 import { bytes, count, longDuration, preciseTime } from './units.js';
@@ -27,6 +27,8 @@ export interface TopView {
   readonly router: string;
   readonly ready: boolean;
   readonly uptimeSeconds: number;
+  /** Only of a site with two routers. */
+  readonly role?: SiteRoleView;
   readonly nodesHere: number;
   readonly nodesVisiting: number;
   readonly nodesDeparted: number;
@@ -52,6 +54,7 @@ export function rates(before: Sample, now: Sample): TopView {
     router: status.id,
     ready: status.ready,
     uptimeSeconds: status.uptimeSeconds,
+    ...(status.role && { role: status.role }),
     nodesHere: status.nodesHere,
     nodesVisiting: status.nodesVisiting,
     nodesDeparted: status.nodesDeparted,
@@ -78,6 +81,7 @@ export function showTop(view: TopView, { paint }: Look): string {
   const up = view.peers.filter(({ state }) => state === 'up').length;
   const head = [
     `${paint('bold', clean(view.router))}: ${view.ready ? 'ready' : 'not ready'}, up ${longDuration(view.uptimeSeconds * 1000)}`,
+    ...(view.role === undefined ? [] : [roleWords(view.role)]),
     `${count(up)} of ${count(view.peers.length)} peers up`,
     nodesLine(view, 'nodes here'),
   ].join('; ');
@@ -125,4 +129,8 @@ export function showTop(view: TopView, { paint }: Look): string {
     'no moves',
   );
   return `${head}\n\n${peers}\n${drops}\n${moves}`;
+}
+
+function roleWords({ site, role, term, partner, partnerRole }: SiteRoleView): string {
+  return clean(`${role} at ${site}, term ${term}, with ${partner} (${partnerRole ?? 'not heard yet'})`);
 }

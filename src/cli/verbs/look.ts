@@ -49,7 +49,8 @@ export function addLookVerbs(program: Command, io: Io): void {
   });
   addTable(program, io, {
     name: 'clients',
-    summary: 'ordinary WireGuard clients that connect to this router: state, endpoint, traffic',
+    summary:
+      'ordinary WireGuard clients of this router: state, endpoint, traffic; at a site of two they stay with it, and are down with it',
     filters: ['vnet', 'ip', 'state'],
     examples: ['vinectl clients', 'vinectl clients --state connected'],
     show: async () => (await import('../show/tables.js')).showClients,

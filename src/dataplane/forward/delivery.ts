@@ -132,7 +132,7 @@ export class Delivery {
 
   #toLan(descriptor: number, vnet: number, route: Int32Array): void {
     const ctx = this.#ctx;
-    if (ctx.standby.has(route[R.lan] ?? -1)) {
+    if (ctx.lanRoles.standsBy(route[R.lan] ?? -1)) {
       ctx.count(C.drop_standby);
       return;
     }

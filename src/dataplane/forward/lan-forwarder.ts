@@ -67,15 +67,20 @@ export class LanForwarder {
       ctx.count(C.kernel_own_address);
       return;
     }
-    if (ctx.standby.has(lan)) {
+    if (ctx.destination[R.kind] === RouteKind.gateway) {
+      this.#answerEcho(i, lan);
+      return;
+    }
+    if (ctx.lanRoles.standsBy(lan)) {
       ctx.count(C.drop_standby);
       return;
     }
-    if (ctx.destination[R.kind] === RouteKind.gateway) {
-      if (this.#echo.answer(i)) this.#delivery.backToPort(i);
-      return;
-    }
     if (this.#sourceMayPass(i, vnet)) this.#route(i, vnet);
+  }
+
+  #answerEcho(i: number, lan: number): void {
+    if (!this.#ctx.lanRoles.isActive(lan)) this.#ctx.count(C.drop_standby);
+    else if (this.#echo.answer(i)) this.#delivery.backToPort(i);
   }
 
   /**
@@ -87,7 +92,7 @@ export class LanForwarder {
     const high = ctx.word(i, D.dstMacHigh);
     const low = ctx.word(i, D.dstMacLow);
     if (ctx.isTun(lan) || ctx.isMacOf(lan, high, low)) return true;
-    if (ctx.standby.has(lan) || !ctx.macsElsewhere.has(vnet, high, low)) return false;
+    if (!ctx.lanRoles.isActive(lan) || !ctx.macsElsewhere.has(vnet, high, low)) return false;
     const sourceHigh = ctx.word(i, D.srcMacHigh);
     const sourceLow = ctx.word(i, D.srcMacLow);
     if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;

@@ -151,7 +151,7 @@ export class TunnelForwarder {
     const ctx = this.#ctx;
     const { source, destination } = ctx;
     if (source[R.kind] !== RouteKind.peer) ctx.count(C.drop_gateway_address);
-    else if (ctx.standby.has(destination[R.lan] ?? -1)) ctx.count(C.drop_standby);
+    else if (!ctx.lanRoles.isActive(destination[R.lan] ?? -1)) ctx.count(C.drop_standby);
     else if (this.#echo.answer(i))
       this.#delivery.toTunnel(i, ctx.sitePeers.activeOf(source[R.peer] ?? 0), vnet, INITIAL_HOPS);
   }

@@ -9,8 +9,8 @@ import { virtualMac } from '../../tables/gateway.js';
 import { V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
+import { LanRoles } from '../lan-roles.js';
 import type { AddressWords } from '../punt/punt.js';
-import { StandbyTable } from '../standby-table.js';
 import type { WorkerInput } from '../worker-input.js';
 import { FlowCache } from './flow-cache.js';
 import { PacketView } from './packet.js';
@@ -30,7 +30,7 @@ export class WorkerContext {
   readonly ownMacHigh: Int32Array;
   readonly ownMacLow: Int32Array;
   readonly lanAddresses: LanAddressTable;
-  readonly standby: StandbyTable;
+  readonly lanRoles: LanRoles;
   readonly tunsFrom: number;
   readonly selfPeer: number;
   readonly selfSite: number;
@@ -65,7 +65,7 @@ export class WorkerContext {
     this.#vrids = Int32Array.from(input.engine.lans, ({ vrid = 0 }) => vrid);
     this.#gatewayLans = input.gatewayLans;
     this.lanAddresses = LanAddressTable.attach(input.lanAddresses);
-    this.standby = StandbyTable.attach(input.standby);
+    this.lanRoles = LanRoles.attach(input.engine.lanRoles);
     this.tunsFrom = input.tunsFrom;
     this.selfPeer = input.selfPeer;
     this.selfSite = input.selfSite;

@@ -21,11 +21,11 @@ import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
 import { type Forwarder, PacketPath } from '../forward/packet-path.js';
 import { INITIAL_HOPS } from '../forward/worker-context.js';
 import { LanAddressTable } from '../lan-addresses.js';
+import { LanRoles } from '../lan-roles.js';
 import { PeerShares } from '../punt/peer-shares.js';
 import { type Punt, Tally } from '../punt/punt.js';
 import { PuntPort } from '../punt/punt-port.js';
 import { createPuntRing, PuntReader } from '../punt/punt-ring.js';
-import { StandbyTable } from '../standby-table.js';
 import { ControlWord, type WorkerInput, WorkerWord } from '../worker-input.js';
 
 /** Enough for the optimising compiler to have taken everything; some 50 ms (test/unit/dataplane/worker/warm-up.test.ts). */
@@ -90,12 +90,11 @@ function scratchInput(input: WorkerInput): WorkerInput {
   const lan = { fd: -1, index: 0, ...OWN, mtuBytes: 1500, vnetHeader: true };
   return {
     ...input,
-    engine: { ...input.engine, lans: [lan], tuns: [] },
+    engine: { ...input.engine, lans: [lan], lanRoles: LanRoles.create(1).memory, tuns: [] },
     lanVnets: [VNET],
     tunsFrom: 1,
     lanAddresses: LanAddressTable.create(1).memory,
     gatewayLans: [false],
-    standby: StandbyTable.create(1).memory,
     vnets: vnets.buffer as SharedArrayBuffer,
     table: scratchTable().memory,
     macs: MacTable.create(4).memory,

@@ -139,6 +139,19 @@ export class Claims {
     return claims.map((claim) => ({ claim, by: router, results: undefined }));
   }
 
+  /** Another router speaks for that site: it is told what the one before has not answered, under a number of its own. */
+  sayAgain(to: RouterId): void {
+    const lost = [...this.#messages].filter(([, message]) => message.to === to);
+    for (const [claimId, { open }] of lost) {
+      if (open.length === 0) continue;
+      this.#messages.delete(claimId);
+      this.#transmit(
+        to,
+        open.map(({ claim }) => claim),
+      );
+    }
+  }
+
   #gather(to: RouterId): void {
     const gathering = { sinceMs: this.#context.clock.nowMs(), claims: [] };
     this.#gathering.set(to, gathering);

@@ -23,7 +23,7 @@ export class DeferredClaims {
   constructor(context: Context, addressProbe: AddressProbe) {
     this.#context = context;
     this.#addressProbe = addressProbe;
-    context.directory.subscribe((change) => this.#changed(change));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }
 
   remember(evidence: Evidence & { readonly ip: Ip }): void {

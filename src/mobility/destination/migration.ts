@@ -86,6 +86,11 @@ export class Migration {
     for (const answered of this.#parts.claims.result(from, { ...message, results })) this.#answered(answered);
   }
 
+  /** Another router speaks for that site: what the one before has not answered is said to it. */
+  sayAgain(site: RouterId): void {
+    this.#parts.claims.sayAgain(site);
+  }
+
   peerDown(router: RouterId): void {
     for (const answered of this.#parts.claims.peerDown(router)) this.#answered(answered);
   }

@@ -225,7 +225,8 @@ export class DhcpCarriage {
     }
     const visit = visitHere(this.#context, vnet, mac, 6);
     if (visit !== undefined) this.#leases6.answered(vnet, mac, message, visit);
-    this.#sendToNode6(lan, mac, asker.source, message.bytes);
+    if (!this.#context.lans.isActive(lan.index)) this.#drop('no-lan');
+    else this.#sendToNode6(lan, mac, asker.source, message.bytes);
   }
 
   #sendToNode6(lan: Lan, mac: Mac, destination: Ip, payload: Uint8Array): void {

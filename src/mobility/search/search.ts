@@ -39,7 +39,7 @@ export class Search {
     this.#nodes = nodes;
     this.#budget = new RateLimit(context.clock, SEARCHES);
     this.#sweeps = new RateLimit(context.clock, onceIn(SWEEP_EVERY_MS));
-    context.directory.subscribe((change) => this.#changed(change));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }
 
   /** A node did not answer: it is missing from now on, and searched for, since somebody wants it. */

@@ -75,7 +75,7 @@ export class DuplicateSuppression {
   constructor(context: Context, updates: UpdateBatcher) {
     this.#context = context;
     this.#updates = updates;
-    context.directory.subscribe((change) => this.#changed(change));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
     for (const record of context.directory.all()) if (record.frozen === true) this.#begin(record);
   }
 

@@ -5,6 +5,7 @@ import type { DigestMessage } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import type { RouterId } from '../../tables/model.js';
 import type { Context } from '../context.js';
+import { Repeats } from './repeats.js';
 import { RECORDS_PER_MESSAGE, type UpdateBatcher } from './update-batcher.js';
 
 const DIGEST_INTERVAL_MS = 30_000;
@@ -17,8 +18,8 @@ const FULL_ANSWER_INTERVAL_MS = 10_000;
 export class AntiEntropy {
   readonly #context: Context;
   readonly #updates: UpdateBatcher;
-  /** Routers whose digest differs, the state in which it does, and how often that was seen. */
-  readonly #unequal = new Map<RouterId, { readonly state: string; readonly times: number }>();
+  /** Routers whose digest differs. */
+  readonly #unequal = new Repeats<RouterId>();
   /** Until when each router may give back what it has kept. */
   readonly #recalled = new Map<RouterId, number>();
   /** The last digest of each router that has to wait for its answer. */
@@ -52,10 +53,10 @@ export class AntiEntropy {
     const { directory, self, ports } = this.#context;
     const own = directory.digest(self);
     if (own.hash === message.hash && own.count === message.count) {
-      this.#unequal.delete(from);
+      this.#unequal.forget(from);
       return;
     }
-    if (this.#isRepeated(from, `${own.hash} ${own.count} ${message.hash} ${message.count}`)) return;
+    if (this.#unequal.isRepeated(from, `${own.hash} ${own.count} ${message.hash} ${message.count}`)) return;
     const isExplained = directory.explains(message);
     if (!isExplained && !this.#fullAnswers.allow(from)) {
       this.#answerLater(from, message);
@@ -72,7 +73,7 @@ export class AntiEntropy {
   /** All that there is was told a moment ago; the digest that came last is looked at again when it may be told anew. */
   #answerLater(from: RouterId, message: DigestMessage): void {
     this.#context.counters.count('full_answers_deferred');
-    this.#unequal.delete(from);
+    this.#unequal.forget(from);
     const isWaiting = this.#deferred.has(from);
     this.#deferred.set(from, message);
     if (isWaiting) return;
@@ -81,6 +82,13 @@ export class AntiEntropy {
       this.#deferred.delete(from);
       if (latest !== undefined) this.digest(from, latest);
     });
+  }
+
+  /** Another router speaks for that site: it knows what it knows, and has been told nothing yet. */
+  forget(site: RouterId): void {
+    this.#unequal.forget(site);
+    this.#fullAnswers.forget(site);
+    this.#fullReturns.forget(site);
   }
 
   #returnLater(to: RouterId): void {
@@ -109,16 +117,5 @@ export class AntiEntropy {
       ports.messenger.send(from, { type: 'returned', records });
       counters.count('records_returned', records.length);
     }
-  }
-
-  /**
-   * Nothing has changed since it was told the last time: it refuses something (its gndt.json is another one). It is told
-   * again at twice the distance each time.
-   */
-  #isRepeated(from: RouterId, state: string): boolean {
-    const known = this.#unequal.get(from);
-    const times = known?.state === state ? known.times + 1 : 1;
-    this.#unequal.set(from, { state, times });
-    return !Number.isInteger(Math.log2(times));
   }
 }

@@ -91,17 +91,17 @@ export class Queries {
   }
 
   /** Asks all routers that are up who has a MAC, of which this router has only seen `evidence`. */
-  whoHasMac(vnet: VnetId, mac: Mac, evidence: Evidence): void {
+  whoHasMac(vnet: VnetId, mac: Mac, evidence?: Evidence): void {
     const { messenger } = this.#context.ports;
     const what = { vnet, mac, ips: [] };
-    this.#ask(`${vnet}|${mac}`, messenger.upPeers(), what, { for: 'evidence', evidence });
+    this.#ask(`${vnet}|${mac}`, messenger.upPeers(), what, purposeOf(evidence));
   }
 
   /** Asks one router whether it has an address; not if it is down. */
   whoHasIp(vnet: VnetId, ip: Ip, router: RouterId, evidence?: Evidence): void {
     if (!this.#isUp(router)) return;
-    const purpose: QueryPurpose = evidence === undefined ? { for: 'records' } : { for: 'evidence', evidence };
-    this.#ask(`${nodeKey(vnet, ip)}|${router}`, [router], { vnet, mac: undefined, ips: [ip] }, purpose);
+    const what = { vnet, mac: undefined, ips: [ip] };
+    this.#ask(`${nodeKey(vnet, ip)}|${router}`, [router], what, purposeOf(evidence));
   }
 
   /** Asks a router whether it still has nodes that others claim. False: it cannot be asked. */
@@ -295,4 +295,8 @@ export class Queries {
     const up = new Set(this.#context.ports.messenger.upPeers());
     for (const router of waiting) if (up.has(router)) send(router);
   }
+}
+
+function purposeOf(evidence: Evidence | undefined): QueryPurpose {
+  return evidence === undefined ? { for: 'records' } : { for: 'evidence', evidence };
 }

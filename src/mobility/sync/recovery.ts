@@ -11,10 +11,12 @@ import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { ReturnedMessage } from '../../protocol/table-message.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { BindingChange } from '../../tables/hwdt.js';
+import type { Lan } from '../../tables/lan.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
 import { compareRecords, isDisowned } from '../../tables/record.js';
 import { type AddressProbe, PATIENT } from '../address-probe.js';
 import { type Context, nodeKey } from '../context.js';
+import type { Arrival } from '../destination/arrival.js';
 import type { Evidence } from '../evidence.js';
 import type { UpdateBatcher } from './update-batcher.js';
 
@@ -36,6 +38,7 @@ interface Asked {
 }
 
 export interface RecoveryParts {
+  readonly arrival: Arrival;
   readonly addressProbe: AddressProbe;
   readonly updates: UpdateBatcher;
 }
@@ -60,8 +63,8 @@ export class Recovery {
     this.#context = context;
     this.#parts = parts;
     this.#silentOf = new KeyedRateLimit(context.clock, SILENT_OF_ONE);
-    context.hwdt.subscribe((vnet, ip, change) => this.#bound(vnet, ip, change));
-    context.directory.subscribe((change) => this.#changed(change));
+    context.atEnd(context.hwdt.subscribe((vnet, ip, change) => this.#bound(vnet, ip, change)));
+    context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
   }
 
   /** The gate has left what names this router, and what it may claim. */
@@ -135,6 +138,14 @@ export class Recovery {
     if (known !== undefined && (isOwn ? compareRecords(record, known) < 0 : seq < known.seq)) return;
     this.#silent.delete(nodeKey(vnet, ip));
     this.#issue({ ...record, state: 'here' });
+    if (!gndt.isHome(vnet, ip) || known !== undefined) this.#redirect(lan, record);
+  }
+
+  /** It had come here, or home, and who was to say that on the LAN did not live to do so. */
+  #redirect(lan: Lan, { vnet, mac }: NodeRecord): void {
+    const { directory, self } = this.#context;
+    const own = directory.byMac(vnet, mac).filter(({ router }) => router === self);
+    this.#parts.arrival.redirect({ lan, mac, ips: own.map(({ ip }) => ip) }, () => {});
   }
 
   #isSilent(record: NodeRecord, givers: ReadonlySet<RouterId>): void {

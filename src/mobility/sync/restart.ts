@@ -5,6 +5,9 @@ import type { Context } from '../context.js';
 import type { Arrival } from '../destination/arrival.js';
 import type { Departure } from '../source/departure.js';
 
+/** A host asks for itself whether its entries are still right in less time, if it uses them. */
+const RETURNED_MS = 600_000;
+
 interface Parts {
   readonly departure: Departure;
   readonly arrival: Arrival;
@@ -27,10 +30,25 @@ export class Restart {
       this.#parts.departure.redirect(node);
     }
     for (const node of byNode(lndt.visiting())) {
-      const [ip] = node.ips;
-      const lan = ip && this.#context.lanOfNode(node.vnet, ip);
-      if (lan !== undefined) this.#parts.arrival.redirect({ lan, ...node }, () => {});
+      this.#hasArrived(node);
     }
+  }
+
+  /** Of nodes that are home again another router of the site may have said a moment ago that they are away. */
+  redirectReturned(): void {
+    const { directory, gndt, self, clock } = this.#context;
+    const sinceUs = (clock.wallMs() - RETURNED_MS) * 1_000;
+    const returned = directory.of(self).filter(({ vnet, ip, state, stamp }) => {
+      const isHome = state === 'here' && gndt.isHome(vnet, ip);
+      return isHome && stamp >= sinceUs && directory.previous(vnet, ip) !== undefined;
+    });
+    for (const node of byNode(returned)) this.#hasArrived(node);
+  }
+
+  #hasArrived(node: { vnet: VnetId; mac: NodeRecord['mac']; ips: Ip[] }): void {
+    const [ip] = node.ips;
+    const lan = ip && this.#context.lanOfNode(node.vnet, ip);
+    if (lan !== undefined) this.#parts.arrival.redirect({ lan, ...node }, () => {});
   }
 }
 

@@ -11,6 +11,8 @@ const GATHER_MS = 2;
 export const RECORDS_PER_MESSAGE = 16;
 /** An answer to what was told comes sooner than this. */
 const ANSWERED_WITHIN_MS = 60_000;
+/** What is older has been compared since, or is when tables are compared. */
+const LATEST_MS = 60_000;
 /** Tellings within this time grow together, so those of a minute are no more than `MOST_TELLINGS`. */
 const TELLING_MS = 1_000;
 const MOST_TELLINGS = 128;
@@ -71,6 +73,14 @@ export class UpdateBatcher {
       this.#context.counters.count('records_sent', part.length);
     }
     this.told(to, records);
+  }
+
+  /** What has changed lately: whoever was told of it may not have lived to pass it on. */
+  sendLatest(to: RouterId): void {
+    const { directory, self, clock } = this.#context;
+    const sinceUs = (clock.wallMs() - LATEST_MS) * 1_000;
+    const latest = directory.of(self).filter(({ stamp }) => stamp >= sinceUs);
+    this.sendTo(to, latest);
   }
 
   /** Own records have been told to the router: it may say that they are beaten. */

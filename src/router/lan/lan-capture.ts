@@ -9,7 +9,7 @@ import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import type { Clock } from '../../net/clock.js';
 import { type Mac, readMac } from '../../net/mac.js';
-import { macsOf } from '../../tables/gateway.js';
+import { isVirtualMac, macsOf } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { LanCounts } from './lan-counters.js';
 
@@ -20,6 +20,8 @@ const SOURCE_OFFSET = 6;
 export interface LanListener {
   neighbour(frame: NeighbourFrame, capturedMs: number): void;
   dhcp(frame: DhcpFrame, capturedMs: number): void;
+  /** Another machine has sent something to all from one of the LAN's virtual MACs. */
+  virtualMac(capturedMs: number): void;
 }
 
 export class LanCapture {
@@ -32,16 +34,18 @@ export class LanCapture {
    * @param isNode has the MAC a record in the directory?
    */
   constructor(lan: Lan, pcap: PcapAddon, clock: Clock, listener: LanListener, isNode: (mac: Mac) => boolean) {
+    const sharedMacs = macsOf(lan).filter(isVirtualMac);
     this.#budget = new FrameBudget(clock);
     this.#capture = openCapture(
       lan.interface,
       (bytes, capturedMs) => {
         const from = readMac(bytes, SOURCE_OFFSET);
         if (!this.#budget.takes(from, isNode(from))) return;
-        if (isUdpFrame(bytes)) this.#dhcp(bytes, capturedMs, listener);
+        if (sharedMacs.includes(from)) listener.virtualMac(capturedMs);
+        else if (isUdpFrame(bytes)) this.#dhcp(bytes, capturedMs, listener);
         else this.#neighbour(bytes, capturedMs, listener);
       },
-      { pcap, ownMacs: macsOf(lan), clock },
+      { pcap, ownMacs: [lan.mac], sharedMacs, clock },
     );
   }
 

@@ -1,6 +1,6 @@
-/** What the packet workers know of the LANs, kept in step: where ICMP errors come from, and whether they are to forward. */
+/** What the packet workers know of the LANs, kept in step: where ICMP errors come from, and what they are to do there. */
 import { LanAddressTable } from '../../dataplane/lan-addresses.js';
-import { StandbyTable } from '../../dataplane/standby-table.js';
+import { LanRoles } from '../../dataplane/lan-roles.js';
 import type { Lan, Lans } from '../../tables/lan.js';
 import { sourceAddress } from '../address-words.js';
 
@@ -16,9 +16,9 @@ export function followOwnAddresses(lans: Lans): LanAddressTable {
   return table;
 }
 
-export function followStandby(lans: Lans): StandbyTable {
-  const table = StandbyTable.create(lans.current().length);
-  for (const { index } of lans.current()) table.set(index, !lans.isActive(index));
-  lans.followActive((lan, isActive) => table.set(lan, !isActive));
-  return table;
+export function followRoles(lans: Lans): LanRoles {
+  const roles = LanRoles.create(lans.current().length);
+  for (const { index } of lans.current()) roles.set(index, lans.role(index));
+  lans.followRoles((lan, role) => roles.set(lan, role));
+  return roles;
 }

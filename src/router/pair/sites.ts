@@ -5,12 +5,14 @@
 import { SitePeers } from '../../tables/forwarding/site-peers.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { RouterId, SiteId } from '../../tables/model.js';
+import { Subscribers } from '../../tables/subscribers.js';
 
 export class Sites {
   /** For the packet workers. */
   readonly peers = SitePeers.create();
   readonly #gndt: Gndt;
   readonly #active = new Map<SiteId, RouterId>();
+  readonly #subscribers = new Subscribers<[site: SiteId, router: RouterId]>();
   /** Numbers that were set, to be forgotten when they are another's. */
   #numbers: readonly number[] = [];
 
@@ -50,8 +52,16 @@ export class Sites {
   /** The router answers and forwards for its site from now on. */
   setActive(router: RouterId): void {
     const site = this.#gndt.siteOf(router);
+    if (this.#active.get(site) === router) return;
+    const before = this.activeOf(site);
     this.#active.set(site, router);
     this.#point(site);
+    if (before !== router) this.#subscribers.notify(site, router);
+  }
+
+  /** Calls `listener` when another router of a site is active, with the words for the packet workers set. */
+  subscribe(listener: (site: SiteId, router: RouterId) => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 
   #point(site: SiteId): void {

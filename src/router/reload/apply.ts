@@ -6,6 +6,7 @@ import type { VineConfig } from '../../config/load.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
+import { leastMinorOf } from '../../protocol/least-minor.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import type { ForwardingCompiler } from '../../tables/forwarding/forwarding-compiler.js';
 import type { GndtPlan } from '../../tables/gndt.js';
@@ -18,6 +19,7 @@ import type { LanSide } from '../lan/lan-side.js';
 import type { LanWatch } from '../lan/lan-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { TunRoutes } from '../machine/tun-ports.js';
+import type { RoleSource } from '../pair/role-source.js';
 import type { SiteRoles } from '../pair/site-roles.js';
 import type { Sites } from '../pair/sites.js';
 import type { Relays } from '../relays.js';
@@ -31,6 +33,7 @@ export interface ApplyParts {
   readonly tables: Tables;
   readonly sites: Sites;
   readonly roles: SiteRoles;
+  readonly roleSource: Pick<RoleSource, 'reconfigure'>;
   readonly compiler: ForwardingCompiler;
   readonly growth: LanGrowth;
   readonly plane: DataPlane;
@@ -96,6 +99,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   gndt.adopt(plans.gndt, parts.clock.nowMs());
   parts.sites.renumber();
   parts.roles.reconfigure();
+  parts.roleSource.reconfigure(after.router.failover);
   lndt.adopt(after.lndt);
   parts.gateways.reconfigure(after.router.lans);
   // What a router has said that is no member any more ends with it.
@@ -109,7 +113,8 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   parts.rescue.rebuild();
   parts.relays.rebuild();
   mobility.reconfigure(after.router.mobility, after.router.limits);
-  tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), (router) => gndt.peerIndex(router));
+  const numberOf = (router: string): number => gndt.peerIndex(router);
+  tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), numberOf, leastMinorOf(after.gndt));
   mobility.membersGone(dropped);
   lanSide.rescan();
   parts.tunRoutes.reconfigure();

@@ -7,8 +7,11 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
+import { DESK_COUNTERS } from '../pair/desk-options.js';
+import { VRRP_COUNTERS } from '../pair/pair-lans.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
 import { EVENT_COUNTERS } from './event-hub.js';
+import { PAIR_EVENT_COUNTERS } from './pair-events.js';
 
 /** Of the tables. */
 const ROUTER_COUNTERS = { hwdt_evicted: 'drop', log_lines_lost: 'drop' } as const satisfies CounterTable;
@@ -24,5 +27,8 @@ export const COUNTER_CLASSES = new CounterClasses([
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
   PAIR_COUNTERS,
+  DESK_COUNTERS,
+  VRRP_COUNTERS,
+  PAIR_EVENT_COUNTERS,
   ROUTER_COUNTERS,
 ]);

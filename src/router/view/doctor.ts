@@ -23,11 +23,12 @@ import { hasCapability } from '../machine/capabilities.js';
 import type { Guards } from '../machine/guards.js';
 import type { FilesState, Reloader } from '../reload/reloader.js';
 import type { LiveView } from './live-view.js';
+import { checkPair } from './pair-doctor.js';
 import type { Warnings } from './warnings.js';
 
 export interface DoctorParts {
   readonly clock: Pick<Clock, 'wallMs'>;
-  readonly view: Pick<LiveView, 'peers' | 'counters' | 'missing'>;
+  readonly view: Pick<LiveView, 'peers' | 'counters' | 'missing' | 'role'>;
   readonly warnings: Warnings;
   readonly reloader: Pick<Reloader, 'config' | 'filesState'>;
   readonly guards: Pick<Guards, 'standing'>;
@@ -47,6 +48,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
   const { clock, view, warnings, reloader, guards } = parts;
   const { lans, stateDir } = reloader.config.router;
   const peers = view.peers();
+  const role = view.role();
   const largest = Math.max(0, ...peers.filter(isUp).map(({ innerMtuBytes }) => innerMtuBytes));
   const forwarding = lans.map((lan) => lan.interface).filter(kernelForwards);
   return [
@@ -58,7 +60,8 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkFiles(reloader.filesState()),
     ...warnings.all().map((text) => warning('warning', 'vined', text, '')),
     ...peers.map(checkPeer),
-    ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer), checkClock(peer)]),
+    ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer, role.partner?.router), checkClock(peer)]),
+    ...checkPair(role),
     ...peers.flatMap(checkConduct),
     ...checkStrangers(view.counters()),
     checkMissing(view.missing(), clock.wallMs()),
@@ -121,12 +124,14 @@ export function checkPeer({ id, state, reason, endpoint }: PeerView): Finding {
   );
 }
 
-export function checkSameFiles({ id, sameGndt }: PeerView): Finding {
+/** @param partner the other router of this one's site: after a takeover what it has read counts */
+export function checkSameFiles({ id, sameGndt }: PeerView, partner?: string): Finding {
   if (sameGndt !== false) return ok('gndt', id, 'it has read the same gndt.json');
-  return warning(
+  const [found, whose] = id === partner ? [error, "the site's other router: its"] : [warning, 'its'];
+  return found(
     'gndt',
     id,
-    'its gndt.json is not the same as this router’s',
+    `${whose} gndt.json is not the same as this router’s`,
     'copy one file to all routers and run vinectl reload on each',
   );
 }

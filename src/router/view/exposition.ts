@@ -14,6 +14,28 @@ export interface MetricFamily {
   readonly rows: () => readonly MetricRow[];
 }
 
+export function gauge(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  rows: () => readonly MetricRow[],
+): MetricFamily {
+  return { name, type: 'gauge', help, labels, rows };
+}
+
+export function counter(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  rows: () => readonly MetricRow[],
+): MetricFamily {
+  return { name, type: 'counter', help, labels, rows };
+}
+
+export function single(value: number): readonly MetricRow[] {
+  return [[[], value]];
+}
+
 /** Rows behind which others get a turn. */
 const ROWS_PER_TURN = 200;
 

@@ -9,6 +9,7 @@ import type {
   MigrationView,
   MissingView,
   PeerView,
+  RoleView,
   RouterView,
   RouteView,
   StatusView,
@@ -28,9 +29,12 @@ import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Readiness } from '../life/readiness.js';
 import type { Sockets } from '../machine/sockets.js';
+import type { RoleSource } from '../pair/role-source.js';
+import type { Sites } from '../pair/sites.js';
 import type { LocalRecords } from '../state/local-records.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
+import { siteRoleOf } from './role-line.js';
 import type { RouteExplainer } from './route-view.js';
 import {
   directoryView,
@@ -52,6 +56,7 @@ export interface LiveParts {
   readonly rawChaCha: boolean;
   readonly clock: Clock;
   readonly tables: Tables;
+  readonly sites: Pick<Sites, 'isActive'>;
   readonly local: LocalRecords;
   readonly sockets: Pick<Sockets, 'lans' | 'lanSockets' | 'udp' | 'tcp'>;
   readonly routes: RouteExplainer;
@@ -62,6 +67,7 @@ export interface LiveParts {
   readonly board: CounterBoard;
   readonly warnings: Warnings;
   readonly readiness: Readiness;
+  readonly roleSource: RoleSource;
 }
 
 export class LiveView implements RouterView {
@@ -97,8 +103,13 @@ export class LiveView implements RouterView {
       nodesVisiting: visiting,
       nodesDeparted: departed,
       nodesMissing: addressesOf(mobility.missing()),
+      role: siteRoleOf(this.role()),
       warnings: warnings.all(),
     };
+  }
+
+  role(): RoleView {
+    return this.#parts.roleSource.view();
   }
 
   #tunnel(): StatusView['tunnel'] {
@@ -139,8 +150,12 @@ export class LiveView implements RouterView {
 
   #peer(state: PeerState): PeerView {
     const { id, reason, transport, endpoint, relay, lastHandshakeWallMs, rttMs, version, counts } = state;
+    const { tables, sites } = this.#parts;
+    const site = tables.gndt.siteOf(id);
     return {
       id,
+      site: site === id ? null : site,
+      active: sites.isActive(id),
       state: state.state,
       reason,
       transport,

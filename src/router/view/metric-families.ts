@@ -2,10 +2,11 @@
 import type { CountersView, PeerView, StatusView } from '../../control/api.js';
 import type { VnetTraffic } from '../../dataplane/plane.js';
 import { cpuSeconds } from '../life/thread-time.js';
-import type { MetricFamily, MetricRow } from './exposition.js';
+import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';
+import { type PairSource, pairFamilies } from './pair-families.js';
 
 /** Asked anew for each scrape. */
-export interface MetricsSource {
+export interface MetricsSource extends PairSource {
   status(): StatusView;
   peers(): readonly PeerView[];
   counters(): CountersView;
@@ -33,32 +34,11 @@ export function familiesOf(source: MetricsSource): readonly MetricFamily[] {
   return [
     ...routerFamilies(seen),
     ...peerFamilies(seen),
+    ...pairFamilies(source, seen.counters),
     ...trafficFamilies(seen),
     ...controlFamilies(seen),
     ...processFamilies(seen),
   ];
-}
-
-function gauge(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  rows: () => readonly MetricRow[],
-): MetricFamily {
-  return { name, type: 'gauge', help, labels, rows };
-}
-
-function counter(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  rows: () => readonly MetricRow[],
-): MetricFamily {
-  return { name, type: 'counter', help, labels, rows };
-}
-
-function single(value: number): readonly MetricRow[] {
-  return [[[], value]];
 }
 
 function routerFamilies({ source, status }: Seen): MetricFamily[] {

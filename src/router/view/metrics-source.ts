@@ -1,6 +1,7 @@
 /** Where the metrics come from in the running router. */
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
+import type { Gateways } from '../lan/gateways.js';
 import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
 import type { LiveView } from './live-view.js';
@@ -12,13 +13,17 @@ export interface MetricsParts {
   readonly tables: Tables;
   readonly forwarding: ForwardingTable;
   readonly plane: Pick<DataPlane, 'vnetTraffic' | 'threads'>;
+  readonly gateways: Pick<Gateways, 'conflicts'>;
 }
 
-export function metricsSource({ view, board, tables, forwarding, plane }: MetricsParts): MetricsSource {
+export function metricsSource(parts: MetricsParts): MetricsSource {
+  const { view, board, tables, forwarding, plane, gateways } = parts;
   const { gndt, lndt, hwdt, directory } = tables;
   return {
     status: () => view.status(),
     peers: () => view.peers(),
+    role: () => view.role(),
+    gatewayConflicts: () => gateways.conflicts(),
     counters: () => board.counters(),
     isDrop: (name) => board.isDrop(name),
     tables: () => ({

@@ -10,6 +10,7 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
+  RoleView,
   RouterActions,
 } from '../../control/api.js';
 import type { Mobility } from '../../mobility/mobility.js';
@@ -18,6 +19,7 @@ import { Ip } from '../../net/ip.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Gateways } from '../lan/gateways.js';
 import type { Guards } from '../machine/guards.js';
+import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
 import type { Tables } from '../tables.js';
 import { examine } from './doctor.js';
@@ -41,6 +43,7 @@ export interface OperatorParts {
   readonly guards: Guards;
   readonly gateways: Gateways;
   readonly warnings: Warnings;
+  readonly roleSource: RoleSource;
 }
 
 export class OperatorActions implements RouterActions {
@@ -49,6 +52,10 @@ export class OperatorActions implements RouterActions {
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
+  }
+
+  takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {
+    return this.#parts.roleSource.take(role);
   }
 
   move({ vnet, ip: text }: { vnet: string | undefined; ip: string }): MigrationView | string {

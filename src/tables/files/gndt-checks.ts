@@ -68,20 +68,21 @@ function checkSites({ routers, sites }: GndtFile, list: ErrorList): void {
   }
   for (const [index, { id, routers: members }] of sites.entries()) {
     const router = routerIds.indexOf(id);
-    if (router >= 0)
-      list.add(`sites[${index}].id`, `"${id}" is the id of routers[${router}]; give the site one of its own`);
-    if (members.length > 2)
-      list.add(`sites[${index}].routers`, `${members.length} routers; a site has one or two`);
-    else if (members.length === 2)
+    // A router that stood alone keeps its site's id when it gets a partner: nothing that was said of its nodes changes.
+    if (router >= 0 && !members.includes(id))
       list.add(
-        `sites[${index}].routers`,
-        'this version does not serve a site with two routers yet; name one',
+        `sites[${index}].id`,
+        `"${id}" is the id of routers[${router}]; give the site one of its own, or that of one of its routers`,
       );
+    if (members.length > 2) {
+      list.add(`sites[${index}].routers`, `${members.length} routers; a site has one or two`);
+      continue;
+    }
     for (const [i, member] of members.entries())
       list.reference(`sites[${index}].routers[${i}]`, member, 'router', routerIds, '"routers"');
   }
   const members = sites.flatMap(({ id, routers: of }, site) =>
-    of.map((router, i) => ({ id, router, path: `sites[${site}].routers[${i}]` })),
+    (of.length > 2 ? [] : of).map((router, i) => ({ id, router, path: `sites[${site}].routers[${i}]` })),
   );
   for (const { item, first } of repeats(members, ({ router }) => router)) {
     list.add(

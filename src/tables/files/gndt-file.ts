@@ -41,7 +41,9 @@ const router = strict(
 
 const site = strict(
   {
-    id: routerId("the site's id, which no router has"),
+    id: routerId(
+      "the site's id: one that no router has, or that of one of its own (a site that gets a second router keeps its name)",
+    ),
     routers: z
       .array(routerId('id of a router'))
       .min(1)

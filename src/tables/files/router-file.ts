@@ -27,6 +27,7 @@ export const DEFAULTS = {
   maxMoves: 100,
   moveWindowSeconds: 60,
   ignoreFormat: 'dnsmasq',
+  deadMs: 250,
 } as const;
 
 const port = {
@@ -43,7 +44,7 @@ const gateway = z
   .optional()
   .meta({
     description:
-      "addresses that the router itself answers for, for hosts to use as their gateway (gndt.json's networks[].gateway is a machine)",
+      "addresses that the router itself answers for, for hosts to use as their gateway; both routers of a site have the same (gndt.json's networks[].gateway is a machine)",
   });
 
 const lan = strict(
@@ -110,6 +111,17 @@ const mobility = strict(
   'how moves of nodes are treated',
 );
 
+const failover = strict(
+  {
+    deadMs: wholeNumber(
+      100,
+      10_000,
+      'for how long, in milliseconds, nothing is heard of the active router before the other one takes over; heartbeats come every 50',
+    ).default(DEFAULTS.deadMs),
+  },
+  "how the routers of a site with two watch each other; gndt.json's sites names them",
+);
+
 const limit = (name: keyof typeof LIMITS, description: string) =>
   wholeNumber(1, LIMITS[name].most, description).default(LIMITS[name].default);
 
@@ -156,6 +168,7 @@ export const routerSchema = strict(
     ).prefault({}),
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
+    failover: failover.prefault({}),
     tun: z
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
       .default([])
@@ -184,6 +197,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     log: file.log,
     mobility,
     limits: file.limits,
+    failover: file.failover,
     tun: file.tun,
     dhcpIgnore:
       dhcp.ignoreFile === undefined

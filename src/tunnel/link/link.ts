@@ -3,7 +3,7 @@
  *
  *   idle ──session──▶ greeting ──Hello──▶ up
  *                        │                │
- *                        └──── refused ◀──┘   (another protocol major; kept a moment so that the peer hears why)
+ *                        └──── refused ◀──┘   (another protocol; kept a moment so that the peer hears why)
  *
  * A session that replaces another changes nothing but that Hellos are exchanged again. A peer that has begun anew (a
  * Hello of a later epoch) is reported as down and up again, since it has forgotten what it was told.
@@ -34,6 +34,7 @@ import { EnvelopeInput } from './envelope-input.js';
 import { type OutputContext, SealedOutput } from './envelope-output.js';
 import { Liveness } from './liveness.js';
 import { type Ping, Pings, pongTo } from './pings.js';
+import { refusalOf, type Terms } from './refusal.js';
 
 /** Of our refusal, to one that goes on. */
 const REMINDERS = { perSecond: 5, burst: 5 };
@@ -72,8 +73,8 @@ export interface LinkPath {
 export interface LinkContext extends OutputContext, AuthorityContext {
   readonly ports: TunnelPorts;
   readonly times: TunnelTimes;
-  /** What we greet with now; a reload changes it. */
-  readonly self: { readonly hello: HelloMessage };
+  /** What we greet with now, and want of others; a reload changes both. */
+  readonly self: Terms;
 }
 
 export class Link {
@@ -147,9 +148,12 @@ export class Link {
     return true;
   }
 
-  /** What we say of ourselves has changed. */
+  /** What we say of ourselves, or want of others, has changed. */
   greetAgain(): void {
-    if (this.#currentState === 'up') this.#channel.send(this.#context.self.hello);
+    if (this.#currentState !== 'up') return;
+    const refusal = this.#peerHello && refusalOf(this.#peerHello, this.#context.self, this.#expectedId);
+    if (refusal === undefined) this.#channel.send(this.#context.self.hello);
+    else this.#refuse(refusal);
   }
 
   /** The payload of an authenticated control message, and where it came from. */
@@ -276,7 +280,7 @@ export class Link {
   }
 
   #greeted(hello: HelloMessage, envelope: Envelope): void {
-    const refusal = refusalOf(hello, this.#context.self.hello, this.#expectedId);
+    const refusal = refusalOf(hello, this.#context.self, this.#expectedId);
     if (refusal !== undefined) {
       this.#peerHello = hello;
       this.#refuse(refusal);
@@ -384,15 +388,4 @@ export class Link {
     if (ping !== undefined && (source === undefined || samePath(source, ping.path)))
       this.#paths.answered(ping);
   }
-}
-
-/** Why this router does not talk to one that greets so. */
-function refusalOf(hello: HelloMessage, ours: HelloMessage, expectedId: RouterId): string | undefined {
-  if (hello.protocolMajor !== ours.protocolMajor) {
-    return `${hello.routerId} speaks protocol ${hello.protocolMajor}, ${ours.routerId} speaks ${ours.protocolMajor}`;
-  }
-  if (hello.routerId !== expectedId) {
-    return `the key of ${expectedId} is used by a router that calls itself ${hello.routerId}`;
-  }
-  return undefined;
 }

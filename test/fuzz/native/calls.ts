@@ -84,6 +84,7 @@ export class CallFuzzer {
     const options: Record<string, unknown> = {
       role: random.pick(['lan', 'tunnel']),
       lans: [],
+      lanRoles: new SharedArrayBuffer(4 * random.below(3)),
       tuns: [],
       udp: [],
       wakeupFd: 0,

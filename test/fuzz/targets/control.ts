@@ -108,9 +108,21 @@ export const control: Target = {
     'unsupported-version',
     'not-protobuf',
     'taken, with unknown fields',
-    ...['ack', 'hello', 'ping', 'pong', 'bye', 'records', 'digest', 'claim', 'seek', 'seen'].map(
-      (type) => `taken: ${type}`,
-    ),
+    ...[
+      'ack',
+      'hello',
+      'ping',
+      'pong',
+      'bye',
+      'records',
+      'digest',
+      'claim',
+      'seek',
+      'seen',
+      'partnerRecords',
+      'partnerDigests',
+      'partnerWhole',
+    ].map((type) => `taken: ${type}`),
   ],
   open: () => {
     const state = new Control();

@@ -38,15 +38,15 @@ export function buildPackage(): string {
   return path;
 }
 
-/** The same content with a later version, in `directory`: what an upgrade is. Answers the file's path. */
-export function laterPackage(path: string, directory: string): string {
+/** The same content with a later version (`…-RELEASE`), in `directory`: what an upgrade is. Answers the file's path. */
+export function laterPackage(path: string, directory: string, release = 99): string {
   const work = mkdtempSync(join(tmpdir(), 'vine-package-'));
   try {
     runSync(['dpkg-deb', '--raw-extract', path, work]);
     const control = join(work, 'DEBIAN', 'control');
     const text = readFileSync(control, 'utf8');
-    writeFileSync(control, text.replace(/^Version: (.*)-\d+$/m, 'Version: $1-99'));
-    const later = join(directory, basename(path).replace(/-\d+_/, '-99_'));
+    writeFileSync(control, text.replace(/^Version: (.*)-\d+$/m, `Version: $1-${release}`));
+    const later = join(directory, basename(path).replace(/-\d+_/, `-${release}_`));
     runSync(['dpkg-deb', '--root-owner-group', '-Znone', '--build', work, later]);
     return later;
   } finally {

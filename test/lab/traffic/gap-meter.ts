@@ -24,6 +24,11 @@ export class GapMeter {
     this.beganAtMs = 0;
   }
 
+  /** How long ago the last arrival was; 0 before the first. */
+  openMs(nowMs: number): number {
+    return this.lastMs === undefined ? 0 : nowMs - this.lastMs;
+  }
+
   get gap(): Gap {
     return { longestMs: this.longestMs, beganAtMs: this.beganAtMs };
   }

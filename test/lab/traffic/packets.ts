@@ -12,6 +12,7 @@ import {
   EngineCounter,
   type LanSocket,
 } from '../../../src/dataplane/engine.js';
+import { LanRoles } from '../../../src/dataplane/lan-roles.js';
 import { loadNative } from '../../../src/dataplane/native.js';
 import { macHigh, macLow, mac as parseMac } from '../../../src/net/mac.js';
 import { splitPacket } from '../../support/fake-segment.js';
@@ -28,6 +29,7 @@ function open(interfaceName: string): { engine: Engine; lan: LanSocket } {
   const engine = native.createEngine({
     role: 'lan',
     lans: [lan],
+    lanRoles: LanRoles.create(1).memory,
     tuns: [],
     udp: [],
     wakeupFd: native.createWakeup(),

@@ -32,9 +32,25 @@ export interface ProbeSenderReport {
   readonly sent: number;
 }
 
+/** Of one end of many connections; the lists have one entry each, in the order in which they were opened. */
+export interface FlowsReport {
+  readonly event: 'listening' | 'progress' | 'done';
+  /** Connections that are not closed. */
+  readonly open: number;
+  /** Why connections broke: reset by the other end, timed out. */
+  readonly broken: readonly string[];
+  /** Connections in which a byte was wrong. */
+  readonly wrong: number;
+  readonly sentBytes: readonly number[];
+  readonly receivedBytes: readonly number[];
+  /** Longest time without an arrival since the last reset, also one that is under way. */
+  readonly stallMs: readonly number[];
+  readonly resets: number;
+}
+
 export const reportEveryMs = 50;
 
-export function print(report: StreamReport | ProbeReport | ProbeSenderReport): void {
+export function print(report: StreamReport | ProbeReport | ProbeSenderReport | FlowsReport): void {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 

@@ -11,7 +11,7 @@ const endLimitMs = 20_000;
 const programUrl = (name: string): string => new URL(`./${name}.js`, import.meta.url).pathname;
 
 /** A program on a node that prints reports. */
-class Reporter<Report extends { readonly event: string; readonly resets?: number }> {
+export class Reporter<Report extends { readonly event: string; readonly resets?: number }> {
   private latest: Report | undefined;
   private stderr = '';
   private ended = false;
@@ -87,6 +87,7 @@ export interface StreamResult {
 }
 
 let nextPort = 9000;
+export const takePort = (): number => nextPort++;
 
 /** A checked TCP connection between two nodes, both ends sending. */
 export class TcpStream {
@@ -106,7 +107,7 @@ export class TcpStream {
     toAddress: string,
     bytesPerSecond = 400_000,
   ): Promise<TcpStream> {
-    const port = nextPort++;
+    const port = takePort();
     const args = [toAddress, String(port), String(bytesPerSecond)];
     const server = new Reporter<StreamReport>(lab, to, 'stream', ['listen', ...args]);
     await server.until('listening', (report) => report.event === 'listening');
@@ -239,7 +240,7 @@ export class UdpProbe {
     toAddress: string,
     perSecond = 1000,
   ): Promise<UdpProbe> {
-    const args = [toAddress, String(nextPort++)];
+    const args = [toAddress, String(takePort())];
     const receiver = new Reporter<ProbeReport>(lab, to, 'probe', ['receive', ...args]);
     await receiver.until('listening', (report) => report.event === 'listening');
     const sender = new Reporter<ProbeSenderReport>(lab, from, 'probe', ['send', ...args, String(perSecond)]);
@@ -251,6 +252,13 @@ export class UdpProbe {
   async progress(packets: number, limitMs = startLimitMs): Promise<void> {
     const wanted = (this.receiver.report?.received ?? 0) + packets;
     await this.receiver.until(`${packets} packets more`, (report) => report.received >= wanted, limitMs);
+  }
+
+  /** Since the last mark; up to 50 ms old. */
+  get report(): ProbeReport {
+    const { report } = this.receiver;
+    if (report === undefined) throw new Error('the probe has not begun');
+    return report;
   }
 
   /** Counts start anew; resolves when the receiver has done so and packets arrive again. */

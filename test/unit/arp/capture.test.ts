@@ -91,4 +91,8 @@ test('the kernel is asked for neighbour frames of others only', () => {
   const { pcap } = opened();
   assert.equal(pcap.options?.filter, captureFilter([OWN_MAC]));
   assert.match(captureFilter([OWN_MAC]), /and not ether src 02:00:00:00:00:fe$/);
+  assert.match(
+    captureFilter([OWN_MAC], [mac('00:00:5e:00:01:07')]),
+    /and not \(ether src 00:00:5e:00:01:07 and \(outbound or not ether multicast\)\)$/,
+  );
 });

@@ -21,6 +21,7 @@ test('--json prints the answer as the router sends it, wherever it stands', asyn
     hwdt: '/v1/hwdt',
     'directory --ip 10.1.0.9 --state here': '/v1/directory?ip=10.1.0.9&state=here',
     missing: '/v1/missing',
+    role: '/v1/role',
     'missing --mac 52:54:00:00:00:44': '/v1/missing?mac=52:54:00:00:00:44',
     counters: '/v1/counters',
     events: '/v1/events',
@@ -60,6 +61,8 @@ test('1: the router says no', async (t) => {
     'route get 10.2.0.7 --vnet green': 'unknown vnet "green"',
     'gndt --ip hello': '"hello" is not an IP address',
     'unfreeze 10.9.9.9': '10.9.9.9 is not frozen',
+    'role standby': 'vr-a2 does not answer: nobody would serve the site',
+    'role master': 'role "master" is neither active nor standby',
     'log-level loud': 'level "loud" is not one of trace, debug, info, warn, error, fatal',
   };
   for (const [line, message] of Object.entries(cases)) {
@@ -98,6 +101,7 @@ test('2: usage', async () => {
     'reload --confirm 0',
     'reload --confirm 86401',
     'confirm this',
+    'role active now',
     'ping',
     'ping vr-b --count 0',
     'completion',
@@ -192,7 +196,7 @@ test('help is there for every verb, with examples', async () => {
   assert.equal(status, 0);
   const verbs = [
     ...out.matchAll(
-      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|dhcp ignore|move|log-level|check|ping|completion) /gm,
+      /^ {2}([a-z][a-z-]*) {2,}|^ {2}(route get|node add|dhcp ignore|move|log-level|role|check|ping|completion) /gm,
     ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
@@ -221,6 +225,7 @@ test('help is there for every verb, with examples', async () => {
     'ping',
     'pubkey',
     'reload',
+    'role',
     'route get',
     'status',
     'top',

@@ -22,6 +22,7 @@ const VERBS = [
   'events',
   'move',
   'log-level',
+  'role',
   'reload',
   'confirm',
   'ping',
@@ -83,6 +84,10 @@ const OFFERS: readonly (readonly [line: readonly string[], offered: readonly str
   [['vinectl', 'peers', '--state', ''], STATES],
   [['vinectl', 'peers', '--state', 'up', '--rou'], ['--router']],
   [['vinectl', 'log-level', ''], LEVELS],
+  [
+    ['vinectl', 'role', ''],
+    ['active', 'standby'],
+  ],
   [['vinectl', 'route', 'g'], ['get']],
   [['vinectl', 'route', 'get', '--vn'], ['--vnet']],
   [['vinectl', 'reload', '--d'], ['--dry-run']],

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
+import { showRole } from '../../../src/cli/show/role.js';
+import { plain } from '../../../src/cli/show/text.js';
+import type { RoleView } from '../../../src/control/api.js';
+import { NOW, ROLE } from '../control/fake-router.js';
 import { startFixture } from '../control/fixture.js';
 import { vinectl } from './harness.js';
 
@@ -76,6 +80,32 @@ red   10.1.0.44            52:54:00:00:00:44  -     30 s                1  0 rou
 `,
   'missing --ip 10.1.0.1': 'no node is missing\n',
   'directory --router vr-z': 'no records\n',
+  role: `\
+site: site-a
+  router: vr-a1
+  role: active
+  since: 2026-03-01 11:00:00Z, 60 min ago
+  cause: silence
+  term: 7
+  priority: 250
+  health: 1 of 1 LANs sound, 2 peers up
+
+partner: vr-a2
+  role: standby
+  term: 7
+  priority: 250
+  health: 1 of 1 LANs sound, 2 peers up
+  heard: 12 ms ago
+  advertised: never
+
+lan: eth1
+  vrid: 17
+  advertises: yes
+  carrier: yes
+  hosts heard: 800 ms ago
+  partner heard: never
+  virtual MAC: passes
+`,
   'route get 10.2.0.7': `\
 10.2.0.7 local on lan0 mac 52:54:00:00:00:17 vnet blue
   matched: 10.2.0.7/32
@@ -180,4 +210,64 @@ test('colour changes nothing but the colour', async (t) => {
     assert.notEqual(coloured.out, plain.out, verb);
     assert.equal(stripVTControlCharacters(coloured.out), plain.out, verb);
   }
+});
+
+test('a site with two routers: its site, role and term in status and top, and who is active where in peers', async (t) => {
+  const { socket, router } = await startFixture(t);
+  router.siteRole = { site: 'site-a', role: 'standby', term: 7, partner: 'vr-a2', partnerRole: 'active' };
+  const [b, c] = router.peerRows;
+  assert.ok(b !== undefined && c !== undefined);
+  router.peerRows = [
+    b,
+    { ...b, id: 'vr-a2', site: 'site-a' },
+    { ...b, id: 'vr-c2', site: 'c', active: false },
+  ];
+  const status = await vinectl(['status'], { socket });
+  assert.match(
+    status.out,
+    /^ {2}state: ready\n {2}site: site-a, with vr-a2 \(active\)\n {2}role: standby, term 7\n {2}up: /m,
+  );
+  const peers = (await vinectl(['peers'], { socket })).out.split('\n').map((line) => line.slice(0, 31));
+  assert.deepEqual(peers, [
+    'PEER   SITE            STATE  P',
+    'vr-b   -               up     d',
+    'vr-a2  site-a, active  up     d',
+    'vr-c2  c, standby      up     d',
+    '',
+  ]);
+  const top = await vinectl(['top', '--count', '1'], { socket });
+  assert.match(
+    top.out,
+    /^vr-a: ready, up 3 h 5 min; standby at site-a, term 7, with vr-a2 \(active\); 3 of 3 peers up; /,
+  );
+  const json = await vinectl(['top', '--count', '1', '--json'], { socket });
+  assert.deepEqual(JSON.parse(json.out).role, router.siteRole);
+});
+
+test('a role of a router that has heard nothing of its partner, and of one that has none', async () => {
+  const look = { paint: plain, nowMs: Date.parse(NOW) };
+  const [lan] = ROLE.lans;
+  const never = { role: null, term: null, priority: null, health: null, heardAgoMs: null };
+  const unheard: RoleView = {
+    ...ROLE,
+    draining: true,
+    partner: { router: 'vr-a2', ...never, advertisedAgoMs: 61_000 },
+    lans:
+      lan === undefined
+        ? []
+        : [{ ...lan, advertising: 'none', strangers: ['192.0.2.9'], virtualMacPasses: false }],
+  };
+  const shown = showRole(unheard, look);
+  assert.match(shown, /^ {2}role: active, still forwarding$/m);
+  assert.match(
+    shown,
+    /^partner: vr-a2\n {2}role: not heard yet\n {2}term: not heard yet\n {2}heard: never\n {2}advertised: 61 s ago$/m,
+  );
+  assert.match(shown, /^ {2}advertises: no: it has no address to advertise from$/m);
+  assert.match(shown, /^ {2}virtual MAC: does not pass the switch\n {2}strangers: 192\.0\.2\.9$/m);
+  const alone = { ...ROLE, router: 'vr-b', site: 'vr-b', term: 0, cause: 'alone', partner: null, lans: [] };
+  assert.equal(
+    showRole(alone, look),
+    'site: vr-b\n  router: vr-b\n  role: active\n  since: 2026-03-01 11:00:00Z, 60 min ago\n  cause: alone\n  partner: none: the site has one router\n',
+  );
 });

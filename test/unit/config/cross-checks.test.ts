@@ -117,7 +117,7 @@ const CASES: readonly Case[] = [
     'a site with the name of a router',
     ['gndt', 'sites'],
     [{ id: 'vr-b', routers: ['vr-a'] }],
-    'gndt.json: sites[0].id: "vr-b" is the id of routers[1]; give the site one of its own',
+    'gndt.json: sites[0].id: "vr-b" is the id of routers[1]; give the site one of its own, or that of one of its routers',
   ],
   [
     'two sites of one name',
@@ -150,10 +150,10 @@ const CASES: readonly Case[] = [
     'gndt.json: sites[0].routers: the list is empty; expected at least one entry',
   ],
   [
-    'a site with two routers',
+    'a site with three routers',
     ['gndt', 'sites'],
-    [{ id: 'here', routers: ['vr-a', 'vr-b'] }],
-    'gndt.json: sites[0].routers: this version does not serve a site with two routers yet; name one',
+    [{ id: 'here', routers: ['vr-a', 'vr-b', 'vr-a'] }],
+    'gndt.json: sites[0].routers: 3 routers; a site has one or two',
   ],
   [
     'a network at home at an unknown site',
@@ -300,6 +300,7 @@ const ALLOWED: readonly Case[] = [
   ['nobody may be listed', ['lndt', 'nodes'], [], ''],
   ['a router may have no endpoints', ['gndt', 'routers', 1], { id: 'vr-b', publicKey: KEY_B }, ''],
   ['no router may be allowed to claim', ['gndt', 'networks', 1, 'mobility'], { allow: [] }, ''],
+  ['a site may have the id of its router', ['gndt', 'sites'], [{ id: 'vr-a', routers: ['vr-a'] }], ''],
   ['a site may have a name of its own', ['gndt', 'sites'], [{ id: 'here', routers: ['vr-a'] }], ''],
   ['an editor may be told of the schema', ['gndt', '$schema'], './gndt.schema.json', ''],
 ];

@@ -93,6 +93,7 @@ test('settings that change live', () => {
     const dhcp = { ignoreFile: 'visitors.json', ignoreFormat: 'kea' };
     router.mobility = { verify: 'strict', maxMoves: 6, moveWindowSeconds: 90, dhcp };
     router.limits = { nodesPerLan: 1, nodesPerRouter: 2, nodes: 3 };
+    router.failover = { deadMs: 1_000 };
   });
   assert.deepEqual(shown(difference), [
     'router.json: changed setting privateKeyFile: /etc/vine/router.key → /etc/vine/other.key',
@@ -106,6 +107,7 @@ test('settings that change live', () => {
     'router.json: changed setting limits.nodesPerLan: 4096 → 1',
     'router.json: changed setting limits.nodesPerRouter: 16384 → 2',
     'router.json: changed setting limits.nodes: 131072 → 3',
+    'router.json: changed setting failover.deadMs: 250 → 1000',
   ]);
   assert.deepEqual(difference.refused, []);
 });
@@ -205,4 +207,34 @@ test('a WireGuard client that comes is a change like another', () => {
   assert.deepEqual(shown(changed), [
     `gndt.json: added node blue 10.1.0.77: publicKey: ${publicKey}; via: vr-a`,
   ]);
+});
+
+test('sites: those of others change live, this router’s own only with a restart', () => {
+  type Sites = Readonly<Record<string, readonly string[]>>;
+  const files = (sites: Sites): VineConfig => {
+    const written = sample();
+    for (const id of ['vr-a2', 'vr-b2'])
+      list(written.gndt, 'routers').push({
+        id,
+        publicKey: Buffer.alloc(32, id.charCodeAt(3)).toString('base64'),
+      });
+    written.gndt.sites = Object.entries(sites).map(([id, routers]) => ({ id, routers: [...routers] }));
+    return config(written);
+  };
+  const between = (before: Sites, after: Sites): string[][] => {
+    const difference = configDifference(files(before), files(after));
+    return [shown(difference), difference.refused.map(formatConfigError)];
+  };
+  const restart = 'cannot change while the router runs; restart it (systemctl restart vined)';
+  const [one, two] = [{ 'site-b': ['vr-b'] }, { 'site-b': ['vr-b', 'vr-b2'] }];
+  assert.deepEqual(between(one, two), [['gndt.json: changed site site-b: routers: vr-b → vr-b, vr-b2'], []]);
+  assert.deepEqual(between(two, one)[1], []);
+  assert.deepEqual(between({}, two)[1], []);
+  const [alone, pair] = [{ 'site-a': ['vr-a'] }, { 'site-a': ['vr-a', 'vr-a2'] }];
+  const partner = [`gndt.json: sites: who serves this router's own site ${restart}`];
+  assert.deepEqual(between(alone, pair)[1], partner);
+  assert.deepEqual(between(pair, alone)[1], partner);
+  assert.deepEqual(between(pair, { 'site-a': ['vr-a2', 'vr-a'] })[1], partner);
+  assert.deepEqual(between({}, pair)[1], [`gndt.json: sites: this router's site ${restart}`]);
+  assert.deepEqual(between(pair, pair), [[], []]);
 });

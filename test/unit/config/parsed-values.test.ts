@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
+import { DEAD_MS } from '../../../src/pair/state.js';
 import type { TableConfig } from '../../../src/tables/files/parse.js';
 import { DIRECTORY, parse, type Sample, sample } from './sample.js';
 
@@ -26,6 +27,7 @@ test('router.json: what is left out has its default', () => {
     log: { level: 'info' },
     mobility: { verify: 'optimistic', maxMoves: 100, moveWindowSeconds: 60 },
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
+    failover: { deadMs: DEAD_MS },
     tun: [],
     dhcpIgnore: undefined,
   });
@@ -42,6 +44,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
     log: { level: 'trace' },
     mobility: { maxMoves: 9, dhcp: { ignoreFile: '../dnsmasq/vine' } },
     limits: { nodesPerLan: 64 },
+    failover: { deadMs: 1_000 },
   };
   const { router } = good(written);
   assert.deepEqual(router.listen, [
@@ -53,6 +56,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.equal(router.stateDir, '/etc/state');
   assert.deepEqual(router.log, { level: 'trace' });
   assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 60 });
+  assert.deepEqual(router.failover, { deadMs: 1_000 });
   assert.deepEqual(router.dhcpIgnore, { file: '/etc/dnsmasq/vine', format: 'dnsmasq' });
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });

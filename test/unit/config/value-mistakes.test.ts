@@ -34,12 +34,12 @@ const CASES: readonly Case[] = [
   [
     ['router', 'privatekeyFile'],
     'x',
-    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, tun',
+    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, tun',
   ],
   [
     ['router', 'colour'],
     'x',
-    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, tun',
+    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, tun',
   ],
   [['router', 'privateKeyFile'], '', 'router.json: privateKeyFile: "" is no file path'],
   [
@@ -218,6 +218,18 @@ const CASES: readonly Case[] = [
     ['router', 'mobility'],
     { moveWindowSeconds: '180' },
     'router.json: mobility.moveWindowSeconds: expected a whole number from 1 to 86400, got "180"',
+  ],
+  ...[99, 10_001, 250.5].map(
+    (deadMs): Case => [
+      ['router', 'failover'],
+      { deadMs },
+      `router.json: failover.deadMs: expected a whole number from 100 to 10000, got ${deadMs}`,
+    ],
+  ),
+  [
+    ['router', 'failover'],
+    { preempt: false },
+    'router.json: failover.preempt: unknown key; the keys here are deadMs',
   ],
   [['gndt', 'vnets'], [], 'gndt.json: vnets: the list is empty; expected at least one entry'],
   [['gndt', 'vnets', 0, 'id'], 0, 'gndt.json: vnets[0].id: expected a whole number from 1 to 65535, got 0'],

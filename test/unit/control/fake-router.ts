@@ -17,6 +17,7 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
+  RoleView,
   RouterActions,
   RouterView,
   RouteView,
@@ -47,6 +48,7 @@ const STATUS: StatusView = {
   nodesVisiting: 1,
   nodesDeparted: 2,
   nodesMissing: 3,
+  role: null,
   warnings: ['group "vine" does not exist'],
 };
 
@@ -78,6 +80,8 @@ const CLIENTS: readonly ClientView[] = [
 const PEERS: readonly PeerView[] = [
   {
     id: 'vr-b',
+    site: null,
+    active: true,
     state: 'up',
     reason: '',
     transport: 'udp',
@@ -100,6 +104,8 @@ const PEERS: readonly PeerView[] = [
   },
   {
     id: 'vr-c',
+    site: null,
+    active: true,
     state: 'down',
     reason: 'no answer \x1b[2J',
     transport: 'none',
@@ -368,11 +374,47 @@ export const RELOAD_ERROR: ReloadErrorView = {
   ],
 };
 
+export const ROLE: RoleView = {
+  site: 'site-a',
+  router: 'vr-a1',
+  role: 'active',
+  draining: false,
+  term: 7,
+  since: '2026-03-01T11:00:00.000Z',
+  cause: 'silence',
+  priority: 250,
+  health: { soundLans: 1, lans: 1, peersUp: 2 },
+  partner: {
+    router: 'vr-a2',
+    role: 'standby',
+    term: 7,
+    priority: 250,
+    health: { soundLans: 1, lans: 1, peersUp: 2 },
+    heardAgoMs: 12,
+    advertisedAgoMs: null,
+  },
+  lans: [
+    {
+      interface: 'eth1',
+      vrid: 17,
+      advertising: 'up',
+      carrier: true,
+      heardHostAgoMs: 800,
+      partnerAgoMs: null,
+      strangers: [],
+      otherGateways: [],
+      virtualMacPasses: true,
+    },
+  ],
+};
+
 export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
   /** Thrown by the table calls when set. */
   fault: Error | undefined;
+  siteRole: StatusView['role'] = null;
+  peerRows: readonly PeerView[] = PEERS;
   records: readonly DirectoryView[] = DIRECTORY;
   readonly reloads: ReloadRequest[] = [];
   findings: readonly FindingView[] = FINDINGS;
@@ -383,12 +425,20 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
   }
 
   status(): StatusView {
-    return STATUS;
+    return { ...STATUS, role: this.siteRole };
+  }
+
+  role(): RoleView {
+    return ROLE;
+  }
+
+  async takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {
+    return role === ROLE.role ? ROLE : 'vr-a2 does not answer: nobody would serve the site';
   }
 
   peers(): readonly PeerView[] {
     if (this.fault !== undefined) throw this.fault;
-    return PEERS;
+    return this.peerRows;
   }
 
   clients(): readonly ClientView[] {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MAX_PEERS } from '../../../src/dataplane/engine.js';
 import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
+import { LanRoles } from '../../../src/dataplane/lan-roles.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
-import { StandbyTable } from '../../../src/dataplane/standby-table.js';
 import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -26,7 +26,7 @@ describe('the MTU of a peer', () => {
       lanVnets: [],
       lanAddresses: LanAddressTable.create(0).memory,
       gatewayLans: [],
-      standby: StandbyTable.create(0).memory,
+      lanRoles: LanRoles.create(0).memory,
       vnets: [],
       table: memory,
       macs: memory,

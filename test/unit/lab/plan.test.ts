@@ -58,3 +58,35 @@ test('large subnet: wide masks and no route to a router; else narrow masks and a
     routes: ['fd00::/16 via fd00:2::1', '10.0.0.0/8 via 10.2.0.1'],
   });
 });
+
+test('pair: site a has two routers, each with its own place in the LAN and the WAN; its nodes use the shared address', () => {
+  const plan = planOf('pair');
+  assert.deepEqual(
+    plan.routers.map(({ id, tag, site }) => [id, tag, site.letter]),
+    [
+      ['vr-a1', 'a1', 'a'],
+      ['vr-a2', 'a2', 'a'],
+      ['vr-b', 'b', 'b'],
+    ],
+  );
+  const endsOf = (node: string) =>
+    plan.links
+      .filter((ends) => ends.some((end) => end.node === node))
+      .map(([own, port]) => [own.addresses, port.node]);
+  assert.deepEqual(endsOf('vr-a1'), [
+    [['10.1.0.1/24', 'fd00:1::1/64'], 'sw-a'],
+    [['192.0.2.1/24'], 'wan'],
+  ]);
+  assert.deepEqual(endsOf('vr-a2'), [
+    [['10.1.0.2/24', 'fd00:1::2/64'], 'sw-a'],
+    [['192.0.2.11/24'], 'wan'],
+  ]);
+  assert.deepEqual(plan.nodes.find(({ name }) => name === 'vm')?.routes.slice(0, 2), [
+    'fd00::/16 via fd00:1::3',
+    '10.0.0.0/8 via 10.1.0.3',
+  ]);
+  assert.deepEqual(plan.nodes.find(({ name }) => name === 'b1')?.routes, [
+    'fd00::/16 via fd00:2::1',
+    '10.0.0.0/8 via 10.2.0.1',
+  ]);
+});

@@ -146,7 +146,7 @@ test('who uses a gateway address becomes no node; a claim of it is refused', () 
 
 test('standing by it says nothing and answers nothing, but learns; active again it speaks', () => {
   const harness = setUp();
-  harness.lans.setActive(0, false);
+  harness.lans.setRole(0, 'standby');
   leave(harness);
   assert.deepEqual(statements(harness.takeFrames()), []);
   assert.equal(harness.directory.here(BLUE, ip(NODE))?.router, 'vr-c');
@@ -155,7 +155,7 @@ test('standing by it says nothing and answers nothing, but learns; active again 
   harness.see(arpOf('10.2.0.12', OTHER_MAC));
   assert.equal(harness.directory.here(BLUE, ip('10.2.0.12'))?.mac, OTHER_MAC);
 
-  harness.lans.setActive(0, true);
+  harness.lans.setRole(0, 'active');
   harness.mobility.announceAll();
   assert.ok(statements(harness.takeFrames()).length > 0);
   harness.see(arpOf(HOST, HOST_MAC, NODE));
@@ -164,10 +164,10 @@ test('standing by it says nothing and answers nothing, but learns; active again 
 
 test('a router that starts standing by publishes the shared addresses when it becomes active', () => {
   const harness = new Harness({ gateway: GATEWAY, vrid: 7 });
-  harness.lans.setActive(0, false);
+  harness.lans.setRole(0, 'standby');
   harness.mobility.start();
   assert.equal(harness.directory.here(BLUE, ip('10.2.0.3')), undefined);
   assert.notEqual(harness.directory.here(BLUE, ip('10.2.0.1')), undefined);
-  harness.lans.setActive(0, true);
+  harness.lans.setRole(0, 'active');
   assert.equal(harness.directory.here(BLUE, ip('10.2.0.3'))?.mac, VIRTUAL_4);
 });

@@ -11,7 +11,16 @@ const OF_PAIR = { ...STRANGER, isOfOtherPair: true };
 const ASKED = { ...STRANGER, isAnswer: true };
 
 const MESSAGES: { readonly [Type in PairMessage['type']]: Extract<PairMessage, { type: Type }> } = {
-  pairHeartbeat: { type: 'pairHeartbeat', role: 'active', term: 1, soundLans: 1, lans: 1, peersUp: 1 },
+  pairHeartbeat: {
+    type: 'pairHeartbeat',
+    role: 'active',
+    term: 1,
+    soundLans: 1,
+    lans: 1,
+    peersUp: 1,
+    heardVrids: [],
+    virtualVrids: [],
+  },
   siteActive: { type: 'siteActive', term: 1 },
   siteActiveRefused: { type: 'siteActiveRefused', term: 1 },
   partnerQuery: { type: 'partnerQuery', queryId: 1 },

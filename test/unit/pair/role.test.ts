@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Health, MAX_TERM, priorityOf, TERM_STEP } from '../../../src/pair/heartbeat.js';
+import { Following } from '../../../src/pair/following.js';
+import { type Health, LEARNT_STEP, MAX_TERM, priorityOf, TERM_STEP } from '../../../src/pair/heartbeat.js';
 import { step, TICK_MS } from '../../../src/pair/role.js';
 import { initialState, type PairAction, type PairEvent, type PairState } from '../../../src/pair/state.js';
 
@@ -133,7 +134,29 @@ test('a term that is too high in one message, or out of range, is not taken', ()
   router.hear({ role: 'active', term: MAX_TERM + 1 });
   assert.equal(router.state.term, 5);
   router.tell({ type: 'answer', id: 1, heardAgoMs: 1, term: 2 ** 53 });
-  assert.equal(router.state.term, 5 + TERM_STEP);
+  assert.equal(router.state.term, 5 + LEARNT_STEP);
+  // However often it is said: what the pair says itself next is what other sites take.
+  for (let i = 0; i < (2 * TERM_STEP) / LEARNT_STEP; i++)
+    router.tell({ type: 'answer', id: 1, heardAgoMs: 1, term: 2 ** 53 });
+  assert.equal(router.state.term, 5 + LEARNT_STEP);
+});
+
+test('a site that follows a term far above: what is said then is not out of range for the others', () => {
+  const router = new Transcript(0, 3);
+  router.tell({ type: 'order', role: 'active' });
+  const others = new Following([['pair', router.state.term, 'vr-1']]);
+  for (let i = 0; i < 2_000; i++) {
+    router.pass(600);
+    router.tell({ type: 'refused', term: MAX_TERM });
+    router.tell({ type: 'answer', id: 0, heardAgoMs: undefined, term: MAX_TERM });
+    assert.equal(others.told('pair', ['vr-1', 'vr-2'], 'vr-1', router.state.term, 0), 'known');
+  }
+});
+
+test('the highest term that there is stays in range', () => {
+  const router = new Transcript(0, MAX_TERM);
+  router.tell({ type: 'order', role: 'active' });
+  assert.equal(router.state.term, MAX_TERM);
 });
 
 test('hand-over: only to a partner that is heard and has a LAN', () => {
@@ -190,4 +213,12 @@ test('health as a priority: 10 to 250, LANs and the WAN alike', () => {
   assert.equal(priorityOf({ soundLans: 0, lans: 2, peersUp: 9 }), 130);
   assert.equal(priorityOf({ soundLans: 2, lans: 2, peersUp: 1 }), 250);
   assert.equal(priorityOf({ soundLans: 0, lans: 0, peersUp: 1 }), 250);
+});
+
+test('an active router says no term that it has from an answer: it is not on disk', () => {
+  const router = new Transcript(0);
+  router.tell({ type: 'order', role: 'active' });
+  const { term } = router.state;
+  router.tell({ type: 'answer', id: 0, heardAgoMs: undefined, term: term + 7 });
+  assert.equal(router.state.term, term);
 });

@@ -69,6 +69,10 @@ const digest = (change: Fields): Uint8Array =>
   payloadOf({ digest: { highestStamp: 0, count: 0, hash: 0, ...change } });
 const dhcp = (change: Fields): Uint8Array =>
   payloadOf({ dhcp: { vnet: 1, mac: RECORD.mac, message: [1], ...change } });
+const siteDigest = (change: Fields): Uint8Array =>
+  payloadOf({
+    partnerDigests: { digests: [{ site: 'vr-a', highestStamp: 0, count: 0, hash: 0, ...change }] },
+  });
 const heartbeat = (change: Fields): Uint8Array =>
   payloadOf({ pairHeartbeat: { role: 1, term: 1, soundLans: 1, lans: 1, peersUp: 1, ...change } });
 const search = (change: Fields): Uint8Array =>
@@ -248,6 +252,9 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['a heartbeat of 1,025 LANs', heartbeat({ lans: 1_025 }), 'bad-number'],
   ['a heartbeat without a role', heartbeat({ role: 0 }), 'bad-enum'],
   ['a heartbeat with a role of later', heartbeat({ role: 4 }), 'bad-enum'],
+  ['a heartbeat with VRID 0', heartbeat({ heardVrids: [0, 1] }), 'bad-bytes'],
+  ['a heartbeat with a VRID twice', heartbeat({ virtualVrids: [3, 3] }), 'bad-bytes'],
+  ['a heartbeat with all VRIDs', heartbeat({ heardVrids: many(255, 0).map((_, i) => i + 1) }), 'taken'],
   ['a term of 2^48', heartbeat({ term: 2 ** 48 }), 'taken'],
   ['a term above', heartbeat({ term: 2 ** 48 + 1 }), 'bad-number'],
   ['an active router’s term above', payloadOf({ siteActive: { term: 2 ** 48 + 1 } }), 'bad-number'],
@@ -255,6 +262,21 @@ const TABLE_MESSAGES: readonly Case[] = [
   ['an answered term above', payloadOf({ partnerAnswer: { term: 2 ** 48 + 1 } }), 'bad-number'],
   ['heard a minute ago', payloadOf({ partnerAnswer: { heard: true, heardAgoMs: 60_000 } }), 'taken'],
   ['heard longer ago', payloadOf({ partnerAnswer: { heard: true, heardAgoMs: 60_001 } }), 'bad-number'],
+  ['64 records to the partner', payloadOf({ partnerRecords: { records: many(64, RECORD) } }), 'taken'],
+  ['65 records to the partner', payloadOf({ partnerRecords: { records: many(65, {}) } }), 'long-list'],
+  ['a record to the partner, of nobody', payloadOf({ partnerRecords: { records: [{}] } }), 'bad-vnet'],
+  ['a digest of a site', siteDigest({ highestStamp: 2 ** 52, count: 2 ** 24, hash: 2 ** 32 - 1 }), 'taken'],
+  ['all of no site', payloadOf({ partnerWhole: { count: 1 } }), 'bad-router-id'],
+  ['all of a site', payloadOf({ partnerWhole: { site: 'vr-a', count: 2 ** 24 } }), 'taken'],
+  [
+    'all of a site, too many',
+    payloadOf({ partnerWhole: { site: 'vr-a', count: 2 ** 24 + 1 } }),
+    'bad-number',
+  ],
+  ['65 digests', payloadOf({ partnerDigests: { digests: many(65, {}) } }), 'long-list'],
+  ['a digest of no site', siteDigest({ site: '' }), 'bad-router-id'],
+  ['a digest of more records', siteDigest({ count: 2 ** 24 + 1 }), 'bad-number'],
+  ['a digest with a stamp above', siteDigest({ highestStamp: 2 ** 52 + 1 }), 'bad-stamp'],
   ['a DHCP message of 900 bytes', dhcp({ message: many(900, 1) }), 'taken'],
   ['a DHCP message of 901 bytes', dhcp({ message: many(901, 1) }), 'bad-bytes'],
   ['a DHCP message of nothing', dhcp({ message: [] }), 'bad-bytes'],

@@ -13,7 +13,7 @@ import { SimClock } from '../../support/sim-clock.js';
 
 const NODE = '52:54:00:00:00:09';
 
-function lanCapture() {
+function lanCapture(vrid?: number) {
   let listener: FramesListener = () => {};
   const pcap: PcapAddon = {
     openCapture: (_options, onFrames) => {
@@ -21,15 +21,24 @@ function lanCapture() {
       return { send: () => true, drops: () => 0, close: () => {} };
     },
   };
-  const seen: { readonly neighbours: NeighbourFrame[]; readonly dhcp: DhcpFrame[] } = {
-    neighbours: [],
-    dhcp: [],
-  };
+  const seen: {
+    readonly neighbours: NeighbourFrame[];
+    readonly dhcp: DhcpFrame[];
+    /** When frames from a virtual MAC were captured. */
+    readonly virtual: number[];
+  } = { neighbours: [], dhcp: [], virtual: [] };
   const capture = new LanCapture(
-    { index: 0, interface: 'lan0', vnet: 1, mac: mac('02:00:00:00:00:fe'), addresses: [] },
+    {
+      ...{ index: 0, interface: 'lan0', vnet: 1, mac: mac('02:00:00:00:00:fe'), addresses: [] },
+      ...(vrid === undefined ? {} : { vrid }),
+    },
     pcap,
     new SimClock(),
-    { neighbour: (frame) => seen.neighbours.push(frame), dhcp: (frame) => seen.dhcp.push(frame) },
+    {
+      neighbour: (frame) => seen.neighbours.push(frame),
+      dhcp: (frame) => seen.dhcp.push(frame),
+      virtualMac: (capturedMs) => seen.virtual.push(capturedMs),
+    },
     () => false,
   );
   return { seen, capture, take: (frame: Uint8Array) => listener([frame], new Float64Array(1)) };
@@ -44,6 +53,13 @@ const discover = (from = NODE): Uint8Array => {
     payload: dhcp4({ mac: from, type: TYPE.discover }),
   });
 };
+
+const announcement = (from: string): Uint8Array =>
+  encodeNeighbourFrame({
+    ...{ kind: 'arp', operation: 1, ethernetSource: mac(from), ethernetDestination: BROADCAST },
+    ...{ senderMac: mac(from), senderIp: Ip.of('10.1.0.3') },
+    ...{ targetMac: ZERO_MAC, targetIp: Ip.of('10.1.0.3') },
+  });
 
 test('DHCP and neighbour frames go each its way; what is neither is counted', () => {
   const { seen, capture, take } = lanCapture();
@@ -75,4 +91,23 @@ test('DHCP has its place in the budget of all frames: a machine that floods the 
   assert.equal(capture.counters().arp_frames_over_budget_mac, 1_000 - FRAMES_OF_A_MAC.burst);
   take(discover('52:54:00:00:00:0a'));
   assert.equal(seen.dhcp.length, FRAMES_OF_A_MAC.burst + 1);
+});
+
+test('what the site’s other router says from a virtual MAC is heard, and no more is done with it', () => {
+  const { seen, capture, take } = lanCapture(7);
+  const virtual = ['00:00:5e:00:01:07', '00:00:5e:00:02:07'] as const;
+  for (const from of virtual) take(announcement(from));
+  take(discover(virtual[0]));
+  assert.deepEqual([seen.virtual.length, seen.neighbours.length, seen.dhcp.length], [3, 0, 0]);
+  for (let n = 0; n < 1_000; n++) take(announcement(virtual[0]));
+  assert.equal(seen.virtual.length, FRAMES_OF_A_MAC.burst + 1);
+  assert.equal(capture.counters().arp_frames_over_budget_mac, 1_002 - FRAMES_OF_A_MAC.burst);
+  take(announcement('00:00:5e:00:01:08'));
+  assert.equal(seen.neighbours.length, 1, 'that of other routers than this site’s is a MAC like any other');
+});
+
+test('without virtual MACs all are like any other', () => {
+  const { seen, take } = lanCapture();
+  take(announcement('00:00:5e:00:01:07'));
+  assert.deepEqual([seen.virtual.length, seen.neighbours.length], [0, 1]);
 });

@@ -1,11 +1,14 @@
 /** What is asked of the router again and again costs the same however many nodes there are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RoleView } from '../../../src/control/api.js';
 import type { MissingNode } from '../../../src/mobility/search/missing.js';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';
 import { Conduct } from '../../../src/protocol/conduct.js';
 import { Readiness } from '../../../src/router/life/readiness.js';
+import { Alone } from '../../../src/router/pair/alone.js';
+import { Sites } from '../../../src/router/pair/sites.js';
 import { LocalRecords } from '../../../src/router/state/local-records.js';
 import { CounterBoard } from '../../../src/router/view/counter-board.js';
 import { COUNTER_CLASSES } from '../../../src/router/view/counter-classes.js';
@@ -19,18 +22,28 @@ import { ForwardingTable } from '../../../src/tables/forwarding/forwarding-table
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
-import type { NodeRecord } from '../../../src/tables/model.js';
+import type { NodeRecord, SiteConfig } from '../../../src/tables/model.js';
+import type { PeerState } from '../../../src/tunnel/peer-state.js';
 import { lansOf } from '../../support/lans.js';
 import { SimClock } from '../../support/sim-clock.js';
+import { ROLE } from '../control/fake-router.js';
 import { BLUE, gndtConfig, network } from '../tables/fixtures.js';
 
 const RECORDS = 100_000;
 
+interface Setting {
+  readonly sites?: readonly SiteConfig[];
+  readonly peers?: readonly PeerState[];
+  /** Alone unless given. */
+  readonly role?: RoleView;
+}
+
 /** A router of whose 100,000 nodes a tenth each is at home, visiting and departed. */
-function setUp() {
+function setUp({ sites = [], peers = [], role }: Setting = {}) {
   const clock = new SimClock();
   const networks = [network(BLUE, '10.0.0.0/8', 'vr-a'), network(BLUE, '11.0.0.0/8', 'vr-b')];
-  const gndt = new Gndt(gndtConfig(networks), 'vr-a');
+  const gndt = new Gndt({ ...gndtConfig(networks), sites }, 'vr-a');
+  const activeRouters = new Sites(gndt);
   const directory = new Directory('vr-a', clock);
   const hwdt = new Hwdt(clock);
   const lndt = new Lndt([], gndt, directory);
@@ -64,12 +77,13 @@ function setUp() {
     upPeers: () => [],
     peers: () => {
       asked++;
-      return [];
+      return [...peers];
     },
     clients: () => [],
   };
   const forwarding = ForwardingTable.create({ slots: 16 });
   const sockets = { lans: lansOf([]), lanSockets: [], udp: [], tcp: [], tuns: [] };
+  const alone = new Alone({ clock, gndt });
   const view = new LiveView({
     version: '1',
     listen: [],
@@ -77,6 +91,7 @@ function setUp() {
     rawChaCha: true,
     clock,
     tables,
+    sites: activeRouters,
     local,
     sockets,
     routes: new RouteExplainer(gndt, forwarding, sockets),
@@ -87,14 +102,18 @@ function setUp() {
     conduct: new Conduct(clock),
     warnings: new Warnings(),
     readiness: new Readiness(),
+    roleSource:
+      role === undefined ? alone : { view: () => role, take: async () => role, reconfigure: () => {} },
   });
-  const metrics = new Metrics(metricsSource({ view, board, tables, forwarding, plane }));
+  const metrics = new Metrics(
+    metricsSource({ view, board, tables, forwarding, plane, gateways: { conflicts: () => [] } }),
+  );
   const walk = (): never => assert.fail('it looks through a whole table');
   const closeTables = (): void => {
     Object.assign(directory, { all: walk, of: walk });
     Object.assign(hwdt, { all: walk, stale: walk });
   };
-  return { view, metrics, closeTables, directory, clock, missing, asked: () => asked };
+  return { view, metrics, activeRouters, closeTables, directory, clock, missing, asked: () => asked };
 }
 
 test('status and scrape with 100,000 records look through no table', async () => {
@@ -186,4 +205,55 @@ test('nodes that are missing: in their own table, in the others’ rows, and cou
   assert.equal(view.status().nodesMissing, 3);
   const { text } = await metrics.collect();
   assert.match(text, /^vine_nodes\{state="missing"\} 3$/m);
+});
+
+function peerState(id: string): PeerState {
+  return {
+    id,
+    peer: 1,
+    state: 'up',
+    reason: '',
+    transport: 'none',
+    endpoint: undefined,
+    relay: undefined,
+    lossPercent: undefined,
+    lastHandshakeWallMs: undefined,
+    rttMs: undefined,
+    version: undefined,
+    capabilities: [],
+    innerMtuBytes: 0,
+    sameGndt: undefined,
+    clockOffsetMs: undefined,
+    pathMtuBytes: undefined,
+    pendingMessages: 0,
+    counts: undefined,
+  };
+}
+
+test('peers stand in sites, and one router of each is active', () => {
+  const sites = [{ id: 'site-b', routers: ['vr-b', 'vr-c'] }];
+  const peers = ['vr-b', 'vr-c', 'vr-a'].map(peerState);
+  const { view, activeRouters } = setUp({ sites, peers });
+  const shown = (): unknown[] => view.peers().map(({ id, site, active }) => [id, site, active]);
+  assert.deepEqual(shown(), [
+    ['vr-b', 'site-b', true],
+    ['vr-c', 'site-b', false],
+    ['vr-a', null, true],
+  ]);
+  activeRouters.setActive('vr-c');
+  assert.deepEqual(shown().slice(0, 2), [
+    ['vr-b', 'site-b', false],
+    ['vr-c', 'site-b', true],
+  ]);
+});
+
+test('the status tells of the role only where there are two', () => {
+  assert.equal(setUp().view.status().role, null);
+  assert.deepEqual(setUp({ role: ROLE }).view.status().role, {
+    site: 'site-a',
+    role: 'active',
+    term: 7,
+    partner: 'vr-a2',
+    partnerRole: 'standby',
+  });
 });

@@ -9,6 +9,7 @@ import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { EventHub } from '../../../src/router/view/event-hub.js';
 import { tellMobilityEvent } from '../../../src/router/view/mobility-events.js';
+import { PairEvents } from '../../../src/router/view/pair-events.js';
 import { emitTunnelEvent } from '../../../src/router/view/tunnel-events.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import type { TunnelEvent } from '../../../src/tunnel/peer-state.js';
@@ -89,4 +90,60 @@ test('the fields of what mobility and the tunnel tell; both go to the stream', (
     assert.deepEqual(Object.keys(fields).sort(), [...(listed?.fields ?? [])].sort(), event);
     assert.equal(listed?.stream, true, event);
   }
+});
+
+/** Every event of a site's two routers. */
+function tellAll(events: PairEvents): void {
+  const [site, lan, address] = ['site-a', 'eth1', Ip.of('192.0.2.9')];
+  events.roleChanged({ site, role: 'active', term: 8, cause: 'silence' });
+  events.handOver({ site, to: 'vr-a2', cause: 'order' });
+  events.handOverFailed({ site, to: 'vr-a2', reason: 'no answer' });
+  events.partnerLost('vr-a2', 250.4);
+  events.partnerFound('vr-a2');
+  events.siteSwitched({ site: 'site-b', router: 'vr-b2', term: 3 });
+  events.vrrpStranger({ lan, vrid: 17, address });
+  events.gatewaysDiffer({ lan, ips: [Ip.of('10.1.0.1'), Ip.of('fd00:1::1')] });
+  events.virtualMacFiltered({ lan, mac: mac('00:00:5e:00:01:11') });
+}
+
+test('what is told of two routers: all fields, and what is wrong on a LAN once a minute', () => {
+  const clock = new SimClock();
+  const hub = new EventHub(pino({ enabled: false }), clock);
+  const events = new PairEvents(hub, clock);
+  const seen: EventView[] = [];
+  hub.subscribe((event) => seen.push(event));
+  tellAll(events);
+  const documented = documentedEvents();
+  for (const { at: _, event, ...fields } of seen) {
+    assert.deepEqual(Object.keys(fields).sort(), [...(documented.get(event)?.fields ?? [])].sort(), event);
+    assert.equal(documented.get(event)?.stream, true, event);
+  }
+  const names = seen.map(({ event }) => event);
+  assert.deepEqual(names, [
+    'role_changed',
+    'hand_over',
+    'hand_over_failed',
+    'partner_lost',
+    'partner_found',
+    'site_switched',
+    'vrrp_stranger',
+    'gateways_differ',
+    'virtual_mac_filtered',
+  ]);
+  assert.equal(seen[3]?.silentMs, 250);
+  assert.deepEqual(seen[7]?.ips, ['10.1.0.1', 'fd00:1::1']);
+  assert.equal(seen[8]?.mac, '00:00:5e:00:01:11');
+  seen.length = 0;
+  clock.advance(59_999);
+  tellAll(events);
+  assert.deepEqual(
+    seen.map(({ event }) => event),
+    names.slice(0, 6),
+  );
+  events.vrrpStranger({ lan: 'eth1', vrid: 17, address: Ip.of('192.0.2.10') });
+  assert.equal(seen.at(-1)?.address, '192.0.2.10', 'another stranger is told at once');
+  clock.advance(1);
+  events.gatewaysDiffer({ lan: 'eth1', ips: [] });
+  assert.equal(seen.at(-1)?.event, 'gateways_differ');
+  assert.deepEqual(events.counters(), { pair_role_changed: 2, pair_partner_lost: 2 });
 });

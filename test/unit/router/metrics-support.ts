@@ -1,5 +1,6 @@
 import type { CounterBoard } from '../../../src/router/view/counter-board.js';
 import type { MetricsSource } from '../../../src/router/view/metric-families.js';
+import { ROLE } from '../control/fake-router.js';
 
 /** A router with nothing but its name, and what is given. */
 export function metricsSource({ board }: { board?: CounterBoard } = {}): MetricsSource {
@@ -17,6 +18,8 @@ export function metricsSource({ board }: { board?: CounterBoard } = {}): Metrics
         nodesMissing: 0,
       }) as never,
     peers: () => [],
+    role: () => ({ ...ROLE, partner: null, lans: [] }),
+    gatewayConflicts: () => [],
     counters: () => board?.counters() ?? {},
     isDrop: (name) => board?.isDrop(name) ?? false,
     tables: () => ({}),

@@ -11,6 +11,8 @@ import { SimClock } from '../../support/sim-clock.js';
 let clock: SimClock;
 let sites: Sites;
 let roles: SiteRoles;
+let followed: [site: string, term: number, active: string][];
+const saved: [string, number, string][] = [];
 let said: (readonly [to: string, message: PairMessage])[];
 
 /** A router, vr-3, beside a site of two, and a router without a partner, vr-4. */
@@ -28,7 +30,13 @@ beforeEach(() => {
   const gndt = new Gndt(config, 'vr-3');
   sites = new Sites(gndt);
   const tunnel = { say: (to: string, message: PairMessage) => void said.push([to, message]) };
-  roles = new SiteRoles({ clock, gndt, sites, tunnel, conduct: new Conduct(clock) });
+  followed = [];
+  const terms = {
+    others: () => saved.values(),
+    follow: (...it: [string, number, string]) => void followed.push(it),
+    keepOnly: () => {},
+  };
+  roles = new SiteRoles({ clock, gndt, sites, tunnel, conduct: new Conduct(clock), terms, desk: undefined });
 });
 
 test('the router that says that it is active is followed, in the highest term', () => {
@@ -39,6 +47,10 @@ test('the router that says that it is active is followed, in the highest term', 
   roles.received('vr-2', { type: 'siteActive', term: 1 });
   assert.equal(sites.activeOf('one'), 'vr-1');
   assert.deepEqual(said, [['vr-2', { type: 'siteActiveRefused', term: 2 }]]);
+  assert.deepEqual(followed, [
+    ['one', 1, 'vr-2'],
+    ['one', 2, 'vr-1'],
+  ]);
   assert.deepEqual(roles.counters(), { site_active_changed: 2 });
 });
 
@@ -63,7 +75,7 @@ test('a router without a partner, and words that only a partner may say, are ref
     roles.received(from, { type: 'handOver' });
     roles.received(from, { type: 'siteActiveRefused', term: 1 });
     roles.received(from, { type: 'partnerAnswer', queryId: 1, heardAgoMs: 1, term: 1 });
-    const health = { soundLans: 1, lans: 1, peersUp: 1 };
+    const health = { soundLans: 1, lans: 1, peersUp: 1, heardVrids: [], virtualVrids: [] };
     roles.received(from, { type: 'pairHeartbeat', role: 'active', term: 9, ...health });
   }
   assert.deepEqual(said, []);

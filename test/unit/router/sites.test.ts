@@ -83,6 +83,26 @@ test('a reload: the active router is kept, or is the first; numbers that are fre
   }
 });
 
+test('a router that gets a partner keeps its site’s id and number: nothing that was said of its nodes changes', () => {
+  const gndt = new Gndt(config([], ['vr-1', 'vr-3']), 'vr-3');
+  const sites = new Sites(gndt);
+  const number = gndt.peerIndex('vr-1');
+  const plan = gndt.plan(config([{ id: 'vr-1', routers: ['vr-1', 'vr-2'] }]), 0);
+  if (typeof plan === 'string') throw new Error(plan);
+  gndt.adopt(plan, 0);
+  sites.renumber();
+  assert.equal(gndt.siteOf('vr-1'), 'vr-1');
+  assert.equal(gndt.siteOf('vr-2'), 'vr-1');
+  assert.equal(gndt.peerIndex('vr-1'), number);
+  const second = gndt.peerIndex('vr-2');
+  assert.equal(sites.peers.activeOf(number), number);
+  sites.setActive('vr-2');
+  assert.equal(sites.peers.activeOf(number), second);
+  assert.deepEqual([sites.peers.siteOf(number), sites.peers.siteOf(second)], [number, number]);
+  const own = new Gndt(config([{ id: 'vr-1', routers: ['vr-1', 'vr-2'] }]), 'vr-2');
+  assert.deepEqual([own.self, own.partner], ['vr-1', 'vr-1']);
+});
+
 test('a router’s own site does not change while it runs', () => {
   const gndt = new Gndt(config([PAIR]), 'vr-1');
   assert.match(String(gndt.plan(config([]), 0)), /of site "one", and would be of "vr-1"/);

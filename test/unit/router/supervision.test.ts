@@ -21,6 +21,7 @@ const status: StatusView = {
   nodesVisiting: 0,
   nodesDeparted: 0,
   nodesMissing: 0,
+  role: null,
   warnings: [],
 };
 

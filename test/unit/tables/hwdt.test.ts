@@ -277,7 +277,7 @@ function naive(model: Model, step: Step, limit: number): void {
   } else if (step.do === 'seen') {
     const again = list.filter((each) => each.lan === step.lan && each.mac === step.mac);
     model.list = list.filter((each) => !again.includes(each));
-    model.list.push(...again.sort((a, b) => a.sighting - b.sighting).map(sighted));
+    model.list.push(...again.map(sighted));
   } else if (step.do === 'forget') {
     model.list = list.filter((each) => !each.ip.equals(step.ip));
   } else if (established.has(step.ip.key) !== (step.do === 'establish')) {

@@ -52,3 +52,24 @@ test('the same addresses in another order are no change, nor is a LAN that there
   assert.equal(lans.readdress(7, ips('10.1.0.1')), false);
   assert.deepEqual(told, []);
 });
+
+test('the router is active on a LAN until it is told otherwise; listeners hear of each change once, when it is done', () => {
+  const { lans } = setUp();
+  const heard: string[] = [];
+  const stop = lans.followRoles((lan, role) =>
+    heard.push(`${lan} ${role} ${lans.role(lan)} ${lans.isActive(lan)}`),
+  );
+  assert.deepEqual([lans.role(0), lans.isActive(0)], ['active', true]);
+  assert.equal(lans.setRole(0, 'active'), false);
+  assert.equal(lans.setRole(0, 'draining'), true);
+  assert.equal(lans.setRole(0, 'draining'), false);
+  assert.equal(lans.setRole(0, 'standby'), true);
+  assert.equal(lans.setRole(7, 'standby'), false, 'there is no such LAN');
+  assert.equal(lans.setRole(0, 'active'), true);
+  assert.deepEqual(heard, ['0 draining draining false', '0 standby standby false', '0 active active true']);
+  lans.setRole(1, 'standby');
+  assert.deepEqual([lans.isActive(0), lans.isActive(1)], [true, false]);
+  stop();
+  lans.setRole(1, 'active');
+  assert.equal(heard.length, 4);
+});

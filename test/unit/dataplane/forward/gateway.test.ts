@@ -218,8 +218,59 @@ for (const family of ['IPv4', 'IPv6'] as const) {
       assert.deepEqual(faultsOf(sent.packet), []);
     });
 
+    test('draining it forwards what comes, and answers nothing for itself', () => {
+      bench.lans.setRole(0, 'draining');
+      for (const to of [virtual, VR_MAC]) {
+        frame(ipPacket({ source: site.host, destination: site.remote }), to);
+        const [sent] = bench.engine.sent;
+        assert.deepEqual([sent?.kind, sent?.kind === 'tunnel' && sent.peer], ['tunnel', A]);
+      }
+      frame(ipPacket({ source: site.host, destination: site.outside }));
+      assert.deepEqual(
+        bench.engine.sent.map(({ kind }) => kind),
+        ['lan'],
+      );
+      bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));
+      const [sent] = bench.engine.sent;
+      assert.deepEqual([sent?.kind, sent?.kind === 'lan' && sent.to], ['lan', HOST_MAC]);
+      assert.equal(bench.counted('drop_standby'), 0);
+
+      for (const ask of [
+        () => frame(echo(site.host, gateway)),
+        () => bench.overlay(A, echo(site.remote, gateway)),
+      ]) {
+        ask();
+        assert.deepEqual(bench.engine.sent, []);
+      }
+      assert.equal(bench.counted('drop_standby'), 2);
+      assert.equal(bench.counted('gateway_echo_answered'), 0);
+      // The other router of the site sees the same frame, and rescues it.
+      frame(ipPacket({ source: site.host, destination: site.away }), AWAY_MAC);
+      assert.deepEqual(bench.engine.sent, []);
+      assert.equal(bench.counted('rescued'), 0);
+    });
+
+    test('what waits for a MAC when it begins to drain is delivered; when it stands by, dropped', () => {
+      const waiting = isV6(gateway) ? 'fd00:2::44' : '10.2.0.44';
+      for (const [role, delivered] of [
+        ['draining', 1],
+        ['standby', 0],
+      ] as const) {
+        bench.lans.setRole(0, 'active');
+        bench.hwdt.forget(1, Ip.of(waiting));
+        bench.overlay(A, ipPacket({ source: site.remote, destination: waiting }));
+        assert.equal(bench.delivery.held, 1);
+        bench.lans.setRole(0, role);
+        bench.hwdt.learn(0, 1, STRANGER_MAC, Ip.of(waiting), 'arp-reply');
+        bench.engine.sent.length = 0;
+        bench.delivery.releaseHeld();
+        assert.equal(bench.engine.sent.length, delivered);
+      }
+      assert.equal(bench.counted('drop_standby'), 1);
+    });
+
     test('standing by it forwards nothing and answers nothing, and counts what it drops', () => {
-      bench.lans.setActive(0, false);
+      bench.lans.setRole(0, 'standby');
       for (const to of [virtual, VR_MAC]) {
         frame(ipPacket({ source: site.host, destination: site.remote }), to);
         frame(echo(site.host, gateway), to);
@@ -235,7 +286,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
       assert.equal(bench.counted('kernel_own_address'), 1);
       assert.equal(bench.counted('drop_standby'), 8);
 
-      bench.lans.setActive(0, true);
+      bench.lans.setRole(0, 'active');
       frame(ipPacket({ source: site.host, destination: site.remote }));
       assert.equal(bench.engine.sent.length, 1);
       bench.overlay(A, ipPacket({ source: site.remote, destination: site.host }));

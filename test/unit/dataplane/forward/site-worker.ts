@@ -2,7 +2,7 @@
 import { Ip } from '../../../../src/net/ip.js';
 import { mac } from '../../../../src/net/mac.js';
 import { Prefix } from '../../../../src/net/prefix.js';
-import { followOwnAddresses, followStandby } from '../../../../src/router/lan/own-addresses.js';
+import { followOwnAddresses, followRoles } from '../../../../src/router/lan/own-addresses.js';
 import { Directory } from '../../../../src/tables/directory.js';
 import { ForwardingCompiler } from '../../../../src/tables/forwarding/forwarding-compiler.js';
 import { ForwardingTable } from '../../../../src/tables/forwarding/forwarding-table.js';
@@ -125,9 +125,9 @@ export class SiteWorker extends PacketWorker {
         sitePeers: sitePeers.memory,
         lanAddresses: followOwnAddresses(lans).memory,
         gatewayLans: [lan.gateway !== undefined],
-        standby: followStandby(lans).memory,
       },
       ...(lan.vrid === undefined ? {} : { vrid: lan.vrid }),
+      lanRoles: followRoles(lans),
     });
     this.directory = directory;
     this.sitePeers = sitePeers;
