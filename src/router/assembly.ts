@@ -371,6 +371,7 @@ function makeOperation(
     readiness,
   });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
+  if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
   const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource });
   return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }
