@@ -19,7 +19,7 @@ import { type HandOver, type Measured, report, type Switch } from './failover/re
 import { ClockWatch } from './lib/clock.js';
 import { describeMachine, machineLine } from './lib/machine.js';
 import { progressLine } from './lib/run.js';
-import { Standstill } from './lib/standstill.js';
+import { endAtStandstill } from './lib/standstill.js';
 
 interface Options {
   readonly kills: string;
@@ -32,15 +32,9 @@ interface Options {
 }
 
 const say = (text: string): void => console.log(text);
-/** A router that comes back has a minute; the longest step is that twice. */
-const STANDSTILL_MS = 300_000;
 
 let labNow: Lab | undefined;
-const standstill = new Standstill(STANDSTILL_MS, (message) => {
-  console.error(`\n${message}\n${labNow?.report() ?? ''}`);
-  // The lab goes with the process.
-  process.exit(1);
-});
+const standstill = endAtStandstill(() => labNow);
 
 const progress = (text: string): void => {
   standstill.reached(text);

@@ -13,7 +13,7 @@ import { Lab } from '../test/lab/lab.js';
 import { moverName } from '../test/lab/plan.js';
 import { ClockWatch } from './lib/clock.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { Standstill } from './lib/standstill.js';
+import { endAtStandstill } from './lib/standstill.js';
 import { isUndisturbed } from './migration/budget.js';
 import { runGuests } from './migration/guests.js';
 import { type Measured, report } from './migration/report.js';
@@ -35,14 +35,8 @@ interface Options {
 const isTerminal = process.stderr.isTTY === true;
 const say = (text: string): void => console.log(text);
 
-/** The longest step, a burst of fifty with its lab, takes a minute or two. */
-const STANDSTILL_MS = 300_000;
 let labNow: Lab | undefined;
-const standstill = new Standstill(STANDSTILL_MS, (message) => {
-  console.error(`\n${message}\n${labNow?.report() ?? ''}`);
-  // The lab goes with the process.
-  process.exit(1);
-});
+const standstill = endAtStandstill(() => labNow);
 
 /** On a terminal one line that changes; else nothing. */
 const progress = (text: string): void => {

@@ -1,3 +1,5 @@
+import type { Lab } from '../../test/lab/lab.js';
+
 /** A long run in which a step takes no end: whoever started it hours ago hears which one, and gets the machine back. */
 export class Standstill {
   private timer: NodeJS.Timeout | undefined;
@@ -28,4 +30,15 @@ export class Standstill {
       this.onStandstill(`nothing more for ${seconds} s after: ${this.step}`);
     }, this.limitMs);
   }
+}
+
+/** The longest step of a bench takes a minute or two. */
+const STANDSTILL_MS = 300_000;
+
+/** Ends the process with what the lab says of itself; the lab goes with it. @param labNow undefined between two labs */
+export function endAtStandstill(labNow: () => Lab | undefined): Standstill {
+  return new Standstill(STANDSTILL_MS, (message) => {
+    console.error(`\n${message}\n${labNow()?.report() ?? ''}`);
+    process.exit(1);
+  });
 }

@@ -220,36 +220,17 @@ type Packets = ReturnType<typeof makePackets>;
 
 /** What speaks with the other routers, and what decides on moves. */
 function makeOverlay(
-  { config, version, times = {} }: RouterOptions,
+  options: RouterOptions,
   parts: Basis & Records & Packets & { readonly sockets: Sockets },
 ) {
-  const { clock, native, hub, board, conduct, topics, tables, store, local, relays, lanSide, sockets } =
-    parts;
-  const { activity, endpoints, sites } = parts;
+  const { config } = options;
+  const { clock, hub, board, conduct, topics, tables, store, local, lanSide, sockets } = parts;
+  const { activity, sites } = parts;
   const { gndt, directory, hwdt } = tables;
   const lanNodes = new LanNodes(gndt.self, directory, hwdt);
   const growth = new LanGrowth(clock, lanNodes, config.router.limits.nodesPerLan);
   const initialSync = new InitialSync(clock, gndt.otherRouters().length);
-  const tunnel = new Tunnel({
-    gndt: config.gndt,
-    self: config.router.id,
-    peerNumber: (router) => gndt.peerIndex(router),
-    privateKey: config.privateKey,
-    presharedKeys: config.presharedKeys,
-    clients: gndt.ownClients,
-    times,
-    description: {
-      version,
-      capabilities: [],
-      gndtDigest: gndtDigest(config.gndt),
-      innerMtuBytes: ownInnerMtu(sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
-    },
-    ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer)),
-    listeners: topics.tunnel.listeners,
-    conduct,
-    lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
-    timestampsAfterUs: endpoints.stampFloorUs,
-  });
+  const tunnel = makeTunnel(options, parts);
   const mobilityEvents = new MobilityEvents(hub, gndt, clock);
   const mobility = new Mobility({
     ...tables,
@@ -286,6 +267,34 @@ function makeOverlay(
   return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair };
 }
 type Overlay = ReturnType<typeof makeOverlay>;
+
+function makeTunnel(
+  { config, version, times = {} }: RouterOptions,
+  parts: Basis & Records & Packets & { readonly sockets: Sockets },
+): Tunnel {
+  const { native, conduct, topics, tables, relays, endpoints, sockets } = parts;
+  const { gndt } = tables;
+  return new Tunnel({
+    gndt: config.gndt,
+    self: config.router.id,
+    peerNumber: (router) => gndt.peerIndex(router),
+    privateKey: config.privateKey,
+    presharedKeys: config.presharedKeys,
+    clients: gndt.ownClients,
+    times,
+    description: {
+      version,
+      capabilities: [],
+      gndtDigest: gndtDigest(config.gndt),
+      innerMtuBytes: ownInnerMtu(sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
+    },
+    ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer)),
+    listeners: topics.tunnel.listeners,
+    conduct,
+    lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
+    timestampsAfterUs: endpoints.stampFloorUs,
+  });
+}
 
 /** This router's part in its site of two. */
 function makePair(

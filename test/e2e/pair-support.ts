@@ -78,6 +78,15 @@ export class PairTraffic {
     await this.flows.finish();
     for (const probe of this.probes) await probe.finish();
   }
+
+  /** What the probes lost while it was done, and until all goes on. */
+  async during(body: () => Promise<void>): Promise<Pick<PairTraffic, 'outageMs' | 'counts'>> {
+    await this.mark();
+    await body();
+    await this.goesOn();
+    const { outageMs, counts } = this;
+    return { outageMs, counts };
+  }
 }
 
 /** Does it, waits until all goes on, and judges the outage generously. */
@@ -87,10 +96,7 @@ export async function withOutage(
   what: string,
   body: () => Promise<void>,
 ): Promise<void> {
-  await traffic.mark();
-  await body();
-  await traffic.goesOn();
-  const { outageMs, counts } = traffic;
+  const { outageMs, counts } = await traffic.during(body);
   t.diagnostic(`${what}: outage ${outageMs.toFixed(0)} ms, ${counts.duplicated} probes duplicated`);
   assert.ok(outageMs < OUTAGE_LIMIT_MS, `${what}: outage of ${outageMs.toFixed(0)} ms`);
 }
@@ -102,10 +108,7 @@ export async function withoutLoss(
   what: string,
   body: () => Promise<void>,
 ): Promise<void> {
-  await traffic.mark();
-  await body();
-  await traffic.goesOn();
-  const { outageMs, counts } = traffic;
+  const { outageMs, counts } = await traffic.during(body);
   t.diagnostic(`${what}: longest gap ${outageMs.toFixed(0)} ms`);
   assert.deepEqual(counts, { lost: 0, duplicated: 0 }, what);
 }
