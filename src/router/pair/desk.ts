@@ -233,7 +233,7 @@ export class PairDesk implements RoleSource {
     lans.look(nowMs, wasHeldUp ? undefined : passedMs, {
       shouldBeHeard: this.#isHeard && this.#ear.isSettled(nowMs),
       heardVrids: this.#isHeard && role === 'active' ? this.#ear.hears(this.#sinceMs, nowMs) : undefined,
-      deadMs,
+      unheardMs: deadMs / 2,
     });
     witnesses.choose();
     witnesses.ask();
@@ -346,7 +346,7 @@ export class PairDesk implements RoleSource {
       role,
       term,
       ...health,
-      heardVrids: lans.heardVrids(nowMs, this.#state.deadMs),
+      heardVrids: lans.heardVrids(nowMs, this.#state.deadMs / 2),
       virtualVrids: lans.virtualVrids(nowMs),
     });
   }

@@ -47,7 +47,8 @@ export interface PartnerWord {
   readonly shouldBeHeard: boolean;
   /** This router is active and has been for a moment, and the partner hears it on these LANs; undefined: it does not say. */
   readonly heardVrids: readonly number[] | undefined;
-  readonly deadMs: number;
+  /** Silence of so long on a LAN is suspect, milliseconds. */
+  readonly unheardMs: number;
 }
 
 export class PairLans {
@@ -172,8 +173,8 @@ export class PairLans {
   }
 
   #isSuspect(lan: PairLan, nowMs: number, partner: PartnerWord): boolean {
-    const { shouldBeHeard, heardVrids, deadMs } = partner;
-    const isUnheard = shouldBeHeard && lan.canAdvertise && lan.silentMs >= deadMs;
+    const { shouldBeHeard, heardVrids, unheardMs } = partner;
+    const isUnheard = shouldBeHeard && lan.canAdvertise && lan.silentMs >= unheardMs;
     const isUnheardThere = heardVrids !== undefined && lan.canAdvertise && !heardVrids.includes(lan.vrid);
     if (!isUnheard && !isUnheardThere) {
       this.#suspectSince.delete(lan);
