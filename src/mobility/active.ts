@@ -170,7 +170,9 @@ export class Active implements Role {
   }
 
   /** The standby will say what it knows. */
-  partnerUp(): void {}
+  partnerUp(): void {
+    this.#feed?.partnerUp();
+  }
 
   peerDown(router: RouterId): void {
     this.#parts.migration.peerDown(router);

@@ -50,6 +50,22 @@ describe('while it stands by', () => {
     world.checkAll();
   });
 
+  for (const moves of [true, false]) {
+    test(`killed again and again${moves ? ', while a machine moves,' : ''} it knows each time at once what it has missed`, () => {
+      const world = new StandbyWorld();
+      const node = world.host('h1-1');
+      world.move(world.host('h1-2'), 'vr-b');
+      for (let n = 0; n < 20; n++) {
+        world.kill(world.a2);
+        if (moves) world.move(node, n % 2 === 0 ? 'vr-b' : 'site-a');
+        world.settle(1_000);
+        world.boot(world.a2);
+        world.settle(500);
+        world.checkDirectories();
+      }
+    });
+  }
+
   test('it forgets tombstones when they are a day old', () => {
     const world = new StandbyWorld();
     const { ip } = world.host('h1-1');

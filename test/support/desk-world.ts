@@ -102,6 +102,7 @@ export class Router {
             this.done.push(`${at(clock)} ${isActive ? 'serve' : 'leave'} ${cause}`);
           },
           settled: (isActive) => this.done.push(`${at(clock)} settled ${isActive}`),
+          partnerServes: () => this.done.push(`${at(clock)} partner serves`),
           announce: () => this.done.push(`${at(clock)} announce`),
           isDraining: () => this.drains,
           tell: {

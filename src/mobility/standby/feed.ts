@@ -15,8 +15,13 @@ import { RECORDS_PER_MESSAGE } from '../sync/update-batcher.js';
 
 /** A burst of changes within this time is one message. */
 const GATHER_MS = 2;
-/** Times that all records of one site are sent: a session may come and go a few times, but not for ever. */
-const ANSWERS: Rate = { perSecond: 0.2, burst: 3 };
+/**
+ * Records of one site in answers: while they are few a session may come and go 200 times, and 5 times a second then; with the
+ * most that there may be three times, and every 13 s.
+ */
+const ANSWERS: Rate = { perSecond: 10_000, burst: 400_000 };
+/** An answer costs as much as so many records, at least. */
+const ANSWER_RECORDS = 2_000;
 /** All tombstones are looked at. */
 const EXPIRY_INTERVAL_MS = 1_000;
 /** Messages of answers in one go, and the time until the next: 51,200 records a second. */
@@ -46,6 +51,11 @@ export class PartnerFeed {
   compared(digests: readonly SiteDigest[]): void {
     for (const digest of digests) this.#compare(digest);
     if (!this.#isAnswering && this.#left.size > 0) this.#goOn();
+  }
+
+  /** The standby has begun anew, or lost what was said to it: what was told in vain is told again. */
+  partnerUp(): void {
+    this.#unequal.clear();
   }
 
   /** Sends what waits now. */
@@ -82,8 +92,9 @@ export class PartnerFeed {
     }
     if (this.#left.has(site)) return;
     if (this.#unequal.isRepeated(site, `${hash} ${count} ${theirs.hash} ${theirs.count}`)) return;
-    if (!this.#answers.allow(site)) {
-      // Its next digest is answered.
+    const cost = Math.min(Math.max(count, ANSWER_RECORDS), ANSWERS.burst);
+    if (!this.#answers.allow(site, cost)) {
+      // A later digest is answered.
       this.#unequal.forget(site);
       return;
     }

@@ -17,4 +17,8 @@ export class Repeats<Key> {
   forget(key: Key): void {
     this.#unequal.delete(key);
   }
+
+  clear(): void {
+    this.#unequal.clear();
+  }
 }

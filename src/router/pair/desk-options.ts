@@ -26,6 +26,8 @@ export interface RoleActions {
   serve(isActive: boolean, cause: Cause): void;
   /** After all that the change needed to be said: what takes longer. */
   settled(isActive: boolean): void;
+  /** The partner is active, and was not when it was last heard: it can tell what this router does not know. */
+  partnerServes(): void;
   announce(): void;
   isDraining(): boolean;
   readonly tell: Omit<PairEvents, 'counters' | 'siteSwitched'>;

@@ -266,14 +266,16 @@ export class PairDesk implements RoleSource {
   }
 
   #heartbeat(message: PairHeartbeatMessage): void {
-    const { clock, gndt, sites } = this.#options;
+    const { clock, gndt, sites, actions } = this.#options;
     this.#counters.count('pair_heartbeats_received');
-    this.#ear.heard(message, clock.nowMs());
-    const { role, term, soundLans, lans, peersUp } = message;
-    const heartbeat: Heartbeat = { role, term, health: { soundLans, lans, peersUp } };
+    const didServe = this.#state.partner?.role === 'active';
+    const heartbeat = this.#ear.heard(message, clock.nowMs());
     this.#step({ type: 'heartbeat', heartbeat });
-    if (role === 'active' && this.#state.role !== 'active') sites.setActive(this.#partner);
-    else if (this.#state.role === 'active') sites.setActive(gndt.router);
+    if (this.#state.role === 'active') sites.setActive(gndt.router);
+    else if (heartbeat.role === 'active') {
+      sites.setActive(this.#partner);
+      if (!didServe) actions.partnerServes();
+    }
   }
 
   #step(event: PairEvent): void {
@@ -356,13 +358,10 @@ export class PairDesk implements RoleSource {
     if (isHeard === this.#isPartnerHeard) return;
     this.#isPartnerHeard = isHeard;
     const { tell } = this.#options.actions;
-    if (!isHeard) {
-      tell.partnerLost(this.#partner, this.#state.unheardMs);
-      return;
-    }
-    tell.partnerFound(this.#partner);
+    if (isHeard) tell.partnerFound(this.#partner);
+    else tell.partnerLost(this.#partner, this.#state.unheardMs);
     // Until a moment ago it may have served the LANs itself, alone: switches have the virtual MAC where it was heard last.
-    if (this.#state.role === 'active') this.#act({ do: 'announce' });
+    if (isHeard && this.#state.role === 'active') this.#act({ do: 'announce' });
   }
 
   /** What is wrong on a LAN, once a second. */
@@ -389,8 +388,8 @@ export class PairDesk implements RoleSource {
   async #becomes(role: Role, withinMs: number): Promise<boolean> {
     const { clock } = this.#options;
     const untilMs = clock.nowMs() + withinMs;
-    while (this.#state.role !== role && clock.nowMs() < untilMs)
-      await new Promise<void>((done) => clock.after('role', 5, done));
+    const later = (done: () => void): Timer => clock.after('role', 5, done);
+    while (this.#state.role !== role && clock.nowMs() < untilMs) await new Promise<void>(later);
     return this.#state.role === role;
   }
 }

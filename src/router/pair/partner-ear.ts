@@ -1,4 +1,5 @@
 /** What the site's other router has said of itself in the session, and since when. */
+import type { Heartbeat } from '../../pair/heartbeat.js';
 import type { PairHeartbeatMessage } from '../../protocol/pair-message.js';
 
 /** What the partner says of what it hears counts when a role has lasted for so long. */
@@ -20,13 +21,16 @@ export class PartnerEar {
   #activeSinceMs: number | undefined;
   #activeMs = Number.NEGATIVE_INFINITY;
 
-  heard(message: PairHeartbeatMessage, nowMs: number): void {
+  /** What it says of its role and its health. */
+  heard(message: PairHeartbeatMessage, nowMs: number): Heartbeat {
+    const { role, term, soundLans, lans, peersUp } = message;
     this.#last = message;
     this.#lastMs = nowMs;
-    if (message.role === 'active') {
+    if (role === 'active') {
       this.#activeSinceMs ??= nowMs;
       this.#activeMs = nowMs;
     } else this.#activeSinceMs = undefined;
+    return { role, term, health: { soundLans, lans, peersUp } };
   }
 
   /** Milliseconds; undefined: never. */

@@ -7,7 +7,7 @@ import type { RoleActions } from './desk-options.js';
 
 export interface RoleActionParts {
   readonly gateways: Pick<Gateways, 'setActive' | 'announceAgain' | 'isDraining'>;
-  readonly mobility: Pick<Mobility, 'setActive'>;
+  readonly mobility: Pick<Mobility, 'setActive' | 'partnerUp'>;
   readonly pairEvents: PairEvents;
 }
 
@@ -20,6 +20,7 @@ export function roleActions({ gateways, mobility, pairEvents }: RoleActionParts)
     },
     // It may look through ten thousand records: after the LANs and the other sites have been told.
     settled: (isActive) => mobility.setActive(isActive),
+    partnerServes: () => mobility.partnerUp(),
     announce: () => gateways.announceAgain(),
     isDraining: () => gateways.isDraining(),
     tell: pairEvents,

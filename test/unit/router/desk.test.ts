@@ -31,6 +31,14 @@ test('of two that begin at once the first in the list becomes active: stored, se
   assert.equal(world.router('vr-2').sites.activeOf('one'), 'vr-1');
 });
 
+test('the one that stands by is told once when the other one serves: it can be asked then', () => {
+  world.start('vr-1', 'vr-2');
+  world.run(3_000);
+  const told = ({ done }: { readonly done: readonly string[] }): number =>
+    done.filter((line) => line.endsWith('partner serves')).length;
+  assert.deepEqual([told(world.router('vr-1')), told(world.router('vr-2'))], [0, 1]);
+});
+
 test('when the active one dies the other serves within half a second, and the other sites follow it', () => {
   settle();
   const diedMs = world.clock.nowMs();
