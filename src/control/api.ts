@@ -70,6 +70,10 @@ export interface PeerView {
   /** Null also for a relayed peer. */
   readonly endpoint: string | null;
   readonly relay: string | null;
+  /** The host names among its endpoints in gndt.json. */
+  readonly names: readonly NameView[];
+  /** The one that the endpoint in use was found by; null: by none (an address in the file, a roaming peer). */
+  readonly nameInUse: string | null;
   readonly lastHandshakeAt: string | null;
   readonly rttMs: number | null;
   /** Share of the last hundred Pings that were not answered, 0 … 100. */
@@ -90,6 +94,23 @@ export interface PeerView {
   readonly refusals: number;
   /** It goes on sending what is refused: its share of this router's attention has shrunk until it stops. */
   readonly misbehaving: boolean;
+}
+
+/** What a host name is known to mean. */
+export interface NameView {
+  readonly name: string;
+  /** Of the last good answer, in the order in which they are tried. */
+  readonly addresses: readonly string[];
+  /** When that answer was given or confirmed; null: never. */
+  readonly resolvedAt: string | null;
+  /** It is from before this router started: no resolver has confirmed it since. */
+  readonly kept: boolean;
+  /** Why the last look-up failed; empty when it did not. */
+  readonly problem: string;
+  /** Since when all have failed; null when the last did not. */
+  readonly failingSince: string | null;
+  /** Addresses of the last answer that are not used, and why. */
+  readonly skipped: readonly string[];
 }
 
 /** A site's router says of itself what it is, and what it hears of the other one. */
