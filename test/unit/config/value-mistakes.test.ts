@@ -291,6 +291,11 @@ const CASES: readonly Case[] = [
   ],
   [
     ENDPOINT,
+    `udp://${'a'.repeat(64)}.net:7700`,
+    `gndt.json: routers[0].endpoints[0]: "udp://${'a'.repeat(64)}.net:7700": "${'a'.repeat(64)}.net" is no host name: a part has 64 characters; at most 63 between dots (RFC 1035)`,
+  ],
+  [
+    ENDPOINT,
     'udp://vr_a.example.net:7700',
     'gndt.json: routers[0].endpoints[0]: "udp://vr_a.example.net:7700": "vr_a.example.net" is no host name: "_" stands in other names of the DNS, not in those of hosts (RFC 1123)',
   ],
