@@ -15,13 +15,14 @@ export const HOST_NAME = `(${LABEL}\\.)*${LABEL}\\.?`;
 
 /** In small letters. A last dot stays: with it search domains are not tried. */
 export function readHostName(text: string): { readonly value: string } | { readonly problem: string } {
+  // Letters of other scripts may become ASCII in small: U+212A (KELVIN SIGN) a "k".
+  const isAscii = /^[\x21-\x7e]*$/.test(text);
   const name = text.toLowerCase();
-  const why = problemOf(name);
+  const why = isAscii ? problemOf(name) : otherScript(name);
   return why === undefined ? { value: name } : { problem: `${quoted(text)} is no host name: ${why}` };
 }
 
 function problemOf(name: string): string | undefined {
-  if (!/^[\x21-\x7e]*$/.test(name)) return otherScript(name);
   const bare = name.replace(/\.$/, '');
   if (bare === '') return 'it is empty';
   if (bare.length > MOST_NAME_CHARACTERS)
