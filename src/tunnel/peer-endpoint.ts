@@ -90,19 +90,18 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
     );
   }
 
-  /** The host names among its endpoints. */
+  /** The host names among its endpoints, each once. */
   get names(): readonly string[] {
-    return namesOf({ endpoints: this.#endpoints });
+    return [...new Set(namesOf({ endpoints: this.#endpoints }))];
   }
 
   /**
-   * A name of it means something else. True when it is to be called elsewhere. What is in use stays in use as long as it
-   * answers.
+   * A name of it means something else. True when it is to be called elsewhere by UDP; `Streams` dials by itself. What is in
+   * use stays in use as long as it answers.
    */
   nameResolved(): boolean {
-    const before = this.tcpEndpoints.length;
     this.#resolve();
-    return this.#paths.configure(this.#udpEndpoints) || before !== this.tcpEndpoints.length;
+    return this.#paths.configure(this.#udpEndpoints);
   }
 
   /** Why there is nothing to call; empty when there is. */

@@ -252,15 +252,17 @@ test('unusable addresses are not called: own, loopback, multicast, unspecified',
   assert.equal(a.reasonFor('vr-b'), `${NAME} is not resolved: its address ${A} is this machine's own`);
 });
 
-test('by TCP too: a name among tcp:// endpoints is dialled', () => {
-  const all = setting([named(NAME, 'tcp')]);
+test('by TCP too: a name among tcp:// endpoints is dialled when UDP does not do', () => {
+  const all = setting([named(), named(NAME, 'tcp')]);
+  all.world.cut = () => true;
   const { world, resolver } = all;
   resolver.says.set(NAME, [B]);
   world.start('vr-b');
   const a = startA(all);
   world.until('up', () => isUp(a), 5_000);
   const [peer] = a.tunnel.peers();
-  assert.deepEqual([peer?.transport, peer?.nameInUse], ['tcp', NAME]);
+  assert.deepEqual([peer?.transport, peer?.nameInUse, peer?.names.length], ['tcp', NAME, 1]);
+  assert.equal(resolver.lookups, 1);
 });
 
 function reload(a: SimRouter, endpoints: readonly RouterEndpoint[]): void {
