@@ -1,4 +1,5 @@
 /** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
+import type { NameView } from './name-view.js';
 
 export interface StatusView {
   readonly id: string;
@@ -94,23 +95,6 @@ export interface PeerView {
   readonly refusals: number;
   /** It goes on sending what is refused: its share of this router's attention has shrunk until it stops. */
   readonly misbehaving: boolean;
-}
-
-/** What a host name is known to mean. */
-export interface NameView {
-  readonly name: string;
-  /** Of the last good answer, in the order in which they are tried. */
-  readonly addresses: readonly string[];
-  /** When that answer was given or confirmed; null: never. */
-  readonly resolvedAt: string | null;
-  /** It is from before this router started: no resolver has confirmed it since. */
-  readonly kept: boolean;
-  /** Why the last look-up failed; empty when it did not. */
-  readonly problem: string;
-  /** Since when all have failed; null when the last did not. */
-  readonly failingSince: string | null;
-  /** Addresses of the last answer that are not used, and why. */
-  readonly skipped: readonly string[];
 }
 
 /** A site's router says of itself what it is, and what it hears of the other one. */

@@ -1,5 +1,6 @@
 /** The router in Prometheus' terms, as far as it is read when it is scraped. docs/metrics.md lists what there is. */
-import type { CountersView, NameView, PeerView, StatusView } from '../../control/api.js';
+import type { CountersView, PeerView, StatusView } from '../../control/api.js';
+import type { NameView } from '../../control/name-view.js';
 import type { VnetTraffic } from '../../dataplane/plane.js';
 import { cpuSeconds } from '../life/thread-time.js';
 import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';

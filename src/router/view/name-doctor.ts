@@ -1,6 +1,7 @@
 /** What is wrong with the host names by which other routers are reached. */
 import { error, type Finding, ok, warning } from '../../config/finding.js';
-import type { NameView, PeerView } from '../../control/api.js';
+import type { PeerView } from '../../control/api.js';
+import type { NameView } from '../../control/name-view.js';
 
 const REMEDY =
   'try "getent ahosts" with the name on this machine; is the name right in gndt.json, is /etc/resolv.conf?';
