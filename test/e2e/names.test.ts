@@ -1,6 +1,6 @@
 /** A router that is reached by its host name, with a real name server: addresses that change, a server that ends or hangs. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { EventView, FindingView, PeerView } from '../../src/control/api.js';
@@ -103,8 +103,9 @@ test(
         'of its addresses some cannot be used: 127.0.0.1 is loopback',
       );
 
-      // Gone, and back elsewhere: nothing but the name says where.
+      // Gone, and back elsewhere, where it has forgotten who called: nothing but the name says where.
       await lab.daemon('b').kill('SIGKILL');
+      rmSync(join(lab.daemon('b').directory, 'state', 'endpoints.json'), { force: true });
       await readdress(lab, '192.0.2.22', '192.0.2.23');
       server.say({ 'vr-b': ['192.0.2.23'] });
       const beganMs = performance.now();
