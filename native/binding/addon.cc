@@ -30,5 +30,6 @@ NAPI_MODULE_INIT() {
   vine::defineNotify(env, exports);
   vine::definePriority(env, exports);
   vine::defineWakeup(env, exports);
+  vine::defineNames(env, exports);
   return exports;
 }

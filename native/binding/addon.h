@@ -11,5 +11,6 @@ void defineCapture(napi_env env, napi_value exports);
 void defineNotify(napi_env env, napi_value exports);
 void definePriority(napi_env env, napi_value exports);
 void defineWakeup(napi_env env, napi_value exports);
+void defineNames(napi_env env, napi_value exports);
 
 }  // namespace vine

@@ -1,9 +1,9 @@
 /** A new WireGuard client: its entry in gndt.json, and the wg-quick configuration that belongs to it. */
 
 import type { Ip } from '../net/ip.js';
+import { hostAndPort } from '../tables/files/endpoint-text.js';
 import type { GndtFile } from '../tables/files/gndt-file.js';
 import { encodeKey } from '../tables/files/read.js';
-import type { Endpoint } from '../tables/model.js';
 import { generatePrivateKey, publicKeyOf } from './keys.js';
 
 /** What wg-quick gives an interface by itself on a path of 1,500 bytes; the router assumes it too. */
@@ -65,8 +65,4 @@ export function newClient({ gndt, vnet, ip, via }: ClientRequest): NewClient | s
     '',
   ].join('\n');
   return { node, configuration };
-}
-
-function hostAndPort({ address, port }: Endpoint): string {
-  return address.family === 4 ? `${address.key}:${port}` : `[${address.key}]:${port}`;
 }

@@ -1,4 +1,5 @@
 /** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
+import type { NameView } from './name-view.js';
 
 export interface StatusView {
   readonly id: string;
@@ -70,6 +71,10 @@ export interface PeerView {
   /** Null also for a relayed peer. */
   readonly endpoint: string | null;
   readonly relay: string | null;
+  /** The host names among its endpoints in gndt.json. */
+  readonly names: readonly NameView[];
+  /** The one that the endpoint in use was found by; null: by none (an address in the file, a roaming peer). */
+  readonly nameInUse: string | null;
   readonly lastHandshakeAt: string | null;
   readonly rttMs: number | null;
   /** Share of the last hundred Pings that were not answered, 0 … 100. */

@@ -5,6 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PcapAddon } from '../arp/pcap.js';
 import { DESCRIPTOR_WORDS, EngineCounter, type NativeAddon, PeerStat, SCRATCH_SLOTS } from './engine.js';
+import type { NameLookupAddon } from './name-lookup.js';
+
+export type LoadedAddon = NativeAddon & PcapAddon & NameLookupAddon;
 
 const ADDON = 'build/Release/vine_native.node';
 
@@ -20,7 +23,7 @@ const LAYOUT: Readonly<Record<string, number>> = {
  * The addon, shared by all threads of the process; the first call in each thread loads it.
  * Throws an error that names the remedy when it is missing, does not load, or was built from other sources.
  */
-export function loadNative(): NativeAddon & PcapAddon {
+export function loadNative(): LoadedAddon {
   const path = join(packageRoot(), ADDON);
   if (!existsSync(path)) throw new Error(`${path} is missing: run ./scripts/setup`);
   const addon: unknown = requireAddon(path);
@@ -37,7 +40,7 @@ function requireAddon(path: string): unknown {
   }
 }
 
-function isCurrent(addon: unknown): addon is NativeAddon & PcapAddon {
+function isCurrent(addon: unknown): addon is LoadedAddon {
   const layout = property(addon, 'layout');
   return Object.entries(LAYOUT).every(([name, size]) => property(layout, name) === size);
 }

@@ -33,6 +33,7 @@ import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
 import type { LogStream } from './log-stream.js';
 import { Guards } from './machine/guards.js';
+import { Resolver } from './machine/resolver.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { Alone } from './pair/alone.js';
@@ -53,6 +54,7 @@ import { Reloader } from './reload/reloader.js';
 import { openEndpointMemory } from './state/endpoint-memory.js';
 import { IgnoreFile } from './state/ignore-file.js';
 import { LocalRecords } from './state/local-records.js';
+import { openNameMemory } from './state/name-memory.js';
 import { DIRECTORY_FORM } from './state/state-file.js';
 import { StateStore } from './state/state-store.js';
 import type { Tables } from './tables.js';
@@ -152,11 +154,13 @@ function makeRecords(
   if (strangers.length > 0) store.schedule(() => local.all());
   const endpoints = openEndpointMemory(stateDir, gndt, clock, writeFailed);
   warnings.add(...endpoints.warnings);
+  const names = openNameMemory(stateDir, gndt, clock, writeFailed);
+  warnings.add(...names.warnings);
   const counts = (): RouterCounts => ({ hwdt_evicted: hwdt.evicted, log_lines_lost: logStream.lost });
   for (const source of [hub, pairEvents, { counters: counts }]) board.add(source);
   const terms = new Terms({ stateDir, clock, gndt, onError: writeFailed });
   if (terms.problem !== undefined) warnings.add(terms.problem);
-  return { tables, sites, store, local, endpoints, ignoreFile, terms };
+  return { tables, sites, store, local, endpoints, names, ignoreFile, terms };
 }
 type Records = ReturnType<typeof makeRecords>;
 
@@ -198,6 +202,7 @@ function makePackets(
   const overhearing = new Overhearing({ clock, plane, rescue });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
+  const resolver = new Resolver({ addon: native, clock, overlayRoute: (ip) => tunRoutes.routeTo(ip) });
   const guards = new Guards(lans, gndt.self, hub);
   for (const source of [plane, lanSide, compiler, gateways]) board.add(source);
   return {
@@ -213,6 +218,7 @@ function makePackets(
     overhearing,
     lanWatch,
     tunRoutes,
+    resolver,
     guards,
   };
 }
@@ -272,7 +278,7 @@ function makeTunnel(
   { config, version, times = {} }: RouterOptions,
   parts: Basis & Records & Packets & { readonly sockets: Sockets },
 ): Tunnel {
-  const { native, conduct, topics, tables, relays, endpoints, sockets } = parts;
+  const { native, conduct, topics, tables, relays, endpoints, names, resolver, sockets } = parts;
   const { gndt } = tables;
   return new Tunnel({
     gndt: config.gndt,
@@ -288,11 +294,12 @@ function makeTunnel(
       gndtDigest: gndtDigest(config.gndt),
       innerMtuBytes: ownInnerMtu(sockets.lanSockets.map(({ mtuBytes }) => mtuBytes)),
     },
-    ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer)),
+    ports: tunnelPorts(native, sockets.udp, (peer) => relays.tagOf(peer), resolver),
     listeners: topics.tunnel.listeners,
     conduct,
     lastHeard: (publicKey) => endpoints.lastHeard(publicKey),
     timestampsAfterUs: endpoints.stampFloorUs,
+    keptName: (name) => names.kept(name),
   });
 }
 

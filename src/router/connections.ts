@@ -46,6 +46,7 @@ export function connect(parts: Parts): void {
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),
   );
   topics.tunnel.heard.subscribe((last) => parts.endpoints.heard(last));
+  topics.tunnel.resolved.subscribe((kept) => parts.names.resolved(kept));
   topics.tunnel.events.subscribe((event) => emitTunnelEvent(parts.hub, event));
 
   // Who misbehaves is also heard less.

@@ -94,6 +94,7 @@ export class Router {
       { name: 'LANs', run: () => parts.lanSide.stop() },
       { name: 'rescue', run: () => parts.rescue.stop() },
       { name: 'tunnel', run: () => parts.tunnel.stop('the router is stopping') },
+      { name: 'resolver', run: () => parts.resolver.stop() },
       { name: 'packet workers', run: () => parts.plane.stop() },
       // Behind what may still be an event: the end of the tunnel and of the workers.
       { name: 'events', run: () => parts.mobilityEvents.flush() },
@@ -104,6 +105,8 @@ export class Router {
       { name: 'state', run: () => parts.store.save(parts.local.all()) },
       { name: 'writing endpoints', run: () => parts.endpoints.idle() },
       { name: 'endpoints', run: () => parts.endpoints.save() },
+      { name: 'writing names', run: () => parts.names.idle() },
+      { name: 'names', run: () => parts.names.save() },
       { name: 'kernel guard', run: () => parts.guards.stop() },
       { name: 'TUN routes', run: () => parts.tunRoutes.stop() },
       { name: 'sockets', run: () => parts.sockets.close() },

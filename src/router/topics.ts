@@ -12,6 +12,7 @@ import type { OwnClient } from '../tables/clients.js';
 import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
 import { Subscribers } from '../tables/subscribers.js';
 import type { LastHeard } from '../tunnel/last-heard.js';
+import type { KeptName } from '../tunnel/names/names.js';
 import type { TunnelEvent } from '../tunnel/peer-state.js';
 import type { TunnelListeners } from '../tunnel/tunnel.js';
 
@@ -45,6 +46,7 @@ export class TunnelTopics {
 
   /** What is to be remembered over a restart. */
   readonly heard = new Subscribers<[LastHeard]>();
+  readonly resolved = new Subscribers<[KeptName]>();
 
   readonly listeners: TunnelListeners = {
     message: (from, message) => this.messages.notify(from, message),
@@ -55,6 +57,7 @@ export class TunnelTopics {
     mtu: (peer, innerBytes) => this.mtu.notify(peer, innerBytes),
     client: (client, isConnected) => this.clients.notify(client, isConnected),
     heard: (last) => this.heard.notify(last),
+    resolved: (kept) => this.resolved.notify(kept),
   };
 }
 

@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { type NativeAddon, type PeerPath, PeerStat, type UdpSocket } from '../dataplane/engine.js';
 import { systemClock } from '../net/system-clock.js';
 import { wrapForRelay } from '../protocol/relay-message.js';
-import type { DatagramAddress, TunnelPorts } from '../tunnel/ports.js';
+import type { DatagramAddress, ResolverPort, TunnelPorts } from '../tunnel/ports.js';
 
 /** @param tagOf how relays know the peer with that number */
 export function tunnelPorts(
   native: NativeAddon,
   sockets: readonly UdpSocket[],
   tagOf: (peer: number) => Uint8Array,
+  resolver?: ResolverPort,
 ): TunnelPorts {
   const socketFor = (address: Uint8Array): UdpSocket | undefined =>
     sockets.find(({ family }) => family === (address.length === 4 ? 4 : 6));
@@ -23,6 +24,8 @@ export function tunnelPorts(
   const stats = new Float64Array(PeerStat.count);
   return {
     clock: systemClock,
+    ...(resolver === undefined ? {} : { resolver }),
+    canSend: (wanted) => sockets.some(({ family }) => family === wanted),
     random: (length) => randomBytes(length),
     installSession: (peer, keys) => native.installSession(peer, keys),
     setCurrentSession: (peer, localIndex) => native.setCurrentSession(peer, localIndex),

@@ -20,6 +20,17 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** An endpoint that says by a host name where it is: what is there is asked of the resolver again and again. */
+export interface NamedEndpoint {
+  readonly transport: 'udp' | 'tcp';
+  /** In small letters; with a last dot when search domains are not to be tried. */
+  readonly name: string;
+  readonly port: number;
+}
+
+/** Where a router is reached, as `gndt.json` has it. */
+export type RouterEndpoint = Endpoint | NamedEndpoint;
+
 /** An entry of router.json's `tun`: an interface, and the vnet whose nodes are behind it. */
 export interface PortConfig {
   readonly interface: string;
@@ -108,7 +119,7 @@ export interface RouterEntry {
   readonly id: RouterId;
   /** X25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly RouterEndpoint[];
   readonly relay: boolean;
 }
 

@@ -2,11 +2,13 @@
  * How one other router is reached: the path in use and the others (`Paths`), the packet that it carries (`PathMtu`), and
  * whether a TCP connection is wanted. The owner has the sessions and the control link that Pings are sent on.
  */
-import type { RouterEntry } from '../tables/model.js';
-import { endpointsOf, formatAddress, withoutEndpointReason } from './endpoint.js';
+import { isNamed } from '../tables/files/endpoint-text.js';
+import type { RouterEndpoint, RouterEntry } from '../tables/model.js';
+import { endpointsOf, formatAddress, ipOf, namesOf, withoutEndpointReason } from './endpoint.js';
 import { isLasting } from './last-heard.js';
 import type { LinkPath } from './link/link.js';
 import type { Ping } from './link/pings.js';
+import type { NameBook } from './names/name-desk.js';
 import type { SearchState } from './paths/introductions.js';
 import { isDirect, relayPath, samePath } from './paths/path.js';
 import { PathMtu, type PathMtuOwner } from './paths/path-mtu.js';
@@ -21,6 +23,11 @@ const TRIES_BEFORE_TCP = 2;
 const QUIET_PACKETS = 6;
 /** For a peer that does not say what it takes. */
 const DEFAULT_INNER_BYTES = 1_436;
+
+export interface PeerEndpointContext extends PathsContext {
+  /** What the names among the endpoints mean. */
+  readonly book: NameBook;
+}
 
 /** The peer whose paths these are. */
 export interface PeerEndpointOwner extends PathsOwner, PathMtuOwner {
@@ -44,16 +51,17 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   /** It carries others' messages. */
   isRelay = false;
   tcpEndpoints: readonly DatagramAddress[] = [];
-  /** Why there is nothing to call; empty when there is. */
-  noEndpoint = '';
+  #endpoints: readonly RouterEndpoint[] = [];
   #udpEndpoints: readonly DatagramAddress[] = [];
   #packetsSent = 0;
   readonly #owner: PeerEndpointOwner;
+  readonly #context: PeerEndpointContext;
   readonly #paths: Paths;
   readonly #mtu: PathMtu;
 
-  constructor(peer: number, entry: RouterEntry, context: PathsContext, owner: PeerEndpointOwner) {
+  constructor(peer: number, entry: RouterEntry, context: PeerEndpointContext, owner: PeerEndpointOwner) {
     this.#owner = owner;
+    this.#context = context;
     this.#adopt(entry);
     this.#paths = new Paths(peer, this.#udpEndpoints, context, owner);
     this.#mtu = new PathMtu(context.ports.clock, context.times, owner);
@@ -66,10 +74,63 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
   }
 
   #adopt({ endpoints, relay }: RouterEntry): void {
-    this.noEndpoint = withoutEndpointReason(endpoints);
     this.isRelay = relay;
-    this.tcpEndpoints = endpointsOf(endpoints, 'tcp');
-    this.#udpEndpoints = endpointsOf(endpoints, 'udp');
+    this.#endpoints = endpoints;
+    this.#resolve();
+  }
+
+  #resolve(): void {
+    const { book, ports } = this.#context;
+    this.tcpEndpoints = endpointsOf(this.#endpoints, 'tcp', book, () => true);
+    this.#udpEndpoints = endpointsOf(
+      this.#endpoints,
+      'udp',
+      book,
+      (family) => ports.canSend?.(family) ?? true,
+    );
+  }
+
+  /** The host names among its endpoints, each once. */
+  get names(): readonly string[] {
+    return [...new Set(namesOf({ endpoints: this.#endpoints }))];
+  }
+
+  /**
+   * A name of it means something else. True when it is to be called elsewhere by UDP; `Streams` dials by itself. What is in
+   * use stays in use as long as it answers.
+   */
+  nameResolved(): boolean {
+    this.#resolve();
+    return this.#paths.configure(this.#udpEndpoints);
+  }
+
+  /** Why there is nothing to call; empty when there is. */
+  get noEndpoint(): string {
+    if (this.#udpEndpoints.length + this.tcpEndpoints.length > 0) return '';
+    return withoutEndpointReason(this.#endpoints, this.#context.book);
+  }
+
+  /** It is up, and the way in use answers. */
+  get answers(): boolean {
+    return this.#owner.isUp && !this.#paths.suspect;
+  }
+
+  /** The name that the path in use was found by. */
+  get nameInUse(): string | undefined {
+    const { path } = this;
+    if (path === undefined || path.relay !== undefined) return undefined;
+    const transport = path.stream === undefined ? 'udp' : 'tcp';
+    const address = ipOf(path.address);
+    const using = this.#endpoints.find(
+      (endpoint) =>
+        isNamed(endpoint) &&
+        endpoint.transport === transport &&
+        endpoint.port === path.port &&
+        this.#context.book
+          .addressesOf(endpoint.name)
+          .some((ip) => address !== undefined && ip.equals(address)),
+    );
+    return using !== undefined && isNamed(using) ? using.name : undefined;
   }
 
   /** The path in use. */

@@ -1,6 +1,7 @@
 /** What operators are shown and told of another router. */
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
+import type { NameEvent, NameState } from './names/names.js';
 import type { PeerCounts } from './ports.js';
 
 /** What `vinectl peers` shows. */
@@ -14,6 +15,10 @@ export interface PeerState {
   readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
   /** Undefined for a relayed peer. */
   readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
+  /** The host names among its endpoints, as far as they are known. */
+  readonly names: readonly NameState[];
+  /** The name that the endpoint in use was found by; undefined: by none. */
+  readonly nameInUse: string | undefined;
   /** The router that passes messages on, for transport `relay`. */
   readonly relay: RouterId | undefined;
   /** Of the last hundred Pings; undefined before the first. */
@@ -37,6 +42,7 @@ export interface PeerState {
 }
 
 export type TunnelEvent =
+  | NameEvent
   | {
       readonly event: 'peer_up';
       readonly router: RouterId;

@@ -11,8 +11,7 @@ import type { LastHeard } from './last-heard.js';
 import type { RouterStandings } from './link/authority.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link/link.js';
 import { kindOf } from './paths/path.js';
-import type { PathsContext } from './paths/paths.js';
-import { PeerEndpoint, type PeerEndpointOwner } from './peer-endpoint.js';
+import { PeerEndpoint, type PeerEndpointContext, type PeerEndpointOwner } from './peer-endpoint.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
@@ -32,7 +31,7 @@ export interface PeerListener {
   heard(last: LastHeard): void;
 }
 
-export interface PeerContext extends SessionsContext, LinkContext, PathsContext {
+export interface PeerContext extends SessionsContext, LinkContext, PeerEndpointContext {
   readonly routers: RouterStandings & {
     /** The name of the router with that number. */
     nameOf(peer: number): RouterId;
@@ -53,6 +52,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   #refused = false;
   #timer: Timer | undefined;
   #last: LastHeard | undefined;
+  #triedAfreshMs = Number.NEGATIVE_INFINITY;
 
   /** @param last what is remembered of it */
   constructor(
@@ -122,6 +122,20 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     if (this.endpoint.configure(entry)) this.sessions.restart();
   }
 
+  /**
+   * One of its names means something else. A resolver whose answers never rest must not make more calls of it than one whose
+   * answers do: quick tries begin anew once in `rekeyTimeoutMs` times the number of them.
+   */
+  nameResolved(): void {
+    if (!this.endpoint.nameResolved() || this.hasSession || this.#refused) return;
+    this.sessions.connect('now');
+    const { ports, times } = this.#context;
+    const nowMs = ports.clock.nowMs();
+    if (nowMs - this.#triedAfreshMs < times.rekeyTimeoutMs * (times.firstRetriesMs.length + 1)) return;
+    this.#triedAfreshMs = nowMs;
+    this.sessions.tryAfresh();
+  }
+
   /** See `Link.pingNow`. */
   ping(answered: (rttMs: number) => void): boolean {
     return this.#link.pingNow(answered);
@@ -170,6 +184,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       ...this.#verdict(),
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
+      names: this.endpoint.names.flatMap((name) => this.#context.book.stateOf(name) ?? []),
+      nameInUse: this.endpoint.nameInUse,
       relay: relay === undefined ? undefined : this.#context.routers.nameOf(relay),
       pathMtuBytes: this.isUp ? this.endpoint.mtuBytes : undefined,
       lossPercent: this.isUp ? this.#link.pings.lossPercent : undefined,

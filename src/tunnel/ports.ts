@@ -3,7 +3,9 @@
  * tests connect it to one another. A peer is named by its number, which is the data plane's.
  */
 import type { Clock } from '../net/clock.js';
+import type { Family, Ip } from '../net/ip.js';
 import type { HandshakeKeys } from '../wireguard/handshake.js';
+import type { LookupAnswer } from './names/names.js';
 
 /** Where a message came from or goes to: a UDP address, unless one of the last two says otherwise. */
 export interface DatagramAddress {
@@ -36,6 +38,14 @@ export interface HandshakeGuardKeys {
   readonly cookieKey: Uint8Array;
   /** Behind the cookies that are given; new every two minutes. */
   readonly cookieSecret: Uint8Array;
+}
+
+/** Host names, by the system's resolver. */
+export interface ResolverPort {
+  /** `done` is called once, and later; perhaps never. */
+  lookUp(name: string, done: (answer: LookupAnswer) => void): void;
+  /** Why the tunnel must not send to an address that is one host's (this machine has it …); undefined: it may. */
+  unusable(address: Ip): string | undefined;
 }
 
 export interface TunnelPorts {
@@ -75,4 +85,9 @@ export interface TunnelPorts {
    * False: no socket of that family, or it said no.
    */
   sendDatagram(to: DatagramAddress, bytes: Uint8Array, peer?: number): boolean;
+
+  /** Is there a UDP socket of that family? Of both unless given. */
+  canSend?(family: Family): boolean;
+  /** Without it names stay unresolved. */
+  readonly resolver?: ResolverPort;
 }

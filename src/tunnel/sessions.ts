@@ -160,6 +160,18 @@ export class PeerSessions {
     this.connect('now');
   }
 
+  /** It may be elsewhere: quick tries begin again, what it was waited for in vain stays. Nothing while there is a session. */
+  tryAfresh(): void {
+    const attempt = this.#attempt;
+    if (this.#current !== undefined) return;
+    if (attempt === undefined) {
+      this.connect('now');
+      return;
+    }
+    attempt.tries = 0;
+    this.#initiate(attempt);
+  }
+
   /** An initiation from this peer that decrypts. Answers it, unless there is a reason not to. */
   initiationOpened<Peer>(
     opened: OpenedInitiation<Peer>,

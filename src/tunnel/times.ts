@@ -7,8 +7,9 @@ import {
   REKEY_TIMEOUT_JITTER_MS,
   REKEY_TIMEOUT_MS,
 } from '../wireguard/constants.js';
+import type { NameTimes } from './names/names.js';
 
-export interface TunnelTimes {
+export interface TunnelTimes extends NameTimes {
   /** The initiator of a session replaces it at this age. */
   readonly rekeyAfterMs: number;
   /** A session is removed at this age, whatever happens. */
@@ -69,6 +70,9 @@ export const DEFAULT_TIMES: TunnelTimes = {
   pathTickMs: 500,
   refusalLingerMs: 1_000,
   refusedRetryMs: 60_000,
+  nameRefreshMs: 60_000,
+  nameRetryMs: 5_000,
+  nameLimitMs: 15_000,
 };
 
 /**

@@ -23,9 +23,12 @@ import { TimestampSource } from '../wireguard/tai64n.js';
 import type { ClientState } from './client.js';
 import { ClientCalls } from './client-calls.js';
 import { Counters } from './counters.js';
+import { namesOf } from './endpoint.js';
 import { HandshakeDispatcher } from './handshake-dispatcher.js';
 import type { LastHeard } from './last-heard.js';
 import { OwnStall } from './link/own-stall.js';
+import { NameDesk } from './names/name-desk.js';
+import type { KeptName } from './names/names.js';
 import { Introductions } from './paths/introductions.js';
 import { Streams } from './paths/streams.js';
 import type { Peer, PeerContext, PeerListener } from './peer.js';
@@ -65,6 +68,8 @@ export interface TunnelListeners {
   client?(client: OwnClient, isConnected: boolean): void;
   /** What is to be remembered over a restart; perhaps the same as before. */
   heard?(last: LastHeard): void;
+  /** A name has been resolved: to be remembered over a restart. Its addresses are perhaps the same as before. */
+  resolved?(kept: KeptName): void;
 }
 
 export interface TunnelOptions {
@@ -87,6 +92,8 @@ export interface TunnelOptions {
   readonly peerNumber?: (router: RouterId) => number;
   /** What is remembered of whoever has that public key; asked also at a reload. Nothing unless given. */
   readonly lastHeard?: (publicKey: Uint8Array) => LastHeard | undefined;
+  /** What is remembered of a host name; asked also at a reload. Nothing unless given. */
+  readonly keptName?: (name: string) => KeptName | undefined;
   /** Microseconds of Unix time: handshakes' timestamps are later, whatever the clock says. */
   readonly timestampsAfterUs?: number;
 }
@@ -102,6 +109,7 @@ export class Tunnel {
   readonly #peerTable = new PeerTable();
   readonly #introductions: Introductions;
   readonly #streams: Streams;
+  readonly #names: NameDesk;
   readonly #listener: PeerListener;
   readonly #changes: PeerChanges;
   readonly #handshakes: HandshakeDispatcher;
@@ -119,8 +127,17 @@ export class Tunnel {
     this.#times = { ...DEFAULT_TIMES, ...options.times };
     this.#conduct = options.conduct ?? new Conduct(ports.clock);
     this.#self = { hello: helloOf(self, options.description), leastMinor: leastMinorOf(gndt) };
-    const context = this.#context(options.timestampsAfterUs);
     const peerTable = this.#peerTable;
+    this.#names = new NameDesk({
+      ports,
+      times: this.#times,
+      counters: this.#counts,
+      peers: () => peerTable.peers(),
+      kept: (name) => options.keptName?.(name),
+      keep: (kept) => listeners.resolved?.(kept),
+      event: (event) => listeners.event?.(event),
+    });
+    const context = this.#context(options.timestampsAfterUs);
     this.#introductions = new Introductions(peerTable, ports.clock, this.#counts);
     this.#streams = new Streams(context);
     this.#listener = peerListener(listeners, this.#introductions, this.#streams);
@@ -151,6 +168,7 @@ export class Tunnel {
   start(): void {
     if (this.#running) return;
     this.#running = true;
+    this.#names.start();
     this.#renewCookieSecret();
     for (const peer of this.#peerTable.peers()) peer.start();
     this.#calls.begin([...this.#peerTable.clients()]);
@@ -163,6 +181,7 @@ export class Tunnel {
     this.#running = false;
     this.#pathTimer?.cancel();
     this.#calls.stop();
+    this.#names.stop();
     this.#streams.stop();
     this.#cookieTimer?.cancel();
     for (const peer of this.#peerTable.peers()) peer.stop(reason);
@@ -191,12 +210,15 @@ export class Tunnel {
     this.#self.leastMinor = leastMinor;
     for (const id of plan.removed) this.#remove(id, 'this router is no longer in the gndt.json of its peer');
     for (const { entry } of plan.fresh) this.#remove(entry.id, 'its key has changed');
+    const entries = [...plan.kept, ...plan.fresh.map(({ entry }) => entry)];
+    this.#names.expect(entries.flatMap(namesOf));
     for (const entry of plan.kept) peerTable.peer(entry.id)?.configure(entry);
     for (const peer of peerTable.peers()) peer.greetAgain();
     for (const { entry, remote } of plan.fresh) {
       const peer = this.#changes.add(peerNumber(entry.id), entry, remote);
       if (this.#running) peer.start();
     }
+    this.#names.peersChanged();
     const clients = this.#changes.setClients(plan.clients);
     if (this.#running) this.#calls.begin(clients);
     this.#conduct.keepOnly(new Set([...peerTable.peers()].map(({ id }) => id)));
@@ -282,9 +304,11 @@ export class Tunnel {
     const others = gndt.routers.filter(({ id }) => id !== self);
     const plan = this.#changes.plan(others, clients);
     if (typeof plan === 'string') throw new Error(plan);
+    this.#names.expect(others.flatMap(namesOf));
     const positions = new Map(gndt.routers.map(({ id }, position) => [id, position]));
     const numberOf = peerNumber ?? ((id) => positions.get(id) ?? 0);
     for (const { entry, remote } of plan.fresh) this.#changes.add(numberOf(entry.id), entry, remote);
+    this.#names.peersChanged();
     this.#changes.setClients(plan.clients);
   }
 
@@ -295,6 +319,7 @@ export class Tunnel {
       this.#armPathTimer();
       const stalledMs = this.#stall.ticked(clock.nowMs(), pathTickMs);
       this.#introductions.tick(stalledMs);
+      this.#names.tick();
       this.#streams.tick(
         [...this.#peerTable.peers()].map(({ endpoint }) => endpoint),
         stalledMs,
@@ -332,6 +357,7 @@ export class Tunnel {
       codec: new ControlCodec(),
       self: this.#self,
       routers: this.#peerTable,
+      book: this.#names,
       conduct: this.#conduct,
       chance: () => (ports.random(1)[0] ?? 0) / 256,
       counters: this.#counts,

@@ -7,10 +7,12 @@ import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { Ip } from '../../src/net/ip.js';
 import { relayTag, wrapForRelay } from '../../src/protocol/relay-message.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
+import { isNamed } from '../../src/tables/files/endpoint-text.js';
 import type { Endpoint, GndtConfig, RouterId } from '../../src/tables/model.js';
 import type { LastHeard } from '../../src/tunnel/last-heard.js';
+import type { KeptName } from '../../src/tunnel/names/names.js';
 import type { TunnelEvent } from '../../src/tunnel/peer-state.js';
-import type { DatagramAddress, PeerCounts, TunnelPorts } from '../../src/tunnel/ports.js';
+import type { DatagramAddress, PeerCounts, ResolverPort, TunnelPorts } from '../../src/tunnel/ports.js';
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
 import { createIdentity, type HandshakeKeys } from '../../src/wireguard/handshake.js';
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/wireguard/messages.js';
@@ -85,6 +87,9 @@ export class SimRouter {
   readonly changes: string[] = [];
   /** What it is to remember, by public key. */
   readonly heard = new Map<string, LastHeard>();
+  /** By name. */
+  readonly kept = new Map<string, KeptName>();
+  readonly gndt: GndtConfig;
   readonly tunnel: Tunnel;
   /** Overlay packets received. */
   packets = 0;
@@ -104,6 +109,7 @@ export class SimRouter {
     options: Pick<TunnelOptions, 'gndt' | 'privateKey'> & Partial<TunnelOptions>,
     protocolMajor: number,
   ) {
+    this.gndt = options.gndt;
     this.tunnel = new Tunnel({
       self: id,
       description: {
@@ -120,6 +126,7 @@ export class SimRouter {
         down: (router) => this.changes.push(`down ${router}`),
         event: (event) => this.events.push(event),
         heard: (last) => this.heard.set(hostKey(last.publicKey), last),
+        resolved: (kept) => this.kept.set(kept.name, kept),
       },
       ...options,
     });
@@ -160,6 +167,7 @@ export class SimRouter {
     const { world } = this;
     return {
       clock: world.clock,
+      ...(world.resolver === undefined ? {} : { resolver: world.resolver }),
       random: (length) => world.random.bytes(length),
       installSession: (peer, keys) => {
         if (this.sessions.has(keys.localIndex)) throw new Error('local index in use');
@@ -325,6 +333,8 @@ export class World {
   readonly gndt: GndtConfig;
   /** Every datagram that was sent, for tests that look or replay. */
   readonly sent: Datagram[] = [];
+  /** What all routers ask for names, if there is one. */
+  resolver: ResolverPort | undefined;
   /** True: the datagram is lost. */
   cut: (datagram: Datagram) => boolean = () => false;
   /** By the address inside. */
@@ -370,7 +380,11 @@ export class World {
 
   /** The same with what the one before it has remembered. */
   restart(before: SimRouter): SimRouter {
-    return this.start(before.id, { lastHeard: (publicKey) => before.heard.get(hostKey(publicKey)) });
+    return this.start(before.id, {
+      gndt: before.gndt,
+      lastHeard: (publicKey) => before.heard.get(hostKey(publicKey)),
+      keptName: (name) => before.kept.get(name),
+    });
   }
 
   /** For tests that speak as a router themselves. */
@@ -412,7 +426,10 @@ export class World {
   connectStream(from: SimRouter, to: DatagramAddress): number {
     const isListening = this.gndt.routers.some(({ endpoints }) =>
       endpoints.some(
-        ({ transport, address }) => transport === 'tcp' && hostKey(address.toBytes()) === hostKey(to.address),
+        (endpoint) =>
+          endpoint.transport === 'tcp' &&
+          !isNamed(endpoint) &&
+          hostKey(endpoint.address.toBytes()) === hostKey(to.address),
       ),
     );
     return this.streams.connect(from, to, () => (isListening ? this.routers.get(addressKey(to)) : undefined));

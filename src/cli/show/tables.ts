@@ -19,6 +19,12 @@ const SITE: Column<PeerView> = {
   text: ({ site, active }) => site && `${site}, ${active ? 'active' : 'standby'}`,
   style: ({ site, active }) => (site && active ? 'green' : undefined),
 };
+const NAME: Column<PeerView> = { title: 'NAME', text: peerName };
+const resolvedAt = (nowMs: number): Column<PeerView> => ({
+  title: 'RESOLVED',
+  text: (peer) => peerResolved(peer, nowMs),
+  style: ({ names }) => (names.some(({ problem }) => problem !== '') ? 'yellow' : undefined),
+});
 const REASON: Column<PeerView> = { title: 'REASON', text: (peer) => peer.reason || null };
 const REFUSED: Column<PeerView> = {
   title: 'REFUSED',
@@ -27,12 +33,14 @@ const REFUSED: Column<PeerView> = {
 };
 
 export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): string {
+  const hasNames = peers.some((peer) => peer.names.length > 0);
   const columns: Column<PeerView>[] = [
     { title: 'PEER', text: (peer) => peer.id },
     ...(peers.some((peer) => peer.site) ? [SITE] : []),
     { title: 'STATE', text: (peer) => peer.state, style: (peer) => PEER_STYLES[peer.state] },
     { title: 'PATH', text: peerPath, style: (peer) => PATH_STYLES[peer.transport] },
     { title: 'ENDPOINT', text: (peer) => peer.endpoint },
+    ...(hasNames ? [NAME, resolvedAt(nowMs)] : []),
     { title: 'HANDSHAKE', text: (peer) => age(peer.lastHandshakeAt, nowMs) },
     {
       title: 'RTT',
@@ -57,6 +65,20 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
     ...(peers.some((peer) => peer.reason !== '') ? [REASON] : []),
   ];
   return table(peers, columns, paint, 'no peers');
+}
+
+/** The name that the endpoint was found by; in parentheses those that it was not found by. */
+function peerName({ names, nameInUse }: PeerView): string | null {
+  if (nameInUse !== null) return nameInUse;
+  return names.length === 0 ? null : `(${[...new Set(names.map(({ name }) => name))].join(', ')})`;
+}
+
+/** When the name was resolved last, and whether that fails now. */
+function peerResolved({ names, nameInUse }: PeerView, nowMs: number): string | null {
+  const shown = names.find(({ name }) => name === nameInUse) ?? names[0];
+  if (shown === undefined) return null;
+  const when = age(shown.resolvedAt, nowMs);
+  return shown.problem === '' ? when : `${when}, failing`;
 }
 
 const PATH_STYLES = { udp: undefined, tcp: 'yellow', relay: 'yellow', none: undefined } as const;

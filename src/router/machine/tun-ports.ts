@@ -10,6 +10,7 @@ import type { NativeAddon, TunSocket } from '../../dataplane/engine.js';
 import type { Ip } from '../../net/ip.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Directory } from '../../tables/directory.js';
+import { isNamed } from '../../tables/files/endpoint-text.js';
 import type { Port } from '../../tables/forwarding/fixed-routes.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Lan, Lans } from '../../tables/lan.js';
@@ -124,6 +125,21 @@ export class TunRoutes {
     for (const { vnet, ip } of this.#directory.all()) this.#update(vnet, ip);
   }
 
+  /** The other site's network by whose route here the kernel sends to that address, or will; undefined: by none. */
+  routeTo(ip: Ip): Prefix | undefined {
+    if (this.#ports.length === 0) return undefined;
+    const { networks, routers } = this.#gndt.config;
+    const found = networks.find(
+      ({ vnet, prefix, router }) =>
+        router !== this.#gndt.self &&
+        this.#ports.some((port) => port.vnet === vnet) &&
+        prefix.family === ip.family &&
+        prefix.contains(ip),
+    );
+    if (found === undefined || routers.some((entry) => isReachedIn(entry, found.prefix))) return undefined;
+    return found.prefix;
+  }
+
   stop(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
@@ -177,8 +193,12 @@ export class TunRoutes {
   }
 }
 
+/** What a name means is another thing each time: addresses in such a network are not taken (`routeTo`). */
 function isReachedIn({ endpoints }: RouterEntry, prefix: Prefix): boolean {
-  return endpoints.some(({ address }) => address.family === prefix.family && prefix.contains(address));
+  return endpoints.some(
+    (endpoint) =>
+      !isNamed(endpoint) && endpoint.address.family === prefix.family && prefix.contains(endpoint.address),
+  );
 }
 
 function deviceCommands(port: TunPort, mtuBytes: number): string[] {

@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Ip } from '../../net/ip.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
-import { encodeKey, type Read, readEndpoint, readKey } from '../../tables/files/read.js';
+import { encodeKey, type Read, readAddressEndpoint, readKey } from '../../tables/files/read.js';
 import { text, wholeNumber } from '../../tables/files/schema.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
 import type { Endpoint } from '../../tables/model.js';
@@ -100,7 +100,7 @@ function read(router: Uint8Array, source: string): LastHeard[] | string {
 }
 
 function readHeardAt(written: string): Read<Endpoint> {
-  const endpoint = readEndpoint(written);
+  const endpoint = readAddressEndpoint(written);
   if ('problem' in endpoint) return endpoint;
   const { transport, address } = endpoint.value;
   if (transport !== 'udp') return { problem: `${transport} ends with the router` };

@@ -23,6 +23,7 @@ import { hasCapability } from '../machine/capabilities.js';
 import type { Guards } from '../machine/guards.js';
 import type { FilesState, Reloader } from '../reload/reloader.js';
 import type { LiveView } from './live-view.js';
+import { checkNames } from './name-doctor.js';
 import { checkPair } from './pair-doctor.js';
 import type { Warnings } from './warnings.js';
 
@@ -60,6 +61,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkFiles(reloader.filesState()),
     ...warnings.all().map((text) => warning('warning', 'vined', text, '')),
     ...peers.map(checkPeer),
+    ...checkNames(peers),
     ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer, role.partner?.router), checkClock(peer)]),
     ...checkPair(role),
     ...peers.flatMap(checkConduct),
@@ -105,7 +107,7 @@ function checkFiles(files: FilesState): Finding {
   );
 }
 
-export function checkPeer({ id, state, reason, endpoint }: PeerView): Finding {
+export function checkPeer({ id, state, reason, endpoint, names }: PeerView): Finding {
   if (state === 'up') return ok('peer', id, `up, at ${endpoint ?? 'an unknown endpoint'}`);
   if (state === 'refused')
     return error(
@@ -114,6 +116,8 @@ export function checkPeer({ id, state, reason, endpoint }: PeerView): Finding {
       `it or this router refuses: ${reason}`,
       'run the same version on both, and the same gndt.json',
     );
+  if (endpoint === null && names.length > 0)
+    return error('peer', id, `not reachable: ${reason}`, 'see what is said of its names');
   if (endpoint === null)
     return warning('peer', id, reason, 'wait for it to call, or give it endpoints in gndt.json');
   return error(

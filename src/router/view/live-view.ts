@@ -14,6 +14,7 @@ import type {
   RouteView,
   StatusView,
 } from '../../control/api.js';
+import type { NameView } from '../../control/name-view.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { MissingNode } from '../../mobility/search/missing.js';
@@ -25,6 +26,7 @@ import { encodeKey } from '../../tables/files/read.js';
 import { servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
+import type { NameState } from '../../tunnel/names/names.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Readiness } from '../life/readiness.js';
@@ -164,7 +166,9 @@ export class LiveView implements RouterView {
           ? null
           : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
       relay: relay ?? null,
-      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      names: state.names.map(nameView),
+      nameInUse: state.nameInUse ?? null,
+      lastHandshakeAt: timeOf(lastHandshakeWallMs),
       rttMs: rttMs ?? null,
       lossPercent: state.lossPercent ?? null,
       pathMtuBytes: state.pathMtuBytes ?? null,
@@ -188,7 +192,7 @@ export class LiveView implements RouterView {
       publicKey: encodeKey(client.publicKey),
       state: connected ? 'connected' : 'away',
       endpoint: endpoint === undefined ? null : formatEndpoint({ transport: 'udp', ...endpoint }),
-      lastHandshakeAt: lastHandshakeWallMs === undefined ? null : new Date(lastHandshakeWallMs).toISOString(),
+      lastHandshakeAt: timeOf(lastHandshakeWallMs),
       bytesSent: counts?.bytesSent ?? 0,
       bytesReceived: counts?.bytesReceived ?? 0,
       calls,
@@ -233,6 +237,23 @@ export class LiveView implements RouterView {
   counters(): CountersView {
     return this.#parts.board.counters();
   }
+}
+
+function nameView(state: NameState): NameView {
+  const { name, addresses, resolvedWallMs, isKept, problem, failingSinceWallMs, skipped } = state;
+  return {
+    name,
+    addresses: addresses.map(String),
+    resolvedAt: timeOf(resolvedWallMs),
+    kept: isKept,
+    problem,
+    failingSince: timeOf(failingSinceWallMs),
+    skipped: skipped.map(({ address, why }) => `${address} ${why}`),
+  };
+}
+
+function timeOf(wallMs: number | undefined): string | null {
+  return wallMs === undefined ? null : new Date(wallMs).toISOString();
 }
 
 /** Nothing of a LAN that is served as ever. */

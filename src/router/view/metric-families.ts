@@ -1,5 +1,6 @@
 /** The router in Prometheus' terms, as far as it is read when it is scraped. docs/metrics.md lists what there is. */
 import type { CountersView, PeerView, StatusView } from '../../control/api.js';
+import type { NameView } from '../../control/name-view.js';
 import type { VnetTraffic } from '../../dataplane/plane.js';
 import { cpuSeconds } from '../life/thread-time.js';
 import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';
@@ -68,10 +69,26 @@ function routerFamilies({ source, status }: Seen): MetricFamily[] {
   ];
 }
 
+const NAME_STATES = ['resolved', 'kept', 'failing', 'unresolved'] as const;
+
+/** `kept`: known from before the start; `failing`: the last look-up failed, whatever is used meanwhile. */
+function nameState({ problem, kept, resolvedAt }: NameView): (typeof NAME_STATES)[number] {
+  if (problem !== '') return 'failing';
+  if (kept) return 'kept';
+  return resolvedAt === null ? 'unresolved' : 'resolved';
+}
+
 function peerFamilies({ peers }: Seen): MetricFamily[] {
+  const names = peers.flatMap((peer) => peer.names);
   return [
     gauge('vine_peers', 'Other routers, by state', ['state'], () =>
       PEER_STATES.map((state) => [[state], peers.filter((peer) => peer.state === state).length]),
+    ),
+    gauge(
+      'vine_resolver_names',
+      "Host names among the peers' endpoints, by what is known of them",
+      ['state'],
+      () => NAME_STATES.map((state) => [[state], names.filter((name) => nameState(name) === state).length]),
     ),
     gauge('vine_peer_up', 'Is the control link with the peer up?', ['peer'], () =>
       peers.map(({ id, state }) => [[id], state === 'up' ? 1 : 0]),
@@ -195,6 +212,12 @@ function controlFamilies({ counters }: Seen): MetricFamily[] {
       'Handshake messages that led to nothing',
       'reason',
       /^handshake_(?:drop|failed)_(.+)$/,
+    ),
+    named(
+      'vine_resolver_lookups_total',
+      'Look-ups of host names: made, answered, failed; answers that were other ones, addresses that could not be used',
+      'result',
+      /^resolver_(.+)$/,
     ),
     named('vine_control_messages_sent_total', 'Control messages sent', 'type', /^control_sent_(.+)$/),
     named(

@@ -9,6 +9,10 @@ const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, stri
   peer_unanswered: ['warn', 'a peer does not answer'],
   peer_path: ['info', 'messages to a peer take another path'],
   peer_gndt_differs: ['warn', "a peer's gndt.json is not the same as this router's"],
+  name_resolved: ['info', 'a host name of a peer is resolved'],
+  name_changed: ['info', 'a host name of a peer means other addresses'],
+  name_unresolved: ['warn', 'a host name of a peer is not resolved'],
+  name_address_skipped: ['warn', 'an address that a host name of a peer gives cannot be used'],
   clients_called: ['info', 'WireGuard clients that had sessions before are called'],
   clients_answered: ['info', 'no WireGuard client is called for a session of before any more'],
 };
@@ -35,6 +39,14 @@ function fieldsOf(event: TunnelEvent): EventFields {
       return { clients: event.clients };
     case 'clients_answered':
       return { answered: event.answered, unanswered: event.unanswered, tookMs: event.tookMs };
+    case 'name_resolved':
+      return { name: event.name, addresses: event.addresses };
+    case 'name_changed':
+      return { name: event.name, addresses: event.addresses, before: event.before };
+    case 'name_unresolved':
+      return { name: event.name, reason: event.reason, addresses: event.addresses };
+    case 'name_address_skipped':
+      return { name: event.name, address: event.address, reason: event.reason };
     default:
       return { peer: event.router, reason: event.reason };
   }

@@ -1,6 +1,7 @@
 /** The kinds of text that the three files share, each read into its value type. */
 
 import { z } from 'zod';
+import { HOST_NAME } from './host-name.js';
 import {
   NAME,
   readEndpoint,
@@ -19,7 +20,8 @@ import { text } from './schema.js';
 
 const ADDRESS = '^[0-9A-Fa-f:.]+$';
 const PREFIX = '^[0-9A-Fa-f:.]+/[0-9]{1,3}$';
-const ENDPOINT = '^(udp|tcp)://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$';
+const LISTEN = '^(udp|tcp)://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$';
+const ENDPOINT = `^(udp|tcp)://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]|${HOST_NAME}):[0-9]{1,5}$`;
 
 /** Editors look for it; we do not. */
 export const schemaReference = z
@@ -63,12 +65,12 @@ export const publicKey = (description: string) =>
   text(readKey, { description, pattern: '^[A-Za-z0-9+/]{43}=$' });
 
 export const listenUrl = (description: string) =>
-  text(readListen, { description, examples: ['udp://0.0.0.0:7700', 'udp://[::]:7700'], pattern: ENDPOINT });
+  text(readListen, { description, examples: ['udp://0.0.0.0:7700', 'udp://[::]:7700'], pattern: LISTEN });
 
 export const endpointUrl = (description: string) =>
   text(readEndpoint, {
     description,
-    examples: ['udp://192.0.2.1:7700', 'tcp://[2001:db8::1]:7700'],
+    examples: ['udp://192.0.2.1:7700', 'tcp://[2001:db8::1]:7700', 'udp://vr-a.example.net:7700'],
     pattern: ENDPOINT,
   });
 

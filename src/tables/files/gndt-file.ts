@@ -31,7 +31,11 @@ const router = strict(
     id: routerId("the router's id, as in its own router.json"),
     publicKey: publicKey('its public key, as "vinectl pubkey" prints it'),
     endpoints: z
-      .array(endpointUrl('an address at which other routers reach it'))
+      .array(
+        endpointUrl(
+          'where other routers reach it: an address, or a host name that is resolved again and again',
+        ),
+      )
       .default([])
       .meta({ description: 'tried in this order; without any, the router can only dial out' }),
     relay: z.boolean().default(false).meta({ description: "lets it carry others' sealed messages" }),

@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import { Ip } from '../../net/ip.js';
 import { isGroupMac, type Mac, parseMac, ZERO_MAC } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
-import type { Endpoint } from '../model.js';
+import type { Endpoint, RouterEndpoint } from '../model.js';
+import { readHostName } from './host-name.js';
 import { quoted } from './suggest.js';
 
 export type Read<T> = { readonly value: T } | { readonly problem: string };
@@ -134,8 +135,14 @@ export function readListen(text: string): Read<Endpoint> {
   return readEndpointUrl(text, 0);
 }
 
-/** Where other routers reach a router. */
-export function readEndpoint(text: string): Read<Endpoint> {
+/** Where other routers reach a router: an address or a host name. */
+export function readEndpoint(text: string): Read<RouterEndpoint> {
+  const named = readNamedUrl(text);
+  return named ?? readAddressEndpoint(text);
+}
+
+/** An address at which others are reached. */
+export function readAddressEndpoint(text: string): Read<Endpoint> {
   const endpoint = readEndpointUrl(text, 1);
   if ('problem' in endpoint) return endpoint;
   const { address } = endpoint.value;
@@ -148,6 +155,25 @@ export function readEndpoint(text: string): Read<Endpoint> {
     return { problem: `${quoted(text)} is multicast or broadcast; expected one router's address` };
   }
   return endpoint;
+}
+
+/** Undefined: there is no name in it, or something else is wrong, of which more is said elsewhere. */
+function readNamedUrl(text: string): Read<RouterEndpoint> | undefined {
+  const match = /^(udp|tcp):\/\/([^:/[\]@?#%]+)(?::([^:]*))?$/.exec(text);
+  const [, scheme, host = '', portText] = match ?? [];
+  if ((scheme !== 'udp' && scheme !== 'tcp') || !looksLikeName(host)) return undefined;
+  const name = readHostName(host);
+  if ('problem' in name) return { problem: `${quoted(text)}: ${name.problem}` };
+  if (portText === undefined)
+    return { problem: `${quoted(text)} has no port; expected for example ${scheme}://${name.value}:7700` };
+  const port = readPort(portText, 1);
+  if (port === undefined) return { problem: `${quoted(text)}: ${portProblem(1)}` };
+  return { value: { transport: scheme, name: name.value, port } };
+}
+
+/** Digits and dots alone are an address, or meant to be one. */
+function looksLikeName(host: string): boolean {
+  return !/^[\d.]*$/.test(host);
 }
 
 function readEndpointUrl(text: string, lowestPort: 0 | 1): Read<Endpoint> {
@@ -193,13 +219,19 @@ function readSocket(text: string, form: SocketForm): Read<{ address: Ip; port: n
       problem: `${whole}: only an IPv6 address stands in brackets; write ${form.head}${address}:${portText}`,
     };
   }
-  const port = /^(0|[1-9]\d{0,4})$/.test(portText) ? Number(portText) : -1;
-  if (port < form.lowestPort || port > 65_535) {
-    return {
-      problem: `${whole}: the port must be a number from ${form.lowestPort} to 65535, with nothing after it`,
-    };
-  }
-  return { value: { address, port } };
+  const port = readPort(portText, form.lowestPort);
+  return port === undefined
+    ? { problem: `${whole}: ${portProblem(form.lowestPort)}` }
+    : { value: { address, port } };
+}
+
+function readPort(text: string, lowest: 0 | 1): number | undefined {
+  const port = /^(0|[1-9]\d{0,4})$/.test(text) ? Number(text) : -1;
+  return port < lowest || port > 65_535 ? undefined : port;
+}
+
+function portProblem(lowest: 0 | 1): string {
+  return `the port must be a number from ${lowest} to 65535, with nothing after it`;
 }
 
 function withoutPort(text: string, { head, address, port }: SocketForm): string {
@@ -213,7 +245,7 @@ function notAnAddress(host: string, { head, address, port }: SocketForm): string
   if (host === '') return ` has no address; expected for example ${example}`;
   if (host.includes('%')) return ': an address with a zone ("%") means nothing on another machine';
   if (/^[a-z0-9._-]*[a-z][a-z0-9._-]*$/i.test(host)) {
-    return `: HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as ${example}`;
+    return `: a name says nothing about where to listen; write the IP address, such as ${example}`;
   }
   return `: ${quoted(host)} is no IP address; expected for example ${example}`;
 }

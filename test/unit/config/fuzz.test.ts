@@ -49,6 +49,7 @@ const odd: fc.Arbitrary<Json> = fc.oneof(
   ),
   fc.constantFrom<Json>(
     ...['udp://192.0.2.1:7700', 'udp://[::1]:1', 'tcp://0.0.0.0:0', '52:54:00:00:00:09', '', '%'],
+    ...['udp://vr-b.example.net:7700', 'tcp://vr_b:1', 'udp://-.:1', 'udp://xn--:1', 'udp://a.:99999'],
   ),
   fc.constantFrom<Json>(
     null,

@@ -61,6 +61,27 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });
 
+test('gndt.json: an endpoint may be a host name; it is the same in capital letters', () => {
+  const longest = [...Array.from({ length: 3 }, () => 'a'.repeat(63)), 'b'.repeat(61)].join('.');
+  const read = (text: string): unknown => {
+    const written = sample();
+    Object.assign((written.gndt as { routers: object[] }).routers[1] ?? {}, { endpoints: [text] });
+    return good(written).gndt.routers[1]?.endpoints[0];
+  };
+  const named = (name: string, transport = 'udp') => ({ transport, name, port: 7700 });
+  assert.equal(longest.length, 253);
+  for (const name of [
+    'vr-b.example.net',
+    'vr-b',
+    'vr-b.example.net.',
+    '3com.com',
+    'xn--mnchen-3ya.example',
+    longest,
+  ])
+    assert.deepEqual(read(`udp://${name}:7700`), named(name));
+  assert.deepEqual(read('tcp://VR-B.Example.NET:7700'), named('vr-b.example.net', 'tcp'));
+});
+
 test('gndt.json: addresses are values, vnets are ids, lists keep their order', () => {
   const written = sample();
   written.gndt = { ...written.gndt, vnets: [{ name: 'blue', id: 7, subnet: '10.0.0.0/8' }] };

@@ -56,7 +56,7 @@ const CASES: readonly Case[] = [
   [
     LISTEN,
     'udp://vpn.example.com:7700',
-    'router.json: listen[0]: "udp://vpn.example.com:7700": HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as udp://192.0.2.1:7700',
+    'router.json: listen[0]: "udp://vpn.example.com:7700": a name says nothing about where to listen; write the IP address, such as udp://192.0.2.1:7700',
   ],
   [
     LISTEN,
@@ -172,7 +172,7 @@ const CASES: readonly Case[] = [
   [
     ['router', 'metrics'],
     { listen: 'localhost:9770' },
-    'router.json: metrics.listen: "localhost:9770": HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as 127.0.0.1:9770',
+    'router.json: metrics.listen: "localhost:9770": a name says nothing about where to listen; write the IP address, such as 127.0.0.1:9770',
   ],
   [
     ['router', 'metrics'],
@@ -281,8 +281,58 @@ const CASES: readonly Case[] = [
   ],
   [
     ENDPOINT,
-    'udp://vr-a.example.net:7700',
-    'gndt.json: routers[0].endpoints[0]: "udp://vr-a.example.net:7700": HOST NAMES ARE NOT RESOLVED YET by this version; write the IP address, such as udp://192.0.2.1:7700',
+    'udp://vr-a.example.net',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr-a.example.net" has no port; expected for example udp://vr-a.example.net:7700',
+  ],
+  [
+    ENDPOINT,
+    'udp://vr-a.example.net:0',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr-a.example.net:0": the port must be a number from 1 to 65535, with nothing after it',
+  ],
+  [
+    ENDPOINT,
+    `udp://${'a'.repeat(64)}.net:7700`,
+    `gndt.json: routers[0].endpoints[0]: "udp://${'a'.repeat(64)}.net:7700": "${'a'.repeat(64)}.net" is no host name: a part has 64 characters; at most 63 between dots (RFC 1035)`,
+  ],
+  [
+    ENDPOINT,
+    'udp://vr_a.example.net:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr_a.example.net:7700": "vr_a.example.net" is no host name: "_" stands in other names of the DNS, not in those of hosts (RFC 1123)',
+  ],
+  [
+    ENDPOINT,
+    'udp://-a.example.net:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://-a.example.net:7700": "-a.example.net" is no host name: no part begins or ends with "-" (RFC 1123)',
+  ],
+  [
+    ENDPOINT,
+    'udp://vr-a..net:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr-a..net:7700": "vr-a..net" is no host name: there is nothing between two dots',
+  ],
+  [
+    ENDPOINT,
+    'udp://münchen.example:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://münchen.example:7700": "münchen.example" is no host name: write it in its ASCII form, xn--mnchen-3ya.example (RFC 5891)',
+  ],
+  [
+    ENDPOINT,
+    'udp://0x7f000001:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://0x7f000001:7700": "0x7f000001" is no host name: its last part is a number',
+  ],
+  [
+    ENDPOINT,
+    'udp://vr-a.10:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr-a.10:7700": "vr-a.10" is no host name: its last part is a number',
+  ],
+  [
+    ENDPOINT,
+    'udp://vr*a.example.net:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://vr*a.example.net:7700": "vr*a.example.net" is no host name: letters, digits, "-" and dots are allowed (RFC 1123)',
+  ],
+  [
+    ENDPOINT,
+    'udp://192.0.2.300:7700',
+    'gndt.json: routers[0].endpoints[0]: "udp://192.0.2.300:7700": "192.0.2.300" is no IP address; expected for example udp://192.0.2.1:7700',
   ],
   [
     ['gndt', 'networks'],

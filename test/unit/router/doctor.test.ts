@@ -9,6 +9,7 @@ import {
   checkSameFiles,
   checkStrangers,
 } from '../../../src/router/view/doctor.js';
+import { checkNames } from '../../../src/router/view/name-doctor.js';
 import { FakeRouter, NOW } from '../control/fake-router.js';
 
 const [B, C] = new FakeRouter().peers();
@@ -34,10 +35,40 @@ test('peers', () => {
     line(checkPeer({ ...B, state: 'down', reason: 'no answer' })),
     'error vr-b: not reachable: no answer',
   );
-  assert.equal(line(checkPeer({ ...C, reason: 'has no endpoint' })), 'warning vr-c: has no endpoint');
+  assert.equal(
+    line(checkPeer({ ...C, names: [], reason: 'has no endpoint' })),
+    'warning vr-c: has no endpoint',
+  );
+  assert.equal(
+    line(checkPeer({ ...C, reason: 'vr-c.example.net is not resolved yet' })),
+    'error vr-c: not reachable: vr-c.example.net is not resolved yet',
+  );
   assert.equal(checkSameFiles({ ...B, sameGndt: false }).level, 'warning');
   assert.deepEqual(checkStrangers({}).map(line), ['ok callers: nobody calls with a wrong key']);
   assert.equal(checkStrangers({ handshake_drop_unknown_key: 1, handshake_drop_bad_mac1: 2 }).length, 2);
+});
+
+test('names: what does not resolve and since when, what is used meanwhile, and what cannot be used', () => {
+  const [name] = B.names;
+  assert.ok(name !== undefined);
+  const ofB = (over: Partial<typeof name>, state: typeof B.state = 'up'): string[] =>
+    checkNames([{ ...B, state, names: [{ ...name, ...over }] }]).map(line);
+  assert.deepEqual(checkNames([{ ...B, names: [] }]), []);
+  assert.deepEqual(ofB({}), ['ok resolver: the name resolves']);
+  const failing = { problem: 'no name server answers', failingSince: '2026-03-01T11:00:00.000Z' };
+  const text =
+    'vr-b vr-b.example.net: does not resolve, since 2026-03-01T11:00:00.000Z: no name server answers; in use is the answer of 2026-03-01T11:59:30.000Z: 192.0.2.2, 2001:db8::2';
+  assert.deepEqual(ofB(failing), [`warning ${text}`]);
+  assert.deepEqual(ofB(failing, 'down'), [`error ${text}`]);
+  assert.deepEqual(checkNames([C]).map(line), [
+    'error vr-c vr-c.example.net: does not resolve, since 2026-03-01T11:58:00.000Z: no name server answers; it never was, so nothing can be called there',
+  ]);
+  assert.deepEqual(ofB({ kept: true }), [
+    'warning vr-b vr-b.example.net: has not been resolved since the start',
+  ]);
+  assert.deepEqual(ofB({ skipped: ['127.0.1.1 is loopback'] }), [
+    'warning vr-b vr-b.example.net: of its addresses some cannot be used: 127.0.1.1 is loopback',
+  ]);
 });
 
 test('nodes that are missing for more than a minute: one finding, with five of them at most', () => {

@@ -215,6 +215,8 @@ function peerState(id: string): PeerState {
     reason: '',
     transport: 'none',
     endpoint: undefined,
+    names: [],
+    nameInUse: undefined,
     relay: undefined,
     lossPercent: undefined,
     lastHandshakeWallMs: undefined,

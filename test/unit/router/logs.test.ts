@@ -73,6 +73,10 @@ const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_unanswered: { event: 'peer_unanswered', router: 'vr-b', reason: 'x' },
   peer_path: { event: 'peer_path', router: 'vr-b', path: 'relay vr-c', reason: 'x' },
   peer_gndt_differs: { event: 'peer_gndt_differs', router: 'vr-b' },
+  name_resolved: { event: 'name_resolved', name: 'b.test', addresses: ['192.0.2.2'] },
+  name_changed: { event: 'name_changed', name: 'b.test', addresses: ['192.0.2.2'], before: ['192.0.2.3'] },
+  name_unresolved: { event: 'name_unresolved', name: 'b.test', reason: 'x', addresses: [] },
+  name_address_skipped: { event: 'name_address_skipped', name: 'b.test', address: '127.0.0.1', reason: 'x' },
   clients_called: { event: 'clients_called', clients: 1 },
   clients_answered: { event: 'clients_answered', answered: 1, unanswered: 0, tookMs: 1 },
 };
