@@ -196,6 +196,23 @@ describe('split', () => {
     }
   });
 
+  it('leaves the move of a node with four addresses alone, however long its fields are', () => {
+    const largest: NodeRecord = {
+      ...record(0),
+      vnet: 65_535,
+      ip: Ip.of('fdff:ffff:ffff:ffff:ffff:ffff:ffff:fffe'),
+      router: 'r'.repeat(63),
+      seq: MAX_STAMP,
+      stamp: MAX_STAMP,
+      frozen: true,
+    };
+    const { vnet, mac, router: against } = largest;
+    const records = [largest, largest, largest, largest];
+    const objection = { objection: true, against, trigger: 'arp' } as const;
+    const move: MoveClaim = { vnet, mac, records, sinceDetectionUs: 86_400_000_000, ...objection };
+    assert.equal(check({ type: 'claim', claimId: MAX_ID, moves: [move] }).length, 1);
+  });
+
   it('leaves four of the largest elements together, which fit', () => {
     const router = 'r'.repeat(63);
     const [seq, stamp] = [0xffff_ffff, MAX_STAMP];
