@@ -91,6 +91,7 @@ export class DuplicateSuppression {
 
   /** For how long this router's claims of the node are refused, because one was contradicted; 0: they are not. */
   suppressedMs(vnet: VnetId, ip: Ip, claimer: RouterId): number {
+    if (this.#aims.size === 0) return 0;
     const aim = this.#aims.get(nodeKey(vnet, ip))?.claimers.get(claimer);
     if (aim === undefined || this.#context.directory.here(vnet, ip)?.router !== aim.by) return 0;
     return Math.max(0, aim.untilMs - this.#context.clock.nowMs());
