@@ -139,9 +139,11 @@ class InterfaceCapture implements Capture {
       return pcap.openCapture(options, (frames, agesMs) => {
         const nowMs = clock.nowMs();
         this.counters.received += frames.length;
-        frames.forEach((bytes, i) => {
-          if (this.#watch !== undefined) this.#onFrame(bytes, capturedAtMs(nowMs, agesMs[i] ?? 0));
-        });
+        for (let i = 0; i < frames.length; i++) {
+          const bytes = frames[i];
+          if (bytes === undefined || this.#watch === undefined) return;
+          this.#onFrame(bytes, capturedAtMs(nowMs, agesMs[i] ?? 0));
+        }
       });
     } catch (error) {
       throw openError(name, error);

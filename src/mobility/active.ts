@@ -4,6 +4,7 @@ import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { StaleMessage, TableMessage } from '../protocol/table-message.js';
 import type { SavedRecord } from '../tables/directory.js';
+import type { Lan } from '../tables/lan.js';
 import type {
   LanIndex,
   LimitsConfig,
@@ -122,7 +123,10 @@ export class Active implements Role {
   /** @param capturedAtMs on the monotonic clock of the ports */
   frameSeen(lanIndex: LanIndex, frame: NeighbourFrame, capturedAtMs: number): void {
     const lan = this.#context.lan(lanIndex);
-    if (lan === undefined) return;
+    if (lan !== undefined) this.#context.directory.hold(() => this.#frame(lan, frame, capturedAtMs));
+  }
+
+  #frame(lan: Lan, frame: NeighbourFrame, capturedAtMs: number): void {
     // First: a node that says nothing until its first question is claimed by that question, then answered.
     this.#parts.learning.frame(lan, frame, capturedAtMs);
     const wanted = questionOf(frame);
@@ -142,10 +146,12 @@ export class Active implements Role {
 
   /** A control message of another router, whose session is authentic. What it may not say is refused and counted. */
   message(from: RouterId, message: TableMessage): void {
-    this.#context.counters.count(`messages_${message.type}`);
-    const admitted = this.#parts.authority.admit(from, message);
-    if (admitted !== undefined) this.#handle(from, admitted);
-    this.#consequences.settle();
+    this.#context.directory.hold(() => {
+      this.#context.counters.count(`messages_${message.type}`);
+      const admitted = this.#parts.authority.admit(from, message);
+      if (admitted !== undefined) this.#handle(from, admitted);
+      this.#consequences.settle();
+    });
   }
 
   peerUp(router: RouterId): void {

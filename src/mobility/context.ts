@@ -179,7 +179,21 @@ export class Context {
   }
 }
 
+interface NodeKey {
+  readonly vnet: VnetId;
+  readonly ip: Ip | undefined;
+  readonly key: string;
+}
+
+/** The two made last: a move asks many tables about the same one or two addresses, and a fresh text is hashed anew each time. */
+let latest: NodeKey = { vnet: 0, ip: undefined, key: '' };
+let before = latest;
+
 /** One text for a node address, as a Map key. */
 export function nodeKey(vnet: VnetId, ip: Ip): string {
-  return `${vnet}|${ip.key}`;
+  if (latest.ip === ip && latest.vnet === vnet) return latest.key;
+  const other = latest;
+  latest = before.ip === ip && before.vnet === vnet ? before : { vnet, ip, key: `${vnet}|${ip.key}` };
+  before = other;
+  return latest.key;
 }

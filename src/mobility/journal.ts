@@ -27,7 +27,7 @@ export class Move {
   readonly start: MoveStart;
   readonly #clock: Clock;
   readonly #onJudged: (move: Move) => void;
-  readonly #startedWallMs: number;
+  #startedWallMs: number | undefined;
   readonly #steps: MoveStep[] = [];
   #verdict: MoveView['verdict'] = 'claiming';
   #reason = '';
@@ -36,7 +36,6 @@ export class Move {
     this.#clock = clock;
     this.#onJudged = onJudged;
     this.start = start;
-    this.#startedWallMs = clock.wallMs() - (clock.nowMs() - start.startedMs);
   }
 
   get verdict(): MoveView['verdict'] {
@@ -58,6 +57,7 @@ export class Move {
     const isNew = verdict !== this.#verdict;
     this.#verdict = verdict;
     this.#reason = reason;
+    this.#date();
     if (isNew) this.#onJudged(this);
   }
 
@@ -68,9 +68,15 @@ export class Move {
       verdict: this.#verdict,
       reason: this.#reason,
       blackoutUs: this.#blackoutUs(),
-      startedWallMs: this.#startedWallMs,
+      startedWallMs: this.#date(),
       steps: [...this.#steps],
     };
+  }
+
+  /** The two clocks are compared when it is first judged or looked at, not while the node waits. */
+  #date(): number {
+    this.#startedWallMs ??= this.#clock.wallMs() - (this.#clock.nowMs() - this.start.startedMs);
+    return this.#startedWallMs;
   }
 
   /**

@@ -79,9 +79,9 @@ export class Learning {
   /** Classifies evidence and does what follows. Also for evidence whose meaning has become clear later. */
   consider(evidence: Evidence): void {
     const verdict = classify(evidence, this.#context);
-    this.#context.counters.count(`frames_${verdict.verdict}`);
     if (evidence.ip === undefined) this.#ofMac(evidence, verdict);
     else this.#ofBinding(evidence, evidence.ip, verdict);
+    this.#context.counters.count(`frames_${verdict.verdict}`);
   }
 
   /** Asks a machine that is said to be elsewhere for its addresses, that one first: its answers are evidence. */
@@ -101,9 +101,10 @@ export class Learning {
 
   #ofMac(evidence: Evidence, verdict: Verdict): void {
     const { lan, mac } = evidence;
-    this.#context.hwdt.seenMac(lan.index, mac);
+    // A move first: the node waits.
     if (verdict.verdict === 'move') this.#move(evidence, verdict.records);
-    else if (verdict.verdict === 'local') {
+    this.#context.hwdt.seenMac(lan.index, mac);
+    if (verdict.verdict === 'local') {
       this.#redirectAgain(evidence);
       // Some of its addresses may have stayed behind in the tables (a claim of them was refused): it is asked for them.
       this.#askAddresses(lan, mac, this.#elsewhere(lan, mac));
@@ -197,10 +198,10 @@ export class Learning {
     const isFound = evidence.isAnswer && this.#parts.sought.isSought(lan.vnet, mac);
     const trigger = isFound ? 'search' : evidence.trigger;
     const candidate = { lan, mac, records, trigger, source, detectedMs: atMs };
-    this.#redirections.exhaust(`${lan.index}|${mac}`);
     const claimed = this.#parts.migration.claim(
       against === undefined ? candidate : { ...candidate, objection: true, against },
     );
+    this.#redirections.exhaust(`${lan.index}|${mac}`);
     if (typeof claimed === 'string') this.#context.counters.count('moves_not_claimed');
     return typeof claimed !== 'string';
   }

@@ -22,6 +22,7 @@ const FORM = /^[a-z][a-z0-9_]*\*?$/;
 /** Counts by the names of one table. A count exists from the first time on. */
 export class DeclaredCounters<const Table extends CounterTable> {
   readonly classes: Table;
+  /** By the names as they were given: what is counted is counted while somebody waits, and looked at when there is time. */
   readonly #counts = new Map<string, number>();
 
   constructor(classes: Table) {
@@ -30,17 +31,29 @@ export class DeclaredCounters<const Table extends CounterTable> {
 
   /** Dashes in `name` (reasons have them) become underscores. */
   count(name: CounterName<Table>, by = 1): void {
-    const key = name.replaceAll('-', '_');
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
   }
 
   get(name: CounterName<Table>): number {
-    return this.#counts.get(name.replaceAll('-', '_')) ?? 0;
+    return this.#shown().get(shownAs(name)) ?? 0;
   }
 
   counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries([...this.#shown()].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
+
+  #shown(): ReadonlyMap<string, number> {
+    const shown = new Map<string, number>();
+    for (const [name, count] of this.#counts) {
+      const key = shownAs(name);
+      shown.set(key, (shown.get(key) ?? 0) + count);
+    }
+    return shown;
+  }
+}
+
+function shownAs(name: string): string {
+  return name.replaceAll('-', '_');
 }
 
 /** All tables together. */

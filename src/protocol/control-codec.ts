@@ -5,6 +5,8 @@
  * They are decoded in two steps, because of a message that has come before nobody wants the body.
  */
 import protobuf from 'protobufjs';
+import { ClaimReader } from './claim-reader.js';
+import { ClaimWriter } from './claim-writer.js';
 import { CONTROL_TYPE, CONTROL_VERSION } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { Envelope } from './envelope.js';
@@ -41,6 +43,8 @@ const FIRST_BYTE = (CONTROL_TYPE << 4) | CONTROL_VERSION;
 
 export class ControlCodec {
   readonly #type = loadEnvelopeType();
+  readonly #claimReader = new ClaimReader();
+  readonly #claimWriter = new ClaimWriter();
   /** By field number. */
   readonly #bodies = bodiesOf(this.#type);
   /**
@@ -50,6 +54,13 @@ export class ControlCodec {
   readonly #kept = new Map<string, readonly object[]>();
 
   encode(envelope: Envelope): Uint8Array {
+    const { body } = envelope;
+    const claim = body?.type === 'claim' ? this.#claimWriter.write(FIRST_BYTE, envelope, body) : undefined;
+    return claim ?? this.encodeBySchema(envelope);
+  }
+
+  /** What `encode` gives, whatever is in the envelope. */
+  encodeBySchema(envelope: Envelope): Uint8Array {
     const wire = envelopeToWire(envelope);
     this.#keep(`${envelope.body?.type} sent`, wire);
     const writer = this.#type.encode(wire);
@@ -88,6 +99,15 @@ export class ControlCodec {
 
   /** The second step: of the same payload. */
   decodeBody(payload: Uint8Array, head: ReadHead): DecodedBody | ControlDropReason {
+    if (this.bodyTypeOf(head) === 'claim') {
+      const body = this.#claimReader.read(payload.subarray(head.bodyStart, head.bodyEnd));
+      if (body !== undefined) return { body, unknownFields: head.unknownFields };
+    }
+    return this.decodeBodyBySchema(payload, head);
+  }
+
+  /** What `decodeBody` gives, whatever is in the body. */
+  decodeBodyBySchema(payload: Uint8Array, head: ReadHead): DecodedBody | ControlDropReason {
     const known = this.#bodies.get(head.bodyField);
     if (known === undefined) return { body: undefined, unknownFields: head.unknownFields };
     const message = this.#parse(known, payload.subarray(head.bodyStart, head.bodyEnd));

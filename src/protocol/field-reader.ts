@@ -52,8 +52,11 @@ const CONTROL_CHARACTER = /\p{Cc}/u;
 const MAX_IDS = 4096;
 const ids = new Map<string, string>();
 
-/** One string for each id: 100,000 records must not each keep the copy that came in its message. */
-function theOne(id: string): string | undefined {
+/**
+ * One string for each id: 100,000 records must not each keep the copy that came in its message. Undefined: gndt.json could
+ * not have it.
+ */
+export function knownId(id: string): string | undefined {
   const known = ids.get(id);
   if (known !== undefined) return known;
   if (!NAME.test(id)) return undefined;
@@ -129,7 +132,7 @@ export class FieldReader {
   /** As gndt.json may have it. */
   routerId(name: string): string {
     const value = this.#fields[name];
-    const id = typeof value === 'string' ? theOne(value) : undefined;
+    const id = typeof value === 'string' ? knownId(value) : undefined;
     if (id === undefined) this.#faults.report('bad-router-id');
     return id ?? '';
   }

@@ -15,7 +15,10 @@ import {
   resultBytes,
   staleBytes,
 } from './size.js';
-import type { MoveClaim, TableMessage } from './table-message.js';
+import type { ClaimMessage, MoveClaim, TableMessage } from './table-message.js';
+
+/** That many take less than `MAX_UNACKED_BYTES` with the longest ids and the largest numbers. */
+const FEW_RECORDS = 4;
 
 /** At least one message; each payload takes at most `MAX_UNACKED_BYTES`, unless one element is larger by itself. */
 export function split(message: TableMessage): TableMessage[] {
@@ -34,6 +37,7 @@ export function split(message: TableMessage): TableMessage[] {
     case 'claimResult':
       return cut(message, message.results, resultBytes, (results) => ({ ...message, results }));
     case 'claim':
+      if (isOfOneNode(message)) return [message];
       return cut(message, message.moves.flatMap(splitMove), moveBytes, (moves) => ({ ...message, moves }));
     case 'whoHas':
       if (message.ips.length <= MAX_ASKED_IPS) return [message];
@@ -47,6 +51,11 @@ export function split(message: TableMessage): TableMessage[] {
     case 'dhcp':
       return [message];
   }
+}
+
+/** A move with a few addresses, as nearly all are, fits whatever is in it: nothing is added up while a node waits. */
+function isOfOneNode({ moves: [move, ...others] }: ClaimMessage): boolean {
+  return others.length === 0 && move !== undefined && move.records.length <= FEW_RECORDS;
 }
 
 /** @param build makes the message of a part of the elements */

@@ -4,9 +4,9 @@ import type { Mac } from '../net/mac.js';
 import { MacRecords } from './mac-records.js';
 import type { NodeRecord, RouterId, VnetId } from './model.js';
 import { OwnStamps } from './own-stamps.js';
+import { RankedSubscribers } from './ranked-subscribers.js';
 import { addHash, compareRecords, hashRecord, isDisowned, MAX_SEQUENCE } from './record.js';
 import { StampOrder } from './stamp-order.js';
-import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
 /** How long a tombstone keeps its sequence number (tables.md). */
@@ -77,7 +77,7 @@ export class Directory {
   /** Tombstones, and the Unix time from which each counts its 24 h. */
   readonly #tombstones = new Map<NodeRecord, number>();
   readonly #stamps: OwnStamps;
-  readonly #subscribers = new Subscribers<[DirectoryChange]>();
+  readonly #subscribers = new RankedSubscribers<DirectoryChange>();
 
   constructor(self: RouterId, clock: Clock) {
     this.#self = self;
@@ -238,11 +238,23 @@ export class Directory {
 
   /**
    * Calls `listener` synchronously after each applied change, with the directory complete. A listener may change the
-   * directory itself; all listeners then hear of the inner change before the outer one has gone round, so what counts
-   * is what `get` says. Returns how to stop.
+   * directory itself; all then hear of the inner change before the outer one has gone round: `get` counts. Returns how to stop.
    */
   subscribe(listener: (change: DirectoryChange) => void): () => void {
     return this.#subscribers.subscribe(listener);
+  }
+
+  /** The same, for those on whom nothing depends that is said or forwarded now; see `RankedSubscribers`. */
+  subscribeLater(listener: (change: DirectoryChange) => void): () => void {
+    return this.#subscribers.subscribeLater(listener);
+  }
+
+  hold(work: () => void): void {
+    this.#subscribers.hold(work);
+  }
+
+  catchUp(): void {
+    this.#subscribers.catchUp();
   }
 
   /** Forgets tombstones that are older than 24 h. Nobody is notified: a tombstone has no effect but its seq. */

@@ -34,6 +34,15 @@ interface Lookups {
   readonly clients: VnetMap<string, WireguardClient>;
 }
 
+/** To which network an address is native. */
+interface Answer {
+  readonly vnet: VnetId;
+  readonly ip: Ip | undefined;
+  readonly network: NetworkConfig | undefined;
+}
+
+const NO_ANSWER: Answer = { vnet: 0, ip: undefined, network: undefined };
+
 /** A configuration that can be adopted: numbers are found for all that is in it. */
 export interface GndtPlan {
   readonly config: GndtConfig;
@@ -59,10 +68,9 @@ export class Gndt {
   readonly #networkIndexes = new StableIndexes(MAX_NETWORKS);
   #idsByNumber: ReadonlyMap<number, RouterId | SiteId> = new Map();
   #lookups: Lookups;
-  /** The last question and its answer: all that follow a change of the directory ask about one and the same address. */
-  #latestIp: Ip | undefined;
-  #latestVnet: VnetId = 0;
-  #latestNetwork: NetworkConfig | undefined;
+  /** The last two questions and their answers: all that has to do with a move asks about the one or two addresses of a node. */
+  #latest = NO_ANSWER;
+  #before = NO_ANSWER;
 
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, router: RouterId) {
@@ -104,7 +112,8 @@ export class Gndt {
       [...config.routers, ...(config.sites ?? [])].map(({ id }) => [peers.taken.get(id) ?? -1, id]),
     );
     this.#lookups = lookupsOf(config, this.router, ownClients);
-    this.#latestIp = undefined;
+    this.#latest = NO_ANSWER;
+    this.#before = NO_ANSWER;
   }
 
   vnet(id: VnetId): VnetConfig | undefined {
@@ -117,12 +126,13 @@ export class Gndt {
 
   /** The network that the address is native to: the longest prefix that holds it. */
   networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined {
-    if (ip !== this.#latestIp || vnet !== this.#latestVnet) {
-      this.#latestNetwork = this.#lookups.networks.longest(vnet, ip);
-      this.#latestIp = ip;
-      this.#latestVnet = vnet;
-    }
-    return this.#latestNetwork;
+    const latest = this.#latest;
+    if (latest.ip === ip && latest.vnet === vnet) return latest.network;
+    const before = this.#before;
+    const isKnown = before.ip === ip && before.vnet === vnet;
+    this.#latest = isKnown ? before : { vnet, ip, network: this.#lookups.networks.longest(vnet, ip) };
+    this.#before = latest;
+    return this.#latest.network;
   }
 
   /** The longest network that covers the whole prefix. */

@@ -298,8 +298,16 @@ export class Hwdt {
   }
 }
 
+/** The one made last: what becomes of a binding is looked up by the same text several times, and a fresh one is hashed anew. */
+let latest: { readonly vnet: VnetId; readonly ip: Ip | undefined; readonly key: string } = {
+  vnet: 0,
+  ip: undefined,
+  key: '',
+};
+
 function addressKey(vnet: VnetId, ip: Ip): string {
-  return `${vnet}/${ip.key}`;
+  if (latest.ip !== ip || latest.vnet !== vnet) latest = { vnet, ip, key: `${vnet}/${ip.key}` };
+  return latest.key;
 }
 
 function entryOf({ established, newcomers }: LanTable, key: string): Entry | undefined {

@@ -27,12 +27,13 @@ export class LanNodes {
     this.#directory = directory;
     this.#hwdt = hwdt;
     for (const { vnet, ip } of directory.of(self)) this.#look(vnet, ip);
-    directory.subscribe(({ after }) => this.#look(after.vnet, after.ip));
+    directory.subscribeLater(({ after }) => this.#look(after.vnet, after.ip));
     hwdt.subscribe((vnet, ip) => this.#look(vnet, ip));
   }
 
   /** Nodes on the LAN. One that was not seen since the start may be on any LAN of its vnet, and counts on each. */
   on({ index, vnet }: { readonly index: LanIndex; readonly vnet: VnetId }): number {
+    this.#directory.catchUp();
     return (this.#onLan.get(index) ?? 0) + (this.#unseen.get(vnet) ?? 0);
   }
 

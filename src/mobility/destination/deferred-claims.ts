@@ -78,7 +78,8 @@ export class DeferredClaims {
 
   #changed({ before, after }: DirectoryChange): void {
     if (after.router === this.#context.self) {
-      if (after.state === 'here') this.#waiting.delete(nodeKey(after.vnet, after.ip));
+      if (after.state === 'here' && this.#waiting.size > 0)
+        this.#waiting.delete(nodeKey(after.vnet, after.ip));
     } else if (before?.state === 'here' && this.#isLetGo(before, after)) {
       this.release(after.vnet, after.ip);
     } else if (before === undefined && after.state === 'withdrawn') this.#madeKnown(after);

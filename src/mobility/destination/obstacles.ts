@@ -91,7 +91,8 @@ export class Obstacles {
   }
 
   #heldBack(candidate: Candidate): string | undefined {
-    if (candidate.objection === true) return undefined;
+    if (candidate.objection === true || (this.#holds.size === 0 && this.#proposed.size === 0))
+      return undefined;
     const { lan, mac, records } = candidate;
     const key = holdKey(lan.vnet, mac);
     const heldMs = this.#holds.remainingMs(key);

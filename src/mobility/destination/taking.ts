@@ -67,7 +67,6 @@ export class Taking {
       return directory.originate(vnet, ip, mac, next[i] ?? 1, bounces);
     });
     move.step('directory');
-    this.#parts.departure.end(lan.vnet, mac);
     // One frame does not hold up the claim; all of them would.
     const tell = once(() => this.#tell(candidate, move, claimed));
     const redirect = (): void =>
@@ -78,6 +77,7 @@ export class Taking {
     if (burst.joined()) burst.later(redirect);
     else redirect();
     tell();
+    this.#parts.departure.end(lan.vnet, mac);
     this.#parts.unheard.arrived({ lan, mac, ips });
     if (bounces) {
       move.step('frozen');

@@ -110,13 +110,13 @@ export class Acceptance {
     const judged = claimed.map(({ move, origin }) => {
       return { origin, judgements: move.records.map((record) => this.#parts.judge.judge(origin, record)) };
     });
+    const changes = judged.flatMap(({ judgements, origin }) => this.#nodesOf(judgements, origin));
     const { suppression } = this.#parts;
     // After they were judged: a claim is no ground for an objection that comes with it.
     for (const { move, origin } of claimed) {
       if (origin.claimId === undefined) continue;
       for (const record of move.records) if (record.router === origin.from) suppression.claimed(record);
     }
-    const changes = judged.flatMap(({ judgements, origin }) => this.#nodesOf(judgements, origin));
     const [first] = claimed;
     if (first !== undefined) {
       this.#answer(

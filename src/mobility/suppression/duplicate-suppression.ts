@@ -62,11 +62,13 @@ export interface Suppressed {
 export class DuplicateSuppression {
   readonly #context: Context;
   readonly #updates: UpdateBatcher;
-  /** The moves of each node, oldest first; no more than count. */
-  readonly #moves = new BoundedMap<string, readonly Moved[]>(REMEMBERED);
+  /** The moves of each node, oldest first; no more than count. To be read by `#moves`. */
+  readonly #notedMoves = new BoundedMap<string, readonly Moved[]>(REMEMBERED);
+  /** Moves that have not been noted yet, oldest first: nothing that is said now waits for that. */
+  readonly #unnoted: (Moved & { readonly key: string })[] = [];
   readonly #aims = new BoundedMap<string, Aims>(REMEMBERED);
   /** A router had the node for a moment, and the one before has it again: nobody has said why. */
-  readonly #doubts = new BoundedMap<string, Doubt>(REMEMBERED);
+  readonly #notedDoubts = new BoundedMap<string, Doubt>(REMEMBERED);
   /** Who has claimed each node lately, oldest first. */
   readonly #claims = new BoundedMap<string, readonly Claimed[]>(REMEMBERED);
   /** Until when each frozen node is. */
@@ -76,6 +78,7 @@ export class DuplicateSuppression {
     this.#context = context;
     this.#updates = updates;
     context.atEnd(context.directory.subscribe((change) => this.#changed(change)));
+    context.atEnd(context.directory.subscribeLater(() => this.#noteMoves()));
     for (const record of context.directory.all()) if (record.frozen === true) this.#begin(record);
   }
 
@@ -88,6 +91,7 @@ export class DuplicateSuppression {
 
   /** For how long this router's claims of the node are refused, because one was contradicted; 0: they are not. */
   suppressedMs(vnet: VnetId, ip: Ip, claimer: RouterId): number {
+    if (this.#aims.size === 0) return 0;
     const aim = this.#aims.get(nodeKey(vnet, ip))?.claimers.get(claimer);
     if (aim === undefined || this.#context.directory.here(vnet, ip)?.router !== aim.by) return 0;
     return Math.max(0, aim.untilMs - this.#context.clock.nowMs());
@@ -199,7 +203,11 @@ export class DuplicateSuppression {
 
   /** Would one more move make it too many? */
   isMoveTooMany(vnet: VnetId, ip: Ip): boolean {
-    return this.#trueMoves(nodeKey(vnet, ip)).size + 1 >= this.#context.config.maxMoves;
+    const key = nodeKey(vnet, ip);
+    const { maxMoves } = this.#context.config;
+    // Nearly always; the node waits.
+    if ((this.#moves.get(key)?.length ?? 0) + 1 < maxMoves) return false;
+    return this.#trueMoves(key).size + 1 >= maxMoves;
   }
 
   /** Freezes a node that is here, by its record of now: one with the number of a moment ago would be beaten by that. */
@@ -264,15 +272,32 @@ export class DuplicateSuppression {
     }
   }
 
-  #changed({ before, after }: DirectoryChange): void {
-    const key = nodeKey(after.vnet, after.ip);
-    const isMove = before !== undefined && before.router !== after.router && after.state === 'here';
-    if (isMove) {
-      const { router: to, seq } = after;
-      const moved = { from: before.router, to, seq, atMs: this.#context.clock.nowMs() };
+  /** As of now, whatever has been asked for before. */
+  get #moves(): BoundedMap<string, readonly Moved[]> {
+    this.#noteMoves();
+    return this.#notedMoves;
+  }
+
+  get #doubts(): BoundedMap<string, Doubt> {
+    this.#noteMoves();
+    return this.#notedDoubts;
+  }
+
+  #noteMoves(): void {
+    if (this.#unnoted.length === 0) return;
+    for (const { key, ...moved } of this.#unnoted.splice(0)) {
       this.#moves.set(key, [...this.#recent(key), moved]);
       this.#doubt(key, moved);
     }
+  }
+
+  #changed({ before, after }: DirectoryChange): void {
+    const key = nodeKey(after.vnet, after.ip);
+    if (before !== undefined && before.router !== after.router && after.state === 'here') {
+      const { router: to, seq } = after;
+      this.#unnoted.push({ key, from: before.router, to, seq, atMs: this.#context.clock.nowMs() });
+    }
+    if (before?.frozen !== true && after.frozen !== true) return;
     // A record that is only put above another's does not make the freeze longer.
     const wasFrozen = isHeld(before) && before?.router === after.router && this.#frozen.has(key);
     if (isHeld(after) && wasFrozen) return;

@@ -209,6 +209,7 @@ export class Recovery {
 
   /** Has a node spoken that was silent? */
   #bound(vnet: VnetId, ip: Ip, change: BindingChange): void {
+    if (this.#silent.size === 0) return;
     const key = nodeKey(vnet, ip);
     const record = this.#silent.get(key);
     if (record === undefined || change !== 'seen') return;

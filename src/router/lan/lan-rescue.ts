@@ -36,18 +36,23 @@ export class LanRescue {
   readonly #rescue: Rescue;
   readonly #on = new Set<VnetId>();
   #overhears = false;
+  /** Vnets with more or fewer displaced nodes than before; what follows for the sockets is found out when there is time. */
+  readonly #concerned = new Set<VnetId>();
   /** By vnet: the change that is to come. */
   readonly #pending = new Map<VnetId, Timer>();
 
   constructor(options: LanRescueOptions) {
     this.#options = options;
     const { gndt, directory } = options;
-    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet, isNeeded) => this.#changed(vnet, isNeeded));
+    this.#rescue = new Rescue(gndt, directory, this.macs, (vnet) => void this.#concerned.add(vnet));
+    directory.subscribeLater(() => this.#followRescue());
+    this.#followRescue();
   }
 
   /** GNDT has adopted a new configuration. */
   rebuild(): void {
     this.#rescue.rebuild();
+    this.#followRescue();
   }
 
   /** @param overhears also while no node is away */
@@ -59,6 +64,11 @@ export class LanRescue {
 
   stop(): void {
     for (const timer of this.#pending.values()) timer.cancel();
+  }
+
+  #followRescue(): void {
+    for (const vnet of this.#concerned) this.#changed(vnet, this.#rescue.isNeeded(vnet));
+    this.#concerned.clear();
   }
 
   #changed(vnet: VnetId, isForNodes: boolean): void {

@@ -40,8 +40,8 @@ export class LocalRecords {
     this.#directory = directory;
     this.#config = gndt.config;
     this.#rebuild();
-    directory.subscribe(({ after: { vnet, ip } }) => {
-      this.#follow();
+    directory.subscribeLater(({ after: { vnet, ip } }) => {
+      this.#followConfig();
       // Not `after` itself: another listener may have changed the directory meanwhile.
       if (this.#update(vnet, ip, directory.get(vnet, ip))) this.#subscribers.notify();
     });
@@ -53,6 +53,7 @@ export class LocalRecords {
   }
 
   get size(): number {
+    this.#follow();
     return this.#records.size;
   }
 
@@ -90,7 +91,13 @@ export class LocalRecords {
     for (const { record, standing } of this.#records.values()) if (standing === wanted) yield record;
   }
 
+  /** What is told is as of now, in the middle of a turn too. */
   #follow(): void {
+    this.#directory.catchUp();
+    this.#followConfig();
+  }
+
+  #followConfig(): void {
     if (this.#config !== this.#gndt.config) this.#rebuild();
   }
 

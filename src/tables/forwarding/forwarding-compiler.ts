@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../net/clock.js';
 import type { CounterName, CounterTable } from '../../net/counters.js';
 import type { Ip } from '../../net/ip.js';
+import type { Mac } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import type { OwnClient } from '../clients.js';
 import type { Directory, DirectoryChange } from '../directory.js';
@@ -25,6 +26,8 @@ export const FORWARDING_COUNTERS = {
 
 /** Packets that a node has sent from where it was arrive within this time after its move is known. */
 const IN_FLIGHT_MS = 2_000;
+/** That time has begun, and its timer is to be set: that takes longer than the route. */
+const BEGUN: Timer = { cancel: () => {} };
 
 export interface CompilerInputs {
   readonly gndt: Gndt;
@@ -35,8 +38,7 @@ export interface CompilerInputs {
   readonly table: ForwardingTable;
   readonly clock: Clock;
   readonly lans: Pick<Lans, 'current' | 'subscribe'>;
-  /** Must follow the directory before this compiler does. */
-  readonly activity?: Pick<NodeActivity, 'numberOf'>;
+  readonly activity?: Pick<NodeActivity, 'numberOf' | 'subscribe'>;
   readonly tuns?: readonly Port[];
 }
 
@@ -67,8 +69,10 @@ export class ForwardingCompiler {
     this.#readConfiguration();
     this.#unsubscribe = [
       inputs.directory.subscribe((change) => this.#changed(change)),
+      inputs.directory.subscribeLater(({ after: { vnet, ip } }) => this.#endLater(vnet, ip)),
       inputs.hwdt.subscribe((vnet, ip) => this.#bound(vnet, ip)),
       inputs.lans.subscribe((after, before) => this.#readdressed(after, before)),
+      inputs.activity?.subscribe((vnet, ip, mac) => this.#renumbered(vnet, ip, mac)) ?? (() => {}),
     ];
   }
 
@@ -140,13 +144,18 @@ export class ForwardingCompiler {
     const { vnet, ip } = after;
     if (before !== undefined && before.router !== after.router && after.state === 'here') {
       this.#justMoved.get(vnet, ip.key)?.cancel();
-      const settle = (): void => {
-        this.#justMoved.delete(vnet, ip.key);
-        this.#update(vnet, Prefix.host(ip));
-      };
-      this.#justMoved.set(vnet, ip.key, this.#inputs.clock.after('in flight', IN_FLIGHT_MS, settle));
+      this.#justMoved.set(vnet, ip.key, BEGUN);
     }
     this.#update(vnet, Prefix.host(ip));
+  }
+
+  #endLater(vnet: VnetId, ip: Ip): void {
+    if (this.#justMoved.get(vnet, ip.key) !== BEGUN) return;
+    const settle = (): void => {
+      this.#justMoved.delete(vnet, ip.key);
+      this.#update(vnet, Prefix.host(ip));
+    };
+    this.#justMoved.set(vnet, ip.key, this.#inputs.clock.after('in flight', IN_FLIGHT_MS, settle));
   }
 
   /** The route of a node at another VR does not depend on its MAC here: it is learned just before each arrival. */
@@ -154,6 +163,12 @@ export class ForwardingCompiler {
     const { directory, gndt } = this.#inputs;
     const record = directory.here(vnet, ip);
     if (record === undefined || record.router === gndt.self) this.#update(vnet, Prefix.host(ip));
+  }
+
+  /** A machine is watched from now on, or no longer: its routes, which are there already, say with which number. */
+  #renumbered(vnet: VnetId, ip: Ip, mac: Mac): void {
+    this.#update(vnet, Prefix.host(ip));
+    for (const other of this.#inputs.directory.byMac(vnet, mac)) this.#update(vnet, Prefix.host(other.ip));
   }
 
   /** Stops listening; the table stays as it is. */

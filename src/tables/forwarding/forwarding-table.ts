@@ -123,8 +123,10 @@ export class ForwardingTable extends ForwardingReader {
 
   /** Writes the encoded route over the one at `offset`, unless they are the same: readers need not start again. */
   #replace(offset: number): void {
-    if (this.#scratch.every((word, i) => this.words[offset + i] === word)) return;
-    this.#change(() => this.words.set(this.#scratch, offset));
+    const scratch = this.#scratch;
+    let same = 0;
+    while (same < scratch.length && this.words[offset + same] === scratch[same]) same++;
+    if (same < scratch.length) this.#change(() => this.words.set(scratch, offset));
   }
 
   /** The prefix's slot, or the empty one where it would go. */

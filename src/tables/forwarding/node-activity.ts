@@ -1,7 +1,9 @@
+import type { Ip } from '../../net/ip.js';
 import type { Mac } from '../../net/mac.js';
 import { isClientMac } from '../clients.js';
 import type { Directory } from '../directory.js';
 import type { RouterId, VnetId } from '../model.js';
+import { Subscribers } from '../subscribers.js';
 import { VnetMap } from '../vnet-map.js';
 import { MacTable } from './mac-table.js';
 
@@ -52,11 +54,11 @@ export class NodeActivity {
   readonly #numbers = new VnetMap<Mac, number>();
   readonly #watched: (Watched | undefined)[] = [];
   readonly #free: number[] = [];
+  readonly #subscribers = new Subscribers<[VnetId, Ip, Mac]>();
 
-  /** To be made before anybody who asks for numbers when the directory changes. */
   constructor(
     self: RouterId,
-    directory: Pick<Directory, 'byMac' | 'of' | 'subscribe'>,
+    directory: Pick<Directory, 'byMac' | 'of' | 'subscribeLater'>,
     machines = DEFAULT_MACHINES,
   ) {
     this.#self = self;
@@ -67,10 +69,17 @@ export class NodeActivity {
     this.memory = new SharedArrayBuffer(2 * 4 * machines);
     this.#counts = new Int32Array(this.memory);
     for (const { vnet, mac } of directory.of(self)) this.#place(vnet, mac);
-    directory.subscribe(({ before, after }) => {
-      this.#place(after.vnet, after.mac);
-      if (before !== undefined && before.mac !== after.mac) this.#place(before.vnet, before.mac);
+    directory.subscribeLater(({ before, after }) => {
+      const { vnet, ip, mac } = after;
+      if (this.#place(vnet, mac)) this.#subscribers.notify(vnet, ip, mac);
+      if (before === undefined || before.mac === mac || !this.#place(vnet, before.mac)) return;
+      this.#subscribers.notify(vnet, ip, before.mac);
     });
+  }
+
+  /** Calls `listener` when a machine has got a number or lost it, by what became of its address. Returns how to stop. */
+  subscribe(listener: (vnet: VnetId, ip: Ip, mac: Mac) => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 
   /** −1: it is not watched. */
@@ -105,13 +114,15 @@ export class NodeActivity {
     return { unanswered, heard };
   }
 
-  #place(vnet: VnetId, mac: Mac): void {
+  /** True: it is watched from now on, or no longer. */
+  #place(vnet: VnetId, mac: Mac): boolean {
     const records = this.#directory.byMac(vnet, mac);
     const isHere = !isClientMac(mac) && records.some(({ router }) => router === this.#self);
     const number = this.#numbers.get(vnet, mac);
-    if (isHere === (number !== undefined)) return;
+    if (isHere === (number !== undefined)) return false;
     if (number === undefined) this.#watch(vnet, mac);
     else this.#end(vnet, mac, number);
+    return true;
   }
 
   #watch(vnet: VnetId, mac: Mac): void {

@@ -31,9 +31,9 @@ export class SealedOutput implements EnvelopeOutput {
   transmit(envelope: Envelope, way: Way = {}): boolean {
     const { codec, ports, counters } = this.#context;
     this.#lastSentMs = ports.clock.nowMs();
-    counters.add(`control_sent_${envelope.body?.type ?? 'ack'}`);
     const payload = filledUp(codec.encode(envelope), way.lengthBytes ?? 0);
     const sent = ports.sealAndSend(this.#peer, payload, way.to);
+    counters.add(`control_sent_${envelope.body?.type ?? 'ack'}`);
     if (!sent) counters.add('control_send_failed');
     return sent;
   }

@@ -2,7 +2,13 @@
 import { Ip } from '../../../src/net/ip.js';
 import { mac } from '../../../src/net/mac.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { MAX_ID, MAX_LISTEN_SECONDS, MAX_SEARCHED_IPS, MAX_TERM } from '../../../src/protocol/constants.js';
+import {
+  MAX_ID,
+  MAX_LISTEN_SECONDS,
+  MAX_SEARCHED_IPS,
+  MAX_SINCE_DETECTION_US,
+  MAX_TERM,
+} from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
@@ -98,11 +104,31 @@ export const SAMPLES: readonly ControlMessage[] = [
       {
         vnet: 1,
         mac: mac('52:54:00:00:00:09'),
-        records: [record(9)],
+        records: [{ ...record(9), frozen: true }],
         trigger: 'arp',
         sinceDetectionUs: 0,
         objection: true,
         against: 'vr-c',
+      },
+      {
+        vnet: 1,
+        mac: mac('52:54:00:00:00:09'),
+        records: [record(11)],
+        trigger: 'search',
+        sinceDetectionUs: 1,
+      },
+    ],
+  },
+  {
+    type: 'claim',
+    claimId: MAX_ID,
+    moves: [
+      {
+        vnet: V6.vnet,
+        mac: V6.mac,
+        records: [{ ...V6, state: 'here' }],
+        trigger: 'operator',
+        sinceDetectionUs: MAX_SINCE_DETECTION_US,
       },
     ],
   },

@@ -11,6 +11,7 @@ import {
   RouteFlag,
   RouteKind,
 } from '../../../src/tables/forwarding/forwarding-table.js';
+import { NodeActivity } from '../../../src/tables/forwarding/node-activity.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Hwdt } from '../../../src/tables/hwdt.js';
 import { Lndt } from '../../../src/tables/lndt.js';
@@ -342,4 +343,26 @@ test('routes that have no room are counted, and placed when there is room again'
   directory.apply(record('10.2.0.3', 'vr-c', 2, 13, { state: 'withdrawn' }));
   directory.apply(record('10.2.0.4', 'vr-c', 2, 14, { state: 'withdrawn' }));
   assert.equal(compiler.unplaced, 0);
+});
+
+test('a machine that is watched later than its route is made has its number there, as long as it is watched', () => {
+  const { directory, hwdt, clock, lans } = setUp();
+  const gndt = new Gndt(gndtConfig(NETWORKS), 'vr-a');
+  const lndt = new Lndt([{ vnet: BLUE, prefix: Prefix.of('10.1.0.0/25'), mac: undefined }], gndt, directory);
+  const table = ForwardingTable.create({ slots: 256 });
+  const activity = new NodeActivity('vr-a', directory);
+  new ForwardingCompiler({ gndt, lndt, hwdt, directory, table, clock, lans, activity }).rebuild();
+  const numberAt = (ip: string): number | undefined => table.matched(BLUE, Ip.of(ip))?.route.peer;
+  hwdt.learn(0, BLUE, M9, Ip.of('10.1.0.9'), 'gratuitous');
+  directory.hold(() => {
+    directory.originate(BLUE, Ip.of('10.1.0.9'), M9, 1);
+    directory.originate(BLUE, Ip.of('10.1.0.8'), M9, 1);
+    assert.deepEqual([numberAt('10.1.0.9'), numberAt('10.1.0.8')], [-1, -1]);
+  });
+  assert.deepEqual([numberAt('10.1.0.9'), numberAt('10.1.0.8')], [0, 0]);
+  directory.withdraw(BLUE, Ip.of('10.1.0.8'));
+  assert.equal(numberAt('10.1.0.9'), 0);
+  // Its binding has a route without a record too.
+  directory.withdraw(BLUE, Ip.of('10.1.0.9'));
+  assert.equal(numberAt('10.1.0.9'), -1);
 });

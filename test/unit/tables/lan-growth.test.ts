@@ -131,3 +131,12 @@ test('counts agree with the tables after any history', () => {
     }),
   );
 });
+
+test('records of one turn are counted in the middle of it', () => {
+  const { directory, nodes, learn } = setUp(3);
+  directory.hold(() => {
+    assert.deepEqual([learn(1), learn(2), learn(3), learn(4)], [true, true, true, false]);
+    assert.equal(nodes.on(LAN), 3);
+  });
+  assert.equal(nodes.on(LAN), 3);
+});

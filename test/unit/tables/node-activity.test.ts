@@ -40,6 +40,19 @@ describe('the activity of machines', () => {
     assert.equal(numberOf(mac('52:54:00:00:00:03')), 0);
   });
 
+  test('says when a machine has got its number or lost it, of which address', () => {
+    const told: string[] = [];
+    const stop = activity.subscribe((_vnet, ip, of) => told.push(`${ip.key} ${activity.numberOf(BLUE, of)}`));
+    const third = mac('52:54:00:00:00:03');
+    here('10.0.0.3', third);
+    here('10.0.0.4', third);
+    directory.withdraw(BLUE, Ip.of('10.0.0.3'));
+    directory.withdraw(BLUE, Ip.of('10.0.0.4'));
+    stop();
+    here('10.0.0.3', third);
+    assert.deepEqual(told, ['10.0.0.3 2', '10.0.0.4 -1']);
+  });
+
   test('tells who has been sent packets for 300 ms and sent none; again when more are sent', () => {
     activity.look(0);
     worker.sentTo(numberOf(ONE));
