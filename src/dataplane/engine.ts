@@ -377,6 +377,9 @@ export interface NativeAddon {
    */
   notifySystemd(path: string, text: Uint8Array): void;
 
+  /** Gives back to the kernel what malloc keeps of memory that was freed, in all threads. */
+  trimMemory(): void;
+
   /**
    * A thread of this process, by the kernel's number, goes before all ordinary ones (SCHED_RR, sched(7)), until it has run
    * for `limitMs` (1 … 10,000) without waiting for anything: the kernel ends it then, in the middle of whatever it does.

@@ -6,6 +6,7 @@ import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkGatewayAddresses, checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
+import { compactHeap } from '../dataplane/worker/heap.js';
 import { compileLater } from '../dataplane/worker/tiering.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
@@ -167,6 +168,7 @@ async function run(
   if (times !== undefined) log.warn({ event: 'test_times', ...times }, 'running with times for a lab');
   // Before the router's own objects: they are then made as use makes them.
   warmUp(systemClock.wallMs());
+  compactHeap();
   router = new Router({
     config,
     warnings,
@@ -178,6 +180,7 @@ async function run(
     onFailure: (error) => ending.fail(error),
   });
   if (!(await router.start()) || ending.isEnding) return;
+  loadNative().trimMemory();
   helpers = [...takeRealTime(router, log), ...collectBetweenMoves()];
   supervision.ready(router);
 }

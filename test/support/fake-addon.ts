@@ -117,6 +117,7 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     notifySystemd: () => {
       throw new Error('this network has no service manager');
     },
+    trimMemory: () => {},
     takeRealTime: () => {
       throw new Error('this network has no scheduler');
     },

@@ -12,6 +12,7 @@ import { loadNative } from '../native.js';
 import type { Punt } from '../punt/punt.js';
 import { PuntPort } from '../punt/punt-port.js';
 import { ControlWord, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
+import { compactHeap } from './heap.js';
 import { takePrecedence } from './precedence.js';
 import { decideAll, warmUp } from './warm-up.js';
 
@@ -54,6 +55,7 @@ class PacketWorker {
     this.#delivery = delivery;
     this.#forwarder = input.engine.role === 'lan' ? lan : tunnel;
     warmUp(this.#engine, input, systemClock);
+    compactHeap();
   }
 
   /** Until it is asked to stop. */

@@ -1,0 +1,27 @@
+/** The addon's way to give memory back, with the process's real memory. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { loadNative } from '../../src/dataplane/native.js';
+
+/** Below malloc's own limit for memory that goes back at once. */
+const PIECE_BYTES = 32 * 1024;
+const PIECES = 2_000;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+test('what malloc keeps of freed memory goes back', () => {
+  const native = loadNative();
+  const pieces: (Uint8Array | undefined)[] = [];
+  for (let n = 0; n < PIECES; n++) pieces.push(new Uint8Array(PIECE_BYTES).fill(1));
+  // One in twenty stays: the heap cannot simply become shorter.
+  for (let n = 0; n < PIECES; n++) if (n % 20 !== 0) pieces[n] = undefined;
+  collect();
+  const before = process.memoryUsage().rss;
+  native.trimMemory();
+  const given = before - process.memoryUsage().rss;
+  assert.ok(given > (PIECES * PIECE_BYTES) / 2, `${given} bytes`);
+  assert.equal(pieces.filter((piece) => piece?.[PIECE_BYTES - 1] === 1).length, PIECES / 20);
+});
