@@ -22,19 +22,28 @@ export interface RealTimePorts extends Pick<NativeAddon, 'takeRealTime' | 'leave
   cpuSeconds(thread: number): number;
 }
 
-/** Of one thread, by the kernel's number. */
+export interface RealTimeThread {
+  /** The kernel's number. */
+  readonly number: number;
+  /** One of those that work after each other on the same thing, on one processor. */
+  readonly together: boolean;
+}
+
+/** Of one thread. */
 export class RealTimePrecedence {
   readonly #clock: Clock;
   readonly #ports: RealTimePorts;
   readonly #thread: number;
+  readonly #together: boolean;
   #timer: Timer | undefined;
   #calmLooks = 0;
   #seen = { atMs: 0, cpuSeconds: 0 };
 
-  constructor(clock: Clock, ports: RealTimePorts, thread: number) {
+  constructor(clock: Clock, ports: RealTimePorts, { number, together }: RealTimeThread) {
     this.#clock = clock;
     this.#ports = ports;
-    this.#thread = thread;
+    this.#thread = number;
+    this.#together = together;
   }
 
   /** Answers why it cannot be had: nothing more happens then. */
@@ -54,7 +63,7 @@ export class RealTimePrecedence {
     // Then nobody could see that it is busy.
     if (this.#ports.cpuSeconds(this.#thread) === 0) return 'what the thread uses cannot be told';
     try {
-      this.#ports.takeRealTime(this.#thread, LONGEST_MS);
+      this.#ports.takeRealTime(this.#thread, LONGEST_MS, this.#together);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);

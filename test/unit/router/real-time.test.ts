@@ -14,10 +14,11 @@ class World {
   readonly precedence = new RealTimePrecedence(
     this.clock,
     {
-      takeRealTime: (thread, limitMs) => {
+      takeRealTime: (thread, limitMs, together) => {
         if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
         assert.equal(thread, THREAD);
         assert.ok(limitMs > 0);
+        assert.equal(together, true);
         this.taken.push(this.clock.nowMs());
         this.has = true;
       },
@@ -28,7 +29,7 @@ class World {
       hasRealTime: (thread) => thread === THREAD && this.has,
       cpuSeconds: (thread) => (thread === THREAD ? this.cpuSeconds : 0),
     },
-    THREAD,
+    { number: THREAD, together: true },
   );
 
   /** The thread works for this share of the time. */
