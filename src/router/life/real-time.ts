@@ -10,12 +10,20 @@ import type { Clock, Timer } from '../../net/clock.js';
 
 /** Packets that wait so long are late, not lost: the sockets' buffers hold more. */
 const LONGEST_MS = 25;
-const LOOK_MS = 1000;
-/** Of a processor, from one look to the next: more than a burst of fifty moves takes. */
-const BUSY = 0.1;
 const CALM = 0.05;
-/** So many calm looks before it is taken again. */
-const CALM_LOOKS = 5;
+/** So long calm before it is taken again. */
+const CALM_MS = 5000;
+
+interface Looks {
+  readonly everyMs: number;
+  /** Of a processor, from one look to the next. */
+  readonly busy: number;
+}
+
+/** More than a burst of fifty moves takes. */
+const ALONE: Looks = { everyMs: 1000, busy: 0.1 };
+/** On one processor they must not stay when there is work for two. */
+const TOGETHER: Looks = { everyMs: 100, busy: 0.2 };
 
 export interface RealTimePorts extends Pick<NativeAddon, 'takeRealTime' | 'leaveRealTime' | 'hasRealTime'> {
   /** What the thread has had of a processor; 0 when it cannot be told. */
@@ -35,6 +43,7 @@ export class RealTimePrecedence {
   readonly #ports: RealTimePorts;
   readonly #thread: number;
   readonly #together: boolean;
+  readonly #looks: Looks;
   #timer: Timer | undefined;
   #calmLooks = 0;
   #seen = { atMs: 0, cpuSeconds: 0 };
@@ -44,6 +53,7 @@ export class RealTimePrecedence {
     this.#ports = ports;
     this.#thread = number;
     this.#together = together;
+    this.#looks = together ? TOGETHER : ALONE;
   }
 
   /** Answers why it cannot be had: nothing more happens then. */
@@ -72,7 +82,7 @@ export class RealTimePrecedence {
 
   #look(): void {
     this.#seen = { atMs: this.#clock.nowMs(), cpuSeconds: this.#ports.cpuSeconds(this.#thread) };
-    this.#timer = this.#clock.after('real-time', LOOK_MS, () => {
+    this.#timer = this.#clock.after('real-time', this.#looks.everyMs, () => {
       this.#judge(this.#share());
       this.#look();
     });
@@ -87,12 +97,12 @@ export class RealTimePrecedence {
 
   #judge(share: number): void {
     if (this.#ports.hasRealTime(this.#thread)) {
-      if (share > BUSY) this.#ports.leaveRealTime(this.#thread);
+      if (share > this.#looks.busy) this.#ports.leaveRealTime(this.#thread);
       this.#calmLooks = 0;
       return;
     }
     this.#calmLooks = share < CALM ? this.#calmLooks + 1 : 0;
-    if (this.#calmLooks < CALM_LOOKS) return;
+    if (this.#calmLooks * this.#looks.everyMs < CALM_MS) return;
     this.#calmLooks = 0;
     // Refused now, it was allowed before: another try comes with the next calm time.
     this.#take();
