@@ -379,6 +379,11 @@ export interface NativeAddon {
 
   /** Gives back to the kernel what malloc keeps of memory that was freed, in all threads. */
   trimMemory(): void;
+  /**
+   * Node's own code and data that were used so far are no longer mapped; what is used again is, from the page cache, some
+   * microseconds for each 64 KB.
+   */
+  unmapPrograms(): void;
 
   /**
    * A thread of this process, by the kernel's number, goes before all ordinary ones (SCHED_RR, sched(7)), until it has run

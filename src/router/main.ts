@@ -167,6 +167,8 @@ async function run(
   });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.warn({ event: 'test_times', ...times }, 'running with times for a lab');
+  // Before the warm-up, which brings back what the router will use.
+  loadNative().unmapPrograms();
   // Before the router's own objects: they are then made as use makes them.
   warmUp(systemClock.wallMs());
   compactHeap();

@@ -1,5 +1,7 @@
 /** The addon's way to give memory back, with the process's real memory. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -11,6 +13,19 @@ const PIECES = 2_000;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
+
+const residentFileKb = (): number =>
+  Number(/^RssFile:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
+
+test('what of the program was used only so far is not mapped any more, and comes back', () => {
+  const native = loadNative();
+  const before = residentFileKb();
+  native.unmapPrograms();
+  const after = residentFileKb();
+  assert.ok(after < before - 10_000, `${before} kB, then ${after}`);
+  assert.equal(createHash('sha256').update('abc').digest('hex').slice(0, 8), 'ba7816bf');
+  assert.equal(new Intl.NumberFormat('de').format(1234.5), '1.234,5');
+});
 
 test('what malloc keeps of freed memory goes back', () => {
   const native = loadNative();

@@ -118,6 +118,7 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
       throw new Error('this network has no service manager');
     },
     trimMemory: () => {},
+    unmapPrograms: () => {},
     takeRealTime: () => {
       throw new Error('this network has no scheduler');
     },
