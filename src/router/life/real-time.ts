@@ -22,8 +22,8 @@ interface Looks {
 
 /** More than a burst of fifty moves takes. */
 const ALONE: Looks = { everyMs: 1000, busy: 0.1 };
-/** On one processor they must not stay when there is work for two. */
-const TOGETHER: Looks = { everyMs: 100, busy: 0.2 };
+/** On one processor they must not stay when there is work for two. Ten looks a second would be half a hundredth of one. */
+const TOGETHER: Looks = { everyMs: 250, busy: 0.2 };
 
 export interface RealTimePorts extends Pick<NativeAddon, 'takeRealTime' | 'leaveRealTime' | 'hasRealTime'> {
   /** What the thread has had of a processor; 0 when it cannot be told. */
