@@ -6,6 +6,7 @@
         "native/binding/addon.cc",
         "native/binding/addon_capture.cc",
         "native/binding/addon_engine.cc",
+        "native/binding/addon_memory.cc",
         "native/binding/addon_names.cc",
         "native/binding/addon_notify.cc",
         "native/binding/addon_peers.cc",

@@ -27,6 +27,7 @@ NAPI_MODULE_INIT() {
   vine::definePeers(env, exports);
   vine::defineEngine(env, exports);
   vine::defineCapture(env, exports);
+  vine::defineMemory(env, exports);
   vine::defineNotify(env, exports);
   vine::definePriority(env, exports);
   vine::defineWakeup(env, exports);

@@ -377,14 +377,24 @@ export interface NativeAddon {
    */
   notifySystemd(path: string, text: Uint8Array): void;
 
+  /** Gives back to the kernel what malloc keeps of memory that was freed, in all threads. */
+  trimMemory(): void;
+  /**
+   * Node's own code and data that were used so far are no longer mapped; what is used again is, from the page cache, some
+   * microseconds for each 64 KB.
+   */
+  unmapPrograms(): void;
+
   /**
    * A thread of this process, by the kernel's number, goes before all ordinary ones (SCHED_RR, sched(7)), until it has run
    * for `limitMs` (1 … 10,000) without waiting for anything: the kernel ends it then, in the middle of whatever it does.
    * What it starts is ordinary. The limit is the latest one given, for all threads; six may have precedence at a time.
    * Throws with the reason (EPERM: neither CAP_SYS_NICE nor LimitRTPRIO=; ESRCH; …).
+   * @param together until then it is on one processor, the same one for all threads that say so: the kernel would put one
+   *   that is woken by another on another processor, cold and asleep
    */
-  takeRealTime(thread: number, limitMs: number): void;
-  /** Ordinary again, with the nice value it had; harmless when it is. */
+  takeRealTime(thread: number, limitMs: number, together: boolean): void;
+  /** Ordinary again, with the nice value and the processors that it had; harmless when it is. */
   leaveRealTime(thread: number): void;
   /** Whether it still has it. */
   hasRealTime(thread: number): boolean;

@@ -6,6 +6,7 @@ import { EX_CONFIG, EX_NOPERM } from '../config/exit.js';
 import { checkGatewayAddresses, checkInterfaces } from '../config/interfaces.js';
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
+import { compactHeap } from '../dataplane/worker/heap.js';
 import { compileLater } from '../dataplane/worker/tiering.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
@@ -118,7 +119,8 @@ function supervise(logger: Logger): Supervision {
 /** For the control thread, which is the process's first, and the packet workers. */
 function takeRealTime(router: Router, logger: Logger): readonly RealTimePrecedence[] {
   const ports = { ...loadNative(), cpuSeconds };
-  const threads = [process.pid, ...router.workerThreads()];
+  const workers = router.workerThreads().map((number) => ({ number, together: true }));
+  const threads = [{ number: process.pid, together: false }, ...workers];
   const precedences = threads.map((thread) => new RealTimePrecedence(systemClock, ports, thread));
   const reason = precedences.map((one) => one.start()).find((problem) => problem !== undefined);
   if (reason !== undefined) logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');
@@ -165,8 +167,11 @@ async function run(
   });
   const load = (): LoadOutcome => loadConfigDirectory(directory);
   if (times !== undefined) log.warn({ event: 'test_times', ...times }, 'running with times for a lab');
+  // Before the warm-up, which brings back what the router will use.
+  loadNative().unmapPrograms();
   // Before the router's own objects: they are then made as use makes them.
   warmUp(systemClock.wallMs());
+  compactHeap();
   router = new Router({
     config,
     warnings,
@@ -178,6 +183,7 @@ async function run(
     onFailure: (error) => ending.fail(error),
   });
   if (!(await router.start()) || ending.isEnding) return;
+  loadNative().trimMemory();
   helpers = [...takeRealTime(router, log), ...collectBetweenMoves()];
   supervision.ready(router);
 }

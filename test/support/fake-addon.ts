@@ -117,6 +117,8 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
     notifySystemd: () => {
       throw new Error('this network has no service manager');
     },
+    trimMemory: () => {},
+    unmapPrograms: () => {},
     takeRealTime: () => {
       throw new Error('this network has no scheduler');
     },
