@@ -1,5 +1,6 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import type { Clock } from '../net/clock.js';
+import { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
 import { ENGINE_COUNTERS, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import {
   EngineCounter,
@@ -66,6 +67,8 @@ export interface VnetTraffic {
 
 export class DataPlane {
   readonly #options: PlaneOptions;
+  /** Its version is what remembered decisions are good for. */
+  readonly #table: ForwardingTable;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   /** By peer: a WireGuard client's vnet, 0 for routers. */
@@ -76,6 +79,7 @@ export class DataPlane {
 
   constructor(options: PlaneOptions) {
     this.#options = options;
+    this.#table = ForwardingTable.attach(options.table);
     this.setVnets(options.vnets);
     this.setClients(options.clients);
   }
@@ -95,6 +99,7 @@ export class DataPlane {
   setVnets(ids: readonly number[]): void {
     const known = new Set(ids);
     for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+    this.#table.touch();
   }
 
   /** Peers that are WireGuard clients from now on; all others are routers. A new one has no session yet. */
@@ -106,11 +111,13 @@ export class DataPlane {
       this.#peerMtu[peer] = vnet === 0 ? MIN_MTU_BYTES : 0;
       this.#clientVnets[peer] = vnet;
     }
+    this.#table.touch();
   }
 
   /** The number is another router's now, or nobody's: what its path carries, and how it behaves, has to be learned again. */
   forgetPeer(peer: number): void {
     this.#peerMtu[peer] = MIN_MTU_BYTES;
+    this.#table.touch();
     this.#puntShares.set(peer, 1);
   }
 
@@ -118,7 +125,10 @@ export class DataPlane {
   setPeerMtu(peer: number, mtuBytes: number): void {
     const isAway = mtuBytes === 0 && this.#clientVnets[peer] !== 0;
     const mtu = mtuBytes >= LEAST_MTU_BYTES ? Math.min(mtuBytes, MOST_MTU_BYTES) : LEAST_MTU_BYTES;
-    this.#peerMtu[peer] = isAway ? 0 : mtu;
+    const now = isAway ? 0 : mtu;
+    if (this.#peerMtu[peer] === now) return;
+    this.#peerMtu[peer] = now;
+    this.#table.touch();
   }
 
   /**
