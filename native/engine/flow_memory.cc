@@ -52,7 +52,7 @@ bool isUpperLayer(uint8_t next) {
 uint64_t load64(const int32_t* at) { return __atomic_load_n(reinterpret_cast<const uint64_t*>(at), __ATOMIC_RELAXED); }
 
 void add64(int32_t* at, uint64_t amount) {
-  __atomic_store_n(reinterpret_cast<uint64_t*>(at), load64(at) + amount, __ATOMIC_RELAXED);
+  __atomic_store_n(reinterpret_cast<uint64_t*>(at), load64(at) + amount, __ATOMIC_RELEASE);
 }
 
 /** JavaScript's own counts, of which this thread is the only writer. */
@@ -263,8 +263,9 @@ void FlowMemory::addActivity(int32_t number, size_t base) const {
 }
 
 void FlowMemory::countPacket(int32_t* entry, uint32_t length) {
-  add64(entry + fw::packets, 1);
+  // Packets last: who sees one sees also what else was written for it.
   add64(entry + fw::bytes, length);
+  add64(entry + fw::packets, 1);
 }
 
 void FlowMemory::note(const int32_t* d) {
@@ -362,7 +363,9 @@ void FlowMemory::handOver(const int32_t* entry) {
     add64(header + fh::unattributedBytes, load64(entry + fw::bytes));
     return;
   }
-  std::memcpy(ringPlace(head), entry, kFlowEntryWords * sizeof(int32_t));
+  int32_t* place = ringPlace(head);
+  std::memcpy(place, entry, kFlowEntryWords * sizeof(int32_t));
+  place[fw::sequence] = static_cast<int32_t>((entry - this->entry(0)) / kFlowEntryWords);
   __atomic_store_n(&header[fh::head], static_cast<int32_t>(head + 1), __ATOMIC_RELEASE);
 }
 

@@ -185,12 +185,13 @@ export class FakeFlows {
       this.counts.flowsReplaced++;
     }
     add(this.#words, F.serial, 1);
+    Atomics.add(this.#words, entry + E.sequence, 1);
     this.#words[entry + E.serial] = this.#words[F.serial] ?? 0;
     for (const [i, word] of key.entries()) this.#words[entry + E.kind + i] = word;
     this.#words[entry + E.batch] = 0;
     this.#wide[(entry + E.packets) / 2] = 0n;
     this.#wide[(entry + E.bytes) / 2] = 0n;
-    add(this.#words, entry + E.sequence, 2);
+    Atomics.add(this.#words, entry + E.sequence, 1);
     return entry;
   }
 
@@ -206,7 +207,8 @@ export class FakeFlows {
     }
     const place = offsetOf((this.#words[F.entries] ?? 0) + (head & (ring - 1)));
     this.#words.copyWithin(place, entry, entry + FLOW_ENTRY_WORDS);
-    add(this.#words, F.head, 1);
+    this.#words[place + E.sequence] = (entry - offsetOf(0)) / FLOW_ENTRY_WORDS;
+    Atomics.add(this.#words, F.head, 1);
   }
 
   #write(entry: number, words: Int32Array): void {
@@ -229,8 +231,8 @@ export class FakeFlows {
   }
 
   #countPacket(entry: number, length: number): void {
-    this.#addWide(entry + E.packets, 1n);
     this.#addWide(entry + E.bytes, BigInt(length));
+    this.#addWide(entry + E.packets, 1n);
   }
 
   #unattributed(packets: bigint, bytes: bigint): void {
@@ -239,7 +241,7 @@ export class FakeFlows {
   }
 
   #addWide(word: number, amount: bigint): void {
-    this.#wide[word / 2] = (this.#wide[word / 2] ?? 0n) + amount;
+    Atomics.add(this.#wide, word / 2, amount);
   }
 }
 

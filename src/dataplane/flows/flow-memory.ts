@@ -10,7 +10,7 @@
  *
  * For who reads: `E.sequence` is odd while an entry's key and serial number are written (a seqlock; counts are 64 bits
  * wide and only rise). A new entry has a new serial number and counts from 0; before it takes the place of another one, that
- * one is put into the ring, or, when nobody has emptied it, its counts are added to the header's.
+ * one is put into the ring, its number in place of the sequence, or, when nobody has emptied it, its counts are added to the header's.
  */
 import { randomBytes } from 'node:crypto';
 
