@@ -10,6 +10,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from './engine.js';
+import { flowsInUse } from './flows/flow-memory.js';
 import { LEAST_MTU_BYTES } from './forward/packet.js';
 import { PeerShares } from './punt/peer-shares.js';
 import {
@@ -55,6 +56,20 @@ export interface PlaneOptions {
   readonly sitePeers: WorkerInput['sitePeers'];
   readonly relays: SharedArrayBuffer;
   readonly clients: readonly PlaneClient[];
+}
+
+export interface WorkerView {
+  readonly name: WorkerName;
+  readonly state: 'running' | 'stopped';
+  readonly packets: number;
+  /** Its flow memory: entries in use, packets forwarded by it, packets that entered JavaScript, those of them whose entry was outdated. */
+  readonly flows: {
+    readonly entries: number;
+    readonly hits: number;
+    readonly misses: number;
+    readonly stale: number;
+    readonly replaced: number;
+  };
 }
 
 /** Super-packets count as one; bytes are those of the inner packets. */
@@ -148,11 +163,19 @@ export class DataPlane {
     for (const worker of this.#workers) worker.wakeHolding();
   }
 
-  workers(): readonly { name: WorkerName; state: 'running' | 'stopped'; packets: number }[] {
-    return this.#workers.map(({ name, state, engine }) => {
-      const index =
+  workers(): readonly WorkerView[] {
+    return this.#workers.map(({ name, state, engine, flows }) => {
+      const counted = (index: number): number => Number(engine[index] ?? 0n);
+      const received =
         name === 'lan-to-tunnel' ? EngineCounter.lanFramesReceived : EngineCounter.tunnelDatagramsReceived;
-      return { name, state, packets: Number(engine[index] ?? 0n) };
+      const memory = {
+        entries: flowsInUse(flows),
+        hits: counted(EngineCounter.flowHits),
+        misses: counted(EngineCounter.flowMisses),
+        stale: counted(EngineCounter.flowStale),
+        replaced: counted(EngineCounter.flowsReplaced),
+      };
+      return { name, state, packets: counted(received), flows: memory };
     });
   }
 
