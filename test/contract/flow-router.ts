@@ -3,6 +3,7 @@
  * WireGuard client around it. With or without a flow memory.
  */
 import { createPacketCounters, createVnetCounters, V } from '../../src/dataplane/counters.js';
+import { EngineCounter, type EngineOptions } from '../../src/dataplane/engine.js';
 import { createFlowMemory, type FlowMemorySize } from '../../src/dataplane/flows/flow-memory.js';
 import { PacketPath } from '../../src/dataplane/forward/packet-path.js';
 import { LanAddressTable } from '../../src/dataplane/lan-addresses.js';
@@ -114,6 +115,8 @@ export class FlowRouter {
   entered = 0;
   readonly #world: World;
   readonly #paths: Readonly<Record<'lan' | 'tunnel', PacketPath>>;
+  readonly #inputOfWorkers: WorkerInput;
+  #isHandedOver = false;
   #seen = { frames: 0, remote: 0, second: 0, client: 0 };
 
   constructor({ world, clock, memory }: FlowRouterOptions) {
@@ -132,6 +135,7 @@ export class FlowRouter {
     this.lan = this.#rig('lan');
     this.tunnel = this.#rig('tunnel');
     const input = this.#input();
+    this.#inputOfWorkers = input;
     const ports = { punt: (punt: Punt) => this.punts.push(punt) > 0, closeStream: () => {} };
     this.#paths = {
       lan: new PacketPath(this.lan.engine, input, ports, clock),
@@ -224,8 +228,24 @@ export class FlowRouter {
     this.table.set(VNET, Prefix.host(Ip.of(ADDRESSES[family][place])), { ...this.#host(), ...route });
   }
 
+  /** What a thread needs to be the LAN's worker instead. */
+  handOverLan(): { readonly engine: EngineOptions; readonly input: WorkerInput } {
+    this.#isHandedOver = true;
+    this.lan.engine.close();
+    const counters = new SharedArrayBuffer(EngineCounter.count * 8);
+    const engine = {
+      ...this.#optionsOf('lan'),
+      lanRoles: this.roles.memory,
+      wakeupFd: this.lan.wakeupFd,
+      slotBytes: 66_000,
+      counters,
+    };
+    return { engine: { ...engine, tuns: [] }, input: this.#inputOfWorkers };
+  }
+
   close(): void {
-    this.lan.close();
+    if (this.#isHandedOver) this.#world.addon.closeSocket(this.lan.wakeupFd);
+    else this.lan.close();
     this.tunnel.close();
     const { addon } = this.#world;
     for (const { a, b } of [this.remote, this.second, this.client]) {
@@ -287,9 +307,13 @@ export class FlowRouter {
   }
 
   #rig(role: 'lan' | 'tunnel'): Rig {
+    return new Rig(this.#world.addon, this.#optionsOf(role));
+  }
+
+  #optionsOf(role: 'lan' | 'tunnel') {
     const memory = this.memories?.[role];
     const shared = (words: Int32Array | Float64Array): SharedArrayBuffer => words.buffer as SharedArrayBuffer;
-    return new Rig(this.#world.addon, {
+    return {
       role,
       lans: [this.link.near],
       udp: [this.remote.a.udp, this.second.a.udp, this.client.a.udp],
@@ -309,7 +333,7 @@ export class FlowRouter {
               turns: shared(this.turns),
             },
           }),
-    });
+    };
   }
 
   #input(): WorkerInput {
