@@ -12,7 +12,6 @@ import { LanAddressTable } from '../lan-addresses.js';
 import { LanRoles } from '../lan-roles.js';
 import type { AddressWords } from '../punt/punt.js';
 import type { WorkerInput } from '../worker-input.js';
-import { FlowCache } from './flow-cache.js';
 import { FlowNotes } from './flow-notes.js';
 import { PacketView } from './packet.js';
 
@@ -49,15 +48,14 @@ export class WorkerContext {
   readonly packet = new PacketView();
   /** What the flow memory is told of it. */
   readonly flow: FlowNotes;
-  /** Route of the packet's source and of its destination, as `lookUp` found them: not to be written to. */
-  source: Int32Array = new Int32Array(ROUTE_WORDS);
-  destination: Int32Array = new Int32Array(ROUTE_WORDS);
+  /** Route of the packet's source and of its destination, as `lookUp` found them. */
+  readonly source = new Int32Array(ROUTE_WORDS);
+  readonly destination = new Int32Array(ROUTE_WORDS);
   /** By LAN index: the number of its virtual MACs, 0 for none. */
   readonly #vrids: Int32Array;
   readonly #gatewayLans: readonly boolean[];
   readonly #counters: Float64Array;
   readonly #vnetCounters: Float64Array;
-  readonly #flows: FlowCache;
 
   constructor(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>) {
     this.engine = engine;
@@ -82,7 +80,6 @@ export class WorkerContext {
     this.vnets = new Uint8Array(input.vnets);
     this.#counters = new Float64Array(input.counters);
     this.#vnetCounters = new Float64Array(input.vnetCounters);
-    this.#flows = new FlowCache(this.table);
     this.flow = new FlowNotes(engine, this.table);
   }
 
@@ -121,9 +118,17 @@ export class WorkerContext {
 
   /** Finds the routes of the packet's source and destination. */
   lookUp(vnet: number): void {
-    const { source, destination } = this.#flows.find(vnet, this.packet);
-    this.source = source;
-    this.destination = destination;
+    const { table, packet: p } = this;
+    table.lookup(vnet, p.family, p.source0, p.source1, p.source2, p.source3, this.source);
+    table.lookup(
+      vnet,
+      p.family,
+      p.destination0,
+      p.destination1,
+      p.destination2,
+      p.destination3,
+      this.destination,
+    );
   }
 
   /** Hosts that believe to be on one link: same network, or both in the vnet's subnet (dataplane.md, "What happens to the IP header"). */

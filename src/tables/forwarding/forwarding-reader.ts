@@ -34,15 +34,6 @@ export class ForwardingReader {
     return Atomics.load(this.words, H.version) >>> 0;
   }
 
-  /**
-   * `version` as a signed number and by a plain load, for a reader that asks for every packet: an atomic one costs as
-   * much as a look-up's probe. The processor's caches are coherent, and compiled code reads it anew at least once in
-   * each batch, so a change is seen as soon as any other packet in flight would see it.
-   */
-  get recentVersion(): number {
-    return this.words[H.version] ?? 0;
-  }
-
   /** Routes for which there is room: three quarters of the slots. */
   get capacity(): number {
     return Math.floor((3 * (this.slotMask + 1)) / 4);
