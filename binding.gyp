@@ -20,6 +20,7 @@
         "native/crypto/chacha_poly.cc",
         "native/engine/datagram_trains.cc",
         "native/engine/engine.cc",
+        "native/engine/flow_memory.cc",
         "native/engine/lan_receiver.cc",
         "native/engine/lan_sender.cc",
         "native/engine/tun_receiver.cc",

@@ -5,7 +5,7 @@
 
 namespace vine {
 
-constexpr uint32_t kDescriptorWords = 32;
+constexpr uint32_t kDescriptorWords = 40;
 constexpr uint32_t kScratchSlots = 16;
 
 // A slot of a tunnel engine may hold a train of datagrams, each with a descriptor of its own.
@@ -45,7 +45,23 @@ enum : uint32_t {
   socket,
   sourceStream,
   sourceRelay,
+  flow,
+  flowVersion,
+  flowVnet,
+  flowCounter,
+  flowVnetCounter,
+  flowHeard,
+  flowSent,
 };
+}
+
+namespace flow_note {
+constexpr int32_t forwarded = 1;
+constexpr int32_t keyed = 2;
+constexpr int32_t keep = 4;
+constexpr int32_t overlay = 8;
+constexpr int32_t bare = 16;
+constexpr int32_t spendsTtl = 32;
 }
 
 namespace kind {
@@ -92,6 +108,10 @@ enum : uint32_t {
   tunnelQueueDrops,
   handshakesBadMac1,
   cookieRepliesSent,
+  flowHits,
+  flowMisses,
+  flowStale,
+  flowsReplaced,
   count,
 };
 }

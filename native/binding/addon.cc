@@ -5,6 +5,7 @@
 
 #include "base/layout.h"
 #include "binding/napi_util.h"
+#include "engine/flow_memory.h"
 
 namespace {
 
@@ -15,6 +16,8 @@ napi_value layout(napi_env env) {
   vine::setProperty(env, object, "descriptorWords", vine::numberValue(env, vine::kDescriptorWords));
   vine::setProperty(env, object, "scratchSlots", vine::numberValue(env, vine::kScratchSlots));
   vine::setProperty(env, object, "counters", vine::numberValue(env, vine::counter::count));
+  vine::setProperty(env, object, "flowEntryWords", vine::numberValue(env, vine::kFlowEntryWords));
+  vine::setProperty(env, object, "flowMagic", vine::numberValue(env, vine::kFlowMagic));
   vine::setProperty(env, object, "peerStats", vine::numberValue(env, vine::peer_stat::count));
   return object;
 }

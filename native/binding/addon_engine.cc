@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 #include "binding/addon.h"
 #include "binding/engine_options.h"
@@ -22,8 +23,7 @@ constexpr napi_type_tag kEngineTag = {0x5669'4e65'456e'6769, 0x6e65'2d76'3120'20
 struct Handle {
   std::unique_ptr<Engine> engine;
   /** Keep the shared memory alive. */
-  napi_ref counters = nullptr;
-  napi_ref lanRoles = nullptr;
+  std::vector<napi_ref> shared;
   napi_ref packets = nullptr;
   napi_ref descriptors = nullptr;
 };
@@ -66,8 +66,7 @@ void destroyHandle(napi_env env, void* data, void*) {
   auto* handle = static_cast<Handle*>(data);
   deleteReference(env, &handle->packets);
   deleteReference(env, &handle->descriptors);
-  deleteReference(env, &handle->counters);
-  deleteReference(env, &handle->lanRoles);
+  for (napi_ref& reference : handle->shared) deleteReference(env, &reference);
   delete handle;
 }
 
@@ -143,8 +142,7 @@ napi_value closeEngine(napi_env env, napi_callback_info info) {
   detach(env, &handle->packets);
   detach(env, &handle->descriptors);
   handle->engine.reset();
-  deleteReference(env, &handle->counters);
-  deleteReference(env, &handle->lanRoles);
+  for (napi_ref& reference : handle->shared) deleteReference(env, &reference);
   return undefinedValue(env);
 }
 
@@ -158,9 +156,11 @@ bool furnish(napi_env env, napi_value self, const SharedViews& views, Handle* ha
   setFunction(env, self, "openRelayed", openRelayed);
   setFunction(env, self, "scratchOffset", scratchOffset);
   setFunction(env, self, "close", closeEngine);
-  return napi_create_reference(env, views.counters, 1, &handle->counters) == napi_ok &&
-         napi_create_reference(env, views.lanRoles, 1, &handle->lanRoles) == napi_ok &&
-         exposeMemory(env, self, "packets", memory, memory->packets(), memory->packetBytes(), napi_uint8_array,
+  for (const napi_value view : views) {
+    handle->shared.push_back(nullptr);
+    if (napi_create_reference(env, view, 1, &handle->shared.back()) != napi_ok) return false;
+  }
+  return exposeMemory(env, self, "packets", memory, memory->packets(), memory->packetBytes(), napi_uint8_array,
                       memory->packetBytes(), &handle->packets) &&
          exposeMemory(env, self, "descriptors", memory, memory->descriptors(), memory->descriptorBytes(),
                       napi_int32_array, memory->descriptorBytes() / sizeof(int32_t), &handle->descriptors);

@@ -165,7 +165,7 @@ bool readShared(napi_env env, napi_value object, const char* name, const char* t
              napi_ok;
 }
 
-bool readCounters(napi_env env, napi_value object, EngineOptions* options, napi_value* view) {
+bool readCounters(napi_env env, napi_value object, EngineOptions* options, SharedViews* views) {
   SharedMemory memory;
   if (!readShared(env, object, "counters", "BigUint64Array", &memory)) return false;
   if (memory.length < counter::count) {
@@ -173,11 +173,11 @@ bool readCounters(napi_env env, napi_value object, EngineOptions* options, napi_
     return false;
   }
   options->counters = static_cast<uint64_t*>(memory.data);
-  *view = memory.view;
+  views->push_back(memory.view);
   return true;
 }
 
-bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, napi_value* view) {
+bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, SharedViews* views) {
   SharedMemory memory;
   if (!readShared(env, object, "lanRoles", "Int32Array", &memory)) return false;
   for (LanSocket& lan : options->lans) {
@@ -187,7 +187,76 @@ bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, napi_
     }
     lan.role = static_cast<const int32_t*>(memory.data) + lan.index;
   }
-  *view = memory.view;
+  views->push_back(memory.view);
+  return true;
+}
+
+/** A word of shared memory that is an Int32Array. */
+bool readSharedWord(napi_env env, napi_value object, const char* name, uint32_t index, int32_t** word,
+                    SharedViews* views) {
+  SharedMemory memory;
+  if (!readShared(env, object, name, "Int32Array", &memory)) return false;
+  if (index >= memory.length) {
+    throwRange(env, std::string(name) + " is too short");
+    return false;
+  }
+  *word = static_cast<int32_t*>(memory.data) + index;
+  views->push_back(memory.view);
+  return true;
+}
+
+bool readCounts(napi_env env, napi_value object, const char* name, double** counts, size_t* length,
+                SharedViews* views) {
+  SharedMemory memory;
+  if (!readShared(env, object, name, "Float64Array", &memory)) return false;
+  *counts = static_cast<double*>(memory.data);
+  *length = memory.length;
+  views->push_back(memory.view);
+  return true;
+}
+
+bool readFlowMemory(napi_env env, napi_value object, FlowOptions* flows, SharedViews* views) {
+  SharedMemory memory;
+  if (!readShared(env, object, "memory", "Int32Array", &memory)) return false;
+  flows->memory = static_cast<int32_t*>(memory.data);
+  views->push_back(memory.view);
+  if (isFlowMemory(flows->memory, memory.length)) return true;
+  throwRange(env, "memory must be of createFlowMemory");
+  return false;
+}
+
+bool readFlows(napi_env env, napi_value options, FlowOptions* flows, SharedViews* views) {
+  napi_value object = nullptr;
+  napi_value value = nullptr;
+  napi_valuetype type = napi_undefined;
+  if (napi_get_named_property(env, options, "flows", &object) != napi_ok ||
+      napi_typeof(env, object, &type) != napi_ok) {
+    return false;
+  }
+  if (type == napi_undefined) return true;
+  if (type != napi_object) {
+    napi_throw_type_error(env, nullptr, "flows must be an object");
+    return false;
+  }
+  uint32_t versionWord = 0;
+  int32_t* version = nullptr;
+  int32_t* stop = nullptr;
+  SharedMemory activity;
+  if (!readFlowMemory(env, object, flows, views) || !readProperty(env, object, "versionWord", &value) ||
+      !readUint32(env, value, "versionWord", INT32_MAX, &versionWord) ||
+      !readSharedWord(env, object, "version", versionWord, &version, views) ||
+      !readCounts(env, object, "packetCounters", &flows->packetCounters, &flows->packetCounterCount, views) ||
+      !readCounts(env, object, "vnetCounters", &flows->vnetCounters, &flows->vnetCounterCount, views) ||
+      !readShared(env, object, "activity", "Int32Array", &activity) ||
+      !readSharedWord(env, object, "stop", 0, &stop, views) ||
+      !readSharedWord(env, object, "turns", 0, &flows->turns, views)) {
+    return false;
+  }
+  flows->version = version;
+  flows->stop = stop;
+  flows->activity = static_cast<int32_t*>(activity.data);
+  flows->machines = activity.length / 2;
+  views->push_back(activity.view);
   return true;
 }
 
@@ -195,8 +264,8 @@ bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, napi_
 
 bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, SharedViews* views) {
   return readRole(env, object, &options->role) && readSockets(env, object, options) &&
-         readSizes(env, object, options) && readCounters(env, object, options, &views->counters) &&
-         readLanRoles(env, object, options, &views->lanRoles);
+         readSizes(env, object, options) && readCounters(env, object, options, views) &&
+         readLanRoles(env, object, options, views) && readFlows(env, object, &options->flows, views);
 }
 
 }  // namespace vine

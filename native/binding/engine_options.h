@@ -2,15 +2,14 @@
 #pragma once
 #include <node_api.h>
 
+#include <vector>
+
 #include "engine/engine.h"
 
 namespace vine {
 
 /** Typed arrays over the memory that the options point into: they keep it. */
-struct SharedViews {
-  napi_value counters = nullptr;
-  napi_value lanRoles = nullptr;
-};
+using SharedViews = std::vector<napi_value>;
 
 /** False, and thrown, when something is not as src/dataplane/engine.ts says. */
 bool readEngineOptions(napi_env env, napi_value object, EngineOptions* options, SharedViews* views);

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/clock.h"
 #include "engine/lan_receiver.h"
 #include "engine/tun_receiver.h"
@@ -9,6 +12,12 @@
 #include "session/session_table.h"
 
 namespace vine {
+namespace {
+
+/** So that the stop word is seen, and turns are counted, while nothing comes. */
+constexpr uint64_t kTurnMs = 200;
+
+}  // namespace
 
 std::unique_ptr<Engine> Engine::create(const EngineOptions& options, std::string* why) {
   std::shared_ptr<PacketMemory> memory = PacketMemory::allocate(
@@ -48,6 +57,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
   queueDrops_ = std::make_unique<QueueDrops>(
       counters_, options.role == Role::lan ? counter::lanQueueDrops : counter::tunnelQueueDrops,
       receiver_->descriptors());
+  if (options.flows.memory != nullptr) flows_ = std::make_unique<FlowMemory>(options.flows, *memory_, counters_);
   waiting_.push_back({wakeupFd_, POLLIN, 0});
   for (const int fd : receiver_->descriptors()) waiting_.push_back({fd, POLLIN, 0});
   if (tunReceiver_ == nullptr) return;
@@ -66,6 +76,10 @@ Batch Engine::drain() {
 }
 
 int Engine::receive(int timeoutMs, int* error) {
+  return flows_ == nullptr ? receiveOnce(timeoutMs, error) : receiveUnknown(timeoutMs, error);
+}
+
+int Engine::receiveOnce(int timeoutMs, int* error) {
   queueDrops_->sample(monotonicMs());
   // Under load there is always something: the wait costs a system call only when there is not.
   Batch batch = drain();
@@ -94,15 +108,72 @@ bool Engine::openRelayed(uint32_t descriptor, uint32_t skip) {
   return tunnelReceiver_->openRelayed(offset, length - skip, static_cast<uint32_t>(relay), d);
 }
 
+int Engine::receiveUnknown(int timeoutMs, int* error) {
+  const uint64_t startMs = monotonicMs();
+  const uint64_t deadlineMs = startMs + static_cast<uint64_t>(timeoutMs);
+  // A wait looks at the wake-up as well. Where packets never cease there is none: then it is asked for between batches.
+  bool waited = false;
+  for (bool isFirst = true;; isFirst = false) {
+    flows_->countTurn();
+    const uint64_t nowMs = isFirst ? startMs : monotonicMs();
+    queueDrops_->sample(nowMs);
+    bool woken = !isFirst && !waited && isWoken();
+    Batch batch = drain();
+    waited = false;
+    if (batch.taken == 0 && batch.broken == 0 && !woken) {
+      waited = true;
+      if (wait(deadlineMs, &woken)) batch = drain();
+    }
+    if (batch.broken != 0 && batch.filled == 0) {
+      *error = batch.broken;
+      return -1;
+    }
+    const uint32_t unknown = batch.filled == 0 ? 0 : forwardKnown(batch.filled);
+    if (unknown != 0 || woken || flows_->stopped()) return static_cast<int>(unknown);
+    if (monotonicMs() >= deadlineMs) return 0;
+  }
+}
+
+bool Engine::wait(uint64_t deadlineMs, bool* woken) {
+  const uint64_t nowMs = monotonicMs();
+  const uint64_t leftMs = deadlineMs > nowMs ? deadlineMs - nowMs : 0;
+  if (poll(waiting_.data(), waiting_.size(), static_cast<int>(std::min(leftMs, kTurnMs))) <= 0) return false;
+  *woken = clearWakeup();
+  return true;
+}
+
+bool Engine::isWoken() { return poll(waiting_.data(), 1, 0) > 0 && clearWakeup(); }
+
+uint32_t Engine::forwardKnown(uint32_t filled) {
+  const uint32_t left = flows_->forward(filled);
+  if (left == filled) return left;
+  // Those that are left have the action `drop`: nothing is done for them here.
+  carryOut(0, filled);
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < filled && kept < left; i++) {
+    const int32_t* d = memory_->descriptor(i);
+    if (d[word::action] != action::drop) continue;
+    if (i != kept) std::memcpy(memory_->descriptor(kept), d, kDescriptorWords * sizeof *d);
+    kept++;
+  }
+  return left;
+}
+
 /** One wake-up is one early return: the next `receive` waits again. */
-void Engine::clearWakeup() {
-  if (!(waiting_[0].revents & POLLIN)) return;
+bool Engine::clearWakeup() {
+  if (!(waiting_[0].revents & POLLIN)) return false;
   uint64_t wakeups = 0;
   // The descriptor does not block; another thread may have read it first.
-  if (read(wakeupFd_, &wakeups, sizeof wakeups) < 0) return;
+  return read(wakeupFd_, &wakeups, sizeof wakeups) >= 0;
 }
 
 void Engine::send(uint32_t first, uint32_t count) {
+  carryOut(first, count);
+  if (flows_ == nullptr) return;
+  for (uint32_t i = first; i < first + count; i++) flows_->note(memory_->descriptor(i));
+}
+
+void Engine::carryOut(uint32_t first, uint32_t count) {
   tunnelSender_.begin(monotonicMs());
   // Tunnel first, then LANs: the session lock is not held while frames are written. A flow goes only one way.
   for (uint32_t i = first; i < first + count; i++) {

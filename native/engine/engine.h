@@ -9,6 +9,7 @@
 
 #include "base/counters.h"
 #include "base/packet_memory.h"
+#include "engine/flow_memory.h"
 #include "engine/lan_sender.h"
 #include "engine/tun_sender.h"
 #include "engine/tunnel_receiver.h"
@@ -34,6 +35,8 @@ struct EngineOptions {
   uint32_t slots = 0;
   uint32_t slotBytes = 0;
   uint64_t* counters = nullptr;
+  /** Without memory: there is none. */
+  FlowOptions flows;
 };
 
 class Engine {
@@ -48,7 +51,8 @@ class Engine {
 
   /**
    * Waits for packets, at most `timeoutMs`. Returns the number of descriptors filled: 0 on time-out, on wake-up, and
-   * when all that came was dropped. −1 when a socket is broken; `error` is why.
+   * when all that came was dropped. −1 when a socket is broken; `error` is why. With a flow memory it forwards what that
+   * knows and goes on, until something else comes; 0 also on the memory's stop word.
    */
   int receive(int timeoutMs, int* error);
 
@@ -60,8 +64,16 @@ class Engine {
 
  private:
   Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memory, uint32_t lane);
-  void clearWakeup();
+  bool clearWakeup();
   Batch drain();
+  /** Until `deadlineMs`, but not so long that the stop word is seen late. False: nothing has come. */
+  bool wait(uint64_t deadlineMs, bool* woken);
+  bool isWoken();
+  int receiveOnce(int timeoutMs, int* error);
+  int receiveUnknown(int timeoutMs, int* error);
+  /** Carries out the actions that are known of the first `filled`, and puts the others' descriptors to the front. */
+  uint32_t forwardKnown(uint32_t filled);
+  void carryOut(uint32_t first, uint32_t count);
 
   const std::shared_ptr<PacketMemory> memory_;
   const uint32_t lane_;
@@ -78,6 +90,7 @@ class Engine {
   std::unique_ptr<Receiver> tunReceiver_;
   bool tunFirst_ = false;
   std::unique_ptr<QueueDrops> queueDrops_;
+  std::unique_ptr<FlowMemory> flows_;
   /** The wake-up descriptor, then the sockets. */
   std::vector<pollfd> waiting_;
 };

@@ -1,6 +1,16 @@
 /** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
 import type { NameView } from './name-view.js';
 
+export interface FlowMemoryView {
+  readonly entries: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Of the misses: an entry was there, of a decision that the tables have changed since. */
+  readonly stale: number;
+  /** Entries that had to make room for others. */
+  readonly replaced: number;
+}
+
 export interface StatusView {
   readonly id: string;
   readonly version: string;
@@ -11,6 +21,8 @@ export interface StatusView {
     readonly name: string;
     readonly state: 'running' | 'stopped';
     readonly packets: number;
+    /** Its flow memory: entries in use; packets forwarded by it, and those that entered JavaScript. */
+    readonly flows: FlowMemoryView;
   }[];
   readonly listen: readonly string[];
   readonly lans: readonly {

@@ -101,6 +101,10 @@ const ENGINE_COUNTER_CLASSES: Readonly<Record<EngineCounterKey, CounterClass>> =
   tunnelQueueDrops: 'drop',
   handshakesBadMac1: 'drop',
   cookieRepliesSent: 'event',
+  flowHits: 'event',
+  flowMisses: 'event',
+  flowStale: 'event',
+  flowsReplaced: 'event',
 };
 
 type EngineCounterKey = Exclude<keyof typeof EngineCounter, 'count'>;

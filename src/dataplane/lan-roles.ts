@@ -3,6 +3,7 @@
  * frames leave from (`EngineOptions.lanRoles`). One writer, the control thread.
  */
 import type { LanRole } from '../tables/lan.js';
+import { Subscribers } from '../tables/subscribers.js';
 
 const ACTIVE = 0;
 const STANDBY = 2;
@@ -11,6 +12,7 @@ const WORD: Readonly<Record<LanRole, number>> = { active: ACTIVE, draining: 1, s
 export class LanRoles {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
+  readonly #subscribers = new Subscribers<[]>();
 
   private constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
@@ -28,6 +30,12 @@ export class LanRoles {
 
   set(lan: number, role: LanRole): void {
     this.#words[lan] = WORD[role];
+    this.#subscribers.notify();
+  }
+
+  /** Calls `listener` after each `set`. */
+  subscribe(listener: () => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 
   /** It answers there. @param port a LAN's index, or a TUN port's, where it always does */

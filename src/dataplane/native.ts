@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PcapAddon } from '../arp/pcap.js';
 import { DESCRIPTOR_WORDS, EngineCounter, type NativeAddon, PeerStat, SCRATCH_SLOTS } from './engine.js';
+import { FLOW_ENTRY_WORDS, FLOW_MAGIC } from './flows/flow-memory.js';
 import type { NameLookupAddon } from './name-lookup.js';
 
 export type LoadedAddon = NativeAddon & PcapAddon & NameLookupAddon;
@@ -16,6 +17,8 @@ const LAYOUT: Readonly<Record<string, number>> = {
   descriptorWords: DESCRIPTOR_WORDS,
   scratchSlots: SCRATCH_SLOTS,
   counters: EngineCounter.count,
+  flowEntryWords: FLOW_ENTRY_WORDS,
+  flowMagic: FLOW_MAGIC,
   peerStats: PeerStat.count,
 };
 

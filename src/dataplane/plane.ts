@@ -1,5 +1,6 @@
 /** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
 import type { Clock } from '../net/clock.js';
+import { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
 import { ENGINE_COUNTERS, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
 import {
   EngineCounter,
@@ -9,6 +10,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from './engine.js';
+import { flowsInUse } from './flows/flow-memory.js';
 import { LEAST_MTU_BYTES } from './forward/packet.js';
 import { PeerShares } from './punt/peer-shares.js';
 import {
@@ -56,6 +58,20 @@ export interface PlaneOptions {
   readonly clients: readonly PlaneClient[];
 }
 
+export interface WorkerView {
+  readonly name: WorkerName;
+  readonly state: 'running' | 'stopped';
+  readonly packets: number;
+  /** Its flow memory: entries in use, packets forwarded by it, packets that entered JavaScript, those of them whose entry was outdated. */
+  readonly flows: {
+    readonly entries: number;
+    readonly hits: number;
+    readonly misses: number;
+    readonly stale: number;
+    readonly replaced: number;
+  };
+}
+
 /** Super-packets count as one; bytes are those of the inner packets. */
 export interface VnetTraffic {
   readonly packetsToTunnel: number;
@@ -66,6 +82,8 @@ export interface VnetTraffic {
 
 export class DataPlane {
   readonly #options: PlaneOptions;
+  /** Its version is what remembered decisions are good for. */
+  readonly #table: ForwardingTable;
   readonly #peerMtu = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4)).fill(MIN_MTU_BYTES);
   readonly #control = new Int32Array(new SharedArrayBuffer(ControlWord.count * 4));
   /** By peer: a WireGuard client's vnet, 0 for routers. */
@@ -76,6 +94,7 @@ export class DataPlane {
 
   constructor(options: PlaneOptions) {
     this.#options = options;
+    this.#table = ForwardingTable.attach(options.table);
     this.setVnets(options.vnets);
     this.setClients(options.clients);
   }
@@ -95,6 +114,7 @@ export class DataPlane {
   setVnets(ids: readonly number[]): void {
     const known = new Set(ids);
     for (let id = 0; id < VNET_IDS; id++) this.#vnets[id] = known.has(id) ? 1 : 0;
+    this.#table.touch();
   }
 
   /** Peers that are WireGuard clients from now on; all others are routers. A new one has no session yet. */
@@ -106,11 +126,13 @@ export class DataPlane {
       this.#peerMtu[peer] = vnet === 0 ? MIN_MTU_BYTES : 0;
       this.#clientVnets[peer] = vnet;
     }
+    this.#table.touch();
   }
 
   /** The number is another router's now, or nobody's: what its path carries, and how it behaves, has to be learned again. */
   forgetPeer(peer: number): void {
     this.#peerMtu[peer] = MIN_MTU_BYTES;
+    this.#table.touch();
     this.#puntShares.set(peer, 1);
   }
 
@@ -118,7 +140,10 @@ export class DataPlane {
   setPeerMtu(peer: number, mtuBytes: number): void {
     const isAway = mtuBytes === 0 && this.#clientVnets[peer] !== 0;
     const mtu = mtuBytes >= LEAST_MTU_BYTES ? Math.min(mtuBytes, MOST_MTU_BYTES) : LEAST_MTU_BYTES;
-    this.#peerMtu[peer] = isAway ? 0 : mtu;
+    const now = isAway ? 0 : mtu;
+    if (this.#peerMtu[peer] === now) return;
+    this.#peerMtu[peer] = now;
+    this.#table.touch();
   }
 
   /**
@@ -138,11 +163,19 @@ export class DataPlane {
     for (const worker of this.#workers) worker.wakeHolding();
   }
 
-  workers(): readonly { name: WorkerName; state: 'running' | 'stopped'; packets: number }[] {
-    return this.#workers.map(({ name, state, engine }) => {
-      const index =
+  workers(): readonly WorkerView[] {
+    return this.#workers.map(({ name, state, engine, flows }) => {
+      const counted = (index: number): number => Number(engine[index] ?? 0n);
+      const received =
         name === 'lan-to-tunnel' ? EngineCounter.lanFramesReceived : EngineCounter.tunnelDatagramsReceived;
-      return { name, state, packets: Number(engine[index] ?? 0n) };
+      const memory = {
+        entries: flowsInUse(flows),
+        hits: counted(EngineCounter.flowHits),
+        misses: counted(EngineCounter.flowMisses),
+        stale: counted(EngineCounter.flowStale),
+        replaced: counted(EngineCounter.flowsReplaced),
+      };
+      return { name, state, packets: counted(received), flows: memory };
     });
   }
 

@@ -61,7 +61,7 @@ export interface WorkerStart {
 }
 
 export const WorkerWord = {
-  /** Its turns round the loop, wrapping. The watchdog looks at it. */
+  /** Its turns round the loop, wrapping; the engine counts them (`EngineFlows.turns`). The watchdog looks at it. */
   turns: 0,
   /** 1: it holds packets whose node's MAC is not known, and wants to be woken when one is learned. */
   holding: 1,
@@ -71,7 +71,7 @@ export const WorkerWord = {
 } as const;
 
 export const ControlWord = {
-  /** 1: leave the loop. */
+  /** 1: leave the loop. The engine looks at it too (`EngineFlows.stop`). */
   stop: 0,
   /** 1: tables are complete, data packets may be forwarded. */
   serving: 1,

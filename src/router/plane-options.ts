@@ -25,6 +25,10 @@ export interface PlaneParts {
 
 export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
   const { lans, lanSockets, tuns, udp } = sockets;
+  const lanRoles = followRoles(lans);
+  // What decisions depend on besides the forwarding table; the data plane itself says so of what it is told.
+  for (const table of [lanRoles, parts.sites.peers, parts.rescue.macs, parts.activity.macs])
+    table.subscribe(() => parts.forwarding.touch());
   return {
     clock,
     native,
@@ -34,7 +38,7 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
     lanVnets: [...lans.current(), ...tuns].map(({ vnet }) => vnet),
     lanAddresses: followOwnAddresses(lans).memory,
     gatewayLans: lans.current().map(({ gateway = [] }) => gateway.length > 0),
-    lanRoles: followRoles(lans).memory,
+    lanRoles: lanRoles.memory,
     vnets: gndt.config.vnets.map(({ id }) => id),
     relays: parts.relays.memory,
     table: parts.forwarding.memory,

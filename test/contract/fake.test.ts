@@ -14,14 +14,17 @@ const FAR_MAC = mac('02:00:00:00:00:0b');
 function fakeWorld(): World {
   const network = new FakeNetwork();
   const addon = createFakeAddon({ network });
+  let links = 0;
   const openLink = (vrid?: number): LanLink => {
-    network.addLink({ name: 'near', mac: NEAR_MAC }, { name: 'far', mac: FAR_MAC });
+    links += 1;
+    const [nearName, farName] = [`near${links}`, `far${links}`];
+    network.addLink({ name: nearName, mac: NEAR_MAC }, { name: farName, mac: FAR_MAC });
     const inbox = new Inbox<Uint8Array>();
-    network.watch('far', (frame) => inbox.put(frame));
-    const near = addon.openLan('near', 3, vrid);
-    const far = addon.openLan('far', 4);
+    network.watch(farName, (frame) => inbox.put(frame));
+    const near = addon.openLan(nearName, 3, vrid);
+    const far = addon.openLan(farName, 4);
     const station = {
-      send: (frame: Uint8Array) => network.transmit('far', frame.slice(), NO_OFFLOAD),
+      send: (frame: Uint8Array) => network.transmit(farName, frame.slice(), NO_OFFLOAD),
       next: () => inbox.next(),
       close: () => {},
     };

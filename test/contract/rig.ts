@@ -12,6 +12,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from '../../src/dataplane/engine.js';
+import type { EngineFlows } from '../../src/dataplane/flows/engine-flows.js';
 import { LanRoles } from '../../src/dataplane/lan-roles.js';
 import type { CipherName } from '../support/transport-message.js';
 import { LOOPBACK, type World } from './world.js';
@@ -52,6 +53,7 @@ export interface RigOptions {
   readonly slotBytes?: number;
   readonly counters?: SharedArrayBuffer;
   readonly lanRoles?: LanRoles;
+  readonly flows?: EngineFlows;
 }
 
 /** One engine with its counters and its wake-up. */
@@ -78,6 +80,7 @@ export class Rig {
       slots: options.slots ?? 32,
       slotBytes: options.slotBytes ?? 66_000,
       counters: this.#counters,
+      ...(options.flows === undefined ? {} : { flows: options.flows }),
     });
   }
 

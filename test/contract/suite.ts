@@ -2,6 +2,7 @@
 import { describe } from 'node:test';
 import { coalesceSuite } from './coalesce-suite.js';
 import { deviceSuite } from './device-suite.js';
+import { flowSuite } from './flow-suite.js';
 import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { relaySuite } from './relay-suite.js';
@@ -24,5 +25,6 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: coalescing`, () => coalesceSuite(world));
   describe(`${name}: device`, () => deviceSuite(world));
   describe(`${name}: wake-ups`, () => wakeupSuite(world));
+  describe(`${name}: flow memory`, () => flowSuite(world));
   describe(`${name}: handshakes`, () => guardSuite(world));
 }

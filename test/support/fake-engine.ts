@@ -14,6 +14,7 @@ import {
 } from '../../src/dataplane/engine.js';
 import { macFromHalves, macHigh, macLow, readMac, writeMac } from '../../src/net/mac.js';
 import { virtualMac } from '../../src/tables/gateway.js';
+import { FakeFlows } from './fake-flows.js';
 import type { FakeGuard } from './fake-guard.js';
 import type { Datagram, FakeNetwork, FrameOffload, LanFrame } from './fake-network.js';
 import { fragmentPacket, packetOfFrame, splitPacket, tcpHeaders } from './fake-segment.js';
@@ -47,6 +48,7 @@ export class FakeEngine implements Engine {
   readonly #registry: Registry;
   readonly #counters: BigUint64Array;
   readonly #lanRoles: Int32Array;
+  readonly #flows: FakeFlows | undefined;
   #closed = false;
 
   constructor(options: EngineOptions, registry: Registry) {
@@ -65,6 +67,7 @@ export class FakeEngine implements Engine {
     this.packets = new Uint8Array((options.slots + SCRATCH_SLOTS) * options.slotBytes);
     this.descriptors = new Int32Array((options.slots + SCRATCH_SLOTS) * DESCRIPTOR_WORDS);
     this.#counters = new BigUint64Array(options.counters);
+    this.#flows = options.flows === undefined ? undefined : new FakeFlows(options.flows);
   }
 
   scratchOffset(i: number): number {
@@ -74,13 +77,42 @@ export class FakeEngine implements Engine {
 
   receive(_timeoutMs: number): number {
     this.#mustBeOpen();
+    if (this.#flows === undefined) return this.#receiveAll();
+    for (;;) {
+      this.#flows.turn();
+      const filled = this.#receiveAll();
+      const unknown = this.#forwardKnown(filled, this.#flows);
+      if (unknown > 0 || filled === 0) return unknown;
+    }
+  }
+
+  #receiveAll(): number {
     return this.#options.role === 'lan' ? this.#receiveFrames() : this.#receiveDatagrams();
+  }
+
+  #forwardKnown(filled: number, flows: FakeFlows): number {
+    const left = flows.forward(filled, this.packets, this.descriptors);
+    this.#carryOut(0, filled);
+    for (const [at, i] of left.entries())
+      this.descriptors.copyWithin(at * DESCRIPTOR_WORDS, i * DESCRIPTOR_WORDS, (i + 1) * DESCRIPTOR_WORDS);
+    for (const [name, count] of Object.entries(flows.counts))
+      this.#counters[EngineCounter[name as CounterName]] = BigInt(count);
+    return left.length;
   }
 
   send(first: number, count: number): void {
     this.#mustBeOpen();
     if (first < 0 || count < 0 || first + count > this.slots + SCRATCH_SLOTS)
       throw new RangeError('first, count');
+    this.#carryOut(first, count);
+    for (let i = first; i < first + count; i++)
+      this.#flows?.note(
+        this.packets,
+        this.descriptors.subarray(i * DESCRIPTOR_WORDS, (i + 1) * DESCRIPTOR_WORDS),
+      );
+  }
+
+  #carryOut(first: number, count: number): void {
     for (let i = first; i < first + count; i++) {
       if (this.#word(i, 'action') === Action.tunnel) this.#sendToPeer(i, true);
       if (this.#word(i, 'action') === Action.bare) this.#sendToPeer(i, false);

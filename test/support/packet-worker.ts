@@ -10,6 +10,7 @@ import { type Mac, ZERO_MAC } from '../../src/net/mac.js';
 import { Prefix } from '../../src/net/prefix.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
 import type { NetworkConfig, RouterEntry } from '../../src/tables/model.js';
+import { FlowShadow } from './flow-shadow.js';
 import { MemoryEngine } from './memory-engine.js';
 import type { SimClock } from './sim-clock.js';
 import { workerInput } from './worker-input.js';
@@ -49,6 +50,7 @@ export class PacketWorker {
   readonly #mac: Mac;
   readonly #lan: Forwarder;
   readonly #tunnel: Forwarder;
+  readonly #shadow: FlowShadow;
 
   constructor(options: PacketWorkerOptions) {
     this.clock = options.clock;
@@ -78,6 +80,7 @@ export class PacketWorker {
     };
     const { lan, tunnel, delivery } = new PacketPath(this.engine, input, ports, this.clock);
     this.delivery = delivery;
+    this.#shadow = new FlowShadow(this.engine, input);
     this.#lan = lan;
     this.#tunnel = tunnel;
   }
@@ -120,6 +123,11 @@ export class PacketWorker {
     return punts;
   }
 
+  /** Packets that a flow memory would have forwarded. */
+  get known(): number {
+    return this.#shadow.known;
+  }
+
   counted(name: PacketCounter): number {
     return this.counters[C[name]] ?? 0;
   }
@@ -128,7 +136,10 @@ export class PacketWorker {
   #decide(put: () => void, forwarder: Forwarder): void {
     this.engine.sent.length = 0;
     put();
-    forwarder.decide(0);
+    this.#shadow.watch(
+      () => forwarder.decide(0),
+      () => this.posted.length,
+    );
     this.engine.send(0, 1);
   }
 }

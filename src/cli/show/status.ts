@@ -76,11 +76,18 @@ function tunnelLine({ cipher, sealing, segmentation, coalescing }: StatusView['t
   return `${cipher} by ${sealing === 'evp' ? 'EVP' : sealing}, offload: ${carrying.join(' and ') || 'none'}`;
 }
 
-function workerLines(worker: StatusView['workers'][number]): [string, string][] {
+/** A router of an older version says nothing of it. */
+function flowLines(flows: StatusView['workers'][number]['flows'] | undefined): [string, string][] {
+  if (flows === undefined) return [];
+  const { entries, hits, misses, stale, replaced } = flows;
   return [
-    ['state', worker.state],
-    ['packets', count(worker.packets)],
+    ['flow memory', `${count(hits)} hits, ${count(misses)} misses (${count(stale)} stale)`],
+    ['flows', `${count(entries)} entries, ${count(replaced)} replaced`],
   ];
+}
+
+function workerLines(worker: StatusView['workers'][number]): [string, string][] {
+  return [['state', worker.state], ['packets', count(worker.packets)], ...flowLines(worker.flows)];
 }
 
 export function showCounters(counters: CountersView, { paint }: Look): string {

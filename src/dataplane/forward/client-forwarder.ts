@@ -48,6 +48,7 @@ export class ClientForwarder {
       return;
     }
     ctx.setWord(i, D.length, stated);
+    ctx.flow.bare();
     ctx.lookUp(vnet);
     const { source } = ctx;
     if (source[R.kind] === RouteKind.client && source[R.peer] === ctx.word(i, D.from)) this.#route(i, vnet);
@@ -59,7 +60,7 @@ export class ClientForwarder {
     const delivery = this.#delivery;
     const kind = destination[R.kind];
     if (kind === RouteKind.own) {
-      delivery.toOwn(i, destination);
+      delivery.toOwn(i, vnet, destination);
       return;
     }
     if (kind === RouteKind.gateway) {

@@ -47,7 +47,7 @@ export class Delivery {
         this.#holdFor(descriptor, vnet, this.#gatewayWords());
         return true;
       case RouteKind.own:
-        this.toOwn(descriptor, this.#gatewayRoute);
+        this.toOwn(descriptor, vnet, this.#gatewayRoute);
         return true;
       default:
         this.#ctx.count(C.drop_no_gateway);
@@ -78,7 +78,7 @@ export class Delivery {
   }
 
   /** Hands a packet for one of the machine's own addresses to its kernel, through the vnet's TUN port if it has one. */
-  toOwn(descriptor: number, route: Int32Array): void {
+  toOwn(descriptor: number, vnet: number, route: Int32Array): void {
     const ctx = this.#ctx;
     const port = route[R.lan] ?? -1;
     if (!ctx.isTun(port)) {
@@ -87,7 +87,7 @@ export class Delivery {
     }
     ctx.setWord(descriptor, D.to, port);
     ctx.setWord(descriptor, D.action, Action.lan);
-    ctx.count(C.to_gateway);
+    ctx.forwardedToOwn(descriptor, vnet);
   }
 
   /** To a WireGuard client that connects here. */
@@ -102,8 +102,7 @@ export class Delivery {
     ctx.setWord(descriptor, D.to, peer);
     ctx.setWord(descriptor, D.mtu, mtu);
     ctx.setWord(descriptor, D.action, Action.bare);
-    ctx.count(C.to_client);
-    ctx.countVnet(descriptor, ctx.clientVnets[peer] ?? 0, V.packetsToTunnel);
+    ctx.forwarded(descriptor, ctx.clientVnets[peer] ?? 0, C.to_client, V.packetsToTunnel);
   }
 
   toTunnel(descriptor: number, peer: number, vnet: number, hops: number): void {
@@ -113,8 +112,7 @@ export class Delivery {
     ctx.setWord(descriptor, D.hops, hops);
     ctx.setWord(descriptor, D.mtu, ctx.peerMtu[peer] ?? 0);
     ctx.setWord(descriptor, D.action, Action.tunnel);
-    ctx.count(C.to_tunnel);
-    ctx.countVnet(descriptor, vnet, V.packetsToTunnel);
+    ctx.forwarded(descriptor, vnet, C.to_tunnel, V.packetsToTunnel);
   }
 
   /** Packets that wait for a MAC. */
@@ -124,6 +122,7 @@ export class Delivery {
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */
   releaseHeld(): void {
+    this.#ctx.flow.own();
     this.#hold.release(this.#ctx.table, this.#gatewayRoute, (descriptor, route, vnet) => {
       if (route === undefined) this.#ctx.count(C.drop_unresolved);
       else this.#toLan(descriptor, vnet, route);
@@ -140,9 +139,7 @@ export class Delivery {
     ctx.setWord(descriptor, D.outMacHigh, route[R.macHigh] ?? 0);
     ctx.setWord(descriptor, D.outMacLow, route[R.macLow] ?? 0);
     ctx.setWord(descriptor, D.action, Action.lan);
-    ctx.activity.sentTo(route[R.activity] ?? -1);
-    ctx.count(C.to_lan);
-    ctx.countVnet(descriptor, vnet, V.packetsToLan);
+    ctx.forwarded(descriptor, vnet, C.to_lan, V.packetsToLan, route[R.activity] ?? -1);
   }
 
   #holdFor(descriptor: number, vnet: number, next: AddressWords): void {

@@ -54,6 +54,7 @@ export class GatewayEcho {
       ctx.count(C.drop_gateway_echo_rate);
       return false;
     }
+    ctx.flow.own();
     this.#turnRound(at, v6);
     ctx.engine.packets[icmp] = reply;
     // The code is 0: of the word with the type in its upper half only that differs.

@@ -38,8 +38,10 @@ export class LanForwarder {
   /** Decides over descriptor `i`: leaves Action.drop, or writes another action; always counts what became of it. */
   decide(i: number): void {
     const ctx = this.#ctx;
+    ctx.flow.begin();
     const lan = ctx.word(i, D.from);
     const vnet = ctx.portVnets[lan];
+    ctx.flow.frame();
     if (vnet !== undefined && !this.#isForUs(i, lan, vnet)) {
       this.#overheard(i, lan, vnet);
       ctx.count(C.frames_to_others);
@@ -98,6 +100,7 @@ export class LanForwarder {
     if (ctx.macsElsewhere.has(vnet, sourceHigh, sourceLow)) return false;
     if (ctx.isOwnMac(sourceHigh, sourceLow)) return false;
     ctx.count(C.rescued);
+    ctx.flow.alsoCounted(C.rescued);
     return true;
   }
 
@@ -124,7 +127,9 @@ export class LanForwarder {
     const low = ctx.word(i, D.srcMacLow);
     const isItsOwn =
       source[R.kind] === RouteKind.host && source[R.macHigh] === high && source[R.macLow] === low;
-    activity.heardFrom(isItsOwn ? (source[R.activity] ?? -1) : activity.numberOf(vnet, high, low));
+    const number = isItsOwn ? (source[R.activity] ?? -1) : activity.numberOf(vnet, high, low);
+    activity.heardFrom(number);
+    ctx.flow.heard(number);
   }
 
   /** LNDT check. A source that is in no network may only reach departed nodes, and only through their home gateway. */

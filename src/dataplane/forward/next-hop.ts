@@ -27,6 +27,7 @@ export class NextHop {
       this.#icmp.timeExceeded(i);
       return false;
     }
+    ctx.flow.spendsTtl();
     decrementTtl(ctx.engine.packets, ctx.word(i, D.offset), ctx.packet.family);
     return true;
   }

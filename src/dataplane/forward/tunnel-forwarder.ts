@@ -53,6 +53,7 @@ export class TunnelForwarder {
   /** A relayed message is not itself for or from a relay. */
   #message(i: number, mayBeRelayed: boolean): void {
     const ctx = this.#ctx;
+    ctx.flow.begin();
     if ((ctx.word(i, D.sessionFlags) & SESSION_CONFIRMED) !== 0) this.#punter.sessionConfirmed(i);
     const length = ctx.word(i, D.length);
     if (length === 0) return;
@@ -101,6 +102,9 @@ export class TunnelForwarder {
     }
     ctx.setWord(i, D.offset, offset);
     ctx.setWord(i, D.length, stated);
+    ctx.flow.overlay(vnet);
+    // With fewer it may be on its way round; the memory is asked only about those with all of them.
+    if (hops < INITIAL_HOPS) ctx.flow.once();
     ctx.lookUp(vnet);
     if (this.#sourceBelongs(ctx.word(i, D.from), hops)) this.#route(i, vnet, hops);
     else ctx.count(C.drop_source_not_peers);
@@ -130,7 +134,7 @@ export class TunnelForwarder {
         this.#delivery.deliver(i, vnet, destination);
         return;
       case RouteKind.own:
-        this.#delivery.toOwn(i, destination);
+        this.#delivery.toOwn(i, vnet, destination);
         return;
       case RouteKind.peer:
         this.#forwardOn(i, vnet, hops);
@@ -171,6 +175,7 @@ export class TunnelForwarder {
       ctx.count(C.drop_hops_exhausted);
       return;
     }
+    ctx.flow.once();
     this.#delivery.toTunnel(i, ctx.sitePeers.activeOf(destination[R.peer] ?? 0), vnet, hops - 1);
     ctx.count(C.forwarded_on);
     this.#punter.redirect(from, vnet);

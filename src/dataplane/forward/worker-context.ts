@@ -6,13 +6,13 @@ import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { ActivityCounts } from '../../tables/forwarding/node-activity.js';
 import { SitePeers } from '../../tables/forwarding/site-peers.js';
 import { virtualMac } from '../../tables/gateway.js';
-import { V } from '../counters.js';
+import { C, V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
 import { LanRoles } from '../lan-roles.js';
 import type { AddressWords } from '../punt/punt.js';
 import type { WorkerInput } from '../worker-input.js';
-import { FlowCache } from './flow-cache.js';
+import { FlowNotes } from './flow-notes.js';
 import { PacketView } from './packet.js';
 
 /** Hops left when a packet enters the overlay (wire.md). */
@@ -46,15 +46,16 @@ export class WorkerContext {
   /** By vnet id: 1 for those that exist. */
   readonly vnets: Uint8Array;
   readonly packet = new PacketView();
-  /** Route of the packet's source and of its destination, as `lookUp` found them: not to be written to. */
-  source: Int32Array = new Int32Array(ROUTE_WORDS);
-  destination: Int32Array = new Int32Array(ROUTE_WORDS);
+  /** What the flow memory is told of it. */
+  readonly flow: FlowNotes;
+  /** Route of the packet's source and of its destination, as `lookUp` found them. */
+  readonly source = new Int32Array(ROUTE_WORDS);
+  readonly destination = new Int32Array(ROUTE_WORDS);
   /** By LAN index: the number of its virtual MACs, 0 for none. */
   readonly #vrids: Int32Array;
   readonly #gatewayLans: readonly boolean[];
   readonly #counters: Float64Array;
   readonly #vnetCounters: Float64Array;
-  readonly #flows: FlowCache;
 
   constructor(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>) {
     this.engine = engine;
@@ -79,7 +80,7 @@ export class WorkerContext {
     this.vnets = new Uint8Array(input.vnets);
     this.#counters = new Float64Array(input.counters);
     this.#vnetCounters = new Float64Array(input.vnetCounters);
-    this.#flows = new FlowCache(this.table);
+    this.flow = new FlowNotes(engine, this.table);
   }
 
   /** Adds one to a counter, given by its index (`C`). */
@@ -88,13 +89,23 @@ export class WorkerContext {
   }
 
   /**
-   * @param packets of `V`; the packet's bytes are counted next to it, inner headers included, as one even when the engine
-   * will split it
+   * Counts a packet that leaves as the descriptor says, and tells the flow memory of it.
+   * @param counter of `C` @param packets of `V`; its bytes are counted next to it, inner headers included, as one even when
+   * the engine will split it @param sent number of the machine that it goes to (`NodeActivity`), −1 for none
    */
-  countVnet(descriptor: number, vnet: number, packets: number): void {
+  forwarded(descriptor: number, vnet: number, counter: number, packets: number, sent = -1): void {
     const at = vnet * V.count + packets;
+    this.count(counter);
     this.#vnetCounters[at] = (this.#vnetCounters[at] ?? 0) + 1;
     this.#vnetCounters[at + 1] = (this.#vnetCounters[at + 1] ?? 0) + this.word(descriptor, D.length);
+    this.activity.sentTo(sent);
+    this.flow.forwarded(descriptor, vnet, counter, at, sent);
+  }
+
+  /** The same for one that the machine itself gets. */
+  forwardedToOwn(descriptor: number, vnet: number): void {
+    this.count(C.to_gateway);
+    this.flow.forwarded(descriptor, vnet, C.to_gateway, -1, -1);
   }
 
   word(descriptor: number, field: number): number {
@@ -107,9 +118,17 @@ export class WorkerContext {
 
   /** Finds the routes of the packet's source and destination. */
   lookUp(vnet: number): void {
-    const { source, destination } = this.#flows.find(vnet, this.packet);
-    this.source = source;
-    this.destination = destination;
+    const { table, packet: p } = this;
+    table.lookup(vnet, p.family, p.source0, p.source1, p.source2, p.source3, this.source);
+    table.lookup(
+      vnet,
+      p.family,
+      p.destination0,
+      p.destination1,
+      p.destination2,
+      p.destination3,
+      this.destination,
+    );
   }
 
   /** Hosts that believe to be on one link: same network, or both in the vnet's subnet (dataplane.md, "What happens to the IP header"). */

@@ -1,12 +1,20 @@
 /** One packet worker as the control thread holds it: its thread, the memory that only it writes, the end of its way up. */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../net/clock.js';
+import { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../engine.js';
+import { createFlowMemory } from '../flows/flow-memory.js';
 import { type Punt, Tally } from '../punt/punt.js';
 import { PuntInbox } from '../punt/punt-inbox.js';
 import { createPuntRing } from '../punt/punt-ring.js';
-import { type WorkerInput, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
+import {
+  ControlWord,
+  type WorkerInput,
+  type WorkerMessage,
+  type WorkerStart,
+  WorkerWord,
+} from '../worker-input.js';
 
 /** A worker's loop allocates nothing; the default would let what its start leaves behind grow to 48 MB. */
 const YOUNG_GENERATION_MB = 4;
@@ -28,7 +36,7 @@ export interface PlaneWorkerOptions {
   readonly name: WorkerName;
   readonly clock: Clock;
   readonly native: NativeAddon;
-  readonly engine: Omit<WorkerInput['engine'], 'wakeupFd' | 'counters'>;
+  readonly engine: Omit<WorkerInput['engine'], 'wakeupFd' | 'counters' | 'flows'>;
   readonly shared: Omit<WorkerInput, 'engine' | OwnMemory>;
   readonly listener: PlaneListener;
 }
@@ -38,6 +46,8 @@ export class PlaneWorker {
   readonly packets = createPacketCounters();
   readonly vnets = createVnetCounters();
   readonly engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
+  /** Its flow memory. */
+  readonly flows = createFlowMemory();
   /** The kernel's number for it; 0 when not known. */
   thread = 0;
   state: 'running' | 'stopped' = 'running';
@@ -49,6 +59,11 @@ export class PlaneWorker {
   readonly #worker: Worker;
   #bellWatch: WakeupWatch | undefined;
   #isStopping = false;
+  /** The process ends when its threads have, and the engine's loop does when its stop word is set. */
+  readonly #endLoop = (): void => {
+    Atomics.store(new Int32Array(this.#options.shared.control), ControlWord.stop, 1);
+    this.#options.native.wake(this.#wakeupFd);
+  };
 
   constructor(options: PlaneWorkerOptions) {
     this.#options = options;
@@ -114,7 +129,21 @@ export class PlaneWorker {
     const { engine, shared } = this.#options;
     return {
       ...shared,
-      engine: { ...engine, wakeupFd: this.#wakeupFd, counters: memoryOf(this.engine) },
+      engine: {
+        ...engine,
+        wakeupFd: this.#wakeupFd,
+        counters: memoryOf(this.engine),
+        flows: {
+          memory: this.flows,
+          version: shared.table,
+          versionWord: ForwardingTable.versionWord,
+          packetCounters: memoryOf(this.packets),
+          vnetCounters: memoryOf(this.vnets),
+          activity: shared.activity,
+          stop: shared.control,
+          turns: memoryOf(this.#words),
+        },
+      },
       counters: memoryOf(this.packets),
       vnetCounters: memoryOf(this.vnets),
       words: memoryOf(this.#words),
@@ -142,8 +171,10 @@ export class PlaneWorker {
           this.state = 'stopped';
       }
     });
+    process.once('exit', this.#endLoop);
     this.#worker.on('error', fail);
     this.#worker.on('exit', (code) => {
+      process.off('exit', this.#endLoop);
       this.#bellWatch?.close();
       if (this.state === 'running' && !this.#isStopping)
         fail(new Error(`packet worker ${this.name} ended with code ${code}`));

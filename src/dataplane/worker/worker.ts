@@ -1,6 +1,6 @@
 /**
- * A packet worker: one thread per direction, blocking in native code. `receive` waits 200 ms at most, so that the stop
- * word is seen; the main thread also wakes it (a MAC was learned, a stop was asked for).
+ * A packet worker: one thread per direction, in native code for as long as nothing comes that the engine's flow memory does
+ * not know. The engine itself sees the stop word; the main thread also wakes it (a MAC was learned, a stop was asked for).
  */
 import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -15,7 +15,8 @@ import { ControlWord, type WorkerMessage, type WorkerStart, WorkerWord } from '.
 import { compactHeap } from './heap.js';
 import { takePrecedence } from './precedence.js';
 
-const WAIT_MS = 200;
+/** Nothing is due then: only what ends a thread by force waits for the end of a call. */
+const WAIT_MS = 10_000;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
 const WAIT_WITH_HELD_MS = 50;
 
@@ -62,7 +63,6 @@ class PacketWorker {
   }
 
   #turn(waitMs: number): void {
-    Atomics.add(this.#words, WorkerWord.turns, 1);
     const received = this.#engine.receive(waitMs);
     for (let i = 0; i < received; i++) this.#forwarder.decide(i);
     this.#punts.flush();

@@ -122,7 +122,7 @@ function peerFamilies({ peers }: Seen): MetricFamily[] {
   ];
 }
 
-function trafficFamilies({ source, counters }: Seen): MetricFamily[] {
+function trafficFamilies({ source, status, counters }: Seen): MetricFamily[] {
   const both = (name: string, help: string, sent: string, received: string): MetricFamily =>
     counter(name, help, ['direction'], () => bothWays([], counters[sent] ?? 0, counters[received] ?? 0));
   const ofVnets = (
@@ -158,6 +158,23 @@ function trafficFamilies({ source, counters }: Seen): MetricFamily[] {
       'Bytes to and from other routers',
       'tunnel_bytes_sent',
       'tunnel_bytes_received',
+    ),
+    counter(
+      'vine_flow_lookups_total',
+      'Packets looked for in the flow memories: forwarded by it (hit), handed to JavaScript (miss; stale: outdated)',
+      ['worker', 'result'],
+      () =>
+        status.workers.flatMap(({ name, flows }): MetricRow[] => [
+          [[name, 'hit'], flows.hits],
+          [[name, 'miss'], flows.misses - flows.stale],
+          [[name, 'stale'], flows.stale],
+        ]),
+    ),
+    gauge('vine_flow_entries', 'Entries of the flow memories in use', ['worker'], () =>
+      status.workers.map(({ name, flows }) => [[name], flows.entries]),
+    ),
+    counter('vine_flow_replacements_total', 'Entries that had to make room for others', ['worker'], () =>
+      status.workers.map(({ name, flows }) => [[name], flows.replaced]),
     ),
     ofVnets(
       'vine_vnet_packets_total',

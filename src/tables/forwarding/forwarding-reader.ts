@@ -11,6 +11,8 @@ const SPINS = 64;
 
 /** The reading half of a forwarding table: what may be done in any thread while another one writes. */
 export class ForwardingReader {
+  /** Where in the memory, as an Int32Array, the version is. */
+  static readonly versionWord = H.version;
   readonly memory: SharedArrayBuffer;
   protected readonly words: Int32Array;
   /** Slots − 1. */
@@ -30,15 +32,6 @@ export class ForwardingReader {
   /** Rises by two with each change; odd while one is under way. Wraps at 2^32. */
   get version(): number {
     return Atomics.load(this.words, H.version) >>> 0;
-  }
-
-  /**
-   * `version` as a signed number and by a plain load, for a reader that asks for every packet: an atomic one costs as
-   * much as a look-up's probe. The processor's caches are coherent, and compiled code reads it anew at least once in
-   * each batch, so a change is seen as soon as any other packet in flight would see it.
-   */
-  get recentVersion(): number {
-    return this.words[H.version] ?? 0;
   }
 
   /** Routes for which there is room: three quarters of the slots. */

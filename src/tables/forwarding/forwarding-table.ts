@@ -15,7 +15,8 @@ const DEFAULT_SLOTS = 1 << 18;
  *
  * One thread writes (the one that called `create`), any number read. The writer makes the version odd, changes, and
  * makes it even again; a reader that met an odd version, or another one after than before, reads again, and so never
- * acts on a route that is half written. Readers take no locks. An update touches the route's own slot (and on removal
+ * acts on a route that is half written. The version is also what decisions are kept by that depend on more than the table
+ * (`touch`). Readers take no locks. An update touches the route's own slot (and on removal
  * the few that follow it), never the rest.
  */
 export class ForwardingTable extends ForwardingReader {
@@ -34,7 +35,7 @@ export class ForwardingTable extends ForwardingReader {
     return new ForwardingTable(memory);
   }
 
-  /** The same table in another thread; only the calls of `ForwardingReader` are allowed there. */
+  /** The same table; in another thread only the calls of `ForwardingReader` are allowed. */
   static attach(memory: SharedArrayBuffer): ForwardingTable {
     return new ForwardingTable(memory);
   }
@@ -112,6 +113,14 @@ export class ForwardingTable extends ForwardingReader {
     const wanted = gateway === undefined ? [0, 0, 0, 0, 0, 0] : [gateway.family, ...gateway.words, vnet];
     if (wanted.every((word, i) => this.words[offset + i] === (word | 0))) return;
     this.#change(() => this.words.set(wanted, offset));
+  }
+
+  /**
+   * Something else has changed that decisions depend on: whoever has kept one by the version decides anew. For the writer's
+   * thread, after the change.
+   */
+  touch(): void {
+    Atomics.add(this.words, H.version, 2);
   }
 
   /** Runs the change between an odd and an even version; both steps are full barriers. */

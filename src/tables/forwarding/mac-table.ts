@@ -1,5 +1,6 @@
 import { type Mac, macHigh, macLow } from '../../net/mac.js';
 import type { VnetId } from '../model.js';
+import { Subscribers } from '../subscribers.js';
 
 const MAGIC = 0x56694e4d;
 const H = { magic: 0, version: 1, slots: 2, size: 3, words: 4 } as const;
@@ -18,6 +19,7 @@ export class MacTable {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #mask: number;
+  readonly #subscribers = new Subscribers<[]>();
 
   private constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
@@ -39,6 +41,11 @@ export class MacTable {
   /** The same table in another thread: `has` and `value` only. */
   static attach(memory: SharedArrayBuffer): MacTable {
     return new MacTable(memory);
+  }
+
+  /** Calls `listener` after each change. For the writer's thread. */
+  subscribe(listener: () => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 
   get size(): number {
@@ -107,6 +114,7 @@ export class MacTable {
     Atomics.add(this.#words, H.version, 1);
     action();
     Atomics.add(this.#words, H.version, 1);
+    this.#subscribers.notify();
   }
 
   /** Empties a slot and closes the gap (Knuth, TAOCP 6.4, algorithm R), as the forwarding table does. */

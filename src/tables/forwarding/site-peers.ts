@@ -4,12 +4,16 @@
  * A router that is a site by itself has one number for both.
  */
 
+import { Subscribers } from '../subscribers.js';
+
 /** As many as the packet engine knows peers. */
 const NUMBERS = 4_096;
 
 export class SitePeers {
   readonly #active: Int32Array;
   readonly #sites: Int32Array;
+
+  readonly #subscribers = new Subscribers<[]>();
 
   private constructor(readonly memory: SharedArrayBuffer) {
     this.#active = new Int32Array(memory, 0, NUMBERS);
@@ -41,16 +45,25 @@ export class SitePeers {
   }
 
   setActive(site: number, peer: number): void {
+    if (this.#active[site] === peer) return;
     this.#active[site] = peer;
+    this.#subscribers.notify();
   }
 
   setSite(peer: number, site: number): void {
+    if (this.#sites[peer] === site) return;
     this.#sites[peer] = site;
+    this.#subscribers.notify();
   }
 
   /** The numbers are another router's or site's now, or nobody's. */
   forget(number: number): void {
-    this.#active[number] = number;
-    this.#sites[number] = number;
+    this.setActive(number, number);
+    this.setSite(number, number);
+  }
+
+  /** Calls `listener` after each change. */
+  subscribe(listener: () => void): () => void {
+    return this.#subscribers.subscribe(listener);
   }
 }

@@ -1,6 +1,7 @@
 /** Calls with arguments that TypeScript would never let pass: each must throw or do nothing, and never more. */
 import type { PcapHandle } from '../../../src/arp/pcap.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../../../src/dataplane/engine.js';
+import { createFlowMemory } from '../../../src/dataplane/flows/flow-memory.js';
 import type { Random } from '../random.js';
 
 /** Numbers of peers that the packets' fuzzer does not use. */
@@ -92,9 +93,21 @@ export class CallFuzzer {
       slotBytes: random.pick([256, 2_048, 16_384, 17_000]),
       streams: random.chance(30),
       counters: new SharedArrayBuffer(EngineCounter.count * 8),
+      flows: random.chance(50) ? undefined : this.#flows(),
     };
     for (const key of Object.keys(options)) if (random.chance(10)) options[key] = this.#value();
     return options;
+  }
+
+  #flows(): unknown {
+    const random = this.#random;
+    const memory = createFlowMemory({ entries: 2, ring: 1 });
+    if (random.chance(30)) new Int32Array(memory)[random.below(8)] = random.oddWord();
+    const flows: Record<string, unknown> = { memory, versionWord: random.below(3) };
+    for (const name of ['version', 'packetCounters', 'vnetCounters', 'activity', 'stop', 'turns'])
+      flows[name] = new SharedArrayBuffer(8 * random.below(3));
+    for (const key of Object.keys(flows)) if (random.chance(10)) flows[key] = this.#value();
+    return flows;
   }
 
   #value(): unknown {

@@ -1,13 +1,14 @@
 /** Frames, datagrams and descriptors that nobody in his right mind would make, mixed with good ones. */
-import { Action, D, DESCRIPTOR_WORDS, EngineCounter } from '../../../src/dataplane/engine.js';
+import { Action, D, DESCRIPTOR_WORDS, EngineCounter, Kind } from '../../../src/dataplane/engine.js';
 import { macHigh, macLow } from '../../../src/net/mac.js';
 import { type CounterName, newIndex, newPeer, openPair, type Pair, Rig } from '../../contract/rig.js';
 import { type LanLink, LOOPBACK, type TunLink, type World } from '../../contract/world.js';
 import { tcpPacket, udpPacket } from '../../support/ip-packet.js';
 import type { Random } from '../random.js';
+import { FlowScribbler } from './flow-scribbler.js';
 
 const SCRATCH_IN_USE = 16;
-const DESCRIPTOR_FIELDS = 29;
+const DESCRIPTOR_FIELDS = DESCRIPTOR_WORDS;
 const FIRST_PEER = 2000;
 /** Sessions end by themselves after 180 s. */
 const RENEW_MS = 60_000;
@@ -21,17 +22,27 @@ export class PacketFuzzer {
   readonly #pair: Pair;
   readonly #lan: Rig;
   readonly #tunnel: Rig;
+  readonly #flows: readonly FlowScribbler[];
   readonly #stranger: { fd: number; port: number };
   #sequence = 1;
   #sinceMs = performance.now();
   /** Of the session that the addon receives in. */
   #index: number;
 
-  static async open(world: World, random: Random): Promise<PacketFuzzer> {
-    return new PacketFuzzer(world, random, world.openLink(), await world.openTun());
+  /** @param withFlows its engines have flow memories */
+  static async open(world: World, random: Random, withFlows = false): Promise<PacketFuzzer> {
+    const flows = withFlows ? [new FlowScribbler(random), new FlowScribbler(random)] : [];
+    return new PacketFuzzer(world, random, world.openLink(), await world.openTun(), flows);
   }
 
-  private constructor(world: World, random: Random, link: LanLink, tun: TunLink) {
+  private constructor(
+    world: World,
+    random: Random,
+    link: LanLink,
+    tun: TunLink,
+    flows: readonly FlowScribbler[],
+  ) {
+    this.#flows = flows;
     this.#world = world;
     this.#random = random;
     this.#link = link;
@@ -41,12 +52,20 @@ export class PacketFuzzer {
     this.#pair = openPair(world);
     this.#index = this.#pair.b.keys.localIndex;
     const ports = { lans: [link.near], tuns: [tun.tun], udp: [this.#pair.b.udp, this.#pair.a.udp] };
-    this.#lan = new Rig(world.addon, { role: 'lan', ...ports, slots: 16 });
-    this.#tunnel = new Rig(world.addon, { role: 'tunnel', ...ports, slots: 16 });
+    const rig = (role: 'lan' | 'tunnel', own: FlowScribbler | undefined): Rig =>
+      new Rig(world.addon, {
+        role,
+        ...ports,
+        slots: 16,
+        ...(own === undefined ? {} : { flows: own.flows }),
+      });
+    this.#lan = rig('lan', flows[0]);
+    this.#tunnel = rig('tunnel', flows[1]);
     this.#stranger = world.addon.openUdp(LOOPBACK[4], 0);
   }
 
   round(): void {
+    for (const flows of this.#flows) flows.scribble();
     if (performance.now() - this.#sinceMs > RENEW_MS) this.#renew();
     for (let i = this.#random.below(8); i >= 0; i--) this.#frame();
     for (let i = this.#random.below(8); i >= 0; i--) this.#datagram();
@@ -194,6 +213,7 @@ export class PacketFuzzer {
     words[D.mtu] = random.pick([1420, 1420, 1280, 576, 575, 65535]);
     words[D.outMacHigh] = macHigh(this.#link.farMac);
     words[D.outMacLow] = macLow(this.#link.farMac);
+    if (random.chance(80)) this.#flows[words[D.kind] === Kind.frame ? 0 : 1]?.note(words);
   }
 
   /** Packets of the worker's own, super-packets too. */

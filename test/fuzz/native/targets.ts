@@ -25,6 +25,15 @@ const OPEN: Readonly<Record<string, Open>> = {
       close: () => packets.close(),
     };
   },
+  /** Packets again, for engines with flow memories in which others write too. */
+  flows: async (_addon, world, random) => {
+    const packets = await PacketFuzzer.open(world, random, true);
+    return {
+      round: () => packets.round(),
+      report: () => `engines said: ${JSON.stringify(packets.counters())}`,
+      close: () => packets.close(),
+    };
+  },
   streams: (_addon, world, random) => StreamFuzzer.open(world, random),
   handshakes: (_addon, world, random) => HandshakeFuzzer.open(world, random),
   relayed: async (_addon, world, random) => new RelayedFuzzer(world, random),

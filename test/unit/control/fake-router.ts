@@ -27,6 +27,9 @@ import type {
 /** The time that the views are told at: everything in them is shortly before. */
 export const NOW = '2026-03-01T12:00:00.000Z';
 
+const FLOWS = { entries: 1_201, hits: 1_230_000, misses: 4_567, stale: 321, replaced: 12 };
+const NO_FLOWS = { entries: 0, hits: 0, misses: 0, stale: 0, replaced: 0 };
+
 const STATUS: StatusView = {
   id: 'vr-a',
   version: '0.1.0',
@@ -34,8 +37,8 @@ const STATUS: StatusView = {
   uptimeSeconds: 11_100,
   ready: true,
   workers: [
-    { name: 'lan-to-tunnel', state: 'running', packets: 1_234_567 },
-    { name: 'tunnel-to-lan', state: 'stopped', packets: 0 },
+    { name: 'lan-to-tunnel', state: 'running', packets: 1_234_567, flows: FLOWS },
+    { name: 'tunnel-to-lan', state: 'stopped', packets: 0, flows: NO_FLOWS },
   ],
   listen: ['udp://0.0.0.0:7700'],
   lans: [

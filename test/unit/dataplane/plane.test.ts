@@ -5,6 +5,7 @@ import { MAX_PEERS } from '../../../src/dataplane/engine.js';
 import { LanAddressTable } from '../../../src/dataplane/lan-addresses.js';
 import { LanRoles } from '../../../src/dataplane/lan-roles.js';
 import { DataPlane } from '../../../src/dataplane/plane.js';
+import { ForwardingTable } from '../../../src/tables/forwarding/forwarding-table.js';
 import { SitePeers } from '../../../src/tables/forwarding/site-peers.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
 import { SimClock } from '../../support/sim-clock.js';
@@ -28,7 +29,7 @@ describe('the MTU of a peer', () => {
       gatewayLans: [],
       lanRoles: LanRoles.create(0).memory,
       vnets: [],
-      table: memory,
+      table: ForwardingTable.create({ slots: 4 }).memory,
       macs: memory,
       activity: memory,
       activityMacs: memory,

@@ -10,6 +10,7 @@ export function metricsSource({ board }: { board?: CounterBoard } = {}): Metrics
         id: 'vr-b',
         version: '0.1.0',
         ready: true,
+        workers: [],
         warnings: [],
         startedAt: '2026-01-01T00:00:00Z',
         nodesHere: 0,

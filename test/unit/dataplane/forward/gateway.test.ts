@@ -126,6 +126,15 @@ for (const family of ['IPv4', 'IPv6'] as const) {
       assert.equal(bench.counted('drop_source_not_peers'), 1);
     });
 
+    test('an answer is no flow: who sends with its addresses is refused, and so is the request’s next', () => {
+      const request = echo(site.remote, gateway);
+      bench.overlay(A, request);
+      bench.overlay(A, answerTo(request));
+      assert.deepEqual(bench.engine.sent, []);
+      assert.equal(bench.counted('drop_source_not_peers'), 1);
+      assert.equal(bench.known, 0);
+    });
+
     test('of a site with two routers, to the one that is active', () => {
       bench.sitePeers.setSite(C, A);
       bench.sitePeers.setActive(A, C);

@@ -1,0 +1,171 @@
+/**
+ * Reads the counts of a worker's flow memory while the worker goes on: each packet that it has forwarded is told of once, with
+ * its flow, or is among those of no flow. One reader for a memory, in any thread.
+ */
+import type { Family } from '../../net/ip.js';
+import { E, F, FLOW_ENTRY_WORDS, FLOW_HEADER_WORDS } from './flow-memory.js';
+
+/** A flow and what is done with its packets now. Words as in `IpWords`. */
+export interface Flow {
+  readonly family: Family;
+  readonly vnet: number;
+  /** Of `FlowKind`, and the LAN, TUN port or peer that they come from. */
+  readonly kind: number;
+  readonly from: number;
+  readonly source: readonly [number, number, number, number];
+  readonly destination: readonly [number, number, number, number];
+  /** `Action`, and the LAN, TUN port or peer that they go to. */
+  readonly action: number;
+  readonly to: number;
+}
+
+export interface FlowCounts {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What has been told of the entry that has had that serial number. */
+interface Seen {
+  serial: number;
+  packets: number;
+  bytes: number;
+}
+
+/** Times that an entry is read again at once while it is being replaced; then it is left for the next harvest. */
+const TRIES = 16;
+
+export class FlowHarvest {
+  readonly #words: Int32Array;
+  readonly #wide: BigUint64Array;
+  readonly #entries: number;
+  readonly #ring: number;
+  /** By entry. */
+  readonly #seen: (Seen | undefined)[] = [];
+  /** Told of flows whose entries were given up without a place in the ring: their last counts are in the header again. */
+  #toldTwicePackets = 0;
+  #toldTwiceBytes = 0;
+  #unattributed: FlowCounts = { packets: 0, bytes: 0 };
+
+  /** @param memory of `createFlowMemory` */
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    this.#wide = new BigUint64Array(memory);
+    this.#entries = this.#words[F.entries] ?? 0;
+    this.#ring = this.#words[F.ring] ?? 0;
+  }
+
+  /** Calls `told` with what each flow has had since the last harvest. A flow may be told of more than once. */
+  harvest(told: (flow: Flow, counts: FlowCounts) => void): void {
+    // Before the entries are looked at: of those that were given up by now, each look finds that it is another one's.
+    const given = { packets: this.#count(F.unattributedPackets), bytes: this.#count(F.unattributedBytes) };
+    /** Of entries that another flow has by now. Whatever is in the ring for them is there already. */
+    const gone = new Map<number, Seen>();
+    for (let entry = 0; entry < this.#entries; entry++) this.#look(entry, gone, told);
+    this.#emptyRing(gone, told);
+    for (const { packets, bytes } of gone.values()) {
+      this.#toldTwicePackets += packets;
+      this.#toldTwiceBytes += bytes;
+    }
+    this.#unattributed = {
+      packets: given.packets - this.#toldTwicePackets,
+      bytes: given.bytes - this.#toldTwiceBytes,
+    };
+  }
+
+  /** Packets that no flow was told to have, from the start to the last harvest. */
+  get unattributed(): FlowCounts {
+    return this.#unattributed;
+  }
+
+  #look(entry: number, gone: Map<number, Seen>, told: (flow: Flow, counts: FlowCounts) => void): void {
+    const at = this.#offset(entry);
+    const seen = this.#seen[entry];
+    const serial = this.#words[at + E.serial] ?? 0;
+    if (serial === 0) return;
+    // Of most entries nothing is new; the lower half of a count tells, as long as this is asked often enough.
+    if (seen?.serial === serial && (this.#words[at + E.packets] ?? 0) === (seen.packets | 0)) return;
+    const found = this.#read(at);
+    if (found === undefined) return;
+    if (seen !== undefined && seen.serial !== found.serial) gone.set(seen.serial, seen);
+    const before = seen?.serial === found.serial ? seen : undefined;
+    this.#seen[entry] = this.#tell(found, before, told);
+  }
+
+  #emptyRing(gone: Map<number, Seen>, told: (flow: Flow, counts: FlowCounts) => void): void {
+    const head = Atomics.load(this.#words, F.head);
+    for (let tail = this.#words[F.tail] ?? 0; tail !== head; tail = (tail + 1) | 0) {
+      const last = this.#readAt(this.#offset(this.#entries + (tail & (this.#ring - 1))));
+      this.#tell(last, gone.get(last.serial) ?? this.#stillSeen(last), told);
+      gone.delete(last.serial);
+      Atomics.store(this.#words, F.tail, (tail + 1) | 0);
+    }
+  }
+
+  /** It has been replaced since it was looked at. */
+  #stillSeen({ serial, words }: Found): Seen | undefined {
+    const entry = words[E.sequence] ?? 0;
+    const seen = this.#seen[entry];
+    if (seen?.serial !== serial) return undefined;
+    this.#seen[entry] = undefined;
+    return seen;
+  }
+
+  /** What is told of the flow now. */
+  #tell(found: Found, before: Seen | undefined, told: (flow: Flow, counts: FlowCounts) => void): Seen {
+    const { serial } = found;
+    const [packets, bytes] = [Number(found.packets), Number(found.bytes)];
+    const counts = { packets: packets - (before?.packets ?? 0), bytes: bytes - (before?.bytes ?? 0) };
+    if (counts.packets > 0 || counts.bytes > 0) told(flowOf(found.words), counts);
+    return { serial, packets, bytes };
+  }
+
+  #count(word: number): number {
+    return Number(Atomics.load(this.#wide, word / 2));
+  }
+
+  /** Undefined: it is being replaced all the time. */
+  #read(at: number): Found | undefined {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const sequence = Atomics.load(this.#words, at + E.sequence);
+      if ((sequence & 1) !== 0) continue;
+      const found = this.#readAt(at);
+      if (Atomics.load(this.#words, at + E.sequence) === sequence) return found;
+    }
+    return undefined;
+  }
+
+  #readAt(at: number): Found {
+    const serial = Atomics.load(this.#words, at + E.serial);
+    const packets = Atomics.load(this.#wide, (at + E.packets) / 2);
+    const bytes = Atomics.load(this.#wide, (at + E.bytes) / 2);
+    const words = Array.from({ length: FLOW_ENTRY_WORDS }, (_, i) => Atomics.load(this.#words, at + i));
+    return { serial, packets, bytes, words };
+  }
+
+  #offset(entry: number): number {
+    return FLOW_HEADER_WORDS + entry * FLOW_ENTRY_WORDS;
+  }
+}
+
+interface Found {
+  readonly serial: number;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  /** All of the entry's. */
+  readonly words: readonly number[];
+}
+
+function flowOf(words: readonly number[]): Flow {
+  const word = (at: number): number => words[at] ?? 0;
+  const four = (at: number) => [word(at), word(at + 1), word(at + 2), word(at + 3)] as const;
+  return {
+    family: (word(E.kind) & 0xff) === 6 ? 6 : 4,
+    vnet: word(E.vnetHops) >>> 8,
+    kind: word(E.kind) >>> 8,
+    from: word(E.from),
+    source: four(E.source),
+    destination: four(E.destination),
+    action: word(E.action) & 0xff,
+    to: word(E.to),
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * What a decision tells the engine's flow memory, beside the action in the descriptor. `begin` before anything is looked at
+ * that can change; then what the decision finds out; `forwarded` with the action. A decision that did anything that the next
+ * packet's decision has to do anew says so by `once`.
+ */
+import { D, DESCRIPTOR_WORDS, type Engine, FlowNote } from '../engine.js';
+
+interface VersionedTable {
+  /** Odd while it changes. */
+  readonly version: number;
+}
+
+export class FlowNotes {
+  readonly #engine: Engine;
+  readonly #table: VersionedTable;
+  #flags = 0;
+  #version = 0;
+  #vnet = 0;
+  #heard = -1;
+  #second = 0;
+
+  constructor(engine: Engine, table: VersionedTable) {
+    this.#engine = engine;
+    this.#table = table;
+  }
+
+  /** The next packet's decision begins. */
+  begin(): void {
+    this.#version = this.#table.version;
+    this.#flags = 0;
+    this.#heard = -1;
+    this.#second = 0;
+  }
+
+  /** It is a frame from a LAN or a TUN port. */
+  frame(): void {
+    this.#keyed(0, 0);
+  }
+
+  /** From the overlay, with a header that names the vnet. */
+  overlay(vnet: number): void {
+    this.#keyed(FlowNote.overlay, vnet);
+  }
+
+  /** A WireGuard client's. */
+  bare(): void {
+    this.#keyed(FlowNote.bare, 0);
+  }
+
+  /** What follows is for this packet alone. */
+  once(): void {
+    this.#flags &= ~FlowNote.keep;
+  }
+
+  /** The packet is another one than was received, or nobody's. */
+  own(): void {
+    this.#flags = 0;
+  }
+
+  /** The machine that has sent it was noted under that number (`NodeActivity`). */
+  heard(number: number): void {
+    this.#heard = number;
+  }
+
+  /** It is counted by this too (`C`). */
+  alsoCounted(counter: number): void {
+    this.#second = counter + 1;
+  }
+
+  spendsTtl(): void {
+    this.#flags |= FlowNote.spendsTtl;
+  }
+
+  /**
+   * It is forwarded as the descriptor says, counted by `counter` (`C`).
+   * @param vnetCounter index of the vnet's counter of packets, −1 for none @param sent number of the machine that it goes to
+   */
+  forwarded(i: number, vnet: number, counter: number, vnetCounter: number, sent: number): void {
+    const words = this.#engine.descriptors;
+    const at = i * DESCRIPTOR_WORDS;
+    const isKept = (this.#flags & FlowNote.keep) !== 0 && (this.#version & 1) === 0;
+    words[at + D.flow] = FlowNote.forwarded | (isKept ? this.#flags : this.#flags & ~FlowNote.keep);
+    words[at + D.flowVersion] = this.#version;
+    // Of an overlay packet it is a part of the key: what the header says.
+    words[at + D.flowVnet] = (this.#flags & FlowNote.overlay) === 0 ? vnet : this.#vnet;
+    words[at + D.flowCounter] = counter | (this.#second << 16);
+    words[at + D.flowVnetCounter] = vnetCounter;
+    words[at + D.flowHeard] = this.#heard;
+    words[at + D.flowSent] = sent;
+  }
+
+  #keyed(kind: number, vnet: number): void {
+    this.#flags = FlowNote.keyed | FlowNote.keep | kind;
+    this.#vnet = vnet;
+  }
+}

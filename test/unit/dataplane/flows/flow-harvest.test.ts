@@ -1,0 +1,101 @@
+/** Every packet is told of once, while a thread replaces entries at full speed. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { FlowHarvest } from '../../../../src/dataplane/flows/flow-harvest.js';
+import { createFlowMemory, flowsInUse } from '../../../../src/dataplane/flows/flow-memory.js';
+import type { WriterStart, Written } from './flow-writer.js';
+
+interface Sums {
+  packets: number;
+  bytes: number;
+}
+
+class Reader {
+  readonly harvest: FlowHarvest;
+  readonly flows: Sums[] = [];
+  readonly all: Sums = { packets: 0, bytes: 0 };
+  rounds = 0;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.harvest = new FlowHarvest(memory);
+  }
+
+  round(): void {
+    this.rounds++;
+    this.harvest.harvest(({ destination, vnet }, { packets, bytes }) => {
+      assert.equal(vnet, 9);
+      assert.ok(packets >= 0 && bytes >= 0);
+      const flow = destination[3];
+      this.flows[flow] ??= { packets: 0, bytes: 0 };
+      for (const sums of [this.flows[flow], this.all]) {
+        if (sums === undefined) continue;
+        sums.packets += packets;
+        sums.bytes += bytes;
+      }
+    });
+  }
+}
+
+/** Harvests while a thread writes, and once more when it has ended. */
+async function runBeside(start: WriterStart, pauseMs: number): Promise<{ reader: Reader; written: Written }> {
+  const reader = new Reader(start.memory);
+  const worker = new Worker(new URL('./flow-writer.js', import.meta.url), { workerData: start });
+  let written: Written | undefined;
+  worker.once('message', (all: Written) => {
+    written = all;
+  });
+  const ended = once(worker, 'exit');
+  while (written === undefined) {
+    reader.round();
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  await ended;
+  reader.round();
+  return { reader, written };
+}
+
+function sumOf(written: Written): Sums {
+  return written.reduce(
+    (sum, [packets, bytes]) => ({ packets: sum.packets + packets, bytes: sum.bytes + bytes }),
+    { packets: 0, bytes: 0 },
+  );
+}
+
+for (const addon of ['native', 'fake'] as const) {
+  const batches = addon === 'native' ? 60_000 : 6_000;
+  describe(`the harvest of the flow memory of the ${addon} engine`, () => {
+    for (const [name, size, flows, pauseMs] of [
+      ['where there is room for all flows', { entries: 4_096, ring: 16 }, 64, 0],
+      ['while entries are replaced', { entries: 64, ring: 4_096 }, 400, 0],
+      ['while the ring is full most of the time', { entries: 16, ring: 2 }, 200, 1],
+    ] as const)
+      it(`is right to the packet ${name}`, async () => {
+        const memory = createFlowMemory(size);
+        const { reader, written } = await runBeside({ addon, memory, flows, batches, seed: 7 }, pauseMs);
+        const sum = sumOf(written);
+        const { unattributed } = reader.harvest;
+        assert.deepEqual(
+          [reader.all.packets + unattributed.packets, reader.all.bytes + unattributed.bytes],
+          [sum.packets, sum.bytes],
+        );
+        for (const [flow, [packets, bytes]] of written.entries()) {
+          const told = reader.flows[flow] ?? { packets: 0, bytes: 0 };
+          assert.ok(told.packets <= packets && told.bytes <= bytes, `flow ${flow}`);
+        }
+        assert.ok(reader.rounds > 10 && flowsInUse(memory) > 0);
+        if (flows === 64) assert.ok(unattributed.packets < sum.packets / 100);
+        if (size.ring === 2) assert.ok(unattributed.packets > sum.packets / 100);
+      });
+  });
+}
+
+it('tells of nothing twice, and of an entry only when it has had packets', () => {
+  const memory = createFlowMemory({ entries: 2, ring: 2 });
+  const harvest = new FlowHarvest(memory);
+  const told: number[] = [];
+  for (let i = 0; i < 3; i++) harvest.harvest((_flow, { packets }) => told.push(packets));
+  assert.deepEqual(told, []);
+  assert.deepEqual(harvest.unattributed, { packets: 0, bytes: 0 });
+});
