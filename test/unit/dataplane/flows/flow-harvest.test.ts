@@ -46,12 +46,17 @@ async function runBeside(start: WriterStart, pauseMs: number): Promise<{ reader:
   worker.once('message', (all: Written) => {
     written = all;
   });
-  const ended = once(worker, 'exit');
-  while (written === undefined) {
+  let hasEnded = false;
+  // Rejects when it dies of an error.
+  const ended = once(worker, 'exit').finally(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) {
     reader.round();
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   await ended;
+  assert.ok(written !== undefined, 'the writer has ended without a word');
   reader.round();
   return { reader, written };
 }
