@@ -27,8 +27,6 @@ constexpr int64_t kMostLimitMs = 10000;
 
 // The threads that have it; 0 is a free place. The control thread, two packet workers, and as much again.
 std::array<std::atomic<pid_t>, 6> holders{};
-// By place: the processors that its thread had before it was kept on one; none when it is not.
-std::array<cpu_set_t, 6> processors{};
 // Where the signal goes to when it is not about that thread.
 struct sigaction before;
 
@@ -51,34 +49,12 @@ bool addHolder(pid_t thread) {
   });
 }
 
-// All that ask are kept on the same one: the first that the thread may use.
-void keepOnOneProcessor(pid_t thread) {
-  cpu_set_t allowed;
-  if (sched_getaffinity(thread, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
-  int first = 0;
-  while (!CPU_ISSET(first, &allowed)) first++;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(first, &one);
-  for (size_t i = 0; i < holders.size(); i++) {
-    if (holders[i].load() != thread) continue;
-    processors[i] = allowed;
-    sched_setaffinity(thread, sizeof one, &one);
-  }
-}
-
 // False: it did not have it (any more).
 bool removeHolder(pid_t thread) {
-  for (size_t i = 0; i < holders.size(); i++) {
-    if (holders[i].load() != thread) continue;
-    const cpu_set_t before = processors[i];
-    CPU_ZERO(&processors[i]);
+  return std::any_of(holders.begin(), holders.end(), [thread](auto& holder) {
     pid_t expected = thread;
-    if (!holders[i].compare_exchange_strong(expected, 0)) continue;
-    if (CPU_COUNT(&before) > 0) sched_setaffinity(thread, sizeof before, &before);
-    return true;
-  }
-  return false;
+    return holder.compare_exchange_strong(expected, 0);
+  });
 }
 
 // When a thread gave it up last; milliseconds of the monotonic clock.
@@ -157,10 +133,8 @@ napi_value takeRealTime(napi_env env, napi_callback_info info) {
   Call call(env, info);
   pid_t thread = 0;
   int64_t most = 0;
-  bool together = false;
   if (!readThread(env, call.arguments[0], &thread)) return nullptr;
   if (!readInteger(env, call.arguments[1], "limitMs", 1, kMostLimitMs, &most)) return nullptr;
-  if (!readBoolean(env, call.arguments[2], "together", &together)) return nullptr;
   if (syscall(SYS_tgkill, getpid(), thread, 0) != 0) return throwErrno(env, errno, "no such thread of this process");
   limitMs.store(most);
   // The limit first: without it a thread that never waits would have the processor for good.
@@ -171,7 +145,6 @@ napi_value takeRealTime(napi_env env, napi_callback_info info) {
     removeHolder(thread);
     return throwErrno(env, error, "no real-time precedence");
   }
-  if (together) keepOnOneProcessor(thread);
   return undefinedValue(env);
 }
 

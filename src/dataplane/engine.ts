@@ -309,11 +309,9 @@ export interface NativeAddon {
    * for `limitMs` (1 … 10,000) without waiting for anything: the kernel ends it then, in the middle of whatever it does.
    * What it starts is ordinary. The limit is the latest one given, for all threads; six may have precedence at a time.
    * Throws with the reason (EPERM: neither CAP_SYS_NICE nor LimitRTPRIO=; ESRCH; …).
-   * @param together until then it is on one processor, the same one for all threads that say so: the kernel would put one
-   *   that is woken by another on another processor, cold and asleep
    */
-  takeRealTime(thread: number, limitMs: number, together: boolean): void;
-  /** Ordinary again, with the nice value and the processors that it had; harmless when it is. */
+  takeRealTime(thread: number, limitMs: number): void;
+  /** Ordinary again, with the nice value it had; harmless when it is. */
   leaveRealTime(thread: number): void;
   /** Whether it still has it. */
   hasRealTime(thread: number): boolean;

@@ -119,8 +119,7 @@ function supervise(logger: Logger): Supervision {
 /** For the control thread, which is the process's first, and the packet workers. */
 function takeRealTime(router: Router, logger: Logger): readonly RealTimePrecedence[] {
   const ports = { ...loadNative(), cpuSeconds };
-  const workers = router.workerThreads().map((number) => ({ number, together: true }));
-  const threads = [{ number: process.pid, together: false }, ...workers];
+  const threads = [process.pid, ...router.workerThreads()];
   const precedences = threads.map((thread) => new RealTimePrecedence(systemClock, ports, thread));
   const reason = precedences.map((one) => one.start()).find((problem) => problem !== undefined);
   if (reason !== undefined) logger.info({ event: 'no_real_time', reason }, 'moves may wait for a processor');

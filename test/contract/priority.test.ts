@@ -30,7 +30,7 @@ const NO_LIMIT_MS = 10_000;
 
 /** What a process says that runs these lines after taking precedence, for so long at a time. */
 function inProcess(lines: string, limitMs = NO_LIMIT_MS): { said: Said; signal: string | null } {
-  const take = `try { native.takeRealTime(self, ${limitMs}, false); } catch (error) { said.refused = error.message; }`;
+  const take = `try { native.takeRealTime(self, ${limitMs}); } catch (error) { said.refused = error.message; }`;
   const program = `${head}\n${take}\nif (said.refused === undefined) { ${lines} }\nconsole.log(JSON.stringify(said));`;
   const { stdout, stderr, signal } = spawnSync('node', ['--input-type=module', '-e', program], {
     encoding: 'utf8',
@@ -67,38 +67,14 @@ test('the kernel ends it in the middle of work, each time', { skip }, () => {
     `
     const ended = () => { work(() => !native.hasRealTime(self)); return policy(); };
     said.first = ended();
-    native.takeRealTime(self, ${NO_LIMIT_MS}, false);
+    native.takeRealTime(self, ${NO_LIMIT_MS});
     said.again = policy();
-    native.takeRealTime(self, 50, false);
+    native.takeRealTime(self, 50);
     said.second = ended();
   `,
     50,
   );
   assert.deepEqual(said, { first: SCHED_OTHER, again: SCHED_RR, second: SCHED_OTHER });
-});
-
-test('while it lasts, threads that go together are on one processor', { skip }, () => {
-  const { said } = inProcess(`
-    const processors = () => /^Cpus_allowed_list:\\s+(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'latin1'))[1];
-    said.alone = processors();
-    native.takeRealTime(self, ${NO_LIMIT_MS}, true);
-    said.together = processors();
-    native.takeRealTime(self, 50, true);
-    work(() => !native.hasRealTime(self));
-    said.after = processors();
-    native.takeRealTime(self, ${NO_LIMIT_MS}, true);
-    said.again = processors();
-    native.leaveRealTime(self);
-    said.left = processors();
-  `);
-  assert.match(String(said.together), /^\d+$/);
-  assert.deepEqual(said, {
-    alone: said.alone,
-    together: String(said.alone).split(/[-,]/)[0],
-    after: said.alone,
-    again: said.together,
-    left: said.alone,
-  });
 });
 
 test('a thread that waits in between keeps it', { skip }, () => {
@@ -157,20 +133,20 @@ test('another thread has its own, which ends when that thread works', { skip }, 
     \`, { eval: true });
     const heard = () => new Promise((done) => worker.once('message', done));
     const other = await heard();
-    native.takeRealTime(other, 50, false);
+    native.takeRealTime(other, 50);
     said.taken = [policy(), policy(other), native.hasRealTime(other)];
     worker.postMessage(2000);
     await heard();
     said.ended = [policy(), policy(other), native.hasRealTime(self), native.hasRealTime(other)];
-    native.takeRealTime(other, ${NO_LIMIT_MS}, false);
+    native.takeRealTime(other, ${NO_LIMIT_MS});
     said.again = policy(other);
     native.leaveRealTime(other);
     said.left = [policy(), policy(other)];
     native.leaveRealTime(self);
     worker.postMessage(0);
     await new Promise((done) => worker.once('exit', done));
-    try { native.takeRealTime(other, 50, false); } catch (error) { said.gone = error.message; }
-    try { native.takeRealTime(1, 50, false); } catch (error) { said.foreign = error.message; }
+    try { native.takeRealTime(other, 50); } catch (error) { said.gone = error.message; }
+    try { native.takeRealTime(1, 50); } catch (error) { said.foreign = error.message; }
   `);
   const { gone, foreign, ...policies } = said;
   assert.deepEqual(policies, {
@@ -190,7 +166,7 @@ test('six threads may have it at a time', { skip }, () => {
     said.turnedAway = 0;
     for (let n = 0; n < 3; n++) {
       for (const thread of others) {
-        try { native.takeRealTime(thread, ${NO_LIMIT_MS}, false); } catch (error) { said.turnedAway++; said.why = error.message; }
+        try { native.takeRealTime(thread, ${NO_LIMIT_MS}); } catch (error) { said.turnedAway++; said.why = error.message; }
       }
     }
     said.had = others.filter((thread) => native.hasRealTime(thread)).length + 1;
@@ -210,8 +186,8 @@ test('a senseless limit is refused', () => {
   if (said.refused !== undefined) assert.match(String(said.refused), /^no real-time precedence: .+/);
   const native = loadNative();
   for (const limitMs of [0, 10_001])
-    assert.throws(() => native.takeRealTime(process.pid, limitMs, false), RangeError);
-  assert.throws(() => native.takeRealTime(process.pid, 1.5, false), TypeError);
-  for (const thread of [0, -1]) assert.throws(() => native.takeRealTime(thread, 25, false), RangeError);
+    assert.throws(() => native.takeRealTime(process.pid, limitMs), RangeError);
+  assert.throws(() => native.takeRealTime(process.pid, 1.5), TypeError);
+  for (const thread of [0, -1]) assert.throws(() => native.takeRealTime(thread, 25), RangeError);
   assert.equal(native.hasRealTime(process.pid), false);
 });

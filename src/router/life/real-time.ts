@@ -10,50 +10,31 @@ import type { Clock, Timer } from '../../net/clock.js';
 
 /** Packets that wait so long are late, not lost: the sockets' buffers hold more. */
 const LONGEST_MS = 25;
+const LOOK_MS = 1000;
+/** Of a processor, from one look to the next: more than a burst of fifty moves takes. */
+const BUSY = 0.1;
 const CALM = 0.05;
-/** So long calm before it is taken again. */
-const CALM_MS = 5000;
-
-interface Looks {
-  readonly everyMs: number;
-  /** Of a processor, from one look to the next. */
-  readonly busy: number;
-}
-
-/** More than a burst of fifty moves takes. */
-const ALONE: Looks = { everyMs: 1000, busy: 0.1 };
-/** On one processor they must not stay when there is work for two. Ten looks a second would be half a hundredth of one. */
-const TOGETHER: Looks = { everyMs: 250, busy: 0.2 };
+/** So many calm looks before it is taken again. */
+const CALM_LOOKS = 5;
 
 export interface RealTimePorts extends Pick<NativeAddon, 'takeRealTime' | 'leaveRealTime' | 'hasRealTime'> {
   /** What the thread has had of a processor; 0 when it cannot be told. */
   cpuSeconds(thread: number): number;
 }
 
-export interface RealTimeThread {
-  /** The kernel's number. */
-  readonly number: number;
-  /** One of those that work after each other on the same thing, on one processor. */
-  readonly together: boolean;
-}
-
-/** Of one thread. */
+/** Of one thread, by the kernel's number. */
 export class RealTimePrecedence {
   readonly #clock: Clock;
   readonly #ports: RealTimePorts;
   readonly #thread: number;
-  readonly #together: boolean;
-  readonly #looks: Looks;
   #timer: Timer | undefined;
   #calmLooks = 0;
   #seen = { atMs: 0, cpuSeconds: 0 };
 
-  constructor(clock: Clock, ports: RealTimePorts, { number, together }: RealTimeThread) {
+  constructor(clock: Clock, ports: RealTimePorts, thread: number) {
     this.#clock = clock;
     this.#ports = ports;
-    this.#thread = number;
-    this.#together = together;
-    this.#looks = together ? TOGETHER : ALONE;
+    this.#thread = thread;
   }
 
   /** Answers why it cannot be had: nothing more happens then. */
@@ -73,7 +54,7 @@ export class RealTimePrecedence {
     // Then nobody could see that it is busy.
     if (this.#ports.cpuSeconds(this.#thread) === 0) return 'what the thread uses cannot be told';
     try {
-      this.#ports.takeRealTime(this.#thread, LONGEST_MS, this.#together);
+      this.#ports.takeRealTime(this.#thread, LONGEST_MS);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -82,7 +63,7 @@ export class RealTimePrecedence {
 
   #look(): void {
     this.#seen = { atMs: this.#clock.nowMs(), cpuSeconds: this.#ports.cpuSeconds(this.#thread) };
-    this.#timer = this.#clock.after('real-time', this.#looks.everyMs, () => {
+    this.#timer = this.#clock.after('real-time', LOOK_MS, () => {
       this.#judge(this.#share());
       this.#look();
     });
@@ -97,12 +78,12 @@ export class RealTimePrecedence {
 
   #judge(share: number): void {
     if (this.#ports.hasRealTime(this.#thread)) {
-      if (share > this.#looks.busy) this.#ports.leaveRealTime(this.#thread);
+      if (share > BUSY) this.#ports.leaveRealTime(this.#thread);
       this.#calmLooks = 0;
       return;
     }
     this.#calmLooks = share < CALM ? this.#calmLooks + 1 : 0;
-    if (this.#calmLooks * this.#looks.everyMs < CALM_MS) return;
+    if (this.#calmLooks < CALM_LOOKS) return;
     this.#calmLooks = 0;
     // Refused now, it was allowed before: another try comes with the next calm time.
     this.#take();

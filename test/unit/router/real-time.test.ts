@@ -6,37 +6,30 @@ import { SimClock } from '../../support/sim-clock.js';
 const THREAD = 4711;
 
 class World {
-  readonly together: boolean;
   readonly clock = new SimClock();
   readonly taken: number[] = [];
   has = false;
   allowed = true;
   cpuSeconds = 12.345;
-  readonly precedence: RealTimePrecedence;
-
-  constructor(together = false) {
-    this.together = together;
-    this.precedence = new RealTimePrecedence(
-      this.clock,
-      {
-        takeRealTime: (thread, limitMs, isTogether) => {
-          if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
-          assert.equal(thread, THREAD);
-          assert.ok(limitMs > 0);
-          assert.equal(isTogether, together);
-          this.taken.push(this.clock.nowMs());
-          this.has = true;
-        },
-        leaveRealTime: (thread) => {
-          assert.equal(thread, THREAD);
-          this.has = false;
-        },
-        hasRealTime: (thread) => thread === THREAD && this.has,
-        cpuSeconds: (thread) => (thread === THREAD ? this.cpuSeconds : 0),
+  readonly precedence = new RealTimePrecedence(
+    this.clock,
+    {
+      takeRealTime: (thread, limitMs) => {
+        if (!this.allowed) throw new Error('no real-time precedence: Operation not permitted (EPERM)');
+        assert.equal(thread, THREAD);
+        assert.ok(limitMs > 0);
+        this.taken.push(this.clock.nowMs());
+        this.has = true;
       },
-      { number: THREAD, together },
-    );
-  }
+      leaveRealTime: (thread) => {
+        assert.equal(thread, THREAD);
+        this.has = false;
+      },
+      hasRealTime: (thread) => thread === THREAD && this.has,
+      cpuSeconds: (thread) => (thread === THREAD ? this.cpuSeconds : 0),
+    },
+    THREAD,
+  );
 
   /** The thread works for this share of the time. */
   pass(ms: number, share: number): void {
@@ -74,19 +67,6 @@ test('a thread that is busy for a tenth of the time loses it within a second, an
   world.pass(4_000, 0.02);
   assert.equal(world.has, false);
   world.pass(2_000, 0.02);
-  assert.equal(world.has, true);
-});
-
-test('one of those on one processor loses it within a quarter of a second when there is work for more', () => {
-  const world = new World(true);
-  world.precedence.start();
-  world.pass(10_000, 0.18);
-  assert.equal(world.has, true);
-  world.pass(250, 0.5);
-  assert.equal(world.has, false);
-  world.pass(4_700, 0.02);
-  assert.equal(world.has, false);
-  world.pass(600, 0.02);
   assert.equal(world.has, true);
 });
 
