@@ -1,7 +1,8 @@
 /** One router's `vined`: started in the gateway machine's namespace, asked through its control socket. */
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import type { CountersView, DirectoryView, PeerView, RoleView, StatusView } from '../../src/control/api.js';
+import type { CountersView, DirectoryView, PeerView, StatusView } from '../../src/control/api.js';
+import type { RoleView } from '../../src/control/role-view.js';
 import { controlSocket, logFile, routerDirectory } from './configuration.js';
 import { isAlive, type ProcessEntry, signal, startLogged } from './ledger.js';
 import type { RouterPlan, SiteLetter } from './plan.js';

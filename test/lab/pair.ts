@@ -1,5 +1,5 @@
 /** A site of two routers, as tests and the bench hold it: who is active, what is done to it, and when it is whole again. */
-import type { RoleView } from '../../src/control/api.js';
+import type { RoleView } from '../../src/control/role-view.js';
 import type { Daemon } from './daemon.js';
 import type { Lab } from './lab.js';
 import { cutLink, healLink } from './links.js';

@@ -1,5 +1,5 @@
 /** `vinectl role`. */
-import type { PartnerView, RoleLanView, RoleView } from '../../control/api.js';
+import type { PartnerView, RoleLanView, RoleView } from '../../control/role-view.js';
 import { type Block, blocks, type Look } from './text.js';
 import { age, count, duration, time } from './units.js';
 

@@ -1,6 +1,6 @@
 /** `vinectl role`: which of a site's two routers serves it, and the hand-over from one to the other. */
 import type { Command } from 'commander';
-import type { RoleView } from '../../control/api.js';
+import type { RoleView } from '../../control/role-view.js';
 import { contextOf } from '../context.js';
 import type { Io } from '../io.js';
 import { examples } from './help.js';

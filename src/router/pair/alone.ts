@@ -1,5 +1,5 @@
 /** The only router of its site: it is active from the start to the end, and there is nobody to hand over to. */
-import type { RoleView } from '../../control/api.js';
+import type { RoleView } from '../../control/role-view.js';
 import type { Clock } from '../../net/clock.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { RoleSource } from './role-source.js';

@@ -2,7 +2,7 @@
  * Which of a site's two routers is active: hands the state machine (`pair/role.ts`) what happens, and does what it says. The
  * order of its actions is kept: a term is on disk before anybody hears of it, and the LANs are served before others are told.
  */
-import type { RoleLanView, RoleView } from '../../control/api.js';
+import type { RoleLanView, RoleView } from '../../control/role-view.js';
 import type { Timer } from '../../net/clock.js';
 import { DeclaredCounters } from '../../net/counters.js';
 import { type Health, type Heartbeat, priorityOf, type Role } from '../../pair/heartbeat.js';

@@ -2,7 +2,7 @@
 import { probe } from '../../arp/announce.js';
 import type { NeighbourFrame } from '../../arp/frame.js';
 import type { PcapAddon } from '../../arp/pcap.js';
-import type { RoleLanView } from '../../control/api.js';
+import type { RoleLanView } from '../../control/role-view.js';
 import type { Clock } from '../../net/clock.js';
 import { type CounterTable, prefixed } from '../../net/counters.js';
 import type { Ip } from '../../net/ip.js';

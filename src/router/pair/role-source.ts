@@ -1,5 +1,5 @@
 /** What the control API asks of the pair. */
-import type { RoleView } from '../../control/api.js';
+import type { RoleView } from '../../control/role-view.js';
 import type { FailoverConfig } from '../../tables/model.js';
 
 export interface RoleSource {

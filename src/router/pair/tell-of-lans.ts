@@ -1,5 +1,5 @@
 /** What is wrong on the LANs of a site's two routers, for operators. */
-import type { RoleLanView } from '../../control/api.js';
+import type { RoleLanView } from '../../control/role-view.js';
 import { Ip } from '../../net/ip.js';
 import { virtualMac } from '../../tables/gateway.js';
 import type { PairEvents } from '../view/pair-events.js';

@@ -9,12 +9,12 @@ import type {
   MigrationView,
   MissingView,
   PeerView,
-  RoleView,
   RouterView,
   RouteView,
   StatusView,
 } from '../../control/api.js';
 import type { NameView } from '../../control/name-view.js';
+import type { RoleView } from '../../control/role-view.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { MissingNode } from '../../mobility/search/missing.js';

@@ -10,9 +10,9 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
-  RoleView,
   RouterActions,
 } from '../../control/api.js';
+import type { RoleView } from '../../control/role-view.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';

@@ -1,6 +1,6 @@
 /** What the router finds wrong with its site's other router, and with what the two share. */
 import { error, type Finding, ok, warning } from '../../config/finding.js';
-import type { PartnerView, RoleLanView, RoleView } from '../../control/api.js';
+import type { PartnerView, RoleLanView, RoleView } from '../../control/role-view.js';
 
 /** Twenty heartbeats. */
 const HEARD_LIMIT_MS = 1_000;

@@ -1,5 +1,5 @@
 /** What happens to a site's two routers, as operators see it. */
-import type { RoleView } from '../../control/api.js';
+import type { RoleView } from '../../control/role-view.js';
 import type { Clock } from '../../net/clock.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
 import type { Ip } from '../../net/ip.js';

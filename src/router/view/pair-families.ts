@@ -1,5 +1,6 @@
 /** A site's two routers, and the gateway addresses, in Prometheus' terms. Of a router without a partner there are no rows. */
-import type { CountersView, PartnerView, RoleView } from '../../control/api.js';
+import type { CountersView } from '../../control/api.js';
+import type { PartnerView, RoleView } from '../../control/role-view.js';
 import type { Gateways } from '../lan/gateways.js';
 import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { showRole } from '../../../src/cli/show/role.js';
 import { plain } from '../../../src/cli/show/text.js';
-import type { RoleView } from '../../../src/control/api.js';
+import type { RoleView } from '../../../src/control/role-view.js';
 import { NOW, ROLE } from '../control/fake-router.js';
 import { startFixture } from '../control/fixture.js';
 import { vinectl } from './harness.js';

@@ -17,12 +17,12 @@ import type {
   ReloadErrorView,
   ReloadRequest,
   ReloadView,
-  RoleView,
   RouterActions,
   RouterView,
   RouteView,
   StatusView,
 } from '../../../src/control/api.js';
+import type { RoleView } from '../../../src/control/role-view.js';
 
 /** The time that the views are told at: everything in them is shortly before. */
 export const NOW = '2026-03-01T12:00:00.000Z';

@@ -1,7 +1,7 @@
 /** What is asked of the router again and again costs the same however many nodes there are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RoleView } from '../../../src/control/api.js';
+import type { RoleView } from '../../../src/control/role-view.js';
 import type { MissingNode } from '../../../src/mobility/search/missing.js';
 import { Ip } from '../../../src/net/ip.js';
 import type { Mac } from '../../../src/net/mac.js';

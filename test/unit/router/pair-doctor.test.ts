@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Finding } from '../../../src/config/finding.js';
-import type { PartnerView, RoleLanView, RoleView } from '../../../src/control/api.js';
+import type { PartnerView, RoleLanView, RoleView } from '../../../src/control/role-view.js';
 import { checkSameFiles } from '../../../src/router/view/doctor.js';
 import { checkPair } from '../../../src/router/view/pair-doctor.js';
 import { FakeRouter, ROLE } from '../control/fake-router.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RoleView } from '../../../src/control/api.js';
+import type { RoleView } from '../../../src/control/role-view.js';
 import { Metrics } from '../../../src/router/view/metrics.js';
 import { ROLE } from '../control/fake-router.js';
 import { metricsSource } from './metrics-support.js';
