@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type NativeAddon, type PeerPath, PeerStat, type UdpSocket } from '../dataplane/engine.js';
 import { systemClock } from '../net/system-clock.js';
 import { wrapForRelay } from '../protocol/relay-message.js';
-import type { DatagramAddress, ResolverPort, TunnelPorts } from '../tunnel/ports.js';
+import type { DatagramAddress, PeerCounts, ResolverPort, TunnelPorts } from '../tunnel/ports.js';
 
 /** @param tagOf how relays know the peer with that number */
 export function tunnelPorts(
@@ -47,15 +47,7 @@ export function tunnelPorts(
     removePeer: (peer) => native.removePeer(peer),
     peerStats: (peer) => {
       native.peerStats(peer, stats);
-      return {
-        bytesSent: stats[PeerStat.bytesSent] ?? 0,
-        bytesReceived: stats[PeerStat.bytesReceived] ?? 0,
-        packetsSent: stats[PeerStat.packetsSent] ?? 0,
-        packetsReceived: stats[PeerStat.packetsReceived] ?? 0,
-        lastSentMs: stats[PeerStat.lastSentMs] ?? 0,
-        lastReceivedMs: stats[PeerStat.lastReceivedMs] ?? 0,
-        currentCounter: stats[PeerStat.currentCounter] ?? 0,
-      };
+      return named(stats);
     },
     setHandshakeGuard: (guard) => native.setHandshakeGuard(guard),
     sealAndSend: (peer, payload, to) => {
@@ -70,5 +62,17 @@ export function tunnelPorts(
       const fd = socketFor(to.address)?.fd;
       return fd !== undefined && native.sendDatagram(fd, to.address, to.port, bytes);
     },
+  };
+}
+
+function named(stats: Float64Array): PeerCounts {
+  return {
+    bytesSent: stats[PeerStat.bytesSent] ?? 0,
+    bytesReceived: stats[PeerStat.bytesReceived] ?? 0,
+    packetsSent: stats[PeerStat.packetsSent] ?? 0,
+    packetsReceived: stats[PeerStat.packetsReceived] ?? 0,
+    lastSentMs: stats[PeerStat.lastSentMs] ?? 0,
+    lastReceivedMs: stats[PeerStat.lastReceivedMs] ?? 0,
+    currentCounter: stats[PeerStat.currentCounter] ?? 0,
   };
 }

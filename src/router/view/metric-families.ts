@@ -37,6 +37,7 @@ export function familiesOf(source: MetricsSource): readonly MetricFamily[] {
     ...peerFamilies(seen),
     ...pairFamilies(source, seen.counters),
     ...trafficFamilies(seen),
+    ...flowFamilies(seen),
     ...controlFamilies(seen),
     ...processFamilies(seen),
   ];
@@ -122,7 +123,7 @@ function peerFamilies({ peers }: Seen): MetricFamily[] {
   ];
 }
 
-function trafficFamilies({ source, status, counters }: Seen): MetricFamily[] {
+function trafficFamilies({ source, counters }: Seen): MetricFamily[] {
   const both = (name: string, help: string, sent: string, received: string): MetricFamily =>
     counter(name, help, ['direction'], () => bothWays([], counters[sent] ?? 0, counters[received] ?? 0));
   const ofVnets = (
@@ -159,6 +160,25 @@ function trafficFamilies({ source, status, counters }: Seen): MetricFamily[] {
       'tunnel_bytes_sent',
       'tunnel_bytes_received',
     ),
+    ofVnets(
+      'vine_vnet_packets_total',
+      'Inner packets forwarded; a super-packet is one',
+      ({ packetsToTunnel, packetsToLan }) => [packetsToTunnel, packetsToLan],
+    ),
+    ofVnets('vine_vnet_bytes_total', 'Bytes of inner packets forwarded', ({ bytesToTunnel, bytesToLan }) => [
+      bytesToTunnel,
+      bytesToLan,
+    ]),
+    counter('vine_drops_total', 'Packets, frames and messages that were refused or lost', ['reason'], () =>
+      Object.entries(counters)
+        .filter(([name]) => source.isDrop(name))
+        .map(([name, value]) => [[name.replace(/^drop_/, '')], value]),
+    ),
+  ];
+}
+
+function flowFamilies({ status }: Seen): MetricFamily[] {
+  return [
     counter(
       'vine_flow_lookups_total',
       'Packets looked for in the flow memories: forwarded by it (hit), handed to JavaScript (miss; stale: outdated)',
@@ -175,20 +195,6 @@ function trafficFamilies({ source, status, counters }: Seen): MetricFamily[] {
     ),
     counter('vine_flow_replacements_total', 'Entries that had to make room for others', ['worker'], () =>
       status.workers.map(({ name, flows }) => [[name], flows.replaced]),
-    ),
-    ofVnets(
-      'vine_vnet_packets_total',
-      'Inner packets forwarded; a super-packet is one',
-      ({ packetsToTunnel, packetsToLan }) => [packetsToTunnel, packetsToLan],
-    ),
-    ofVnets('vine_vnet_bytes_total', 'Bytes of inner packets forwarded', ({ bytesToTunnel, bytesToLan }) => [
-      bytesToTunnel,
-      bytesToLan,
-    ]),
-    counter('vine_drops_total', 'Packets, frames and messages that were refused or lost', ['reason'], () =>
-      Object.entries(counters)
-        .filter(([name]) => source.isDrop(name))
-        .map(([name, value]) => [[name.replace(/^drop_/, '')], value]),
     ),
   ];
 }
