@@ -155,7 +155,7 @@ export class Active implements Role {
   }
 
   peerUp(router: RouterId): void {
-    this.#parts.antiEntropy.compareWith(router);
+    this.#parts.antiEntropy.peerUp(router);
   }
 
   siteSwitched(site: SiteId, isUp: boolean): void {

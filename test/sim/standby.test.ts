@@ -66,6 +66,19 @@ describe('while it stands by', () => {
     });
   }
 
+  test('a router of another site that is killed again and again knows each time at once what it has missed', () => {
+    const world = new StandbyWorld();
+    world.move(world.host('h1-2'), 'vr-b');
+    for (let n = 0; n < 20; n++) {
+      world.c.save();
+      world.kill(world.c);
+      world.settle(1_000);
+      world.boot(world.c);
+      world.settle(500);
+      world.checkDirectories();
+    }
+  });
+
   test('it forgets tombstones when they are a day old', () => {
     const world = new StandbyWorld();
     const { ip } = world.host('h1-1');

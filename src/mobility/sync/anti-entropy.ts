@@ -43,6 +43,12 @@ export class AntiEntropy {
     });
   }
 
+  /** It may have begun anew: what it was told before it may not know any more. */
+  peerUp(peer: RouterId): void {
+    this.#unequal.forget(peer);
+    this.compareWith(peer);
+  }
+
   /** Tells a router what is known here of *its* records; it answers with what is missing. */
   compareWith(peer: RouterId): void {
     const { highestStamp, count, hash } = this.#context.directory.digest(peer);
