@@ -122,12 +122,8 @@ bool readOptions(napi_env env, napi_value object, CaptureOptions* options) {
 napi_value openCapture(napi_env env, napi_callback_info info) {
   Call call(env, info);
   CaptureOptions options;
-  napi_valuetype type = napi_undefined;
   if (!readOptions(env, call.arguments[0], &options)) return nullptr;
-  if (napi_typeof(env, call.arguments[1], &type) != napi_ok || type != napi_function) {
-    napi_throw_type_error(env, nullptr, "onFrames must be a function");
-    return nullptr;
-  }
+  if (!checkFunction(env, call.arguments[1], "onFrames")) return nullptr;
   Failure failure;
   std::unique_ptr<FrameCapture> capture = FrameCapture::open(options, &failure);
   if (capture == nullptr) {

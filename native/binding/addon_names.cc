@@ -63,14 +63,10 @@ napi_value closeLookup(napi_env env, napi_callback_info info) {
 napi_value lookUpName(napi_env env, napi_callback_info info) {
   Call call(env, info);
   std::string name;
-  napi_valuetype type = napi_undefined;
   if (!readText(env, call.arguments[0], "name", &name)) return nullptr;
   if (name.empty() || name.size() > kMostNameBytes) return throwRange(env, "name must have 1 to 254 bytes");
   if (name.find('\0') != std::string::npos) return throwRange(env, "name must have no zero bytes");
-  if (napi_typeof(env, call.arguments[1], &type) != napi_ok || type != napi_function) {
-    napi_throw_type_error(env, nullptr, "done must be a function");
-    return nullptr;
-  }
+  if (!checkFunction(env, call.arguments[1], "done")) return nullptr;
   int error = 0;
   const std::shared_ptr<NameLookup> lookup = NameLookup::begin(name, &error);
   if (lookup == nullptr) return throwErrno(env, error, "cannot look up a name");

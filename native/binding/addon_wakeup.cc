@@ -63,12 +63,8 @@ napi_value closeWatch(napi_env env, napi_callback_info info) {
 napi_value watchWakeup(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t fd = 0;
-  napi_valuetype type = napi_undefined;
   if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
-  if (napi_typeof(env, call.arguments[1], &type) != napi_ok || type != napi_function) {
-    napi_throw_type_error(env, nullptr, "onWoken must be a function");
-    return nullptr;
-  }
+  if (!checkFunction(env, call.arguments[1], "onWoken")) return nullptr;
   if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot watch for wake-ups");
   // One of its own: whoever closes the other takes nothing from libuv that it still looks at.
   const int descriptor = fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 0);

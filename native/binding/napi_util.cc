@@ -98,6 +98,13 @@ bool readBoolean(napi_env env, napi_value value, const char* name, bool* out) {
   return false;
 }
 
+bool checkFunction(napi_env env, napi_value value, const char* name) {
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env, value, &type) == napi_ok && type == napi_function) return true;
+  napi_throw_type_error(env, nullptr, (std::string(name) + " must be a function").c_str());
+  return false;
+}
+
 bool readArrayLength(napi_env env, napi_value value, const char* name, uint32_t* out) {
   bool array = false;
   if (napi_is_array(env, value, &array) == napi_ok && array) return napi_get_array_length(env, value, out) == napi_ok;

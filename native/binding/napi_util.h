@@ -38,6 +38,8 @@ bool readBytes(napi_env env, napi_value value, const char* name, Bytes* out);
 bool readAddress(napi_env env, napi_value address, napi_value port, uint16_t lowestPort, Bytes* bytes, uint16_t* out);
 bool readProperty(napi_env env, napi_value object, const char* name, napi_value* out);
 bool readBoolean(napi_env env, napi_value value, const char* name, bool* out);
+/** False, with an error, for what is none. */
+bool checkFunction(napi_env env, napi_value value, const char* name);
 bool readArrayLength(napi_env env, napi_value value, const char* name, uint32_t* out);
 
 napi_value undefinedValue(napi_env env);
