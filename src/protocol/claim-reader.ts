@@ -2,7 +2,7 @@
  * Claims read without protobufjs, in a third of the time (see `claim-writer`): those that are written as that does it, each
  * field once and in the order of the numbers, and that have nothing in them which `from-wire` refuses. For all others, and
  * for what is to be said about them, there is the general way; what is read here it would have read alike (a test compares
- * the two over a hundred thousand mutated claims).
+ * the two over thousands of mutated claims).
  */
 import { Ip } from '../net/ip.js';
 import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
