@@ -8,7 +8,8 @@ import type { Ip } from '../net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../net/mac.js';
 import { KeyedRateLimit, type Rate } from '../net/rate-limit.js';
 import type { RouterId, VnetId } from '../tables/model.js';
-import { type Context, nodeKey } from './context.js';
+import { nodeKey } from '../tables/node-key.js';
+import type { Context } from './context.js';
 import type { Evidence } from './evidence.js';
 import type { ProbePurpose } from './follow-up.js';
 

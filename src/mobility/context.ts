@@ -11,6 +11,7 @@ import type { Hwdt } from '../tables/hwdt.js';
 import type { Lan, Lans } from '../tables/lan.js';
 import type { Lndt } from '../tables/lndt.js';
 import type { LanIndex, LimitsConfig, MobilityConfig, RouterId, VnetId } from '../tables/model.js';
+import { nodeKey } from '../tables/node-key.js';
 import { Burst } from './burst.js';
 import { Counters } from './counters.js';
 import type { FollowUp } from './follow-up.js';
@@ -177,23 +178,4 @@ export class Context {
   inSubnet(vnet: VnetId, ip: Ip): boolean {
     return this.gndt.vnet(vnet)?.subnet?.contains(ip) === true;
   }
-}
-
-interface NodeKey {
-  readonly vnet: VnetId;
-  readonly ip: Ip | undefined;
-  readonly key: string;
-}
-
-/** The two made last: a move asks many tables about the same one or two addresses, and a fresh text is hashed anew each time. */
-let latest: NodeKey = { vnet: 0, ip: undefined, key: '' };
-let before = latest;
-
-/** One text for a node address, as a Map key. */
-export function nodeKey(vnet: VnetId, ip: Ip): string {
-  if (latest.ip === ip && latest.vnet === vnet) return latest.key;
-  const other = latest;
-  latest = before.ip === ip && before.vnet === vnet ? before : { vnet, ip, key: `${vnet}|${ip.key}` };
-  before = other;
-  return latest.key;
 }

@@ -6,7 +6,8 @@ import { isVirtualMac, servingMac } from '../tables/gateway.js';
 import type { Gndt } from '../tables/gndt.js';
 import type { Lan } from '../tables/lan.js';
 import type { NetworkConfig, NodeRecord, VnetId } from '../tables/model.js';
-import { type Context, nodeKey } from './context.js';
+import { nodeKey } from '../tables/node-key.js';
+import type { Context } from './context.js';
 
 /** An address, and where the node has to send what is for it. */
 export interface Neighbour {

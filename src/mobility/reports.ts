@@ -5,7 +5,8 @@ import type { Mac } from '../net/mac.js';
 import { KeyedRateLimit, onceIn } from '../net/rate-limit.js';
 import type { ClaimReason } from '../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../tables/model.js';
-import { type Context, nodeKey } from './context.js';
+import { nodeKey } from '../tables/node-key.js';
+import type { Context } from './context.js';
 import type { ClaimResult } from './destination/claims.js';
 
 const REPORT_INTERVAL_MS = 60_000;

@@ -2,6 +2,7 @@ import type { Ip } from '../net/ip.js';
 import type { Prefix } from '../net/prefix.js';
 import { clientKey, clientsVia, type OwnClient, ownClients } from './clients.js';
 import { MAX_NETWORKS } from './forwarding/forwarding-layout.js';
+import { LatestAnswers } from './latest-answers.js';
 import type {
   GndtConfig,
   NetworkConfig,
@@ -34,15 +35,6 @@ interface Lookups {
   readonly clients: VnetMap<string, WireguardClient>;
 }
 
-/** To which network an address is native. */
-interface Answer {
-  readonly vnet: VnetId;
-  readonly ip: Ip | undefined;
-  readonly network: NetworkConfig | undefined;
-}
-
-const NO_ANSWER: Answer = { vnet: 0, ip: undefined, network: undefined };
-
 /** A configuration that can be adopted: numbers are found for all that is in it. */
 export interface GndtPlan {
   readonly config: GndtConfig;
@@ -68,9 +60,7 @@ export class Gndt {
   readonly #networkIndexes = new StableIndexes(MAX_NETWORKS);
   #idsByNumber: ReadonlyMap<number, RouterId | SiteId> = new Map();
   #lookups: Lookups;
-  /** The last two questions and their answers: all that has to do with a move asks about the one or two addresses of a node. */
-  #latest = NO_ANSWER;
-  #before = NO_ANSWER;
+  readonly #latestNetworks = new LatestAnswers((vnet, ip) => this.#lookups.networks.longest(vnet, ip));
 
   /** @param config validated: names are unique and known, prefixes of a vnet do not repeat; at most 4,096 of each */
   constructor(config: GndtConfig, router: RouterId) {
@@ -112,8 +102,7 @@ export class Gndt {
       [...config.routers, ...(config.sites ?? [])].map(({ id }) => [peers.taken.get(id) ?? -1, id]),
     );
     this.#lookups = lookupsOf(config, this.router, ownClients);
-    this.#latest = NO_ANSWER;
-    this.#before = NO_ANSWER;
+    this.#latestNetworks.forget();
   }
 
   vnet(id: VnetId): VnetConfig | undefined {
@@ -126,13 +115,7 @@ export class Gndt {
 
   /** The network that the address is native to: the longest prefix that holds it. */
   networkOf(vnet: VnetId, ip: Ip): NetworkConfig | undefined {
-    const latest = this.#latest;
-    if (latest.ip === ip && latest.vnet === vnet) return latest.network;
-    const before = this.#before;
-    const isKnown = before.ip === ip && before.vnet === vnet;
-    this.#latest = isKnown ? before : { vnet, ip, network: this.#lookups.networks.longest(vnet, ip) };
-    this.#before = latest;
-    return this.#latest.network;
+    return this.#latestNetworks.of(vnet, ip);
   }
 
   /** The longest network that covers the whole prefix. */

@@ -2,6 +2,7 @@ import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
 import type { BindingSource, LanIndex, VnetId } from './model.js';
+import { nodeKey } from './node-key.js';
 import { Subscribers } from './subscribers.js';
 import { VnetMap } from './vnet-map.js';
 
@@ -101,7 +102,7 @@ export class Hwdt {
   /** A frame on the LAN said that `mac` has `ip`. */
   learn(lan: LanIndex, vnet: VnetId, mac: Mac, ip: Ip, source: BindingSource): Learned {
     const table = this.#lan(lan);
-    const known = entryOf(table, addressKey(vnet, ip));
+    const known = entryOf(table, nodeKey(vnet, ip));
     if (known?.source === 'static' && source !== 'static') {
       if (known.mac === mac) this.#seen(table, known);
       return { outcome: 'known', previousMac: known.mac === mac ? undefined : known.mac };
@@ -222,7 +223,7 @@ export class Hwdt {
     entry.sighting = ++this.#sightings;
     entry.silent = false;
     const { byIp, byMac } = this.#bindingsFor(table, entry);
-    const key = addressKey(entry.vnet, entry.ip);
+    const key = nodeKey(entry.vnet, entry.ip);
     byIp.delete(key);
     byIp.set(key, entry);
     const ofMac = byMac.get(entry.mac);
@@ -298,24 +299,12 @@ export class Hwdt {
   }
 }
 
-/** The one made last: what becomes of a binding is looked up by the same text several times, and a fresh one is hashed anew. */
-let latest: { readonly vnet: VnetId; readonly ip: Ip | undefined; readonly key: string } = {
-  vnet: 0,
-  ip: undefined,
-  key: '',
-};
-
-function addressKey(vnet: VnetId, ip: Ip): string {
-  if (latest.ip !== ip || latest.vnet !== vnet) latest = { vnet, ip, key: `${vnet}/${ip.key}` };
-  return latest.key;
-}
-
 function entryOf({ established, newcomers }: LanTable, key: string): Entry | undefined {
   return established.byIp.get(key) ?? newcomers.byIp.get(key);
 }
 
 function putLast({ byIp, byMac }: Bindings, entry: Entry): void {
-  byIp.set(addressKey(entry.vnet, entry.ip), entry);
+  byIp.set(nodeKey(entry.vnet, entry.ip), entry);
   const ofMac = byMac.get(entry.mac);
   if (ofMac === undefined) byMac.set(entry.mac, new Set([entry]));
   else ofMac.add(entry);
@@ -323,7 +312,7 @@ function putLast({ byIp, byMac }: Bindings, entry: Entry): void {
 
 /** Harmless if it is not there. */
 function takeOut({ byIp, byMac }: Bindings, entry: Entry): void {
-  byIp.delete(addressKey(entry.vnet, entry.ip));
+  byIp.delete(nodeKey(entry.vnet, entry.ip));
   const ofMac = byMac.get(entry.mac);
   ofMac?.delete(entry);
   if (ofMac?.size === 0) byMac.delete(entry.mac);

@@ -7,7 +7,8 @@ import type { Ip } from '../../net/ip.js';
 import { KeyedRateLimit, onceIn, type Rate } from '../../net/rate-limit.js';
 import type { ClaimResultMessage, MoveClaim } from '../../protocol/table-message.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
-import { type Context, nodeKey } from '../context.js';
+import { nodeKey } from '../../tables/node-key.js';
+import type { Context } from '../context.js';
 import type { Move } from '../journal.js';
 import type { Candidate } from './candidate.js';
 

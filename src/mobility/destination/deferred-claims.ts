@@ -7,8 +7,9 @@ import type { Timer } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
+import { nodeKey } from '../../tables/node-key.js';
 import { type AddressProbe, QUICK } from '../address-probe.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
 import type { Evidence } from '../evidence.js';
 
 const REMEMBERED = 1_024;

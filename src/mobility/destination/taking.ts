@@ -2,7 +2,8 @@
 import { BoundedMap } from '../../net/bounded-map.js';
 import type { Ip } from '../../net/ip.js';
 import type { NodeRecord, VnetId } from '../../tables/model.js';
-import { type Context, nodeKey } from '../context.js';
+import { nodeKey } from '../../tables/node-key.js';
+import type { Context } from '../context.js';
 import type { FollowUp } from '../follow-up.js';
 import type { Move } from '../journal.js';
 import type { Unheard } from '../search/unheard.js';

@@ -1,8 +1,9 @@
 /** An own record is put above those of others that are refused here, because others may have accepted them. */
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { NodeRecord } from '../../tables/model.js';
+import { nodeKey } from '../../tables/node-key.js';
 import type { Authority } from '../authority.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 
 /** Of one node: lies that are told to several routers are answered at once, those that are repeated twice a second. */

@@ -7,8 +7,9 @@ import type { PartnerMessage, SiteDigest } from '../../protocol/table-message.js
 import { chunks } from '../../tables/chunks.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, SiteId } from '../../tables/model.js';
+import { nodeKey } from '../../tables/node-key.js';
 import { addHash, hashRecord, isDisowned } from '../../tables/record.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
 import type { PartnerPort } from '../ports.js';
 import { Repeats } from '../sync/repeats.js';
 import { RECORDS_PER_MESSAGE } from '../sync/update-batcher.js';

@@ -8,8 +8,8 @@ import type { Clock } from '../../net/clock.js';
 import type { SiteDigest } from '../../protocol/table-message.js';
 import type { Directory } from '../../tables/directory.js';
 import type { NodeRecord, SiteId } from '../../tables/model.js';
+import { nodeKey } from '../../tables/node-key.js';
 import { addHash, compareRecords, hashRecord } from '../../tables/record.js';
-import { nodeKey } from '../context.js';
 
 /** The next answer with all records of a site comes 10 s after the one before. */
 const SURPLUS_AFTER_MS = 5_000;

@@ -11,7 +11,8 @@ import type { Timer } from '../../net/clock.js';
 import type { Ip } from '../../net/ip.js';
 import type { DirectoryChange } from '../../tables/directory.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
-import { type Context, nodeKey } from '../context.js';
+import { nodeKey } from '../../tables/node-key.js';
+import type { Context } from '../context.js';
 import type { UpdateBatcher } from '../sync/update-batcher.js';
 import { type Claimed, type Moved, movesBefore } from './moved.js';
 

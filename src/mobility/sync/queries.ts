@@ -13,7 +13,8 @@ import type {
 } from '../../protocol/table-message.js';
 import { chunks } from '../../tables/chunks.js';
 import type { NetworkConfig, RouterId, VnetId } from '../../tables/model.js';
-import { type Context, nodeKey } from '../context.js';
+import { nodeKey } from '../../tables/node-key.js';
+import type { Context } from '../context.js';
 import type { Arrived } from '../destination/candidate.js';
 import type { Evidence } from '../evidence.js';
 import type { QueryPurpose } from '../follow-up.js';

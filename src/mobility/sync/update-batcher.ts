@@ -2,8 +2,9 @@
 import type { Ip } from '../../net/ip.js';
 import { chunks } from '../../tables/chunks.js';
 import type { NodeRecord, RouterId, VnetId } from '../../tables/model.js';
+import { nodeKey } from '../../tables/node-key.js';
 import { DISOWNED_STAMP } from '../../tables/record.js';
-import { type Context, nodeKey } from '../context.js';
+import type { Context } from '../context.js';
 
 /** A burst of changes within this time is one message a peer. */
 const GATHER_MS = 2;
