@@ -9,6 +9,7 @@ import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
 import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
+import { addNetworkVerbs } from './verbs/network.js';
 import { addNodeVerbs } from './verbs/node.js';
 import { addRole } from './verbs/role.js';
 import { addShellVerbs } from './verbs/shell.js';
@@ -50,6 +51,7 @@ export function createProgram(io: Io): Command {
   addDoctor(program, io);
   addConfigVerbs(program, io);
   addNodeVerbs(program, io);
+  addNetworkVerbs(program, io);
   addShellVerbs(program, io);
   return program;
 }
@@ -66,6 +68,7 @@ function verbTerm(command: Command): string {
   const operands = command.registeredArguments.map((operand) => operand.name());
   if (command.name() === 'route') return 'route get IP [from IP]';
   if (command.name() === 'node') return 'node add';
+  if (command.name() === 'network') return 'network VERB';
   if (command.name() === 'dhcp') return 'dhcp ignore';
   return [command.name(), ...operands].join(' ');
 }

@@ -231,6 +231,7 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
     ['tun', isDeepStrictEqual(old.tun, now.tun), 'its TUN ports'],
     ['control.socket', old.control.socket === now.control.socket, 'the control socket'],
     ['control.group', old.control.group === now.control.group, "the control socket's group"],
+    ['network.publicKey', isDeepStrictEqual(old.network, now.network), "the network's key"],
     ['stateDir', old.stateDir === now.stateDir, 'the state directory'],
   ];
   return fixed

@@ -41,14 +41,24 @@ export function generatePresharedKey(): string {
   return text;
 }
 
-/** What a file's key is called in messages, and the command that prints one. */
+/** What a file's key is called in messages, and the command that makes one. */
 interface KeyKind {
   readonly name: string;
   readonly command: string;
+  readonly how: (path: string) => string;
 }
 
-const PRIVATE: KeyKind = { name: 'private key', command: 'vinectl genkey' };
-const PRESHARED: KeyKind = { name: 'preshared key', command: 'vinectl genpsk' };
+function printedBy(name: string, command: string): KeyKind {
+  return { name, command, how: (path) => `(umask 077; ${command} > ${path})` };
+}
+
+const PRIVATE = printedBy('private key', 'vinectl genkey');
+const PRESHARED = printedBy('preshared key', 'vinectl genpsk');
+const NETWORK: KeyKind = {
+  name: 'network key',
+  command: 'vinectl network init',
+  how: () => 'vinectl network init DIR',
+};
 
 /**
  * Reads a private key: a regular file that only its owner can read, 44 characters of base64 in it.
@@ -62,6 +72,11 @@ export function readPrivateKey(path: string): Read<Uint8Array> {
 /** Reads a preshared key from a file as a private one's. Returns its 32 bytes as they are. */
 export function readPresharedKey(path: string): Read<Uint8Array> {
   return readKeyFile(path, PRESHARED);
+}
+
+/** Reads a network's key (Ed25519, RFC 8032) from a file as a private one's. Returns the 32 bytes of its seed. */
+export function readNetworkKey(path: string): Read<Uint8Array> {
+  return readKeyFile(path, NETWORK);
 }
 
 function readKeyFile(path: string, kind: KeyKind): Read<Uint8Array> {
@@ -99,10 +114,10 @@ function readOpenKey(path: string, { name, command }: KeyKind, file: number): Re
   return { value: key };
 }
 
-function openProblem(path: string, { command }: KeyKind, error: unknown): string {
+function openProblem(path: string, { how }: KeyKind, error: unknown): string {
   const code = codeOf(error);
   if (code === 'ENOENT') {
-    return `there is no ${path}; make one: (umask 077; ${command} > ${path})`;
+    return `there is no ${path}; make one: ${how(path)}`;
   }
   if (code === 'EACCES')
     return `${path} may not be read by this user; it must belong to the user that runs vined`;

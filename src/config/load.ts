@@ -2,13 +2,22 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Succession } from '../membership/succession.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
 import { GNDT_FILE } from '../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../tables/files/lndt-file.js';
 import { parseFiles, type TableConfig } from '../tables/files/parse.js';
 import { encodeKey } from '../tables/files/read.js';
-import { ROUTER_FILE } from '../tables/files/router-file.js';
+import { ROUTER_FILE, routerSchema, toRouterConfig } from '../tables/files/router-file.js';
+import { parseFile } from '../tables/files/schema.js';
 import type { RouterId } from '../tables/model.js';
+import {
+  chooseDescription,
+  type Description,
+  type DescriptionSource,
+  decodeText,
+  textOf,
+} from './description.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
 import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
@@ -19,6 +28,10 @@ export interface VineConfig extends TableConfig {
   readonly privateKey: Uint8Array;
   /** 32 bytes each. */
   readonly presharedKeys: ReadonlyMap<RouterId, Uint8Array>;
+  /** Where `gndt` is from, when it is signed. */
+  readonly description?: Description | undefined;
+  /** What follows the key that router.json pins. */
+  readonly successions?: readonly Succession[];
 }
 
 export type LoadOutcome =
@@ -32,16 +45,17 @@ export type LoadOutcome =
 /** The files of a network of 1,000 sites have a few hundred kilobytes. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
-/** Reads router.json, gndt.json, lndt.json and the private key. Never throws for what is in them. */
-export function loadConfigDirectory(directory: string): LoadOutcome {
+/**
+ * Reads router.json, gndt.json, lndt.json and the private key. Never throws for what is in them.
+ * @param description to be read in the place of gndt.json: is all well with it here?
+ */
+export function loadConfigDirectory(directory: string, description?: Description): LoadOutcome {
   const base = resolve(directory);
   const missing = directoryProblem(base);
   if (missing !== undefined) return { errors: [{ file: base, path: '', message: missing }] };
-  const texts = {
-    router: readText(base, ROUTER_FILE),
-    gndt: readText(base, GNDT_FILE),
-    lndt: readText(base, LNDT_FILE),
-  };
+  const router = textIn(readBytes(base, ROUTER_FILE), ROUTER_FILE);
+  const source = description === undefined ? gndtSource(base, router) : given(description);
+  const texts = { router, gndt: source.text, lndt: textIn(readBytes(base, LNDT_FILE), LNDT_FILE) };
   const parsed = parseFiles(texts, base);
   if ('errors' in parsed) return parsed;
   const tables = parsed.value;
@@ -58,9 +72,28 @@ export function loadConfigDirectory(directory: string): LoadOutcome {
   }
   if (errors.length > 0) return { errors };
   return {
-    config: { ...tables, privateKey: privateKey.value, presharedKeys },
-    warnings: unusedNetworks(tables),
+    config: {
+      ...tables,
+      privateKey: privateKey.value,
+      presharedKeys,
+      description: source.description,
+      successions: source.successions,
+    },
+    warnings: [...source.warnings, ...unusedNetworks(tables)],
   };
+}
+
+/** What is read as gndt.json: the file, unless a network key makes something else count. */
+function gndtSource(base: string, routerText: Outcome<string>): DescriptionSource {
+  const gndt = readBytes(base, GNDT_FILE);
+  if ('errors' in gndt) return { text: gndt, description: undefined, successions: [], warnings: [] };
+  const router = 'value' in routerText ? parseFile(ROUTER_FILE, routerText.value, routerSchema) : routerText;
+  if ('value' in router) return chooseDescription(base, toRouterConfig(router.value, base), gndt.value);
+  return { text: textIn(gndt, GNDT_FILE), description: undefined, successions: [], warnings: [] };
+}
+
+function given(description: Description): DescriptionSource {
+  return { text: textOf(description), description, successions: [], warnings: [] };
 }
 
 function directoryProblem(path: string): string | undefined {
@@ -72,26 +105,24 @@ function directoryProblem(path: string): string | undefined {
   }
 }
 
-function readText(directory: string, file: string): Outcome<string> {
-  const fail = (message: string): Outcome<string> => ({ errors: [{ file, path: '', message }] });
+function readBytes(directory: string, file: string): Outcome<Buffer> {
+  const fail = (message: string): Outcome<Buffer> => ({ errors: [{ file, path: '', message }] });
   const path = join(directory, file);
-  let bytes: Buffer;
   try {
     const status = statSync(path);
     if (!status.isFile()) return fail(`${path} is not a regular file`);
     if (status.size > MAX_FILE_BYTES)
       return fail(`${path} is larger than ${MAX_FILE_BYTES / 1024 / 1024} MiB`);
-    bytes = readFileSync(path);
+    return { value: readFileSync(path) };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return fail(`there is no such file in ${directory}`);
     if (codeOf(error) === 'EACCES') return fail(`${path} may not be read by this user`);
     return fail(`cannot read ${path}: ${messageOf(error)}`);
   }
-  try {
-    return { value: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }; // a byte order mark is skipped
-  } catch {
-    return fail('not UTF-8 text; save the file as UTF-8');
-  }
+}
+
+function textIn(bytes: Outcome<Uint8Array>, file: string): Outcome<string> {
+  return 'errors' in bytes ? bytes : decodeText(bytes.value, file);
 }
 
 function keyMismatch({ router, gndt }: TableConfig, privateKey: Uint8Array): string | undefined {

@@ -59,6 +59,8 @@ export interface RouterConfig {
   readonly control: { readonly socket: string; readonly group: string };
   readonly metrics: { readonly address: Ip; readonly port: number } | undefined;
   readonly stateDir: string;
+  /** Undefined: `gndt.json` is believed as it is. */
+  readonly network?: { readonly publicKey: Uint8Array } | undefined;
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
@@ -99,6 +101,10 @@ export interface LimitsConfig {
 
 /** gndt.json, validated. */
 export interface GndtConfig {
+  /** Of a signed description, 1 … 2^52. */
+  readonly version?: number;
+  /** Routers that it takes away on purpose. */
+  readonly removes?: readonly RouterId[];
   readonly vnets: readonly VnetConfig[];
   readonly routers: readonly RouterEntry[];
   /** Those of the file; each router in none of them is one too. */

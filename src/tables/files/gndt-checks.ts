@@ -17,6 +17,7 @@ export function checkGndt(file: GndtFile): ConfigError[] {
   checkOverlaps(file, list);
   checkSubnets(file, list);
   checkClients(file, list);
+  checkRemoved(file, list);
   return list.errors;
 }
 
@@ -55,6 +56,15 @@ function checkRouters({ routers }: GndtFile, list: ErrorList): void {
   );
   for (const { item, first } of repeats(endpoints, ({ text }) => text)) {
     list.add(item.path, `${item.text} is ${endpoints[first]?.path} ("${endpoints[first]?.id}") already`);
+  }
+}
+
+function checkRemoved({ routers, removes }: GndtFile, list: ErrorList): void {
+  const positions = new Map(routers.map(({ id }, index) => [id, index]));
+  for (const [index, id] of removes.entries()) {
+    const position = positions.get(id);
+    if (position !== undefined)
+      list.add(`removes[${index}]`, `"${id}" is routers[${position}]; take it out of one of the two lists`);
   }
 }
 

@@ -14,6 +14,11 @@ import {
 import { oneOf, strict, wholeNumber } from './schema.js';
 
 export const GNDT_FILE = 'gndt.json';
+/** The network key's signature over the exact bytes of the other: one line of base64. */
+export const SIGNATURE_FILE = 'gndt.json.sig';
+
+/** Of a signed description; it rises with each. */
+export const MAX_VERSION = 2 ** 52;
 
 const vnet = strict(
   {
@@ -88,6 +93,15 @@ const client = strict(
 export const gndtSchema = strict(
   {
     $schema: schemaReference,
+    version: wholeNumber(
+      1,
+      MAX_VERSION,
+      'number of the signed description, which rises with each ("vinectl network sign" does it)',
+    ).optional(),
+    removes: z.array(routerId('id of a router')).default([]).meta({
+      description:
+        'routers that this version takes away on purpose: that they are lost does not undo it ("vinectl network sign --remove")',
+    }),
     vnets: z.array(vnet).min(1).meta({ description: 'the virtual networks' }),
     routers: z.array(router).min(1).meta({ description: 'the routers of all sites' }),
     sites: z
@@ -117,6 +131,8 @@ export function toGndtConfig(file: GndtFile): GndtConfig {
   const siteOf = siteResolver(file.sites);
   const idOf = (name: string): VnetId => known(ids.get(name), name);
   return {
+    ...(file.version === undefined ? {} : { version: file.version }),
+    ...(file.removes.length === 0 ? {} : { removes: file.removes }),
     vnets: file.vnets.map(({ name, id, subnet }) => ({ name, id, subnet })),
     routers: file.routers,
     ...(file.sites.length === 0 ? {} : { sites: file.sites }),

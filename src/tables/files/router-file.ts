@@ -9,6 +9,7 @@ import {
   interfaceName,
   listenUrl,
   nodeIp,
+  publicKey,
   routerId,
   schemaReference,
   socketAddress,
@@ -169,6 +170,10 @@ export const routerSchema = strict(
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
     failover: failover.prefault({}),
+    network: strict(
+      { publicKey: publicKey('the network\'s public key, as "vinectl network init" prints it') },
+      'the key that signs gndt.json; without it the file is believed as it is, and must be carried to each router',
+    ).optional(),
     tun: z
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
       .default([])
@@ -198,6 +203,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
+    ...(file.network === undefined ? {} : { network: file.network }),
     tun: file.tun,
     dhcpIgnore:
       dhcp.ignoreFile === undefined
