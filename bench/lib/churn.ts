@@ -2,6 +2,7 @@
  * A third router that makes work: it speaks the real tunnel protocol with the real `Tunnel` and the real engine, has no
  * LAN, and originates host routes for an absent router's network, many at once and then some every few milliseconds.
  *   node churn.js CONFIG-DIRECTORY ROUTES UPDATES-PER-SECOND
+ * SIGUSR2 makes the updates stand still, and the next one go on.
  * What is sent to it is checked: only addresses of that network may come. One JSON line a second on stdout.
  */
 import { gndtDigest } from '../../src/config/digest.js';
@@ -101,11 +102,19 @@ class Churn {
     }
     this.#loaded = true;
     if (perSecond === 0) return;
+    let goesOn = true;
+    process.on('SIGUSR2', () => {
+      goesOn = !goesOn;
+    });
     // By the clock, not by ticks: a late tick sends what the missed ones should have sent.
-    const startedMs = systemClock.nowMs();
+    let seenMs = systemClock.nowMs();
+    let due = 0;
     setInterval(() => {
-      const due = Math.floor(((systemClock.nowMs() - startedMs) * perSecond) / 1000) - this.#updates;
-      const records = Array.from({ length: Math.max(0, due) }, () => this.#flip());
+      const nowMs = systemClock.nowMs();
+      if (goesOn) due += ((nowMs - seenMs) * perSecond) / 1000;
+      seenMs = nowMs;
+      const records = Array.from({ length: Math.floor(due) }, () => this.#flip());
+      due -= records.length;
       this.#updates += records.length;
       if (records.length > 0) this.#send(records);
     }, TICK_MS);

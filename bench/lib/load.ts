@@ -22,12 +22,12 @@ export function churnReport(topology: Topology): ChurnReport | undefined {
 export const accepted = async (topology: Topology, place: 'ra' | 'rb'): Promise<number> =>
   (await counters(topology, place)).mobility_records_accepted ?? 0;
 
-/** Settles when both routers have all the routes; from then on they change. */
+/** Settles when both routers have all the routes; from then on they change. Answers what makes that stand still, or go on. */
 export async function startChurn(
   topology: Topology,
   routes: number,
   updatesPerSecond: number,
-): Promise<void> {
+): Promise<() => void> {
   const churn = topology.start('rc', 'churn', [
     ...[process.execPath, '--enable-source-maps', `${projectRoot}dist/bench/lib/churn.js`],
     ...[configDirectory(topology, 'rc'), String(routes), String(updatesPerSecond)],
@@ -40,4 +40,5 @@ export async function startChurn(
     },
     60_000 + routes * 2,
   );
+  return () => process.kill(churn.pid, 'SIGUSR2');
 }
