@@ -22,7 +22,10 @@ export function churnReport(topology: Topology): ChurnReport | undefined {
 export const accepted = async (topology: Topology, place: 'ra' | 'rb'): Promise<number> =>
   (await counters(topology, place)).mobility_records_accepted ?? 0;
 
-/** Settles when both routers have all the routes; from then on they change. Answers what makes that stand still, or go on. */
+/**
+ * Settles when both routers have all the routes; from then on they change. Nothing changes before, so that what they have
+ * taken over is so many nodes. Answers what makes the changes stand still, and go on again.
+ */
 export async function startChurn(
   topology: Topology,
   routes: number,
@@ -40,5 +43,7 @@ export async function startChurn(
     },
     60_000 + routes * 2,
   );
-  return () => process.kill(churn.pid, 'SIGUSR2');
+  const turn = (): void => void process.kill(churn.pid, 'SIGUSR2');
+  turn();
+  return turn;
 }
