@@ -1,6 +1,7 @@
 /**
  * `scripts/bench soak`: full rate both ways, while a third router changes routes all the time. Judged are the routers'
- * memory, which must stay flat, and that no packet comes where it does not belong. Exit status 1 when one fails.
+ * memory, which must stay flat, that no packet comes where it does not belong, and what the changes cost the flow's rate.
+ * Exit status 1 when one fails.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -12,6 +13,7 @@ import { cpuSeconds, mean, median, prepare, residentMb } from './lib/measure.js'
 import { outputFile, progressLine } from './lib/run.js';
 import { HOST_A, HOST_B, Topology } from './lib/topology.js';
 import { startRouters } from './lib/vine.js';
+import { withAndWithout } from './lib/with-and-without.js';
 
 interface Sample {
   readonly second: number;
@@ -22,6 +24,8 @@ interface Sample {
 const MAX_GROWTH = 0.05;
 const SETTLING_SECONDS = 60;
 const WINDOW_SECONDS = 60;
+/** A full-rate flow's rate with updates over that without. */
+const LEAST_RATIO = 0.9;
 /** Packets a second to addresses whose routes come and go. */
 const PROBES_PER_SECOND = 1000;
 
@@ -31,19 +35,29 @@ const number = (name: string, text: string, least: number): number => {
   return value;
 };
 
-function options(): { minutes: number; updates: number; routes: number; json: string | undefined } {
+interface Options {
+  readonly minutes: number;
+  readonly updates: number;
+  readonly routes: number;
+  /** Of phases with and without updates, behind the long part. */
+  readonly pairs: number;
+  readonly json: string | undefined;
+}
+
+function options(): Options {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '10' },
       updates: { type: 'string', default: '1000' },
       routes: { type: 'string', default: '100000' },
+      pairs: { type: 'string', default: '6' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help === true) {
     console.log(
-      'usage: scripts/bench soak [--minutes 10] [--updates PER-SECOND] [--routes HOST-ROUTES] [--json FILE]',
+      'usage: scripts/bench soak [--minutes 10] [--updates PER-SECOND] [--routes HOST-ROUTES] [--pairs 6] [--json FILE]',
     );
     process.exit(0);
   }
@@ -51,6 +65,7 @@ function options(): { minutes: number; updates: number; routes: number; json: st
     minutes: number('minutes', values.minutes, 0.2),
     updates: number('updates', values.updates, 0),
     routes: number('routes', values.routes, 1),
+    pairs: number('pairs', values.pairs, 1),
     json: values.json,
   };
 }
@@ -166,7 +181,7 @@ function traffic(topology: Topology): Traffic {
 }
 
 async function main(): Promise<void> {
-  const { minutes, updates, routes, json } = options();
+  const { minutes, updates, routes, pairs, json } = options();
   const machine = describeMachine();
   console.log(machineLine(machine));
   const topology = new Topology({ forwarding: false, third: true });
@@ -178,7 +193,7 @@ async function main(): Promise<void> {
   const pids = routers.map(({ pid }) => pid);
   const idleRssMb = pids.map(residentMb);
   progressLine(`loading ${routes} host routes`);
-  await startChurn(topology, routes, updates);
+  const turnUpdates = await startChurn(topology, routes, updates);
   const loadedRssMb = pids.map(residentMb);
   await prepare(topology);
   await watchHost(topology, 'ha', HOST_A);
@@ -191,11 +206,12 @@ async function main(): Promise<void> {
   const cores = (cpuSeconds(pids) - cpuBefore) / seconds;
   const after = { churn: churnReport(topology), counters: await counters(topology, 'ra') };
   await waitFor('iperf3 has ended', () => traffic(topology).mbit.length > 0, 20_000);
+  const cost = await withAndWithout(topology, pairs, turnUpdates);
   const { peaks, medians, growth } = memory(samples);
   const astray = {
     hostA: await astrayAt(topology, 'ha'),
     hostB: await astrayAt(topology, 'hb'),
-    thirdRouter: after.churn?.astray ?? -1,
+    thirdRouter: churnReport(topology)?.astray ?? -1,
   };
   const drops = Object.entries(after.counters)
     .map(([name, count]) => [name, count - (before.counters[name] ?? 0)] as const)
@@ -220,22 +236,28 @@ async function main(): Promise<void> {
     peakByMinuteMb: peaks,
     medianByMinuteMb: medians,
     growth,
+    withAndWithout: cost,
     astray,
     drops: Object.fromEntries(drops),
     samples,
   };
   const file = outputFile(json, 'soak');
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  const { samples: _, machine: __, ...shown } = report;
+  const { samples: _, machine: __, withAndWithout: ___, ...shown } = report;
   console.log(JSON.stringify(shown, undefined, 2));
   const flat = growth.every((each) => each < MAX_GROWTH);
   const straight = Object.values(astray).every((count) => count === 0);
   const lively = report.appliedPerSecond >= updates * 0.9 && report.mbit.every((mbit) => mbit > 1);
+  const cheap = cost.ratio >= LEAST_RATIO;
   console.log(`memory flat: ${flat ? 'yes' : 'NO'}; no packet astray: ${straight ? 'yes' : 'NO'}`);
+  console.log(
+    `both ways ${cost.withMbit.toFixed(0)} Mbit/s with ${updates} updates a second, ${cost.withoutMbit.toFixed(0)} without, in turn: ` +
+      `${cost.ratio.toFixed(2)} (at least ${LEAST_RATIO}): ${cheap ? 'holds' : 'FAILS'}`,
+  );
   if (!lively) console.log('NOT the load that was asked for: see appliedPerSecond and mbit');
   console.log(`written to ${file}`);
   topology.close();
-  if (!flat || !straight || !lively) process.exitCode = 1;
+  if (!flat || !straight || !cheap || !lively) process.exitCode = 1;
 }
 
 await main();

@@ -149,7 +149,9 @@ async function measureOnce(
     const parts = await measure(topology, pids, { seconds, slowPings }, progress);
     if (!churns) return parts;
     const load: BusyLoad = {
-      start: () => startChurn(topology, routes, UPDATES_PER_SECOND),
+      start: async () => {
+        await startChurn(topology, routes, UPDATES_PER_SECOND);
+      },
       updates: () => accepted(topology, 'ra'),
     };
     return [...parts, ...(await measureBusy(topology, pids, seconds, load, progress))];

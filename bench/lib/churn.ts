@@ -2,6 +2,7 @@
  * A third router that makes work: it speaks the real tunnel protocol with the real `Tunnel` and the real engine, has no
  * LAN, and originates host routes for an absent router's network, many at once and then some every few milliseconds.
  *   node churn.js CONFIG-DIRECTORY ROUTES UPDATES-PER-SECOND
+ * SIGUSR2 makes the updates begin, the next one makes them stand still, and so on.
  * What is sent to it is checked: only addresses of that network may come. One JSON line a second on stdout.
  */
 import { gndtDigest } from '../../src/config/digest.js';
@@ -49,6 +50,7 @@ class Churn {
   readonly #routes: number;
   #next = 0;
   #loaded = false;
+  #goesOn = false;
   #updates = 0;
   #received = 0;
   #astray = 0;
@@ -86,6 +88,9 @@ class Churn {
       listeners: { message: () => {}, up: () => {}, down: (router) => console.error(`${router} is down`) },
     });
     this.#tunnel.start();
+    process.on('SIGUSR2', () => {
+      this.#goesOn = !this.#goesOn;
+    });
     setInterval(() => this.#poll(), POLL_MS);
     setInterval(() => this.#report(), 1000);
   }
@@ -102,10 +107,14 @@ class Churn {
     this.#loaded = true;
     if (perSecond === 0) return;
     // By the clock, not by ticks: a late tick sends what the missed ones should have sent.
-    const startedMs = systemClock.nowMs();
+    let seenMs = systemClock.nowMs();
+    let due = 0;
     setInterval(() => {
-      const due = Math.floor(((systemClock.nowMs() - startedMs) * perSecond) / 1000) - this.#updates;
-      const records = Array.from({ length: Math.max(0, due) }, () => this.#flip());
+      const nowMs = systemClock.nowMs();
+      if (this.#goesOn) due += ((nowMs - seenMs) * perSecond) / 1000;
+      seenMs = nowMs;
+      const records = Array.from({ length: Math.floor(due) }, () => this.#flip());
+      due -= records.length;
       this.#updates += records.length;
       if (records.length > 0) this.#send(records);
     }, TICK_MS);

@@ -22,12 +22,15 @@ export function churnReport(topology: Topology): ChurnReport | undefined {
 export const accepted = async (topology: Topology, place: 'ra' | 'rb'): Promise<number> =>
   (await counters(topology, place)).mobility_records_accepted ?? 0;
 
-/** Settles when both routers have all the routes; from then on they change. */
+/**
+ * Settles when both routers have all the routes; from then on they change. Nothing changes before, so that what they have
+ * taken over is so many nodes. Answers what makes the changes stand still, and go on again.
+ */
 export async function startChurn(
   topology: Topology,
   routes: number,
   updatesPerSecond: number,
-): Promise<void> {
+): Promise<() => void> {
   const churn = topology.start('rc', 'churn', [
     ...[process.execPath, '--enable-source-maps', `${projectRoot}dist/bench/lib/churn.js`],
     ...[configDirectory(topology, 'rc'), String(routes), String(updatesPerSecond)],
@@ -40,4 +43,7 @@ export async function startChurn(
     },
     60_000 + routes * 2,
   );
+  const turn = (): void => void process.kill(churn.pid, 'SIGUSR2');
+  turn();
+  return turn;
 }
