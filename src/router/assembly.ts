@@ -28,6 +28,7 @@ import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { Overhearing } from './lan/overhearing.js';
+import { PortWatch } from './lan/port/port-watch.js';
 import { VirtualMacWatch } from './lan/virtual-mac-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
@@ -200,6 +201,14 @@ function makePackets(
   });
   const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
+  const ports = new PortWatch({
+    clock,
+    lans,
+    hwdt: tables.hwdt,
+    rescue,
+    plane,
+    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+  });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const resolver = new Resolver({ addon: native, clock, overlayRoute: (ip) => tunRoutes.routeTo(ip) });
@@ -216,6 +225,7 @@ function makePackets(
     gateways,
     virtualMacs,
     overhearing,
+    ports,
     lanWatch,
     tunRoutes,
     resolver,
@@ -255,6 +265,7 @@ function makeOverlay(
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),
+      answered: (lan, question) => topics.mobility.answered.notify(lan, question),
       // After what is being said on the wires now, not before: the disk must not add to a blackout.
       saveState: () => store.saveSoon(() => local.all()),
     },
