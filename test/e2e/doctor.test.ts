@@ -199,38 +199,44 @@ test('doctor finds mistakes in files and keys, and peers that cannot be reached'
   }),
 );
 
-test('doctor finds what a platform drops of the router, and what it keeps from it', { skip: cannotRun }, (t) =>
-  withLab(t, { topology: 'two-site' }, async (lab) => {
-    const address = moverAddress(lab, 'vm', 4);
-    await untilKnownAt(lab, 'b', address, 'a');
-    await lab.move('vm', 'b');
-    await untilKnownAt(lab, 'a', address, 'b');
-    await findsNothing(lab, 'a');
+test(
+  'doctor finds what a platform drops of the router, and what it keeps from it',
+  { skip: cannotRun },
+  (t) =>
+    withLab(t, { topology: 'two-site' }, async (lab) => {
+      const address = moverAddress(lab, 'vm', 4);
+      await untilKnownAt(lab, 'b', address, 'a');
+      await lab.move('vm', 'b');
+      await untilKnownAt(lab, 'a', address, 'b');
+      await findsNothing(lab, 'a');
 
-    // As a filter at the router's port would: no ARP answer reaches the host.
-    const filter = (...words: string[]): Promise<string> => lab.exec('a1', ['nft', ...words]);
-    await filter('table arp lab { chain in { type filter hook input priority 0; arp operation reply drop; }; }');
-    await lab.exec('a1', ['ip', 'neigh', 'flush', 'all']);
-    const pings = lab.attempt('a1', ['ping', '-q', '-n', '-c', '20', '-i', '0.5', address]);
-    await finds(
-      lab,
-      'a',
-      /^warning answers lans: hosts go on asking for what this router has answered each time: .* on lan0 has asked for 10\.\S+ \d+ times/,
-    );
-    await filter('delete', 'table', 'arp', 'lab');
-    await pings;
-    await ping(lab, 'a1', address);
+      // As a filter at the router's port would: no ARP answer reaches the host.
+      const filter = (...words: string[]): Promise<string> => lab.exec('a1', ['nft', ...words]);
+      await filter(
+        'table arp lab { chain in { type filter hook input priority 0; arp operation reply drop; }; }',
+      );
+      await lab.exec('a1', ['ip', 'neigh', 'flush', 'all']);
+      const pings = lab.attempt('a1', ['ping', '-q', '-n', '-c', '20', '-i', '0.5', address]);
+      await finds(
+        lab,
+        'a',
+        /^warning answers lans: hosts go on asking for what this router has answered each time: .* on lan0 has asked for 10\.\S+ \d+ times/,
+      );
+      await filter('delete', 'table', 'arp', 'lab');
+      await pings;
+      await ping(lab, 'a1', address);
 
-    // As a port without promiscuous mode: what the switch does not know does not come.
-    const flood = (onOff: string): Promise<string> =>
-      lab.exec('sw-a', ['bridge', 'link', 'set', 'dev', 'vr-a', 'flood', onOff]);
-    const kept = /^warning other-macs lan0: a node is elsewhere, and frames to MACs that the switch does not know/;
-    await flood('off');
-    await finds(lab, 'a', kept);
-    await flood('on');
-    await waitFor(
-      'frames to other MACs come again',
-      async () => !(await complaints(lab, 'a')).some((found) => kept.test(found)),
-    );
-  }),
+      // As a port without promiscuous mode: what the switch does not know does not come.
+      const flood = (onOff: string): Promise<string> =>
+        lab.exec('sw-a', ['bridge', 'link', 'set', 'dev', 'vr-a', 'flood', onOff]);
+      const kept =
+        /^warning other-macs lan0: a node is elsewhere, and frames to MACs that the switch does not know/;
+      await flood('off');
+      await finds(lab, 'a', kept);
+      await flood('on');
+      await waitFor(
+        'frames to other MACs come again',
+        async () => !(await complaints(lab, 'a')).some((found) => kept.test(found)),
+      );
+    }),
 );

@@ -23,7 +23,11 @@ export async function checkPorts(ports: PortParts): Promise<Finding[]> {
 export function checkHearing({ interface: name, silentMs, hasHeard, machines }: HearingView): Finding {
   const check = 'broadcasts';
   if (silentMs < SILENT_LIMIT_MS)
-    return ok(check, name, hasHeard ? 'questions to all are heard there' : 'nothing to all was heard there yet');
+    return ok(
+      check,
+      name,
+      hasHeard ? 'questions to all are heard there' : 'nothing to all was heard there yet',
+    );
   const since = `nothing that is for all (ARP, neighbour discovery, DHCP) was heard there for ${minutes(silentMs)}`;
   if (machines < FEWEST_MACHINES) return ok(check, name, `${since}; nor more than one machine`);
   return warning(

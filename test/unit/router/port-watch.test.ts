@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answer } from '../../../src/arp/announce.js';
-import { ArpOperation, decodeNeighbourFrame, type NeighbourFrame } from '../../../src/arp/frame.js';
+import {
+  ArpOperation,
+  type ArpPacket,
+  decodeNeighbourFrame,
+  type NeighbourFrame,
+} from '../../../src/arp/frame.js';
 import type { Finding } from '../../../src/config/finding.js';
 import { Ip } from '../../../src/net/ip.js';
 import { BROADCAST_MAC, type Mac, mac, ZERO_MAC } from '../../../src/net/mac.js';
@@ -44,8 +49,8 @@ function rig() {
     },
   });
   const hosts = (): void => {
-    hwdt.learn(0, 1, H1, IP1, 'arp');
-    hwdt.learn(0, 1, H2, IP2, 'arp');
+    hwdt.learn(0, 1, H1, IP1, 'arp-request');
+    hwdt.learn(0, 1, H2, IP2, 'arp-request');
   };
   const report = async (): Promise<Finding[]> => {
     const findings = checkPorts(watch);
@@ -60,7 +65,7 @@ function rig() {
 const line = ({ level, check, subject, message }: Finding): string =>
   `${level} ${check} ${subject}: ${message}`;
 
-const question = (asker: Mac, to: Mac = BROADCAST_MAC, target = AWAY): NeighbourFrame => ({
+const question = (asker: Mac, to: Mac = BROADCAST_MAC, target = AWAY): ArpPacket => ({
   kind: 'arp',
   ethernetSource: asker,
   ethernetDestination: to,
@@ -90,8 +95,8 @@ test('silence is told of when it lasts ten minutes and two machines are there al
 test('one machine alone, and machines that were not heard for long, say nothing about silence', async () => {
   const { clock, hwdt, complaints } = rig();
   clock.advance(20 * MINUTE_MS);
-  hwdt.learn(0, 1, H1, IP1, 'arp');
-  hwdt.learn(0, 1, H1, IP2, 'arp');
+  hwdt.learn(0, 1, H1, IP1, 'arp-request');
+  hwdt.learn(0, 1, H1, IP2, 'arp-request');
   assert.deepEqual(await complaints(), []);
   hwdt.learn(0, 1, OWN, Ip.of('10.1.0.254'), 'static');
   assert.deepEqual(await complaints(), []);
@@ -152,8 +157,7 @@ test('made-up askers take no memory, and displace nobody who goes on asking', ()
   const unheeded = new Unheeded();
   for (let second = 0; second < 10; second++) {
     unheeded.answered(0, H1, AWAY, second * 1_000);
-    for (let i = 0; i < 200; i++)
-      unheeded.answered(0, (second * 1_000 + i) as Mac, AWAY, second * 1_000 + i);
+    for (let i = 0; i < 200; i++) unheeded.answered(0, (second * 1_000 + i) as Mac, AWAY, second * 1_000 + i);
   }
   assert.deepEqual(
     unheeded.list(9_000).map(({ asker, questions }) => [asker, questions]),
@@ -188,7 +192,9 @@ test('whether frames to other MACs come is asked for while a node is away, unles
   const reply = (to: Mac): NeighbourFrame => {
     const asked = sent.find(({ frame }) => frame.kind === 'arp' && frame.senderMac === to)?.frame;
     assert.ok(asked?.kind === 'arp');
-    const frame = decodeNeighbourFrame(answer(asked, asked.ethernetDestination, asked.ethernetDestination, false));
+    const frame = decodeNeighbourFrame(
+      answer(asked, asked.ethernetDestination, asked.ethernetDestination, false),
+    );
     assert.ok(typeof frame !== 'string');
     return frame;
   };

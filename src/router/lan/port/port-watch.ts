@@ -117,8 +117,7 @@ export class PortWatch {
   /** Other machines that were heard lately, the one heard last at the end. */
   #lately(lan: LanIndex, nowMs: number): readonly Asked[] {
     const bindings = [...this.#options.hwdt.all()].filter(
-      (it) =>
-        it.lan === lan && it.source !== 'static' && !it.silent && nowMs - it.lastSeenMs <= LATELY_MS,
+      (it) => it.lan === lan && it.source !== 'static' && !it.silent && nowMs - it.lastSeenMs <= LATELY_MS,
     );
     return bindings.sort((a, b) => a.lastSeenMs - b.lastSeenMs);
   }
