@@ -21,6 +21,7 @@ import { Hwdt } from '../tables/hwdt.js';
 import { LanGrowth } from '../tables/lan-growth.js';
 import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
+import type { LanIndex } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { Gateways } from './lan/gateways.js';
@@ -192,23 +193,17 @@ function makePackets(
     planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
   );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
+  const sendFrame = (lan: LanIndex, frame: Uint8Array): void => lanSide.sendFrame(lan, frame);
   const gateways = new Gateways({
     clock,
     lans,
     hub,
-    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+    sendFrame,
     taken: () => topics.lans.taken.notify(),
   });
   const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
-  const ports = new PortWatch({
-    clock,
-    lans,
-    hwdt: tables.hwdt,
-    rescue,
-    plane,
-    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
-  });
+  const ports = new PortWatch({ clock, lans, hwdt: tables.hwdt, rescue, plane, sendFrame });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const resolver = new Resolver({ addon: native, clock, overlayRoute: (ip) => tunRoutes.routeTo(ip) });
