@@ -85,6 +85,23 @@ export function probe(ip: Ip, via: Mac, to: Mac, from: Ip | undefined): Uint8Arr
   });
 }
 
+/**
+ * "Are you there?" as nobody, to one IPv4 machine (ARP probe, RFC 5227: no host learns from it), with the answer to go to
+ * `answerTo` (RFC 826: to the sender's hardware address), who need not be who sends the frame.
+ */
+export function strayProbe(ip: Ip, via: Mac, answerTo: Mac, to: Mac): Uint8Array {
+  return encodeArp({
+    kind: 'arp',
+    ethernetSource: via,
+    ethernetDestination: to,
+    operation: ArpOperation.request,
+    senderMac: answerTo,
+    senderIp: UNSPECIFIED_V4,
+    targetMac: ZERO_MAC,
+    targetIp: ip,
+  });
+}
+
 /** The proxy answer "what you ask for is at `at`", to the asker alone. */
 export function answer(
   question: ArpPacket | NeighbourSolicitation,

@@ -1,4 +1,5 @@
 /** What mobility needs of the world; the router hands it in, the simulation hands in its own. */
+import type { NeighbourFrame } from '../arp/frame.js';
 import type { Clock } from '../net/clock.js';
 import type { Ip } from '../net/ip.js';
 import type { Mac } from '../net/mac.js';
@@ -40,6 +41,8 @@ export interface MobilityPorts {
   event(event: MobilityEvent): void;
   /** A move has got a verdict; for those who count, and make a view of it if they do. */
   moveJudged?(move: { view(): MoveView }): void;
+  /** A neighbour's question has been answered in another's name; for those who look whether that is heeded. */
+  answered?(lan: LanIndex, question: NeighbourFrame): void;
   /** Writes the state to disk at once (a move has happened). */
   saveState(): void;
 }

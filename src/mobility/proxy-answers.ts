@@ -16,4 +16,5 @@ export function answerInName(context: Context, lan: Lan, frame: NeighbourFrame):
   const at = servingMac(lan, target.family);
   context.ports.sendFrame(lan.index, answer(frame, at, at, router));
   context.counters.count('proxy_answers');
+  context.ports.answered?.(lan.index, frame);
 }

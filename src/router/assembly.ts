@@ -21,6 +21,7 @@ import { Hwdt } from '../tables/hwdt.js';
 import { LanGrowth } from '../tables/lan-growth.js';
 import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
+import type { LanIndex } from '../tables/model.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { Gateways } from './lan/gateways.js';
@@ -28,6 +29,7 @@ import { LanRescue } from './lan/lan-rescue.js';
 import { LanSide } from './lan/lan-side.js';
 import { LanWatch } from './lan/lan-watch.js';
 import { Overhearing } from './lan/overhearing.js';
+import { PortWatch } from './lan/port/port-watch.js';
 import { VirtualMacWatch } from './lan/virtual-mac-watch.js';
 import { InitialSync } from './life/initial-sync.js';
 import { Readiness } from './life/readiness.js';
@@ -191,15 +193,17 @@ function makePackets(
     planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
   );
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
+  const sendFrame = (lan: LanIndex, frame: Uint8Array): void => lanSide.sendFrame(lan, frame);
   const gateways = new Gateways({
     clock,
     lans,
     hub,
-    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
+    sendFrame,
     taken: () => topics.lans.taken.notify(),
   });
   const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
+  const ports = new PortWatch({ clock, lans, hwdt: tables.hwdt, rescue, plane, sendFrame });
   const lanWatch = new LanWatch({ clock, lans, onFailure });
   const tunRoutes = new TunRoutes({ ports: tuns, lans, gndt, directory, hub });
   const resolver = new Resolver({ addon: native, clock, overlayRoute: (ip) => tunRoutes.routeTo(ip) });
@@ -216,6 +220,7 @@ function makePackets(
     gateways,
     virtualMacs,
     overhearing,
+    ports,
     lanWatch,
     tunRoutes,
     resolver,
@@ -255,6 +260,7 @@ function makeOverlay(
       sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
       event: (event) => mobilityEvents.tell(event),
       moveJudged: (move) => topics.mobility.judged.notify(move),
+      answered: (lan, question) => topics.mobility.answered.notify(lan, question),
       // After what is being said on the wires now, not before: the disk must not add to a blackout.
       saveState: () => store.saveSoon(() => local.all()),
     },

@@ -8,6 +8,9 @@ export function connect(parts: Parts): void {
   const { topics, tables, mobility, plane } = parts;
   topics.lans.frames.subscribe((lan, frame, atMs) => mobility.frameSeen(lan, frame, atMs));
   topics.lans.frames.subscribe((lan, frame, atMs) => parts.gateways.frameSeen(lan, frame, atMs));
+  topics.lans.frames.subscribe((lan, frame) => parts.ports.frameSeen(lan, frame));
+  topics.lans.toGroup.subscribe((lan, atMs) => parts.ports.groupHeard(lan, atMs));
+  topics.mobility.answered.subscribe((lan, question) => parts.ports.answered(lan, question));
   const { pair } = parts;
   if (pair !== undefined) {
     topics.lans.frames.subscribe((lan, frame, atMs) => pair.lans.frameSeen(lan, frame, atMs));

@@ -24,6 +24,8 @@ export class LanTopics {
   readonly dhcp = new Subscribers<[lan: LanIndex, frame: DhcpFrame, capturedMs: number]>();
   /** Another machine has sent something to all from a virtual MAC of the LAN. `capturedMs` as of `frames`. */
   readonly virtualMac = new Subscribers<[lan: LanIndex, capturedMs: number]>();
+  /** Another machine has sent one of those to all, or to a group. `capturedMs` as of `frames`. */
+  readonly toGroup = new Subscribers<[lan: LanIndex, capturedMs: number]>();
   /** A native node no longer answers probes. */
   readonly gone = new Subscribers<[vnet: VnetId, ip: Ip]>();
   /** Another machine advertises the VRID of one of our LANs, with this priority. */
@@ -63,6 +65,8 @@ export class TunnelTopics {
 
 /** Of mobility. */
 export class MobilityTopics {
+  /** A question is answered in another's name. */
+  readonly answered = new Subscribers<[lan: LanIndex, question: NeighbourFrame]>();
   /** A move has got a verdict; a view of it is made by who wants one. */
   readonly judged = new Subscribers<[move: { view(): MoveView }]>();
 }

@@ -119,6 +119,7 @@ describe('capture', { skip: whySkipped }, () => {
         },
         dhcp: () => {},
         virtualMac: () => {},
+        toGroup: () => {},
       },
       (mac) => mac === NODE_MAC,
     );

@@ -8,8 +8,9 @@ import { getJson, projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import type { SiteLetter } from '../lab/plan.js';
 import { waitFor } from '../lab/wait.js';
+import { moverAddress } from './families.js';
 import { readConfig, readGndt, writeConfig } from './reload-support.js';
-import { cannotRun, withLab } from './support.js';
+import { cannotRun, ping, untilKnownAt, withLab } from './support.js';
 
 const vinectl = join(projectRoot, 'bin/vinectl');
 
@@ -196,4 +197,46 @@ test('doctor finds mistakes in files and keys, and peers that cannot be reached'
     writeConfig(b, 'router', { ...readConfig(b, 'router'), lans: [{ interface: 'lan9', vnet: 'blue' }] });
     assert.match(await alone(), /^error +lan lan9: this machine has no such interface$/m);
   }),
+);
+
+test(
+  'doctor finds what a platform drops of the router, and what it keeps from it',
+  { skip: cannotRun },
+  (t) =>
+    withLab(t, { topology: 'two-site' }, async (lab) => {
+      const address = moverAddress(lab, 'vm', 4);
+      await untilKnownAt(lab, 'b', address, 'a');
+      await lab.move('vm', 'b');
+      await untilKnownAt(lab, 'a', address, 'b');
+      await findsNothing(lab, 'a');
+
+      // As a filter at the router's port would: nothing that says where the node is reaches the host, announcements neither.
+      const filter = (...words: string[]): Promise<string> => lab.exec('a1', ['nft', ...words]);
+      await filter(
+        `table arp lab { chain in { type filter hook input priority 0; arp saddr ip ${address} drop; }; }`,
+      );
+      await lab.exec('a1', ['ip', 'neigh', 'flush', 'all']);
+      const pings = lab.attempt('a1', ['ping', '-q', '-n', '-c', '24', '-i', '0.5', address]);
+      await finds(
+        lab,
+        'a',
+        /^warning answers lans: hosts go on asking for what this router has answered each time: .* on lan0 has asked for 10\.\S+ \d+ times/,
+      );
+      await filter('delete', 'table', 'arp', 'lab');
+      await pings;
+      await ping(lab, 'a1', address);
+
+      // As a port without promiscuous mode: what the switch does not know does not come.
+      const flood = (onOff: string): Promise<string> =>
+        lab.exec('sw-a', ['bridge', 'link', 'set', 'dev', 'vr-a', 'flood', onOff]);
+      const kept =
+        /^warning other-macs lan0: a node is elsewhere, and frames to MACs that the switch does not know/;
+      await flood('off');
+      await finds(lab, 'a', kept);
+      await flood('on');
+      await waitFor(
+        'frames to other MACs come again',
+        async () => !(await complaints(lab, 'a')).some((found) => kept.test(found)),
+      );
+    }),
 );

@@ -8,7 +8,7 @@ import { decodeNeighbourFrame, type NeighbourDropReason, type NeighbourFrame } f
 import { FrameBudget } from '../../arp/frame-budget.js';
 import type { PcapAddon } from '../../arp/pcap.js';
 import type { Clock } from '../../net/clock.js';
-import { type Mac, readMac } from '../../net/mac.js';
+import { isGroupMac, type Mac, readMac } from '../../net/mac.js';
 import { isVirtualMac, macsOf } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { LanCounts } from './lan-counters.js';
@@ -20,6 +20,8 @@ const SOURCE_OFFSET = 6;
 export interface LanListener {
   neighbour(frame: NeighbourFrame, capturedMs: number): void;
   dhcp(frame: DhcpFrame, capturedMs: number): void;
+  /** Another machine has sent something to all, or to a group. Told first. */
+  toGroup(capturedMs: number): void;
   /** Another machine has sent something to all from one of the LAN's virtual MACs. */
   virtualMac(capturedMs: number): void;
 }
@@ -41,6 +43,7 @@ export class LanCapture {
       (bytes, capturedMs) => {
         const from = readMac(bytes, SOURCE_OFFSET);
         if (!this.#budget.takes(from, isNode(from))) return;
+        if (isGroupMac(readMac(bytes, 0))) listener.toGroup(capturedMs);
         if (sharedMacs.includes(from)) listener.virtualMac(capturedMs);
         else if (isUdpFrame(bytes)) this.#dhcp(bytes, capturedMs, listener);
         else this.#neighbour(bytes, capturedMs, listener);

@@ -55,6 +55,11 @@ export class LanRescue {
     this.#followRescue();
   }
 
+  /** Is a node of the vnet not where its neighbours think? */
+  isForNodes(vnet: VnetId): boolean {
+    return this.#rescue.isNeeded(vnet);
+  }
+
   /** @param overhears also while no node is away */
   overhear(overhears: boolean): void {
     if (this.#overhears === overhears) return;

@@ -69,6 +69,7 @@ export class LanSide {
           {
             neighbour: (frame, capturedMs) => topics.frames.notify(lan.index, frame, capturedMs),
             dhcp: (frame, capturedMs) => topics.dhcp.notify(lan.index, frame, capturedMs),
+            toGroup: (capturedMs) => topics.toGroup.notify(lan.index, capturedMs),
             virtualMac: (capturedMs) => topics.virtualMac.notify(lan.index, capturedMs),
           },
           (mac) => tables.directory.byMac(lan.vnet, mac).length > 0,

@@ -25,6 +25,7 @@ import type { FilesState, Reloader } from '../reload/reloader.js';
 import type { LiveView } from './live-view.js';
 import { checkNames } from './name-doctor.js';
 import { checkPair } from './pair-doctor.js';
+import { checkPorts, type PortParts } from './platform-doctor.js';
 import type { Warnings } from './warnings.js';
 
 export interface DoctorParts {
@@ -34,6 +35,7 @@ export interface DoctorParts {
   readonly reloader: Pick<Reloader, 'config' | 'filesState'>;
   readonly guards: Pick<Guards, 'standing'>;
   readonly gateways: Pick<Gateways, 'otherUsers'>;
+  readonly ports: PortParts;
   readonly pingWhole: typeof pingWhole;
 }
 
@@ -56,6 +58,7 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkCapabilities(missingCapabilities()),
     ...checkLans(lans, await readLinks(), largest),
     ...checkGateways(lans, heldAddresses(), parts.gateways.otherUsers().map(userView)),
+    ...(await checkPorts(parts.ports)),
     checkForwarding(forwarding, guards.standing),
     checkStateDir(stateDir),
     checkFiles(reloader.filesState()),

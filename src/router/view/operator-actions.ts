@@ -18,6 +18,7 @@ import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Gateways } from '../lan/gateways.js';
+import type { PortWatch } from '../lan/port/port-watch.js';
 import type { Guards } from '../machine/guards.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
@@ -42,6 +43,7 @@ export interface OperatorParts {
   readonly reloader: Reloader;
   readonly guards: Guards;
   readonly gateways: Gateways;
+  readonly ports: PortWatch;
   readonly warnings: Warnings;
   readonly roleSource: RoleSource;
 }
@@ -105,12 +107,11 @@ export class OperatorActions implements RouterActions {
 
   /** One examination at a time, whoever asks. */
   doctor(): Promise<readonly FindingView[]> {
-    const { clock, reloader, warnings, guards, gateways, view } = this.#parts;
-    this.#examination ??= examine({ clock, reloader, warnings, guards, gateways, view, pingWhole }).finally(
-      () => {
-        this.#examination = undefined;
-      },
-    );
+    const { clock, reloader, warnings, guards, gateways, ports, view } = this.#parts;
+    const parts = { clock, reloader, warnings, guards, gateways, ports, view, pingWhole };
+    this.#examination ??= examine(parts).finally(() => {
+      this.#examination = undefined;
+    });
     return this.#examination;
   }
 

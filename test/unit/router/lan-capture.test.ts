@@ -26,7 +26,9 @@ function lanCapture(vrid?: number) {
     readonly dhcp: DhcpFrame[];
     /** When frames from a virtual MAC were captured. */
     readonly virtual: number[];
-  } = { neighbours: [], dhcp: [], virtual: [] };
+    /** When frames to all, or to a group, were captured. */
+    readonly groups: number[];
+  } = { neighbours: [], dhcp: [], virtual: [], groups: [] };
   const capture = new LanCapture(
     {
       ...{ index: 0, interface: 'lan0', vnet: 1, mac: mac('02:00:00:00:00:fe'), addresses: [] },
@@ -38,6 +40,7 @@ function lanCapture(vrid?: number) {
       neighbour: (frame) => seen.neighbours.push(frame),
       dhcp: (frame) => seen.dhcp.push(frame),
       virtualMac: (capturedMs) => seen.virtual.push(capturedMs),
+      toGroup: (capturedMs) => seen.groups.push(capturedMs),
     },
     () => false,
   );
@@ -110,4 +113,17 @@ test('without virtual MACs all are like any other', () => {
   const { seen, take } = lanCapture();
   take(announcement('00:00:5e:00:01:07'));
   assert.deepEqual([seen.virtual.length, seen.neighbours.length], [0, 1]);
+});
+
+test('frames to all are told, whatever they are, and those to one are not', () => {
+  const { seen, take } = lanCapture(7);
+  take(announcement(NODE));
+  take(discover());
+  take(announcement('00:00:5e:00:01:07'));
+  assert.equal(seen.groups.length, 3);
+  const toOne = announcement(NODE);
+  toOne.set([0x02, 0, 0, 0, 0, 0xfe]);
+  take(toOne);
+  assert.equal(seen.groups.length, 3);
+  assert.equal(seen.neighbours.length, 2);
 });
