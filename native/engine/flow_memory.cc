@@ -179,7 +179,6 @@ bool FlowMemory::parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) 
   int32_t vnet = 0;
   bool hasAllHops = true;
   if (kind == kind::message) {
-    if (d[word::sessionFlags] != 0) return false;
     flowKind = kBare;
     if (packet[0] == kOverlayType) {
       if (length < kOverlayHeaderBytes) return false;
@@ -211,7 +210,8 @@ bool FlowMemory::parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) 
   parsed->isV6 = isV6;
   parsed->protocol = isV6 ? packet[6] : packet[9];
   parsed->dontFragment = isV6 || (loadBe16(packet + 6) & kDontFragment) != 0;
-  if (!hasAllHops) return false;
+  // What the session's news are is TypeScript's.
+  if (!hasAllHops || (kind == kind::message && d[word::sessionFlags] != 0)) return false;
   if (isV6) return isUpperLayer(parsed->protocol);
   return packet[0] == kPlainIpv4 && (loadBe16(packet + 6) & kFragmentBits) == 0;
 }

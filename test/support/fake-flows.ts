@@ -277,8 +277,8 @@ function parse(packets: Uint8Array, words: Int32Array): Parsed | undefined {
   let [offset = 0, length = 0] = [words[D.offset], words[D.length]];
   if (offset < 0 || length <= 0 || offset + length > packets.length || from < 0) return undefined;
   let [flowKind, vnet, hasAllHops]: [number, number, boolean] = [FlowKind.frame, 0, true];
+  const hasNews = kind === Kind.message && words[D.sessionFlags] !== 0;
   if (kind === Kind.message) {
-    if (words[D.sessionFlags] !== 0) return undefined;
     flowKind = FlowKind.bare;
     if (packets[offset] === 0x10) {
       if (length < 4) return undefined;
@@ -303,7 +303,7 @@ function parse(packets: Uint8Array, words: Int32Array): Parsed | undefined {
   const isUnadorned = isV6
     ? UPPER_LAYERS.includes(packet[6] ?? 0)
     : packet[0] === 0x45 && (u16(packet, 6) & 0x3fff) === 0;
-  return { key, isPlain: isSound && hasAllHops && isUnadorned, offset, length, isV6 };
+  return { key, isPlain: isSound && hasAllHops && !hasNews && isUnadorned, offset, length, isV6 };
 }
 
 function keyOf(
