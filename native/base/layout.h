@@ -46,7 +46,7 @@ enum : uint32_t {
   sourceStream,
   sourceRelay,
   flow,
-  flowVersion,
+  flowGeneration,
   flowVnet,
   flowCounter,
   flowVnetCounter,

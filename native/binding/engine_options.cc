@@ -192,11 +192,12 @@ bool readLanRoles(napi_env env, napi_value object, EngineOptions* options, Share
 }
 
 /** A word of shared memory that is an Int32Array. */
-bool readSharedWord(napi_env env, napi_value object, const char* name, uint32_t index, int32_t** word,
-                    SharedViews* views) {
+/** `count` words from `index` on. */
+bool readSharedWords(napi_env env, napi_value object, const char* name, uint32_t index, uint32_t count, int32_t** word,
+                     SharedViews* views) {
   SharedMemory memory;
   if (!readShared(env, object, name, "Int32Array", &memory)) return false;
-  if (index >= memory.length) {
+  if (count > memory.length || index > memory.length - count) {
     throwRange(env, std::string(name) + " is too short");
     return false;
   }
@@ -238,21 +239,21 @@ bool readFlows(napi_env env, napi_value options, FlowOptions* flows, SharedViews
     napi_throw_type_error(env, nullptr, "flows must be an object");
     return false;
   }
-  uint32_t versionWord = 0;
-  int32_t* version = nullptr;
+  uint32_t generationsWord = 0;
+  int32_t* generations = nullptr;
   int32_t* stop = nullptr;
   SharedMemory activity;
-  if (!readFlowMemory(env, object, flows, views) || !readProperty(env, object, "versionWord", &value) ||
-      !readUint32(env, value, "versionWord", INT32_MAX, &versionWord) ||
-      !readSharedWord(env, object, "version", versionWord, &version, views) ||
+  if (!readFlowMemory(env, object, flows, views) || !readProperty(env, object, "generationsWord", &value) ||
+      !readUint32(env, value, "generationsWord", INT32_MAX, &generationsWord) ||
+      !readSharedWords(env, object, "generations", generationsWord, kGenerationWords, &generations, views) ||
       !readCounts(env, object, "packetCounters", &flows->packetCounters, &flows->packetCounterCount, views) ||
       !readCounts(env, object, "vnetCounters", &flows->vnetCounters, &flows->vnetCounterCount, views) ||
       !readShared(env, object, "activity", "Int32Array", &activity) ||
-      !readSharedWord(env, object, "stop", 0, &stop, views) ||
-      !readSharedWord(env, object, "turns", 0, &flows->turns, views)) {
+      !readSharedWords(env, object, "stop", 0, 1, &stop, views) ||
+      !readSharedWords(env, object, "turns", 0, 1, &flows->turns, views)) {
     return false;
   }
-  flows->version = version;
+  flows->generations = Generations(generations);
   flows->stop = stop;
   flows->activity = static_cast<int32_t*>(activity.data);
   flows->machines = activity.length / 2;

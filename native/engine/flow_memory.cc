@@ -148,10 +148,12 @@ bool FlowMemory::forwardOne(int32_t* d) {
   Key key;
   bool hasKey = false;
   const bool isPlain = parse(d, &parsed, key, &hasKey);
+  // Before it is known whether TypeScript decides: what it decides is good for no later state than this.
+  d[word::flowGeneration] = hasKey ? generationOf(key) : kNoGeneration;
   if (!hasKey) return false;
   int32_t* known = find(key);
   if (known == nullptr) return false;
-  if (known[fw::version] != versionNow()) {
+  if (known[fw::generation] != d[word::flowGeneration]) {
     counters_.add(counter::flowStale);
     return false;
   }
@@ -177,7 +179,6 @@ bool FlowMemory::parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) 
   int32_t vnet = 0;
   bool hasAllHops = true;
   if (kind == kind::message) {
-    if (d[word::sessionFlags] != 0) return false;
     flowKind = kBare;
     if (packet[0] == kOverlayType) {
       if (length < kOverlayHeaderBytes) return false;
@@ -209,7 +210,8 @@ bool FlowMemory::parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) 
   parsed->isV6 = isV6;
   parsed->protocol = isV6 ? packet[6] : packet[9];
   parsed->dontFragment = isV6 || (loadBe16(packet + 6) & kDontFragment) != 0;
-  if (!hasAllHops) return false;
+  // What the session's news are is TypeScript's.
+  if (!hasAllHops || (kind == kind::message && d[word::sessionFlags] != 0)) return false;
   if (isV6) return isUpperLayer(parsed->protocol);
   return packet[0] == kPlainIpv4 && (loadBe16(packet + 6) & kFragmentBits) == 0;
 }
@@ -282,7 +284,7 @@ void FlowMemory::note(const int32_t* d) {
     startKey(key, isV6, kind, d[word::from], kind == kOverlay ? d[word::flowVnet] : 0, d);
     readAddresses(packet, isV6, key + (fw::source - fw::kind), key + (fw::destination - fw::kind));
     known = find(key);
-    if ((flags & flow_note::keep) && d[word::flowVersion] == versionNow()) {
+    if ((flags & flow_note::keep) && d[word::flowGeneration] == generationOf(key)) {
       if (known == nullptr) known = make(key);
       write(known, d);
     }
@@ -293,6 +295,16 @@ void FlowMemory::note(const int32_t* d) {
   }
   add64(options_.memory + fh::unattributedPackets, 1);
   add64(options_.memory + fh::unattributedBytes, length);
+}
+
+int32_t FlowMemory::generationOf(const int32_t* key) const {
+  const Generations& now = options_.generations;
+  const auto macsHigh = static_cast<uint32_t>(key[fw::macsHigh - fw::kind]);
+  const uint32_t sum = now.ofEverything() + now.ofAddress(key + (fw::source - fw::kind)) +
+                       now.ofAddress(key + (fw::destination - fw::kind)) +
+                       now.ofMac(macsHigh >> 16, key[fw::srcMacLow - fw::kind]) +
+                       now.ofMac(macsHigh & 0xffff, key[fw::dstMacLow - fw::kind]);
+  return static_cast<int32_t>(sum);
 }
 
 uint32_t FlowMemory::setOf(const Key key) const {
@@ -321,10 +333,10 @@ int32_t* FlowMemory::find(const Key key) {
 /** Takes an unused entry of the key's set, else one that is outdated, else the one that was not used last. */
 int32_t* FlowMemory::make(const Key key) {
   const uint32_t set = setOf(key);
-  const int32_t now = versionNow();
   uint32_t way = 1 - lastUsed_[set];
   for (const uint32_t other : {1u, 0u}) {
-    if (entry(2 * set + other)[fw::serial] != 0 && entry(2 * set + other)[fw::version] != now) way = other;
+    const int32_t* one = entry(2 * set + other);
+    if (one[fw::serial] != 0 && one[fw::generation] != generationOf(one + fw::kind)) way = other;
   }
   for (const uint32_t other : {1u, 0u}) {
     if (entry(2 * set + other)[fw::serial] == 0) way = other;
@@ -371,7 +383,7 @@ void FlowMemory::handOver(const int32_t* entry) {
 
 void FlowMemory::write(int32_t* entry, const int32_t* d) {
   const int32_t kept = d[word::flow] & flow_note::spendsTtl ? kSpendsTtl : 0;
-  entry[fw::version] = d[word::flowVersion];
+  entry[fw::generation] = d[word::flowGeneration];
   entry[fw::action] = (d[word::action] & 0xff) | (kept << 8);
   entry[fw::to] = d[word::to];
   entry[fw::outMacHigh] = d[word::outMacHigh];

@@ -7,6 +7,7 @@
 
 #include "base/counters.h"
 #include "base/packet_memory.h"
+#include "engine/generations.h"
 
 namespace vine {
 
@@ -30,7 +31,7 @@ enum : uint32_t {
   macsHigh = 13,
   srcMacLow,
   dstMacLow,
-  version,
+  generation,
   action,
   to,
   outMacHigh,
@@ -49,7 +50,7 @@ enum : uint32_t {
 
 struct FlowOptions {
   int32_t* memory = nullptr;
-  const int32_t* version = nullptr;
+  Generations generations;
   double* packetCounters = nullptr;
   size_t packetCounterCount = 0;
   double* vnetCounters = nullptr;
@@ -81,7 +82,7 @@ class FlowMemory {
   void countTurn() const { __atomic_fetch_add(options_.turns, 1, __ATOMIC_RELAXED); }
 
  private:
-  static constexpr uint32_t kKeyWords = flow_word::version - flow_word::kind;
+  static constexpr uint32_t kKeyWords = flow_word::generation - flow_word::kind;
   /** In the order of an entry's words from `flow_word::kind` on. */
   using Key = int32_t[kKeyWords];
   struct Parsed;
@@ -100,7 +101,8 @@ class FlowMemory {
   static void write(int32_t* entry, const int32_t* d);
   int32_t* entry(uint32_t i) const { return options_.memory + kFlowHeaderWords + size_t{i} * kFlowEntryWords; }
   int32_t* ringPlace(uint32_t i) const { return entry(entries_ + (i & (ring_ - 1))); }
-  int32_t versionNow() const { return __atomic_load_n(options_.version, __ATOMIC_ACQUIRE); }
+  /** @param key of `kKeyWords`, as in an entry from `flow_word::kind` on */
+  int32_t generationOf(const int32_t* key) const;
 
   const FlowOptions options_;
   const PacketMemory& packets_;

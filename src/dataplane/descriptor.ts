@@ -59,8 +59,8 @@ export const D = {
   sourceRelay: 31,
   /** What the worker tells of a packet that it forwards (`FlowNote`); 0: nothing. With it, the words behind it. */
   flow: 32,
-  /** The forwarding table's version, read before the decision. */
-  flowVersion: 33,
+  /** Written by an engine with a flow memory, not by the worker: what a decision over the packet is good for (`Generations`). */
+  flowGeneration: 33,
   /** The packet's vnet. */
   flowVnet: 34,
   /** As in an entry of the flow memory (`E`). */

@@ -27,8 +27,10 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
   const { lans, lanSockets, tuns, udp } = sockets;
   const lanRoles = followRoles(lans);
   // What decisions depend on besides the forwarding table; the data plane itself says so of what it is told.
-  for (const table of [lanRoles, parts.sites.peers, parts.rescue.macs, parts.activity.macs])
+  for (const table of [lanRoles, parts.sites.peers, parts.activity.macs])
     table.subscribe(() => parts.forwarding.touch());
+  // Only frames to such a MAC, or from it, are judged by it.
+  parts.rescue.macs.subscribe((mac) => parts.forwarding.touchMac(mac));
   return {
     clock,
     native,

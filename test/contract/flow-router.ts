@@ -324,8 +324,8 @@ export class FlowRouter {
         : {
             flows: {
               memory,
-              version: this.table.memory,
-              versionWord: ForwardingTable.versionWord,
+              generations: this.table.memory,
+              generationsWord: ForwardingTable.generationsWord,
               packetCounters: shared(this.counters),
               vnetCounters: shared(this.vnetCounters),
               activity: shared(this.activity),

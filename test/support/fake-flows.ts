@@ -12,8 +12,9 @@ import {
 } from '../../src/dataplane/flows/flow-memory.js';
 import { decrementTtl } from '../../src/dataplane/forward/packet.js';
 import { TCP } from '../../src/net/ip-protocol.js';
+import { bucketOf, GENERATION_WORDS, NO_GENERATION } from '../../src/tables/forwarding/generations.js';
 
-const KEY_WORDS = E.version - E.kind;
+const KEY_WORDS = E.generation - E.kind;
 const UPPER_LAYERS = [4, 6, 17, 41, 47, 50, 58, 132];
 const ALL_HOPS = 4;
 const LEAST_V6_MTU = 1_280;
@@ -33,7 +34,7 @@ export class FakeFlows {
   readonly #flows: EngineFlows;
   readonly #words: Int32Array;
   readonly #wide: BigUint64Array;
-  readonly #version: Int32Array;
+  readonly #generations: Int32Array;
   readonly #packetCounters: Float64Array;
   readonly #vnetCounters: Float64Array;
   readonly #activity: Int32Array;
@@ -46,8 +47,9 @@ export class FakeFlows {
     this.#words = new Int32Array(flows.memory);
     if (this.#words[F.magic] !== FLOW_MAGIC) throw new RangeError('memory');
     this.#wide = new BigUint64Array(flows.memory);
-    this.#version = new Int32Array(flows.version);
-    if (flows.versionWord >= this.#version.length) throw new RangeError('version');
+    const generations = new Int32Array(flows.generations);
+    if (flows.generationsWord + GENERATION_WORDS > generations.length) throw new RangeError('generations');
+    this.#generations = generations.subarray(flows.generationsWord);
     this.#packetCounters = new Float64Array(flows.packetCounters);
     this.#vnetCounters = new Float64Array(flows.vnetCounters);
     this.#activity = new Int32Array(flows.activity);
@@ -86,7 +88,7 @@ export class FakeFlows {
             : FlowKind.frame;
       const key = keyOf(packets.subarray(offset), isV6, kind, words, words[D.flowVnet] ?? 0);
       entry = this.#find(key);
-      if ((flags & FlowNote.keep) !== 0 && words[D.flowVersion] === this.#now()) {
+      if ((flags & FlowNote.keep) !== 0 && words[D.flowGeneration] === this.#generationOf(key)) {
         entry ??= this.#make(key);
         this.#write(entry, words);
       }
@@ -97,10 +99,11 @@ export class FakeFlows {
 
   #forwardOne(packets: Uint8Array, words: Int32Array): boolean {
     const parsed = parse(packets, words);
+    words[D.flowGeneration] = parsed === undefined ? NO_GENERATION : this.#generationOf(parsed.key);
     const entry = parsed && this.#find(parsed.key);
     if (parsed === undefined || entry === undefined) return false;
     const word = (at: number): number => this.#words[entry + at] ?? 0;
-    if (word(E.version) !== this.#now()) {
+    if (word(E.generation) !== words[D.flowGeneration]) {
       this.counts.flowStale++;
       return false;
     }
@@ -140,8 +143,21 @@ export class FakeFlows {
     return true;
   }
 
-  #now(): number {
-    return Atomics.load(this.#version, this.#flows.versionWord);
+  #generationOf(key: readonly number[]): number {
+    const word = (at: number): number => key[at - E.kind] ?? 0;
+    const address = (at: number): number => bucketOf(word(at), word(at + 1), word(at + 2), word(at + 3));
+    const buckets = [
+      0,
+      address(E.source),
+      address(E.destination),
+      bucketOf(0, 0, word(E.macsHigh) >>> 16, word(E.srcMacLow)),
+      bucketOf(0, 0, word(E.macsHigh) & 0xffff, word(E.dstMacLow)),
+    ];
+    return buckets.reduce((sum, bucket) => (sum + Atomics.load(this.#generations, bucket)) | 0, 0);
+  }
+
+  #keyAt(entry: number): readonly number[] {
+    return [...this.#words.subarray(entry + E.kind, entry + E.generation)];
   }
 
   #setOf(key: readonly number[]): number {
@@ -174,7 +190,9 @@ export class FakeFlows {
     const entryOf = (way: number): number => offsetOf(2 * set + way);
     const way =
       ways.find((one) => this.#words[entryOf(one) + E.serial] === 0) ??
-      ways.find((one) => this.#words[entryOf(one) + E.version] !== this.#now()) ??
+      ways.find(
+        (one) => this.#words[entryOf(one) + E.generation] !== this.#generationOf(this.#keyAt(entryOf(one))),
+      ) ??
       1 - (this.#lastUsed.get(set) ?? 0);
     this.#lastUsed.set(set, way);
     const entry = entryOf(way);
@@ -217,7 +235,7 @@ export class FakeFlows {
     this.#words[entry + E.vnetHops] =
       (((words[D.flowVnet] ?? 0) & 0xffff) << 8) | ((words[D.hops] ?? 0) & 0xff);
     for (const [to, from] of [
-      [E.version, D.flowVersion],
+      [E.generation, D.flowGeneration],
       [E.to, D.to],
       [E.outMacHigh, D.outMacHigh],
       [E.outMacLow, D.outMacLow],
@@ -259,8 +277,8 @@ function parse(packets: Uint8Array, words: Int32Array): Parsed | undefined {
   let [offset = 0, length = 0] = [words[D.offset], words[D.length]];
   if (offset < 0 || length <= 0 || offset + length > packets.length || from < 0) return undefined;
   let [flowKind, vnet, hasAllHops]: [number, number, boolean] = [FlowKind.frame, 0, true];
+  const hasNews = kind === Kind.message && words[D.sessionFlags] !== 0;
   if (kind === Kind.message) {
-    if (words[D.sessionFlags] !== 0) return undefined;
     flowKind = FlowKind.bare;
     if (packets[offset] === 0x10) {
       if (length < 4) return undefined;
@@ -285,7 +303,7 @@ function parse(packets: Uint8Array, words: Int32Array): Parsed | undefined {
   const isUnadorned = isV6
     ? UPPER_LAYERS.includes(packet[6] ?? 0)
     : packet[0] === 0x45 && (u16(packet, 6) & 0x3fff) === 0;
-  return { key, isPlain: isSound && hasAllHops && isUnadorned, offset, length, isV6 };
+  return { key, isPlain: isSound && hasAllHops && !hasNews && isUnadorned, offset, length, isV6 };
 }
 
 function keyOf(

@@ -8,6 +8,7 @@ import { Action, D, DESCRIPTOR_WORDS } from '../../src/dataplane/engine.js';
 import { createFlowMemory } from '../../src/dataplane/flows/flow-memory.js';
 import type { WorkerInput } from '../../src/dataplane/worker-input.js';
 import { ForwardingTable } from '../../src/tables/forwarding/forwarding-table.js';
+import { NO_GENERATION } from '../../src/tables/forwarding/generations.js';
 import { FakeFlows } from './fake-flows.js';
 import type { MemoryEngine } from './memory-engine.js';
 
@@ -29,6 +30,7 @@ export class FlowShadow {
   readonly #own: Counts;
   readonly #table: ForwardingTable;
   #inputs = '';
+  #generation = NO_GENERATION;
 
   constructor(engine: MemoryEngine, input: WorkerInput) {
     this.#engine = engine;
@@ -43,8 +45,8 @@ export class FlowShadow {
     this.#own = new Counts(own);
     this.#flows = new FakeFlows({
       memory: createFlowMemory({ entries: 64, ring: 2 }),
-      version: input.table,
-      versionWord: ForwardingTable.versionWord,
+      generations: input.table,
+      generationsWord: ForwardingTable.generationsWord,
       packetCounters: own.counters,
       vnetCounters: own.vnetCounters,
       activity: own.activity,
@@ -64,6 +66,8 @@ export class FlowShadow {
     const before = new Counts(this.#input).all();
     const puntsBefore = punts();
     const first = this.#forward(packets, words);
+    // The engine's part, which this one's has none of.
+    this.#engine.descriptors[D.flowGeneration] = this.#generation;
     decide();
     const now = new Counts(this.#input).all();
     const decided = { counts: now.map((count, i) => count - (before[i] ?? 0)), punts: punts() - puntsBefore };
@@ -76,7 +80,9 @@ export class FlowShadow {
   #forward(packets: Uint8Array, words: Int32Array): Known | undefined {
     const known = { packets: packets.slice(), words: words.slice() };
     this.#own.clear();
-    if (this.#flows.forward(1, known.packets, known.words).length > 0) return undefined;
+    const left = this.#flows.forward(1, known.packets, known.words);
+    this.#generation = known.words[D.flowGeneration] ?? NO_GENERATION;
+    if (left.length > 0) return undefined;
     this.known++;
     return { ...known, counts: this.#own.all() };
   }

@@ -1,6 +1,6 @@
 /**
  * With it an engine forwards by itself what it has been told of: `receive` hands up only what no entry of the memory is for,
- * and does not return for other packets. An entry is used while its version is the table's now, for packets that are plain:
+ * and does not return for other packets. An entry is used while its generation is the key's now, for packets that are plain:
  * IPv4 without options, IPv6 without extension headers, no fragment, no TCP SYN, with a hop to spend where one is spent,
  * not larger than the path carries where only the sender may cut it, from the overlay with all its hops, not the first of a
  * session. Everything else is handed up, and with it what comes behind it of the same entry in the same call.
@@ -8,9 +8,9 @@
 export interface EngineFlows {
   /** Of `createFlowMemory`. */
   readonly memory: SharedArrayBuffer;
-  /** Int32Array whose word `versionWord` changes after anything has changed that a decision depends on; odd: it is changing. */
-  readonly version: SharedArrayBuffer;
-  readonly versionWord: number;
+  /** `Generations`, from the word `generationsWord` of an Int32Array on. */
+  readonly generations: SharedArrayBuffer;
+  readonly generationsWord: number;
   /** The worker's own Float64Arrays, by `E.counter` and `E.vnetCounter`. */
   readonly packetCounters: SharedArrayBuffer;
   readonly vnetCounters: SharedArrayBuffer;

@@ -5,7 +5,8 @@
  *
  *     header (64) | entries, two to a set, 32 words each | ring of entries that have been replaced, with their last counts
  *
- * An entry is a key and the action that was decided for it, good as long as its version is the forwarding table's. Its
+ * An entry is a key and the action that was decided for it, good as long as the key's generation is what it was before
+ * (`tables/forwarding/generations`). Its
  * set is given by a hash of the key and of the memory's seed, which nobody outside knows.
  *
  * For who reads: `E.sequence` is odd while an entry's key and serial number are written (a seqlock; counts are 64 bits
@@ -42,7 +43,7 @@ export const F = {
   tail: 32,
 } as const;
 
-/** Word offsets in an entry: its key, and from `version` on what is done and counted for a packet. */
+/** Word offsets in an entry: its key, and from `generation` on what is done and counted for a packet. */
 export const E = {
   sequence: 0,
   /** 0: never used. */
@@ -59,8 +60,8 @@ export const E = {
   macsHigh: 13,
   srcMacLow: 14,
   dstMacLow: 15,
-  /** Of the forwarding table, when it was decided. */
-  version: 16,
+  /** Of the key, when it was decided: a sum of `Generations`. */
+  generation: 16,
   /** `Action`, and `FlowFlag` × 256. */
   action: 17,
   to: 18,

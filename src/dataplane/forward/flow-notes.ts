@@ -1,32 +1,23 @@
 /**
- * What a decision tells the engine's flow memory, beside the action in the descriptor. `begin` before anything is looked at
- * that can change; then what the decision finds out; `forwarded` with the action. A decision that did anything that the next
+ * What a decision tells the engine's flow memory, beside the action in the descriptor. `begin`; then what the decision
+ * finds out; `forwarded` with the action. How long it stands the engine knows, which looked before the packet came here. A decision that did anything that the next
  * packet's decision has to do anew says so by `once`.
  */
 import { D, DESCRIPTOR_WORDS, type Engine, FlowNote } from '../engine.js';
 
-interface VersionedTable {
-  /** Odd while it changes. */
-  readonly version: number;
-}
-
 export class FlowNotes {
   readonly #engine: Engine;
-  readonly #table: VersionedTable;
   #flags = 0;
-  #version = 0;
   #vnet = 0;
   #heard = -1;
   #second = 0;
 
-  constructor(engine: Engine, table: VersionedTable) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#table = table;
   }
 
   /** The next packet's decision begins. */
   begin(): void {
-    this.#version = this.#table.version;
     this.#flags = 0;
     this.#heard = -1;
     this.#second = 0;
@@ -78,9 +69,7 @@ export class FlowNotes {
   forwarded(i: number, vnet: number, counter: number, vnetCounter: number, sent: number): void {
     const words = this.#engine.descriptors;
     const at = i * DESCRIPTOR_WORDS;
-    const isKept = (this.#flags & FlowNote.keep) !== 0 && (this.#version & 1) === 0;
-    words[at + D.flow] = FlowNote.forwarded | (isKept ? this.#flags : this.#flags & ~FlowNote.keep);
-    words[at + D.flowVersion] = this.#version;
+    words[at + D.flow] = FlowNote.forwarded | this.#flags;
     // Of an overlay packet it is a part of the key: what the header says.
     words[at + D.flowVnet] = (this.#flags & FlowNote.overlay) === 0 ? vnet : this.#vnet;
     words[at + D.flowCounter] = counter | (this.#second << 16);

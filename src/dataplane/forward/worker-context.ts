@@ -80,7 +80,7 @@ export class WorkerContext {
     this.vnets = new Uint8Array(input.vnets);
     this.#counters = new Float64Array(input.counters);
     this.#vnetCounters = new Float64Array(input.vnetCounters);
-    this.flow = new FlowNotes(engine, this.table);
+    this.flow = new FlowNotes(engine);
   }
 
   /** Adds one to a counter, given by its index (`C`). */

@@ -135,8 +135,8 @@ export class PlaneWorker {
         counters: memoryOf(this.engine),
         flows: {
           memory: this.flows,
-          version: shared.table,
-          versionWord: ForwardingTable.versionWord,
+          generations: shared.table,
+          generationsWord: ForwardingTable.generationsWord,
           packetCounters: memoryOf(this.packets),
           vnetCounters: memoryOf(this.vnets),
           activity: shared.activity,

@@ -1,13 +1,14 @@
 /**
  * Where things are in a forwarding table's memory, counted in 32-bit words from its start:
  *
- *     header | area number of each vnet | areas | gateways | slots
+ *     header | generations | area number of each vnet | areas | gateways | slots
  *
  * An *area* belongs to one vnet and says, for each family, which prefix lengths are in use, the longest first: those
  * are what a look-up tries. A *slot* is one cache line: a key (meta, four address words) and a route; `meta` 0 = empty.
  * Slots form one open-addressing hash table with linear probing for all vnets.
  */
 import type { Family } from '../../net/ip.js';
+import { GENERATION_WORDS } from './generations.js';
 
 export const MAGIC = 0x56694e31;
 
@@ -26,7 +27,8 @@ export const MAX_VNETS_IN_USE = 256;
 export const MAX_NETWORKS = 4096;
 
 const VNETS = 65_536;
-export const VNET_INDEX = H.words;
+export const GENERATIONS = H.words;
+export const VNET_INDEX = GENERATIONS + GENERATION_WORDS;
 
 /** In an area: owner's vnet + 1 (0 = free), then for each family: how many lengths, the lengths, routes per length. */
 const LENGTHS_V4 = 33;

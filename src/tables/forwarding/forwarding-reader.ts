@@ -11,8 +11,8 @@ const SPINS = 64;
 
 /** The reading half of a forwarding table: what may be done in any thread while another one writes. */
 export class ForwardingReader {
-  /** Where in the memory, as an Int32Array, the version is. */
-  static readonly versionWord = H.version;
+  /** Where in the memory, as an Int32Array, the `Generations` are. */
+  static readonly generationsWord = layout.GENERATIONS;
   readonly memory: SharedArrayBuffer;
   protected readonly words: Int32Array;
   /** Slots − 1. */

@@ -1,9 +1,11 @@
 import { Ip } from '../../net/ip.js';
+import { type Mac, macHigh, macLow } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import type { VnetId } from '../model.js';
 import * as layout from './forwarding-layout.js';
 import { H } from './forwarding-layout.js';
 import { ForwardingReader } from './forwarding-reader.js';
+import { GENERATION_WORDS, Generations } from './generations.js';
 import { decodeRoute, encodeRoute, R, ROUTE_WORDS, type Route, RouteFlag, RouteKind } from './route.js';
 
 export { R, ROUTE_WORDS, type Route, RouteFlag, RouteKind };
@@ -15,12 +17,17 @@ const DEFAULT_SLOTS = 1 << 18;
  *
  * One thread writes (the one that called `create`), any number read. The writer makes the version odd, changes, and
  * makes it even again; a reader that met an odd version, or another one after than before, reads again, and so never
- * acts on a route that is half written. The version is also what decisions are kept by that depend on more than the table
- * (`touch`). Readers take no locks. An update touches the route's own slot (and on removal
- * the few that follow it), never the rest.
+ * acts on a route that is half written. Readers take no locks. An update touches the route's own slot (and on removal
+ * the few that follow it), never the rest. What decisions are kept by, that depend on more than the table, is beside it
+ * (`Generations`, `touch`).
  */
 export class ForwardingTable extends ForwardingReader {
   readonly #scratch = new Int32Array(ROUTE_WORDS);
+  readonly #generations = new Generations(
+    this.words.subarray(layout.GENERATIONS, layout.GENERATIONS + GENERATION_WORDS),
+  );
+  /** Of all networks' gateways, how many networks have it: on its route depends more than what goes to it. */
+  readonly #gateways = new Map<string, number>();
 
   /** An empty table. `slots` is a power of two; three quarters of them can be used. 64 bytes each. */
   static create(options: { readonly slots?: number } = {}): ForwardingTable {
@@ -49,12 +56,12 @@ export class ForwardingTable extends ForwardingReader {
     const offset = layout.slotOffset(slot);
     encodeRoute(route, this.#scratch);
     if (this.words[offset] !== 0) {
-      this.#replace(offset + layout.SLOT_ROUTE);
+      this.#replace(offset + layout.SLOT_ROUTE, vnet, prefix);
       return true;
     }
     const area = this.#areaFor(vnet);
     if (area < 0 || this.size >= this.capacity) return false;
-    this.#change(() => {
+    this.#change(vnet, prefix, () => {
       const meta = layout.packMeta(vnet, prefix.family, prefix.length);
       this.words[offset] = meta;
       this.words[offset + 1] = prefix.address.w0;
@@ -73,7 +80,7 @@ export class ForwardingTable extends ForwardingReader {
   delete(vnet: VnetId, prefix: Prefix): void {
     const slot = this.#find(vnet, prefix);
     if (this.words[layout.slotOffset(slot)] === 0) return;
-    this.#change(() => {
+    this.#change(vnet, prefix, () => {
       this.#vacate(slot);
       const area = (this.words[layout.VNET_INDEX + vnet] ?? 0) - 1;
       this.#countLength(area, prefix, -1);
@@ -112,30 +119,65 @@ export class ForwardingTable extends ForwardingReader {
     if (gateway === undefined && this.words[offset] === 0) return;
     const wanted = gateway === undefined ? [0, 0, 0, 0, 0, 0] : [gateway.family, ...gateway.words, vnet];
     if (wanted.every((word, i) => this.words[offset + i] === (word | 0))) return;
-    this.#change(() => this.words.set(wanted, offset));
+    const before = this.#gatewayAt(offset);
+    if (before !== undefined) this.#countGateway(before, -1);
+    if (gateway !== undefined) this.#countGateway(gatewayKey(vnet, gateway), 1);
+    this.#write(() => {
+      this.words.set(wanted, offset);
+      this.#generations.everything();
+    });
+  }
+
+  #gatewayAt(offset: number): string | undefined {
+    const word = (i: number): number => this.words[offset + i] ?? 0;
+    if (word(0) === 0) return undefined;
+    const address = Ip.fromWords(word(0) === 6 ? 6 : 4, [word(1), word(2), word(3), word(4)]);
+    return gatewayKey(word(5), address);
+  }
+
+  #countGateway(key: string, change: 1 | -1): void {
+    const count = (this.#gateways.get(key) ?? 0) + change;
+    if (count === 0) this.#gateways.delete(key);
+    else this.#gateways.set(key, count);
   }
 
   /**
-   * Something else has changed that decisions depend on: whoever has kept one by the version decides anew. For the writer's
-   * thread, after the change.
+   * Something else has changed that any decision may depend on: whoever has kept one decides anew. For the writer's thread, after
+   * the change.
    */
   touch(): void {
+    this.#generations.everything();
     Atomics.add(this.words, H.version, 2);
   }
 
+  /** Something has changed that decisions over frames from or to that MAC depend on. As `touch`. */
+  touchMac(mac: Mac): void {
+    this.#generations.of(0, 0, macHigh(mac), macLow(mac));
+  }
+
+  #change(vnet: VnetId, prefix: Prefix, action: () => void): void {
+    this.#write(() => {
+      action();
+      const { address } = prefix;
+      const isOneNodes = prefix.isHost && !this.#gateways.has(gatewayKey(vnet, address));
+      if (isOneNodes) this.#generations.of(address.w0, address.w1, address.w2, address.w3);
+      else this.#generations.everything();
+    });
+  }
+
   /** Runs the change between an odd and an even version; both steps are full barriers. */
-  #change(action: () => void): void {
+  #write(action: () => void): void {
     Atomics.add(this.words, H.version, 1);
     action();
     Atomics.add(this.words, H.version, 1);
   }
 
   /** Writes the encoded route over the one at `offset`, unless they are the same: readers need not start again. */
-  #replace(offset: number): void {
+  #replace(offset: number, vnet: VnetId, prefix: Prefix): void {
     const scratch = this.#scratch;
     let same = 0;
     while (same < scratch.length && this.words[offset + same] === scratch[same]) same++;
-    if (same < scratch.length) this.#change(() => this.words.set(scratch, offset));
+    if (same < scratch.length) this.#change(vnet, prefix, () => this.words.set(scratch, offset));
   }
 
   /** The prefix's slot, or the empty one where it would go. */
@@ -205,4 +247,8 @@ export class ForwardingTable extends ForwardingReader {
       words[lengths] = used - 1;
     }
   }
+}
+
+function gatewayKey(vnet: VnetId, gateway: Ip): string {
+  return `${vnet} ${gateway.key}`;
 }

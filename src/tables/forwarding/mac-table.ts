@@ -19,7 +19,7 @@ export class MacTable {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #mask: number;
-  readonly #subscribers = new Subscribers<[]>();
+  readonly #subscribers = new Subscribers<[Mac]>();
 
   private constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
@@ -43,8 +43,8 @@ export class MacTable {
     return new MacTable(memory);
   }
 
-  /** Calls `listener` after each change. For the writer's thread. */
-  subscribe(listener: () => void): () => void {
+  /** Calls `listener` after each change of what is said of a MAC. For the writer's thread. */
+  subscribe(listener: (mac: Mac) => void): () => void {
     return this.#subscribers.subscribe(listener);
   }
 
@@ -59,11 +59,11 @@ export class MacTable {
     const known = this.#words[offset + 2] ?? 0;
     if (known === value) return true;
     if (known !== 0) {
-      this.#change(() => this.#words.set([value], offset + 2));
+      this.#change(mac, () => this.#words.set([value], offset + 2));
       return true;
     }
     if (4 * (this.size + 1) > 3 * (this.#mask + 1)) return false;
-    this.#change(() => {
+    this.#change(mac, () => {
       this.#words.set([key, low, value], offset);
       this.#words[H.size] = this.size + 1;
     });
@@ -73,7 +73,7 @@ export class MacTable {
   delete(vnet: VnetId, mac: Mac): void {
     const offset = this.#find(keyOf(vnet, macHigh(mac)), macLow(mac) | 0);
     if (this.#words[offset + 2] === 0) return;
-    this.#change(() => {
+    this.#change(mac, () => {
       this.#vacate((offset - H.words) / SLOT_WORDS);
       this.#words[H.size] = this.size - 1;
     });
@@ -110,11 +110,11 @@ export class MacTable {
     return offset;
   }
 
-  #change(action: () => void): void {
+  #change(mac: Mac, action: () => void): void {
     Atomics.add(this.#words, H.version, 1);
     action();
     Atomics.add(this.#words, H.version, 1);
-    this.#subscribers.notify();
+    this.#subscribers.notify(mac);
   }
 
   /** Empties a slot and closes the gap (Knuth, TAOCP 6.4, algorithm R), as the forwarding table does. */

@@ -2,6 +2,7 @@
 import type { PcapHandle } from '../../../src/arp/pcap.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../../../src/dataplane/engine.js';
 import { createFlowMemory } from '../../../src/dataplane/flows/flow-memory.js';
+import { GENERATION_WORDS } from '../../../src/tables/forwarding/generations.js';
 import type { Random } from '../random.js';
 
 /** Numbers of peers that the packets' fuzzer does not use. */
@@ -103,8 +104,9 @@ export class CallFuzzer {
     const random = this.#random;
     const memory = createFlowMemory({ entries: 2, ring: 1 });
     if (random.chance(30)) new Int32Array(memory)[random.below(8)] = random.oddWord();
-    const flows: Record<string, unknown> = { memory, versionWord: random.below(3) };
-    for (const name of ['version', 'packetCounters', 'vnetCounters', 'activity', 'stop', 'turns'])
+    const flows: Record<string, unknown> = { memory, generationsWord: random.below(3) };
+    flows.generations = new SharedArrayBuffer(4 * (GENERATION_WORDS + random.below(3) - 1));
+    for (const name of ['packetCounters', 'vnetCounters', 'activity', 'stop', 'turns'])
       flows[name] = new SharedArrayBuffer(8 * random.below(3));
     for (const key of Object.keys(flows)) if (random.chance(10)) flows[key] = this.#value();
     return flows;

@@ -6,6 +6,7 @@ import {
   FLOW_ENTRY_WORDS,
   FLOW_HEADER_WORDS,
 } from '../../../src/dataplane/flows/flow-memory.js';
+import { GENERATION_WORDS } from '../../../src/tables/forwarding/generations.js';
 import type { Random } from '../random.js';
 
 const [ENTRIES, RING] = [8, 2];
@@ -15,8 +16,8 @@ const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes
 export class FlowScribbler {
   readonly flows: EngineFlows = {
     memory: createFlowMemory({ entries: ENTRIES, ring: RING }),
-    version: shared(4),
-    versionWord: 0,
+    generations: shared(4 * GENERATION_WORDS),
+    generationsWord: 0,
     packetCounters: shared(8 * COUNTERS),
     vnetCounters: shared(8 * COUNTERS),
     activity: shared(8 * COUNTERS),
@@ -33,7 +34,13 @@ export class FlowScribbler {
   scribble(): void {
     const random = this.#random;
     const words = new Int32Array(this.flows.memory);
-    if (random.chance(10)) Atomics.add(new Int32Array(this.flows.version), 0, 1 + random.below(2));
+    if (random.chance(10))
+      Atomics.add(
+        new Int32Array(this.flows.generations),
+        random.below(GENERATION_WORDS),
+        1 + random.below(2),
+      );
+    if (random.chance(5)) Atomics.add(new Int32Array(this.flows.generations), 0, 2);
     if (random.chance(5)) words[random.below(FLOW_HEADER_WORDS)] = random.oddWord();
     if (random.chance(10)) {
       const entry = random.below(ENTRIES + RING);
@@ -47,7 +54,7 @@ export class FlowScribbler {
     const kind = random.pick([0, 0, FlowNote.overlay, FlowNote.bare]);
     const spends = random.chance(50) ? FlowNote.spendsTtl : 0;
     words[D.flow] = FlowNote.forwarded | FlowNote.keyed | FlowNote.keep | kind | spends;
-    words[D.flowVersion] = new Int32Array(this.flows.version)[0] ?? 0;
+    if (random.chance(10)) words[D.flowGeneration] = random.oddWord();
     words[D.flowVnet] = 1;
     words[D.flowCounter] = random.pick([0, 1, COUNTERS, 0x10001, random.word()]);
     words[D.flowVnetCounter] = random.pick([-1, 0, COUNTERS - 1, random.word()]);

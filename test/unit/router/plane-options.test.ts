@@ -1,5 +1,5 @@
 /**
- * What the packet workers' decisions depend on, and who changes it: after each change the version is another one that remembered
+ * What the packet workers' decisions depend on, and who changes it: after each change the generation is another one that remembered
  * decisions are good for.
  */
 import assert from 'node:assert/strict';
@@ -18,6 +18,7 @@ import { NodeActivity } from '../../../src/tables/forwarding/node-activity.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { Lans } from '../../../src/tables/lan.js';
 import { createFakeAddon } from '../../support/fake-addon.js';
+import { type FrameOf, generationOf } from '../../support/generation-of.js';
 import { networkOf, routerOf } from '../../support/packet-worker.js';
 import { SimClock } from '../../support/sim-clock.js';
 
@@ -107,7 +108,21 @@ const CHANGES: Readonly<Record<string, (on: Bench) => void>> = {
   },
 };
 
-describe('the version that decisions are good for', () => {
+/** The node's to another site, and one that has nothing to do with it. */
+const FRAME: FrameOf = {
+  source: Ip.of('10.1.0.9'),
+  destination: Ip.of('10.2.0.9'),
+  sourceMac: NODE,
+  destinationMac: mac('02:00:00:00:00:01'),
+};
+const OTHER: FrameOf = {
+  ...FRAME,
+  source: Ip.of('10.1.0.7'),
+  destination: Ip.of('10.2.0.7'),
+  sourceMac: mac('52:54:00:00:00:07'),
+};
+
+describe('what decisions are good for', () => {
   let on: Bench;
   beforeEach(() => {
     on = bench();
@@ -115,20 +130,27 @@ describe('the version that decisions are good for', () => {
 
   for (const [name, change] of Object.entries(CHANGES))
     it(`is another one after a change of ${name}`, () => {
-      const before = on.forwarding.version;
+      const before = generationOf(on.forwarding, FRAME);
       change(on);
-      assert.notEqual(on.forwarding.version, before);
-      assert.equal(on.forwarding.version & 1, 0);
+      assert.notEqual(generationOf(on.forwarding, FRAME), before);
+      assert.equal(generationOf(on.forwarding, FRAME) & 1, 0);
     });
+
+  it('is another one for packets of one node alone when its place is', () => {
+    const before = generationOf(on.forwarding, OTHER);
+    on.record('two', 1);
+    on.forwarding.set(BLUE, Prefix.of('10.1.0.9/32'), route);
+    assert.equal(generationOf(on.forwarding, OTHER), before);
+  });
 
   it('stays while what is said changes nothing', () => {
     on.plane.setPeerMtu(PEER, 1_400);
     on.sites.setActive('vr-3');
-    const before = on.forwarding.version;
+    const before = generationOf(on.forwarding, FRAME);
     on.plane.setPeerMtu(PEER, 1_400);
     on.sites.setActive('vr-3');
     on.lans.setRole(0, 'active');
     on.plane.setControlShare(PEER, 0.5);
-    assert.equal(on.forwarding.version, before);
+    assert.equal(generationOf(on.forwarding, FRAME), before);
   });
 });

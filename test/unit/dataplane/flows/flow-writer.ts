@@ -10,6 +10,7 @@ import {
   SCRATCH_SLOTS,
 } from '../../../../src/dataplane/engine.js';
 import { loadNative } from '../../../../src/dataplane/native.js';
+import { GENERATION_WORDS } from '../../../../src/tables/forwarding/generations.js';
 import { Random } from '../../../fuzz/random.js';
 import { createFakeAddon } from '../../../support/fake-addon.js';
 
@@ -42,8 +43,8 @@ export function write({ addon, memory, flows, batches, seed }: WriterStart): Wri
     counters: shared(8 * EngineCounter.count),
     flows: {
       memory,
-      version: shared(4),
-      versionWord: 0,
+      generations: shared(4 * GENERATION_WORDS),
+      generationsWord: 0,
       packetCounters: shared(8),
       vnetCounters: shared(8),
       activity: shared(8),
