@@ -1,7 +1,7 @@
 /**
  * Frames on their way to the LANs, so many at a time: a large network or a whole cluster's move must not hold up what
  * counts first. What moves everybody's traffic (a broadcast, a node's gateway entry) goes at once, and what is said to
- * hosts one by one when the claims are out.
+ * hosts one by one at the next tick, when the claims are out, or when a burst is over.
  */
 import type { LanIndex } from '../tables/model.js';
 import type { Context } from './context.js';
@@ -11,9 +11,7 @@ const MOST_AT_ONCE = 64;
 /** After those, so many a tick: a quarter of a core at most, while claims and announcements of other nodes come in. */
 const FRAMES_PER_TICK = 16;
 const TICK_MS = 1;
-/** What is not urgent waits until nothing urgent has left for so long: the moves of a cluster come one upon the other. */
-const QUIET_MS = 3;
-/** It waits no longer than this. */
+/** What is not urgent waits for the end of a burst, but no longer than this. */
 const LONGEST_MS = 50;
 
 interface Batch {
@@ -28,8 +26,7 @@ export class Pacer {
   readonly #urgent: Batch[] = [];
   readonly #later: Batch[] = [];
   #left = MOST_AT_ONCE;
-  /** When something urgent was handed in last, and what is not urgent first; of the monotonic clock. */
-  #urgentMs = Number.NEGATIVE_INFINITY;
+  /** When what is not urgent was handed in first; of the monotonic clock. */
   #laterMs = 0;
   #ticking = false;
 
@@ -53,7 +50,6 @@ export class Pacer {
   }
 
   #sendUrgent(batch: Batch): void {
-    this.#urgentMs = this.#context.clock.nowMs();
     if (!this.#sendOne(batch)) return;
     this.#urgent.push(batch);
     this.#drain(this.#urgent);
@@ -95,9 +91,8 @@ export class Pacer {
     });
   }
 
+  /** A cluster's moves come one upon the other: the first frames of each go before what can wait. */
   #isLaterDue(): boolean {
-    const nowMs = this.#context.clock.nowMs();
-    if (this.#context.burst.isOn && nowMs - this.#laterMs < LONGEST_MS) return false;
-    return nowMs - this.#urgentMs >= QUIET_MS || nowMs - this.#laterMs >= LONGEST_MS;
+    return !this.#context.burst.isOn || this.#context.clock.nowMs() - this.#laterMs >= LONGEST_MS;
   }
 }

@@ -14,11 +14,14 @@ import { PuntPort } from '../punt/punt-port.js';
 import { ControlWord, type WorkerMessage, type WorkerStart, WorkerWord } from '../worker-input.js';
 import { compactHeap } from './heap.js';
 import { takePrecedence } from './precedence.js';
+import { decideAll, warmUp } from './warm-up.js';
 
 /** Nothing is due then: only what ends a thread by force waits for the end of a call. */
 const WAIT_MS = 10_000;
 /** While packets are held for a MAC, the age limit has to be seen in time. */
 const WAIT_WITH_HELD_MS = 50;
+/** Turns that do not wait, so that what is round the decisions is compiled too (see warm-up.ts); some 20 ms. */
+const EARLY_TURNS = 10_000;
 
 const post = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
@@ -52,19 +55,22 @@ class PacketWorker {
     this.#control = new Int32Array(input.control);
     this.#delivery = delivery;
     this.#forwarder = input.engine.role === 'lan' ? lan : tunnel;
+    warmUp(this.#engine, input, systemClock);
     compactHeap();
   }
 
   /** Until it is asked to stop. */
   run(): void {
-    while (Atomics.load(this.#control, ControlWord.stop) === 0)
-      this.#turn(this.#delivery.held > 0 ? WAIT_WITH_HELD_MS : WAIT_MS);
+    for (let early = EARLY_TURNS; Atomics.load(this.#control, ControlWord.stop) === 0; early--) {
+      const waitMs = this.#delivery.held > 0 ? WAIT_WITH_HELD_MS : WAIT_MS;
+      this.#turn(early > 0 ? 0 : waitMs);
+    }
     this.#engine.close();
   }
 
   #turn(waitMs: number): void {
     const received = this.#engine.receive(waitMs);
-    for (let i = 0; i < received; i++) this.#forwarder.decide(i);
+    decideAll(this.#forwarder, received);
     this.#punts.flush();
     this.#engine.send(0, received);
     // Said before the table is looked at: what is learned after that look is followed by a wake-up.

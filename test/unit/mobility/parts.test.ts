@@ -43,7 +43,7 @@ describe('frames on their way to the LANs', () => {
     const sendFrame = (_lan: number, frame: Uint8Array): void =>
       void sent.push([`${frame[0]}-${frame[1]}`, clock.nowMs()]);
     const context = new Context({ ...dependencies, ports: { ...dependencies.ports, sendFrame } });
-    return { clock, sent, pacer: new Pacer(context) };
+    return { clock, sent, pacer: new Pacer(context), burst: context.burst };
   };
   const framesOf = (batch: number, count: number): Uint8Array[] =>
     Array.from({ length: count }, (_, i) => Uint8Array.of(batch, i));
@@ -78,21 +78,34 @@ describe('frames on their way to the LANs', () => {
   });
 
   test('what is not urgent waits until a burst is over, but not for ever', () => {
-    const { clock, sent, pacer } = bench();
+    const { clock, sent, pacer, burst } = bench();
+    for (let nodes = 0; nodes < 5; nodes++) burst.joined();
     pacer.send(0, framesOf(1, 1), false);
     for (let ms = 0; ms < 100; ms += 2) {
+      burst.joined();
       pacer.send(0, framesOf(2, 1), true);
       clock.advance(2);
     }
     assert.equal(sent.find(([name]) => name === '1-0')?.[1], 50);
 
-    const quiet = bench();
-    quiet.pacer.send(0, framesOf(2, 1), true);
-    quiet.pacer.send(0, framesOf(1, 1), false);
-    quiet.clock.advance(10);
-    assert.deepEqual(quiet.sent, [
+    const short = bench();
+    for (let nodes = 0; nodes < 5; nodes++) short.burst.joined();
+    short.pacer.send(0, framesOf(1, 1), false);
+    short.clock.advance(20);
+    assert.deepEqual(short.sent, [['1-0', 8]]);
+  });
+
+  test('of a node that moves alone, what is not urgent goes at the next tick, behind what is', () => {
+    const { clock, sent, pacer } = bench();
+    pacer.send(0, framesOf(2, 1), true);
+    pacer.send(0, framesOf(1, 1), false);
+    clock.advance(0.5);
+    pacer.send(0, framesOf(3, 1), true);
+    clock.advance(10);
+    assert.deepEqual(sent, [
       ['2-0', 0],
-      ['1-0', 3],
+      ['3-0', 0.5],
+      ['1-0', 1],
     ]);
   });
 });
