@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { replaceFile } from '../config/append-node.js';
-import { decodeText, versionOf } from '../config/description.js';
 import { readNetworkKey } from '../config/keys.js';
 import { messageOf } from '../config/system-error.js';
+import { decodeText, versionOf } from '../membership/description.js';
 import { MAX_DOCUMENT_BYTES, readSignature, signatureLine } from '../membership/document.js';
 import { setMember } from '../membership/member-text.js';
 import { generateNetworkKey, publicKeyOf, sign } from '../membership/signature.js';

@@ -9,12 +9,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  digestOf,
-  joinDocument,
-  MAX_DOCUMENT_BYTES,
-  readSignature,
-  splitDocument,
-} from '../membership/document.js';
+  type Description,
+  decodeText,
+  readDescription,
+  textOf,
+  versionOf,
+} from '../membership/description.js';
+import { joinDocument, MAX_DOCUMENT_BYTES, readSignature } from '../membership/document.js';
 import { verify } from '../membership/signature.js';
 import {
   knownKeys,
@@ -23,8 +24,7 @@ import {
   type Succession,
 } from '../membership/succession.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
-import { GNDT_FILE, MAX_VERSION, SIGNATURE_FILE } from '../tables/files/gndt-file.js';
-import { parseJson } from '../tables/files/json-text.js';
+import { GNDT_FILE, SIGNATURE_FILE } from '../tables/files/gndt-file.js';
 import type { RouterConfig } from '../tables/model.js';
 import { codeOf, messageOf } from './system-error.js';
 import { readTrialFile, TRIAL_FILE } from './trial-file.js';
@@ -32,16 +32,6 @@ import { readTrialFile, TRIAL_FILE } from './trial-file.js';
 /** In the state directory: the description as it came, and what follows the pinned key. */
 export const DESCRIPTION_FILE = 'description';
 export const SUCCESSION_FILE = 'succession';
-
-/** One whose signature holds. */
-export interface Description {
-  /** 1 … 2^52. */
-  readonly version: number;
-  /** Signature and content, as `src/membership/document` has them. */
-  readonly document: Uint8Array;
-  /** SHA-256 of the document, in hexadecimal. */
-  readonly digest: string;
-}
 
 /** What is read as gndt.json. */
 export interface DescriptionSource {
@@ -78,28 +68,6 @@ export function chooseDescription(
       `${GNDT_FILE} in ${directory} is version ${configured.value.version}; the network has version ${heard.version}, which counts ("vinectl network show" prints it)`,
     );
   return { text: textOf(chosen), description: chosen, successions, warnings };
-}
-
-/** A document that has come from elsewhere, by one of these keys; else what is wrong with it. */
-export function readDescription(document: Uint8Array, keys: readonly Uint8Array[]): Description | string {
-  const parts = splitDocument(document);
-  if (parts === undefined) return 'it does not begin with a signature';
-  const { signature, content } = parts;
-  if (!keys.some((key) => verify('description', content, signature, key)))
-    return "its signature does not hold: it is not what the network's key has signed";
-  const text = decode(content);
-  const version = 'value' in text ? versionOf(text.value) : undefined;
-  if (version === undefined) return `it has no "version" from 1 to 2^52`;
-  return { version, document, digest: digestOf(document) };
-}
-
-/** The member `version` of a gndt.json, when it is one. */
-export function versionOf(text: string): number | undefined {
-  const json = parseJson(text);
-  if ('problem' in json || typeof json.value !== 'object' || json.value === null) return undefined;
-  const { version } = json.value as { version?: unknown };
-  const isVersion = typeof version === 'number' && Number.isInteger(version) && version >= 1;
-  return isVersion && version <= MAX_VERSION ? version : undefined;
 }
 
 function readConfigured(
@@ -203,19 +171,6 @@ function readFile(path: string, mostBytes: number): Uint8Array | string | undefi
     return code === 'EACCES'
       ? `${path} may not be read by this user`
       : `cannot read ${path}: ${messageOf(error)}`;
-  }
-}
-
-/** Of one whose signature was verified. */
-export function textOf({ document }: Description): Outcome<string> {
-  return decodeText(splitDocument(document)?.content ?? new Uint8Array(0), GNDT_FILE);
-}
-
-export function decodeText(bytes: Uint8Array, file: string): Outcome<string> {
-  try {
-    return { value: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }; // a byte order mark is skipped
-  } catch {
-    return { errors: [{ file, path: '', message: 'not UTF-8 text; save the file as UTF-8' }] };
   }
 }
 

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Description, decodeText, textOf } from '../membership/description.js';
 import type { Succession } from '../membership/succession.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
 import { GNDT_FILE } from '../tables/files/gndt-file.js';
@@ -11,13 +12,7 @@ import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE, routerSchema, toRouterConfig } from '../tables/files/router-file.js';
 import { parseFile } from '../tables/files/schema.js';
 import type { RouterId } from '../tables/model.js';
-import {
-  chooseDescription,
-  type Description,
-  type DescriptionSource,
-  decodeText,
-  textOf,
-} from './description.js';
+import { chooseDescription, type DescriptionSource } from './description.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
 import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';

@@ -1,5 +1,6 @@
 /** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
 import type { NameView } from './name-view.js';
+import type { NetworkView, PublishRequest, PublishView } from './network-view.js';
 import type { RoleView, SiteRoleView } from './role-view.js';
 
 export interface FlowMemoryView {
@@ -56,6 +57,8 @@ export interface StatusView {
   readonly nodesMissing: number;
   /** Null: this router's site has no other one. */
   readonly role: SiteRoleView | null;
+  /** `version` of the description that it runs with; null: it has none, since it is not signed. */
+  readonly descriptionVersion: number | null;
   /** What an operator should know or do, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -331,6 +334,12 @@ export interface RouterActions {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
   confirm(): ConfirmView | string;
+  /** The description, as this router and the others see it. */
+  network(): NetworkView;
+  /** Takes a signed description, or a change of the network's key, and passes it on. A string is the reason why not. */
+  publish(request: PublishRequest): Promise<PublishView | string>;
+  /** The description that runs here, its signature before it; undefined: it is not signed. */
+  signedDescription(): Uint8Array | undefined;
   /** Makes this router active, or has the other one take over; settles when it is done. A string is the reason why not. */
   takeRole(role: 'active' | 'standby'): Promise<RoleView | string>;
 }

@@ -9,13 +9,13 @@ export type Body =
   | { readonly kind: 'malformed' | 'too-long' | 'cut' };
 
 /** Reads to the end, or to the limit. Never rejects; `cut` means that the client went away. */
-export function readBody(request: IncomingMessage): Promise<Body> {
+export function readBody(request: IncomingMessage, mostBytes = MAX_BODY_BYTES): Promise<Body> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+      if (bytes <= mostBytes) chunks.push(chunk);
       else resolve({ kind: 'too-long' });
     });
     request.on('end', () => resolve(parse(Buffer.concat(chunks))));

@@ -24,7 +24,15 @@ import { object, type Reply, refusal, rows } from './reply.js';
 
 export type Call =
   | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
-  | { readonly method: 'POST'; answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply> };
+  | {
+      readonly method: 'POST';
+      /** Of its body; `MAX_BODY_BYTES` unless given. */
+      readonly mostBytes?: number;
+      answer(query: URLSearchParams, body: unknown): Reply | Promise<Reply>;
+    };
+
+/** A description of 4 MiB in base64, and what is around it. */
+const MAX_PUBLISHED_BYTES = 6 * 1024 * 1024;
 
 export function controlCalls(
   view: RouterView,
@@ -51,6 +59,9 @@ export function controlCalls(
     ['/v1/log-level', post((body) => logLevel(actions, body))],
     ['/v1/reload', post((body) => reload(actions, body))],
     ['/v1/confirm', post((body) => confirm(actions, body))],
+    ['/v1/network', get([], () => object(actions.network()))],
+    ['/v1/network', { ...post((body) => publish(actions, body)), mostBytes: MAX_PUBLISHED_BYTES } as Call],
+    ['/v1/network/description', get([], () => description(actions))],
     ['/v1/role', get([], () => object(view.role()))],
     ['/v1/role', post((body) => takeRole(actions, body))],
   ];
@@ -171,6 +182,31 @@ function confirm(actions: RouterActions, body: unknown): Reply {
   if (typeof fields === 'string') return refusal(400, fields);
   const answer = actions.confirm();
   return typeof answer === 'string' ? refusal(409, answer) : object(answer);
+}
+
+async function publish(actions: RouterActions, body: unknown): Promise<Reply> {
+  const fields = readMembers(body, [], ['description', 'succession']);
+  if (typeof fields === 'string') return refusal(400, fields);
+  const description = base64(fields.description);
+  const succession = base64(fields.succession);
+  if (description === null || succession === null) return refusal(400, 'a member is not base64');
+  if (description === undefined && succession === undefined)
+    return refusal(400, 'neither "description" nor "succession" is given');
+  const answer = await actions.publish({ description, succession });
+  return typeof answer === 'string' ? refusal(409, answer) : object(answer);
+}
+
+/** Null: it is none. */
+function base64(text: string | undefined): Uint8Array | undefined | null {
+  if (text === undefined) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? new Uint8Array(bytes) : null;
+}
+
+function description(actions: RouterActions): Reply {
+  const signed = actions.signedDescription();
+  if (signed === undefined) return refusal(409, 'this router runs with a gndt.json that is not signed');
+  return object({ description: Buffer.from(signed).toString('base64') });
 }
 
 async function takeRole(actions: RouterActions, body: unknown): Promise<Reply> {

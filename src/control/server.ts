@@ -104,12 +104,13 @@ async function answer(calls: Calls, request: IncomingMessage): Promise<Reply> {
     return { kind: 'object', status: 405, body: { error } satisfies ErrorView, allow: methods.join(', ') };
   }
   if (call.method === 'GET') return call.answer(url.searchParams);
-  const body = await readBody(request);
-  return body.kind === 'json' ? call.answer(url.searchParams, body.value) : refuseBody(body.kind);
+  const { mostBytes = MAX_BODY_BYTES } = call;
+  const body = await readBody(request, mostBytes);
+  return body.kind === 'json' ? call.answer(url.searchParams, body.value) : refuseBody(body.kind, mostBytes);
 }
 
-function refuseBody(kind: Exclude<Body['kind'], 'json'>): Reply {
-  if (kind === 'too-long') return refusal(413, `the body is longer than ${MAX_BODY_BYTES} bytes`);
+function refuseBody(kind: Exclude<Body['kind'], 'json'>, mostBytes: number): Reply {
+  if (kind === 'too-long') return refusal(413, `the body is longer than ${mostBytes} bytes`);
   return refusal(400, 'the body is not JSON');
 }
 

@@ -7,13 +7,10 @@
  * they mean.
  */
 import { createHash } from 'node:crypto';
+import { MAX_DOCUMENT_BYTES } from '../protocol/network-message.js';
 import { SIGNATURE_BYTES } from './signature.js';
 
-/** What the routers agree on. Memberships are to be the third. */
-export type DocumentKind = 'description' | 'succession';
-
-/** The description of a thousand sites has a few hundred kilobytes. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+export { MAX_DOCUMENT_BYTES };
 
 const SIGNATURE_CHARACTERS = 88;
 const LINE_END = 0x0a;

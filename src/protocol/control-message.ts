@@ -1,6 +1,7 @@
 /** Everything that a control message can say: what concerns the link itself, and what concerns the tables. */
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
+import type { NetworkMessage } from './network-message.js';
 import type { PairMessage } from './pair-message.js';
 import type { TableMessage } from './table-message.js';
 
@@ -60,7 +61,7 @@ export type IntroductionMessage = SeekMessage | SeenMessage;
 
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
-export type ControlMessage = LinkMessage | TableMessage | PairMessage;
+export type ControlMessage = LinkMessage | TableMessage | PairMessage | NetworkMessage;
 
 const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
   hello: true,
@@ -79,6 +80,16 @@ const PAIR_TYPES: { readonly [Type in PairMessage['type']]: true } = {
   partnerAnswer: true,
   handOver: true,
 };
+
+const NETWORK_TYPES: { readonly [Type in NetworkMessage['type']]: true } = {
+  networkState: true,
+  networkAsk: true,
+  networkPart: true,
+};
+
+export function isNetworkMessage(message: ControlMessage): message is NetworkMessage {
+  return Object.hasOwn(NETWORK_TYPES, message.type);
+}
 
 export function isPairMessage(message: ControlMessage): message is PairMessage {
   return Object.hasOwn(PAIR_TYPES, message.type);

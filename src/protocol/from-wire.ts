@@ -15,6 +15,16 @@ import {
 } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
+import {
+  type DocumentKind,
+  MAX_ASKED_PARTS,
+  MAX_DOCUMENT_BYTES,
+  MAX_PARTS,
+  MAX_VERDICT_REASON,
+  type NetworkStateMessage,
+  PART_BYTES,
+  type TellDocument,
+} from './network-message.js';
 import type { PairHeartbeatMessage } from './pair-message.js';
 import type {
   ClaimResultMessage,
@@ -24,7 +34,15 @@ import type {
   SiteDigest,
   WhoHasMessage,
 } from './table-message.js';
-import { CLAIM_REASON, CLAIM_VERDICT, MOVE_TRIGGER, NODE_STATE, PAIR_ROLE } from './words.js';
+import {
+  CLAIM_REASON,
+  CLAIM_VERDICT,
+  DOCUMENT_KIND,
+  MOVE_TRIGGER,
+  NETWORK_VERDICT,
+  NODE_STATE,
+  PAIR_ROLE,
+} from './words.js';
 
 const MAX_UINT32 = 0xffffffff;
 const MAX_UINT16 = 0xffff;
@@ -134,6 +152,21 @@ const READERS: {
     digests: fields.list('digests', readSiteDigest),
   }),
   partnerWhole: (fields) => ({ type: 'partnerWhole', ...readSiteDigest(fields) }),
+  networkState: readNetworkState,
+  networkAsk: (fields) => ({
+    type: 'networkAsk',
+    kind: readKind(fields),
+    digest: readDigest(fields, 'digest'),
+    first: fields.uint('first', MAX_PARTS - 1),
+    count: fields.uint('count', MAX_ASKED_PARTS),
+  }),
+  networkPart: (fields) => ({
+    type: 'networkPart',
+    kind: readKind(fields),
+    digest: readDigest(fields, 'digest'),
+    part: fields.uint('part', MAX_PARTS - 1),
+    content: fields.bytesUpTo('content', PART_BYTES),
+  }),
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {
@@ -230,6 +263,38 @@ function readPairHeartbeat(fields: FieldReader): PairHeartbeatMessage {
     peersUp: fields.uint('peersUp', MAX_UINT16),
     heardVrids: fields.vrids('heardVrids'),
     virtualVrids: fields.vrids('virtualVrids'),
+  };
+}
+
+function readKind(fields: FieldReader): DocumentKind {
+  return fields.word('kind', DOCUMENT_KIND, 'description');
+}
+
+function readDigest(fields: FieldReader, name: string): string {
+  return Buffer.from(fields.bytes(name, 32)).toString('hex');
+}
+
+/** A newer router may have kinds that are not known here: those are passed over. */
+function readNetworkState(fields: FieldReader): NetworkStateMessage {
+  const documents = fields.list('documents', (document): TellDocument | undefined => {
+    const kind = DOCUMENT_KIND.get(document.uint('kind', MAX_UINT16));
+    const version = document.sequence('version');
+    const digest = readDigest(document, 'digest');
+    const totalBytes = document.uint('totalBytes', MAX_DOCUMENT_BYTES);
+    if (totalBytes === 0) document.refuse('bad-number');
+    return kind && { kind, version, digest, totalBytes };
+  });
+  const outcome = fields.word('verdict', NETWORK_VERDICT, undefined);
+  return {
+    type: 'networkState',
+    documents: documents.filter((document) => document !== undefined),
+    trial: fields.flag('trial'),
+    verdict: outcome && {
+      outcome,
+      version: fields.sequence('verdictVersion'),
+      digest: readDigest(fields, 'verdictDigest'),
+      reason: fields.text('reason', MAX_VERDICT_REASON),
+    },
   };
 }
 

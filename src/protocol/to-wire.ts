@@ -4,11 +4,13 @@ import type { NodeRecord } from '../tables/model.js';
 import { MAX_SINCE_DETECTION_US } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { Envelope } from './envelope.js';
+import { DOCUMENT_KINDS, type NetworkStateMessage } from './network-message.js';
 import type { MoveClaim } from './table-message.js';
 import {
   CLAIM_REASON_NUMBER,
   CLAIM_VERDICT_NUMBER,
   MOVE_TRIGGER_NUMBER,
+  NETWORK_VERDICT_NUMBER,
   NODE_STATE_NUMBER,
   PAIR_ROLE_NUMBER,
 } from './words.js';
@@ -22,6 +24,28 @@ export function envelopeToWire(envelope: Envelope): WireObject {
   const head = { id, acks, epoch, ackEpoch, oldest };
   // The body's field is named like the message's type.
   return body === undefined ? head : { ...head, [body.type]: bodyToWire(body) };
+}
+
+function networkStateToWire({ documents, trial, verdict }: NetworkStateMessage): WireObject {
+  const told = documents.map((document) => ({
+    ...document,
+    kind: DOCUMENT_KINDS[document.kind],
+    digest: digestToWire(document.digest),
+  }));
+  if (verdict === undefined) return { documents: told, trial };
+  const { outcome, version, digest, reason } = verdict;
+  return {
+    documents: told,
+    trial,
+    verdict: NETWORK_VERDICT_NUMBER[outcome],
+    verdictVersion: version,
+    verdictDigest: digestToWire(digest),
+    reason,
+  };
+}
+
+function digestToWire(digest: string): Uint8Array {
+  return new Uint8Array(Buffer.from(digest, 'hex'));
 }
 
 function bodyToWire(message: ControlMessage): WireObject {
@@ -51,6 +75,11 @@ function bodyToWire(message: ControlMessage): WireObject {
     }
     case 'handOver':
       return {};
+    case 'networkState':
+      return networkStateToWire(message);
+    case 'networkAsk':
+    case 'networkPart':
+      return { ...message, kind: DOCUMENT_KINDS[message.kind], digest: digestToWire(message.digest) };
     case 'seen':
       return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
     case 'recall':

@@ -1,6 +1,7 @@
 /** The enums of proto/vine.proto and the words of src/tables that they stand for. */
 
 import type { MoveTrigger, NodeRecord } from '../tables/model.js';
+import { DOCUMENT_KINDS, type DocumentKind, type TellVerdict } from './network-message.js';
 import type { PairRole } from './pair-message.js';
 import type { ClaimReason, ClaimVerdict } from './table-message.js';
 
@@ -38,12 +39,22 @@ export const CLAIM_REASON_NUMBER: Readonly<Record<ClaimReason, number>> = {
 
 export const PAIR_ROLE_NUMBER: Readonly<Record<PairRole, number>> = { active: 1, standby: 2, isolated: 3 };
 
+export const NETWORK_VERDICT_NUMBER: Readonly<Record<TellVerdict['outcome'], number>> = {
+  refused: 1,
+  undone: 2,
+};
+
 export const NODE_STATE = inverse(NODE_STATE_NUMBER);
 /** Without `search`, which has a flag of its own: its number is another's. */
 export const MOVE_TRIGGER = inverse<Exclude<MoveTrigger, 'search'>>(ANNOUNCED_NUMBER);
 export const CLAIM_VERDICT = inverse(CLAIM_VERDICT_NUMBER);
 export const CLAIM_REASON = inverse(CLAIM_REASON_NUMBER);
 export const PAIR_ROLE = inverse(PAIR_ROLE_NUMBER);
+export const DOCUMENT_KIND = inverse<DocumentKind>(DOCUMENT_KINDS);
+export const NETWORK_VERDICT: ReadonlyMap<number, TellVerdict['outcome'] | undefined> = new Map([
+  [0, undefined],
+  ...inverse(NETWORK_VERDICT_NUMBER),
+]);
 
 function inverse<Word extends string>(numbers: Readonly<Record<Word, number>>): ReadonlyMap<number, Word> {
   const words = Object.keys(numbers) as Word[];

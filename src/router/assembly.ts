@@ -7,6 +7,7 @@ import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
+import type { Description } from '../membership/description.js';
 import { Mobility } from '../mobility/mobility.js';
 import type { Clock } from '../net/clock.js';
 import { systemClock } from '../net/system-clock.js';
@@ -38,6 +39,7 @@ import { Guards } from './machine/guards.js';
 import { Resolver } from './machine/resolver.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { makeNetwork } from './network/make-network.js';
 import { Alone } from './pair/alone.js';
 import { PairDesk } from './pair/desk.js';
 import { PairLans } from './pair/pair-lans.js';
@@ -83,7 +85,7 @@ export interface RouterOptions {
   readonly warnings: readonly string[];
   readonly version: string;
   /** Reads the configuration again, for a reload. */
-  readonly load: () => LoadOutcome;
+  readonly load: (description?: Description) => LoadOutcome;
   readonly log: Logger;
   /** Where the log's lines go. */
   readonly logStream: Pick<LogStream, 'lost'>;
@@ -388,12 +390,13 @@ function makeOperation(
     hub,
     config,
     warnings: options.warnings,
-    load,
+    load: () => load(),
     prepare: (before, after, lenient) => prepareConfig(applied, before, after, lenient),
     readiness,
   });
+  const network = makeNetwork({ ...parts, config, load, reloader });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
-  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource });
-  return { drops, conductSummary, view, metrics, metricsHost, reloader, actions };
+  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource, network });
+  return { network, drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

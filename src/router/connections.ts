@@ -39,6 +39,12 @@ export function connect(parts: Parts): void {
     if (router === gndt.partner) mobility.partnerUp();
     else if (sites.isActive(router)) mobility.peerUp(gndt.siteOf(router));
   });
+  const { network } = parts;
+  if (network !== undefined) {
+    topics.tunnel.network.subscribe((from, message) => network.received(from, message));
+    topics.tunnel.up.subscribe((router) => network.peerUp(router));
+    topics.tunnel.down.subscribe((router) => network.peerDown(router));
+  }
   topics.tunnel.up.subscribe((router) => parts.initialSync.peerUp(router));
   topics.tunnel.down.subscribe((router) => {
     if (router === gndt.partner) mobility.partnerDown();

@@ -8,6 +8,7 @@ import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../confi
 import { loadNative } from '../dataplane/native.js';
 import { compactHeap } from '../dataplane/worker/heap.js';
 import { compileLater } from '../dataplane/worker/tiering.js';
+import type { Description } from '../membership/description.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
 import { DEFAULT_TIMES, type TunnelTimes } from '../tunnel/times.js';
@@ -164,7 +165,7 @@ async function run(
     supervision.reloading();
     void router?.reload({ dryRun: false, confirmSeconds: undefined }).finally(() => supervision.reloaded());
   });
-  const load = (): LoadOutcome => loadConfigDirectory(directory);
+  const load = (description?: Description): LoadOutcome => loadConfigDirectory(directory, description);
   if (times !== undefined) log.warn({ event: 'test_times', ...times }, 'running with times for a lab');
   // Before the warm-up, which brings back what the router will use.
   loadNative().unmapPrograms();

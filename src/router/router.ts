@@ -85,6 +85,7 @@ export class Router {
     return [
       // While everything still works: the other router takes over, and what is on its way here is forwarded.
       { name: 'role', run: () => parts.pair?.desk.stop() },
+      { name: 'description', run: () => parts.network?.stop() },
       { name: 'reload', run: () => parts.reloader.stop() },
       { name: 'metrics', run: () => parts.metrics.stop() },
       { name: 'mobility', run: () => parts.mobility.stop() },
@@ -168,6 +169,7 @@ export class Router {
     takePrecedence();
     readiness.begin();
     this.#parts.pair?.desk.start();
+    this.#parts.network?.start();
     hub.emit('info', 'ready', 'the router is ready', { version: this.#options.version });
   }
 }

@@ -6,6 +6,7 @@ import type { DhcpFrame } from '../arp/dhcp/frame.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import type { MoveView } from '../mobility/ports.js';
 import type { Ip } from '../net/ip.js';
+import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { OwnClient } from '../tables/clients.js';
@@ -39,6 +40,8 @@ export class TunnelTopics {
   readonly messages = new Subscribers<[from: RouterId, message: TableMessage]>();
   /** What another router says of its site's roles. */
   readonly pair = new Subscribers<[from: RouterId, message: PairMessage]>();
+  /** What another router says of the network's documents. */
+  readonly network = new Subscribers<[from: RouterId, message: NetworkMessage]>();
   readonly up = new Subscribers<[router: RouterId]>();
   readonly down = new Subscribers<[router: RouterId]>();
   readonly events = new Subscribers<[TunnelEvent]>();
@@ -53,6 +56,7 @@ export class TunnelTopics {
   readonly listeners: TunnelListeners = {
     message: (from, message) => this.messages.notify(from, message),
     pair: (from, message) => this.pair.notify(from, message),
+    network: (from, message) => this.network.notify(from, message),
     up: (router) => this.up.notify(router),
     down: (router) => this.down.notify(router),
     event: (event) => this.events.notify(event),

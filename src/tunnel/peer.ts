@@ -1,6 +1,7 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
 import type { HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
+import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
@@ -21,6 +22,7 @@ export interface PeerListener {
   down(peer: Peer, reason: string): void;
   message(peer: Peer, message: TableMessage): void;
   pair(peer: Peer, message: PairMessage): void;
+  network(peer: Peer, message: NetworkMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
   authenticatedByStream(peer: Peer, stream: number): void;
@@ -112,8 +114,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.sessions.connect('now');
   }
 
-  /** Once, unacknowledged. Ignored when it is not up. */
-  say(message: IntroductionMessage | PairMessage): void {
+  /** See `Link.say`. */
+  say(message: IntroductionMessage | PairMessage | NetworkMessage): void {
     this.#link.say(message);
   }
 
@@ -275,6 +277,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   pair(message: PairMessage): void {
     this.#owner.pair(this, message);
+  }
+
+  network(message: NetworkMessage): void {
+    this.#owner.network(this, message);
   }
 
   introduction(message: IntroductionMessage): void {

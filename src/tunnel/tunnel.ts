@@ -11,6 +11,7 @@ import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
+import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
 import type { TableMessage } from '../protocol/table-message.js';
@@ -57,8 +58,8 @@ export interface SelfDescription {
 
 export interface TunnelListeners {
   message(from: RouterId, message: TableMessage): void;
-  /** What another router says of its site's roles. */
   pair?(from: RouterId, message: PairMessage): void;
+  network?(from: RouterId, message: NetworkMessage): void;
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
@@ -266,8 +267,8 @@ export class Tunnel {
     for (const part of split(message)) peer.send(part);
   }
 
-  /** Once, unacknowledged; nothing when the peer is not up. */
-  say(to: RouterId, message: PairMessage): void {
+  /** See `Link.say`; nothing when the peer is not up. */
+  say(to: RouterId, message: PairMessage | NetworkMessage): void {
     this.#peerTable.peer(to)?.say(message);
   }
 
@@ -379,6 +380,7 @@ function peerListener(
     down: (peer, reason) => listeners.down(peer.id, reason),
     message: (peer, message) => listeners.message(peer.id, message),
     pair: (peer, message) => listeners.pair?.(peer.id, message),
+    network: (peer, message) => listeners.network?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

@@ -164,6 +164,7 @@ export class SimLinkWan {
       message: (message) => router()?.message(peer, message),
       // Nobody to be introduced to.
       pair: () => {},
+      network: () => {},
       introduction: () => {},
     };
     const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);

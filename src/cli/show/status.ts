@@ -19,6 +19,9 @@ function routerLines(status: StatusView): [string, string][] {
   return [
     ['version', status.version],
     ['state', status.ready ? 'ready' : 'not ready'],
+    ...(status.descriptionVersion
+      ? [['description', `version ${status.descriptionVersion}`] as [string, string]]
+      : []),
     ...roleLines(status.role),
     ['up', `${longDuration(status.uptimeSeconds * 1000)}, since ${time(status.startedAt)}`],
     ['listening', status.listen.join(', ') || 'nowhere'],

@@ -4,6 +4,7 @@ import { contextOf } from '../context.js';
 import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
 import { examples } from './help.js';
+import { addLiveNetworkVerbs } from './network-live.js';
 
 const DEFAULT_GNDT = 'gndt.json';
 const DEFAULT_KEY = 'network.key';
@@ -19,6 +20,7 @@ export function addNetworkVerbs(program: Command, io: Io): void {
   addInit(network, io);
   addSign(network, io);
   addVerify(network, io);
+  addLiveNetworkVerbs(network, io);
 }
 
 function addInit(network: Command, io: Io): void {

@@ -12,6 +12,7 @@ import { messageOf } from '../../config/system-error.js';
 import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
+import { Subscribers } from '../../tables/subscribers.js';
 import type { Readiness } from '../life/readiness.js';
 import type { EventHub } from '../view/event-hub.js';
 import type { Prepared } from './prepared.js';
@@ -30,6 +31,11 @@ export interface ReloaderOptions {
   readonly prepare: (before: VineConfig, after: VineConfig, lenient: boolean) => Promise<Prepared | string>;
   readonly readiness: Readiness;
 }
+
+/** `later`: another reload is under way, or waits. `restart`: it can only be applied by a start. */
+export type TakeOutcome =
+  | { readonly outcome: 'applied' }
+  | { readonly outcome: 'later' | 'refused' | 'restart'; readonly reason: string };
 
 /** What the files say, held against what the router runs with. */
 export type FilesState = { readonly errors: readonly ConfigError[] } | { readonly changes: number };
@@ -52,6 +58,7 @@ export class Reloader {
   #config: VineConfig;
   #configWarnings: readonly string[];
   #pending: Pending | undefined;
+  readonly #subscribers = new Subscribers<[VineConfig]>();
   #isUndone = false;
   #busy = false;
 
@@ -64,6 +71,43 @@ export class Reloader {
   /** What the router runs with now. */
   get config(): VineConfig {
     return this.#config;
+  }
+
+  /** Calls `listener` with each configuration that is applied. */
+  subscribe(listener: (applied: VineConfig) => void): () => void {
+    return this.#subscribers.subscribe(listener);
+  }
+
+  /**
+   * As `reload`, of what the files do not say yet.
+   * @param keep writes it there, when all is ready and before it is applied; what it throws is the reason for refusing
+   * @param isWayBack it is applied whatever waits, and without what cannot be had
+   */
+  async take(load: () => LoadOutcome, keep: () => Promise<void>, isWayBack: boolean): Promise<TakeOutcome> {
+    const hindrance = this.#hindrance({ dryRun: isWayBack, confirmSeconds: undefined });
+    if (hindrance !== undefined) return { outcome: 'later', reason: hindrance };
+    this.#busy = true;
+    try {
+      return await this.#take(load, keep, isWayBack);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #take(load: () => LoadOutcome, keep: () => Promise<void>, isWayBack: boolean): Promise<TakeOutcome> {
+    const refused = (errors: readonly ConfigError[]): string => errors.map(formatConfigError).join('; ');
+    const loaded = load();
+    if ('errors' in loaded) return { outcome: 'refused', reason: refused(loaded.errors) };
+    const difference = configDifference(this.#config, loaded.config);
+    if (difference.refused.length > 0) return { outcome: 'restart', reason: refused(difference.refused) };
+    const problem = await this.#apply(loaded.config, loaded.warnings, isWayBack, keep);
+    if (problem !== undefined) return { outcome: 'refused', reason: problem };
+    const { gndt, description } = loaded.config;
+    // A reload that waits to be confirmed is about the other files.
+    if (this.#pending !== undefined)
+      this.#pending = { ...this.#pending, config: { ...this.#pending.config, gndt, description } };
+    this.#tellApplied(difference, null);
+    return { outcome: 'applied' };
   }
 
   /** About the configuration, and about the reload that waits for its confirmation. */
@@ -141,9 +185,16 @@ export class Reloader {
     config: VineConfig,
     warnings: readonly string[],
     lenient: boolean,
+    keep?: () => Promise<void>,
   ): Promise<string | undefined> {
     const prepared = await this.#prepare(config, lenient);
     if (typeof prepared === 'string') return prepared;
+    try {
+      await keep?.();
+    } catch (error) {
+      prepared.abandon();
+      return `it could not be written: ${messageOf(error)}`;
+    }
     if (!this.#options.readiness.isReady) {
       prepared.abandon();
       return 'the router is stopping';
@@ -151,6 +202,7 @@ export class Reloader {
     prepared.commit();
     this.#config = config;
     this.#configWarnings = warnings;
+    this.#subscribers.notify(config);
     return undefined;
   }
 

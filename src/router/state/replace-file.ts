@@ -14,7 +14,7 @@ export interface ReplacedFile {
 /** Parts are made one at a time, each when the one before is written. @param isLast asked before the file is replaced */
 export async function replaceFileBeside(
   { directory, name, temporary: temporaryName, mode }: ReplacedFile,
-  parts: Iterable<string>,
+  parts: Iterable<string | Uint8Array>,
   isLast: () => boolean = () => true,
 ): Promise<void> {
   const temporary = join(directory, temporaryName);

@@ -1,6 +1,7 @@
 /** The classes of all that is counted. Each room declares its own. */
 
 import { PLANE_COUNTER_CLASSES } from '../../dataplane/counters.js';
+import { NETWORK_COUNTERS } from '../../membership/authority.js';
 import { MOBILITY_COUNTERS } from '../../mobility/counters.js';
 import { CounterClasses, type CounterName, type CounterTable, prefixed } from '../../net/counters.js';
 import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler.js';
@@ -26,6 +27,7 @@ export const COUNTER_CLASSES = new CounterClasses([
   GROWTH_COUNTERS,
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
+  NETWORK_COUNTERS,
   PAIR_COUNTERS,
   DESK_COUNTERS,
   VRRP_COUNTERS,

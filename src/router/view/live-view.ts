@@ -106,6 +106,7 @@ export class LiveView implements RouterView {
       nodesDeparted: departed,
       nodesMissing: addressesOf(mobility.missing()),
       role: siteRoleOf(this.role()),
+      descriptionVersion: tables.gndt.config.version ?? null,
       warnings: warnings.all(),
     };
   }

@@ -12,6 +12,7 @@ import type {
   ReloadView,
   RouterActions,
 } from '../../control/api.js';
+import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
 import type { RoleView } from '../../control/role-view.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
@@ -20,6 +21,7 @@ import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Gateways } from '../lan/gateways.js';
 import type { PortWatch } from '../lan/port/port-watch.js';
 import type { Guards } from '../machine/guards.js';
+import type { NetworkDesk } from '../network/network-desk.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
 import type { Tables } from '../tables.js';
@@ -46,7 +48,25 @@ export interface OperatorParts {
   readonly ports: PortWatch;
   readonly warnings: Warnings;
   readonly roleSource: RoleSource;
+  /** Undefined: no network key is pinned. */
+  readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document'> | undefined;
 }
+
+const NO_KEY =
+  'router.json pins no network key: put "network": {"publicKey": …} into it on every router, and restart them';
+
+const NO_NETWORK: NetworkView = {
+  publicKey: null,
+  newestKey: null,
+  newestKeyUntil: null,
+  successions: null,
+  version: null,
+  digest: null,
+  trial: null,
+  undone: [],
+  routers: [],
+  networks: [],
+};
 
 export class OperatorActions implements RouterActions {
   readonly #parts: OperatorParts;
@@ -54,6 +74,18 @@ export class OperatorActions implements RouterActions {
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
+  }
+
+  network(): NetworkView {
+    return this.#parts.network?.view() ?? NO_NETWORK;
+  }
+
+  publish(request: PublishRequest): Promise<PublishView | string> {
+    return this.#parts.network?.publish(request) ?? Promise.resolve(NO_KEY);
+  }
+
+  signedDescription(): Uint8Array | undefined {
+    return this.#parts.network?.document();
   }
 
   takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {

@@ -16,11 +16,13 @@ import {
   type HelloMessage,
   type IntroductionMessage,
   isLinkMessage,
+  isNetworkMessage,
   isPairMessage,
   type LinkMessage,
   type PongMessage,
 } from '../../protocol/control-message.js';
 import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
+import type { NetworkMessage } from '../../protocol/network-message.js';
 import { MAX_INNER_MTU_BYTES } from '../../protocol/overhead.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
 import type { TableMessage } from '../../protocol/table-message.js';
@@ -56,6 +58,7 @@ export interface LinkListener {
   message(message: TableMessage): void;
   introduction(message: IntroductionMessage): void;
   pair(message: PairMessage): void;
+  network(message: NetworkMessage): void;
 }
 
 /** The paths that a link's messages take. */
@@ -173,11 +176,12 @@ export class Link {
     return true;
   }
 
-  /** Once, unacknowledged. Ignored when the link is not up. */
-  say(message: IntroductionMessage | PairMessage): void {
+  /** Once, unacknowledged, but for what a peer has of the network's documents. Ignored when the link is not up. */
+  say(message: IntroductionMessage | PairMessage | NetworkMessage): void {
     if (this.#currentState !== 'up') return;
     if (message.type === 'seek') this.#authority.sought(message.router);
-    this.#channel.sendOnce(message);
+    if (message.type === 'networkState') this.#channel.send(message);
+    else this.#channel.sendOnce(message);
   }
 
   /**
@@ -273,6 +277,7 @@ export class Link {
     else if (body.type === 'pong') this.#answered(body, source);
     else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
     else if (isPairMessage(body)) this.#listener.pair(body);
+    else if (isNetworkMessage(body)) this.#listener.network(body);
     else if (!isLinkMessage(body)) this.#listener.message(body);
     // These have been dealt with before.
     else body satisfies HelloMessage | ByeMessage;

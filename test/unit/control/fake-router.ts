@@ -22,6 +22,7 @@ import type {
   RouteView,
   StatusView,
 } from '../../../src/control/api.js';
+import type { NetworkView, PublishRequest, PublishView } from '../../../src/control/network-view.js';
 import type { RoleView } from '../../../src/control/role-view.js';
 
 /** The time that the views are told at: everything in them is shortly before. */
@@ -52,7 +53,32 @@ const STATUS: StatusView = {
   nodesDeparted: 2,
   nodesMissing: 3,
   role: null,
+  descriptionVersion: null,
   warnings: ['group "vine" does not exist'],
+};
+
+const NETWORK: NetworkView = {
+  publicKey: 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=',
+  newestKey: null,
+  newestKeyUntil: null,
+  successions: null,
+  version: 5,
+  digest: 'ab'.repeat(32),
+  trial: null,
+  undone: [{ version: 4, reason: '3 of 8 peers were lost for 60 s: vr-x' }],
+  routers: [
+    { id: 'vr-a', site: null, reachable: true, version: 5, state: 'current', verdict: null },
+    {
+      id: 'vr-b',
+      site: 'site-b',
+      reachable: true,
+      version: 3,
+      state: 'older',
+      verdict: { outcome: 'refused', version: 5, reason: 'router.json: id: is not in gndt.json' },
+    },
+    { id: 'vr-c', site: null, reachable: false, version: null, state: 'unknown', verdict: null },
+  ],
+  networks: [{ vnet: 'blue', prefix: '10.1.0.0/24', router: 'vr-a' }],
 };
 
 const CLIENTS: readonly ClientView[] = [
@@ -457,6 +483,22 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   role(): RoleView {
     return ROLE;
+  }
+
+  published: PublishRequest | undefined;
+
+  network(): NetworkView {
+    return NETWORK;
+  }
+
+  async publish(request: PublishRequest): Promise<PublishView | string> {
+    this.published = request;
+    if (request.description?.length === 1) return 'it does not begin with a signature';
+    return { version: request.description === undefined ? null : 5, warnings: [] };
+  }
+
+  signedDescription(): Uint8Array | undefined {
+    return Buffer.from(`${'A'.repeat(86)}==\n{"version": 5}\n`);
   }
 
   async takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {

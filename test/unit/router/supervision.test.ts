@@ -22,6 +22,7 @@ const status: StatusView = {
   nodesDeparted: 0,
   nodesMissing: 0,
   role: null,
+  descriptionVersion: null,
   warnings: [],
 };
 
