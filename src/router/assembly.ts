@@ -22,6 +22,7 @@ import { LanGrowth } from '../tables/lan-growth.js';
 import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
 import type { LanIndex } from '../tables/model.js';
+import { isFastAes } from '../tunnel/cipher-choice.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { Gateways } from './lan/gateways.js';
@@ -294,6 +295,7 @@ function makeTunnel(
     presharedKeys: config.presharedKeys,
     clients: gndt.ownClients,
     times,
+    fastAes: isFastAes(native.cipherSpeeds()),
     description: {
       version,
       capabilities: [],
@@ -375,6 +377,7 @@ function makeOperation(
     listen: config.router.listen,
     cipher: config.gndt.cipher,
     rawChaCha: native.rawChaCha(),
+    cipherSpeeds: native.cipherSpeeds(),
     routes,
   });
   const metrics = new LazyMetrics(metricsSource({ ...parts, view }));

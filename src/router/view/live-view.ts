@@ -26,6 +26,7 @@ import { encodeKey } from '../../tables/files/read.js';
 import { servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
+import { isFastAes } from '../../tunnel/cipher-choice.js';
 import type { NameState } from '../../tunnel/names/names.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
@@ -56,6 +57,7 @@ export interface LiveParts {
   readonly cipher: GndtConfig['cipher'];
   /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
   readonly rawChaCha: boolean;
+  readonly cipherSpeeds: { readonly chachaGbps: number; readonly aesGbps: number };
   readonly clock: Clock;
   readonly tables: Tables;
   readonly sites: Pick<Sites, 'isActive'>;
@@ -115,11 +117,13 @@ export class LiveView implements RouterView {
   }
 
   #tunnel(): StatusView['tunnel'] {
-    const { cipher, rawChaCha, sockets } = this.#parts;
+    const { cipher, rawChaCha, cipherSpeeds, sockets } = this.#parts;
     const { udp } = sockets;
     return {
       cipher,
-      sealing: cipher === 'chacha20-poly1305' && rawChaCha ? 'primitives' : 'evp',
+      sealing: cipher !== 'aes-256-gcm' && rawChaCha ? 'primitives' : 'evp',
+      ...cipherSpeeds,
+      fastAes: isFastAes(cipherSpeeds),
       segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
       coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
     };
@@ -166,6 +170,8 @@ export class LiveView implements RouterView {
           ? null
           : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
       relay: relay ?? null,
+      cipher: state.cipher ?? null,
+      cipherReason: state.cipherReason,
       names: state.names.map(nameView),
       nameInUse: state.nameInUse ?? null,
       lastHandshakeAt: timeOf(lastHandshakeWallMs),
