@@ -136,8 +136,8 @@ const PEERS: readonly PeerView[] = [
     transport: 'none',
     endpoint: null,
     relay: null,
-    cipher: 'chacha20-poly1305',
-    cipherReason: 'gndt.json says so',
+    cipher: null,
+    cipherReason: 'no session',
     names: [
       {
         name: 'vr-c.example.net',
