@@ -64,6 +64,8 @@ export class CipherChoice {
   /** Of the current session, and who began it. */
   #inUse: CipherName | undefined;
   #role: 'initiator' | 'responder' = 'responder';
+  /** In use at the last Hello. */
+  #told: CipherName | undefined;
   /** Handshakes with AES-256-GCM have gone unanswered, and none has succeeded since. */
   #isUnanswered = false;
 
@@ -110,9 +112,15 @@ export class CipherChoice {
     return this.#role === 'initiator' ? 'about to change' : `waiting for the peer's handshake with ${AES}`;
   }
 
-  /** @param capabilities of a Hello of the peer */
-  greeted(capabilities: readonly string[]): void {
+  /**
+   * True: operators should hear of another cipher. Once for each Hello at most, of which a peer may not send many.
+   * @param capabilities of a Hello of the peer
+   */
+  greeted(capabilities: readonly string[]): boolean {
+    const told = this.#told;
     this.#said = capabilities;
+    this.#told = this.#inUse;
+    return told !== undefined && told !== this.#inUse;
   }
 
   /**
@@ -128,18 +136,17 @@ export class CipherChoice {
     return purpose === 'change' ? undefined : first;
   }
 
-  /** A session is current. True: the one before, which was well, had another cipher. */
-  established(cipher: CipherName, role: 'initiator' | 'responder'): boolean {
-    const before = this.#inUse;
+  /** A session is current. */
+  established(cipher: CipherName, role: 'initiator' | 'responder'): void {
     this.#inUse = cipher;
     this.#role = role;
     if (cipher === AES) this.#isUnanswered = false;
-    return before !== undefined && before !== cipher;
   }
 
   /** No session is left, and perhaps the peer is another one when it is back. */
   ended(): void {
     this.#inUse = undefined;
+    this.#told = undefined;
     this.#said = undefined;
     this.#isUnanswered = false;
   }

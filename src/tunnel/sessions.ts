@@ -136,7 +136,7 @@ export class PeerSessions {
 
   /** The peer has said in the current session what it is able to. */
   greeted(capabilities: readonly string[]): void {
-    this.cipher.greeted(capabilities);
+    if (this.cipher.greeted(capabilities)) this.#listener.cipherChanged?.();
     const attempt = this.cipher.isChangeDue ? this.#begin('change') : undefined;
     if (attempt !== undefined) this.#retryIn(attempt, CHANGE_AFTER_MS);
   }
@@ -272,7 +272,7 @@ export class PeerSessions {
     this.#previous = this.#current;
     this.#current = session;
     this.#handshakeWallMs = ports.clock.wallMs();
-    const hasChanged = this.cipher.established(session.cipher, session.role);
+    this.cipher.established(session.cipher, session.role);
     ports.setCurrentSession(this.#peer, session.localIndex);
     const rekeyMs = session.role === 'initiator' ? times.rekeyAfterMs : responderRekeyMs(times);
     this.#rekeyTimer?.cancel();
@@ -280,7 +280,6 @@ export class PeerSessions {
       this.#listener.rekeyDue(),
     );
     this.#context.counters.add('sessions_established');
-    if (hasChanged) this.#listener.cipherChanged?.();
     this.#listener.sessionReady(rttMs, session.role);
   }
 
