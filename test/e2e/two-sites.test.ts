@@ -8,6 +8,7 @@ import { waitFor } from '../lab/wait.js';
 import { cannotRun, isUnreachable, ping, withLab } from './support.js';
 
 const someBytes = 400_000;
+const SITES = ['a', 'b'] as const;
 
 test('two sites: ping and TCP both ways, IPv4 and IPv6', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'two-site', wanDelayMs: 5 }, async (lab) => {
@@ -36,7 +37,7 @@ test('two sites: ping and TCP both ways, IPv4 and IPv6', { skip: cannotRun }, (t
 test('they use AES-256-GCM where it is clearly faster at both, and say so', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'two-site' }, async (lab) => {
     const [a, b] = await Promise.all(
-      ['a', 'b'].map(async (site) => JSON.parse(await lab.vinectl(site, ['status', '--json'])) as StatusView),
+      SITES.map(async (site) => JSON.parse(await lab.vinectl(site, ['status', '--json'])) as StatusView),
     );
     const isFast = a?.tunnel.fastAes === true && b?.tunnel.fastAes === true;
     const wanted = isFast ? 'aes-256-gcm' : 'chacha20-poly1305';
@@ -46,9 +47,7 @@ test('they use AES-256-GCM where it is clearly faster at both, and say so', { sk
     assert.equal(a?.tunnel.cipher, 'auto');
     await waitFor(wanted, async () => {
       const peers = await Promise.all(
-        ['a', 'b'].map(
-          async (site) => JSON.parse(await lab.vinectl(site, ['peers', '--json'])) as PeerView[],
-        ),
+        SITES.map(async (site) => JSON.parse(await lab.vinectl(site, ['peers', '--json'])) as PeerView[]),
       );
       return peers.flat().every(({ cipher }) => cipher === wanted);
     });
