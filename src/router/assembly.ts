@@ -362,8 +362,7 @@ function makeOperation(
   { config, version, log, load, ...options }: RouterOptions,
   parts: Basis & Records & Packets & Overlay & { readonly sockets: Sockets },
 ) {
-  const { clock, native, hub, conduct, warnings, readiness, board, tables, forwarding, lanWatch, sockets } =
-    parts;
+  const { clock, hub, conduct, warnings, readiness, board, tables, forwarding, lanWatch, sockets } = parts;
   const drops = new DropSummary(clock, board, (grown) =>
     log.info({ event: 'drops', ...grown }, 'packets dropped in the last 10 s'),
   );
@@ -376,8 +375,6 @@ function makeOperation(
     version,
     listen: config.router.listen,
     cipher: config.gndt.cipher,
-    rawChaCha: native.rawChaCha(),
-    cipherSpeeds: native.cipherSpeeds(),
     routes,
   });
   const metrics = new LazyMetrics(metricsSource({ ...parts, view }));

@@ -15,6 +15,7 @@ import type {
 } from '../../control/api.js';
 import type { NameView } from '../../control/name-view.js';
 import type { RoleView } from '../../control/role-view.js';
+import type { NativeAddon } from '../../dataplane/engine.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { MissingNode } from '../../mobility/search/missing.js';
@@ -55,9 +56,7 @@ export interface LiveParts {
   /** Where it listens, which no reload changes. */
   readonly listen: RouterConfig['listen'];
   readonly cipher: GndtConfig['cipher'];
-  /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
-  readonly rawChaCha: boolean;
-  readonly cipherSpeeds: { readonly chachaGbps: number; readonly aesGbps: number };
+  readonly native: Pick<NativeAddon, 'rawChaCha' | 'cipherSpeeds'>;
   readonly clock: Clock;
   readonly tables: Tables;
   readonly sites: Pick<Sites, 'isActive'>;
@@ -117,11 +116,12 @@ export class LiveView implements RouterView {
   }
 
   #tunnel(): StatusView['tunnel'] {
-    const { cipher, rawChaCha, cipherSpeeds, sockets } = this.#parts;
+    const { cipher, native, sockets } = this.#parts;
+    const cipherSpeeds = native.cipherSpeeds();
     const { udp } = sockets;
     return {
       cipher,
-      sealing: cipher !== 'aes-256-gcm' && rawChaCha ? 'primitives' : 'evp',
+      sealing: cipher !== 'aes-256-gcm' && native.rawChaCha() ? 'primitives' : 'evp',
       ...cipherSpeeds,
       fastAes: isFastAes(cipherSpeeds),
       segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
