@@ -18,6 +18,7 @@
         "native/binding/napi_util.cc",
         "native/crypto/aead.cc",
         "native/crypto/chacha_poly.cc",
+        "native/crypto/cipher_probe.cc",
         "native/engine/datagram_trains.cc",
         "native/engine/engine.cc",
         "native/engine/flow_memory.cc",

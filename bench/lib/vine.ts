@@ -10,7 +10,7 @@ import type { Carrier } from './carrier.js';
 import { HOST_A, HOST_B, type Place, type Topology, WAN_A, WAN_B } from './topology.js';
 
 export interface VineSettings {
-  readonly cipher: 'chacha20-poly1305' | 'aes-256-gcm';
+  readonly cipher: 'auto' | 'chacha20-poly1305' | 'aes-256-gcm';
   readonly transport: 'udp' | 'tcp';
   /** Also describes router `vr-c`, whose key is in `rc/router.key`, and the network 10.64.0.0/10 of the absent `vr-d`. */
   readonly churn?: boolean;

@@ -7,6 +7,7 @@
 #include "base/wire.h"
 #include "binding/addon.h"
 #include "binding/napi_util.h"
+#include "crypto/cipher_probe.h"
 #include "io/stream_table.h"
 #include "session/handshake_guard.h"
 #include "session/lone_message.h"
@@ -242,10 +243,17 @@ napi_value sealAndSend(napi_env env, napi_callback_info info) {
 
 napi_value rawChaCha(napi_env env, napi_callback_info) { return booleanValue(env, ChaChaPoly::available()); }
 
+napi_value readCipherSpeeds(napi_env env, napi_callback_info) {
+  const CipherSpeeds& speeds = cipherSpeeds();
+  return objectValue(env, {{"chachaGbps", numberValue(env, speeds.chachaGbps)},
+                           {"aesGbps", numberValue(env, speeds.aesGbps)}});
+}
+
 }  // namespace
 
 void definePeers(napi_env env, napi_value exports) {
   setFunction(env, exports, "rawChaCha", rawChaCha);
+  setFunction(env, exports, "cipherSpeeds", readCipherSpeeds);
   setFunction(env, exports, "setPeerEndpoint", setPeerEndpoint);
   setFunction(env, exports, "setPeerPath", setPeerPath);
   setFunction(env, exports, "setRelayTag", setRelayTag);

@@ -12,7 +12,9 @@ export function gndtDigest(config: GndtConfig): Uint8Array {
   const { vnets, routers, networks, nodes, cipher } = config;
   const canonical = {
     form: 'vine gndt 1',
-    cipher,
+    // Routers that say the one and routers that say the other talk to each other; to routers of before there was "auto" a file
+    // without the word means what it meant then.
+    cipher: cipher === 'auto' ? 'chacha20-poly1305' : cipher,
     vnets: sorted(vnets.map(({ name, id, subnet }) => [id, name, subnet?.key ?? null])),
     routers: sorted(
       routers.map(({ id, publicKey, endpoints, relay }) => [

@@ -23,6 +23,7 @@ import { LanGrowth } from '../tables/lan-growth.js';
 import { LanNodes } from '../tables/lan-nodes.js';
 import { Lndt } from '../tables/lndt.js';
 import type { LanIndex } from '../tables/model.js';
+import { isFastAes } from '../tunnel/cipher-choice.js';
 import type { TunnelTimes } from '../tunnel/times.js';
 import { Tunnel } from '../tunnel/tunnel.js';
 import { Gateways } from './lan/gateways.js';
@@ -296,6 +297,7 @@ function makeTunnel(
     presharedKeys: config.presharedKeys,
     clients: gndt.ownClients,
     times,
+    fastAes: isFastAes(native.cipherSpeeds()),
     description: {
       version,
       capabilities: [],
@@ -362,8 +364,7 @@ function makeOperation(
   { config, version, log, load, ...options }: RouterOptions,
   parts: Basis & Records & Packets & Overlay & { readonly sockets: Sockets },
 ) {
-  const { clock, native, hub, conduct, warnings, readiness, board, tables, forwarding, lanWatch, sockets } =
-    parts;
+  const { clock, hub, conduct, warnings, readiness, board, tables, forwarding, lanWatch, sockets } = parts;
   const drops = new DropSummary(clock, board, (grown) =>
     log.info({ event: 'drops', ...grown }, 'packets dropped in the last 10 s'),
   );
@@ -376,7 +377,6 @@ function makeOperation(
     version,
     listen: config.router.listen,
     cipher: config.gndt.cipher,
-    rawChaCha: native.rawChaCha(),
     routes,
   });
   const metrics = new LazyMetrics(metricsSource({ ...parts, view }));

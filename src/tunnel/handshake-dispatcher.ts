@@ -9,6 +9,7 @@ import {
   type ResponseMessage,
 } from '../wireguard/messages.js';
 import { CIPHERS, type CipherName } from '../wireguard/primitives.js';
+import { type CipherPolicy, isWelcome } from './cipher-choice.js';
 import { Client } from './client.js';
 import type { Counters } from './counters.js';
 import type { Peer } from './peer.js';
@@ -18,8 +19,9 @@ import type { SessionIndexes } from './session-index.js';
 import type { PeerSessions } from './sessions.js';
 
 export interface HandshakeDispatcherContext {
-  /** With the routers' cipher. */
+  /** With the cipher that routers call with first. */
   readonly identity: Identity;
+  readonly ciphers: CipherPolicy;
   /** WireGuard clients know one cipher only. */
   readonly clientCipher: CipherName;
   readonly peerTable: PeerTable;
@@ -64,11 +66,11 @@ export class HandshakeDispatcher {
   }
 
   /**
-   * A message that cannot be read with the routers' cipher may be a WireGuard client's, which know one only, or a peer's
-   * whose file says another: that is worth a word.
+   * A message that cannot be read with the routers' first cipher may be a WireGuard client's, which know one only, a peer's that
+   * changes the cipher, or a peer's whose file says another: that is worth a word.
    */
   #initiationInOtherCipher(message: InitiationMessage, source: DatagramAddress): string | undefined {
-    const { identity, clientCipher, peerTable } = this.#context;
+    const { identity, ciphers, clientCipher, peerTable } = this.#context;
     for (const cipher of CIPHERS) {
       if (cipher === identity.cipher) continue;
       const opened = openInitiation<Peer | Client>(
@@ -79,7 +81,8 @@ export class HandshakeDispatcher {
       );
       if (typeof opened === 'string') continue;
       const { peer, timestamp, state } = opened;
-      if (peer instanceof Client) return peer.sessions.initiationOpened({ peer, timestamp, state }, source);
+      if (peer instanceof Client || isWelcome(ciphers, cipher))
+        return peer.sessions.initiationOpened({ peer, timestamp, state }, source);
       peer.cipherDiffers(cipher);
       return 'other-cipher';
     }

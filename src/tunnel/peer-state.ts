@@ -1,6 +1,7 @@
 /** What operators are shown and told of another router. */
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
+import type { CipherName } from '../wireguard/primitives.js';
 import type { NameEvent, NameState } from './names/names.js';
 import type { PeerCounts } from './ports.js';
 
@@ -15,6 +16,9 @@ export interface PeerState {
   readonly transport: 'udp' | 'tcp' | 'relay' | 'none';
   /** Undefined for a relayed peer. */
   readonly endpoint: { readonly address: Ip; readonly port: number } | undefined;
+  /** Of the current session; undefined without one. And why it is that one. */
+  readonly cipher: CipherName | undefined;
+  readonly cipherReason: string;
   /** The host names among its endpoints, as far as they are known. */
   readonly names: readonly NameState[];
   /** The name that the endpoint in use was found by; undefined: by none. */
@@ -60,6 +64,13 @@ export type TunnelEvent =
       readonly event: 'peer_path';
       readonly router: RouterId;
       readonly path: string;
+      readonly reason: string;
+    }
+  /** Sessions with it use another cipher from now on, or handshakes for another are given up for now. */
+  | {
+      readonly event: 'peer_cipher';
+      readonly router: RouterId;
+      readonly cipher: string;
       readonly reason: string;
     }
   /** Its gndt.json is not ours. */

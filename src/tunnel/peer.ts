@@ -7,6 +7,7 @@ import type { TableMessage } from '../protocol/table-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
+import { CipherChoice, type CipherPolicy } from './cipher-choice.js';
 import { formatAddress, ipOf } from './endpoint.js';
 import type { LastHeard } from './last-heard.js';
 import type { RouterStandings } from './link/authority.js';
@@ -34,6 +35,7 @@ export interface PeerListener {
 }
 
 export interface PeerContext extends SessionsContext, LinkContext, PeerEndpointContext {
+  readonly ciphers: CipherPolicy;
   readonly routers: RouterStandings & {
     /** The name of the router with that number. */
     nameOf(peer: number): RouterId;
@@ -71,8 +73,9 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#context = context;
     this.#owner = owner;
     this.#last = last;
+    const choice = new CipherChoice(context.ciphers);
     this.endpoint = new PeerEndpoint(number, entry, context, this);
-    this.sessions = new PeerSessions(number, remote, this.endpoint, context, this);
+    this.sessions = new PeerSessions(number, remote, this.endpoint, context, this, choice);
     this.#link = new Link(number, entry.id, context, this, this.endpoint);
   }
 
@@ -150,7 +153,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   /** It asked for a session with another cipher than ours: there will be none until one of the files changes. */
   cipherDiffers(its: CipherName): void {
-    const reason = `its gndt.json says cipher ${its}, this router's says ${this.#context.identity.cipher}`;
+    const reason = `its gndt.json says cipher ${its}, this router's says ${this.#context.ciphers.setting}`;
     if (this.isUp || this.#trouble === reason) return;
     this.#trouble = reason;
     this.#owner.event({ event: 'peer_refused', router: this.id, reason });
@@ -186,6 +189,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       ...this.#verdict(),
       transport: endpoint === undefined ? 'none' : kindOf(endpoint),
       endpoint: endpoint && address && { address, port: endpoint.port },
+      cipher: this.sessions.cipher.inUse,
+      cipherReason: this.sessions.cipher.reason,
       names: this.endpoint.names.flatMap((name) => this.#context.book.stateOf(name) ?? []),
       nameInUse: this.endpoint.nameInUse,
       relay: relay === undefined ? undefined : this.#context.routers.nameOf(relay),
@@ -209,6 +214,11 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#timer?.cancel();
     if (!this.isUp) this.endpoint.begun();
     this.#link.sessionReady(rttMs);
+  }
+
+  cipherChanged(): void {
+    const { inUse = 'none', reason } = this.sessions.cipher;
+    this.#owner.event({ event: 'peer_cipher', router: this.id, cipher: inUse, reason });
   }
 
   rekeyDue(): void {
@@ -236,11 +246,13 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       version: hello.version,
       rttMs: this.rttMs,
     });
+    this.sessions.greeted(hello.capabilities);
     this.#tellIfGndtDiffers(hello);
     this.#owner.up(this);
   }
 
   changed(hello: HelloMessage, before: HelloMessage): void {
+    this.sessions.greeted(hello.capabilities);
     if (Buffer.compare(hello.gndtDigest, before.gndtDigest) !== 0) this.#tellIfGndtDiffers(hello);
   }
 

@@ -23,13 +23,14 @@ import {
   type HandshakeDropReason,
   type HandshakeKeys,
   type Identity,
-  type InitiatorState,
   type OpenedInitiation,
   openResponse,
   type RemoteIdentity,
 } from '../wireguard/handshake.js';
 import type { CookieMessage, ResponseMessage } from '../wireguard/messages.js';
 import { isLater, type TimestampSource } from '../wireguard/tai64n.js';
+import type { Attempt, Session } from './attempt.js';
+import { CipherChoice } from './cipher-choice.js';
 import type { Counters } from './counters.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
 import type { SessionIndexes } from './session-index.js';
@@ -53,6 +54,8 @@ export interface SessionsListener {
   rekeyDue(): void;
   /** The current session is gone, and there is no other. */
   sessionLost(reason: string): void;
+  /** Sessions use another cipher than before, or handshakes with the agreed one are given up for now. */
+  cipherChanged?(): void;
   /** Nobody has answered for `rekeyAttemptMs`. */
   unanswered(): void;
 }
@@ -71,25 +74,8 @@ export interface HandshakePaths {
 
 /** Not sooner after the last call than this: an answer may be on its way. */
 const HASTE_MS = 100;
-
-interface Session {
-  readonly localIndex: number;
-  readonly role: 'initiator' | 'responder';
-  /** When its handshake message was sent by this side. */
-  readonly sentMs: number;
-  readonly expiry: Timer;
-}
-
-interface Attempt {
-  /** For answers, all tries together: what was meant to be waited, however late the timer came. */
-  waitedMs: number;
-  tries: number;
-  /** Undefined between tries, and after yielding to the peer. */
-  state: InitiatorState | undefined;
-  sentMs: number;
-  told: boolean;
-  timer: Timer | undefined;
-}
+/** From the greeting in a session to the handshake that changes its cipher: the peer answers one every 20 ms at most. */
+const CHANGE_AFTER_MS = 100;
 
 export class PeerSessions {
   readonly #peer: number;
@@ -112,6 +98,7 @@ export class PeerSessions {
     paths: HandshakePaths,
     context: SessionsContext,
     listener: SessionsListener,
+    readonly cipher = new CipherChoice({ setting: context.identity.cipher, fastAes: false }),
   ) {
     this.#peer = peer;
     this.#paths = paths;
@@ -140,10 +127,26 @@ export class PeerSessions {
 
   /** Initiates, and goes on until a session is current. `later`: the peer has just stopped, so give it time. */
   connect(pace: 'now' | 'later'): void {
-    if (this.#attempt !== undefined || this.#paths.candidates().length === 0) return;
-    this.#attempt = { waitedMs: 0, tries: 0, state: undefined, sentMs: 0, told: false, timer: undefined };
-    if (pace === 'now') this.#initiate(this.#attempt);
-    else this.#retryIn(this.#attempt, this.#context.times.rekeyTimeoutMs);
+    if (this.#attempt !== undefined) this.#attempt.purpose = 'renewal';
+    const attempt = this.#begin('renewal');
+    if (attempt === undefined) return;
+    if (pace === 'now') this.#initiate(attempt);
+    else this.#retryIn(attempt, this.#context.times.rekeyTimeoutMs);
+  }
+
+  /** The peer has said in the current session what it is able to. */
+  greeted(capabilities: readonly string[]): void {
+    if (this.cipher.greeted(capabilities)) this.#listener.cipherChanged?.();
+    const attempt = this.cipher.isChangeDue ? this.#begin('change') : undefined;
+    if (attempt !== undefined) this.#retryIn(attempt, CHANGE_AFTER_MS);
+  }
+
+  /** Undefined: there is one already, or no way to the peer. */
+  #begin(purpose: Attempt['purpose']): Attempt | undefined {
+    if (this.#attempt !== undefined || this.#paths.candidates().length === 0) return undefined;
+    const counts = { waitedMs: 0, tries: 0, sentMs: 0, told: false };
+    this.#attempt = { ...counts, purpose, state: undefined, timer: undefined };
+    return this.#attempt;
   }
 
   /** A new way to it is known: calls now, if it is being called in vain. */
@@ -249,6 +252,7 @@ export class PeerSessions {
     this.#rekeyTimer?.cancel();
     for (const session of [this.#current, this.#previous, this.#next]) this.#remove(session);
     this.#current = this.#previous = this.#next = undefined;
+    this.cipher.ended();
   }
 
   #install(keys: HandshakeKeys, role: Session['role'], sentMs: number): Session {
@@ -256,9 +260,9 @@ export class PeerSessions {
     ports.installSession(this.#peer, keys);
     keys.sendKey.fill(0);
     keys.receiveKey.fill(0);
-    const { localIndex } = keys;
+    const { localIndex, cipher } = keys;
     const expiry = ports.clock.after('session-expiry', times.rejectAfterMs, () => this.#expire(localIndex));
-    return { localIndex, role, sentMs, expiry };
+    return { localIndex, role, cipher, sentMs, expiry };
   }
 
   #promote(session: Session, rttMs: number): void {
@@ -268,6 +272,7 @@ export class PeerSessions {
     this.#previous = this.#current;
     this.#current = session;
     this.#handshakeWallMs = ports.clock.wallMs();
+    this.cipher.established(session.cipher, session.role);
     ports.setCurrentSession(this.#peer, session.localIndex);
     const rekeyMs = session.role === 'initiator' ? times.rekeyAfterMs : responderRekeyMs(times);
     this.#rekeyTimer?.cancel();
@@ -288,6 +293,7 @@ export class PeerSessions {
     } else if (this.#current?.localIndex === localIndex) {
       this.#remove(this.#current);
       this.#current = undefined;
+      this.cipher.ended();
       this.#listener.sessionLost('the session ran out and could not be renewed');
     }
   }
@@ -309,8 +315,13 @@ export class PeerSessions {
       this.#retryIn(attempt, times.rekeyTimeoutMs);
       return;
     }
+    const cipher = this.#cipherFor(attempt);
+    if (cipher === undefined) {
+      this.#endAttempt();
+      return;
+    }
     const localIndex = indexes.allocate(this);
-    const initiation = createInitiation(identity, this.remote, {
+    const initiation = createInitiation({ ...identity, cipher }, this.remote, {
       ephemeral: ports.random(KEY_BYTES),
       localIndex,
       timestamp: timestamps.next(),
@@ -330,6 +341,13 @@ export class PeerSessions {
     this.#tellWhenUnanswered(attempt);
     if (this.#attempt !== attempt) return; // given up
     this.#retryIn(attempt, this.#retryDelayMs(attempt));
+  }
+
+  #cipherFor({ purpose, tries }: Attempt): Identity['cipher'] | undefined {
+    const wasUnanswered = this.cipher.isUnanswered;
+    const cipher = this.cipher.forHandshake(purpose, tries, this.#current !== undefined);
+    if (this.cipher.isUnanswered && !wasUnanswered) this.#listener.cipherChanged?.();
+    return cipher;
   }
 
   /** While a session is current there is no hurry. */

@@ -7,7 +7,6 @@
  */
 import type { Timer } from '../net/clock.js';
 import { Conduct } from '../protocol/conduct.js';
-import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
@@ -21,6 +20,7 @@ import { COOKIE_SECRET_MS, KEY_BYTES } from '../wireguard/constants.js';
 import { createIdentity, type Identity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
 import { TimestampSource } from '../wireguard/tai64n.js';
+import { type CipherPolicy, firstCipher } from './cipher-choice.js';
 import type { ClientState } from './client.js';
 import { ClientCalls } from './client-calls.js';
 import { Counters } from './counters.js';
@@ -37,24 +37,12 @@ import { PeerChanges, type PeerPlan } from './peer-changes.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
 import { PeerTable } from './peer-table.js';
 import type { DatagramAddress, TunnelPorts } from './ports.js';
+import { helloOf, type SelfDescription } from './self.js';
 import { SessionIndexes } from './session-index.js';
 import { DEFAULT_TIMES, type TunnelTimes } from './times.js';
 
 /** The one that WireGuard clients know. */
 const CLIENT_CIPHER: CipherName = 'chacha20-poly1305';
-
-/** What we say of ourselves to every peer. */
-export interface SelfDescription {
-  readonly version: string;
-  readonly capabilities: readonly string[];
-  /** SHA-256 of the parsed gndt.json, 32 bytes. */
-  readonly gndtDigest: Uint8Array;
-  /** Largest inner packet that we want to receive unfragmented. */
-  readonly innerMtuBytes: number;
-  /** Other than this program's own only in tests. */
-  readonly protocolMajor?: number;
-  readonly protocolMinor?: number;
-}
 
 export interface TunnelListeners {
   message(from: RouterId, message: TableMessage): void;
@@ -83,6 +71,8 @@ export interface TunnelOptions {
   /** The WireGuard clients that connect to this router. */
   readonly clients?: readonly OwnClient[];
   readonly description: SelfDescription;
+  /** AES-256-GCM is clearly faster here; for `"cipher": "auto"`. False unless given. */
+  readonly fastAes?: boolean;
   readonly ports: TunnelPorts;
   readonly listeners: TunnelListeners;
   /** Is told what of the peers' messages is refused, and says what their budgets are; one of its own unless given. */
@@ -101,6 +91,7 @@ export interface TunnelOptions {
 
 export class Tunnel {
   readonly #ports: TunnelPorts;
+  readonly #ciphers: CipherPolicy;
   readonly #identity: Identity;
   readonly #times: TunnelTimes;
   readonly #counts = new Counters();
@@ -124,10 +115,11 @@ export class Tunnel {
   constructor(options: TunnelOptions) {
     const { gndt, self, ports, listeners } = options;
     this.#ports = ports;
-    this.#identity = createIdentity(gndt.cipher, options.privateKey);
+    this.#ciphers = { setting: gndt.cipher, fastAes: options.fastAes === true };
+    this.#identity = createIdentity(firstCipher(this.#ciphers), options.privateKey);
     this.#times = { ...DEFAULT_TIMES, ...options.times };
     this.#conduct = options.conduct ?? new Conduct(ports.clock);
-    this.#self = { hello: helloOf(self, options.description), leastMinor: leastMinorOf(gndt) };
+    this.#self = { hello: helloOf(self, options.description, this.#ciphers), leastMinor: leastMinorOf(gndt) };
     const peerTable = this.#peerTable;
     this.#names = new NameDesk({
       ports,
@@ -351,6 +343,7 @@ export class Tunnel {
     const ports = this.#ports;
     return {
       identity: this.#identity,
+      ciphers: this.#ciphers,
       ports,
       times: this.#times,
       indexes: new SessionIndexes((length) => ports.random(length)),
@@ -383,18 +376,5 @@ function peerListener(
     network: (peer, message) => listeners.network?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
-  };
-}
-
-function helloOf(self: RouterId, description: SelfDescription): HelloMessage {
-  return {
-    type: 'hello',
-    routerId: self,
-    version: description.version,
-    protocolMajor: description.protocolMajor ?? PROTOCOL_MAJOR,
-    protocolMinor: description.protocolMinor ?? PROTOCOL_MINOR,
-    capabilities: description.capabilities,
-    gndtDigest: description.gndtDigest,
-    innerMtuBytes: description.innerMtuBytes,
   };
 }

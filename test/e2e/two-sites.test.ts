@@ -1,11 +1,14 @@
 /** Two sites see each other; who is not listed, or has a wrong key, gets nothing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { PeerView, StatusView } from '../../src/control/api.js';
 import { unlistedAddress } from '../lab/plan.js';
 import { TcpStream } from '../lab/traffic/traffic.js';
+import { waitFor } from '../lab/wait.js';
 import { cannotRun, isUnreachable, ping, withLab } from './support.js';
 
 const someBytes = 400_000;
+const SITES = ['a', 'b'] as const;
 
 test('two sites: ping and TCP both ways, IPv4 and IPv6', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'two-site', wanDelayMs: 5 }, async (lab) => {
@@ -28,6 +31,28 @@ test('two sites: ping and TCP both ways, IPv4 and IPv6', { skip: cannotRun }, (t
         `${from} → ${address}: ${someBytes} bytes and more each way, ${retransmissions} retransmissions`,
       );
     }
+  }),
+);
+
+test('they use AES-256-GCM where it is clearly faster at both, and say so', { skip: cannotRun }, (t) =>
+  withLab(t, { topology: 'two-site' }, async (lab) => {
+    const [a, b] = await Promise.all(
+      SITES.map(async (site) => JSON.parse(await lab.vinectl(site, ['status', '--json'])) as StatusView),
+    );
+    const isFast = a?.tunnel.fastAes === true && b?.tunnel.fastAes === true;
+    const wanted = isFast ? 'aes-256-gcm' : 'chacha20-poly1305';
+    t.diagnostic(
+      `AES-256-GCM ${a?.tunnel.aesGbps.toFixed(1)}, ChaCha20-Poly1305 ${a?.tunnel.chachaGbps.toFixed(1)} Gbit/s: ${wanted}`,
+    );
+    assert.equal(a?.tunnel.cipher, 'auto');
+    await waitFor(wanted, async () => {
+      const peers = await Promise.all(
+        SITES.map(async (site) => JSON.parse(await lab.vinectl(site, ['peers', '--json'])) as PeerView[]),
+      );
+      return peers.flat().every(({ cipher }) => cipher === wanted);
+    });
+    await ping(lab, 'a1', '10.2.0.11');
+    await ping(lab, 'b1', 'fd00:1::11');
   }),
 );
 

@@ -16,6 +16,7 @@ import type { DatagramAddress, PeerCounts, ResolverPort, TunnelPorts } from '../
 import { Tunnel, type TunnelOptions } from '../../src/tunnel/tunnel.js';
 import { createIdentity, type HandshakeKeys } from '../../src/wireguard/handshake.js';
 import { decodeMessage, encodeTransportHeader, MessageType } from '../../src/wireguard/messages.js';
+import type { CipherName } from '../../src/wireguard/primitives.js';
 import { SimClock } from '../support/sim-clock.js';
 import { Nat, type NatKind } from './nat.js';
 import { SimStreams } from './sim-streams.js';
@@ -73,9 +74,10 @@ const NO_COUNTS: PeerCounts = {
   currentCounter: 0,
 };
 
-function nonceOf(counter: bigint): Uint8Array {
+/** Noise's: little-endian for ChaChaPoly, big-endian for AESGCM (revision 34, §12). */
+function nonceOf(cipher: CipherName, counter: bigint): Uint8Array {
   const nonce = new Uint8Array(12);
-  new DataView(nonce.buffer).setBigUint64(4, counter, true);
+  new DataView(nonce.buffer).setBigUint64(4, counter, cipher === 'chacha20-poly1305');
   return nonce;
 }
 
@@ -229,8 +231,11 @@ export class SimRouter {
     if (session === undefined || to === undefined) return false;
     // Only packets are padded by the engine.
     const padded = Uint8Array.from(payload);
-    const { sendKey, remoteIndex } = session.keys;
-    const box = createCipheriv('chacha20-poly1305', sendKey, nonceOf(session.sent), { authTagLength: 16 });
+    const { sendKey, remoteIndex, cipher } = session.keys;
+    // Both take the same; their overloads differ.
+    const box = createCipheriv(cipher as 'chacha20-poly1305', sendKey, nonceOf(cipher, session.sent), {
+      authTagLength: 16,
+    });
     const sealed = [box.update(padded), box.final(), box.getAuthTag()];
     const bytes = Buffer.concat([encodeTransportHeader(remoteIndex, session.sent), ...sealed]);
     session.sent++;
@@ -296,7 +301,8 @@ function isSameKind(a: DatagramAddress, b: DatagramAddress): boolean {
 }
 
 function openTransport(session: ModelSession, counter: bigint, sealed: Uint8Array): Uint8Array | undefined {
-  const box = createDecipheriv('chacha20-poly1305', session.keys.receiveKey, nonceOf(counter), {
+  const { receiveKey, cipher } = session.keys;
+  const box = createDecipheriv(cipher as 'chacha20-poly1305', receiveKey, nonceOf(cipher, counter), {
     authTagLength: 16,
   });
   box.setAuthTag(sealed.subarray(sealed.length - 16));

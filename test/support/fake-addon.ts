@@ -103,6 +103,7 @@ function peerFunctions({ network, sessions, guard }: Registry): Omit<NativeAddon
       out[PeerStat.currentCounter] = Number(current?.sent ?? 0n);
     },
     rawChaCha: () => false,
+    cipherSpeeds: () => ({ chachaGbps: 0, aesGbps: 0 }),
     setHandshakeGuard: (keys) => guard.set(keys),
     removePeer: (peer) => sessions.removePeer(peer),
     installSession: (peer, keys) => sessions.install(peer, keys),

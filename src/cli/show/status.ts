@@ -72,11 +72,19 @@ function servingLines({
   ];
 }
 
-function tunnelLine({ cipher, sealing, segmentation, coalescing }: StatusView['tunnel']): string {
+function tunnelLine(tunnel: StatusView['tunnel']): string {
+  const { sealing, segmentation, coalescing } = tunnel;
   const carrying = [segmentation ? 'segmentation' : '', coalescing ? 'coalescing' : ''].filter(
     (word) => word !== '',
   );
-  return `${cipher} by ${sealing === 'evp' ? 'EVP' : sealing}, offload: ${carrying.join(' and ') || 'none'}`;
+  return `${cipherWords(tunnel)} by ${sealing === 'evp' ? 'EVP' : sealing}, offload: ${carrying.join(' and ') || 'none'}`;
+}
+
+/** With `auto`, what is used with peers that say the same. A router of an older version says nothing of speeds. */
+function cipherWords({ cipher, fastAes, chachaGbps, aesGbps }: StatusView['tunnel']): string {
+  if (cipher !== 'auto') return cipher;
+  const speeds = `aes-256-gcm ${aesGbps.toFixed(1)} Gbit/s, chacha20-poly1305 ${chachaGbps.toFixed(1)}`;
+  return `auto (${fastAes ? 'offers' : 'does not offer'} aes-256-gcm: ${speeds}), chacha20-poly1305`;
 }
 
 /** A router of an older version says nothing of it. */

@@ -25,6 +25,14 @@ const resolvedAt = (nowMs: number): Column<PeerView> => ({
   text: (peer) => peerResolved(peer, nowMs),
   style: ({ names }) => (names.some(({ problem }) => problem !== '') ? 'yellow' : undefined),
 });
+const CIPHER_NAMES: Readonly<Record<string, string>> = {
+  'chacha20-poly1305': 'ChaCha20',
+  'aes-256-gcm': 'AES',
+};
+const CIPHER: Column<PeerView> = {
+  title: 'CIPHER',
+  text: ({ cipher, cipherReason }) => cipher && `${CIPHER_NAMES[cipher] ?? cipher} (${cipherReason})`,
+};
 const REASON: Column<PeerView> = { title: 'REASON', text: (peer) => peer.reason || null };
 const REFUSED: Column<PeerView> = {
   title: 'REFUSED',
@@ -61,6 +69,7 @@ export function showPeers(peers: readonly PeerView[], { paint, nowMs }: Look): s
       right: true,
     },
     { title: 'VERSION', text: (peer) => peer.version },
+    ...(peers.some((peer) => peer.cipher) ? [CIPHER] : []),
     ...(peers.some((peer) => peer.refusals > 0) ? [REFUSED] : []),
     ...(peers.some((peer) => peer.reason !== '') ? [REASON] : []),
   ];

@@ -15,6 +15,7 @@ import type {
 } from '../../control/api.js';
 import type { NameView } from '../../control/name-view.js';
 import type { RoleView } from '../../control/role-view.js';
+import type { NativeAddon } from '../../dataplane/engine.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { MissingNode } from '../../mobility/search/missing.js';
@@ -26,6 +27,7 @@ import { encodeKey } from '../../tables/files/read.js';
 import { servingMac } from '../../tables/gateway.js';
 import type { Lan } from '../../tables/lan.js';
 import type { GndtConfig, RouterConfig } from '../../tables/model.js';
+import { isFastAes } from '../../tunnel/cipher-choice.js';
 import type { NameState } from '../../tunnel/names/names.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
@@ -54,8 +56,7 @@ export interface LiveParts {
   /** Where it listens, which no reload changes. */
   readonly listen: RouterConfig['listen'];
   readonly cipher: GndtConfig['cipher'];
-  /** ChaCha20-Poly1305 runs on OpenSSL's raw primitives. */
-  readonly rawChaCha: boolean;
+  readonly native: Pick<NativeAddon, 'rawChaCha' | 'cipherSpeeds'>;
   readonly clock: Clock;
   readonly tables: Tables;
   readonly sites: Pick<Sites, 'isActive'>;
@@ -116,11 +117,14 @@ export class LiveView implements RouterView {
   }
 
   #tunnel(): StatusView['tunnel'] {
-    const { cipher, rawChaCha, sockets } = this.#parts;
+    const { cipher, native, sockets } = this.#parts;
+    const cipherSpeeds = native.cipherSpeeds();
     const { udp } = sockets;
     return {
       cipher,
-      sealing: cipher === 'chacha20-poly1305' && rawChaCha ? 'primitives' : 'evp',
+      sealing: cipher !== 'aes-256-gcm' && native.rawChaCha() ? 'primitives' : 'evp',
+      ...cipherSpeeds,
+      fastAes: isFastAes(cipherSpeeds),
       segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
       coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
     };
@@ -167,6 +171,8 @@ export class LiveView implements RouterView {
           ? null
           : formatEndpoint({ transport: transport === 'tcp' ? 'tcp' : 'udp', ...endpoint }),
       relay: relay ?? null,
+      cipher: state.cipher ?? null,
+      cipherReason: state.cipherReason,
       names: state.names.map(nameView),
       nameInUse: state.nameInUse ?? null,
       lastHandshakeAt: timeOf(lastHandshakeWallMs),

@@ -94,6 +94,9 @@ function peerFamilies({ peers }: Seen): MetricFamily[] {
     gauge('vine_peer_up', 'Is the control link with the peer up?', ['peer'], () =>
       peers.map(({ id, state }) => [[id], state === 'up' ? 1 : 0]),
     ),
+    gauge('vine_peer_cipher', 'The cipher of the session with the peer; 1', ['peer', 'cipher'], () =>
+      peers.flatMap(({ id, cipher }) => (cipher === null ? [] : [[[id, cipher], 1]])),
+    ),
     gauge('vine_peer_rtt_seconds', 'Smoothed round-trip time', ['peer'], () =>
       peers.flatMap(({ id, rttMs }) => (rttMs === null ? [] : [[[id], rttMs * MS]])),
     ),

@@ -8,6 +8,7 @@ const MESSAGES: Readonly<Record<TunnelEvent['event'], readonly [EventLevel, stri
   peer_refused: ['error', 'a peer cannot be talked to'],
   peer_unanswered: ['warn', 'a peer does not answer'],
   peer_path: ['info', 'messages to a peer take another path'],
+  peer_cipher: ['info', 'sessions with a peer use another cipher, or one was tried in vain'],
   peer_gndt_differs: ['warn', "a peer's gndt.json is not the same as this router's"],
   name_resolved: ['info', 'a host name of a peer is resolved'],
   name_changed: ['info', 'a host name of a peer means other addresses'],
@@ -33,6 +34,8 @@ function fieldsOf(event: TunnelEvent): EventFields {
       };
     case 'peer_path':
       return { peer: event.router, path: event.path, reason: event.reason };
+    case 'peer_cipher':
+      return { peer: event.router, cipher: event.cipher, reason: event.reason };
     case 'peer_gndt_differs':
       return { peer: event.router };
     case 'clients_called':

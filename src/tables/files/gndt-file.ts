@@ -109,9 +109,10 @@ export const gndtSchema = strict(
       .default([])
       .meta({ description: 'sites by name; a router that is in none is a site by itself' }),
     networks: z.array(network).meta({ description: 'which prefix is at home at which router' }),
-    cipher: oneOf(['chacha20-poly1305', 'aes-256-gcm'], 'cipher of the sessions between routers').default(
-      'chacha20-poly1305',
-    ),
+    cipher: oneOf(
+      ['auto', 'chacha20-poly1305', 'aes-256-gcm'],
+      'cipher of the sessions between routers; auto: AES-256-GCM between two that are both clearly faster with it',
+    ).default('auto'),
     nodes: z.array(client).default([]).meta({ description: 'ordinary WireGuard clients that are nodes' }),
   },
   'gndt.json: the Global Network Description Table, the same on every router',

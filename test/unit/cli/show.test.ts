@@ -41,13 +41,13 @@ worker: tunnel-to-lan
 warning: group "vine" does not exist
 `,
   peers: `\
-PEER  STATE  PATH    ENDPOINT        NAME                RESOLVED        HANDSHAKE      RTT  LOSS  RECEIVED     SENT   MTU  PATH MTU  VERSION  REASON
-vr-b  up     direct  192.0.2.2:7700  vr-b.example.net    30 s ago        12 s ago   40.3 ms   0 %  12.0 GiB  1.5 KiB  1420      1484  0.1.0    -
-vr-c  down   -       -               (vr-c.example.net)  never, failing  never            -     -       0 B      0 B  1280         -  -        no answer \\x1b[2J
+PEER  STATE  PATH    ENDPOINT        NAME                RESOLVED        HANDSHAKE      RTT  LOSS  RECEIVED     SENT   MTU  PATH MTU  VERSION  CIPHER                        REASON
+vr-b  up     direct  192.0.2.2:7700  vr-b.example.net    30 s ago        12 s ago   40.3 ms   0 %  12.0 GiB  1.5 KiB  1420      1484  0.1.0    ChaCha20 (gndt.json says so)  -
+vr-c  down   -       -               (vr-c.example.net)  never, failing  never            -     -       0 B      0 B  1280         -  -        -                             no answer \\x1b[2J
 `,
   'peers --state up': `\
-PEER  STATE  PATH    ENDPOINT        NAME              RESOLVED  HANDSHAKE      RTT  LOSS  RECEIVED     SENT   MTU  PATH MTU  VERSION
-vr-b  up     direct  192.0.2.2:7700  vr-b.example.net  30 s ago  12 s ago   40.3 ms   0 %  12.0 GiB  1.5 KiB  1420      1484  0.1.0
+PEER  STATE  PATH    ENDPOINT        NAME              RESOLVED  HANDSHAKE      RTT  LOSS  RECEIVED     SENT   MTU  PATH MTU  VERSION  CIPHER
+vr-b  up     direct  192.0.2.2:7700  vr-b.example.net  30 s ago  12 s ago   40.3 ms   0 %  12.0 GiB  1.5 KiB  1420      1484  0.1.0    ChaCha20 (gndt.json says so)
 `,
   clients: `\
 VNET  IP           STATE      ENDPOINT                   HANDSHAKE  RECEIVED     SENT  CALLS  KEY

@@ -414,12 +414,12 @@ const CASES: readonly Case[] = [
   [
     ['gndt', 'cipher'],
     'aes',
-    'gndt.json: cipher: expected one of "chacha20-poly1305", "aes-256-gcm", got "aes" (did you mean "aes-256-gcm"?)',
+    'gndt.json: cipher: expected one of "auto", "chacha20-poly1305", "aes-256-gcm", got "aes" (did you mean "aes-256-gcm"?)',
   ],
   [
     ['gndt', 'cipher'],
     'aes-256-gmc',
-    'gndt.json: cipher: expected one of "chacha20-poly1305", "aes-256-gcm", got "aes-256-gmc" (did you mean "aes-256-gcm"?)',
+    'gndt.json: cipher: expected one of "auto", "chacha20-poly1305", "aes-256-gcm", got "aes-256-gmc" (did you mean "aes-256-gcm"?)',
   ],
   [
     ['lndt', 'nodes'],

@@ -72,6 +72,7 @@ const TUNNEL: { readonly [Event in TunnelEvent['event']]: TunnelEvent } = {
   peer_refused: { event: 'peer_refused', router: 'vr-b', reason: 'x' },
   peer_unanswered: { event: 'peer_unanswered', router: 'vr-b', reason: 'x' },
   peer_path: { event: 'peer_path', router: 'vr-b', path: 'relay vr-c', reason: 'x' },
+  peer_cipher: { event: 'peer_cipher', router: 'vr-b', cipher: 'aes-256-gcm', reason: 'fast at both' },
   peer_gndt_differs: { event: 'peer_gndt_differs', router: 'vr-b' },
   name_resolved: { event: 'name_resolved', name: 'b.test', addresses: ['192.0.2.2'] },
   name_changed: { event: 'name_changed', name: 'b.test', addresses: ['192.0.2.2'], before: ['192.0.2.3'] },
