@@ -9,16 +9,21 @@
  * Order: whatever must survive a restart is on disk before it is applied, and applied before it is told.
  */
 import { BoundedMap } from '../net/bounded-map.js';
-import type { Clock, Timer } from '../net/clock.js';
-import type { Conduct } from '../protocol/conduct.js';
-import {
-  MAX_VERDICT_REASON,
-  type NetworkMessage,
-  type NetworkStateMessage,
-  type TellDocument,
-  type TellVerdict,
+import type { Timer } from '../net/clock.js';
+import type {
+  NetworkMessage,
+  NetworkStateMessage,
+  TellDocument,
+  TellVerdict,
 } from '../protocol/network-message.js';
 import type { RouterId } from '../tables/model.js';
+import type {
+  AgreementPorts,
+  AgreementStart,
+  ApplyOutcome,
+  TrialRecord,
+  UndoneVersion,
+} from './agreement-ports.js';
 import { type NetworkCounters, networkCounters } from './authority.js';
 import { contentOf, type Description, readDescription } from './description.js';
 import { digestOf } from './document.js';
@@ -31,61 +36,7 @@ import {
   successionDocument,
 } from './succession.js';
 import { beginTrial, stepTrial, TRIAL_MS, type Trial } from './trial.js';
-
-/** `later`: something else is under way. `restart`: it can only be applied by a start. */
-export type ApplyOutcome =
-  | { readonly outcome: 'applied' }
-  | { readonly outcome: 'later' | 'refused' | 'restart'; readonly reason: string };
-
-export interface UndoneVersion {
-  readonly version: number;
-  /** SHA-256, hexadecimal. */
-  readonly digest: string;
-  readonly reason: string;
-}
-
-/** What survives a restart, beside the documents themselves. */
-export interface TrialRecord {
-  readonly trial: {
-    readonly version: number;
-    readonly digest: string;
-    readonly before: readonly RouterId[];
-    readonly sinceWallMs: number;
-  } | null;
-  readonly undone: readonly UndoneVersion[];
-}
-
-export type AgreementEvent = (
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  message: string,
-  fields: Readonly<Record<string, string | number | readonly string[]>>,
-) => void;
-
-export interface AgreementPorts {
-  readonly clock: Clock;
-  readonly conduct: Conduct;
-  say(to: RouterId, message: NetworkMessage): void;
-  upPeers(): readonly RouterId[];
-  /** Checks it, writes it and the record to disk, and applies it: all of that or nothing. */
-  apply(description: Description, record: TrialRecord): Promise<ApplyOutcome>;
-  /** Sets the present one aside and applies what was before it. @returns what runs now */
-  goBack(record: TrialRecord): Promise<Description | undefined>;
-  keepRecord(record: TrialRecord): Promise<void>;
-  keepSuccession(document: Uint8Array): Promise<void>;
-  /** Routers that it takes away on purpose. */
-  removesOf(description: Description): readonly RouterId[];
-  readonly event: AgreementEvent;
-}
-
-export interface AgreementStart {
-  /** The key of router.json, 32 bytes. */
-  readonly pinned: Uint8Array;
-  readonly successions: readonly Succession[];
-  /** What the router runs with; undefined: it is not signed. */
-  readonly present: Description | undefined;
-  readonly record: TrialRecord;
-}
+import { highestVerdict, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
 const MOST_UNDONE = 64;
@@ -166,12 +117,7 @@ export class Agreement {
 
   /** The highest description that was not kept, and why; undefined: none is above the present one. */
   get verdict(): TellVerdict | undefined {
-    const floor = this.#present?.version ?? 0;
-    const undone = this.#undone
-      .map((one): TellVerdict => ({ outcome: 'undone', ...one }))
-      .concat(this.#refused ?? [])
-      .filter(({ version }) => version > floor);
-    return undone.sort((a, b) => b.version - a.version)[0];
+    return highestVerdict(this.#undone, this.#refused, this.#present?.version ?? 0);
   }
 
   /** Of the one that is on trial. */
@@ -451,10 +397,4 @@ export class Agreement {
       reason: String(error),
     });
   }
-}
-
-/** So that it fits in a message, without what would not be printed there. */
-function shortened(reason: string): string {
-  const line = reason.replace(/\p{Cc}+/gu, ' ');
-  return line.length <= MAX_VERDICT_REASON ? line : `${line.slice(0, MAX_VERDICT_REASON - 1)}…`;
 }

@@ -2,7 +2,8 @@
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
 import { readTrialFile } from '../../config/trial-file.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
-import { Agreement, type ApplyOutcome, type TrialRecord } from '../../membership/agreement.js';
+import { Agreement } from '../../membership/agreement.js';
+import type { ApplyOutcome, TrialRecord } from '../../membership/agreement-ports.js';
 import { type Description, textOf } from '../../membership/description.js';
 import { successionDocument } from '../../membership/succession.js';
 import type { Clock } from '../../net/clock.js';
