@@ -29,10 +29,19 @@ export interface TrialRecord {
   readonly undone: readonly UndoneVersion[];
 }
 
+export type AgreementEventName =
+  | 'description_applied'
+  | 'description_confirmed'
+  | 'description_refused'
+  | 'description_signed_twice'
+  | 'description_undo_failed'
+  | 'description_undone'
+  | 'network_key_changed'
+  | 'network_key_signed_twice'
+  | 'state_write_failed';
+
 export type AgreementEvent = (
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  message: string,
+  event: AgreementEventName,
   fields: Readonly<Record<string, string | number | readonly string[]>>,
 ) => void;
 

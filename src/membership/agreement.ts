@@ -243,12 +243,7 @@ export class Agreement {
 
   #signedTwice({ version, digest }: Description, from: RouterId): void {
     this.#counters.count('descriptions_signed_twice');
-    this.#ports.event(
-      'error',
-      'description_signed_twice',
-      'the network key has signed two descriptions of one version: the present one stays, a higher version ends it',
-      { version, digest, from },
-    );
+    this.#ports.event('description_signed_twice', { version, digest, from });
   }
 
   #judgeSuccession(document: Uint8Array): boolean {
@@ -261,13 +256,7 @@ export class Agreement {
       return true;
     }
     this.#judged.set(digestOf(document), true);
-    if (news === 'forked')
-      this.#ports.event(
-        'error',
-        'network_key_signed_twice',
-        'the network key has named two successors: the one that was heard first counts here',
-        { digest: digestOf(document) },
-      );
+    if (news === 'forked') this.#ports.event('network_key_signed_twice', { digest: digestOf(document) });
     return true;
   }
 
@@ -277,7 +266,7 @@ export class Agreement {
     await this.#ports.keepSuccession(document);
     const until = new Date((chain.at(-1)?.untilSeconds ?? 0) * 1_000).toISOString();
     const publicKey = Buffer.from(chain.at(-1)?.newKey ?? []).toString('base64');
-    this.#ports.event('info', 'network_key_changed', 'the network has a new key', { publicKey, until });
+    this.#ports.event('network_key_changed', { publicKey, until });
     this.#spreading.changed();
   }
 
@@ -311,22 +300,17 @@ export class Agreement {
     this.#present = description;
     this.#trial = trial;
     this.#counters.count('descriptions_applied');
-    this.#ports.event(
-      'info',
-      'description_applied',
-      'another description of the network is applied, on trial',
-      {
-        version: description.version,
-        before: trial.before.size,
-      },
-    );
+    this.#ports.event('description_applied', {
+      version: description.version,
+      before: trial.before.size,
+    });
   }
 
   #refuse({ version, digest }: Description, reason: string): void {
     this.#judged.set(digest, true);
     this.#refused = { outcome: 'refused', version, digest, reason: shortened(reason) };
     this.#counters.count('descriptions_refused');
-    this.#ports.event('warn', 'description_refused', 'a signed description cannot be applied here', {
+    this.#ports.event('description_refused', {
       version,
       reason,
     });
@@ -347,7 +331,7 @@ export class Agreement {
   async #confirm({ version }: Description): Promise<void> {
     this.#trial = undefined;
     this.#counters.count('descriptions_confirmed');
-    this.#ports.event('info', 'description_confirmed', 'the description of the network stands', { version });
+    this.#ports.event('description_confirmed', { version });
     this.#spreading.changed();
     await this.#ports.keepRecord(this.#record()).catch((error: unknown) => this.#writeFailed(error));
   }
@@ -364,19 +348,14 @@ export class Agreement {
     try {
       this.#present = await this.#ports.goBack(this.#record());
       this.#counters.count('descriptions_undone');
-      this.#ports.event(
-        'warn',
-        'description_undone',
-        'a description of the network is undone: too many peers were lost',
-        {
-          version,
-          lost: lost.slice(0, 20),
-          of: before.size,
-          now: this.#present?.version ?? 0,
-        },
-      );
+      this.#ports.event('description_undone', {
+        version,
+        lost: lost.slice(0, 20),
+        of: before.size,
+        now: this.#present?.version ?? 0,
+      });
     } catch (error) {
-      this.#ports.event('error', 'description_undo_failed', 'a description could not be undone', {
+      this.#ports.event('description_undo_failed', {
         version,
         reason: String(error),
       });
@@ -393,7 +372,7 @@ export class Agreement {
   }
 
   #writeFailed(error: unknown): void {
-    this.#ports.event('error', 'state_write_failed', 'the state could not be written', {
+    this.#ports.event('state_write_failed', {
       reason: String(error),
     });
   }

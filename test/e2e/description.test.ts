@@ -133,7 +133,11 @@ test('one that cuts a router off is undone everywhere without a hand', { skip: c
     const { admin, gndt } = await signedLab(lab);
     // One that is on trial itself would be undone by who is cut off.
     for (const site of SITES)
-      await waitFor(`version 1 stands at ${site}`, async () => (await view(lab, site)).trial === null, 90_000);
+      await waitFor(
+        `version 1 stands at ${site}`,
+        async () => (await view(lab, site)).trial === null,
+        90_000,
+      );
     const cut = {
       ...gndt,
       routers: gndt.routers.filter(({ id }) => id !== 'vr-c'),

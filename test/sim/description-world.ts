@@ -117,7 +117,7 @@ export class SimMember {
           this.disk.keys = document;
         },
         removesOf: (description) => contentIn(description).removes ?? [],
-        event: (_level, event, _message, fields) => this.events.push({ event, fields }),
+        event: (event, fields) => this.events.push({ event, fields }),
       },
       { pinned: PINNED, successions: keys, present: this.running, record: this.disk.record },
     );
