@@ -9,16 +9,21 @@
  * Order: whatever must survive a restart is on disk before it is applied, and applied before it is told.
  */
 import { BoundedMap } from '../net/bounded-map.js';
-import type { Clock, Timer } from '../net/clock.js';
-import type { Conduct } from '../protocol/conduct.js';
-import {
-  MAX_VERDICT_REASON,
-  type NetworkMessage,
-  type NetworkStateMessage,
-  type TellDocument,
-  type TellVerdict,
+import type { Timer } from '../net/clock.js';
+import type {
+  NetworkMessage,
+  NetworkStateMessage,
+  TellDocument,
+  TellVerdict,
 } from '../protocol/network-message.js';
 import type { RouterId } from '../tables/model.js';
+import type {
+  AgreementPorts,
+  AgreementStart,
+  ApplyOutcome,
+  TrialRecord,
+  UndoneVersion,
+} from './agreement-ports.js';
 import { type NetworkCounters, networkCounters } from './authority.js';
 import { contentOf, type Description, readDescription } from './description.js';
 import { digestOf } from './document.js';
@@ -31,61 +36,7 @@ import {
   successionDocument,
 } from './succession.js';
 import { beginTrial, stepTrial, TRIAL_MS, type Trial } from './trial.js';
-
-/** `later`: something else is under way. `restart`: it can only be applied by a start. */
-export type ApplyOutcome =
-  | { readonly outcome: 'applied' }
-  | { readonly outcome: 'later' | 'refused' | 'restart'; readonly reason: string };
-
-export interface UndoneVersion {
-  readonly version: number;
-  /** SHA-256, hexadecimal. */
-  readonly digest: string;
-  readonly reason: string;
-}
-
-/** What survives a restart, beside the documents themselves. */
-export interface TrialRecord {
-  readonly trial: {
-    readonly version: number;
-    readonly digest: string;
-    readonly before: readonly RouterId[];
-    readonly sinceWallMs: number;
-  } | null;
-  readonly undone: readonly UndoneVersion[];
-}
-
-export type AgreementEvent = (
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  message: string,
-  fields: Readonly<Record<string, string | number | readonly string[]>>,
-) => void;
-
-export interface AgreementPorts {
-  readonly clock: Clock;
-  readonly conduct: Conduct;
-  say(to: RouterId, message: NetworkMessage): void;
-  upPeers(): readonly RouterId[];
-  /** Checks it, writes it and the record to disk, and applies it: all of that or nothing. */
-  apply(description: Description, record: TrialRecord): Promise<ApplyOutcome>;
-  /** Sets the present one aside and applies what was before it. @returns what runs now */
-  goBack(record: TrialRecord): Promise<Description | undefined>;
-  keepRecord(record: TrialRecord): Promise<void>;
-  keepSuccession(document: Uint8Array): Promise<void>;
-  /** Routers that it takes away on purpose. */
-  removesOf(description: Description): readonly RouterId[];
-  readonly event: AgreementEvent;
-}
-
-export interface AgreementStart {
-  /** The key of router.json, 32 bytes. */
-  readonly pinned: Uint8Array;
-  readonly successions: readonly Succession[];
-  /** What the router runs with; undefined: it is not signed. */
-  readonly present: Description | undefined;
-  readonly record: TrialRecord;
-}
+import { highestVerdict, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
 const MOST_UNDONE = 64;
@@ -166,12 +117,7 @@ export class Agreement {
 
   /** The highest description that was not kept, and why; undefined: none is above the present one. */
   get verdict(): TellVerdict | undefined {
-    const floor = this.#present?.version ?? 0;
-    const undone = this.#undone
-      .map((one): TellVerdict => ({ outcome: 'undone', ...one }))
-      .concat(this.#refused ?? [])
-      .filter(({ version }) => version > floor);
-    return undone.sort((a, b) => b.version - a.version)[0];
+    return highestVerdict(this.#undone, this.#refused, this.#present?.version ?? 0);
   }
 
   /** Of the one that is on trial. */
@@ -297,12 +243,7 @@ export class Agreement {
 
   #signedTwice({ version, digest }: Description, from: RouterId): void {
     this.#counters.count('descriptions_signed_twice');
-    this.#ports.event(
-      'error',
-      'description_signed_twice',
-      'the network key has signed two descriptions of one version: the present one stays, a higher version ends it',
-      { version, digest, from },
-    );
+    this.#ports.event('description_signed_twice', { version, digest, from });
   }
 
   #judgeSuccession(document: Uint8Array): boolean {
@@ -315,13 +256,7 @@ export class Agreement {
       return true;
     }
     this.#judged.set(digestOf(document), true);
-    if (news === 'forked')
-      this.#ports.event(
-        'error',
-        'network_key_signed_twice',
-        'the network key has named two successors: the one that was heard first counts here',
-        { digest: digestOf(document) },
-      );
+    if (news === 'forked') this.#ports.event('network_key_signed_twice', { digest: digestOf(document) });
     return true;
   }
 
@@ -331,7 +266,7 @@ export class Agreement {
     await this.#ports.keepSuccession(document);
     const until = new Date((chain.at(-1)?.untilSeconds ?? 0) * 1_000).toISOString();
     const publicKey = Buffer.from(chain.at(-1)?.newKey ?? []).toString('base64');
-    this.#ports.event('info', 'network_key_changed', 'the network has a new key', { publicKey, until });
+    this.#ports.event('network_key_changed', { publicKey, until });
     this.#spreading.changed();
   }
 
@@ -365,22 +300,17 @@ export class Agreement {
     this.#present = description;
     this.#trial = trial;
     this.#counters.count('descriptions_applied');
-    this.#ports.event(
-      'info',
-      'description_applied',
-      'another description of the network is applied, on trial',
-      {
-        version: description.version,
-        before: trial.before.size,
-      },
-    );
+    this.#ports.event('description_applied', {
+      version: description.version,
+      before: trial.before.size,
+    });
   }
 
   #refuse({ version, digest }: Description, reason: string): void {
     this.#judged.set(digest, true);
     this.#refused = { outcome: 'refused', version, digest, reason: shortened(reason) };
     this.#counters.count('descriptions_refused');
-    this.#ports.event('warn', 'description_refused', 'a signed description cannot be applied here', {
+    this.#ports.event('description_refused', {
       version,
       reason,
     });
@@ -401,7 +331,7 @@ export class Agreement {
   async #confirm({ version }: Description): Promise<void> {
     this.#trial = undefined;
     this.#counters.count('descriptions_confirmed');
-    this.#ports.event('info', 'description_confirmed', 'the description of the network stands', { version });
+    this.#ports.event('description_confirmed', { version });
     this.#spreading.changed();
     await this.#ports.keepRecord(this.#record()).catch((error: unknown) => this.#writeFailed(error));
   }
@@ -418,19 +348,14 @@ export class Agreement {
     try {
       this.#present = await this.#ports.goBack(this.#record());
       this.#counters.count('descriptions_undone');
-      this.#ports.event(
-        'warn',
-        'description_undone',
-        'a description of the network is undone: too many peers were lost',
-        {
-          version,
-          lost: lost.slice(0, 20),
-          of: before.size,
-          now: this.#present?.version ?? 0,
-        },
-      );
+      this.#ports.event('description_undone', {
+        version,
+        lost: lost.slice(0, 20),
+        of: before.size,
+        now: this.#present?.version ?? 0,
+      });
     } catch (error) {
-      this.#ports.event('error', 'description_undo_failed', 'a description could not be undone', {
+      this.#ports.event('description_undo_failed', {
         version,
         reason: String(error),
       });
@@ -447,14 +372,8 @@ export class Agreement {
   }
 
   #writeFailed(error: unknown): void {
-    this.#ports.event('error', 'state_write_failed', 'the state could not be written', {
+    this.#ports.event('state_write_failed', {
       reason: String(error),
     });
   }
-}
-
-/** So that it fits in a message, without what would not be printed there. */
-function shortened(reason: string): string {
-  const line = reason.replace(/\p{Cc}+/gu, ' ');
-  return line.length <= MAX_VERDICT_REASON ? line : `${line.slice(0, MAX_VERDICT_REASON - 1)}…`;
 }

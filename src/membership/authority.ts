@@ -41,7 +41,7 @@ export type NetworkRefusal = 'unasked' | 'unknown-document' | 'too-soon';
 export interface NetworkFacts {
   /** An ask: the document is one that is kept here. */
   readonly isKept: boolean;
-  /** A part: it was asked of this peer and has not come yet. */
+  /** A part: it was asked of this peer. */
   readonly isAwaited: boolean;
 }
 
@@ -58,10 +58,10 @@ const RULES: { readonly [Type in NetworkMessage['type']]: Rule } = {
     refusal: ({ isKept }) => (isKept ? undefined : 'unknown-document'),
     rate: { perSecond: 1_200, burst: 6_000 },
   },
-  // What was asked for may come: the question was the budget.
+  // What was asked for may come, as fast as it was asked for.
   networkPart: {
     refusal: ({ isAwaited }) => (isAwaited ? undefined : 'unasked'),
-    rate: { perSecond: 100_000, burst: 100_000 },
+    rate: { perSecond: 20_000, burst: 20_000 },
   },
 };
 

@@ -61,13 +61,15 @@ export class Download {
     return this.#asked;
   }
 
-  awaits(part: number): boolean {
+  /** It was asked for: now, or before and has come already (a question that was asked twice is answered twice). */
+  expects(part: number): boolean {
     const { first, count } = this.#asked;
-    return part >= first && part < first + count && this.#has[part] === 0;
+    return this.#has[part] === 1 || (part >= first && part < first + count);
   }
 
-  /** Of an awaited part. False: it has another length than it must have. */
+  /** Of an expected part. False: it has another length than it must have. */
   take(part: number, content: Uint8Array, nowMs: number): boolean {
+    if (this.#has[part] === 1) return true;
     const start = part * PART_BYTES;
     if (content.length !== Math.min(PART_BYTES, this.#bytes.length - start)) return false;
     this.#bytes.set(content, start);

@@ -20,8 +20,8 @@ import { NetworkAuthority, type NetworkCounters } from './authority.js';
 import { digestOf } from './document.js';
 import { Download, type Wanted } from './download.js';
 
-/** A question is asked again after so long: twice the longest round trip that is likely. */
-const ASK_AGAIN_MS = 400;
+/** A question is asked again when nothing of the answer has come for so long. */
+const ASK_AGAIN_MS = 250;
 /** Then another peer is asked. */
 const SILENT_MS = 2_000;
 /** For a whole document, when another one waits; doubled for a peer that was too slow before. */
@@ -32,7 +32,7 @@ const SLOWEST_BYTES_PER_MS = 16;
 const FAILED_MS = 1_000;
 const LIED_MS = 60_000;
 const LONGEST_MS = 3_600_000;
-const TICK_MS = 200;
+const TICK_MS = 100;
 
 export interface SpreadingOptions {
   readonly clock: Clock;
@@ -122,7 +122,7 @@ export class Spreading {
       return { isKept: this.#options.kept(digest) !== undefined, isAwaited: false };
     const download = this.#download;
     const isOfIt = download?.from === from && download.wanted.digest === digest;
-    return { isKept: false, isAwaited: isOfIt && download.awaits(message.part) };
+    return { isKept: false, isAwaited: isOfIt && download.expects(message.part) };
   }
 
   #told(from: RouterId, state: NetworkStateMessage): void {
@@ -261,10 +261,12 @@ export class Spreading {
       this.#ask(download);
   }
 
-  #othersWait({ from }: Download): boolean {
+  /** Somebody offers another document. */
+  #othersWait({ from, wanted }: Download): boolean {
     const nowMs = this.#options.clock.nowMs();
-    for (const [router] of this.#offers())
-      if (router !== from && (this.#distrust.get(router)?.untilMs ?? 0) <= nowMs) return true;
+    for (const [router, { digest }] of this.#offers())
+      if (router !== from && digest !== wanted.digest && (this.#distrust.get(router)?.untilMs ?? 0) <= nowMs)
+        return true;
     return false;
   }
 }

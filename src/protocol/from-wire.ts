@@ -24,6 +24,7 @@ import {
   type NetworkStateMessage,
   PART_BYTES,
   type TellDocument,
+  type TellVerdict,
 } from './network-message.js';
 import type { PairHeartbeatMessage } from './pair-message.js';
 import type {
@@ -274,6 +275,15 @@ function readDigest(fields: FieldReader, name: string): string {
   return Buffer.from(fields.bytes(name, 32)).toString('hex');
 }
 
+function readVerdict(fields: FieldReader, outcome: TellVerdict['outcome']): TellVerdict {
+  return {
+    outcome,
+    version: fields.sequence('verdictVersion'),
+    digest: readDigest(fields, 'verdictDigest'),
+    reason: fields.text('reason', MAX_VERDICT_REASON),
+  };
+}
+
 /** A newer router may have kinds that are not known here: those are passed over. */
 function readNetworkState(fields: FieldReader): NetworkStateMessage {
   const documents = fields.list('documents', (document): TellDocument | undefined => {
@@ -284,17 +294,12 @@ function readNetworkState(fields: FieldReader): NetworkStateMessage {
     if (totalBytes === 0) document.refuse('bad-number');
     return kind && { kind, version, digest, totalBytes };
   });
-  const outcome = fields.word('verdict', NETWORK_VERDICT, undefined);
+  const outcome = fields.word<TellVerdict['outcome'] | 'none'>('verdict', NETWORK_VERDICT, 'none');
   return {
     type: 'networkState',
     documents: documents.filter((document) => document !== undefined),
     trial: fields.flag('trial'),
-    verdict: outcome && {
-      outcome,
-      version: fields.sequence('verdictVersion'),
-      digest: readDigest(fields, 'verdictDigest'),
-      reason: fields.text('reason', MAX_VERDICT_REASON),
-    },
+    verdict: outcome === 'none' ? undefined : readVerdict(fields, outcome),
   };
 }
 

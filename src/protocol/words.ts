@@ -51,8 +51,8 @@ export const CLAIM_VERDICT = inverse(CLAIM_VERDICT_NUMBER);
 export const CLAIM_REASON = inverse(CLAIM_REASON_NUMBER);
 export const PAIR_ROLE = inverse(PAIR_ROLE_NUMBER);
 export const DOCUMENT_KIND = inverse<DocumentKind>(DOCUMENT_KINDS);
-export const NETWORK_VERDICT: ReadonlyMap<number, TellVerdict['outcome'] | undefined> = new Map([
-  [0, undefined],
+export const NETWORK_VERDICT: ReadonlyMap<number, TellVerdict['outcome'] | 'none'> = new Map([
+  [0, 'none' as const],
   ...inverse(NETWORK_VERDICT_NUMBER),
 ]);
 

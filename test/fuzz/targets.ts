@@ -4,6 +4,7 @@ import { advertisements } from './targets/advertisements.js';
 import { config } from './targets/config.js';
 import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
+import { documents } from './targets/documents.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
@@ -18,6 +19,7 @@ export const TARGETS: readonly Target[] = [
   routers,
   members,
   dhcp,
+  documents,
   advertisements,
   config,
 ];

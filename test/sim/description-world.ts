@@ -3,7 +3,8 @@
  * with its right key, and nothing parts them. Disks are what each router's ports keep.
  */
 import assert from 'node:assert/strict';
-import { Agreement, type ApplyOutcome, type TrialRecord } from '../../src/membership/agreement.js';
+import { Agreement } from '../../src/membership/agreement.js';
+import type { ApplyOutcome, TrialRecord } from '../../src/membership/agreement-ports.js';
 import { contentOf, type Description, readDescription } from '../../src/membership/description.js';
 import { joinDocument } from '../../src/membership/document.js';
 import { publicKeyOf, sign } from '../../src/membership/signature.js';
@@ -116,7 +117,7 @@ export class SimMember {
           this.disk.keys = document;
         },
         removesOf: (description) => contentIn(description).removes ?? [],
-        event: (_level, event, _message, fields) => this.events.push({ event, fields }),
+        event: (event, fields) => this.events.push({ event, fields }),
       },
       { pinned: PINNED, successions: keys, present: this.running, record: this.disk.record },
     );

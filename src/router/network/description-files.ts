@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { DESCRIPTION_FILE, SUCCESSION_FILE } from '../../config/description.js';
 import { codeOf } from '../../config/system-error.js';
 import { TRIAL_FILE, trialFileText } from '../../config/trial-file.js';
-import type { TrialRecord } from '../../membership/agreement.js';
+import type { TrialRecord } from '../../membership/agreement-ports.js';
 import type { Description } from '../../membership/description.js';
 import { replaceFileBeside } from '../state/replace-file.js';
 

@@ -2,7 +2,8 @@
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
 import { readTrialFile } from '../../config/trial-file.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
-import { Agreement, type ApplyOutcome, type TrialRecord } from '../../membership/agreement.js';
+import { Agreement } from '../../membership/agreement.js';
+import type { ApplyOutcome, TrialRecord } from '../../membership/agreement-ports.js';
 import { type Description, textOf } from '../../membership/description.js';
 import { successionDocument } from '../../membership/succession.js';
 import type { Clock } from '../../net/clock.js';
@@ -13,6 +14,7 @@ import type { RouterId } from '../../tables/model.js';
 import { siteResolver } from '../../tables/sites.js';
 import type { Reloader } from '../reload/reloader.js';
 import type { EventHub } from '../view/event-hub.js';
+import { DESCRIPTION_EVENTS } from './description-events.js';
 import { DescriptionFiles } from './description-files.js';
 
 export interface NetworkDeskOptions {
@@ -52,7 +54,8 @@ export class NetworkDesk {
         keepRecord: (record) => this.#files.keepRecord(record),
         keepSuccession: (document) => this.#files.keepSuccession(document),
         removesOf,
-        event: (level, event, message, fields) => hub.emit(level, event, message, fields),
+        event: (event, fields) =>
+          hub.emit(DESCRIPTION_EVENTS[event][0], event, DESCRIPTION_EVENTS[event][1], fields),
       },
       {
         pinned,

@@ -10,6 +10,13 @@ import {
   MAX_TERM,
 } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import {
+  MAX_ASKED_PARTS,
+  MAX_DOCUMENT_BYTES,
+  MAX_PARTS,
+  MAX_VERDICT_REASON,
+  PART_BYTES,
+} from '../../../src/protocol/network-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
@@ -48,6 +55,35 @@ export const SAMPLES: readonly ControlMessage[] = [
     capabilities: ['a', 'b'],
     gndtDigest: new Uint8Array(32).fill(7),
     innerMtuBytes: 1436,
+  },
+  {
+    type: 'networkState',
+    documents: [
+      { kind: 'description', version: MAX_SEQUENCE, digest: 'ab'.repeat(32), totalBytes: MAX_DOCUMENT_BYTES },
+      { kind: 'succession', version: 1, digest: '01'.repeat(32), totalBytes: 185 },
+    ],
+    trial: true,
+    verdict: {
+      outcome: 'undone',
+      version: 3,
+      digest: 'cd'.repeat(32),
+      reason: 'ü'.repeat(MAX_VERDICT_REASON),
+    },
+  },
+  { type: 'networkState', documents: [], trial: false, verdict: undefined },
+  {
+    type: 'networkAsk',
+    kind: 'description',
+    digest: 'ef'.repeat(32),
+    first: MAX_PARTS - 1,
+    count: MAX_ASKED_PARTS,
+  },
+  {
+    type: 'networkPart',
+    kind: 'succession',
+    digest: 'ef'.repeat(32),
+    part: 0,
+    content: new Uint8Array(PART_BYTES).fill(255),
   },
   { type: 'ping', token: 1 },
   {
