@@ -42,16 +42,13 @@ import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
 import { makeNetwork } from './network/make-network.js';
 import { Alone } from './pair/alone.js';
-import { PairDesk } from './pair/desk.js';
-import { PairLans } from './pair/pair-lans.js';
+import { makePair } from './pair/make-pair.js';
 import { PartnerLink } from './pair/partner-link.js';
-import { roleActions } from './pair/role-actions.js';
 import type { RoleSource } from './pair/role-source.js';
 import { SiteMessenger } from './pair/site-messenger.js';
 import { SiteRoles } from './pair/site-roles.js';
 import { Sites } from './pair/sites.js';
 import { Terms } from './pair/terms.js';
-import { Witnesses } from './pair/witnesses.js';
 import { planeOptions } from './plane-options.js';
 import { Relays } from './relays.js';
 import { prepareConfig } from './reload/apply.js';
@@ -268,7 +265,8 @@ function makeOverlay(
       saveState: () => store.saveSoon(() => local.all()),
     },
   });
-  const pair = gndt.partner === undefined ? undefined : makePair(config, { ...parts, tunnel, mobility });
+  const pair =
+    gndt.partner === undefined ? undefined : makePair({ ...parts, config: config.router, tunnel, mobility });
   const roles = new SiteRoles({
     clock,
     gndt,
@@ -311,46 +309,6 @@ function makeTunnel(
     timestampsAfterUs: endpoints.stampFloorUs,
     keptName: (name) => names.kept(name),
   });
-}
-
-/** This router's part in its site of two. */
-function makePair(
-  config: VineConfig,
-  parts: Basis &
-    Records &
-    Packets & { readonly sockets: Sockets; readonly tunnel: Tunnel; readonly mobility: Mobility },
-) {
-  const { clock, native, hub, board, topics, tables, sites, terms, lanSide, sockets, tunnel } = parts;
-  const { gndt } = tables;
-  const lans = new PairLans({
-    clock,
-    lans: sockets.lans,
-    pcap: native,
-    site: gndt.self,
-    configured: config.router.lans,
-    virtualMacs: parts.virtualMacs,
-    sendFrame: (lan, frame) => lanSide.sendFrame(lan, frame),
-    onAdvertisement: (priority) => topics.lans.advertised.notify(priority),
-    onCondition: ({ interface: lan }, condition) =>
-      hub.emit(condition.is === 'up' ? 'info' : 'warn', 'vrrp_socket', 'advertisements on a LAN', {
-        lan,
-        condition: condition.is,
-        reason: condition.is === 'up' ? '' : condition.why,
-      }),
-  });
-  const desk = new PairDesk({
-    clock,
-    gndt,
-    sites,
-    tunnel,
-    terms,
-    lans,
-    witnesses: new Witnesses({ clock, gndt, tunnel }),
-    actions: roleActions(parts),
-    deadMs: config.router.failover.deadMs,
-  });
-  for (const source of [desk, lans]) board.add(source);
-  return { desk, lans };
 }
 
 /** A router that has a partner serves nothing before it knows that the other one does not. */
