@@ -1,0 +1,243 @@
+/**
+ * Routers that have joined with a token: taken from them here or heard from the others, kept on disk, applied, and told to all.
+ * What is on disk is never behind what was said: an admitted machine stays admitted over a crash.
+ */
+import { writeMemberships } from '../../config/membership-file.js';
+import type { VineConfig } from '../../config/load.js';
+import { admit } from '../../membership/admission.js';
+import { type Membership, memberOf } from '../../membership/membership.js';
+import { type HeldMembership, type Hearing, MembershipSet, type SetVerdict } from '../../membership/membership-set.js';
+import { knownKeys } from '../../membership/succession.js';
+import type { Clock } from '../../net/clock.js';
+import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
+import { BoundedMap } from '../../net/bounded-map.js';
+import type { Member } from '../../tables/files/members.js';
+import { encodeKey } from '../../tables/files/read.js';
+import { MAX_PEERS } from '../../tables/gndt.js';
+import type { RouterId } from '../../tables/model.js';
+import { BUSY } from '../reload/reloader.js';
+import type { EventHub } from '../view/event-hub.js';
+
+export const MEMBERSHIP_COUNTERS = {
+  memberships_heard: 'event',
+  memberships_refused: 'drop',
+  joins_admitted: 'event',
+  joins_refused: 'drop',
+  join_dropped_malformed: 'drop',
+  join_dropped_no_network_key: 'drop',
+  join_dropped_queue_full: 'drop',
+} as const satisfies CounterTable;
+
+/** How long a reload that is under way is waited for, and how often it is looked at. */
+const PATIENCE_MS = 5_000;
+const LOOK_AGAIN_MS = 50;
+/** All that a router has is told to a peer at most so often. */
+const WHOLE_EVERY_MS = 10_000;
+
+/** What this router says to the others. Reliable; to those that are up and understand it. */
+export interface MembershipMessenger {
+  pushMembership(to: RouterId, membership: Uint8Array): void;
+  /** 32 bytes. */
+  tellMembershipDigest(to: RouterId, digest: Uint8Array): void;
+  upPeers(): readonly RouterId[];
+}
+
+export interface MembershipsOptions {
+  readonly clock: Clock;
+  readonly hub: Pick<EventHub, 'emit'>;
+  readonly held: readonly HeldMembership[];
+  readonly messenger: MembershipMessenger;
+  readonly reloader: {
+    readonly config: VineConfig;
+    setMembers(members: readonly Member[], keep: () => void): Promise<string | undefined>;
+  };
+  /** Blocks until they are on disk. */
+  readonly write?: (stateDir: string, held: readonly HeldMembership[]) => void;
+}
+
+export interface JoinVerdict {
+  readonly isAdmitted: boolean;
+  readonly reason: string;
+}
+
+export class Memberships {
+  readonly #options: MembershipsOptions;
+  readonly #counts = new DeclaredCounters(MEMBERSHIP_COUNTERS);
+  readonly #wholeToldMs = new BoundedMap<RouterId, number>(MAX_PEERS);
+  #set: MembershipSet;
+  /** One at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MembershipsOptions) {
+    this.#options = options;
+    this.#set = new MembershipSet(options.held);
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return this.#counts.counters();
+  }
+
+  count(name: keyof typeof MEMBERSHIP_COUNTERS): void {
+    this.#counts.add(name);
+  }
+
+  all(): HeldMembership[] {
+    return this.#set.all();
+  }
+
+  get isOn(): boolean {
+    return this.#options.reloader.config.router.network !== undefined;
+  }
+
+  /** A machine hands its membership in. @param from X25519 key that it has proven to hold */
+  handedIn(bytes: Uint8Array, from: Uint8Array): Promise<JoinVerdict> {
+    return this.#inTurn(() => this.#admit(bytes, from));
+  }
+
+  /** Another router says that this one belongs. */
+  heard(from: RouterId, bytes: Uint8Array): void {
+    this.#counts.add('memberships_heard');
+    void this.#inTurn(() => this.#hear(from, bytes));
+  }
+
+  /** A link with another router is there. */
+  peerUp(router: RouterId): void {
+    if (this.isOn) this.#options.messenger.tellMembershipDigest(router, this.#set.digest);
+  }
+
+  /** What another router has is of this digest: unless it is the same here, it is told all. */
+  digestHeard(from: RouterId, digest: Uint8Array): void {
+    if (!this.isOn || Buffer.compare(digest, this.#set.digest) === 0) return;
+    const { clock, messenger } = this.#options;
+    const nowMs = clock.nowMs();
+    if (nowMs - (this.#wholeToldMs.get(from) ?? Number.NEGATIVE_INFINITY) < WHOLE_EVERY_MS) return;
+    this.#wholeToldMs.set(from, nowMs);
+    for (const { membership } of this.#set.all()) messenger.pushMembership(from, membership.bytes);
+  }
+
+  /** Settles when what has come is worked in. */
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #admit(bytes: Uint8Array, from: Uint8Array): Promise<JoinVerdict> {
+    const { file } = this.#options.reloader.config;
+    const verdict = admit(bytes, from, { set: this.#set, file, hearing: this.#hearing(this.#ownKey()) });
+    if (verdict.is === 'refused') {
+      this.#counts.add('joins_refused');
+      if (verdict.second !== undefined) this.#alarm(verdict.second);
+      return this.#refused(from, verdict.why, verdict.reason);
+    }
+    const { membership, set, isKnown } = verdict;
+    const problem = isKnown ? undefined : await this.#adopt(set);
+    if (problem !== undefined) {
+      this.#counts.add('joins_refused');
+      return this.#refused(from, 'not-applied', `it cannot be taken in now: ${problem}`);
+    }
+    this.#counts.add('joins_admitted');
+    if (!isKnown) this.#tell(membership, 'handed in here');
+    return { isAdmitted: true, reason: '' };
+  }
+
+  #refused(from: Uint8Array, why: string, reason: string): JoinVerdict {
+    this.#options.hub.emit('warn', 'join_refused', 'a machine with a token was refused', {
+      key: encodeKey(from),
+      why,
+      reason,
+    });
+    return { isAdmitted: false, reason };
+  }
+
+  async #hear(from: RouterId, bytes: Uint8Array): Promise<void> {
+    const speaker = this.#options.reloader.config.gndt.routers.find(({ id }) => id === from)?.publicKey;
+    if (speaker === undefined || !this.isOn) return;
+    const set = this.#set.copy();
+    const verdict = set.take(bytes, this.#hearing(speaker));
+    if (verdict.is === 'refused') {
+      this.#counts.add('memberships_refused');
+      // Asked of the set itself, which remembers of which second bindings it has warned.
+      const again = verdict.second === undefined ? undefined : this.#set.take(bytes, this.#hearing(speaker));
+      if (again?.is === 'refused' && again.second !== undefined) this.#alarm(again.second, from);
+      return;
+    }
+    await this.#take(set, verdict, from);
+  }
+
+  async #take(set: MembershipSet, verdict: Exclude<SetVerdict, { is: 'refused' }>, from: RouterId): Promise<void> {
+    if (verdict.is === 'known') {
+      this.#set = set; // perhaps from one who knows it better
+      return;
+    }
+    const problem = await this.#adopt(set);
+    if (problem !== undefined) {
+      this.#options.hub.emit('error', 'membership_not_applied', 'a membership could not be applied', {
+        router: verdict.membership.binding.router,
+        from,
+        reason: problem,
+      });
+      return;
+    }
+    if (verdict.is === 'replaced') this.#alarm(verdict.before, from);
+    this.#tell(verdict.membership, from);
+  }
+
+  /** On disk, then in force, then the present set. */
+  async #adopt(set: MembershipSet): Promise<string | undefined> {
+    const { reloader, clock, write = writeMemberships } = this.#options;
+    const untilMs = clock.nowMs() + PATIENCE_MS;
+    const members = set.all().map(({ membership }) => memberOf(membership));
+    const keep = (): void => write(reloader.config.router.stateDir, set.all());
+    for (;;) {
+      const problem = await reloader.setMembers(members, keep);
+      if (problem === undefined) this.#set = set;
+      if (problem !== BUSY || clock.nowMs() >= untilMs) return problem;
+      await new Promise<void>((resolve) => clock.after('memberships', LOOK_AGAIN_MS, resolve));
+    }
+  }
+
+  #tell(membership: Membership, from: string): void {
+    const { hub, messenger } = this.#options;
+    const { grant, binding } = membership;
+    hub.emit('info', 'router_joined', 'a router has joined with a token', {
+      router: binding.router,
+      site: grant.site,
+      networks: grant.networks.map(({ vnet, prefix }) => `${grant.vnets[vnet]?.name}=${prefix}`),
+      token: grant.id,
+      from,
+    });
+    for (const peer of messenger.upPeers())
+      if (peer !== from && peer !== binding.router) messenger.pushMembership(peer, membership.bytes);
+  }
+
+  #alarm(second: Membership, from = ''): void {
+    this.#options.hub.emit('error', 'token_used_twice', 'one token was used by two machines', {
+      token: second.grant.id,
+      site: second.grant.site,
+      refused: second.binding.router,
+      key: encodeKey(second.binding.publicKey),
+      from,
+    });
+  }
+
+  #ownKey(): Uint8Array {
+    const { gndt, router } = this.#options.reloader.config;
+    return gndt.routers.find(({ id }) => id === router.id)?.publicKey ?? new Uint8Array(0);
+  }
+
+  #hearing(speaker: Uint8Array): Hearing {
+    const { reloader, clock } = this.#options;
+    const { router, successions = [], file } = reloader.config;
+    return {
+      nowS: Math.floor(clock.wallMs() / 1000),
+      networkKeys: router.network === undefined ? [] : knownKeys(router.network.publicKey, successions),
+      revoked: new Set(file.revoked),
+      speaker,
+    };
+  }
+}
