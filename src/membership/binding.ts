@@ -13,7 +13,7 @@ import { type Grant, KEY_BYTES } from './grant.js';
 import { SIGNATURE_BYTES, sign, verify } from './signature.js';
 
 const VERSION = 1;
-export const MOST_BINDING_BYTES = 350;
+export const MOST_BINDING_BYTES = 330;
 export const MOST_ENDPOINTS = 4;
 
 export interface BindingTerms {

@@ -19,7 +19,7 @@ const VERSION = 1;
 export const NONCE_BYTES = 16;
 export const KEY_BYTES = 32;
 /** With a binding of `MOST_BINDING_BYTES` it fits a control message and a datagram of 1,280 bytes. */
-export const MOST_GRANT_BYTES = 640;
+export const MOST_GRANT_BYTES = 620;
 const MOST_VNETS = 8;
 const MOST_NETWORKS = 16;
 export const MOST_BOOTSTRAPS = 3;

@@ -1,7 +1,7 @@
 /**
  * A membership: a grant and the binding that used it. Every router checks it by itself; nobody need be asked.
  *
- *   version 1 | length of the grant 2 | grant | binding        (at most 1,000 bytes)
+ *   version 1 | length of the grant 2 | grant | binding        (at most 953 bytes: with all that is around it, one control message)
  *
  * Its id is the SHA-256 of all its bytes. Expiry is not looked at here: who may admit an expired one is `membership-set`'s.
  */

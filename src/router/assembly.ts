@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
+import { readMemberships } from '../config/membership-file.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import type { Description } from '../membership/description.js';
@@ -37,7 +38,9 @@ import { Guards } from './machine/guards.js';
 import { Resolver } from './machine/resolver.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { JoinDesk } from './network/join-desk.js';
 import { makeNetwork } from './network/make-network.js';
+import { Memberships, membershipMessenger } from './network/memberships.js';
 import { Alone } from './pair/alone.js';
 import { PairDesk } from './pair/desk.js';
 import { PairLans } from './pair/pair-lans.js';
@@ -389,8 +392,34 @@ function makeOperation(
     readiness,
   });
   const network = makeNetwork({ ...parts, config, load, reloader });
+  const memberships = new Memberships({
+    clock,
+    hub,
+    conduct,
+    held: readMemberships(config.router.stateDir).held,
+    messenger: membershipMessenger(parts.tunnel),
+    reloader,
+  });
+  board.add(memberships);
+  const joinDesk = new JoinDesk({
+    clock,
+    privateKey: config.privateKey,
+    ports: tunnelPorts(native, sockets.udp, (peer) => parts.relays.tagOf(peer)),
+    memberships,
+  });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
   const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource, network });
-  return { network, drops, conductSummary, view, metrics, metricsHost, reloader, actions };
+  return {
+    network,
+    memberships,
+    joinDesk,
+    drops,
+    conductSummary,
+    view,
+    metrics,
+    metricsHost,
+    reloader,
+    actions,
+  };
 }

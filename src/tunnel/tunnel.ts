@@ -11,6 +11,7 @@ import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
 import type { HelloMessage } from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
+import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
@@ -60,6 +61,8 @@ export interface TunnelListeners {
   message(from: RouterId, message: TableMessage): void;
   pair?(from: RouterId, message: PairMessage): void;
   network?(from: RouterId, message: NetworkMessage): void;
+  /** Who has joined with a token, as another router says. */
+  membership?(from: RouterId, message: MembershipMessage): void;
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
@@ -267,6 +270,13 @@ export class Tunnel {
     for (const part of split(message)) peer.send(part);
   }
 
+  /** At least once while the peer is up; dropped and counted when it is down. */
+  sendMembership(to: RouterId, message: MembershipMessage): void {
+    const peer = this.#peerTable.peer(to);
+    if (peer?.isUp) peer.send(message);
+    else this.#counts.add('control_dropped_peer_not_up');
+  }
+
   /** See `Link.say`; nothing when the peer is not up. */
   say(to: RouterId, message: PairMessage | NetworkMessage): void {
     this.#peerTable.peer(to)?.say(message);
@@ -381,6 +391,7 @@ function peerListener(
     message: (peer, message) => listeners.message(peer.id, message),
     pair: (peer, message) => listeners.pair?.(peer.id, message),
     network: (peer, message) => listeners.network?.(peer.id, message),
+    membership: (peer, message) => listeners.membership?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

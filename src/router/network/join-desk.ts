@@ -1,5 +1,10 @@
 /** Answers machines that hand in their memberships. Strangers: nothing is kept of them, and few are worked on at a time. */
-import { createJoinAnswer, type JoinQuestion, openJoinRequest, JOIN_CIPHER } from '../../membership/join-exchange.js';
+import {
+  createJoinAnswer,
+  JOIN_CIPHER,
+  type JoinQuestion,
+  openJoinRequest,
+} from '../../membership/join-exchange.js';
 import type { Clock } from '../../net/clock.js';
 import type { DatagramAddress, TunnelPorts } from '../../tunnel/ports.js';
 import { createIdentity, type Identity } from '../../wireguard/handshake.js';
@@ -7,6 +12,8 @@ import type { Memberships } from './memberships.js';
 
 /** That wait for their turn; who gets no answer asks again. */
 const MOST_WAITING = 16;
+
+type JoinDrop = 'join_dropped_no_network_key' | 'join_dropped_queue_full' | 'join_dropped_malformed';
 
 export interface JoinDeskOptions {
   readonly clock: Clock;
@@ -29,12 +36,20 @@ export class JoinDesk {
   /** A datagram whose first byte is that of a join request. Nothing is thrown for what is in it. */
   received(bytes: Uint8Array, source: DatagramAddress): void {
     const { memberships } = this.#options;
-    if (!memberships.isOn) return memberships.count('join_dropped_no_network_key');
-    if (this.#waiting >= MOST_WAITING) return memberships.count('join_dropped_queue_full');
-    const question = source.relay === undefined ? openJoinRequest(this.#identity, bytes) : 'malformed';
-    if (typeof question === 'string') return memberships.count('join_dropped_malformed');
+    const question = this.#open(bytes, source);
+    if (typeof question === 'string') {
+      memberships.count(question);
+      return;
+    }
     this.#waiting++;
     void this.#answer(question, source).finally(() => this.#waiting--);
+  }
+
+  #open(bytes: Uint8Array, { relay }: DatagramAddress): JoinQuestion | JoinDrop {
+    if (!this.#options.memberships.isOn) return 'join_dropped_no_network_key';
+    if (this.#waiting >= MOST_WAITING) return 'join_dropped_queue_full';
+    const question = relay === undefined ? openJoinRequest(this.#identity, bytes) : 'malformed';
+    return typeof question === 'string' ? 'join_dropped_malformed' : question;
   }
 
   async #answer(question: JoinQuestion, source: DatagramAddress): Promise<void> {

@@ -2,25 +2,38 @@
  * Routers that have joined with a token: taken from them here or heard from the others, kept on disk, applied, and told to all.
  * What is on disk is never behind what was said: an admitted machine stays admitted over a crash.
  */
-import { writeMemberships } from '../../config/membership-file.js';
+
 import type { VineConfig } from '../../config/load.js';
+import { writeMemberships } from '../../config/membership-file.js';
 import { admit } from '../../membership/admission.js';
 import { type Membership, memberOf } from '../../membership/membership.js';
-import { type HeldMembership, type Hearing, MembershipSet, type SetVerdict } from '../../membership/membership-set.js';
+import {
+  type Hearing,
+  type HeldMembership,
+  MembershipSet,
+  MOST_MEMBERSHIPS,
+  type SetRefusal,
+  type SetVerdict,
+} from '../../membership/membership-set.js';
 import { knownKeys } from '../../membership/succession.js';
+import { BoundedMap } from '../../net/bounded-map.js';
 import type { Clock } from '../../net/clock.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
-import { BoundedMap } from '../../net/bounded-map.js';
+import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import type { Conduct } from '../../protocol/conduct.js';
+import type { MembershipMessage } from '../../protocol/membership-message.js';
 import type { Member } from '../../tables/files/members.js';
 import { encodeKey } from '../../tables/files/read.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
 import type { RouterId } from '../../tables/model.js';
+import type { Tunnel } from '../../tunnel/tunnel.js';
 import { BUSY } from '../reload/reloader.js';
 import type { EventHub } from '../view/event-hub.js';
 
 export const MEMBERSHIP_COUNTERS = {
   memberships_heard: 'event',
   memberships_refused: 'drop',
+  memberships_too_soon: 'drop',
   joins_admitted: 'event',
   joins_refused: 'drop',
   join_dropped_malformed: 'drop',
@@ -28,18 +41,25 @@ export const MEMBERSHIP_COUNTERS = {
   join_dropped_queue_full: 'drop',
 } as const satisfies CounterTable;
 
+/** Of each peer: all that a network may have at once, and what a busy hour of joining brings. */
+const HEARD: Rate = { perSecond: 10, burst: 2 * MOST_MEMBERSHIPS };
 /** How long a reload that is under way is waited for, and how often it is looked at. */
 const PATIENCE_MS = 5_000;
 const LOOK_AGAIN_MS = 50;
 /** All that a router has is told to a peer at most so often. */
 const WHOLE_EVERY_MS = 10_000;
 
-/** What this router says to the others. Reliable; to those that are up and understand it. */
+/** What this router says to the others, until acknowledged. */
 export interface MembershipMessenger {
-  pushMembership(to: RouterId, membership: Uint8Array): void;
-  /** 32 bytes. */
-  tellMembershipDigest(to: RouterId, digest: Uint8Array): void;
+  send(to: RouterId, message: MembershipMessage): void;
   upPeers(): readonly RouterId[];
+}
+
+export function membershipMessenger(tunnel: Tunnel): MembershipMessenger {
+  return {
+    send: (to, message) => tunnel.sendMembership(to, message),
+    upPeers: () => tunnel.upPeers(),
+  };
 }
 
 export interface MembershipsOptions {
@@ -47,6 +67,7 @@ export interface MembershipsOptions {
   readonly hub: Pick<EventHub, 'emit'>;
   readonly held: readonly HeldMembership[];
   readonly messenger: MembershipMessenger;
+  readonly conduct: Conduct;
   readonly reloader: {
     readonly config: VineConfig;
     setMembers(members: readonly Member[], keep: () => void): Promise<string | undefined>;
@@ -54,6 +75,9 @@ export interface MembershipsOptions {
   /** Blocks until they are on disk. */
   readonly write?: (stateDir: string, held: readonly HeldMembership[]) => void;
 }
+
+/** No honest router would have taken it. */
+const FORGERIES: ReadonlySet<SetRefusal> = new Set(['malformed', 'not-bound']);
 
 export interface JoinVerdict {
   readonly isAdmitted: boolean;
@@ -64,12 +88,14 @@ export class Memberships {
   readonly #options: MembershipsOptions;
   readonly #counts = new DeclaredCounters(MEMBERSHIP_COUNTERS);
   readonly #wholeToldMs = new BoundedMap<RouterId, number>(MAX_PEERS);
+  readonly #budget: KeyedRateLimit<RouterId>;
   #set: MembershipSet;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: MembershipsOptions) {
     this.#options = options;
+    this.#budget = new KeyedRateLimit(options.clock, HEARD, MAX_PEERS);
     this.#set = new MembershipSet(options.held);
   }
 
@@ -78,7 +104,7 @@ export class Memberships {
   }
 
   count(name: keyof typeof MEMBERSHIP_COUNTERS): void {
-    this.#counts.add(name);
+    this.#counts.count(name);
   }
 
   all(): HeldMembership[] {
@@ -94,25 +120,42 @@ export class Memberships {
     return this.#inTurn(() => this.#admit(bytes, from));
   }
 
-  /** Another router says that this one belongs. */
-  heard(from: RouterId, bytes: Uint8Array): void {
-    this.#counts.add('memberships_heard');
-    void this.#inTurn(() => this.#hear(from, bytes));
+  /**
+   * Another router says who belongs. The gate: unasked; each costs two signatures' verification unless it is known, so of
+   * each peer so many; what is no membership of this network is a fault.
+   */
+  received(from: RouterId, message: MembershipMessage): void {
+    const { conduct } = this.#options;
+    if (!this.isOn) return;
+    if (!this.#budget.allow(from, conduct.price(from))) {
+      this.#counts.count('memberships_too_soon');
+      conduct.refused(from, message.type, 'too-soon');
+      return;
+    }
+    if (message.type === 'membershipDigest') {
+      this.#digestHeard(from, message.digest);
+      return;
+    }
+    this.#counts.count('memberships_heard');
+    void this.#inTurn(() => this.#hear(from, message.membership));
   }
 
   /** A link with another router is there. */
   peerUp(router: RouterId): void {
-    if (this.isOn) this.#options.messenger.tellMembershipDigest(router, this.#set.digest);
+    if (!this.isOn) return;
+    this.#prune();
+    this.#options.messenger.send(router, { type: 'membershipDigest', digest: this.#set.digest });
   }
 
   /** What another router has is of this digest: unless it is the same here, it is told all. */
-  digestHeard(from: RouterId, digest: Uint8Array): void {
-    if (!this.isOn || Buffer.compare(digest, this.#set.digest) === 0) return;
+  #digestHeard(from: RouterId, digest: Uint8Array): void {
+    if (Buffer.compare(digest, this.#set.digest) === 0) return;
     const { clock, messenger } = this.#options;
     const nowMs = clock.nowMs();
     if (nowMs - (this.#wholeToldMs.get(from) ?? Number.NEGATIVE_INFINITY) < WHOLE_EVERY_MS) return;
     this.#wholeToldMs.set(from, nowMs);
-    for (const { membership } of this.#set.all()) messenger.pushMembership(from, membership.bytes);
+    for (const { membership } of this.#set.all())
+      messenger.send(from, { type: 'membership', membership: membership.bytes });
   }
 
   /** Settles when what has come is worked in. */
@@ -130,17 +173,17 @@ export class Memberships {
     const { file } = this.#options.reloader.config;
     const verdict = admit(bytes, from, { set: this.#set, file, hearing: this.#hearing(this.#ownKey()) });
     if (verdict.is === 'refused') {
-      this.#counts.add('joins_refused');
+      this.#counts.count('joins_refused');
       if (verdict.second !== undefined) this.#alarm(verdict.second);
       return this.#refused(from, verdict.why, verdict.reason);
     }
     const { membership, set, isKnown } = verdict;
     const problem = isKnown ? undefined : await this.#adopt(set);
     if (problem !== undefined) {
-      this.#counts.add('joins_refused');
+      this.#counts.count('joins_refused');
       return this.#refused(from, 'not-applied', `it cannot be taken in now: ${problem}`);
     }
-    this.#counts.add('joins_admitted');
+    this.#counts.count('joins_admitted');
     if (!isKnown) this.#tell(membership, 'handed in here');
     return { isAdmitted: true, reason: '' };
   }
@@ -160,7 +203,9 @@ export class Memberships {
     const set = this.#set.copy();
     const verdict = set.take(bytes, this.#hearing(speaker));
     if (verdict.is === 'refused') {
-      this.#counts.add('memberships_refused');
+      this.#counts.count('memberships_refused');
+      // Who has heard of another binding, or whose clock or description is another one, means no harm.
+      if (FORGERIES.has(verdict.why)) this.#options.conduct.refused(from, 'membership', verdict.why);
       // Asked of the set itself, which remembers of which second bindings it has warned.
       const again = verdict.second === undefined ? undefined : this.#set.take(bytes, this.#hearing(speaker));
       if (again?.is === 'refused' && again.second !== undefined) this.#alarm(again.second, from);
@@ -169,9 +214,13 @@ export class Memberships {
     await this.#take(set, verdict, from);
   }
 
-  async #take(set: MembershipSet, verdict: Exclude<SetVerdict, { is: 'refused' }>, from: RouterId): Promise<void> {
+  async #take(
+    set: MembershipSet,
+    verdict: Exclude<SetVerdict, { is: 'refused' }>,
+    from: RouterId,
+  ): Promise<void> {
     if (verdict.is === 'known') {
-      this.#set = set; // perhaps from one who knows it better
+      await this.#known(set, verdict.membership.grant.id);
       return;
     }
     const problem = await this.#adopt(set);
@@ -185,6 +234,19 @@ export class Memberships {
     }
     if (verdict.is === 'replaced') this.#alarm(verdict.before, from);
     this.#tell(verdict.membership, from);
+  }
+
+  /** Perhaps from one who knows it better: that must not be forgotten either. */
+  async #known(set: MembershipSet, grant: string): Promise<void> {
+    if (set.get(grant)?.rank === this.#set.get(grant)?.rank) return;
+    const problem = await this.#adopt(set);
+    if (problem !== undefined) this.#counts.count('memberships_refused');
+  }
+
+  /** Lets go of those that the description has revoked since. */
+  #prune(): void {
+    const revoked = new Set(this.#options.reloader.config.file.revoked);
+    if (revoked.size > 0) this.#set.drop(({ grant }) => revoked.has(grant.id));
   }
 
   /** On disk, then in force, then the present set. */
@@ -212,7 +274,8 @@ export class Memberships {
       from,
     });
     for (const peer of messenger.upPeers())
-      if (peer !== from && peer !== binding.router) messenger.pushMembership(peer, membership.bytes);
+      if (peer !== from && peer !== binding.router)
+        messenger.send(peer, { type: 'membership', membership: membership.bytes });
   }
 
   #alarm(second: Membership, from = ''): void {
