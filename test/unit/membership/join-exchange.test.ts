@@ -62,7 +62,20 @@ describe('Handing a membership in', () => {
     assert.equal(bytes.length, 8 + 32 + 48 + 7 + membership.length + 16 + 32);
     assert.equal(
       createHash('sha256').update(bytes).digest('hex'),
-      createHash('sha256').update(request().bytes).digest('hex'),
+      'd38f15ae90068970a3d50c660339ca51f54d2b0e36b44fcf5fdecc645859f879',
+    );
+    const question = openJoinRequest(router, bytes);
+    assert.ok(typeof question !== 'string');
+    const answer = createJoinAnswer(
+      question,
+      { isAdmitted: true, unixS: 1_767_000_001, reason: '' },
+      secret(8),
+    );
+    assert.equal(
+      createHash('sha256')
+        .update(answer ?? '')
+        .digest('hex'),
+      '0d249ebfe6788954eadff456c2188aaeabd571f0cc759c58d18f860706c2d265',
     );
   });
 

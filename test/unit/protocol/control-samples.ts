@@ -17,6 +17,7 @@ import {
   MAX_VERDICT_REASON,
   PART_BYTES,
 } from '../../../src/protocol/network-message.js';
+import { MOST_MEMBERSHIP_BYTES } from '../../../src/protocol/membership-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
@@ -85,6 +86,8 @@ export const SAMPLES: readonly ControlMessage[] = [
     part: 0,
     content: new Uint8Array(PART_BYTES).fill(255),
   },
+  { type: 'membership', membership: new Uint8Array(MOST_MEMBERSHIP_BYTES).fill(1) },
+  { type: 'membershipDigest', digest: new Uint8Array(32).fill(9) },
   { type: 'ping', token: 1 },
   {
     type: 'pairHeartbeat',
