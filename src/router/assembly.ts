@@ -5,7 +5,6 @@
 import type { Logger } from 'pino';
 import { gndtDigest } from '../config/digest.js';
 import type { LoadOutcome, VineConfig } from '../config/load.js';
-import { readMemberships } from '../config/membership-file.js';
 import { loadNative } from '../dataplane/native.js';
 import { DataPlane } from '../dataplane/plane.js';
 import type { Description } from '../membership/description.js';
@@ -38,9 +37,8 @@ import { Guards } from './machine/guards.js';
 import { Resolver } from './machine/resolver.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
-import { JoinDesk } from './network/join-desk.js';
+import { makeMemberships } from './network/make-memberships.js';
 import { makeNetwork } from './network/make-network.js';
-import { Memberships, membershipMessenger } from './network/memberships.js';
 import { Alone } from './pair/alone.js';
 import { PairDesk } from './pair/desk.js';
 import { PairLans } from './pair/pair-lans.js';
@@ -392,34 +390,18 @@ function makeOperation(
     readiness,
   });
   const network = makeNetwork({ ...parts, config, load, reloader });
-  const memberships = new Memberships({
-    clock,
-    hub,
-    conduct,
-    held: readMemberships(config.router.stateDir).held,
-    messenger: membershipMessenger(parts.tunnel),
-    reloader,
-  });
-  board.add(memberships);
-  const joinDesk = new JoinDesk({
-    clock,
-    privateKey: config.privateKey,
-    ports: tunnelPorts(native, sockets.udp, (peer) => parts.relays.tagOf(peer)),
-    memberships,
-  });
+  const joining = makeMemberships({ ...parts, config, reloader });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
-  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource, network });
-  return {
-    network,
-    memberships,
-    joinDesk,
-    drops,
-    conductSummary,
+  const actions = new OperatorActions({
+    ...parts,
+    log,
     view,
-    metrics,
-    metricsHost,
+    routes,
     reloader,
-    actions,
-  };
+    roleSource,
+    network,
+    ...joining,
+  });
+  return { network, ...joining, drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

@@ -9,7 +9,7 @@ import type { Timer } from '../net/clock.js';
 import { Conduct } from '../protocol/conduct.js';
 import { PROTOCOL_MAJOR, PROTOCOL_MINOR } from '../protocol/constants.js';
 import { ControlCodec } from '../protocol/control-codec.js';
-import type { HelloMessage } from '../protocol/control-message.js';
+import { type HelloMessage, isMembershipMessage } from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
 import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
@@ -261,20 +261,13 @@ export class Tunnel {
   }
 
   /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
-  send(to: RouterId, message: TableMessage): void {
+  send(to: RouterId, message: TableMessage | MembershipMessage): void {
     const peer = this.#peerTable.peer(to);
     if (peer === undefined || !peer.isUp) {
       this.#counts.add('control_dropped_peer_not_up');
       return;
     }
-    for (const part of split(message)) peer.send(part);
-  }
-
-  /** At least once while the peer is up; dropped and counted when it is down. */
-  sendMembership(to: RouterId, message: MembershipMessage): void {
-    const peer = this.#peerTable.peer(to);
-    if (peer?.isUp) peer.send(message);
-    else this.#counts.add('control_dropped_peer_not_up');
+    for (const part of isMembershipMessage(message) ? [message] : split(message)) peer.send(part);
   }
 
   /** See `Link.say`; nothing when the peer is not up. */

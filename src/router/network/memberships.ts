@@ -5,6 +5,8 @@
 
 import type { VineConfig } from '../../config/load.js';
 import { writeMemberships } from '../../config/membership-file.js';
+import { messageOf } from '../../config/system-error.js';
+import type { MembershipView } from '../../control/membership-view.js';
 import { admit } from '../../membership/admission.js';
 import { type Membership, memberOf } from '../../membership/membership.js';
 import {
@@ -22,7 +24,8 @@ import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import type { MembershipMessage } from '../../protocol/membership-message.js';
-import type { Member } from '../../tables/files/members.js';
+import { formatEndpoint } from '../../tables/files/endpoint-text.js';
+import { type Member, type RefusedMember, withMembers } from '../../tables/files/members.js';
 import { encodeKey } from '../../tables/files/read.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
 import type { RouterId } from '../../tables/model.js';
@@ -57,7 +60,7 @@ export interface MembershipMessenger {
 
 export function membershipMessenger(tunnel: Tunnel): MembershipMessenger {
   return {
-    send: (to, message) => tunnel.sendMembership(to, message),
+    send: (to, message) => tunnel.send(to, message),
     upPeers: () => tunnel.upPeers(),
   };
 }
@@ -111,6 +114,13 @@ export class Memberships {
     return this.#set.all();
   }
 
+  view(): MembershipView[] {
+    const held = this.#set.all().map(({ membership }) => memberOf(membership));
+    const { refused } = withMembers(this.#options.reloader.config.file, held);
+    const problems = new Map(refused.map(({ member, ...problem }) => [member.grant, problem]));
+    return held.map((member) => memberView(member, problems.get(member.grant)));
+  }
+
   get isOn(): boolean {
     return this.#options.reloader.config.router.network !== undefined;
   }
@@ -156,6 +166,20 @@ export class Memberships {
     this.#wholeToldMs.set(from, nowMs);
     for (const { membership } of this.#set.all())
       messenger.send(from, { type: 'membership', membership: membership.bytes });
+  }
+
+  /** Another description counts: it may have revoked some. */
+  reconfigured(): void {
+    const before = this.#set.size;
+    this.#prune();
+    if (this.#set.size === before) return;
+    const { reloader, hub, write = writeMemberships } = this.#options;
+    try {
+      write(reloader.config.router.stateDir, this.#set.all());
+    } catch (error) {
+      // They are left out of what counts all the same.
+      hub.emit('error', 'state_write_failed', 'the state could not be written', { reason: messageOf(error) });
+    }
   }
 
   /** Settles when what has come is worked in. */
@@ -303,4 +327,18 @@ export class Memberships {
       speaker,
     };
   }
+}
+
+function memberView(member: Member, problem: Omit<RefusedMember, 'member'> | undefined): MembershipView {
+  const isAbsorbed = problem?.why === 'absorbed';
+  return {
+    token: member.grant,
+    router: member.router,
+    site: member.site,
+    publicKey: encodeKey(member.publicKey),
+    endpoints: member.endpoints.map(formatEndpoint),
+    networks: member.networks.map(({ vnet, prefix }) => ({ vnet: vnet.name, prefix: prefix.key })),
+    state: problem === undefined ? 'counts' : isAbsorbed ? 'absorbed' : 'left-out',
+    reason: problem === undefined || isAbsorbed ? '' : problem.reason,
+  };
 }

@@ -12,6 +12,7 @@ import type {
   ReloadView,
   RouterActions,
 } from '../../control/api.js';
+import type { MembershipView } from '../../control/membership-view.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
 import type { RoleView } from '../../control/role-view.js';
 import type { Mobility } from '../../mobility/mobility.js';
@@ -20,6 +21,7 @@ import { Ip } from '../../net/ip.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Gateways } from '../lan/gateways.js';
 import type { Guards } from '../machine/guards.js';
+import type { Memberships } from '../network/memberships.js';
 import type { NetworkDesk } from '../network/network-desk.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
@@ -46,6 +48,7 @@ export interface OperatorParts {
   readonly gateways: Gateways;
   readonly warnings: Warnings;
   readonly roleSource: RoleSource;
+  readonly memberships: Pick<Memberships, 'view'>;
   /** Undefined: no network key is pinned. */
   readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document'> | undefined;
 }
@@ -72,6 +75,10 @@ export class OperatorActions implements RouterActions {
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
+  }
+
+  memberships(): readonly MembershipView[] {
+    return this.#parts.memberships.view();
   }
 
   network(): NetworkView {
