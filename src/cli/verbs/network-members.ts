@@ -74,15 +74,20 @@ function addRevoke(network: Command, io: Io): void {
     const { withoutRouter, writeGndt } = await import('../joining/edit-gndt.js');
     const read = readGndtFile(gndt);
     const isNamed = read.file.routers.some(({ id }) => id === name);
-    const tokens = isNamed ? [] : await tokensOf(context, name, join(dirname(key), 'tokens.json'));
+    // Also of one that the description has absorbed: its membership would bring it back.
+    const tokens = await tokensOf(context, name, join(dirname(key), 'tokens.json'));
     if (!isNamed && tokens.length === 0)
       throw new CliError(
         REFUSED,
         `"${name}" is no router of ${gndt}, and no token is known by that name: "vinectl network members" on a router shows them with their ids`,
       );
     const revoked = [...new Set([...(read.file.revoked ?? []), ...tokens.map(({ id }) => id)])];
-    writeGndt(read, (json) => (isNamed ? withoutRouter(json, name) : { ...json, revoked }));
-    const removes = isNamed ? [name] : tokens.flatMap(({ router }) => (router === undefined ? [] : [router]));
+    writeGndt(read, (json) => ({
+      ...(isNamed ? withoutRouter(json, name) : json),
+      ...(revoked.length === 0 ? {} : { revoked }),
+    }));
+    const joined = tokens.flatMap(({ router }) => (router === undefined ? [] : [router]));
+    const removes = [...new Set([...(isNamed ? [name] : []), ...joined])];
     const { version } = signGndt(gndt, key, removes);
     context.print(
       context.json
