@@ -105,7 +105,7 @@ test('a site joins with one token, and its machines are reached', { skip: cannot
 
     // The same machine again is as welcome as before; another one is not, and is alarmed.
     const elsewhere = join(lab.directory, 'elsewhere');
-    const second = await joinAt(lab, 'vr-b', elsewhere, [token, '--name', 'vr-x']);
+    const second = await joinAt(lab, 'vr-b', elsewhere, [token, '--lan', 'lan0', '--name', 'vr-x']);
     assert.equal(second.status, 1);
     assert.match(second.stderr, /used by another router already, "vr-b"/);
     assert.deepEqual(readdirSync(elsewhere), ['router.key']);
@@ -114,7 +114,7 @@ test('a site joins with one token, and its machines are reached', { skip: cannot
         ({ event }) => event === 'token_used_twice',
       ),
     );
-    const over = await joinAt(lab, 'vr-b', b.directory, [token]);
+    const over = await joinAt(lab, 'vr-b', b.directory, [token, '--lan', 'lan0']);
     assert.match(over.stderr, /there already.*writes over nothing/s);
   });
 });
@@ -141,7 +141,13 @@ test('who has joined is written into the description, or taken out of it', { ski
     assert.equal(JSON.parse(readFileSync(gndt, 'utf8')).revoked.length, 1);
     await lab.vinectl('a', ['network', 'publish', gndt, '--no-wait']);
     await waitFor('it is out', async () => (await a.peers()).length === 0 && (await members()).length === 0);
-    const again = await joinAt(lab, 'vr-b', join(lab.directory, 'again'), [token, '--name', 'vr-b']);
+    const again = await joinAt(lab, 'vr-b', join(lab.directory, 'again'), [
+      token,
+      '--lan',
+      'lan0',
+      '--name',
+      'vr-b',
+    ]);
     assert.match(again.stderr, /revoked; ask for another/);
   });
 });
@@ -176,9 +182,11 @@ test('what cannot join says why, and leaves nothing but the key', { skip: cannot
     assert.doesNotMatch(readFileSync(join(made.directory, 'tokens.json'), 'utf8'), /vine1-/);
 
     const place = join(lab.directory, 'place');
-    const tried = (line: string, ...args: string[]) => joinAt(lab, 'vr-b', place, [line, ...args]);
+    const tried = (line: string, ...args: string[]) =>
+      joinAt(lab, 'vr-b', place, [line, '--lan', 'lan0', ...args]);
     await refused(tried(`${token.slice(0, 99)}x${token.slice(100)}`), /damaged|cannot be used/);
     await refused(tried(token.slice(0, -1)), /damaged/);
+    await refused(joinAt(lab, 'vr-b', place, [token]), /the LAN is missing/);
     await refused(tried(token, '--lan', 'nothing9'), /no interface "nothing9"/);
     await refused(tried(token, '--name', 'two words'), /--name/);
     assert.equal(existsSync(place), false, 'nothing is written before all is checked');

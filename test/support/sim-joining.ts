@@ -147,7 +147,7 @@ function configOf(id: RouterId, size: number, number: number): VineConfig {
     id,
     privateKeyFile: 'router.key',
     listen: ['udp://0.0.0.0:7700'],
-    lans: [],
+    lans: [{ interface: 'lan0', vnet: 'blue' }],
     network: { publicKey: encodeKey(NETWORK_KEY) },
   };
   const read = parseFiles(

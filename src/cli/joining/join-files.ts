@@ -17,8 +17,10 @@ import { messageOf } from '../../config/system-error.js';
 import type { Membership } from '../../membership/membership.js';
 import type { TokenContent } from '../../membership/token.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
+import { formatConfigError } from '../../tables/files/error.js';
 import { GNDT_FILE } from '../../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../../tables/files/lndt-file.js';
+import { parseFiles } from '../../tables/files/parse.js';
 import { encodeKey } from '../../tables/files/read.js';
 import { ROUTER_FILE } from '../../tables/files/router-file.js';
 import { CliError, REFUSED } from '../exit.js';
@@ -83,11 +85,7 @@ export function ownKey(directory: string): Uint8Array {
 /** Throws when one cannot be written; then none is there. */
 export function writeJoined(router: JoinedRouter): readonly string[] {
   const { directory, stateDir, membership, rank } = router;
-  const texts: readonly (readonly [string, object])[] = [
-    [ROUTER_FILE, routerJson(router)],
-    [LNDT_FILE, lndtJson(router)],
-    [GNDT_FILE, gndtJson(router)],
-  ];
+  const texts = textsOf(router);
   const written: string[] = [];
   try {
     const path = join(stateDir, MEMBERSHIPS_FILE);
@@ -96,7 +94,7 @@ export function writeJoined(router: JoinedRouter): readonly string[] {
     giveToService(stateDir);
     giveToService(path);
     for (const [file, content] of texts) {
-      writeNew(join(directory, file), `${JSON.stringify(content, null, 2)}\n`, 0o644);
+      writeNew(join(directory, file), content, 0o644);
       written.push(join(directory, file));
     }
     return written;
@@ -109,7 +107,38 @@ export function writeJoined(router: JoinedRouter): readonly string[] {
   }
 }
 
-function routerJson({ membership, stateDir, socket, listen, lans, token }: JoinedRouter): object {
+/** Would the router take its files? Asked before anybody is asked to admit it. */
+export function checkFiles(router: Omit<JoinedRouter, 'rank'>): void {
+  const texts = new Map(textsOf(router));
+  const text = (file: string) => ({ value: texts.get(file) ?? '' });
+  const read = parseFiles(
+    { router: text(ROUTER_FILE), gndt: text(GNDT_FILE), lndt: text(LNDT_FILE) },
+    router.directory,
+  );
+  if ('errors' in read)
+    throw new CliError(
+      REFUSED,
+      `the router's files would not be in order:\n${read.errors.map(formatConfigError).join('\n')}`,
+    );
+}
+
+function textsOf(router: Omit<JoinedRouter, 'rank'>): readonly (readonly [file: string, text: string])[] {
+  const contents: readonly (readonly [string, object])[] = [
+    [ROUTER_FILE, routerJson(router)],
+    [LNDT_FILE, lndtJson(router)],
+    [GNDT_FILE, gndtJson(router)],
+  ];
+  return contents.map(([file, content]) => [file, `${JSON.stringify(content, null, 2)}\n`]);
+}
+
+function routerJson({
+  membership,
+  stateDir,
+  socket,
+  listen,
+  lans,
+  token,
+}: Omit<JoinedRouter, 'rank'>): object {
   return {
     id: membership.binding.router,
     privateKeyFile: KEY_FILE,
@@ -121,13 +150,13 @@ function routerJson({ membership, stateDir, socket, listen, lans, token }: Joine
   };
 }
 
-function lndtJson({ token }: JoinedRouter): object {
+function lndtJson({ token }: Omit<JoinedRouter, 'rank'>): object {
   const { vnets, networks } = token.grant;
   return { nodes: networks.map(({ vnet, prefix }) => ({ vnet: vnets[vnet]?.name, ip: prefix.key })) };
 }
 
 /** What is enough to reach the bootstrap routers, from whom the signed description is heard. */
-function gndtJson({ token, membership }: JoinedRouter): object {
+function gndtJson({ token, membership }: Omit<JoinedRouter, 'rank'>): object {
   const { grant, bootstraps, cipher } = token;
   const { router, publicKey, endpoints } = membership.binding;
   return {

@@ -10,7 +10,7 @@ import { readEndpoint, readInterface, readListen, readName } from '../../tables/
 import type { RouterEndpoint } from '../../tables/model.js';
 import { CliError, REFUSED } from '../exit.js';
 import { ask } from './ask.js';
-import { checkNothingThere, type Lan, ownKey, writeJoined } from './join-files.js';
+import { checkFiles, checkNothingThere, type Lan, ownKey, writeJoined } from './join-files.js';
 
 export interface JoinRequest {
   readonly token: string;
@@ -48,13 +48,16 @@ export async function join(request: JoinRequest): Promise<Joined> {
   for (const text of request.listen) orRefuse(readListen(text), '--listen');
   if (endpoints.length > MOST_ENDPOINTS)
     throw new CliError(REFUSED, `--endpoint: at most ${MOST_ENDPOINTS} fit into a membership`);
+  if (request.lans.length === 0)
+    throw new CliError(
+      REFUSED,
+      'the LAN is missing: --lan INTERFACE names the one whose machines this router serves',
+    );
   const lans = request.lans.map((text) => readLan(text, token));
   checkNothingThere(directory, stateDir);
   const privateKey = ownKey(directory);
   const membership = membershipOf(token, { router, privateKey, endpoints });
-  const rank = await admitted(request, token, privateKey, membership);
-  privateKey.fill(0);
-  const files = writeJoined({
+  const joining = {
     directory,
     stateDir,
     socket: request.socket === undefined ? undefined : resolve(request.socket),
@@ -62,8 +65,11 @@ export async function join(request: JoinRequest): Promise<Joined> {
     lans,
     token,
     membership,
-    rank,
-  });
+  };
+  checkFiles(joining);
+  const rank = await admitted(request, token, privateKey, membership);
+  privateKey.fill(0);
+  const files = writeJoined({ ...joining, rank });
   return {
     router,
     site: grant.site,
