@@ -93,8 +93,8 @@ describe('A member that lies', () => {
     await network.pass(1_000);
     for (const router of network.routers)
       for (const lie of lies)
-        if (router.id !== `vr-${LIAR}`)
-          network.send(`vr-${LIAR}`, router.id, { type: 'membership', membership: lie });
+        if (router.id !== `r-${LIAR}`)
+          network.send(`r-${LIAR}`, router.id, { type: 'membership', membership: lie });
     await network.pass(1_000);
     return network;
   }
@@ -106,15 +106,15 @@ describe('A member that lies', () => {
       // It has stolen the token after its use, or after its expiry.
       mine({ router: 'vr-evil', publicKey: routerKey(66) }),
       membershipBytes(4, { router: 'vr-evil', terms: { ...terms, expiresS: EXPIRES_S - 1 } }),
-      membershipBytes(5, { router: 'vr-0', terms }),
+      membershipBytes(5, { router: 'r-0', terms }),
       new Uint8Array(900).fill(1),
     ]);
     for (const router of network.routers) {
       assert.ok(router.knows('vr-3'), router.id);
       assert.ok(!router.knows('vr-evil'), router.id);
-      assert.deepEqual(router.config.gndt.routers.find(({ id }) => id === 'vr-0')?.publicKey, routerKey(100));
+      assert.deepEqual(router.config.gndt.routers.find(({ id }) => id === 'r-0')?.publicKey, routerKey(100));
     }
-    const { refusals } = network.at(7).conduct.view(`vr-${LIAR}`);
+    const { refusals } = network.at(7).conduct.view(`r-${LIAR}`);
     assert.ok(refusals >= 2, `${refusals} refusals`);
   });
 
@@ -122,9 +122,9 @@ describe('A member that lies', () => {
     const network = world();
     const { memberships } = network.at(0);
     for (let i = 0; i < 20_000; i++)
-      memberships.received(`vr-${LIAR}`, { type: 'membershipDigest', digest: new Uint8Array(32).fill(i) });
+      memberships.received(`r-${LIAR}`, { type: 'membershipDigest', digest: new Uint8Array(32).fill(i) });
     assert.ok((memberships.counters().memberships_too_soon ?? 0) > 10_000);
-    memberships.received('vr-1', { type: 'membership', membership: mine() });
+    memberships.received('r-1', { type: 'membership', membership: mine() });
     await network.pass(100);
     assert.ok(network.at(0).knows('vr-3'));
   });
@@ -139,7 +139,7 @@ describe('A member that lies', () => {
     const forged = mine({ oneTimeSeed: secret(66), router: 'vr-evil' });
     network.heal();
     for (const { id } of network.routers.slice(1))
-      network.send('vr-0', id, { type: 'membership', membership: forged });
+      network.send('r-0', id, { type: 'membership', membership: forged });
     await network.pass(1_000);
     assert.ok(network.routers.slice(1).every((router) => router.knows('vr-3') && !router.knows('vr-evil')));
     assert.equal(network.at(9).memberships.all()[0]?.membership.id, membership(3, { terms }).id);

@@ -83,7 +83,7 @@ export class SimNetwork {
     readonly size: number,
     readonly delayMs: (a: number, b: number) => number,
   ) {
-    this.routers = Array.from({ length: size }, (_, i) => new SimRouter(`vr-${i}`, this, i));
+    this.routers = Array.from({ length: size }, (_, i) => new SimRouter(`r-${i}`, this, i));
   }
 
   at(number: number): SimRouter {
@@ -105,7 +105,7 @@ export class SimNetwork {
 
   cut(isCut: (a: number, b: number) => boolean): void {
     for (let a = 0; a < this.size; a++)
-      for (let b = a + 1; b < this.size; b++) if (isCut(a, b)) this.#cut.add(pairOf(`vr-${a}`, `vr-${b}`));
+      for (let b = a + 1; b < this.size; b++) if (isCut(a, b)) this.#cut.add(pairOf(`r-${a}`, `r-${b}`));
   }
 
   heal(): void {
@@ -132,7 +132,7 @@ function pairOf(a: RouterId, b: RouterId): string {
 }
 
 function numberOf(id: RouterId): number {
-  return Number(id.slice('vr-'.length));
+  return Number(id.slice('r-'.length));
 }
 
 /** Router keys of the network: `routerKey(100 + n)`. */
@@ -140,8 +140,8 @@ function configOf(id: RouterId, size: number, number: number): VineConfig {
   const numbers = Array.from({ length: size }, (_, i) => i);
   const gndt = {
     vnets: [{ name: 'blue', id: 7 }],
-    routers: numbers.map((i) => ({ id: `vr-${i}`, publicKey: encodeKey(routerKey(100 + i)) })),
-    networks: numbers.map((i) => ({ vnet: 'blue', prefix: `10.${100 + i}.0.0/24`, router: `vr-${i}` })),
+    routers: numbers.map((i) => ({ id: `r-${i}`, publicKey: encodeKey(routerKey(100 + i)) })),
+    networks: numbers.map((i) => ({ vnet: 'blue', prefix: `10.${100 + i}.0.0/24`, router: `r-${i}` })),
   };
   const router = {
     id,

@@ -81,7 +81,6 @@ export function addJoin(program: Command, io: Io): void {
       nowMs: io.nowMs(),
       tell,
     });
-    if (options.lan.length === 0) tell('without --lan it serves no LAN; put one into "lans" of router.json');
     if (options.now !== true) {
       show(context, joined, undefined);
       return;
