@@ -3,11 +3,12 @@
  *
  * The routers that a grant names as bootstrap routers say what it was used for; of two that have admitted different
  * machines at the same time the one that stands first in the grant is right. So all routers that hear both come to the same,
- * in whatever order they hear them, and nobody can choose a binding that wins. Who is no bootstrap router of a grant is
- * believed only while the grant has not expired, and only until one is heard.
+ * in whatever order they hear them, and nobody can choose a binding that wins. Only who has admitted a machine itself counts
+ * so: what others have heard of it is believed while the grant has not expired, and until one is heard who has.
+ * (If what a bootstrap router has only heard had its rank too, two of them could go on changing each other's mind.)
  *
  *   a grant that is            unexpired               expired
- *   heard from a bootstrap     taken                   taken: it was admitted in time, or that router lies
+ *   heard from who admitted it taken                   taken: it was admitted in time, or that router lies
  *   heard from another         taken, of lowest rank   refused
  *   handed in here             taken                   refused
  */
@@ -23,7 +24,7 @@ const MOST_ALARMS = 64;
 
 export interface HeldMembership {
   readonly membership: Membership;
-  /** Position in the grant of the bootstrap router that said so; `HEARSAY`: none did. The least one counts. */
+  /** Position in the grant of the bootstrap router that has admitted it; `HEARSAY`: none has said so. The least one counts. */
   readonly rank: number;
 }
 
@@ -37,6 +38,8 @@ export interface Hearing {
   readonly revoked: ReadonlySet<string>;
   /** Public key of the router that says it. */
   readonly speaker: Uint8Array;
+  /** It says that it has admitted the machine itself; else it has only heard of it. */
+  readonly isAdmission?: boolean;
   /** The machine itself has handed it in here, and `speaker` is this router. */
   readonly isHandedIn?: boolean;
 }
@@ -109,7 +112,8 @@ export class MembershipSet {
       return { is: 'refused', why: 'revoked', reason: 'the token is revoked; ask for another' };
     const held = this.#held.get(grant.id);
     const position = grant.bootstraps.findIndex((key) => Buffer.compare(key, hearing.speaker) === 0);
-    const rank = position < 0 ? HEARSAY : position;
+    const isFirstHand = hearing.isHandedIn === true || hearing.isAdmission === true;
+    const rank = isFirstHand && position >= 0 ? position : HEARSAY;
     if (held?.membership.id === membership.id) {
       if (rank < held.rank) this.#held.set(grant.id, { membership: held.membership, rank });
       return { is: 'known', membership: held.membership };

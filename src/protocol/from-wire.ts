@@ -157,6 +157,7 @@ const READERS: {
   membership: (fields) => ({
     type: 'membership',
     membership: fields.bytesUpTo('membership', MOST_MEMBERSHIP_BYTES),
+    admitted: fields.flag('admitted'),
   }),
   membershipDigest: (fields) => ({ type: 'membershipDigest', digest: fields.bytes('digest', 32) }),
   networkState: readNetworkState,

@@ -8,6 +8,8 @@ export interface OneMembershipMessage {
   readonly type: 'membership';
   /** As `src/membership/membership` has it; 1 … MOST_MEMBERSHIP_BYTES bytes. */
   readonly membership: Uint8Array;
+  /** The sender has admitted it itself. */
+  readonly admitted: boolean;
 }
 
 /** "These are all that I have." */

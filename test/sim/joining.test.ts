@@ -94,7 +94,7 @@ describe('A member that lies', () => {
     for (const router of network.routers)
       for (const lie of lies)
         if (router.id !== `r-${LIAR}`)
-          network.send(`r-${LIAR}`, router.id, { type: 'membership', membership: lie });
+          network.send(`r-${LIAR}`, router.id, { type: 'membership', membership: lie, admitted: true });
     await network.pass(1_000);
     return network;
   }
@@ -124,7 +124,7 @@ describe('A member that lies', () => {
     for (let i = 0; i < 20_000; i++)
       memberships.received(`r-${LIAR}`, { type: 'membershipDigest', digest: new Uint8Array(32).fill(i) });
     assert.ok((memberships.counters().memberships_too_soon ?? 0) > 10_000);
-    memberships.received('r-1', { type: 'membership', membership: mine() });
+    memberships.received('r-1', { type: 'membership', membership: mine(), admitted: false });
     await network.pass(100);
     assert.ok(network.at(0).knows('vr-3'));
   });
@@ -139,7 +139,7 @@ describe('A member that lies', () => {
     const forged = mine({ oneTimeSeed: secret(66), router: 'vr-evil' });
     network.heal();
     for (const { id } of network.routers.slice(1))
-      network.send('r-0', id, { type: 'membership', membership: forged });
+      network.send('r-0', id, { type: 'membership', membership: forged, admitted: true });
     await network.pass(1_000);
     assert.ok(network.routers.slice(1).every((router) => router.knows('vr-3') && !router.knows('vr-evil')));
     assert.equal(network.at(9).memberships.all()[0]?.membership.id, membership(3, { terms }).id);

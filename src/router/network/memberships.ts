@@ -23,7 +23,7 @@ import type { Clock } from '../../net/clock.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { Conduct } from '../../protocol/conduct.js';
-import type { MembershipMessage } from '../../protocol/membership-message.js';
+import type { MembershipMessage, OneMembershipMessage } from '../../protocol/membership-message.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { type Member, type RefusedMember, withMembers } from '../../tables/files/members.js';
 import { encodeKey } from '../../tables/files/read.js';
@@ -147,7 +147,7 @@ export class Memberships {
       return;
     }
     this.#counts.count('memberships_heard');
-    void this.#inTurn(() => this.#hear(from, message.membership));
+    void this.#inTurn(() => this.#hear(from, message));
   }
 
   /** A link with another router is there. */
@@ -164,8 +164,7 @@ export class Memberships {
     const nowMs = clock.nowMs();
     if (nowMs - (this.#wholeToldMs.get(from) ?? Number.NEGATIVE_INFINITY) < WHOLE_EVERY_MS) return;
     this.#wholeToldMs.set(from, nowMs);
-    for (const { membership } of this.#set.all())
-      messenger.send(from, { type: 'membership', membership: membership.bytes });
+    for (const { membership } of this.#set.all()) messenger.send(from, this.#messageOf(membership));
   }
 
   /** Another description counts: it may have revoked some. */
@@ -221,17 +220,18 @@ export class Memberships {
     return { isAdmitted: false, reason };
   }
 
-  async #hear(from: RouterId, bytes: Uint8Array): Promise<void> {
+  async #hear(from: RouterId, { membership: bytes, admitted }: OneMembershipMessage): Promise<void> {
     const speaker = this.#options.reloader.config.gndt.routers.find(({ id }) => id === from)?.publicKey;
     if (speaker === undefined || !this.isOn) return;
     const set = this.#set.copy();
-    const verdict = set.take(bytes, this.#hearing(speaker));
+    const hearing = { ...this.#hearing(speaker), isAdmission: admitted };
+    const verdict = set.take(bytes, hearing);
     if (verdict.is === 'refused') {
       this.#counts.count('memberships_refused');
       // Who has heard of another binding, or whose clock or description is another one, means no harm.
       if (FORGERIES.has(verdict.why)) this.#options.conduct.refused(from, 'membership', verdict.why);
       // Asked of the set itself, which remembers of which second bindings it has warned.
-      const again = verdict.second === undefined ? undefined : this.#set.take(bytes, this.#hearing(speaker));
+      const again = verdict.second === undefined ? undefined : this.#set.take(bytes, hearing);
       if (again?.is === 'refused' && again.second !== undefined) this.#alarm(again.second, from);
       return;
     }
@@ -250,7 +250,7 @@ export class Memberships {
     const problem = await this.#adopt(set);
     if (problem !== undefined) {
       this.#options.hub.emit('error', 'membership_not_applied', 'a membership could not be applied', {
-        router: verdict.membership.binding.router,
+        member: verdict.membership.binding.router,
         from,
         reason: problem,
       });
@@ -291,15 +291,14 @@ export class Memberships {
     const { hub, messenger } = this.#options;
     const { grant, binding } = membership;
     hub.emit('info', 'router_joined', 'a router has joined with a token', {
-      router: binding.router,
+      member: binding.router,
       site: grant.site,
       networks: grant.networks.map(({ vnet, prefix }) => `${grant.vnets[vnet]?.name}=${prefix}`),
       token: grant.id,
       from,
     });
     for (const peer of messenger.upPeers())
-      if (peer !== from && peer !== binding.router)
-        messenger.send(peer, { type: 'membership', membership: membership.bytes });
+      if (peer !== from && peer !== binding.router) messenger.send(peer, this.#messageOf(membership));
   }
 
   #alarm(second: Membership, from = ''): void {
@@ -310,6 +309,13 @@ export class Memberships {
       key: encodeKey(second.binding.publicKey),
       from,
     });
+  }
+
+  #messageOf(membership: Membership): OneMembershipMessage {
+    const own = this.#ownKey();
+    const position = membership.grant.bootstraps.findIndex((key) => Buffer.compare(key, own) === 0);
+    const rank = this.#set.get(membership.grant.id)?.rank;
+    return { type: 'membership', membership: membership.bytes, admitted: position >= 0 && rank === position };
   }
 
   #ownKey(): Uint8Array {

@@ -22,7 +22,14 @@ const STRANGER = routerKey(99);
 const [FIRST = STRANGER, SECOND = STRANGER] = BOOTSTRAPS;
 
 function hearing(changes: Partial<Hearing> = {}): Hearing {
-  return { nowS: EXPIRES_S - 60, networkKeys: [NETWORK_KEY], revoked: new Set(), speaker: FIRST, ...changes };
+  return {
+    nowS: EXPIRES_S - 60,
+    networkKeys: [NETWORK_KEY],
+    revoked: new Set(),
+    speaker: FIRST,
+    isAdmission: true,
+    ...changes,
+  };
 }
 
 const mine: MembershipChanges = { router: 'vr-mine', publicKey: routerKey(50) };
@@ -71,6 +78,7 @@ describe('The set of memberships', () => {
     assert.equal(verdict({ nowS: EXPIRES_S - 1, speaker: STRANGER }), 'new');
     assert.equal(verdict({ nowS: EXPIRES_S, speaker: STRANGER }), 'expired');
     assert.equal(verdict({ nowS: EXPIRES_S + 1e6, speaker: SECOND }), 'new');
+    assert.equal(verdict({ nowS: EXPIRES_S, isAdmission: false }), 'expired', 'it has only heard of it');
     assert.equal(verdict({ speaker: STRANGER, isHandedIn: true }), 'not-bootstrap');
   });
 

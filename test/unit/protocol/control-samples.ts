@@ -86,7 +86,7 @@ export const SAMPLES: readonly ControlMessage[] = [
     part: 0,
     content: new Uint8Array(PART_BYTES).fill(255),
   },
-  { type: 'membership', membership: new Uint8Array(MOST_MEMBERSHIP_BYTES).fill(1) },
+  { type: 'membership', membership: new Uint8Array(MOST_MEMBERSHIP_BYTES).fill(1), admitted: true },
   { type: 'membershipDigest', digest: new Uint8Array(32).fill(9) },
   { type: 'ping', token: 1 },
   {
