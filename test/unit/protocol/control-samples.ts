@@ -10,6 +10,7 @@ import {
   MAX_TERM,
 } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import { MOST_MEMBERSHIP_BYTES } from '../../../src/protocol/membership-message.js';
 import {
   MAX_ASKED_PARTS,
   MAX_DOCUMENT_BYTES,
@@ -17,7 +18,6 @@ import {
   MAX_VERDICT_REASON,
   PART_BYTES,
 } from '../../../src/protocol/network-message.js';
-import { MOST_MEMBERSHIP_BYTES } from '../../../src/protocol/membership-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
