@@ -174,6 +174,7 @@ test('what cannot join says why, and leaves nothing but the key', { skip: cannot
       await ok(create(lab, made, ['--site', 'site-s', ...network('10.7.0.0/24'), '--ttl', '1s']))
     ).trim();
     const token = (await ok(create(lab, made, SITE))).trim();
+    const late = (await ok(create(lab, made, ['--site', 'site-z', ...network('10.9.0.0/24')]))).trim();
     await refused(create(lab, made, SITE), /there is a token for "site-b" already/);
     await refused(
       create(lab, made, ['--site', 'site-c', ...network('10.2.0.0/25')]),
@@ -193,7 +194,7 @@ test('what cannot join says why, and leaves nothing but the key', { skip: cannot
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await refused(tried(short), /expired at/);
     assert.equal(existsSync(place), false);
-    await refused(tried(token, '--name', 'vr-a'), /vr-a refuses: there is a router or site "vr-a" already/);
+    await refused(tried(token, '--name', 'vr-a'), /would not be in order:.*"vr-a" is the id of/s);
     assert.deepEqual(readdirSync(place), ['router.key']);
 
     // Down: the token is as good as before.
@@ -205,5 +206,10 @@ test('what cannot join says why, and leaves nothing but the key', { skip: cannot
     const key = readFileSync(join(place, 'router.key'), 'utf8');
     await ok(tried(token));
     assert.equal(readFileSync(join(place, 'router.key'), 'utf8'), key);
+
+    const other = join(lab.directory, 'other');
+    const named = joinAt(lab, 'vr-b', other, [late, '--lan', 'lan0', '--name', 'site-b']);
+    await refused(named, /vr-a refuses: there is a router or site "site-b" already; choose another --name/);
+    assert.deepEqual(readdirSync(other), ['router.key']);
   });
 });
