@@ -10,6 +10,10 @@ constexpr uint32_t kHandshakeInitiation = 1;
 constexpr uint32_t kHandshakeResponse = 2;
 constexpr uint32_t kCookieReply = 3;
 constexpr uint32_t kTransportData = 4;
+// Ours: a machine with a token hands in its membership (src/membership/join-exchange.ts). The answer goes to no router.
+constexpr uint32_t kJoinRequest = 0x76;
+constexpr size_t kLeastJoinRequestBytes = 8 + 32 + 48 + 16 + 32;
+constexpr size_t kMostJoinRequestBytes = 1'232;
 constexpr size_t kHandshakeInitiationBytes = 148;
 constexpr size_t kHandshakeResponseBytes = 92;
 constexpr size_t kCookieReplyBytes = 64;

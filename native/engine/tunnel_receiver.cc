@@ -16,16 +16,18 @@ namespace {
 // The datagram starts here before the place of the IP packet, which follows both headers.
 constexpr uint32_t kLead = kTransportHeaderBytes + kOverlayHeaderBytes;
 
-size_t handshakeLength(uint32_t type) {
+bool isHandshake(uint32_t type, size_t length) {
   switch (type) {
     case kHandshakeInitiation:
-      return kHandshakeInitiationBytes;
+      return length == kHandshakeInitiationBytes;
     case kHandshakeResponse:
-      return kHandshakeResponseBytes;
+      return length == kHandshakeResponseBytes;
     case kCookieReply:
-      return kCookieReplyBytes;
+      return length == kCookieReplyBytes;
+    case kJoinRequest:
+      return length >= kLeastJoinRequestBytes && length <= kMostJoinRequestBytes;
     default:
-      return 0;
+      return false;
   }
 }
 
@@ -202,7 +204,7 @@ bool TunnelReceiver::describe(const Datagram& datagram, Held* held, int32_t* d) 
     if (type == kTransportData && datagram.length >= kTransportHeaderBytes + kTagBytes) {
       return describeMessage(datagram, held, d);
     }
-    if (datagram.length == handshakeLength(type)) return describeHandshake(datagram, d);
+    if (isHandshake(type, datagram.length)) return describeHandshake(datagram, d);
   }
   counters_.add(counter::messagesMalformed);
   return false;

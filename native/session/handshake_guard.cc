@@ -23,7 +23,8 @@ constexpr uint32_t kChaChaConstants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x
 bool hasMacs(const uint8_t* message, size_t length) {
   const uint32_t type = loadLe32(message);
   return (type == kHandshakeInitiation && length == kHandshakeInitiationBytes) ||
-         (type == kHandshakeResponse && length == kHandshakeResponseBytes);
+         (type == kHandshakeResponse && length == kHandshakeResponseBytes) ||
+         (type == kJoinRequest && length >= kLeastJoinRequestBytes && length <= kMostJoinRequestBytes);
 }
 
 bool isZero(const uint8_t* bytes, size_t length) {

@@ -63,12 +63,12 @@ class HandshakeGuard {
   HandshakeGuard& operator=(const HandshakeGuard&) = delete;
 
   /**
-   * An initiation or response. `proven`: its mac2 shows that the sender receives at `source`. A cookie reply has no
+   * An initiation, response or join request. `proven`: its mac2 shows that the sender receives at `source`. A cookie reply has no
    * macs: `plain`.
    */
   Verdict check(const uint8_t* message, size_t length, const Endpoint& source);
 
-  /** Writes a cookie reply (kCookieReplyBytes) to an initiation or response. False: no keys, or not such a message. */
+  /** Writes a cookie reply (kCookieReplyBytes) to such a message. False: no keys, or not such a message. */
   bool reply(const uint8_t* message, size_t length, const Endpoint& source, uint8_t* out);
 
  private:

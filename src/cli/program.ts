@@ -7,6 +7,7 @@ import { addDhcpVerbs } from './verbs/dhcp.js';
 import { addDoctor } from './verbs/doctor.js';
 import { addGraph } from './verbs/graph.js';
 import { examples } from './verbs/help.js';
+import { addJoin } from './verbs/join.js';
 import { addLiveVerbs } from './verbs/live.js';
 import { addLookVerbs } from './verbs/look.js';
 import { addNetworkVerbs } from './verbs/network.js';
@@ -14,6 +15,7 @@ import { addNodeVerbs } from './verbs/node.js';
 import { addRole } from './verbs/role.js';
 import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
+import { addTokenVerbs } from './verbs/token.js';
 import { packageVersion } from './version.js';
 
 /** Throws commander's `CommanderError` instead of ending the process. */
@@ -52,6 +54,8 @@ export function createProgram(io: Io): Command {
   addConfigVerbs(program, io);
   addNodeVerbs(program, io);
   addNetworkVerbs(program, io);
+  addTokenVerbs(program, io);
+  addJoin(program, io);
   addShellVerbs(program, io);
   return program;
 }
@@ -69,6 +73,7 @@ function verbTerm(command: Command): string {
   if (command.name() === 'route') return 'route get IP [from IP]';
   if (command.name() === 'node') return 'node add';
   if (command.name() === 'network') return 'network VERB';
+  if (command.name() === 'token') return 'token create';
   if (command.name() === 'dhcp') return 'dhcp ignore';
   return [command.name(), ...operands].join(' ');
 }

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Description, decodeText, textOf } from '../membership/description.js';
+import { memberOf } from '../membership/membership.js';
 import type { Succession } from '../membership/succession.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
 import { GNDT_FILE } from '../tables/files/gndt-file.js';
@@ -14,6 +15,7 @@ import { parseFile } from '../tables/files/schema.js';
 import type { RouterId } from '../tables/model.js';
 import { chooseDescription, type DescriptionSource } from './description.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
+import { type ReadMemberships, readMemberships } from './membership-file.js';
 import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
 
@@ -51,7 +53,12 @@ export function loadConfigDirectory(directory: string, description?: Description
   const router = textIn(readBytes(base, ROUTER_FILE), ROUTER_FILE);
   const source = description === undefined ? gndtSource(base, router) : given(description);
   const texts = { router, gndt: source.text, lndt: textIn(readBytes(base, LNDT_FILE), LNDT_FILE) };
-  const parsed = parseFiles(texts, base);
+  const members = membershipsOf(base, router);
+  const parsed = parseFiles(
+    texts,
+    base,
+    members.held.map(({ membership }) => memberOf(membership)),
+  );
   if ('errors' in parsed) return parsed;
   const tables = parsed.value;
   const privateKey = readPrivateKey(tables.router.privateKeyFile);
@@ -74,7 +81,11 @@ export function loadConfigDirectory(directory: string, description?: Description
       description: source.description,
       successions: source.successions,
     },
-    warnings: [...source.warnings, ...unusedNetworks(tables)],
+    warnings: [
+      ...source.warnings,
+      ...(members.problem === undefined ? [] : [members.problem]),
+      ...unusedNetworks(tables),
+    ],
   };
 }
 
@@ -85,6 +96,13 @@ function gndtSource(base: string, routerText: Outcome<string>): DescriptionSourc
   const router = 'value' in routerText ? parseFile(ROUTER_FILE, routerText.value, routerSchema) : routerText;
   if ('value' in router) return chooseDescription(base, toRouterConfig(router.value, base), gndt.value);
   return { text: textIn(gndt, GNDT_FILE), description: undefined, successions: [], warnings: [] };
+}
+
+/** Only where a network's key is pinned somebody can have joined with a token. */
+function membershipsOf(base: string, routerText: Outcome<string>): ReadMemberships {
+  const router = 'value' in routerText ? parseFile(ROUTER_FILE, routerText.value, routerSchema) : routerText;
+  if ('errors' in router || router.value.network === undefined) return { held: [] };
+  return readMemberships(toRouterConfig(router.value, base).stateDir);
 }
 
 function given(description: Description): DescriptionSource {

@@ -1,4 +1,6 @@
 /** The control API's JSON, as the server sends it and vinectl reads it. Units are in the names; times are ISO 8601. */
+
+import type { MembershipView } from './membership-view.js';
 import type { NameView } from './name-view.js';
 import type { NetworkView, PublishRequest, PublishView } from './network-view.js';
 import type { RoleView, SiteRoleView } from './role-view.js';
@@ -343,6 +345,8 @@ export interface RouterActions {
   reload(request: ReloadRequest): Promise<ReloadView | ReloadErrorView>;
   /** Keeps what a reload with `confirmSeconds` has applied. A string is the reason why there is nothing to keep. */
   confirm(): ConfirmView | string;
+  /** Routers that have joined with a token. */
+  memberships(): readonly MembershipView[];
   /** The description, as this router and the others see it. */
   network(): NetworkView;
   /** Takes a signed description, or a change of the network's key, and passes it on. A string is the reason why not. */

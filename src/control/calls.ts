@@ -59,6 +59,7 @@ export function controlCalls(
     ['/v1/log-level', post((body) => logLevel(actions, body))],
     ['/v1/reload', post((body) => reload(actions, body))],
     ['/v1/confirm', post((body) => confirm(actions, body))],
+    ['/v1/memberships', get([], () => rows(actions.memberships()))],
     ['/v1/network', get([], () => object(actions.network()))],
     ['/v1/network', { ...post((body) => publish(actions, body)), mostBytes: MAX_PUBLISHED_BYTES } as Call],
     ['/v1/network/description', get([], () => description(actions))],

@@ -1,6 +1,7 @@
 /** Everything that a control message can say: what concerns the link itself, and what concerns the tables. */
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
+import type { MembershipMessage } from './membership-message.js';
 import type { NetworkMessage } from './network-message.js';
 import type { PairMessage } from './pair-message.js';
 import type { TableMessage } from './table-message.js';
@@ -61,7 +62,7 @@ export type IntroductionMessage = SeekMessage | SeenMessage;
 
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
-export type ControlMessage = LinkMessage | TableMessage | PairMessage | NetworkMessage;
+export type ControlMessage = LinkMessage | TableMessage | PairMessage | NetworkMessage | MembershipMessage;
 
 const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
   hello: true,
@@ -86,6 +87,15 @@ const NETWORK_TYPES: { readonly [Type in NetworkMessage['type']]: true } = {
   networkAsk: true,
   networkPart: true,
 };
+
+const MEMBERSHIP_TYPES: { readonly [Type in MembershipMessage['type']]: true } = {
+  membership: true,
+  membershipDigest: true,
+};
+
+export function isMembershipMessage(message: ControlMessage): message is MembershipMessage {
+  return Object.hasOwn(MEMBERSHIP_TYPES, message.type);
+}
 
 export function isNetworkMessage(message: ControlMessage): message is NetworkMessage {
   return Object.hasOwn(NETWORK_TYPES, message.type);

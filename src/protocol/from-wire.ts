@@ -15,6 +15,7 @@ import {
 } from './constants.js';
 import type { ControlMessage } from './control-message.js';
 import type { FieldReader } from './field-reader.js';
+import { MOST_MEMBERSHIP_BYTES } from './membership-message.js';
 import {
   type DocumentKind,
   MAX_ASKED_PARTS,
@@ -153,6 +154,12 @@ const READERS: {
     digests: fields.list('digests', readSiteDigest),
   }),
   partnerWhole: (fields) => ({ type: 'partnerWhole', ...readSiteDigest(fields) }),
+  membership: (fields) => ({
+    type: 'membership',
+    membership: fields.bytesUpTo('membership', MOST_MEMBERSHIP_BYTES),
+    admitted: fields.flag('admitted'),
+  }),
+  membershipDigest: (fields) => ({ type: 'membershipDigest', digest: fields.bytes('digest', 32) }),
   networkState: readNetworkState,
   networkAsk: (fields) => ({
     type: 'networkAsk',

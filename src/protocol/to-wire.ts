@@ -73,6 +73,9 @@ function bodyToWire(message: ControlMessage): WireObject {
       const { queryId, heardAgoMs, term } = message;
       return { queryId, term, ...(heardAgoMs === undefined ? {} : { heard: true, heardAgoMs }) };
     }
+    case 'membership':
+    case 'membershipDigest':
+      return { ...message };
     case 'handOver':
       return {};
     case 'networkState':

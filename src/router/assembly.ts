@@ -40,6 +40,7 @@ import { Guards } from './machine/guards.js';
 import { Resolver } from './machine/resolver.js';
 import { openSockets, type Sockets } from './machine/sockets.js';
 import { TunRoutes } from './machine/tun-ports.js';
+import { makeMemberships } from './network/make-memberships.js';
 import { makeNetwork } from './network/make-network.js';
 import { Alone } from './pair/alone.js';
 import { makePair } from './pair/make-pair.js';
@@ -353,8 +354,18 @@ function makeOperation(
     readiness,
   });
   const network = makeNetwork({ ...parts, config, load, reloader });
+  const joining = makeMemberships({ ...parts, config, reloader });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
-  const actions = new OperatorActions({ ...parts, log, view, routes, reloader, roleSource, network });
-  return { network, drops, conductSummary, view, metrics, metricsHost, reloader, actions };
+  const actions = new OperatorActions({
+    ...parts,
+    log,
+    view,
+    routes,
+    reloader,
+    roleSource,
+    network,
+    ...joining,
+  });
+  return { network, ...joining, drops, conductSummary, view, metrics, metricsHost, reloader, actions };
 }

@@ -50,6 +50,8 @@ export function connect(parts: Parts): void {
     if (router === gndt.partner) mobility.partnerDown();
     else if (sites.isActive(router)) mobility.peerDown(gndt.siteOf(router));
   });
+  topics.tunnel.up.subscribe((router) => parts.memberships.peerUp(router));
+  topics.tunnel.memberships.subscribe((from, message) => parts.memberships.received(from, message));
   topics.tunnel.mtu.subscribe((peer, innerBytes) => plane.setPeerMtu(peer, innerBytes));
   topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),

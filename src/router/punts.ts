@@ -1,18 +1,21 @@
 /** What the packet workers hand up, and whose affair it is. */
 import type { Punt } from '../dataplane/punt/punt.js';
 import type { PlaneListener } from '../dataplane/worker/plane-worker.js';
+import { isJoinRequest } from '../membership/join-exchange.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';
 import type { Tunnel } from '../tunnel/tunnel.js';
 import { datagramAddress, streamEnd, toIp } from './address-words.js';
 import type { LanSide } from './lan/lan-side.js';
 import { lostPorts, type Sockets } from './machine/sockets.js';
+import type { JoinDesk } from './network/join-desk.js';
 import type { Tables } from './tables.js';
 
 export interface PlaneListeners {
   readonly sockets: Sockets;
   readonly tables: Pick<Tables, 'gndt'>;
   readonly tunnel: Tunnel;
+  readonly joinDesk: JoinDesk;
   readonly lanSide: LanSide;
   readonly mobility: Mobility;
 }
@@ -29,10 +32,11 @@ export function planeListener(listeners: PlaneListeners, onFailure: (error: Erro
 }
 
 function takePunt(punt: Punt, listeners: PlaneListeners): void {
-  const { tables, tunnel, lanSide, mobility } = listeners;
+  const { tables, tunnel, joinDesk, lanSide, mobility } = listeners;
   switch (punt.type) {
     case 'handshake':
-      tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
+      if (isJoinRequest(punt.bytes)) joinDesk.received(punt.bytes, datagramAddress(punt.source));
+      else tunnel.handshakeReceived(punt.bytes, datagramAddress(punt.source));
       break;
     case 'stream': {
       const far = { ...datagramAddress(punt.source), stream: punt.stream };

@@ -6,6 +6,7 @@ import type { DhcpFrame } from '../arp/dhcp/frame.js';
 import type { NeighbourFrame } from '../arp/frame.js';
 import type { MoveView } from '../mobility/ports.js';
 import type { Ip } from '../net/ip.js';
+import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
@@ -42,6 +43,8 @@ export class TunnelTopics {
   readonly pair = new Subscribers<[from: RouterId, message: PairMessage]>();
   /** What another router says of the network's documents. */
   readonly network = new Subscribers<[from: RouterId, message: NetworkMessage]>();
+  /** Who has joined with a token, as another router says. */
+  readonly memberships = new Subscribers<[from: RouterId, message: MembershipMessage]>();
   readonly up = new Subscribers<[router: RouterId]>();
   readonly down = new Subscribers<[router: RouterId]>();
   readonly events = new Subscribers<[TunnelEvent]>();
@@ -57,6 +60,7 @@ export class TunnelTopics {
     message: (from, message) => this.messages.notify(from, message),
     pair: (from, message) => this.pair.notify(from, message),
     network: (from, message) => this.network.notify(from, message),
+    membership: (from, message) => this.memberships.notify(from, message),
     up: (router) => this.up.notify(router),
     down: (router) => this.down.notify(router),
     event: (event) => this.events.notify(event),

@@ -1,6 +1,7 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
 import type { HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
+import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
@@ -24,6 +25,7 @@ export interface PeerListener {
   message(peer: Peer, message: TableMessage): void;
   pair(peer: Peer, message: PairMessage): void;
   network(peer: Peer, message: NetworkMessage): void;
+  membership(peer: Peer, message: MembershipMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
   authenticatedByStream(peer: Peer, stream: number): void;
@@ -173,7 +175,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#link.received(payload, source);
   }
 
-  send(message: TableMessage): boolean {
+  send(message: TableMessage | MembershipMessage): boolean {
     return this.#link.send(message);
   }
 
@@ -289,6 +291,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   pair(message: PairMessage): void {
     this.#owner.pair(this, message);
+  }
+
+  membership(message: MembershipMessage): void {
+    this.#owner.membership(this, message);
   }
 
   network(message: NetworkMessage): void {

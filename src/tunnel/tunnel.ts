@@ -8,8 +8,9 @@
 import type { Timer } from '../net/clock.js';
 import { Conduct } from '../protocol/conduct.js';
 import { ControlCodec } from '../protocol/control-codec.js';
-import type { HelloMessage } from '../protocol/control-message.js';
+import { type HelloMessage, isMembershipMessage } from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
+import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
@@ -48,6 +49,8 @@ export interface TunnelListeners {
   message(from: RouterId, message: TableMessage): void;
   pair?(from: RouterId, message: PairMessage): void;
   network?(from: RouterId, message: NetworkMessage): void;
+  /** Who has joined with a token, as another router says. */
+  membership?(from: RouterId, message: MembershipMessage): void;
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
@@ -250,13 +253,13 @@ export class Tunnel {
   }
 
   /** At least once while the peer is up; in as many datagrams as it takes. Dropped and counted when it is down. */
-  send(to: RouterId, message: TableMessage): void {
+  send(to: RouterId, message: TableMessage | MembershipMessage): void {
     const peer = this.#peerTable.peer(to);
     if (peer === undefined || !peer.isUp) {
       this.#counts.add('control_dropped_peer_not_up');
       return;
     }
-    for (const part of split(message)) peer.send(part);
+    for (const part of isMembershipMessage(message) ? [message] : split(message)) peer.send(part);
   }
 
   /** See `Link.say`; nothing when the peer is not up. */
@@ -374,6 +377,7 @@ function peerListener(
     message: (peer, message) => listeners.message(peer.id, message),
     pair: (peer, message) => listeners.pair?.(peer.id, message),
     network: (peer, message) => listeners.network?.(peer.id, message),
+    membership: (peer, message) => listeners.membership?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

@@ -23,8 +23,18 @@ export class Transcript {
 
   /** Both sides start from the cipher's protocol name and the responder's static public key. */
   static start(cipher: CipherName, responderStatic: Uint8Array): Transcript {
-    const chainingKey = hash(encoder.encode(PROTOCOL_NAME[cipher]));
-    const named = hash(chainingKey, encoder.encode(IDENTIFIER));
+    return Transcript.begin(cipher, PROTOCOL_NAME[cipher], IDENTIFIER, responderStatic);
+  }
+
+  /** The same for another handshake of Noise's. @param protocolName longer than 32 characters @param prologue what both know */
+  static begin(
+    cipher: CipherName,
+    protocolName: string,
+    prologue: string,
+    responderStatic: Uint8Array,
+  ): Transcript {
+    const chainingKey = hash(encoder.encode(protocolName));
+    const named = hash(chainingKey, encoder.encode(prologue));
     return new Transcript(cipher, chainingKey, hash(named, responderStatic));
   }
 

@@ -5,6 +5,7 @@ import { config } from './targets/config.js';
 import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
+import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
@@ -22,4 +23,7 @@ export const TARGETS: readonly Target[] = [
   documents,
   advertisements,
   config,
+  memberships,
+  tokens,
+  joins,
 ];

@@ -165,6 +165,7 @@ export class SimLinkWan {
       // Nobody to be introduced to.
       pair: () => {},
       network: () => {},
+      membership: () => {},
       introduction: () => {},
     };
     const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);

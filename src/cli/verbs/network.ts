@@ -5,6 +5,7 @@ import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
 import { examples } from './help.js';
 import { addLiveNetworkVerbs } from './network-live.js';
+import { addMemberVerbs } from './network-members.js';
 
 const DEFAULT_GNDT = 'gndt.json';
 const DEFAULT_KEY = 'network.key';
@@ -20,6 +21,7 @@ export function addNetworkVerbs(program: Command, io: Io): void {
   addInit(network, io);
   addSign(network, io);
   addVerify(network, io);
+  addMemberVerbs(network, io);
   addLiveNetworkVerbs(network, io);
 }
 

@@ -15,7 +15,8 @@ const QUIET_ZONE = 4;
 
 interface AddOptions {
   readonly vnet: string;
-  readonly ip: string;
+  readonly ip?: string;
+  readonly network?: string;
   readonly via?: string;
   readonly config: string;
   readonly write?: string;
@@ -38,13 +39,21 @@ export function addNodeVerbs(program: Command, io: Io): void {
         'changed unless --write says so. The private key is in the output and nowhere else.',
     )
     .requiredOption('--vnet <name>', 'vnet that it joins')
-    .requiredOption('--ip <address>', 'its address: one that is free, in a network of the vnet')
+    .option(
+      '--ip <address>',
+      'its address, in a network of the vnet (default: one that gndt.json has nothing on)',
+    )
+    .option(
+      '--network <prefix>',
+      'the network to take that from (default: the first of the router of --via, else of the vnet)',
+    )
     .option('--via <router>', "router that it connects to (default: the address's home router)")
     .option('--config <dir>', 'directory with gndt.json', '/etc/vine')
     .option('--write <dir>', 'append the line to gndt.json in this directory, in one step');
   examples(command, [
     '(umask 077; vinectl node add --vnet blue --ip 10.1.0.201 > laptop.conf)',
     'vinectl node add --vnet blue --ip 10.9.0.2 --via vr-b --write /etc/vine',
+    'vinectl node add --vnet blue --network 10.1.0.0/24 --write /etc/vine',
   ]);
   command.action(async (options: AddOptions, self: Command) => {
     await add(contextOf(io, self), io, options);
@@ -52,9 +61,11 @@ export function addNodeVerbs(program: Command, io: Io): void {
 }
 
 async function add(context: Context, io: Io, options: AddOptions): Promise<void> {
-  const ip = Ip.parse(options.ip);
-  if (ip === undefined) throw new CliError(REFUSED, `"${options.ip}" is not an IP address`);
+  const given = options.ip === undefined ? undefined : Ip.parse(options.ip);
+  if (options.ip !== undefined && given === undefined)
+    throw new CliError(REFUSED, `"${options.ip}" is not an IP address`);
   const gndt = await readGndt(options.write ?? options.config);
+  const ip = given ?? (await freeAddress(gndt.file, options));
   const { newClient } = await import('../../config/client-file.js');
   const made = newClient({ gndt: gndt.file, vnet: options.vnet, ip, via: options.via });
   if (typeof made === 'string') throw new CliError(REFUSED, made);
@@ -76,6 +87,14 @@ async function add(context: Context, io: Io, options: AddOptions): Promise<void>
       ? `vinectl: put the line into "nodes" of gndt.json on every router: ${JSON.stringify(made.node)}\n`
       : `vinectl: ${gndt.path} has the client now; copy the file to every other router, then "vinectl reload" on each\n`,
   );
+}
+
+/** Machines have addresses that no file knows: whoever runs the network should leave its end to clients. */
+async function freeAddress(file: GndtFile, { vnet, network, via }: AddOptions): Promise<Ip> {
+  const { pickAddress } = await import('../../config/free-address.js');
+  const picked = pickAddress(file, { vnet, network, via });
+  if (typeof picked === 'string') throw new CliError(REFUSED, picked);
+  return picked;
 }
 
 async function readGndt(directory: string): Promise<ReadGndt> {

@@ -17,8 +17,11 @@ import type { AddressWords } from './punt.js';
 export type GateVerdict = 'pass' | 'cookie' | 'limited';
 
 const COOKIE_REPLY = 3;
+const JOIN_REQUEST = 0x76;
 /** A stranger's handshake takes the control thread 1 ms (measured): 5 % of a processor, whatever the flood. */
 const UNPROVEN = { perSecond: 50, burst: 50 };
+/** A token's use takes twice that; nobody waits for one but the machine that joins. None takes a router's place. */
+const JOINS = { perSecond: 5, burst: 10 };
 const PROVEN = { perSecond: 1_000, burst: 1_000 };
 const REPLIES = { perSecond: 200, burst: 200 };
 /** Bounds what the worker spends on strangers; beyond, they are dropped, and true ones among them try again. */
@@ -30,6 +33,7 @@ const EACH_RELAY = { perSecond: 200, burst: 1_000 };
 
 export class HandshakeGate {
   readonly #unproven: RateLimit;
+  readonly #joins: RateLimit;
   readonly #proven: RateLimit;
   readonly #replies: RateLimit;
   readonly #cookies: RateLimit;
@@ -39,6 +43,7 @@ export class HandshakeGate {
 
   constructor(clock: Pick<Clock, 'nowMs'>) {
     this.#unproven = new RateLimit(clock, UNPROVEN);
+    this.#joins = new RateLimit(clock, JOINS);
     this.#proven = new RateLimit(clock, PROVEN);
     this.#replies = new RateLimit(clock, REPLIES);
     this.#cookies = new RateLimit(clock, COOKIES);
@@ -47,11 +52,17 @@ export class HandshakeGate {
     this.#relayed = new KeyedRateLimit(clock, EACH, MAX_PEERS);
   }
 
-  /** @param type of the WireGuard message: 1, 2 or 3 */
+  /** @param type of the message: 1, 2 or 3, or that of a join request */
   judge(type: number, isProven: boolean, source: AddressWords): GateVerdict {
     if (type === COOKIE_REPLY) return this.#replies.allow() ? 'pass' : 'limited';
+    if (type === JOIN_REQUEST) return this.#judgeJoin(isProven, source);
     if (this.#unproven.allow()) return 'pass';
     if (!isProven) return this.#cookies.allow() ? 'cookie' : 'limited';
+    return this.#addresses.allow(hostOf(source)) && this.#proven.allow() ? 'pass' : 'limited';
+  }
+
+  #judgeJoin(isProven: boolean, source: AddressWords): GateVerdict {
+    if (!isProven) return this.#joins.allow() ? 'pass' : this.#cookies.allow() ? 'cookie' : 'limited';
     return this.#addresses.allow(hostOf(source)) && this.#proven.allow() ? 'pass' : 'limited';
   }
 

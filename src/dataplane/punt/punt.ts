@@ -20,7 +20,7 @@ export interface MessageSource {
 }
 
 export type Punt =
-  /** A WireGuard message of type 1, 2 or 3. */
+  /** A WireGuard message of type 1, 2 or 3, or a join request. */
   | {
       readonly type: 'handshake';
       readonly bytes: Uint8Array;

@@ -9,9 +9,11 @@
 import { type ConfigDifference, configDifference } from '../../config/difference.js';
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
 import { messageOf } from '../../config/system-error.js';
+import { configWithMembers } from '../../config/with-members.js';
 import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
 import type { Clock, Timer } from '../../net/clock.js';
 import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
+import type { Member } from '../../tables/files/members.js';
 import { Subscribers } from '../../tables/subscribers.js';
 import type { Readiness } from '../life/readiness.js';
 import type { EventHub } from '../view/event-hub.js';
@@ -48,6 +50,8 @@ interface Pending {
   readonly before: string;
 }
 
+/** The reason that passes by itself. */
+export const BUSY = 'another reload is under way';
 /** An event must stay a line. */
 const CHANGES_IN_EVENT = 20;
 const UNDONE =
@@ -102,10 +106,10 @@ export class Reloader {
     if (difference.refused.length > 0) return { outcome: 'restart', reason: refused(difference.refused) };
     const problem = await this.#apply(loaded.config, loaded.warnings, isWayBack, keep);
     if (problem !== undefined) return { outcome: 'refused', reason: problem };
-    const { gndt, description } = loaded.config;
+    const { gndt, file, description } = loaded.config;
     // A reload that waits to be confirmed is about the other files.
     if (this.#pending !== undefined)
-      this.#pending = { ...this.#pending, config: { ...this.#pending.config, gndt, description } };
+      this.#pending = { ...this.#pending, config: { ...this.#pending.config, gndt, file, description } };
     this.#tellApplied(difference, null);
     return { outcome: 'applied' };
   }
@@ -145,6 +149,33 @@ export class Reloader {
     }
   }
 
+  /**
+   * Takes other members beside what it runs with; no file but what `keep` writes is read or written. A string: why not, and nothing
+   * has changed.
+   * @param keep makes them durable, when all else is ready; what it throws is the reason
+   */
+  async setMembers(members: readonly Member[], keep: () => void): Promise<string | undefined> {
+    if (!this.#options.readiness.isReady) return 'the router is not ready yet, or stopping';
+    if (this.#busy) return BUSY;
+    this.#busy = true;
+    try {
+      const config = configWithMembers(this.#config, members);
+      if (typeof config === 'string') return config;
+      return await this.#apply(config, this.#configWarnings, false, keep);
+    } catch (error) {
+      return messageOf(error);
+    } finally {
+      this.#busy = false;
+      if (this.#pending !== undefined) this.#keepMembersOf(this.#pending, members);
+    }
+  }
+
+  /** What waits to be undone would undo more than the reload otherwise. */
+  #keepMembersOf(pending: Pending, members: readonly Member[]): void {
+    const config = configWithMembers(pending.config, members);
+    if (typeof config !== 'string') this.#pending = { ...pending, config };
+  }
+
   confirm(): ConfirmView | string {
     if (this.#pending === undefined) return 'no reload waits to be confirmed';
     this.stop();
@@ -154,7 +185,7 @@ export class Reloader {
 
   #hindrance(request: ReloadRequest): string | undefined {
     if (!this.#options.readiness.isReady) return 'the router is not ready yet, or stopping';
-    if (this.#busy) return 'another reload is under way';
+    if (this.#busy) return BUSY;
     if (this.#pending !== undefined && !request.dryRun && request.confirmSeconds === undefined)
       return 'a reload waits to be confirmed: "vinectl confirm" first, or reload with --confirm again';
     return undefined;
@@ -185,7 +216,7 @@ export class Reloader {
     config: VineConfig,
     warnings: readonly string[],
     lenient: boolean,
-    keep?: () => Promise<void>,
+    keep?: () => void | Promise<void>,
   ): Promise<string | undefined> {
     const prepared = await this.#prepare(config, lenient);
     if (typeof prepared === 'string') return prepared;

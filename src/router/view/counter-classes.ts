@@ -8,6 +8,7 @@ import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
+import { MEMBERSHIP_COUNTERS } from '../network/memberships.js';
 import { DESK_COUNTERS } from '../pair/desk-options.js';
 import { VRRP_COUNTERS } from '../pair/pair-lans.js';
 import { PAIR_COUNTERS } from '../pair/site-roles.js';
@@ -31,6 +32,7 @@ export const COUNTER_CLASSES = new CounterClasses([
   PAIR_COUNTERS,
   DESK_COUNTERS,
   VRRP_COUNTERS,
+  MEMBERSHIP_COUNTERS,
   PAIR_EVENT_COUNTERS,
   ROUTER_COUNTERS,
 ]);

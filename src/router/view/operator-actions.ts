@@ -12,6 +12,7 @@ import type {
   ReloadView,
   RouterActions,
 } from '../../control/api.js';
+import type { MembershipView } from '../../control/membership-view.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
 import type { RoleView } from '../../control/role-view.js';
 import type { Mobility } from '../../mobility/mobility.js';
@@ -21,6 +22,7 @@ import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Gateways } from '../lan/gateways.js';
 import type { PortWatch } from '../lan/port/port-watch.js';
 import type { Guards } from '../machine/guards.js';
+import type { Memberships } from '../network/memberships.js';
 import type { NetworkDesk } from '../network/network-desk.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
@@ -48,6 +50,7 @@ export interface OperatorParts {
   readonly ports: PortWatch;
   readonly warnings: Warnings;
   readonly roleSource: RoleSource;
+  readonly memberships: Pick<Memberships, 'view'>;
   /** Undefined: no network key is pinned. */
   readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document'> | undefined;
 }
@@ -74,6 +77,10 @@ export class OperatorActions implements RouterActions {
 
   constructor(parts: OperatorParts) {
     this.#parts = parts;
+  }
+
+  memberships(): readonly MembershipView[] {
+    return this.#parts.memberships.view();
   }
 
   network(): NetworkView {

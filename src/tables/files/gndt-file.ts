@@ -11,7 +11,8 @@ import {
   schemaReference,
   vnetName,
 } from './fields.js';
-import { oneOf, strict, wholeNumber } from './schema.js';
+import { oneOf, strict, text, wholeNumber } from './schema.js';
+import { quoted } from './suggest.js';
 
 export const GNDT_FILE = 'gndt.json';
 /** The network key's signature over the exact bytes of the other: one line of base64. */
@@ -19,6 +20,9 @@ export const SIGNATURE_FILE = 'gndt.json.sig';
 
 /** Of a signed description; it rises with each. */
 export const MAX_VERSION = 2 ** 52;
+
+/** A token needs no place here once its expiry and its router's membership are both over. */
+const MOST_REVOKED = 4096;
 
 const vnet = strict(
   {
@@ -90,6 +94,16 @@ const client = strict(
   'an ordinary WireGuard client that is a node',
 );
 
+const grantId = text(
+  (written) =>
+    /^[0-9a-f]{64}$/.test(written)
+      ? { value: written }
+      : {
+          problem: `${quoted(written)} is no token's id; expected the 64 hexadecimal digits of "vinectl network list"`,
+        },
+  { description: 'a token\'s id, as "vinectl network list" shows it', pattern: '^[0-9a-f]{64}$' },
+);
+
 export const gndtSchema = strict(
   {
     $schema: schemaReference,
@@ -114,6 +128,11 @@ export const gndtSchema = strict(
       'cipher of the sessions between routers; auto: AES-256-GCM between two that are both clearly faster with it',
     ).default('auto'),
     nodes: z.array(client).default([]).meta({ description: 'ordinary WireGuard clients that are nodes' }),
+    revoked: z
+      .array(grantId)
+      .max(MOST_REVOKED)
+      .optional()
+      .meta({ description: 'tokens that admit nobody any more; a router that has joined with one is out' }),
   },
   'gndt.json: the Global Network Description Table, the same on every router',
 );

@@ -16,12 +16,14 @@ import {
   type HelloMessage,
   type IntroductionMessage,
   isLinkMessage,
+  isMembershipMessage,
   isNetworkMessage,
   isPairMessage,
   type LinkMessage,
   type PongMessage,
 } from '../../protocol/control-message.js';
 import type { Envelope, EnvelopeHead } from '../../protocol/envelope.js';
+import type { MembershipMessage } from '../../protocol/membership-message.js';
 import type { NetworkMessage } from '../../protocol/network-message.js';
 import { MAX_INNER_MTU_BYTES } from '../../protocol/overhead.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
@@ -59,6 +61,7 @@ export interface LinkListener {
   introduction(message: IntroductionMessage): void;
   pair(message: PairMessage): void;
   network(message: NetworkMessage): void;
+  membership(message: MembershipMessage): void;
 }
 
 /** The paths that a link's messages take. */
@@ -170,7 +173,7 @@ export class Link {
   }
 
   /** False when the link is not up: the tables are compared when it is. */
-  send(message: TableMessage): boolean {
+  send(message: TableMessage | MembershipMessage): boolean {
     if (this.#currentState !== 'up') return false;
     this.#channel.send(message);
     return true;
@@ -278,6 +281,7 @@ export class Link {
     else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
     else if (isPairMessage(body)) this.#listener.pair(body);
     else if (isNetworkMessage(body)) this.#listener.network(body);
+    else if (isMembershipMessage(body)) this.#listener.membership(body);
     else if (!isLinkMessage(body)) this.#listener.message(body);
     // These have been dealt with before.
     else body satisfies HelloMessage | ByeMessage;

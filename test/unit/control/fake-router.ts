@@ -22,6 +22,7 @@ import type {
   RouteView,
   StatusView,
 } from '../../../src/control/api.js';
+import type { MembershipView } from '../../../src/control/membership-view.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../../src/control/network-view.js';
 import type { RoleView } from '../../../src/control/role-view.js';
 
@@ -473,6 +474,17 @@ export const ROLE: RoleView = {
   ],
 };
 
+export const MEMBERSHIP: MembershipView = {
+  token: '5e'.repeat(32),
+  router: 'vr-c',
+  site: 'site-c',
+  publicKey: 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=',
+  endpoints: ['udp://192.0.2.3:7700'],
+  networks: [{ vnet: 'blue', prefix: '10.3.0.0/24' }],
+  state: 'counts',
+  reason: '',
+};
+
 export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
@@ -498,6 +510,10 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
   }
 
   published: PublishRequest | undefined;
+
+  memberships(): readonly MembershipView[] {
+    return [MEMBERSHIP];
+  }
 
   network(): NetworkView {
     return NETWORK;

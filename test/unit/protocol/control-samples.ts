@@ -10,6 +10,7 @@ import {
   MAX_TERM,
 } from '../../../src/protocol/constants.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
+import { MOST_MEMBERSHIP_BYTES } from '../../../src/protocol/membership-message.js';
 import {
   MAX_ASKED_PARTS,
   MAX_DOCUMENT_BYTES,
@@ -85,6 +86,8 @@ export const SAMPLES: readonly ControlMessage[] = [
     part: 0,
     content: new Uint8Array(PART_BYTES).fill(255),
   },
+  { type: 'membership', membership: new Uint8Array(MOST_MEMBERSHIP_BYTES).fill(1), admitted: true },
+  { type: 'membershipDigest', digest: new Uint8Array(32).fill(9) },
   { type: 'ping', token: 1 },
   {
     type: 'pairHeartbeat',
