@@ -19,7 +19,7 @@ export const TOKEN_HEAD = 'vine1-';
 /** Far more than a token has. */
 export const MOST_TOKEN_CHARACTERS = 8192;
 const CHECKSUM_BYTES = 8;
-const CIPHERS = ['chacha20-poly1305', 'aes-256-gcm'] as const;
+const CIPHERS = ['chacha20-poly1305', 'aes-256-gcm', 'auto'] as const;
 
 export interface BootstrapRouter {
   readonly router: RouterId;
