@@ -47,8 +47,9 @@ export function admit(
   if (Buffer.compare(membership.binding.publicKey, from) !== 0)
     return { is: 'refused', why: 'not-its-key', reason: "the membership is another router's" };
   const member = memberOf(membership);
-  const { refused } = withMembers(file, [...others(set, membership), member]);
-  const problem = refused.find((one) => one.member === member);
+  // Behind all that are there: who comes later displaces nobody, whatever the order of the grants.
+  const present = withMembers(file, others(set, membership)).file;
+  const problem = withMembers(present, [member]).refused[0];
   if (problem !== undefined && problem.why !== 'absorbed')
     return { is: 'refused', why: problem.why, reason: problem.reason };
   return { is: 'admitted', membership, set: copy, isKnown: verdict.is === 'known' };

@@ -162,10 +162,21 @@ describe('A machine that hands in its membership', () => {
       file,
       hearing: hearing(),
     });
-    // Which of the two fits is decided by the order of their grants: the same everywhere.
-    const both = withMembers(file, [memberOf(membership(3)), memberOf(membership(4, { router: 'vr-3' }))]);
-    assert.equal(both.members.length, 1);
-    assert.equal(verdict.is, both.members[0]?.grant === membership(4).grant.id ? 'admitted' : 'refused');
+    assert.equal(whyOf(verdict), 'name-taken');
+    const before = admit(membershipBytes(4), routerKey(4), { set, file, hearing: hearing() });
+    assert.ok(before.is === 'admitted');
+    const late = membershipBytes(3, { router: 'vr-4' });
+    assert.equal(
+      whyOf(admit(late, routerKey(3), { set: before.set, file, hearing: hearing() })),
+      'name-taken',
+    );
+  });
+
+  it('at two routers at the same time is in or out everywhere alike', () => {
+    const two = [memberOf(membership(3)), memberOf(membership(4, { router: 'vr-3' }))];
+    const [one, other] = [withMembers(file, two), withMembers(file, two.toReversed())];
+    assert.equal(one.members.length, 1);
+    assert.deepEqual(one.members, other.members);
   });
 });
 
