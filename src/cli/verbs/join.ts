@@ -59,7 +59,7 @@ export function addJoin(program: Command, io: Io): void {
     .option('--state-dir <dir>', 'where its state is kept', '/var/lib/vine')
     .option('--now', 'start it now and at each boot (systemctl enable --now vined)');
   examples(command, [
-    'vinectl join vine1-AbC… --lan eth1 --now',
+    'vinectl join vine1-AbC... --lan eth1 --now',
     'vinectl join --token-file - --lan eth1 --name vr-c --endpoint udp://vr-c.example.net:7700 --now < token',
   ]);
   command.action(async (given: string | undefined, options: JoinOptions, self: Command) => {
