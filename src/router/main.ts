@@ -19,7 +19,7 @@ import { Supervision } from './life/supervision.js';
 import { cpuSeconds } from './life/thread-time.js';
 import { warmUp } from './life/warm-up.js';
 import { YoungGeneration, youngSpace } from './life/young-generation.js';
-import { createLog } from './log.js';
+import { createLog, ERROR, isJournal, journalLine } from './log.js';
 import { LogStream } from './log-stream.js';
 import { checkPrivileges } from './machine/capabilities.js';
 import { Router } from './router.js';
@@ -78,8 +78,13 @@ function parseArguments(version: string): Arguments {
   }
 }
 
+const logsToJournal = isJournal(process.stderr.fd, process.env);
+
 function complain(lines: readonly string[]): void {
-  for (const line of lines) process.stderr.write(`vined: ${line}\n`);
+  for (const line of lines) {
+    const text = `vined: ${line}\n`;
+    process.stderr.write(logsToJournal ? journalLine(ERROR, text) : text);
+  }
 }
 
 interface Loaded {
@@ -141,7 +146,7 @@ async function run(
   version: string,
 ): Promise<void> {
   const lines = new LogStream(process.stderr.fd, systemClock);
-  const log = createLog(config.router.id, config.router.log.level, lines);
+  const log = createLog(config.router.id, config.router.log.level, lines, logsToJournal);
   process.on('exit', () => lines.writeNow());
   const ending = new Ending({
     clock: systemClock,
