@@ -35,7 +35,7 @@ import {
   type Succession,
   successionDocument,
 } from './succession.js';
-import { beginTrial, stepTrial, TRIAL_MS, type Trial } from './trial.js';
+import { beginTrial, stepTrial, stillTried, TRIAL_MS, type Trial, type TrialView } from './trial.js';
 import { highestVerdict, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
@@ -121,12 +121,21 @@ export class Agreement {
   }
 
   /** Of the one that is on trial. */
-  trialView(): { lost: readonly RouterId[]; of: number; remainingMs: number } | undefined {
+  trialView(): TrialView | undefined {
     if (this.#trial === undefined) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const { trial, lost } = stepTrial(this.#trial, new Set(this.#ports.upPeers()), nowMs);
     const sinceMs = trial.tooManySinceMs ?? trial.startedMs;
     return { lost, of: trial.before.size, remainingMs: Math.max(0, sinceMs + TRIAL_MS - nowMs) };
+  }
+
+  /**
+   * Why no description is taken from an operator now; undefined: one is. Who is cut off by the next one while this one is on
+   * trial would undo this one, which is innocent. What peers have is taken all the same: it is in the network already.
+   */
+  mustWait(): string | undefined {
+    const trial = this.trialView();
+    return trial && stillTried(this.#present?.version, trial);
   }
 
   /** What a peer has said last. */
@@ -167,6 +176,8 @@ export class Agreement {
     const undone = this.#undone.find((one) => one.version === version);
     if (undone !== undefined)
       return `version ${version} was undone here: ${undone.reason}; sign it again, which gives it a new version`;
+    const waits = this.mustWait();
+    if (waits !== undefined) return waits;
     if (this.#busy) return 'another description is being applied; try again in a moment';
     this.#next = description;
     const outcome = await this.#applyNext();
