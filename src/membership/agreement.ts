@@ -39,6 +39,8 @@ import { beginTrial, stepTrial, stillTried, TRIAL_MS, type Trial, type TrialView
 import { highestVerdict, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
+/** A router that starts hears it before it may apply anything, and serves nobody far away until it has. */
+const AGAIN_MS = 100;
 const MOST_UNDONE = 64;
 /** Good signatures are only the key's: whoever makes more has it. */
 const MOST_JUDGED = 256;
@@ -60,6 +62,7 @@ export class Agreement {
   /** Digests of documents that are signed and not wanted again. */
   readonly #judged = new BoundedMap<string, true>(MOST_JUDGED);
   #timer: Timer | undefined;
+  #again: Timer | undefined;
 
   constructor(ports: AgreementPorts, { pinned, successions, present, record }: AgreementStart) {
     this.#ports = ports;
@@ -100,6 +103,8 @@ export class Agreement {
 
   stop(): void {
     this.#timer?.cancel();
+    this.#again?.cancel();
+    this.#next = undefined;
     this.#spreading.stop();
   }
 
@@ -292,7 +297,11 @@ export class Agreement {
       .apply(description, this.#record(description, trial))
       .catch((error: unknown): ApplyOutcome => ({ outcome: 'refused', reason: String(error) }));
     this.#busy = false;
-    if (outcome.outcome === 'later') return outcome;
+    if (outcome.outcome === 'later') {
+      this.#again?.cancel();
+      this.#again = this.#ports.clock.after('description again', AGAIN_MS, () => void this.#applyNext());
+      return outcome;
+    }
     if (this.#next === description) this.#next = undefined;
     if (outcome.outcome === 'applied') this.#applied(description, trial);
     else this.#refuse(description, outcome.reason);

@@ -110,6 +110,23 @@ test('a peer that is away for less than a minute undoes nothing', async () => {
   assert.equal(world.member('vr-1').count('description_undone'), 0);
 });
 
+test('what a router hears while it starts it applies as soon as it may, and no more when it stops', async () => {
+  const all = names(3);
+  const world = new DescriptionWorld(all);
+  await world.pass(1_000);
+  for (const name of ['vr-2', 'vr-3']) world.member(name).appliesLater = true;
+  await publish(world, 'vr-1', { version: 2, routers: named(all) });
+  await world.pass(5_500);
+  assert.equal(world.member('vr-2').version, 1);
+  world.member('vr-2').appliesLater = false;
+  world.member('vr-3').agreement.stop();
+  world.member('vr-3').appliesLater = false;
+  await world.pass(200);
+  assert.equal(world.member('vr-2').version, 2);
+  await world.pass(5_000);
+  assert.equal(world.member('vr-3').version, 1);
+});
+
 test('while one is on trial the next is refused where it is published, so that an innocent one is never undone', async () => {
   const all = names(9);
   const world = new DescriptionWorld(all);
