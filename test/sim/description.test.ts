@@ -119,6 +119,7 @@ test('what a router hears while it starts it applies as soon as it may, and no m
   await world.pass(5_500);
   assert.equal(world.member('vr-2').version, 1);
   world.member('vr-2').appliesLater = false;
+  world.part(['vr-3'], ['vr-1', 'vr-2']);
   world.member('vr-3').agreement.stop();
   world.member('vr-3').appliesLater = false;
   await world.pass(200);
