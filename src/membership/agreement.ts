@@ -35,10 +35,12 @@ import {
   type Succession,
   successionDocument,
 } from './succession.js';
-import { beginTrial, stepTrial, TRIAL_MS, type Trial } from './trial.js';
+import { beginTrial, stepTrial, stillTried, TRIAL_MS, type Trial, type TrialView } from './trial.js';
 import { highestVerdict, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
+/** A router that starts hears it before it may apply anything, and serves nobody far away until it has. */
+const AGAIN_MS = 100;
 const MOST_UNDONE = 64;
 /** Good signatures are only the key's: whoever makes more has it. */
 const MOST_JUDGED = 256;
@@ -60,6 +62,7 @@ export class Agreement {
   /** Digests of documents that are signed and not wanted again. */
   readonly #judged = new BoundedMap<string, true>(MOST_JUDGED);
   #timer: Timer | undefined;
+  #again: Timer | undefined;
 
   constructor(ports: AgreementPorts, { pinned, successions, present, record }: AgreementStart) {
     this.#ports = ports;
@@ -100,6 +103,8 @@ export class Agreement {
 
   stop(): void {
     this.#timer?.cancel();
+    this.#again?.cancel();
+    this.#next = undefined;
     this.#spreading.stop();
   }
 
@@ -121,12 +126,21 @@ export class Agreement {
   }
 
   /** Of the one that is on trial. */
-  trialView(): { lost: readonly RouterId[]; of: number; remainingMs: number } | undefined {
+  trialView(): TrialView | undefined {
     if (this.#trial === undefined) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const { trial, lost } = stepTrial(this.#trial, new Set(this.#ports.upPeers()), nowMs);
     const sinceMs = trial.tooManySinceMs ?? trial.startedMs;
     return { lost, of: trial.before.size, remainingMs: Math.max(0, sinceMs + TRIAL_MS - nowMs) };
+  }
+
+  /**
+   * Why no description is taken from an operator now; undefined: one is. Who is cut off by the next one while this one is on
+   * trial would undo this one, which is innocent. What peers have is taken all the same: it is in the network already.
+   */
+  mustWait(): string | undefined {
+    const trial = this.trialView();
+    return trial && stillTried(this.#present?.version, trial);
   }
 
   /** What a peer has said last. */
@@ -167,6 +181,8 @@ export class Agreement {
     const undone = this.#undone.find((one) => one.version === version);
     if (undone !== undefined)
       return `version ${version} was undone here: ${undone.reason}; sign it again, which gives it a new version`;
+    const waits = this.mustWait();
+    if (waits !== undefined) return waits;
     if (this.#busy) return 'another description is being applied; try again in a moment';
     this.#next = description;
     const outcome = await this.#applyNext();
@@ -281,7 +297,11 @@ export class Agreement {
       .apply(description, this.#record(description, trial))
       .catch((error: unknown): ApplyOutcome => ({ outcome: 'refused', reason: String(error) }));
     this.#busy = false;
-    if (outcome.outcome === 'later') return outcome;
+    if (outcome.outcome === 'later') {
+      this.#again?.cancel();
+      this.#again = this.#ports.clock.after('description again', AGAIN_MS, () => void this.#applyNext());
+      return outcome;
+    }
     if (this.#next === description) this.#next = undefined;
     if (outcome.outcome === 'applied') this.#applied(description, trial);
     else this.#refuse(description, outcome.reason);

@@ -29,6 +29,14 @@ export interface TrialStep {
   readonly lost: readonly RouterId[];
 }
 
+/** Of one that goes on. */
+export interface TrialView {
+  readonly lost: readonly RouterId[];
+  /** Who was reached before, how many. */
+  readonly of: number;
+  readonly remainingMs: number;
+}
+
 export function beginTrial(reached: Iterable<RouterId>, removes: readonly RouterId[], nowMs: number): Trial {
   const before = new Set(reached);
   for (const router of removes) before.delete(router);
@@ -54,4 +62,10 @@ function verdictOf(
 ): TrialStep['verdict'] {
   if (tooManySinceMs !== undefined) return nowMs - tooManySinceMs >= TRIAL_MS ? 'undo' : 'goes-on';
   return nowMs - startedMs >= TRIAL_MS ? 'stands' : 'goes-on';
+}
+
+/** Why the next version has to wait, for people. */
+export function stillTried(version: number | undefined, { lost, of, remainingMs }: TrialView): string {
+  const ends = lost.length > of * LOST_SHARE ? 'is undone' : 'stands';
+  return `version ${version} is on trial here: it ${ends} in ${Math.ceil(remainingMs / 1_000)} s if nothing changes (${lost.length} of ${of} peers are lost); publish then ("vinectl network list" shows it)`;
 }

@@ -77,6 +77,16 @@ async function signedLab(lab: Lab): Promise<{ admin: Admin; gndt: GndtText }> {
 const view = (lab: Lab, site: SiteLetter): Promise<NetworkView> =>
   lab.daemon(site).get<NetworkView>('/v1/network');
 
+/** Until the next one may be published. */
+async function stands(lab: Lab, version: number): Promise<void> {
+  for (const site of SITES)
+    await waitFor(
+      `version ${version} stands at ${site}`,
+      async () => (await view(lab, site)).trial === null,
+      90_000,
+    );
+}
+
 async function allHave(lab: Lab, version: number, limitMs = 10_000): Promise<void> {
   for (const site of SITES)
     await waitFor(
@@ -93,14 +103,17 @@ test(
     withLab(t, { topology: 'three-site' }, async (lab) => {
       const { admin, gndt } = await signedLab(lab);
       await ping(lab, 'a1', '10.2.0.11');
-      const begunMs = Date.now();
       await admin.sign({
         ...gndt,
         networks: [...gndt.networks, { vnet: 'blue', prefix: '10.77.0.0/24', router: 'vr-c' }],
       });
+      const early = await admin.refused('publish', admin.gndt, '--no-wait');
+      assert.match(early, /version 1 is on trial here: it stands in \d+ s/);
+      await stands(lab, 1);
+      const begunMs = Date.now();
       await admin.network('publish', admin.gndt, '--no-wait');
       await allHave(lab, 2);
-      t.diagnostic(`signed, published and with all three in ${Date.now() - begunMs} ms`);
+      t.diagnostic(`published and with all three in ${Date.now() - begunMs} ms`);
       const rows = await lab.daemon('b').get<{ prefix: string }[]>('/v1/gndt');
       assert.ok(rows.some(({ prefix }) => prefix === '10.77.0.0/24'));
       assert.match(await admin.network('list'), /version 2, on trial/);
@@ -111,12 +124,6 @@ test(
       assert.match(await admin.refused('publish', admin.gndt), /signature does not hold/);
       await admin.network('show', '-o', admin.gndt);
       await admin.network('publish', admin.gndt, '--no-wait');
-      const cipher = { ...gndt, cipher: 'aes-256-gcm' } as GndtText;
-      await admin.sign(cipher);
-      assert.match(
-        await admin.refused('publish', admin.gndt, '--no-wait'),
-        /cipher.*cannot change while the router runs/s,
-      );
       await ping(lab, 'b1', '10.3.0.11');
       assert.equal((await view(lab, 'b')).version, 2);
       // After a start it is still there, and the trial goes on.
@@ -125,19 +132,20 @@ test(
       await lab.daemon('b').waitReady([...OTHERS.b]);
       assert.equal((await view(lab, 'b')).version, 2);
       assert.notEqual((await view(lab, 'b')).trial, null);
+      await stands(lab, 2);
+      const cipher = { ...gndt, cipher: 'aes-256-gcm' } as GndtText;
+      await admin.sign(cipher);
+      assert.match(
+        await admin.refused('publish', admin.gndt, '--no-wait'),
+        /cipher.*cannot change while the router runs/s,
+      );
     }),
 );
 
 test('one that cuts a router off is undone everywhere without a hand', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'three-site' }, async (lab) => {
     const { admin, gndt } = await signedLab(lab);
-    // One that is on trial itself would be undone by who is cut off.
-    for (const site of SITES)
-      await waitFor(
-        `version 1 stands at ${site}`,
-        async () => (await view(lab, site)).trial === null,
-        90_000,
-      );
+    await stands(lab, 1);
     const cut = {
       ...gndt,
       routers: gndt.routers.filter(({ id }) => id !== 'vr-c'),

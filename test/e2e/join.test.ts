@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { NetworkView } from '../../src/control/network-view.js';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import type { Outcome } from '../lab/shell.js';
@@ -10,6 +11,8 @@ import { waitFor } from '../lab/wait.js';
 import { cannotRun, ping, round, withLab } from './support.js';
 
 const VINECTL = `${projectRoot}bin/vinectl`;
+
+const FIRST_PING_LIMIT_MS = 20_000;
 
 /** Where the network is administered: key, tokens, the description as it was signed last. */
 interface Office {
@@ -93,6 +96,8 @@ test('a site joins with one token, and its machines are reached', { skip: cannot
     const firstMs = performance.now() - startedMs;
     await ping(lab, 'a1', '10.2.0.11');
     await ping(lab, 'a1', 'fd00:2::11');
+    // A loaded machine takes that long to start a router; what is measured is in the diagnostic.
+    assert.ok(firstMs < FIRST_PING_LIMIT_MS, `the first ping came after ${round(firstMs)} ms`);
     t.diagnostic(`joined in ${round(joinedMs)} ms, first ping after ${round(firstMs)} ms`);
     const check = await lab.attempt('vr-b', [VINECTL, 'check', b.directory]);
     assert.equal(check.status, 0, check.stdout);
@@ -136,6 +141,13 @@ test('who has joined is written into the description, or taken out of it', { ski
     await lab.vinectl('a', ['network', 'publish', gndt, '--no-wait']);
     await waitFor('the description names it', async () => (await members())[0]?.state === 'absorbed');
     await ping(lab, 'a1', '10.2.0.11');
+    // The next one is taken when nobody tries this one any more.
+    for (const daemon of [a, b])
+      await waitFor(
+        `it stands at ${daemon.id}`,
+        async () => (await daemon.get<NetworkView>('/v1/network')).trial === null,
+        90_000,
+      );
     await lab.vinectl('a', ['network', 'revoke', 'vr-b', ...files]);
     // A membership of before would bring it back: its token is revoked with it.
     assert.equal(JSON.parse(readFileSync(gndt, 'utf8')).revoked.length, 1);

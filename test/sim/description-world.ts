@@ -64,6 +64,8 @@ export class SimMember {
   };
   running: Description;
   agreement: Agreement;
+  /** As at a start, or with a reload that waits. */
+  appliesLater = false;
   readonly #world: DescriptionWorld;
 
   constructor(world: DescriptionWorld, name: string, start: Description) {
@@ -125,6 +127,7 @@ export class SimMember {
 
   async #apply(description: Description, record: TrialRecord): Promise<ApplyOutcome> {
     const { routers, refusedBy } = contentIn(description);
+    if (this.appliesLater) return { outcome: 'later', reason: 'not ready yet' };
     if (!(this.name in routers)) return { outcome: 'refused', reason: `${this.name} is not in it` };
     if (refusedBy?.includes(this.name)) return { outcome: 'refused', reason: 'a mistake' };
     if (this.disk.record.trial === null) this.disk.previous = this.running;

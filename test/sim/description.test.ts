@@ -110,6 +110,77 @@ test('a peer that is away for less than a minute undoes nothing', async () => {
   assert.equal(world.member('vr-1').count('description_undone'), 0);
 });
 
+test('what a router hears while it starts it applies as soon as it may, and no more when it stops', async () => {
+  const all = names(3);
+  const world = new DescriptionWorld(all);
+  await world.pass(1_000);
+  for (const name of ['vr-2', 'vr-3']) world.member(name).appliesLater = true;
+  await publish(world, 'vr-1', { version: 2, routers: named(all) });
+  await world.pass(5_500);
+  assert.equal(world.member('vr-2').version, 1);
+  world.member('vr-2').appliesLater = false;
+  world.part(['vr-3'], ['vr-1', 'vr-2']);
+  world.member('vr-3').agreement.stop();
+  world.member('vr-3').appliesLater = false;
+  await world.pass(200);
+  assert.equal(world.member('vr-2').version, 2);
+  await world.pass(5_000);
+  assert.equal(world.member('vr-3').version, 1);
+});
+
+test('while one is on trial the next is refused where it is published, so that an innocent one is never undone', async () => {
+  const all = names(9);
+  const world = new DescriptionWorld(all);
+  await world.pass(1_000);
+  const good = signed({ version: 2, routers: named(all) });
+  // vr-1 … vr-6 lose three of eight; vr-7 … vr-9 are refused by it and lose six.
+  const cutting = signed({ version: 3, routers: named(all.slice(0, 6)) });
+  await publish(world, 'vr-1', { version: 2, routers: named(all) });
+  await world.pass(5_000);
+  for (const at of ['vr-1', 'vr-5', 'vr-9'])
+    assert.match(
+      String(await world.member(at).agreement.publish(cutting)),
+      /^version 2 is on trial here: it stands in 5\d s if nothing changes \(0 of 8 peers are lost\)/,
+      at,
+    );
+  // The same again is no other one.
+  assert.ok(typeof (await world.member('vr-1').agreement.publish(good)) !== 'string');
+  // What is wrong for good is said first.
+  const old = await world.member('vr-1').agreement.publish(signed({ version: 1, routers: {} }));
+  assert.match(String(old), /it is version 1/);
+  await world.pass(60_000, 200);
+  assert.equal(world.agreed, 2);
+  const taken = await world.member('vr-1').agreement.publish(cutting);
+  assert.ok(typeof taken !== 'string', String(taken));
+  await world.pass(5_000);
+  const next = await world.member('vr-1').agreement.publish(signed({ version: 4, routers: named(all) }));
+  assert.match(
+    String(next),
+    /^version 3 is on trial here: it is undone in \d\d s .*\(3 of 8 peers are lost\)/,
+  );
+  await world.pass(85_000, 200);
+  assert.equal(world.agreed, 2);
+  for (const name of all)
+    assert.ok(!world.member(name).agreement.undone.some(({ version }) => version === 2), name);
+});
+
+test('a newer one that is heard during a trial is taken, and the way back is that of before both', async () => {
+  const all = names(9);
+  const world = new DescriptionWorld(all);
+  await world.pass(1_000);
+  world.part(['vr-9'], all.slice(0, 8));
+  await world.pass(1_000);
+  await publish(world, 'vr-1', { version: 2, routers: named(all) });
+  await world.pass(5_000);
+  // Nothing is on trial where nobody was heard.
+  await publish(world, 'vr-9', { version: 3, routers: named(all) });
+  world.heal();
+  await world.pass(3_000);
+  assert.equal(world.agreed, 3);
+  await world.pass(65_000, 200);
+  for (const name of all) assert.equal(world.member(name).count('description_undone'), 0, name);
+});
+
 test('a router that starts anew in the trial goes on with it', async () => {
   const all = names(4);
   const world = new DescriptionWorld(all);
@@ -148,6 +219,7 @@ test('a key that signs twice is alarmed; what each has stays until a higher vers
   for (const member of world.members.values())
     assert.ok(member.count('description_signed_twice') >= 1, member.name);
   assert.notEqual(world.member('vr-1').running.digest, world.member('vr-6').running.digest);
+  await world.pass(60_000, 500);
   await publish(world, 'vr-1', { version: 3, routers: named(all) });
   await world.pass(3_000);
   assert.equal(world.agreed, 3);
@@ -180,6 +252,7 @@ test('the key is replaced: both count until then, the new one alone afterwards',
   for (const member of world.members.values())
     assert.equal(member.agreement.successions.length, 1, member.name);
   await publish(world, 'vr-1', { version: 2, routers: named(all) });
+  await world.pass(65_000, 500);
   const newer = await world
     .member('vr-2')
     .agreement.publish(signed({ version: 3, routers: named(all) }, newSeed));

@@ -75,7 +75,8 @@ function addPublish(network: Command, io: Io): void {
     .summary(summary)
     .description(
       `${summary}. Shows who has it, until it stands on every router that is reached. Ctrl-C ends the watching, not the ` +
-        'spreading. Where a quarter of the peers are lost for a minute it undoes itself.',
+        'spreading. Where more than a quarter of the peers are lost for a minute it undoes itself. Refused while the version ' +
+        'before it is on trial here: whom the new one cuts off would undo that one.',
     )
     .argument('[FILE]', 'the description; its signature is in FILE.sig', 'gndt.json')
     .option('--no-wait', 'only hand it to this router')
@@ -130,6 +131,12 @@ function addRotate(network: Command, io: Io): void {
     const statement = signSuccession(readSeed(options.key), newKey, untilSeconds);
     const client = await context.client();
     const { body: view } = await client.get<NetworkView>('/v1/network');
+    // Before the new key is known anywhere: the description that it signs would be refused.
+    if (view.trial !== null)
+      throw new CliError(
+        REFUSED,
+        `version ${view.version} is on trial here for ${view.trial.remainingSeconds} s yet: rotate when it is over ("vinectl network list" shows it)`,
+      );
     const chain = await chainBefore(view, client);
     const succession = successionDocument([...chain, statement]);
     await post(client, { succession });

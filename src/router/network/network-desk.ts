@@ -144,6 +144,11 @@ export class NetworkDesk {
 
   async publish({ description, succession }: PublishRequest): Promise<PublishView | string> {
     const before = this.#options.reloader.config.gndt;
+    const { present } = this.#agreement;
+    const trying = before.routers.map(({ id }) => id).filter((id) => this.#agreement.stateOf(id)?.trial);
+    // Not the key alone when both are given.
+    const waits = description === undefined ? undefined : this.#agreement.mustWait();
+    if (succession !== undefined && waits !== undefined) return waits;
     if (succession !== undefined) {
       const problem = await this.#agreement.succeed(succession);
       if (problem !== undefined) return problem;
@@ -155,7 +160,12 @@ export class NetworkDesk {
     const named = new Set([...gndt.routers.map(({ id }) => id), ...(gndt.removes ?? [])]);
     const gone = before.routers.map(({ id }) => id).filter((id) => !named.has(id));
     const warning = `it takes ${gone.join(', ')} away without saying so, which counts as lost: "vinectl network sign --remove ${gone.join(',')}" says that it is meant`;
-    return { version: taken.version, warnings: gone.length === 0 ? [] : [warning] };
+    const early = `${trying.join(', ')} tried version ${present?.version} still: whom this one cuts off there undoes that one too`;
+    const isNew = taken.digest !== present?.digest;
+    return {
+      version: taken.version,
+      warnings: [...(gone.length === 0 ? [] : [warning]), ...(isNew && trying.length > 0 ? [early] : [])],
+    };
   }
 
   #viewOf(id: RouterId): Omit<NetworkView['routers'][number], 'id' | 'site'> {

@@ -510,16 +510,18 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
   }
 
   published: PublishRequest | undefined;
+  trial: NetworkView['trial'] = null;
 
   memberships(): readonly MembershipView[] {
     return [MEMBERSHIP];
   }
 
   network(): NetworkView {
-    return NETWORK;
+    return { ...NETWORK, trial: this.trial };
   }
 
   async publish(request: PublishRequest): Promise<PublishView | string> {
+    if (this.trial !== null) return 'version 5 is on trial here: it stands in 43 s if nothing changes';
     this.published = request;
     if (request.description?.length === 1) return 'it does not begin with a signature';
     return { version: request.description === undefined ? null : 5, warnings: [] };
