@@ -232,6 +232,7 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
     ['control.socket', old.control.socket === now.control.socket, 'the control socket'],
     ['control.group', old.control.group === now.control.group, "the control socket's group"],
     ['network.publicKey', isDeepStrictEqual(old.network, now.network), "the network's key"],
+    ['workers', old.workers === now.workers, 'the number of packet workers'],
     ['stateDir', old.stateDir === now.stateDir, 'the state directory'],
   ];
   return fixed
