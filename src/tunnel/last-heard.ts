@@ -25,3 +25,24 @@ export function sameAddress(
 ): boolean {
   return a.port === b.port && Buffer.compare(a.address, b.address) === 0;
 }
+
+/**
+ * What is to be remembered of a router now; undefined: nothing, it has never been heard where it is not listed.
+ * @param address where it is heard now, when that is none of its listed endpoints @param lastUs of the newest handshake made
+ */
+export function heardNow(
+  last: LastHeard | undefined,
+  publicKey: Uint8Array,
+  address: { readonly address: Uint8Array; readonly port: number } | undefined,
+  lastUs: number,
+): LastHeard | undefined {
+  const where = address ?? last;
+  if (where === undefined) return undefined;
+  return {
+    publicKey,
+    address: Uint8Array.from(where.address),
+    port: where.port,
+    hasSession: address !== undefined,
+    stampUs: Math.max(lastUs, last?.stampUs ?? 0),
+  };
+}

@@ -10,12 +10,13 @@ import type { RemoteIdentity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
 import { CipherChoice, type CipherPolicy } from './cipher-choice.js';
 import { formatAddress, ipOf } from './endpoint.js';
-import type { LastHeard } from './last-heard.js';
+import { heardNow, type LastHeard } from './last-heard.js';
 import type { RouterStandings } from './link/authority.js';
 import { Link, type LinkContext, type LinkEnd, type LinkListener } from './link/link.js';
 import { kindOf } from './paths/path.js';
 import { PeerEndpoint, type PeerEndpointContext, type PeerEndpointOwner } from './peer-endpoint.js';
 import type { PeerState, TunnelEvent } from './peer-state.js';
+import { type PeerVerdict, verdictOf } from './peer-verdict.js';
 import type { DatagramAddress, PeerCounts } from './ports.js';
 import { PeerSessions, type SessionsContext, type SessionsListener } from './sessions.js';
 
@@ -272,16 +273,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   /** Where it is to be called after a restart, if nothing else says so. */
   #remember(): void {
-    const address = this.endpoint.unlistedAddress;
-    const { address: where, port } = address ?? this.#last ?? {};
-    if (where === undefined || port === undefined) return;
-    this.#last = {
-      publicKey: this.remote.publicKey,
-      address: Uint8Array.from(where),
-      port,
-      hasSession: address !== undefined,
-      stampUs: Math.max(this.#context.timestamps.lastUs, this.#last?.stampUs ?? 0),
-    };
+    const { lastUs } = this.#context.timestamps;
+    const last = heardNow(this.#last, this.remote.publicKey, this.endpoint.unlistedAddress, lastUs);
+    if (last === undefined) return;
+    this.#last = last;
     this.#owner.heard(this.#last);
   }
 
@@ -374,22 +369,19 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#owner.event({ event: 'peer_gndt_differs', router: this.id });
   }
 
-  #verdict(): { state: PeerState['state']; reason: string } {
-    if (this.isUp) return { state: 'up', reason: '' };
-    if (this.#refused) return { state: 'refused', reason: this.#trouble };
-    if (this.#link.state === 'greeting') return { state: 'connecting', reason: 'waiting for its greeting' };
+  #verdict(): PeerVerdict {
     const { tries } = this.sessions;
-    const { noEndpoint } = this.endpoint;
-    const isNowhere = noEndpoint !== '' && this.sessions.endpoint === undefined;
-    if ((tries === 0 || isNowhere) && this.#trouble === '') {
-      return noEndpoint === ''
-        ? { state: 'connecting', reason: 'not called yet' }
-        : { state: 'down', reason: noEndpoint };
-    }
-    const silence = tries === 0 ? '' : `no answer from ${this.#endpointText} to ${tries} calls`;
-    const reason = [this.#trouble, silence].filter((part) => part !== '').join('; ');
-    const early = this.#trouble === '' && tries <= this.#context.times.firstRetriesMs.length;
-    return { state: early ? 'connecting' : 'down', reason };
+    return verdictOf({
+      isUp: this.isUp,
+      isRefused: this.#refused,
+      isGreeting: this.#link.state === 'greeting',
+      trouble: this.#trouble,
+      tries,
+      noEndpoint: this.endpoint.noEndpoint,
+      isCalled: this.sessions.endpoint !== undefined,
+      calledAt: this.#endpointText,
+      isEarly: tries <= this.#context.times.firstRetriesMs.length,
+    });
   }
 
   get #endpointText(): string {
