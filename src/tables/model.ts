@@ -49,6 +49,19 @@ export interface LanConfig extends PortConfig {
 }
 
 /** router.json, validated; paths are absolute. */
+export const MOST_ETCD_ENDPOINTS = 8;
+
+/** An etcd that has the signed description too. */
+export interface EtcdConfig {
+  /** `https://host:port`, at least one. */
+  readonly endpoints: readonly string[];
+  readonly key: string;
+  /** PEM files; undefined: the system's certificates, and none of one's own. */
+  readonly caFile: string | undefined;
+  readonly certificateFile: string | undefined;
+  readonly privateKeyFile: string | undefined;
+}
+
 export interface RouterConfig {
   readonly id: RouterId;
   readonly privateKeyFile: string;
@@ -60,7 +73,7 @@ export interface RouterConfig {
   readonly metrics: { readonly address: Ip; readonly port: number } | undefined;
   readonly stateDir: string;
   /** Undefined: `gndt.json` is believed as it is. */
-  readonly network?: { readonly publicKey: Uint8Array } | undefined;
+  readonly network?: { readonly publicKey: Uint8Array; readonly etcd?: EtcdConfig } | undefined;
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
