@@ -193,9 +193,11 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'no name server answers',
   EPROTO: 'it speaks no TLS there, or wants a certificate that is not shown',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by nobody known here; "etcdCaFile" names who may',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by nobody known here; "etcdCaFile" names who may',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is signed by nobody known here; "etcdCaFile" names who may',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by nobody known here; "etcdCaFile" names who may',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by nobody known here; "etcdCaFile" names who may',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'its certificate is signed by nobody known here; "etcdCaFile" names who may',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name or address',
   CERT_HAS_EXPIRED: 'its certificate has expired',
 };

@@ -48,7 +48,6 @@ export interface LanConfig extends PortConfig {
   readonly vrid?: number | undefined;
 }
 
-/** router.json, validated; paths are absolute. */
 export const MOST_ETCD_ENDPOINTS = 8;
 
 /** An etcd that has the signed description too. */
@@ -62,6 +61,7 @@ export interface EtcdConfig {
   readonly privateKeyFile: string | undefined;
 }
 
+/** router.json, validated; paths are absolute. */
 export interface RouterConfig {
   readonly id: RouterId;
   readonly privateKeyFile: string;

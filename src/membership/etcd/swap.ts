@@ -14,7 +14,11 @@ export interface SwapPort {
 
 export type SwapOutcome =
   /** `before`: the version that was there; undefined: there was none, or something that is no description. */
-  | { readonly is: 'written' | 'there-already'; readonly version: number; readonly before: number | undefined }
+  | {
+      readonly is: 'written' | 'there-already';
+      readonly version: number;
+      readonly before: number | undefined;
+    }
   | { readonly is: 'refused'; readonly reason: string }
   | { readonly is: 'failed'; readonly failure: EtcdFailure };
 

@@ -24,15 +24,10 @@ const endpoint = text(readEtcdUrl, {
 export const networkSection = strict(
   {
     publicKey: publicKey('the network\'s public key, as "vinectl network init" prints it'),
-    etcd: z
-      .array(endpoint)
-      .min(1)
-      .max(MOST_ETCD_ENDPOINTS)
-      .optional()
-      .meta({
-        description:
-          'an etcd (3.4 or later) that has the signed description too, under "etcdKey"; several addresses are those of one cluster',
-      }),
+    etcd: z.array(endpoint).min(1).max(MOST_ETCD_ENDPOINTS).optional().meta({
+      description:
+        'an etcd (3.4 or later) that has the signed description too, under "etcdKey"; several addresses are those of one cluster',
+    }),
     etcdKey: text(readEtcdKey, {
       description: `the key in etcd under which the description is; ${DEFAULT_ETCD_KEY} when left out`,
       examples: [DEFAULT_ETCD_KEY],

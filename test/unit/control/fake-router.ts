@@ -74,6 +74,7 @@ const NETWORK: NetworkView = {
   version: 5,
   digest: 'ab'.repeat(32),
   trial: null,
+  etcd: null,
   undone: [{ version: 4, reason: '3 of 8 peers were lost for 60 s: vr-x' }],
   routers: [
     { id: 'vr-a', site: null, reachable: true, version: 5, state: 'current', verdict: null },
