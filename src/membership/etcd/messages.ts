@@ -103,9 +103,9 @@ export function readWatch(text: string, key: string): WatchAnswer | EtcdFailure 
   const line = readObject(text);
   if (line?.error !== undefined) return failure('refused', errorIn(line) ?? 'an error without a message');
   const result = asObject(line?.result);
+  if (result?.canceled === true) return cancelled(result); // its header has no revision
   const revision = revisionIn(result);
   if (result === undefined || revision === undefined) return MALFORMED;
-  if (result.canceled === true) return cancelled(result);
   if (result.created === true) return { is: 'created', revision };
   const events = result.events ?? [];
   if (!Array.isArray(events)) return MALFORMED;

@@ -81,7 +81,7 @@ test('a watch: created, a change, a deletion, nothing', () => {
 });
 
 test('a watch that ends, and lines that are none', () => {
-  assert.equal(problemOf(watch({ header, canceled: true, compact_revision: '11' })), 'compacted');
+  assert.equal(problemOf(watch({ header: {}, canceled: true, compact_revision: '11' })), 'compacted');
   const ended = watch({ header, canceled: true, cancel_reason: 'no\nleader' });
   assert.deepEqual(ended, { problem: 'ended', detail: 'no leader' });
   const error = readWatch(JSON.stringify({ error: { grpc_code: 14, message: 'stopped' } }), KEY);
