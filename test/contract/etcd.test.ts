@@ -3,11 +3,14 @@
  * it should not have. Time runs ten times as fast for what follows it.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { EtcdGateway } from '../../src/config/etcd-gateway.js';
+import { generatePrivateKey, publicKeyOf as publicKeyOfRouter } from '../../src/config/keys.js';
 import { Agreement } from '../../src/membership/agreement.js';
 import { readDescription } from '../../src/membership/description.js';
 import { joinDocument } from '../../src/membership/document.js';
@@ -19,13 +22,16 @@ import type { Clock } from '../../src/net/clock.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { Conduct } from '../../src/protocol/conduct.js';
 import type { EtcdConfig } from '../../src/tables/model.js';
+import { projectRoot } from '../lab/daemon.js';
 import { waitFor } from '../lab/wait.js';
+import { type JsonObject, sample } from '../unit/config/sample.js';
 import { EtcdServer, makeCertificates, noEtcd, Way } from './etcd-server.js';
 
 const KEY = '/vine/description';
 const SEED = new Uint8Array(32).fill(1);
 const PINNED = publicKeyOf(SEED);
 const FASTER = 10;
+const run = promisify(execFile);
 
 const fastClock: Clock = {
   nowMs: () => systemClock.nowMs() * FASTER,
@@ -296,3 +302,58 @@ test('TLS with certificates of both sides; without the right ones a reason', { s
   assert.match(await failing(ca), /^(unreachable|ended): /);
   assert.match(await failing({ caFile: path('none.pem') }), /^files: .*none\.pem/);
 });
+
+test('vinectl network publish --etcd: written, there already, refused, nobody there', {
+  skip: noEtcd,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'vine-etcd-put-'));
+  cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
+  const server = await EtcdServer.start();
+  cleanUps.push(() => server.remove());
+  const gndt = join(directory, 'gndt.json');
+  const network = async (...argv: string[]): Promise<string> =>
+    (await run(`${projectRoot}bin/vinectl`, ['network', ...argv])).stdout;
+  const publish = ['publish', gndt, '--etcd', '--config', directory];
+  const refused = async (): Promise<{ code?: number; stderr?: string }> =>
+    network(...publish).then(
+      () => assert.fail('it was not refused'),
+      (error: unknown) => error as object,
+    );
+  const made = JSON.parse(await network('init', directory, '--json')) as { publicKey: string };
+  writeConfiguration(directory, { publicKey: made.publicKey });
+  const sign = ['sign', gndt, '--key', join(directory, 'network.key')];
+  await network(...sign);
+  const nowhere = await refused();
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.stderr ?? '', /names no etcd: put "etcd"/);
+  const withEtcd = { publicKey: made.publicKey, etcd: [server.url] };
+  writeFileSync(join(directory, 'router.json'), JSON.stringify({ ...sample().router, network: withEtcd }));
+  assert.equal(await network(...publish), `version 1 is in ${server.url}, under ${KEY}\n`);
+  assert.equal(await network(...publish), `${server.url} has version 1 already, under ${KEY}\n`);
+  const old = readFileSync(gndt);
+  const oldSignature = readFileSync(`${gndt}.sig`);
+  await network(...sign);
+  const told = JSON.parse(await network(...publish, '--json'));
+  assert.deepEqual(told, { version: 2, endpoint: server.url, key: KEY, changed: true, before: 1 });
+  writeFileSync(gndt, old);
+  writeFileSync(`${gndt}.sig`, oldSignature);
+  const older = await refused();
+  assert.equal(older.code, 1);
+  assert.match(older.stderr ?? '', /it is version 1, and etcd has version 2: sign it again/);
+  await server.kill();
+  const gone = await refused();
+  assert.equal(gone.code, 3);
+  assert.match(gone.stderr ?? '', /no etcd takes it.*\n.*nothing listens there/);
+});
+
+/** The sample's, with a key that fits. */
+function writeConfiguration(directory: string, network: JsonObject): void {
+  const files = sample();
+  const key = generatePrivateKey();
+  const [own, ...others] = files.gndt.routers as JsonObject[];
+  files.gndt.routers = [{ ...own, publicKey: publicKeyOfRouter(key) ?? '' }, ...others];
+  files.router.network = network;
+  for (const name of ['router', 'gndt', 'lndt'] as const)
+    writeFileSync(join(directory, `${name}.json`), JSON.stringify(files[name]));
+  writeFileSync(join(directory, 'router.key'), `${key}\n`, { mode: 0o600 });
+}
