@@ -2,7 +2,7 @@
  * Speaks with an etcd by its JSON gateway (src/membership/etcd/messages). A connection for each call: there is one in 15 s, and
  * none is ever found dead. Node's HTTP client is loaded at the first call only.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Call, EtcdPort } from '../membership/etcd/follower.js';
@@ -11,10 +11,13 @@ import {
   errorIn,
   failure,
   isFailure,
+  LOGIN_PATH,
+  loginRequest,
   MAX_ANSWER_BYTES,
   RANGE_PATH,
   type RangeAnswer,
   rangeRequest,
+  readLogin,
   readObject,
   readRange,
   readSwap,
@@ -40,6 +43,8 @@ interface Hearing {
 export class EtcdGateway implements EtcdPort {
   readonly #config: EtcdConfig;
   readonly #lookup: LookupFunction | undefined;
+  /** What the user has been given, by endpoint; dropped with each failure there. */
+  readonly #tokens = new Map<string, string>();
 
   /** @param lookup of host names; undefined: the system's */
   constructor(config: EtcdConfig, lookup?: LookupFunction) {
@@ -85,6 +90,62 @@ export class EtcdGateway implements EtcdPort {
   }
 
   #post(endpoint: string, path: string, body: string, hearing: Hearing): Call {
+    let isOver = false;
+    let current: Call | undefined;
+    const step = (call: Call): void => {
+      current = call;
+      if (isOver) call.cancel();
+    };
+    const failed = (found: EtcdFailure): void => {
+      this.#tokens.delete(endpoint);
+      if (!isOver) hearing.failed(found);
+    };
+    const withToken = (token: string | undefined): void => {
+      if (!isOver) step(this.#exchange(new URL(path, endpoint), body, { ...hearing, failed }, token));
+    };
+    const known = this.#tokens.get(endpoint);
+    if (this.#config.user === undefined || known !== undefined) withToken(known);
+    else
+      void this.#credentials(this.#config.user).then(
+        (credentials) => {
+          if (!isOver) step(this.#logIn(endpoint, credentials, withToken, failed));
+        },
+        (error: unknown) => failed(failure('files', messageOf(error))),
+      );
+    return {
+      cancel: () => {
+        isOver = true;
+        current?.cancel();
+      },
+    };
+  }
+
+  async #credentials(user: string): Promise<string> {
+    const { passwordFile = '' } = this.#config;
+    const password = (await readSecret(passwordFile)).toString('utf8').replace(/\r?\n$/, '');
+    return loginRequest(user, password);
+  }
+
+  #logIn(
+    endpoint: string,
+    credentials: string,
+    done: (token: string) => void,
+    failed: (found: EtcdFailure) => void,
+  ): Call {
+    return this.#exchange(new URL(LOGIN_PATH, endpoint), credentials, {
+      isLines: false,
+      text: (text) => {
+        const token = readLogin(text);
+        if (typeof token !== 'string') return failed(token);
+        this.#tokens.set(endpoint, token);
+        done(token);
+      },
+      failed,
+    });
+  }
+
+  /** One request and what comes of it. */
+  #exchange(url: URL, body: string, hearing: Hearing, token?: string): Call {
     let request: ClientRequest | undefined;
     let isOver = false;
     const cancel = (): void => {
@@ -104,7 +165,7 @@ export class EtcdGateway implements EtcdPort {
         hearing.failed(found);
       },
     };
-    void this.#open(new URL(path, endpoint)).then(
+    void this.#open(url, token).then(
       (opened) => {
         request = opened;
         opened.on('error', (error) => guarded.failed(connectionFailure(error)));
@@ -118,16 +179,17 @@ export class EtcdGateway implements EtcdPort {
   }
 
   /** Rejects when a file cannot be used. The files are read each time: certificates are replaced while the router runs. */
-  async #open(url: URL): Promise<ClientRequest> {
+  async #open(url: URL, token: string | undefined): Promise<ClientRequest> {
     const options: RequestOptions = {
       method: 'POST',
       agent: false,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(token && { authorization: token }) },
       ...(this.#lookup === undefined ? {} : { lookup: this.#lookup }),
     };
     if (url.protocol === 'http:') return (await import('node:http')).request(url, options);
     const { caFile, certificateFile, privateKeyFile } = this.#config;
-    const [ca, cert, key] = await Promise.all([caFile, certificateFile, privateKeyFile].map(readPem));
+    const [ca, cert] = await Promise.all([caFile, certificateFile].map(readPem));
+    const key = privateKeyFile === undefined ? undefined : await readSecret(privateKeyFile);
     const { request } = await import('node:https');
     return request(url, { ...options, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
   }
@@ -135,6 +197,13 @@ export class EtcdGateway implements EtcdPort {
 
 async function readPem(path: string | undefined): Promise<Buffer | undefined> {
   return path === undefined ? undefined : readFile(path);
+}
+
+/** Rejects when everybody may read it. */
+async function readSecret(path: string): Promise<Buffer> {
+  const { mode } = await stat(path);
+  if ((mode & 0o007) !== 0) throw new Error(`${path} is open to everybody; chmod o= ${path}`);
+  return readFile(path);
 }
 
 function listen(response: IncomingMessage, hearing: Hearing): void {

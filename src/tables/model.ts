@@ -59,6 +59,9 @@ export interface EtcdConfig {
   readonly caFile: string | undefined;
   readonly certificateFile: string | undefined;
   readonly privateKeyFile: string | undefined;
+  /** Undefined: it asks for none; both or neither. */
+  readonly user?: string | undefined;
+  readonly passwordFile?: string | undefined;
 }
 
 /** router.json, validated; paths are absolute. */

@@ -60,8 +60,7 @@ export class EtcdServer {
     this.#process = child;
     await waitFor('etcd answers', async () => {
       if (child.exitCode !== null) throw new Error(`etcd has ended with ${child.exitCode}`);
-      if (this.#tls.length > 0) return canConnect(this.port);
-      return (await this.call('/v3/kv/range', { key: 'AA==' })).header !== undefined;
+      return canConnect(this.port);
     });
   }
 
@@ -96,6 +95,21 @@ export class EtcdServer {
 
   async compact(revision: number): Promise<void> {
     await this.call('/v3/kv/compaction', { revision: String(revision), physical: true });
+  }
+
+  /** From then on only root, and the user who may read the key and nothing else. */
+  async protect(user: string, password: string, key: string): Promise<void> {
+    for (const [name, word] of [
+      ['root', 'root'],
+      [user, password],
+    ] as const)
+      await this.call('/v3/auth/user/add', { name, password: word });
+    for (const name of ['root', 'reader']) await this.call('/v3/auth/role/add', { name });
+    const perm = { permType: 'READ', key: base64(key) };
+    await this.call('/v3/auth/role/grant', { name: 'reader', perm });
+    await this.call('/v3/auth/user/grant', { user: 'root', role: 'root' });
+    await this.call('/v3/auth/user/grant', { user, role: 'reader' });
+    await this.call('/v3/auth/enable', {});
   }
 
   /** The gateway, by another client than the product's. */

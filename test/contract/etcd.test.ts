@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -301,6 +301,37 @@ test('TLS with certificates of both sides; without the right ones a reason', { s
   assert.match(await failing({}), /unreachable: its certificate is signed by nobody known here/);
   assert.match(await failing(ca), /^(unreachable|ended): /);
   assert.match(await failing({ caFile: path('none.pem') }), /^files: .*none\.pem/);
+});
+
+test('a user who may read one key; a wrong password; a token that is forgotten', {
+  skip: noEtcd,
+}, async () => {
+  const server = await EtcdServer.start();
+  cleanUps.push(() => server.remove());
+  const passwordFile = join(server.directory, 'password');
+  writeFileSync(passwordFile, 'a word\n', { mode: 0o600 });
+  await server.put(KEY, version(2));
+  await server.protect('vr', 'a word', KEY);
+  const named = { user: 'vr', passwordFile };
+  const router = new Router(configFor(server.url, named));
+  cleanUps.push(() => router.stop());
+  await router.has(2);
+  // It remembers no token over a restart.
+  await server.kill();
+  await waitFor('the loss is seen', () => !router.follower.view().isReached);
+  await server.start();
+  await waitFor('the etcd is reached', () => router.follower.view().isReached);
+  const failing = async (files: Partial<EtcdConfig>): Promise<string> => {
+    const found = await swapInto(new EtcdGateway(configFor(server.url, files)), server.url, version(3));
+    return found.is === 'failed' ? `${found.failure.problem}: ${found.failure.detail}` : found.is;
+  };
+  assert.match(await failing({}), /^refused: .*user name is empty/);
+  assert.match(await failing(named), /^refused: .*permission denied/);
+  assert.match(await failing({ ...named, key: '/other' }), /^refused: .*permission denied/);
+  writeFileSync(passwordFile, 'another\n');
+  assert.match(await failing(named), /^refused: .*invalid user ID or password/);
+  chmodSync(passwordFile, 0o644);
+  assert.match(await failing(named), /^files: .*open to everybody/);
 });
 
 test('vinectl network publish --etcd: written, there already, refused, nobody there', {

@@ -11,6 +11,7 @@ import { shortened } from '../verdict.js';
 export const RANGE_PATH = '/v3/kv/range';
 export const TXN_PATH = '/v3/kv/txn';
 export const WATCH_PATH = '/v3/watch';
+export const LOGIN_PATH = '/v3/auth/authenticate';
 
 /** A document in base64, and what is around it. */
 export const MAX_ANSWER_BYTES = Math.ceil(MAX_DOCUMENT_BYTES / 3) * 4 + 64 * 1024;
@@ -64,6 +65,10 @@ export function isFailure(answer: object): answer is EtcdFailure {
   return 'problem' in answer;
 }
 
+export function loginRequest(user: string, password: string): string {
+  return JSON.stringify({ name: user, password });
+}
+
 export function rangeRequest(key: string, keysOnly: boolean): string {
   return JSON.stringify({ key: base64(key), ...(keysOnly ? { keys_only: true } : {}) });
 }
@@ -89,6 +94,12 @@ export function readRange(text: string, key: string): RangeAnswer | EtcdFailure 
   if (kvs.length === 0) return { revision, stored: undefined };
   const stored = readStored(kvs[0], key);
   return stored === undefined ? MALFORMED : { revision, stored };
+}
+
+/** What stands for the user from then on: printable, since it goes into a header. */
+export function readLogin(text: string): string | EtcdFailure {
+  const token = readObject(text)?.token;
+  return typeof token === 'string' && /^[\x21-\x7e]{1,4096}$/.test(token) ? token : MALFORMED;
 }
 
 /** Whether the value was written. */

@@ -13,6 +13,7 @@ import { quoted } from './suggest.js';
 export const DEFAULT_ETCD_KEY = '/vine/description';
 
 const MOST_KEY_BYTES = 512;
+const LOOPBACK = /^http:\/\/(127\.[\d.]+|\[::1\]|localhost):/;
 const URL_PATTERN = `^https?://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]|${HOST_NAME}):[0-9]{1,5}/?$`;
 
 const endpoint = text(readEtcdUrl, {
@@ -37,6 +38,10 @@ export const networkSection = strict(
     ).optional(),
     etcdCertificateFile: filePath('file with the certificate that is shown to the etcd, PEM').optional(),
     etcdPrivateKeyFile: filePath('file with the private key of that certificate, PEM, mode 0600').optional(),
+    etcdUser: text(readEtcdUser, {
+      description: 'who the router is there, if the etcd asks for a password',
+    }).optional(),
+    etcdPasswordFile: filePath('file with the password, mode 0600').optional(),
   },
   'the key that signs gndt.json; without it the file is believed as it is, and must be carried to each router',
 );
@@ -49,6 +54,7 @@ export function toNetworkConfig(
   directory: string,
 ): { readonly publicKey: Uint8Array; readonly etcd?: EtcdConfig } {
   const { publicKey, etcd, etcdKey, etcdCaFile, etcdCertificateFile, etcdPrivateKeyFile } = section;
+  const { etcdUser, etcdPasswordFile } = section;
   if (etcd === undefined) return { publicKey };
   const path = (file: string | undefined): string | undefined => file && resolve(directory, file);
   return {
@@ -59,19 +65,21 @@ export function toNetworkConfig(
       caFile: path(etcdCaFile),
       certificateFile: path(etcdCertificateFile),
       privateKeyFile: path(etcdPrivateKeyFile),
+      ...(etcdUser !== undefined && { user: etcdUser, passwordFile: path(etcdPasswordFile) }),
     },
   };
 }
 
 /** What the schema cannot say of it. */
 export function checkNetworkSection(section: NetworkSection, list: ErrorList): void {
-  const { etcd, etcdKey, etcdCaFile, etcdCertificateFile, etcdPrivateKeyFile } = section;
+  const { etcd, etcdKey, etcdCaFile, etcdCertificateFile, etcdPrivateKeyFile, etcdUser } = section;
   const files = { etcdCaFile, etcdCertificateFile, etcdPrivateKeyFile };
+  const others = { etcdKey, etcdUser, etcdPasswordFile: section.etcdPasswordFile };
   const isTls = etcd?.some((url) => url.startsWith('https:')) === true;
-  for (const [name, value] of Object.entries({ etcdKey, ...files })) {
+  for (const [name, value] of Object.entries({ ...others, ...files })) {
     if (value !== undefined && etcd === undefined)
       list.add(`network.${name}`, 'there is no "etcd" beside it that says where the etcd is');
-    else if (value !== undefined && name !== 'etcdKey' && !isTls)
+    else if (value !== undefined && name in files && !isTls)
       list.add(`network.${name}`, 'none of the addresses in "etcd" begins with https://: it is never used');
   }
   if ((etcdCertificateFile === undefined) !== (etcdPrivateKeyFile === undefined))
@@ -79,8 +87,18 @@ export function checkNetworkSection(section: NetworkSection, list: ErrorList): v
       `network.${etcdCertificateFile === undefined ? 'etcdPrivateKeyFile' : 'etcdCertificateFile'}`,
       '"etcdCertificateFile" and "etcdPrivateKeyFile" are needed together',
     );
+  if ((etcdUser === undefined) !== (section.etcdPasswordFile === undefined))
+    list.add(
+      `network.${etcdUser === undefined ? 'etcdPasswordFile' : 'etcdUser'}`,
+      '"etcdUser" and "etcdPasswordFile" are needed together',
+    );
   for (const [i, url] of (etcd ?? []).entries()) {
     const first = etcd?.indexOf(url) ?? i;
+    if (etcdUser !== undefined && url.startsWith('http:') && !LOOPBACK.test(url))
+      list.add(
+        `network.etcd[${i}]`,
+        'the password of "etcdUser" could be read on the way there; expected https://',
+      );
     if (first < i) list.add(`network.etcd[${i}]`, `${quoted(url)} is network.etcd[${first}] already`);
   }
 }
@@ -107,6 +125,12 @@ function hostProblem(host: string): string | undefined {
   const ip = Ip.parse(host.replace(/^\[|\]$/g, ''));
   if (ip === undefined) return `${quoted(host)} is no IP address`;
   return ip.isUnspecified || ip.isGroup ? `${quoted(host)} is no machine's address` : undefined;
+}
+
+export function readEtcdUser(user: string): Read<string> {
+  return /^[\x21-\x7e]{1,255}$/.test(user)
+    ? { value: user }
+    : { problem: 'expected a name of 1 to 255 printable ASCII characters' };
 }
 
 export function readEtcdKey(key: string): Read<string> {

@@ -33,6 +33,8 @@ test('left out: nothing of it; given: the usual key, paths from the directory on
     etcdCertificateFile: '/pki/vr.pem',
     etcdPrivateKeyFile: 'vr.key',
   });
+  const named = etcdOf({ etcd: ['http://127.0.0.1:2379'], etcdUser: 'vr', etcdPasswordFile: 'word' });
+  assert.deepEqual([named?.user, named?.passwordFile], ['vr', '/etc/vine/word']);
   assert.deepEqual(full, {
     endpoints: ['https://etcd-1.example.net:2379', 'http://[fd00::1]:2379'],
     key: '/nets/blue',
@@ -61,6 +63,12 @@ test('mistakes, each with what would be right', () => {
     [{ etcd: [URL, URL] }, /network\.etcd\[1\]: ".*" is network\.etcd\[0\] already/],
     [{ etcd: [URL], etcdKey: '' }, /etcdKey: expected a key of 1 to 512 bytes, got 0/],
     [{ etcd: [URL], etcdKey: 'a\nb' }, /without control characters/],
+    [{ etcd: [URL], etcdUser: 'vr' }, /etcdUser: .* are needed together/],
+    [{ etcd: [URL], etcdUser: '', etcdPasswordFile: 'p' }, /etcdUser: expected a name/],
+    [
+      { etcd: ['http://192.0.2.1:2379'], etcdUser: 'vr', etcdPasswordFile: 'p' },
+      /etcd\[0\]: the password of "etcdUser" could be read on the way/,
+    ],
     [{ etcdKey: '/x' }, /network\.etcdKey: there is no "etcd" beside it/],
     [{ etcd: [URL], etcdCertificateFile: 'a.pem' }, /etcdCertificateFile: .* are needed together/],
     [

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   isFailure,
   rangeRequest,
+  readLogin,
   readRange,
   readSwap,
   readWatch,
@@ -17,7 +18,7 @@ const header = { cluster_id: '1', revision: '12' };
 const kv = { key: base64(KEY), value: base64('content'), mod_revision: '9', version: '2' };
 const range = (answer: unknown) => readRange(JSON.stringify(answer), KEY);
 const watch = (result: unknown) => readWatch(JSON.stringify({ result }), KEY);
-const problemOf = (answer: object | boolean): string =>
+const problemOf = (answer: object | boolean | string): string =>
   typeof answer === 'object' && isFailure(answer) ? answer.problem : 'none';
 
 test('requests', () => {
@@ -96,6 +97,12 @@ test('a watch that ends, and lines that are none', () => {
   ])
     assert.equal(problemOf(watch(result)), 'malformed', JSON.stringify(result));
   assert.equal(problemOf(readWatch('', KEY)), 'malformed');
+});
+
+test('a login: its token goes into a header', () => {
+  assert.equal(readLogin(JSON.stringify({ header, token: 'abc.7' })), 'abc.7');
+  for (const token of [undefined, '', 7, 'a b', 'a\r\nx: y', 'x'.repeat(4_097)])
+    assert.equal(problemOf(readLogin(JSON.stringify({ header, token }))), 'malformed');
 });
 
 test('a swap', () => {
