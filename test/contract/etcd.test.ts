@@ -3,12 +3,11 @@
  * it should not have. Time runs ten times as fast for what follows it.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { promisify } from 'node:util';
+import { processIo } from '../../src/cli/io.js';
 import { EtcdGateway } from '../../src/config/etcd-gateway.js';
 import { generatePrivateKey, publicKeyOf as publicKeyOfRouter } from '../../src/config/keys.js';
 import { Agreement } from '../../src/membership/agreement.js';
@@ -22,8 +21,8 @@ import type { Clock } from '../../src/net/clock.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { Conduct } from '../../src/protocol/conduct.js';
 import type { EtcdConfig } from '../../src/tables/model.js';
-import { projectRoot } from '../lab/daemon.js';
 import { waitFor } from '../lab/wait.js';
+import { type Result, vinectl } from '../unit/cli/harness.js';
 import { type JsonObject, sample } from '../unit/config/sample.js';
 import { EtcdServer, makeCertificates, noEtcd, Way } from './etcd-server.js';
 
@@ -31,7 +30,6 @@ const KEY = '/vine/description';
 const SEED = new Uint8Array(32).fill(1);
 const PINNED = publicKeyOf(SEED);
 const FASTER = 10;
-const run = promisify(execFile);
 
 const fastClock: Clock = {
   nowMs: () => systemClock.nowMs() * FASTER,
@@ -344,21 +342,21 @@ test('vinectl network publish --etcd: written, there already, refused, nobody th
   const server = await EtcdServer.start();
   cleanUps.push(() => server.remove());
   const gndt = join(directory, 'gndt.json');
-  const network = async (...argv: string[]): Promise<string> =>
-    (await run(`${projectRoot}bin/vinectl`, ['network', ...argv])).stdout;
+  const run = (...argv: string[]): Promise<Result> =>
+    vinectl(['network', ...argv], { sleep: processIo().sleep });
+  const network = async (...argv: string[]): Promise<string> => {
+    const { status, out, err } = await run(...argv);
+    assert.equal(status, 0, err);
+    return out;
+  };
   const publish = ['publish', gndt, '--etcd', '--config', directory];
-  const refused = async (): Promise<{ code?: number; stderr?: string }> =>
-    network(...publish).then(
-      () => assert.fail('it was not refused'),
-      (error: unknown) => error as object,
-    );
   const made = JSON.parse(await network('init', directory, '--json')) as { publicKey: string };
   writeConfiguration(directory, { publicKey: made.publicKey });
   const sign = ['sign', gndt, '--key', join(directory, 'network.key')];
   await network(...sign);
-  const nowhere = await refused();
-  assert.equal(nowhere.code, 1);
-  assert.match(nowhere.stderr ?? '', /names no etcd: put "etcd"/);
+  const nowhere = await run(...publish);
+  assert.equal(nowhere.status, 1);
+  assert.match(nowhere.err, /names no etcd: put "etcd"/);
   const withEtcd = { publicKey: made.publicKey, etcd: [server.url] };
   writeFileSync(join(directory, 'router.json'), JSON.stringify({ ...sample().router, network: withEtcd }));
   assert.equal(await network(...publish), `version 1 is in ${server.url}, under ${KEY}\n`);
@@ -370,13 +368,13 @@ test('vinectl network publish --etcd: written, there already, refused, nobody th
   assert.deepEqual(told, { version: 2, endpoint: server.url, key: KEY, changed: true, before: 1 });
   writeFileSync(gndt, old);
   writeFileSync(`${gndt}.sig`, oldSignature);
-  const older = await refused();
-  assert.equal(older.code, 1);
-  assert.match(older.stderr ?? '', /it is version 1, and etcd has version 2: sign it again/);
+  const older = await run(...publish);
+  assert.equal(older.status, 1);
+  assert.match(older.err, /it is version 1, and etcd has version 2: sign it again/);
   await server.kill();
-  const gone = await refused();
-  assert.equal(gone.code, 3);
-  assert.match(gone.stderr ?? '', /no etcd takes it.*\n.*nothing listens there/);
+  const gone = await run(...publish);
+  assert.equal(gone.status, 3);
+  assert.match(gone.err, /no etcd takes it.*\n.*nothing listens there/);
 });
 
 /** The sample's, with a key that fits. */

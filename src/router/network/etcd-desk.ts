@@ -61,7 +61,7 @@ export class EtcdDesk {
       ];
     return refusal === undefined
       ? []
-      : [`what etcd has under ${this.#options.etcd.key} does not count: ${refusal}`];
+      : [`${this.#options.etcd.key} in etcd does not count here: ${refusal}`];
   }
 
   view(): EtcdView {
