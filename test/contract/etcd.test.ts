@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { processIo } from '../../src/cli/io.js';
 import { EtcdGateway } from '../../src/config/etcd-gateway.js';
-import { generatePrivateKey, publicKeyOf as publicKeyOfRouter } from '../../src/config/keys.js';
 import { Agreement } from '../../src/membership/agreement.js';
 import { readDescription } from '../../src/membership/description.js';
 import { joinDocument } from '../../src/membership/document.js';
@@ -23,7 +22,8 @@ import { Conduct } from '../../src/protocol/conduct.js';
 import type { EtcdConfig } from '../../src/tables/model.js';
 import { waitFor } from '../lab/wait.js';
 import { type Result, vinectl } from '../unit/cli/harness.js';
-import { type JsonObject, sample } from '../unit/config/sample.js';
+import { sample } from '../unit/config/sample.js';
+import { writeConfiguration } from './etcd-configuration.js';
 import { EtcdServer, makeCertificates, noEtcd, Way } from './etcd-server.js';
 
 const KEY = '/vine/description';
@@ -351,7 +351,7 @@ test('vinectl network publish --etcd: written, there already, refused, nobody th
   };
   const publish = ['publish', gndt, '--etcd', '--config', directory];
   const made = JSON.parse(await network('init', directory, '--json')) as { publicKey: string };
-  writeConfiguration(directory, { publicKey: made.publicKey });
+  writeConfiguration(directory, { ...sample().router, network: { publicKey: made.publicKey } });
   const sign = ['sign', gndt, '--key', join(directory, 'network.key')];
   await network(...sign);
   const nowhere = await run(...publish);
@@ -376,15 +376,3 @@ test('vinectl network publish --etcd: written, there already, refused, nobody th
   assert.equal(gone.status, 3);
   assert.match(gone.err, /no etcd takes it.*\n.*nothing listens there/);
 });
-
-/** The sample's, with a key that fits. */
-function writeConfiguration(directory: string, network: JsonObject): void {
-  const files = sample();
-  const key = generatePrivateKey();
-  const [own, ...others] = files.gndt.routers as JsonObject[];
-  files.gndt.routers = [{ ...own, publicKey: publicKeyOfRouter(key) ?? '' }, ...others];
-  files.router.network = network;
-  for (const name of ['router', 'gndt', 'lndt'] as const)
-    writeFileSync(join(directory, `${name}.json`), JSON.stringify(files[name]));
-  writeFileSync(join(directory, 'router.key'), `${key}\n`, { mode: 0o600 });
-}

@@ -59,9 +59,7 @@ export class EtcdDesk {
       return [
         `no etcd answers since ${stamp(sinceWallMs)}: ${failure?.endpoint}: ${failure?.detail}; the description stays, and routers tell each other of another one`,
       ];
-    return refusal === undefined
-      ? []
-      : [`${this.#options.etcd.key} in etcd does not count here: ${refusal}`];
+    return refusal === undefined ? [] : [`${this.#options.etcd.key} in etcd does not count here: ${refusal}`];
   }
 
   view(): EtcdView {
