@@ -29,6 +29,7 @@ import {
   watchRequest,
 } from '../membership/etcd/messages.js';
 import type { EtcdConfig } from '../tables/model.js';
+import { openSecret } from './etcd-files.js';
 import { codeOf, messageOf } from './system-error.js';
 
 const MAX_ERROR_BYTES = 8 * 1024;
@@ -201,8 +202,8 @@ async function readPem(path: string | undefined): Promise<Buffer | undefined> {
 
 /** Rejects when everybody may read it. */
 async function readSecret(path: string): Promise<Buffer> {
-  const { mode } = await stat(path);
-  if ((mode & 0o007) !== 0) throw new Error(`${path} is open to everybody; chmod o= ${path}`);
+  const problem = openSecret(path, (await stat(path)).mode);
+  if (problem !== undefined) throw new Error(problem);
   return readFile(path);
 }
 
