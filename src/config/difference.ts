@@ -231,7 +231,12 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
     ['tun', isDeepStrictEqual(old.tun, now.tun), 'its TUN ports'],
     ['control.socket', old.control.socket === now.control.socket, 'the control socket'],
     ['control.group', old.control.group === now.control.group, "the control socket's group"],
-    ['network.publicKey', isDeepStrictEqual(old.network, now.network), "the network's key"],
+    [
+      'network.publicKey',
+      isDeepStrictEqual(old.network?.publicKey, now.network?.publicKey),
+      "the network's key",
+    ],
+    ['network.etcd', isDeepStrictEqual(old.network?.etcd, now.network?.etcd), 'the etcd that it follows'],
     ['stateDir', old.stateDir === now.stateDir, 'the state directory'],
   ];
   return fixed

@@ -14,6 +14,7 @@ import { ROUTER_FILE, routerSchema, toRouterConfig } from '../tables/files/route
 import { parseFile } from '../tables/files/schema.js';
 import type { RouterId } from '../tables/model.js';
 import { chooseDescription, type DescriptionSource } from './description.js';
+import { etcdFileWarnings } from './etcd-files.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
 import { type ReadMemberships, readMemberships } from './membership-file.js';
 import { codeOf, messageOf } from './system-error.js';
@@ -85,6 +86,7 @@ export function loadConfigDirectory(directory: string, description?: Description
       ...source.warnings,
       ...(members.problem === undefined ? [] : [members.problem]),
       ...unusedNetworks(tables),
+      ...etcdFileWarnings(tables.router.network?.etcd),
     ],
   };
 }

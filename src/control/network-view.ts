@@ -23,6 +23,29 @@ export interface NetworkVerdictView {
   readonly reason: string;
 }
 
+/** The etcd that has the description too. */
+export interface EtcdView {
+  readonly endpoints: readonly string[];
+  readonly key: string;
+  /** The one that answers, or is asked next. */
+  readonly endpoint: string;
+  readonly reached: boolean;
+  /** Since when it is so; null: none of them has been tried to the end yet. */
+  readonly since: string | null;
+  /** Of the store, at the last answer; a decimal number. */
+  readonly revision: string | null;
+  /** Why what is under the key does not count here; null: it does. */
+  readonly refusal: string | null;
+  /** The last time that one did not answer as it should; null: never. */
+  readonly lastProblem: {
+    readonly at: string;
+    readonly endpoint: string;
+    /** A stable name. */
+    readonly problem: string;
+    readonly reason: string;
+  } | null;
+}
+
 export interface NetworkView {
   /** Null: router.json pins no key, and everything else here is empty. */
   readonly publicKey: string | null;
@@ -41,6 +64,8 @@ export interface NetworkView {
     readonly remainingSeconds: number;
   } | null;
   readonly undone: readonly { readonly version: number; readonly reason: string }[];
+  /** Null: router.json names none. */
+  readonly etcd: EtcdView | null;
   readonly routers: readonly NetworkRouterView[];
   readonly networks: readonly { readonly vnet: string; readonly prefix: string; readonly router: string }[];
 }

@@ -36,7 +36,7 @@ import {
   successionDocument,
 } from './succession.js';
 import { beginTrial, stepTrial, stillTried, TRIAL_MS, type Trial, type TrialView } from './trial.js';
-import { highestVerdict, shortened } from './verdict.js';
+import { highestVerdict, KNOWN_OTHERWISE, notKept, notPublished, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
 /** A router that starts hears it before it may apply anything, and serves nobody far away until it has. */
@@ -85,7 +85,9 @@ export class Agreement {
       kept: (digest) => this.#kept(digest),
       isWanted: (offer) => this.#isWanted(offer),
       judge: (kind, document, from) =>
-        kind === 'description' ? this.#judgeDescription(document, from) : this.#judgeSuccession(document),
+        kind === 'succession'
+          ? this.#judgeSuccession(document)
+          : this.#judgeDescription(document, from) === undefined,
       told: () => {},
     });
   }
@@ -173,22 +175,28 @@ export class Agreement {
   async publish(document: Uint8Array): Promise<Description | string> {
     const description = readDescription(document, this.#accepted());
     if (typeof description === 'string') return description;
-    const { version, digest } = description;
-    const present = this.#present;
-    if (digest === present?.digest) return description;
-    if (version <= (present?.version ?? 0))
-      return `it is version ${version}, and this router has version ${present?.version}: take that one ("vinectl network show"), edit it and sign it, which raises its version`;
-    const undone = this.#undone.find((one) => one.version === version);
-    if (undone !== undefined)
-      return `version ${version} was undone here: ${undone.reason}; sign it again, which gives it a new version`;
-    const waits = this.mustWait();
-    if (waits !== undefined) return waits;
+    if (description.digest === this.#present?.digest) return description;
+    const problem = notPublished(description, this.#present, this.#undone) ?? this.mustWait();
+    if (problem !== undefined) return problem;
     if (this.#busy) return 'another description is being applied; try again in a moment';
     this.#next = description;
     const outcome = await this.#applyNext();
     if (outcome.outcome === 'applied') return description;
     if (this.#next === description) this.#next = undefined;
     return outcome.reason;
+  }
+
+  /**
+   * From a store that is trusted for nothing, and judged as what a router has sent. A string says why it does not count.
+   * @param from for people; no router's id
+   */
+  offered(document: Uint8Array, from: string): string | undefined {
+    const digest = digestOf(document);
+    if ([this.#present, this.#next].some((one) => one?.digest === digest)) return undefined;
+    const unkept = notKept(digest, this.#undone, this.#refused);
+    if (unkept !== undefined) return unkept;
+    const problem = this.#judged.get(digest) ? undefined : this.#judgeDescription(document, from);
+    return problem ?? (this.#judged.get(digest) ? KNOWN_OTHERWISE : undefined);
   }
 
   /** From an operator. A string says why not. */
@@ -239,25 +247,28 @@ export class Agreement {
     return version >= Math.max(this.#present?.version ?? 1, this.#next?.version ?? 1);
   }
 
-  #judgeDescription(document: Uint8Array, from: RouterId): boolean {
+  /** A string: no honest router would have sent it as what it was told to be. */
+  #judgeDescription(document: Uint8Array, from: string): string | undefined {
     const description = readDescription(document, this.#accepted());
-    if (typeof description === 'string') return false;
+    if (typeof description === 'string') return description;
     const { version, digest } = description;
+    const present = this.#present?.version ?? 0;
     const same = [this.#present, this.#next].find((one) => one?.version === version);
     if (same !== undefined || this.#undone.some((one) => one.version === version)) {
       this.#judged.set(digest, true);
       const isSame =
         same !== undefined && Buffer.compare(contentOf(same.document), contentOf(document)) === 0;
       if (!isSame) this.#signedTwice(description, from);
-      return true;
+      return undefined;
     }
-    if (version < (this.#present?.version ?? 0)) return false; // not what it was told to be
+    if (version < present) return `it is version ${version}, and this router has version ${present}`;
+    if (version < (this.#next?.version ?? 0)) return undefined; // the higher one goes first
     this.#next = description;
     void this.#applyNext();
-    return true;
+    return undefined;
   }
 
-  #signedTwice({ version, digest }: Description, from: RouterId): void {
+  #signedTwice({ version, digest }: Description, from: string): void {
     this.#counters.count('descriptions_signed_twice');
     this.#ports.event('description_signed_twice', { version, digest, from });
   }
@@ -320,20 +331,14 @@ export class Agreement {
     this.#present = description;
     this.#trial = trial;
     this.#counters.count('descriptions_applied');
-    this.#ports.event('description_applied', {
-      version: description.version,
-      before: trial.before.size,
-    });
+    this.#ports.event('description_applied', { version: description.version, before: trial.before.size });
   }
 
   #refuse({ version, digest }: Description, reason: string): void {
     this.#judged.set(digest, true);
     this.#refused = { outcome: 'refused', version, digest, reason: shortened(reason) };
     this.#counters.count('descriptions_refused');
-    this.#ports.event('description_refused', {
-      version,
-      reason,
-    });
+    this.#ports.event('description_refused', { version, reason });
   }
 
   async #tick(): Promise<void> {
@@ -375,10 +380,7 @@ export class Agreement {
         now: this.#present?.version ?? 0,
       });
     } catch (error) {
-      this.#ports.event('description_undo_failed', {
-        version,
-        reason: String(error),
-      });
+      this.#ports.event('description_undo_failed', { version, reason: String(error) });
     }
     this.#busy = false;
     this.#spreading.changed();
@@ -392,8 +394,6 @@ export class Agreement {
   }
 
   #writeFailed(error: unknown): void {
-    this.#ports.event('state_write_failed', {
-      reason: String(error),
-    });
+    this.#ports.event('state_write_failed', { reason: String(error) });
   }
 }

@@ -48,6 +48,22 @@ export interface LanConfig extends PortConfig {
   readonly vrid?: number | undefined;
 }
 
+export const MOST_ETCD_ENDPOINTS = 8;
+
+/** An etcd that has the signed description too. */
+export interface EtcdConfig {
+  /** `https://host:port`, at least one. */
+  readonly endpoints: readonly string[];
+  readonly key: string;
+  /** PEM files; undefined: the system's certificates, and none of one's own. */
+  readonly caFile: string | undefined;
+  readonly certificateFile: string | undefined;
+  readonly privateKeyFile: string | undefined;
+  /** Undefined: it asks for none; both or neither. */
+  readonly user?: string | undefined;
+  readonly passwordFile?: string | undefined;
+}
+
 /** router.json, validated; paths are absolute. */
 export interface RouterConfig {
   readonly id: RouterId;
@@ -60,7 +76,7 @@ export interface RouterConfig {
   readonly metrics: { readonly address: Ip; readonly port: number } | undefined;
   readonly stateDir: string;
   /** Undefined: `gndt.json` is believed as it is. */
-  readonly network?: { readonly publicKey: Uint8Array } | undefined;
+  readonly network?: { readonly publicKey: Uint8Array; readonly etcd?: EtcdConfig } | undefined;
   readonly log: { readonly level: LogLevel };
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;

@@ -5,6 +5,7 @@ import { config } from './targets/config.js';
 import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
+import { etcd } from './targets/etcd.js';
 import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
@@ -21,6 +22,7 @@ export const TARGETS: readonly Target[] = [
   members,
   dhcp,
   documents,
+  etcd,
   advertisements,
   config,
   memberships,

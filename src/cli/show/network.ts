@@ -1,5 +1,5 @@
 /** The signed description as people read it. */
-import type { NetworkRouterView, NetworkView } from '../../control/network-view.js';
+import type { EtcdView, NetworkRouterView, NetworkView } from '../../control/network-view.js';
 import { type Column, clean, type Look, table } from './text.js';
 
 export interface Progress {
@@ -87,6 +87,7 @@ export function showNetwork(view: NetworkView, look: Look): string {
     lines.push(`followed by: ${view.newestKey} (the one before it counts until ${view.newestKeyUntil})`);
   for (const { version, reason } of view.undone)
     lines.push(`undone here: version ${version}: ${clean(reason)}`);
+  if (view.etcd) lines.push(...etcdLines(view.etcd));
   const homes = new Map<string, string[]>();
   for (const { vnet, prefix, router } of view.networks)
     homes.set(router, [...(homes.get(router) ?? []), `${vnet} ${prefix}`]);
@@ -106,6 +107,21 @@ export function showNetwork(view: NetworkView, look: Look): string {
     },
   ];
   return `${lines.join('\n')}\n\n${table(view.routers, columns, look.paint, 'no routers')}`;
+}
+
+/** A router of an older version says nothing of it. */
+function etcdLines(etcd: EtcdView): string[] {
+  const { endpoint, key, reached, since, revision, refusal, lastProblem } = etcd;
+  const state = since === null ? 'being asked' : `${reached ? 'reached' : 'not reached'} since ${since}`;
+  const lines = [
+    `etcd:        ${clean(endpoint)} ${clean(key)}, ${state}${revision === null ? '' : `, revision ${revision}`}`,
+  ];
+  if (refusal !== null) lines.push(`  not taken:    ${clean(refusal)}`);
+  if (lastProblem !== null)
+    lines.push(
+      `  last problem: ${lastProblem.at}: ${clean(lastProblem.endpoint)}: ${clean(lastProblem.reason)}`,
+    );
+  return lines;
 }
 
 const STATE_STYLES = {

@@ -68,6 +68,11 @@ interface PublishOptions {
   readonly timeout: number;
 }
 
+interface PublishFileOptions extends PublishOptions {
+  readonly etcd?: true;
+  readonly config: string;
+}
+
 function addPublish(network: Command, io: Io): void {
   const summary = 'hand a signed description to this router, which passes it on to all';
   const command = network
@@ -76,13 +81,20 @@ function addPublish(network: Command, io: Io): void {
     .description(
       `${summary}. Shows who has it, until it stands on every router that is reached. Ctrl-C ends the watching, not the ` +
         'spreading. Where more than a quarter of the peers are lost for a minute it undoes itself. Refused while the version ' +
-        'before it is on trial here: whom the new one cuts off would undo that one.',
+        'before it is on trial here: whom the new one cuts off would undo that one. With --etcd it is put into the etcd that ' +
+        'router.json names instead, unless that has a version as high; the routers that follow it take it from there.',
     )
     .argument('[FILE]', 'the description; its signature is in FILE.sig', 'gndt.json')
     .option('--no-wait', 'only hand it to this router')
-    .option('--timeout <seconds>', 'how long to watch', positiveInteger, DEFAULT_TIMEOUT_SECONDS);
-  examples(command, ['vinectl network publish gndt.json', 'vinectl network publish gndt.json --no-wait']);
-  command.action(async (file: string, options: PublishOptions, self: Command) => {
+    .option('--timeout <seconds>', 'how long to watch', positiveInteger, DEFAULT_TIMEOUT_SECONDS)
+    .option('--etcd', 'put it into the etcd that router.json names')
+    .option('--config <dir>', 'where router.json is, with --etcd', '/etc/vine');
+  examples(command, [
+    'vinectl network publish gndt.json',
+    'vinectl network publish gndt.json --no-wait',
+    'vinectl network publish gndt.json --etcd',
+  ]);
+  command.action(async (file: string, options: PublishFileOptions, self: Command) => {
     const context = contextOf(io, self);
     const { readGndtFile, readSignatureOf, signaturePath } = await import('../network-files.js');
     const { joinDocument } = await import('../../membership/document.js');
@@ -93,8 +105,21 @@ function addPublish(network: Command, io: Io): void {
         REFUSED,
         `there is no ${signaturePath(file)}: sign the file first ("vinectl network sign ${file}")`,
       );
-    await publish(context, { description: joinDocument({ signature, content: bytes }) }, options);
+    const description = joinDocument({ signature, content: bytes });
+    if (options.etcd) await putIntoEtcd(context, description, options.config);
+    else await publish(context, { description }, options);
   });
+}
+
+async function putIntoEtcd(context: Context, description: Uint8Array, directory: string): Promise<void> {
+  const { putDescription } = await import('../network-etcd.js');
+  const put = await putDescription(directory, description, context.io);
+  const { version, endpoint, key, changed, before } = put;
+  const replaced = before === null ? '' : ` in the place of version ${before}`;
+  const text = changed
+    ? `version ${version} is in ${endpoint}${replaced}`
+    : `${endpoint} has version ${version} already`;
+  context.print(context.json ? `${JSON.stringify(put)}\n` : `${text}, under ${clean(key)}\n`);
 }
 
 interface RotateOptions extends PublishOptions {

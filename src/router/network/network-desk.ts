@@ -2,6 +2,7 @@
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
 import { readTrialFile } from '../../config/trial-file.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
+import type { NameLookupAddon } from '../../dataplane/name-lookup.js';
 import { Agreement } from '../../membership/agreement.js';
 import type { ApplyOutcome, TrialRecord } from '../../membership/agreement-ports.js';
 import { type Description, textOf } from '../../membership/description.js';
@@ -16,6 +17,7 @@ import type { Reloader } from '../reload/reloader.js';
 import type { EventHub } from '../view/event-hub.js';
 import { DESCRIPTION_EVENTS } from './description-events.js';
 import { DescriptionFiles } from './description-files.js';
+import { EtcdDesk } from './etcd-desk.js';
 
 export interface NetworkDeskOptions {
   readonly clock: Clock;
@@ -25,6 +27,8 @@ export interface NetworkDeskOptions {
   readonly config: VineConfig;
   readonly pinned: Uint8Array;
   readonly reloader: Reloader;
+  /** Looks host names up. */
+  readonly native: NameLookupAddon;
   /** Reads the configuration with this in the place of gndt.json, or as it lies there. */
   readonly load: (description?: Description) => LoadOutcome;
   readonly tunnel: { say(to: RouterId, message: NetworkMessage): void; upPeers(): RouterId[] };
@@ -34,6 +38,7 @@ export class NetworkDesk {
   readonly #options: NetworkDeskOptions;
   readonly #files: DescriptionFiles;
   readonly #agreement: Agreement;
+  readonly #etcd: EtcdDesk | undefined;
   readonly #startWarnings: string[] = [];
   /** What ran before the one on trial; undefined also when the trial began before this start. */
   #before: VineConfig | undefined;
@@ -65,17 +70,22 @@ export class NetworkDesk {
       },
     );
     options.reloader.subscribe((applied) => this.#agreement.reloaded(applied.description));
+    const { etcd } = config.router.network ?? {};
+    this.#etcd =
+      etcd && new EtcdDesk({ ...options, etcd, judge: (...heard) => this.#agreement.offered(...heard) });
   }
 
   counters(): Readonly<Record<string, number>> {
-    return this.#agreement.counters();
+    return { ...this.#agreement.counters(), ...this.#etcd?.counters() };
   }
 
   start(): void {
     this.#agreement.start();
+    this.#etcd?.start();
   }
 
   stop(): void {
+    this.#etcd?.stop();
     this.#agreement.stop();
   }
 
@@ -101,7 +111,7 @@ export class NetworkDesk {
       );
     if (verdict !== undefined)
       lines.push(`version ${verdict.version} of the description was ${verdict.outcome}: ${verdict.reason}`);
-    return lines;
+    return [...lines, ...(this.#etcd?.warnings() ?? [])];
   }
 
   view(): NetworkView {
@@ -125,6 +135,7 @@ export class NetworkDesk {
           ? null
           : { lost: trial.lost, of: trial.of, remainingSeconds: Math.ceil(trial.remainingMs / 1_000) },
       undone: undone.map(({ version, reason }) => ({ version, reason })),
+      etcd: this.#etcd?.view() ?? null,
       routers: gndt.routers.map(({ id }) => {
         const site = siteOf(id);
         return { id, site: site === id ? null : site, ...this.#viewOf(id) };

@@ -2,6 +2,7 @@
 
 import { PLANE_COUNTER_CLASSES } from '../../dataplane/counters.js';
 import { NETWORK_COUNTERS } from '../../membership/authority.js';
+import { ETCD_COUNTERS } from '../../membership/etcd/follower.js';
 import { MOBILITY_COUNTERS } from '../../mobility/counters.js';
 import { CounterClasses, type CounterName, type CounterTable, prefixed } from '../../net/counters.js';
 import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler.js';
@@ -29,6 +30,7 @@ export const COUNTER_CLASSES = new CounterClasses([
   FORWARDING_COUNTERS,
   EVENT_COUNTERS,
   NETWORK_COUNTERS,
+  ETCD_COUNTERS,
   PAIR_COUNTERS,
   DESK_COUNTERS,
   VRRP_COUNTERS,

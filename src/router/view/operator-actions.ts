@@ -67,6 +67,7 @@ const NO_NETWORK: NetworkView = {
   digest: null,
   trial: null,
   undone: [],
+  etcd: null,
   routers: [],
   networks: [],
 };

@@ -4,6 +4,7 @@ import type { Endpoint, PortConfig } from '../model.js';
 import { ErrorList, machineAddressProblem, repeats } from './check-support.js';
 import { formatEndpoint } from './endpoint-text.js';
 import type { ConfigError } from './error.js';
+import { checkNetworkSection } from './etcd-fields.js';
 import { GNDT_FILE, type GndtFile } from './gndt-file.js';
 import { LNDT_FILE, type LndtFile } from './lndt-file.js';
 import { ROUTER_FILE, type RouterFile } from './router-file.js';
@@ -25,6 +26,7 @@ export function checkRouter(file: RouterFile): ConfigError[] {
   }
   checkVirtualMacs(file, list);
   checkRepeatedGateways(file, list);
+  if (file.network !== undefined) checkNetworkSection(file.network, list);
   if (ports.length === 0) list.add('lans', 'the list is empty; a router without a LAN has nothing to carry');
   return list.errors;
 }

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { MAX_VRID, MOST_GATEWAYS } from '../gateway.js';
 import { LIMITS } from '../limits.js';
 import type { RouterConfig } from '../model.js';
+import { networkSection, toNetworkConfig } from './etcd-fields.js';
 import {
   filePath,
   interfaceName,
   listenUrl,
   nodeIp,
-  publicKey,
   routerId,
   schemaReference,
   socketAddress,
@@ -170,10 +170,7 @@ export const routerSchema = strict(
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
     failover: failover.prefault({}),
-    network: strict(
-      { publicKey: publicKey('the network\'s public key, as "vinectl network init" prints it') },
-      'the key that signs gndt.json; without it the file is believed as it is, and must be carried to each router',
-    ).optional(),
+    network: networkSection.optional(),
     tun: z
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
       .default([])
@@ -203,7 +200,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
-    ...(file.network === undefined ? {} : { network: file.network }),
+    ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
     dhcpIgnore:
       dhcp.ignoreFile === undefined

@@ -19,6 +19,8 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly isTerminal?: boolean;
   readonly isReadableByOthers?: boolean;
+  /** Undefined: time passes at once. */
+  readonly sleep?: Io['sleep'];
   /** Called with all of standard output so far and a Ctrl-C to press. */
   readonly onOutput?: (out: string, interrupt: () => void) => void;
 }
@@ -45,7 +47,7 @@ export async function vinectl(argv: readonly string[], options: Options = {}): P
     isReadableByOthers: options.isReadableByOthers ?? false,
     nowMs: () => Date.parse(NOW),
     // Time passes at once; what is under way goes on first.
-    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    sleep: options.sleep ?? (() => new Promise((resolve) => setImmediate(resolve))),
     onInterrupt(listener) {
       interrupts.add(listener);
       return () => interrupts.delete(listener);

@@ -47,6 +47,32 @@ function errors(outcome: LoadOutcome): string[] {
   return 'errors' in outcome ? outcome.errors.map(formatConfigError) : [];
 }
 
+test("an etcd's files that are not there, or open to everybody, are warned of", () => {
+  const path = written(({ router }) => {
+    router.network = {
+      publicKey: KEY_B,
+      etcd: ['https://127.0.0.1:2379'],
+      etcdCaFile: 'ca.pem',
+      etcdCertificateFile: 'vr.pem',
+      etcdPrivateKeyFile: 'vr.key',
+      etcdUser: 'vr',
+      etcdPasswordFile: 'word',
+    };
+  });
+  write(path, 'vr.pem', 'certificate');
+  write(path, 'vr.key', 'key', 0o644);
+  write(path, 'word', 'word', 0o600);
+  const loaded = loadConfigDirectory(path);
+  assert.ok('config' in loaded);
+  assert.deepEqual(
+    loaded.warnings.filter((warning) => warning.includes('etcd')),
+    [
+      `network.etcdCaFile: there is no ${join(path, 'ca.pem')}; no etcd is reached like this`,
+      `network.etcdPrivateKeyFile: ${join(path, 'vr.key')} is open to everybody; chmod o= ${join(path, 'vr.key')}; no etcd is reached like this`,
+    ],
+  );
+});
+
 test('a good directory: the tables and the key, no warnings', () => {
   const path = written();
   const outcome = loadConfigDirectory(path);

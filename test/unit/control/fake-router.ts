@@ -74,6 +74,21 @@ const NETWORK: NetworkView = {
   version: 5,
   digest: 'ab'.repeat(32),
   trial: null,
+  etcd: {
+    endpoints: ['https://192.0.2.9:2379', 'https://etcd-2.example.net:2379'],
+    key: '/vine/description',
+    endpoint: 'https://192.0.2.9:2379',
+    reached: true,
+    since: '2026-03-01T11:00:00.000Z',
+    revision: '81',
+    refusal: 'it is version 4, and this router has version 5',
+    lastProblem: {
+      at: '2026-03-01T10:59:58.000Z',
+      endpoint: 'https://etcd-2.example.net:2379',
+      problem: 'silent',
+      reason: 'it says nothing',
+    },
+  },
   undone: [{ version: 4, reason: '3 of 8 peers were lost for 60 s: vr-x' }],
   routers: [
     { id: 'vr-a', site: null, reachable: true, version: 5, state: 'current', verdict: null },
