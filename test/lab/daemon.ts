@@ -139,11 +139,14 @@ export class Daemon {
   }
 
   /** Until it knows the node to be at a router, its own or another. */
-  async waitKnows(ip: string, router: string): Promise<void> {
-    await waitFor(`vined of ${this.id} knows ${ip} to be at ${router}`, async () =>
-      (await this.get<readonly DirectoryView[]>('/v1/directory')).some(
-        (record) => record.ip === ip && record.router === router && record.state === 'here',
-      ),
+  async waitKnows(ip: string, router: string, limitMs?: number): Promise<void> {
+    await waitFor(
+      `vined of ${this.id} knows ${ip} to be at ${router}`,
+      async () =>
+        (await this.get<readonly DirectoryView[]>('/v1/directory')).some(
+          (record) => record.ip === ip && record.router === router && record.state === 'here',
+        ),
+      limitMs,
     );
   }
 
