@@ -22,5 +22,5 @@ install -m 755 "$(dirname "$0")/systemctl" usr/bin/systemctl
 hostname "$name"
 printf '%s\n' "$name" >etc/hostname
 printf '127.0.0.1 localhost %s\n' "$name" >etc/hosts
-echo up
-exec chroot . /bin/bash -c 'while :; do sleep 3600 & wait; done'
+# Said by the process that has its root there: whoever enters the machine takes the root from it.
+exec chroot . /bin/bash -c 'echo up; while :; do sleep 3600 & wait; done'
