@@ -87,10 +87,24 @@ function isLocal(address: string): boolean {
     );
 }
 
+/**
+ * The kernel lets an interface send only in work that it puts off after the other end has come up: until then what is
+ * sent is dropped, and counted as sent.
+ */
+function untilCarries(name: string): void {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const line = execFileSync('ip', ['-o', 'link', 'show', name], { encoding: 'utf8' });
+    if (/ state UP /.test(line) && !/ qdisc noop /.test(line)) return;
+    if (performance.now() > deadline) throw new Error(`does not come up: ${line}`);
+  }
+}
+
 function openVethLink(addon: NativeAddon & PcapAddon, near: string, far: string, vrid?: number): LanLink {
   const [nearText, farText] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'];
   ip('link', 'add', near, 'address', nearText, 'type', 'veth', 'peer', 'name', far, 'address', farText);
   for (const end of [near, far]) ip('link', 'set', end, 'up');
+  for (const end of [near, far]) untilCarries(end);
   const nearLan = addon.openLan(near, 3, vrid);
   const farLan = addon.openLan(far, 4);
   const own = macsOf({ mac: NEAR_MAC, ...(vrid === undefined ? {} : { vrid }) });

@@ -1,6 +1,8 @@
 /** Waiting for a condition, never for a duration. */
 
 const pollMs = 20;
+/** On a machine that others use too: what is right comes long before. */
+const generousMs = 30_000;
 
 /**
  * Calls `condition` every 20 ms until it answers something other than undefined or false, and answers that. Rejects
@@ -9,7 +11,7 @@ const pollMs = 20;
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 10_000,
+  limitMs = generousMs,
 ): Promise<T> {
   const deadline = performance.now() + limitMs;
   let lastError: unknown;
@@ -31,7 +33,7 @@ export async function waitFor<T>(
 }
 
 /** What the promise brings; rejects when that takes longer. */
-export async function within<T>(what: string, promise: Promise<T>, limitMs = 10_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, limitMs = generousMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not within ${limitMs} ms: ${what}`)), limitMs);

@@ -6,8 +6,8 @@ import type { Lab } from '../lab.js';
 import { waitFor } from '../wait.js';
 import type { ProbeReport, ProbeSenderReport, StreamReport } from './reports.js';
 
-const startLimitMs = 15_000;
-const endLimitMs = 20_000;
+const startLimitMs = 40_000;
+const endLimitMs = 40_000;
 const programUrl = (name: string): string => new URL(`./${name}.js`, import.meta.url).pathname;
 
 /** A program on a node that prints reports. */
