@@ -156,9 +156,7 @@ for (const { topology, families } of modes)
           onwardAndHome(t, lab, family),
         );
         await t.test(`IPv${family}: two nodes swap sites, and back`, (t) => swap(t, lab, family));
-        await t.test(`IPv${family}: twenty nodes at once, and home again`, (t) =>
-          twenty(t, lab, family),
-        );
+        await t.test(`IPv${family}: twenty nodes at once, and home again`, (t) => twenty(t, lab, family));
       }
     }),
   );
