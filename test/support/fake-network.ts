@@ -258,9 +258,10 @@ function part(sharers: readonly number[], key: string): number {
   return sharers[hash % sharers.length] ?? -1;
 }
 
-/** Addresses, protocol and ports of an IP frame without options. */
+/** Addresses and protocol of an IP frame without options, and its ports unless it is a fragment. */
 function flowOf(frame: Uint8Array): string {
   const v6 = frame[12] === 0x86;
   const [from, to, protocol] = v6 ? [22, 54, 20] : [26, 34, 23];
-  return `${frame[protocol]} ${frame.subarray(from, to + 4).join()}`;
+  const isFragment = !v6 && (((frame[20] ?? 0) & 0x3f) !== 0 || frame[21] !== 0);
+  return `${frame[protocol]} ${frame.subarray(from, to + (isFragment ? 0 : 4)).join()}`;
 }

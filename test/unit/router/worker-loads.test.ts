@@ -13,7 +13,7 @@ test('a worker’s load is what it has had of a processor since the look before'
   const loads = new WorkerLoads(clock, (thread) => seconds.get(thread) ?? 0);
   assert.deepEqual([loads.of('a', 11), loads.of('b', 12)], [0, 0]);
   clock.skip(2_000);
-  seconds.set(11, 6.5).set(12, 1.001);
+  seconds.set(11, 6.5).set(12, 1.002);
   assert.deepEqual([loads.of('a', 11), loads.of('b', 12)], [0.75, 0.001]);
   clock.skip(500);
   seconds.set(11, 7);
