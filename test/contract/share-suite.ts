@@ -198,6 +198,10 @@ function portShares({ addon, openRaw }: World): void {
       for (const raw of raws) raw.close();
     });
 
+    port('it is taken for whoever has not opened it', async (to) => {
+      assert.throws(() => addon.openUdp(LOOPBACK[family], to), { code: 'EADDRINUSE' });
+    });
+
     port(
       'a message is taken once, whoever it comes to, and what is sent leaves by the port',
       async (to, fd, rigs) => {
