@@ -191,29 +191,13 @@ function makePackets(
   compiler.rebuild();
   const rescue = new LanRescue({ native, clock, gndt, directory, lans, lanSockets, hub });
   const relays = new Relays(native, gndt);
-  const plane = new DataPlane(
-    planeOptions({
-      clock,
-      native,
-      workers: config.router.workers,
-      gndt,
-      sockets,
-      forwarding,
-      relays,
-      rescue,
-      activity,
-      sites,
-    }),
-  );
+  const { workers } = config.router;
+  const parts = { clock, native, workers, gndt, sockets, forwarding, relays, rescue, activity, sites };
+  const plane = new DataPlane(planeOptions(parts));
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
   const sendFrame = (lan: LanIndex, frame: Uint8Array): void => lanSide.sendFrame(lan, frame);
-  const gateways = new Gateways({
-    clock,
-    lans,
-    hub,
-    sendFrame,
-    taken: () => topics.lans.taken.notify(),
-  });
+  const taken = (): void => topics.lans.taken.notify();
+  const gateways = new Gateways({ clock, lans, hub, sendFrame, taken });
   const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
   const ports = new PortWatch({ clock, lans, hwdt: tables.hwdt, rescue, plane, sendFrame });

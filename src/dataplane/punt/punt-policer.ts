@@ -8,7 +8,8 @@
  * - A peer's rate. The burst is a first synchronisation of 100,000 records (16 a message) and the acknowledgements of
  *   another the other way; what is beyond is sent again by the channel, which is at-least-once.
  *
- * Workers of one direction count together; of a peer's messages each may let one through that is too many. A peer's share of both can be made smaller by the control thread (`DataPlane.setControlShare`).
+ * Workers of one direction count together; of a peer's messages each may let one through that is too many. A peer's share
+ * of both can be made smaller by the control thread (`DataPlane.setControlShare`).
  */
 import type { Rate } from '../../net/rate-limit.js';
 import type { Budgets } from '../budget/budgets.js';
