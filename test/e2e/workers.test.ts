@@ -1,6 +1,6 @@
 /** Two packet workers in each direction: everything is as with one, and nothing is lost or overtaken between them. */
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
@@ -61,7 +61,8 @@ async function numberIsFixed(lab: Lab): Promise<void> {
 async function portIsTaken(lab: Lab): Promise<void> {
   const daemon = lab.daemon('a');
   const directory = `${daemon.directory}-second`;
-  cpSync(daemon.directory, directory, { recursive: true });
+  // Its sockets cannot be copied, and need not be.
+  cpSync(daemon.directory, directory, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
   const router = readConfig(daemon, 'router');
   const own = { stateDir: `${directory}/state`, control: { socket: `${directory}/control.sock` } };
   writeFileSync(`${directory}/router.json`, JSON.stringify({ ...router, ...own }));
