@@ -167,8 +167,11 @@ bool furnish(napi_env env, napi_value self, const SharedViews& views, Handle* ha
 }
 
 /** So that `top -H` and a debugger tell the workers apart. The main thread's name is the process's: left alone. */
-void nameThread(Role role) {
-  if (gettid() != getpid()) prctl(PR_SET_NAME, role == Role::lan ? "lan-to-tunnel" : "tunnel-to-lan");
+void nameThread(const EngineOptions& options) {
+  if (gettid() == getpid()) return;
+  std::string name = options.role == Role::lan ? "lan-to-tunnel" : "tunnel-to-lan";
+  if (options.number != 0) name += "-" + std::to_string(options.number);
+  prctl(PR_SET_NAME, name.c_str());
 }
 
 napi_value createEngine(napi_env env, napi_callback_info info) {
@@ -185,7 +188,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
       napi_wrap(env, self, handle.get(), destroyHandle, nullptr, nullptr) != napi_ok) {
     return throwError(env, "cannot make the engine's object");
   }
-  nameThread(options.role);
+  nameThread(options);
   // From here the object owns it.
   if (!furnish(env, self, views, handle.release())) return throwError(env, "cannot share the engine's memory");
   return self;

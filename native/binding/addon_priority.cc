@@ -25,8 +25,9 @@ namespace {
 
 constexpr int64_t kMostLimitMs = 10000;
 
-// The threads that have it; 0 is a free place. The control thread, two packet workers, and as much again.
-std::array<std::atomic<pid_t>, 6> holders{};
+// The threads that have it; 0 is a free place. The control thread, the packet workers of which there may be eight in each
+// direction, and some more.
+std::array<std::atomic<pid_t>, 20> holders{};
 // Where the signal goes to when it is not about that thread.
 struct sigaction before;
 

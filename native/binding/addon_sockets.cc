@@ -42,6 +42,24 @@ napi_value openLanSocket(napi_env env, napi_callback_info info) {
   });
 }
 
+/** Of a LAN or a UDP port that is open: the descriptor of another socket. */
+napi_value sharedSocket(napi_env env, bool opened, int fd, const Failure& failure) {
+  return opened ? numberValue(env, fd) : throwErrno(env, failure.error, failure.what);
+}
+
+napi_value shareLanSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  uint32_t vrid = 0;
+  int shared = -1;
+  Failure failure;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  if (!readOptionalUint32(env, call.arguments[1], "vrid", kMaxVrid, &vrid)) return nullptr;
+  if (!isAdopted(static_cast<int>(fd))) return throwErrno(env, EBADF, "cannot share what is no LAN socket");
+  const bool opened = shareLan(static_cast<int>(fd), vrid, &shared, &failure);
+  return sharedSocket(env, opened, shared, failure);
+}
+
 napi_value setLanRescue(napi_env env, napi_callback_info info) {
   Call call(env, info);
   uint32_t fd = 0;
@@ -84,6 +102,16 @@ napi_value openUdpSocket(napi_env env, napi_callback_info info) {
       {"segmentation", booleanValue(env, udp.segmentation)},
       {"coalescing", booleanValue(env, udp.coalescing)},
   });
+}
+
+napi_value shareUdpSocket(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  uint32_t fd = 0;
+  int shared = -1;
+  Failure failure;
+  if (!readUint32(env, call.arguments[0], "fd", INT32_MAX, &fd)) return nullptr;
+  const bool opened = shareUdp(static_cast<int>(fd), &shared, &failure);
+  return sharedSocket(env, opened, shared, failure);
 }
 
 napi_value listenTcp(napi_env env, napi_callback_info info) {
@@ -174,9 +202,11 @@ napi_value sendDatagram(napi_env env, napi_callback_info info) {
 
 void defineSockets(napi_env env, napi_value exports) {
   setFunction(env, exports, "openLan", openLanSocket);
+  setFunction(env, exports, "shareLan", shareLanSocket);
   setFunction(env, exports, "setRescue", setLanRescue);
   setFunction(env, exports, "openTun", openTunSocket);
   setFunction(env, exports, "openUdp", openUdpSocket);
+  setFunction(env, exports, "shareUdp", shareUdpSocket);
   setFunction(env, exports, "listenTcp", listenTcp);
   setFunction(env, exports, "connectTcp", connectTcp);
   setFunction(env, exports, "closeStream", closeStream);

@@ -8,10 +8,26 @@ namespace vine {
 namespace {
 
 constexpr uint32_t kMaxSlots = 4096;
+// Numbers of one digit: a thread's name has 15 characters.
+constexpr uint32_t kMostEngines = 9;
 constexpr uint32_t kMinSlotBytes = 256;
 constexpr uint32_t kMaxSlotBytes = 1 << 20;
 // Offsets are 32-bit signed words.
 constexpr uint64_t kMaxMemoryBytes = 1 << 30;
+
+/** Of a socket's description: absent, it is `fd`; −1 stands for none. */
+bool readReceiveFd(napi_env env, napi_value object, int fd, int* receiveFd) {
+  napi_value value = nullptr;
+  napi_valuetype type = napi_undefined;
+  int64_t number = fd;
+  if (napi_get_named_property(env, object, "receiveFd", &value) != napi_ok ||
+      napi_typeof(env, value, &type) != napi_ok ||
+      (type != napi_undefined && !readInteger(env, value, "receiveFd", -1, INT32_MAX, &number))) {
+    return false;
+  }
+  *receiveFd = static_cast<int>(number);
+  return true;
+}
 
 bool readLan(napi_env env, napi_value object, LanSocket* lan) {
   napi_value value = nullptr;
@@ -32,6 +48,7 @@ bool readLan(napi_env env, napi_value object, LanSocket* lan) {
     return false;
   }
   lan->fd = static_cast<int>(fd);
+  if (!readReceiveFd(env, object, lan->fd, &lan->receiveFd)) return false;
   storeBe16(lan->mac.data(), static_cast<uint16_t>(macHigh));
   storeBe32(lan->mac.data() + 2, macLow);
   return true;
@@ -46,19 +63,21 @@ bool readTun(napi_env env, napi_value object, TunSocket* tun) {
     return false;
   }
   tun->fd = static_cast<int>(fd);
-  return true;
+  return readReceiveFd(env, object, tun->fd, &tun->receiveFd);
 }
 
 bool readUdp(napi_env env, napi_value object, UdpLink* udp) {
   napi_value value = nullptr;
   uint32_t fd = 0;
+  int receiveFd = -1;
   bool segmentation = false;
   if (!readProperty(env, object, "fd", &value) || !readUint32(env, value, "udp.fd", INT32_MAX, &fd) ||
       !readProperty(env, object, "segmentation", &value) ||
-      !readBoolean(env, value, "udp.segmentation", &segmentation)) {
+      !readBoolean(env, value, "udp.segmentation", &segmentation) ||
+      !readReceiveFd(env, object, static_cast<int>(fd), &receiveFd)) {
     return false;
   }
-  *udp = udpLink(static_cast<int>(fd), segmentation);
+  *udp = udpLink(static_cast<int>(fd), receiveFd, segmentation);
   return true;
 }
 
@@ -112,6 +131,10 @@ bool readSizes(napi_env env, napi_value object, EngineOptions* options) {
   }
   if (static_cast<uint64_t>(slots + kScratchSlots) * static_cast<uint64_t>(slotBytes) > kMaxMemoryBytes) {
     throwRange(env, "slots × slotBytes must not exceed 1 GiB");
+    return false;
+  }
+  if (napi_get_named_property(env, object, "number", &value) != napi_ok ||
+      !readOptionalUint32(env, value, "number", kMostEngines, &options->number)) {
     return false;
   }
   bool hasStreams = false;

@@ -48,9 +48,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<PacketMemory> memor
     receiver_ = std::make_unique<LanReceiver>(*memory_, counters_, options.lans);
     if (!options.tuns.empty()) tunReceiver_ = std::make_unique<TunReceiver>(*memory_, counters_, options.tuns);
   } else {
-    std::vector<int> sockets;
-    for (const UdpLink& udp : options.udp) sockets.push_back(udp.fd);
-    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, sockets, options.streams);
+    auto receiver = std::make_unique<TunnelReceiver>(*memory_, counters_, lane, options.udp, options.streams);
     tunnelReceiver_ = receiver.get();
     receiver_ = std::move(receiver);
   }

@@ -30,6 +30,8 @@ struct EngineOptions {
   std::vector<TunSocket> tuns;
   std::vector<UdpLink> udp;
   int wakeupFd = -1;
+  /** Its number among several of its role, for the thread's name; 0: it is the only one. */
+  uint32_t number = 0;
   /** This one receives by TCP. */
   bool streams = false;
   uint32_t slots = 0;

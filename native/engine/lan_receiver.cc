@@ -51,8 +51,13 @@ void writeMacs(int32_t* d, const uint8_t* ethernet) {
 }  // namespace
 
 LanReceiver::LanReceiver(const PacketMemory& memory, Counters& counters, const std::vector<LanSocket>& lans)
-    : memory_(memory), counters_(counters), lans_(lans), wentDown_(lans.size(), false), ring_(memory, false) {
-  for (const LanSocket& lan : lans_) descriptors_.push_back(lan.fd);
+    : memory_(memory), counters_(counters), ring_(memory, false) {
+  for (const LanSocket& lan : lans) {
+    if (lan.receiveFd < 0) continue;
+    lans_.push_back(lan);
+    descriptors_.push_back(lan.receiveFd);
+  }
+  wentDown_.resize(lans_.size(), false);
 }
 
 Batch LanReceiver::drain() {
@@ -68,13 +73,13 @@ Batch LanReceiver::drain() {
 bool LanReceiver::receiveFrom(size_t which, Batch* batch) {
   const LanSocket& lan = lans_[which];
   const uint32_t first = batch->taken;
-  const int received = ring_.receive(lan.fd, first, leadOf(lan));
+  const int received = ring_.receive(lan.receiveFd, first, leadOf(lan));
   if (received < 0) {
     const int error = errno;
     // An interface that is deleted goes down first. The kernel reports that once, and the deletion not at all when the
     // report has been read by then: so from "down" on, every time that nothing comes, it is asked.
     if (error == ENETDOWN) wentDown_[which] = true;
-    if (error == EBADF || error == ENOTSOCK || (wentDown_[which] && interfaceGone(lan.fd))) {
+    if (error == EBADF || error == ENOTSOCK || (wentDown_[which] && interfaceGone(lan.receiveFd))) {
       batch->broken = error == EAGAIN ? ENETDOWN : error;
       return false;
     }

@@ -12,8 +12,12 @@
 namespace vine {
 
 TunReceiver::TunReceiver(const PacketMemory& memory, Counters& counters, const std::vector<TunSocket>& tuns)
-    : memory_(memory), counters_(counters), tuns_(tuns) {
-  for (const TunSocket& tun : tuns_) descriptors_.push_back(tun.fd);
+    : memory_(memory), counters_(counters) {
+  for (const TunSocket& tun : tuns) {
+    if (tun.receiveFd < 0) continue;
+    tuns_.push_back(tun);
+    descriptors_.push_back(tun.receiveFd);
+  }
 }
 
 Batch TunReceiver::drain() {
@@ -22,7 +26,7 @@ Batch TunReceiver::drain() {
   for (const TunSocket& tun : tuns_) {
     while (batch.filled < memory_.slots()) {
       uint8_t* message = memory_.slot(batch.filled) + kHeadroom - kLead;
-      const ssize_t bytes = read(tun.fd, message, memory_.slotBytes() - kHeadroom + kLead);
+      const ssize_t bytes = read(tun.receiveFd, message, memory_.slotBytes() - kHeadroom + kLead);
       if (bytes < 0) {
         if (errno == EINTR) continue;
         // EAGAIN: nothing there. EIO: the device is down. EBADFD: it has been deleted.

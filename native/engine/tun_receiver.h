@@ -20,7 +20,8 @@ class TunReceiver final : public Receiver {
 
   const PacketMemory& memory_;
   Counters& counters_;
-  const std::vector<TunSocket> tuns_;
+  /** Those that it receives from. */
+  std::vector<TunSocket> tuns_;
   std::vector<int> descriptors_;
 };
 

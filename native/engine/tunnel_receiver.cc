@@ -53,17 +53,20 @@ void describePayload(int32_t* d, int32_t kind, size_t offset, size_t length) {
 }  // namespace
 
 TunnelReceiver::TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane,
-                               const std::vector<int>& sockets, bool streams)
+                               const std::vector<UdpLink>& ports, bool streams)
     : memory_(memory),
       counters_(counters),
       table_(SessionTable::instance()),
       lane_(lane),
-      sockets_(sockets),
-      polled_(sockets),
       streams_(streams),
       fromStream_(memory.slots()),
       ring_(memory, true),
       filledBy_(memory.slots()) {
+  for (const UdpLink& port : ports) {
+    if (port.receiveFd < 0) continue;
+    ports_.push_back({port.fd, port.receiveFd});
+    polled_.push_back(port.receiveFd);
+  }
   if (streams_) polled_.push_back(StreamTable::instance().pollFd());
 }
 
@@ -97,8 +100,8 @@ void TunnelReceiver::refill(Batch* batch) {
   taken_ = 0;
   slot_ = 0;
   at_ = 0;
-  for (size_t i = 0; i < sockets_.size() && taken_ < memory_.slots(); i++) {
-    if (!receiveFrom(sockets_[(turn_ + i) % sockets_.size()], batch)) break;
+  for (size_t i = 0; i < ports_.size() && taken_ < memory_.slots(); i++) {
+    if (!receiveFrom(ports_[(turn_ + i) % ports_.size()], batch)) break;
   }
   turn_++;
   if (streams_) receiveFromStreams();
@@ -156,13 +159,13 @@ bool TunnelReceiver::receiveFrom(Stream* stream) {
   }
 }
 
-bool TunnelReceiver::receiveFrom(int fd, Batch* batch) {
-  const int received = ring_.receive(fd, taken_, kLead);
+bool TunnelReceiver::receiveFrom(const Port& port, Batch* batch) {
+  const int received = ring_.receive(port.receiveFd, taken_, kLead);
   if (received < 0) {
     if (errno == EBADF || errno == ENOTSOCK) batch->broken = errno;
     return batch->broken == 0;
   }
-  for (int i = 0; i < received; i++) filledBy_[taken_++] = fd;
+  for (int i = 0; i < received; i++) filledBy_[taken_++] = port.fd;
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/counters.h"
 #include "io/receiver.h"
 #include "io/stream_table.h"
+#include "io/udp_socket.h"
 #include "session/handshake_guard.h"
 #include "session/session_table.h"
 
@@ -13,7 +14,7 @@ namespace vine {
 class TunnelReceiver final : public Receiver {
  public:
   /** `streams`: this engine receives by the process's TCP connections, and tells what becomes of them. */
-  TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<int>& sockets,
+  TunnelReceiver(const PacketMemory& memory, Counters& counters, uint32_t lane, const std::vector<UdpLink>& ports,
                  bool streams);
 
   /** What did not fit the descriptors stays in the slots for the next call. */
@@ -44,12 +45,18 @@ class TunnelReceiver final : public Receiver {
     const Endpoint* source;
   };
 
+  /** Several workers may each have a socket of a port: whichever a message came by, what is sent leaves by `fd`. */
+  struct Port {
+    int fd;
+    int receiveFd;
+  };
+
   void describeEvents(Batch* batch, bool ends);
   void refill(Batch* batch);
   void receiveFromStreams();
   /** False when the slots have run out before its messages. */
   bool receiveFrom(Stream* stream);
-  bool receiveFrom(int fd, Batch* batch);
+  bool receiveFrom(const Port& port, Batch* batch);
   /** Describes the datagrams of slot `slot_` from `at_` on; false when the descriptors have run out before its end. */
   bool describeSlot(Held* held, Batch* batch);
   /** False when the datagram was dealt with here, counted where it has to be. */
@@ -65,7 +72,7 @@ class TunnelReceiver final : public Receiver {
   Counters& counters_;
   SessionTable& table_;
   const uint32_t lane_;
-  std::vector<int> sockets_;
+  std::vector<Port> ports_;
   std::vector<int> polled_;
   const bool streams_;
   /** Connections with something to read, and those that have more whole messages than there were slots. */
@@ -79,7 +86,7 @@ class TunnelReceiver final : public Receiver {
   std::vector<FromStream> fromStream_;
   ReceiveRing ring_;
   HandshakeGuard guard_;
-  /** By slot: which socket filled it. */
+  /** By slot: the `fd` of the port that filled it; −1: a connection. */
   std::vector<int> filledBy_;
   /** Slots that hold messages, the one that is next, and how far that one has been read. */
   uint32_t taken_ = 0;

@@ -17,6 +17,10 @@
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
+// The same for all sockets that share a LAN (Linux 5.10; older ones do not look at the flag).
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
 
 namespace vine {
 namespace {
@@ -128,6 +132,50 @@ bool setPromiscuous(int fd, int interfaceIndex, bool on) {
   return !on && (errno == EADDRNOTAVAIL || errno == ENODEV);
 }
 
+/** A packet socket that receives nothing yet: it is bound to no protocol. −1 with errno set. */
+int newLanSocket() { return socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+
+/** Whether super-packets come and leave whole. */
+bool tuneLanSocket(int fd) {
+  const int on = 1;
+  const bool vnetHeader = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) == 0;
+  // Saves running the filter on our own output; where it is missing the filter alone does it.
+  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
+  enlargeBuffers(fd);
+  return vnetHeader;
+}
+
+bool bindToInterface(int fd, int interfaceIndex) {
+  sockaddr_ll address;
+  memset(&address, 0, sizeof address);
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = interfaceIndex;
+  return bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+bool receiveNothing(int fd) {
+  sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  const sock_fprog program = {sizeof code / sizeof code[0], code};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+// Fragments are told from each other by their addresses alone. PACKET_FANOUT_FLAG_DEFRAG would give them the ports of their
+// first one, by putting them together: but they are to be passed on as they are.
+constexpr uint32_t kFanout = PACKET_FANOUT_HASH | (PACKET_FANOUT_FLAG_IGNORE_OUTGOING << 16);
+
+/** The group of the socket, which is made when it is in none. 0 with errno set. */
+uint32_t fanoutOf(int fd) {
+  uint32_t group = 0;
+  socklen_t size = sizeof group;
+  // 0 for a socket in none: a group of that number is none of ours.
+  if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &size) == 0 && group != 0) return group;
+  const uint32_t unique = kFanout | (PACKET_FANOUT_FLAG_UNIQUEID << 16);
+  if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &unique, sizeof unique) != 0) return 0;
+  size = sizeof group;
+  return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &size) == 0 ? group : 0;
+}
+
 bool describeInterface(int fd, const char* name, LanSocket* lan, Failure* failure) {
   ifreq request;
   memset(&request, 0, sizeof request);
@@ -153,31 +201,49 @@ bool openLan(const char* name, uint32_t index, uint32_t vrid, LanSocket* lan, Fa
   const unsigned interfaceIndex = if_nametoindex(name);
   if (interfaceIndex == 0) return fail(failure, -1, std::string("no such interface: ") + name);
   // Protocol 0 receives nothing: no frame can slip in before the filter is there and the socket is bound.
-  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = newLanSocket();
   if (fd < 0) return fail(failure, -1, "cannot open a packet socket (CAP_NET_RAW is needed)");
   lan->fd = fd;
   lan->index = index;
   lan->vrid = vrid;
   if (!describeInterface(fd, name, lan, failure)) return false;
   if (!attachOwnFilter(fd, lan->mac, vrid)) return fail(failure, fd, "cannot attach the packet filter");
-  const int on = 1;
-  lan->vnetHeader = setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) == 0;
-  // Saves running the filter on our own output; where it is missing the filter alone does it.
-  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
-  enlargeBuffers(fd);
-  sockaddr_ll address;
-  memset(&address, 0, sizeof address);
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(interfaceIndex);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return fail(failure, fd, std::string("cannot bind to ") + name);
-  }
-  if (vrid != 0 && !(addUnicast(fd, address.sll_ifindex, virtualMac(vrid, false)) &&
-                     addUnicast(fd, address.sll_ifindex, virtualMac(vrid, true)))) {
+  lan->receiveFd = fd;
+  lan->vnetHeader = tuneLanSocket(fd);
+  const auto bound = static_cast<int>(interfaceIndex);
+  if (!bindToInterface(fd, bound)) return fail(failure, fd, std::string("cannot bind to ") + name);
+  if (vrid != 0 && !(addUnicast(fd, bound, virtualMac(vrid, false)) && addUnicast(fd, bound, virtualMac(vrid, true)))) {
     return fail(failure, fd, std::string("cannot take frames to a virtual MAC address on ") + name);
   }
   adopt(fd);
+  return true;
+}
+
+bool shareLan(int fd, uint32_t vrid, int* shared, Failure* failure) {
+  sockaddr_ll address;
+  socklen_t size = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sll_family != AF_PACKET) {
+    errno = EBADF;
+    return fail(failure, -1, "cannot share what is no LAN socket");
+  }
+  std::array<uint8_t, 6> mac;
+  memcpy(mac.data(), address.sll_addr, mac.size());
+  // First: what does not receive, because the interface is down, cannot be in a group.
+  const uint32_t group = fanoutOf(fd);
+  if (group == 0) {
+    if (errno == EINVAL) errno = ENETDOWN;
+    return fail(failure, -1, "cannot share the frames of a LAN");
+  }
+  const int socket = newLanSocket();
+  if (socket < 0) return fail(failure, -1, "cannot open a packet socket (CAP_NET_RAW is needed)");
+  tuneLanSocket(socket);
+  // Until it is in the group each frame would come to it as well.
+  const bool joined = receiveNothing(socket) && bindToInterface(socket, address.sll_ifindex) &&
+                      setsockopt(socket, SOL_PACKET, PACKET_FANOUT, &group, sizeof group) == 0 &&
+                      attachOwnFilter(socket, mac, vrid);
+  if (!joined) return fail(failure, socket, "cannot share the frames of a LAN");
+  adopt(socket);
+  *shared = socket;
   return true;
 }
 

@@ -9,6 +9,8 @@ namespace vine {
 
 struct LanSocket {
   int fd;
+  /** Of an engine's: by which it receives; −1: not from this LAN. Frames are sent by `fd`. */
+  int receiveFd;
   uint32_t index;
   std::array<uint8_t, 6> mac;
   uint32_t mtuBytes;
@@ -32,6 +34,13 @@ constexpr std::array<uint8_t, 6> virtualMac(uint32_t vrid, bool ipv6) {
  * ones, which the interface's receive filter then lets through. Needs CAP_NET_RAW.
  */
 bool openLan(const char* interfaceName, uint32_t index, uint32_t vrid, LanSocket* lan, Failure* failure);
+
+/**
+ * Opens another socket for the LAN of `fd`, with the same `vrid`, which takes its part of the frames from then on: those of one
+ * flow (addresses, protocol, ports) all come by the same socket, later fragments with the first one of their packet. For
+ * the time in which the interface is down it can only fail (ENETDOWN).
+ */
+bool shareLan(int fd, uint32_t vrid, int* shared, Failure* failure);
 
 /**
  * Takes frames to any single machine's MAC (`on`), or again to those only that it was opened for, with that `vrid`. May be

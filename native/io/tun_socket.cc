@@ -34,6 +34,7 @@ bool openTun(const char* name, uint32_t index, TunSocket* tun, Failure* failure)
   // What the kernel may leave to us: checksums, and cutting TCP. Where it refuses, single packets come.
   ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
   tun->fd = fd;
+  tun->receiveFd = fd;
   tun->index = index;
   adopt(fd);
   return true;

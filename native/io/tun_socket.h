@@ -8,6 +8,8 @@ namespace vine {
 
 struct TunSocket {
   int fd;
+  /** Of an engine's: by which it receives; −1: not from this device. */
+  int receiveFd;
   /** Numbered together with the LANs: no LAN has it. */
   uint32_t index;
 };

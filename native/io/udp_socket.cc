@@ -147,8 +147,36 @@ bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* re
   return true;
 }
 
-UdpLink udpLink(int fd, bool segmentation) {
-  UdpLink link{fd, companionOf(fd), {}, segmentation};
+bool shareUdp(int fd, int* shared, Failure* failure) {
+  Endpoint local{};
+  socklen_t size = sizeof local.address;
+  const int companion = companionOf(fd);
+  if (companion < 0 || getsockname(fd, &local.address.any, &size) != 0) {
+    errno = EBADF;
+    return fail(failure, -1, "cannot share what is no UDP port");
+  }
+  const bool v6 = local.address.any.sa_family == AF_INET6;
+  const int socket = newSocket(v6, Fragmenting::never);
+  if (socket < 0) return fail(failure, -1, "cannot open a UDP socket");
+  const int on = 1;
+  // Only now: the first one would not have been refused a port that another program shares.
+  bool bound = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+               setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+  // The companion stands in the way of an address that is any.
+  for (const int each : {fd, companion, socket}) allowSharing(each, true);
+  bound = bound && bind(socket, &local.address.any, local.addressLength()) == 0;
+  const int error = errno;
+  for (const int each : {fd, companion, socket}) allowSharing(each, false);
+  errno = error;
+  if (!bound) return fail(failure, socket, "cannot share UDP port " + std::to_string(endpointPort(local)));
+  coalesce(socket);
+  adopt(socket);
+  *shared = socket;
+  return true;
+}
+
+UdpLink udpLink(int fd, int receiveFd, bool segmentation) {
+  UdpLink link{fd, receiveFd, companionOf(fd), {}, segmentation};
   Endpoint local{};
   socklen_t size = sizeof local.address;
   if (link.fragmentingFd >= 0 && getsockname(fd, &local.address.any, &size) == 0) {

@@ -30,6 +30,8 @@ struct SourceControl {
 /** What the packet engine needs of one. */
 struct UdpLink {
   int fd;
+  /** By which the engine receives; −1: not from this port. */
+  int receiveFd;
   /** For what the kernel and routers may fragment, each message with `source`. */
   int fragmentingFd;
   SourceControl source;
@@ -44,7 +46,13 @@ struct UdpLink {
  */
 bool openUdp(const uint8_t* address, size_t length, uint16_t port, UdpSocket* socket, Failure* failure);
 
+/**
+ * Opens another socket for the port of `fd`, a socket of `openUdp`, which takes its part of the datagrams from then on:
+ * those from one address and port all come by the same socket (SO_REUSEPORT). Nothing is sent by it.
+ */
+bool shareUdp(int fd, int* shared, Failure* failure);
+
 /** Of a socket that `openUdp` opened; with any other, `fd` stands for its companion too. */
-UdpLink udpLink(int fd, bool segmentation);
+UdpLink udpLink(int fd, int receiveFd, bool segmentation);
 
 }  // namespace vine

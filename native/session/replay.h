@@ -26,7 +26,9 @@ class ReplayWindow {
   }
 
  private:
-  static constexpr uint64_t kWords = 128;
+  // Four times WireGuard's: where several threads seal for one session, one that loses its processor between sealing and
+  // sending is behind by what the others send meanwhile.
+  static constexpr uint64_t kWords = 512;
   // One word less than the ring: the newest word is only partly ahead of the window's end (RFC 6479 §2).
   static constexpr uint64_t kWindow = (kWords - 1) * 64;
 

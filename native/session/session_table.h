@@ -19,9 +19,9 @@ constexpr uint32_t kMaxPeers = 4096;
 
 /**
  * Threads that seal or open at the same time each use a lane of their own: a cipher context per session. Lane 0 is
- * for callers outside an engine, one at a time.
+ * for callers outside an engine, one at a time; eight workers in each direction have the others.
  */
-constexpr uint32_t kLanes = 16;
+constexpr uint32_t kLanes = 17;
 constexpr uint32_t kSharedLane = 0;
 
 struct SessionKeys {

@@ -237,6 +237,7 @@ function fixedSettings(before: VineConfig, after: VineConfig): ConfigError[] {
       "the network's key",
     ],
     ['network.etcd', isDeepStrictEqual(old.network?.etcd, now.network?.etcd), 'the etcd that it follows'],
+    ['workers', old.workers === now.workers, 'the number of packet workers'],
     ['stateDir', old.stateDir === now.stateDir, 'the state directory'],
   ];
   return fixed

@@ -25,6 +25,8 @@ export interface StatusView {
     readonly name: string;
     readonly state: 'running' | 'stopped';
     readonly packets: number;
+    /** What it has had of a processor in the last seconds: 0 … 1. */
+    readonly load: number;
     /** Its flow memory: entries in use; packets forwarded by it, and those that entered JavaScript. */
     readonly flows: FlowMemoryView;
   }[];

@@ -69,7 +69,15 @@ export const EngineCounter = {
   count: 32,
 } as const;
 
-export interface LanSocket {
+/** What a port that several engines share has besides: each receives by a socket of its own, and sends by any. */
+export interface SharedPort {
+  /** By engine, the first one's (`fd`) first: `shareLan`, `shareUdp`. Left out: there is only the one. */
+  readonly receivers?: readonly number[];
+  /** In the options of one engine: by what it receives, −1: not from this port. Left out: by `fd`. */
+  readonly receiveFd?: number;
+}
+
+export interface LanSocket extends SharedPort {
   readonly fd: number;
   readonly index: number;
   readonly macHigh: number;
@@ -85,13 +93,13 @@ export interface LanSocket {
 }
 
 /** A TUN device: the machine's own packets. It goes when the socket is closed or the process ends, however it does. */
-export interface TunSocket {
+export interface TunSocket extends SharedPort {
   readonly fd: number;
   /** Numbered together with the LANs: no LAN has it. */
   readonly index: number;
 }
 
-export interface UdpSocket {
+export interface UdpSocket extends SharedPort {
   readonly fd: number;
   /** The port really bound (listen port 0 = any). */
   readonly port: number;
@@ -116,6 +124,8 @@ export interface EngineOptions {
   readonly lanRoles: SharedArrayBuffer;
   /** An eventfd from `createWakeup`: readable means "return from receive at once". */
   readonly wakeupFd: number;
+  /** Its number among several of its role, 1 … 9, for the thread's name; left out: it is the only one. */
+  readonly number?: number;
   /** With role `tunnel`: it serves the process's TCP connections. One engine at most. */
   readonly streams?: boolean;
   /** Receive slots (SCRATCH_SLOTS are added). */
@@ -220,10 +230,21 @@ export interface NativeAddon {
    * @param vrid that it was opened with
    */
   setRescue(lanFd: number, on: boolean, vrid?: number): void;
+  /**
+   * Another socket for the LAN, open for its part of the frames: those of one flow (addresses, protocol, ports) all come by
+   * one of the sockets, a packet's fragments together. Throws ENETDOWN while the interface is down.
+   * @param vrid that it was opened with
+   */
+  shareLan(lanFd: number, vrid?: number): number;
   /** Makes a TUN device, down and without addresses. Throws when there is one of that name, or it may not. */
   openTun(interfaceName: string, index: number): TunSocket;
   /** Binds a UDP socket with large buffers. `address` is 4 or 16 bytes. Throws with the reason (EADDRINUSE …). */
   openUdp(address: Uint8Array, port: number): UdpSocket;
+  /**
+   * Another socket for the port, open for its part of the datagrams: those from one address and port all come by one of the
+   * sockets. What comes by it counts as having come by `udpFd`, by which everything is sent.
+   */
+  shareUdp(udpFd: number): number;
   closeSocket(fd: number): void;
 
   /**
@@ -312,7 +333,7 @@ export interface NativeAddon {
   /**
    * A thread of this process, by the kernel's number, goes before all ordinary ones (SCHED_RR, sched(7)), until it has run
    * for `limitMs` (1 … 10,000) without waiting for anything: the kernel ends it then, in the middle of whatever it does.
-   * What it starts is ordinary. The limit is the latest one given, for all threads; six may have precedence at a time.
+   * What it starts is ordinary. The limit is the latest one given, for all threads; twenty may have precedence at a time.
    * Throws with the reason (EPERM: neither CAP_SYS_NICE nor LimitRTPRIO=; ESRCH; …).
    */
   takeRealTime(thread: number, limitMs: number): void;

@@ -1,4 +1,4 @@
-/** The data plane as the control thread sees it: opens the sockets, starts the two workers, hears what they report. */
+/** The data plane as the control thread sees it: starts the workers of both directions, hears what they report. */
 import type { Clock } from '../net/clock.js';
 import { ForwardingTable } from '../tables/forwarding/forwarding-table.js';
 import { ENGINE_COUNTERS, PACKET_COUNTERS, V, VNET_IDS } from './counters.js';
@@ -13,12 +13,8 @@ import {
 import { flowsInUse } from './flows/flow-memory.js';
 import { LEAST_MTU_BYTES } from './forward/packet.js';
 import { PeerShares } from './punt/peer-shares.js';
-import {
-  type PlaneListener,
-  PlaneWorker,
-  type PlaneWorkerOptions,
-  type WorkerName,
-} from './worker/plane-worker.js';
+import type { Direction, PlaneWorker, WorkerName } from './worker/plane-worker.js';
+import { type PlaneListener, WorkerGroup, type WorkerGroupOptions } from './worker/worker-group.js';
 import { ControlWord, type WorkerInput } from './worker-input.js';
 
 /** RFC 8200 §5: what every path carries; in use until a peer is up and its inner MTU is known. */
@@ -38,6 +34,8 @@ export interface PlaneClient {
 export interface PlaneOptions {
   readonly clock: Clock;
   readonly native: NativeAddon;
+  /** Packet workers of each direction. */
+  readonly workers: number;
   readonly lans: readonly LanSocket[];
   /** Numbered behind the LANs. */
   readonly tuns: readonly TunSocket[];
@@ -90,7 +88,7 @@ export class DataPlane {
   readonly #clientVnets = new Int32Array(new SharedArrayBuffer(MAX_PEERS * 4));
   readonly #puntShares = PeerShares.create();
   readonly #vnets = new Uint8Array(new SharedArrayBuffer(VNET_IDS));
-  readonly #workers: PlaneWorker[] = [];
+  readonly #groups: WorkerGroup[] = [];
 
   constructor(options: PlaneOptions) {
     this.#options = options;
@@ -99,15 +97,15 @@ export class DataPlane {
     this.setClients(options.clients);
   }
 
-  /** Starts the worker that hears the other routers; data packets wait for `serve`. */
+  /** Starts those that hear the other routers; data packets wait for `serve`. */
   async startTunnel(listener: PlaneListener): Promise<void> {
-    await this.#startWorker('tunnel-to-lan', 'tunnel', TUNNEL_SLOTS, listener);
+    await this.#startWorkers('tunnel-to-lan', TUNNEL_SLOTS, listener);
   }
 
   /** Tables are complete: data packets may pass, and the LAN is read. */
   async serve(listener: PlaneListener): Promise<void> {
     Atomics.store(this.#control, ControlWord.serving, 1);
-    await this.#startWorker('lan-to-tunnel', 'lan', LAN_SLOTS, listener);
+    await this.#startWorkers('lan-to-tunnel', LAN_SLOTS, listener);
   }
 
   /** Packets of other vnets are dropped from now on. */
@@ -164,10 +162,12 @@ export class DataPlane {
   }
 
   workers(): readonly WorkerView[] {
-    return this.#workers.map(({ name, state, engine, flows }) => {
+    return this.#workers.map(({ name, direction, state, engine, flows }) => {
       const counted = (index: number): number => Number(engine[index] ?? 0n);
       const received =
-        name === 'lan-to-tunnel' ? EngineCounter.lanFramesReceived : EngineCounter.tunnelDatagramsReceived;
+        direction === 'lan-to-tunnel'
+          ? EngineCounter.lanFramesReceived
+          : EngineCounter.tunnelDatagramsReceived;
       const memory = {
         entries: flowsInUse(flows),
         hits: counted(EngineCounter.flowHits),
@@ -191,7 +191,7 @@ export class DataPlane {
       .map(({ name, thread }) => ({ name, thread }));
   }
 
-  /** What the vnet's packets have come to, over both workers. */
+  /** What the vnet's packets have come to, over all workers. */
   vnetTraffic(vnet: number): VnetTraffic {
     const sum = (field: number): number =>
       this.#workers.reduce((total, { vnets }) => total + (vnets[vnet * V.count + field] ?? 0), 0);
@@ -203,7 +203,7 @@ export class DataPlane {
     };
   }
 
-  /** Sums over both workers, by stable name. */
+  /** Sums over all workers, by stable name. */
   counters(): Record<string, number> {
     const result: Record<string, number> = {};
     for (const [index, name] of PACKET_COUNTERS.entries()) {
@@ -215,32 +215,35 @@ export class DataPlane {
     return result;
   }
 
-  /** Stops both workers. */
+  /** Stops all workers. */
   async stop(): Promise<void> {
     Atomics.store(this.#control, ControlWord.stop, 1);
-    await Promise.all(this.#workers.map((worker) => worker.stop()));
+    await Promise.all(this.#groups.map((group) => group.stop()));
   }
 
-  #startWorker(
-    name: WorkerName,
-    role: 'lan' | 'tunnel',
-    slots: number,
-    listener: PlaneListener,
-  ): Promise<void> {
-    const { clock, native, lans, lanRoles, tuns, udp } = this.#options;
-    const worker = new PlaneWorker({
-      name,
+  get #workers(): readonly PlaneWorker[] {
+    return this.#groups.flatMap(({ workers }) => workers);
+  }
+
+  #startWorkers(direction: Direction, slots: number, listener: PlaneListener): Promise<void> {
+    const { clock, native, workers, lans, lanRoles, tuns, udp } = this.#options;
+    const group = new WorkerGroup({
+      direction,
+      workers,
       clock,
       native,
-      engine: { role, lans, lanRoles, tuns, udp, streams: role === 'tunnel', slots, slotBytes: SLOT_BYTES },
+      lans,
+      tuns,
+      udp,
+      engine: { lanRoles, slots, slotBytes: SLOT_BYTES },
       shared: this.#shared(),
       listener,
     });
-    this.#workers.push(worker);
-    return worker.started();
+    this.#groups.push(group);
+    return group.started();
   }
 
-  #shared(): PlaneWorkerOptions['shared'] {
+  #shared(): WorkerGroupOptions['shared'] {
     const { lans, lanVnets, lanAddresses, gatewayLans, table, macs, activity, activityMacs } = this.#options;
     const { selfPeer, selfSite, sitePeers, relays } = this.#options;
     return {

@@ -42,8 +42,11 @@ export interface WorkerInput {
   readonly counters: SharedArrayBuffer;
   /** Float64Array of `V.count` per vnet id. */
   readonly vnetCounters: SharedArrayBuffer;
-  /** Int32Array by `Tally`: what the control thread has worked on of this worker's punts. */
+  /** Int32Arrays by `Tally`, of the workers of this direction: punts that the control thread has worked on, and that they have passed. */
   readonly puntsDone: SharedArrayBuffer;
+  readonly puntsPassed: SharedArrayBuffer;
+  /** Of `createBudgets`, when there are several workers of this direction. */
+  readonly budgets?: SharedArrayBuffer;
   /** `PeerShares`. */
   readonly puntShares: SharedArrayBuffer;
   /** Int32Array of `ControlWord`. */

@@ -101,6 +101,7 @@ export function assemble(options: RouterOptions) {
   const basis = makeBasis(options);
   const records = makeRecords(options, basis);
   const sockets = openSockets(basis.native, options.config.router, records.tables.gndt, options.config.lndt);
+  basis.warnings.add(...sockets.warnings);
   standByAtFirst(records.tables.gndt, sockets);
   const packets = makePackets(options, { ...basis, ...records, sockets });
   const overlay = makeOverlay(options, { ...basis, ...records, ...packets, sockets });
@@ -169,7 +170,7 @@ type Records = ReturnType<typeof makeRecords>;
 
 /** The forwarding table and who follows the directory for it, the workers, the LANs, the kernel's part. */
 function makePackets(
-  { onFailure }: RouterOptions,
+  { config, onFailure }: RouterOptions,
   {
     clock,
     native,
@@ -190,18 +191,13 @@ function makePackets(
   compiler.rebuild();
   const rescue = new LanRescue({ native, clock, gndt, directory, lans, lanSockets, hub });
   const relays = new Relays(native, gndt);
-  const plane = new DataPlane(
-    planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
-  );
+  const { workers } = config.router;
+  const parts = { clock, native, workers, gndt, sockets, forwarding, relays, rescue, activity, sites };
+  const plane = new DataPlane(planeOptions(parts));
   const lanSide = new LanSide({ lans, pcap: native, clock, tables, topics: topics.lans });
   const sendFrame = (lan: LanIndex, frame: Uint8Array): void => lanSide.sendFrame(lan, frame);
-  const gateways = new Gateways({
-    clock,
-    lans,
-    hub,
-    sendFrame,
-    taken: () => topics.lans.taken.notify(),
-  });
+  const taken = (): void => topics.lans.taken.notify();
+  const gateways = new Gateways({ clock, lans, hub, sendFrame, taken });
   const virtualMacs = new VirtualMacWatch();
   const overhearing = new Overhearing({ clock, plane, rescue });
   const ports = new PortWatch({ clock, lans, hwdt: tables.hwdt, rescue, plane, sendFrame });

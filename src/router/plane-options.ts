@@ -14,6 +14,7 @@ import type { Relays } from './relays.js';
 export interface PlaneParts {
   readonly clock: Clock;
   readonly native: NativeAddon;
+  readonly workers: number;
   readonly gndt: Gndt;
   readonly sockets: Sockets;
   readonly forwarding: ForwardingTable;
@@ -23,7 +24,7 @@ export interface PlaneParts {
   readonly sites: Sites;
 }
 
-export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
+export function planeOptions({ clock, native, workers, gndt, sockets, ...parts }: PlaneParts): PlaneOptions {
   const { lans, lanSockets, tuns, udp } = sockets;
   const lanRoles = followRoles(lans);
   // What decisions depend on besides the forwarding table; the data plane itself says so of what it is told.
@@ -34,6 +35,7 @@ export function planeOptions({ clock, native, gndt, sockets, ...parts }: PlanePa
   return {
     clock,
     native,
+    workers,
     lans: lanSockets,
     tuns: tuns.map(({ socket }) => socket),
     udp,

@@ -1,6 +1,6 @@
 /** What the packet workers hand up, and whose affair it is. */
 import type { Punt } from '../dataplane/punt/punt.js';
-import type { PlaneListener } from '../dataplane/worker/plane-worker.js';
+import type { PlaneListener } from '../dataplane/worker/worker-group.js';
 import { isJoinRequest } from '../membership/join-exchange.js';
 import type { Mobility } from '../mobility/mobility.js';
 import type { Mac } from '../net/mac.js';

@@ -82,6 +82,8 @@ export interface RouterConfig {
   readonly limits: LimitsConfig;
   readonly failover: FailoverConfig;
   readonly tun: readonly PortConfig[];
+  /** Packet workers of each direction. */
+  readonly workers: number;
   /** Where the machines that visit this site are listed for its DHCP server. */
   readonly dhcpIgnore: DhcpIgnore | undefined;
 }

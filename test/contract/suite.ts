@@ -7,6 +7,7 @@ import { guardSuite } from './guard-suite.js';
 import { lanSuite } from './lan-suite.js';
 import { relaySuite } from './relay-suite.js';
 import { roleSuite } from './role-suite.js';
+import { shareSuite } from './share-suite.js';
 import { splitSuite } from './split-suite.js';
 import { streamSuite } from './stream-suite.js';
 import { tunSuite } from './tun-suite.js';
@@ -20,6 +21,7 @@ export function contractSuite(name: string, world: World): void {
   describe(`${name}: relays`, () => relaySuite(world));
   describe(`${name}: splitting`, () => splitSuite(world));
   describe(`${name}: LAN`, () => lanSuite(world));
+  describe(`${name}: shared ports`, () => shareSuite(world));
   describe(`${name}: roles on a LAN`, () => roleSuite(world));
   describe(`${name}: TUN`, () => tunSuite(world));
   describe(`${name}: coalescing`, () => coalesceSuite(world));

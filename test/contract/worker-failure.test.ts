@@ -12,13 +12,21 @@ import { MacTable } from '../../src/tables/forwarding/mac-table.js';
 import { SitePeers } from '../../src/tables/forwarding/site-peers.js';
 import { waitFor } from '../lab/wait.js';
 
-test('the tunnel’s worker ends with its socket, by name and with the reason', async () => {
+for (const workers of [1, 2])
+  test(`the tunnel’s last worker of ${workers} ends with its socket, by name and with the reason`, () =>
+    endsWithItsSocket(workers));
+
+async function endsWithItsSocket(workers: number): Promise<void> {
   const native = loadNative();
-  const udp = native.openUdp(new Uint8Array([127, 0, 0, 1]), 0);
+  const first = native.openUdp(new Uint8Array([127, 0, 0, 1]), 0);
+  const receivers = workers === 1 ? [first.fd] : [first.fd, native.shareUdp(first.fd)];
+  const udp = { ...first, receivers };
+  const names = workers === 1 ? ['tunnel-to-lan'] : ['tunnel-to-lan-1', 'tunnel-to-lan-2'];
   const failures: { worker: string; message: string }[] = [];
   const plane = new DataPlane({
     clock: systemClock,
     native,
+    workers,
     lans: [],
     tuns: [],
     udp: [udp],
@@ -44,17 +52,15 @@ test('the tunnel’s worker ends with its socket, by name and with the reason', 
     });
     assert.deepEqual(
       plane.workers().map(({ name, state }) => `${name} ${state}`),
-      ['tunnel-to-lan running'],
+      names.map((name) => `${name} running`),
     );
-    native.closeSocket(udp.fd);
+    native.closeSocket(receivers.at(-1) ?? -1);
     await waitFor('the worker’s end', () => failures.length > 0, 10_000);
-    assert.equal(failures[0]?.worker, 'tunnel-to-lan');
+    assert.equal(failures[0]?.worker, names.at(-1));
     assert.match(failures[0]?.message ?? '', /a socket of the engine is gone/);
-    assert.deepEqual(
-      plane.workers().map(({ state }) => state),
-      ['stopped'],
-    );
+    assert.equal(plane.workers().at(-1)?.state, 'stopped');
   } finally {
     await plane.stop();
+    for (const fd of receivers) native.closeSocket(fd);
   }
-});
+}

@@ -44,6 +44,8 @@ export interface ConfigurationOptions {
    */
   readonly gateway?: readonly SiteLetter[];
   readonly gatewayMac?: 'virtual' | 'own';
+  /** Packet workers of each direction at every router; VINE_LAB_WORKERS when left out. */
+  readonly workers?: number;
   /** Every router lists its visitors for this kind of DHCP server, in `ignoreFile`. */
   readonly ignoreFormat?: IgnoreFormat;
 }
@@ -92,9 +94,14 @@ function routerJson(
     ...(hasTun(site, options) ? { tun: [{ interface: 'vine0', vnet }] } : {}),
     control: { socket: controlSocket(labDirectory, tag), group: 'root' },
     stateDir: join(routerDirectory(labDirectory, tag), 'state'),
+    ...workersOf(options),
     log: { level: options.logLevel ?? process.env.VINE_LAB_LOG ?? 'info' },
     ...mobilityOf(options),
   };
+}
+
+function workersOf({ workers = Number(process.env.VINE_LAB_WORKERS ?? 1) }: ConfigurationOptions): object {
+  return workers === 1 ? {} : { workers };
 }
 
 const isOfPair = ({ routers }: Plan, { id, site }: RouterPlan): boolean =>

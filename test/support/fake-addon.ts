@@ -22,6 +22,8 @@ export function createFakeAddon(options: FakeAddonOptions = {}): NativeAddon {
 
 type SocketFunction =
   | 'openLan'
+  | 'shareLan'
+  | 'shareUdp'
   | 'setRescue'
   | 'openTun'
   | 'openUdp'
@@ -42,6 +44,8 @@ function socketFunctions(registry: Registry): Pick<NativeAddon, SocketFunction> 
   const wakeups = new FakeWakeups(() => network.newFd());
   return {
     openLan: (interfaceName, index, vrid) => network.openLan(interfaceName, index, vrid),
+    shareLan: (fd) => network.shareLan(fd),
+    shareUdp: (fd) => network.shareUdp(fd),
     setRescue: (fd, on) => network.setRescue(fd, on),
     openTun: (interfaceName, index) => network.openTun(interfaceName, index),
     openUdp: (address, port) => network.openUdp(address, port),

@@ -172,7 +172,7 @@ export class FakeEngine implements Engine {
   #receiveFrames(): number {
     let filled = 0;
     for (const lan of this.#options.lans) {
-      const queue = this.#registry.network.lan(lan.fd)?.queue ?? [];
+      const queue = this.#registry.network.lan(lan.receiveFd ?? lan.fd)?.queue ?? [];
       while (filled < this.slots) {
         const frame = queue.shift();
         if (frame === undefined) break;
@@ -180,8 +180,8 @@ export class FakeEngine implements Engine {
         else this.#count('lanFramesMalformed');
       }
     }
-    for (const { fd, index } of this.#options.tuns) {
-      const tun = this.#registry.network.tun(fd);
+    for (const { fd, receiveFd = fd, index } of this.#options.tuns) {
+      const tun = this.#registry.network.tun(receiveFd);
       if (tun?.removed === true)
         throw Object.assign(new Error('a socket of the engine is gone'), { code: 'EBADFD' });
       while (filled < this.slots) {
@@ -219,8 +219,8 @@ export class FakeEngine implements Engine {
 
   #receiveDatagrams(): number {
     let filled = 0;
-    for (const { fd } of this.#options.udp) {
-      const queue = this.#registry.network.udp(fd)?.queue ?? [];
+    for (const { fd, receiveFd = fd } of this.#options.udp) {
+      const queue = this.#registry.network.udp(receiveFd)?.queue ?? [];
       while (filled < this.slots) {
         const datagram = queue.shift();
         if (datagram === undefined) break;

@@ -35,6 +35,8 @@ export interface FakeUdpSocket extends UdpSocket {
   readonly address: Uint8Array;
   deliver: (datagram: Datagram) => void;
   readonly queue: Datagram[];
+  /** Descriptors of those that share the port, this one's first. */
+  readonly sharers: number[];
 }
 
 export interface LanFrame {
@@ -45,6 +47,7 @@ export interface LanFrame {
 export interface FakeLanSocket extends LanSocket {
   readonly interfaceName: string;
   readonly queue: LanFrame[];
+  readonly sharers: number[];
 }
 
 export interface FakeTunSocket extends TunSocket {
@@ -84,21 +87,44 @@ export class FakeNetwork {
       throw Object.assign(new Error(`cannot bind UDP port ${port} (EADDRINUSE)`), { code: 'EADDRINUSE' });
     }
     this.#lastPort += 1;
-    const queue: Datagram[] = [];
     const bound = port === 0 ? this.#lastPort : port;
-    const deliver = (datagram: Datagram) => void queue.push(datagram);
-    const socket = {
-      fd: this.newFd(),
+    const fd = this.newFd();
+    const sharers = [fd];
+    const deliver = (datagram: Datagram): void => {
+      const { address: from, port: number } = datagram.from;
+      this.udp(part(sharers, `${from.join()} ${number}`))?.queue.push(datagram);
+    };
+    const socket: FakeUdpSocket = {
+      fd,
       port: bound,
       family,
       segmentation: false,
       coalescing: false,
       address: address.slice(),
-      queue,
+      queue: [],
       deliver,
-    } as const;
+      sharers,
+    } satisfies FakeUdpSocket;
     this.#sockets.set(socket.fd, socket);
     return socket;
+  }
+
+  shareUdp(fd: number): number {
+    const port = this.udp(fd);
+    if (port === undefined) throw Object.assign(new Error('no UDP port (EBADF)'), { code: 'EBADF' });
+    const shared = { ...port, fd: this.newFd(), queue: [] };
+    this.#sockets.set(shared.fd, shared);
+    port.sharers.push(shared.fd);
+    return shared.fd;
+  }
+
+  shareLan(fd: number): number {
+    const lan = this.lan(fd);
+    if (lan === undefined) throw Object.assign(new Error('no LAN socket (EBADF)'), { code: 'EBADF' });
+    const shared = { ...lan, fd: this.newFd(), queue: [] };
+    this.#sockets.set(shared.fd, shared);
+    lan.sharers.push(shared.fd);
+    return shared.fd;
   }
 
   /** False: no such socket, or one of the other family. A datagram to nobody is gone, as in life. */
@@ -119,8 +145,9 @@ export class FakeNetwork {
   openLan(interfaceName: string, index: number, vrid = 0): FakeLanSocket {
     const port = this.#ports.get(interfaceName);
     if (port === undefined) throw new Error(`no such interface: ${interfaceName}: No such device (ENODEV)`);
+    const fd = this.newFd();
     const socket: FakeLanSocket = {
-      fd: this.newFd(),
+      fd,
       index,
       macHigh: macHigh(port.mac),
       macLow: macLow(port.mac),
@@ -129,6 +156,7 @@ export class FakeNetwork {
       vrid,
       interfaceName,
       queue: [],
+      sharers: [fd],
     };
     this.#sockets.set(socket.fd, socket);
     return socket;
@@ -193,6 +221,7 @@ export class FakeNetwork {
     const destination = readMac(bytes, 0);
     for (const socket of this.#sockets.values()) {
       if (!('interfaceName' in socket) || socket.interfaceName !== end) continue;
+      if (part(socket.sharers, flowOf(bytes)) !== socket.fd) continue;
       const own = macsOf({ mac: to.mac, ...(socket.vrid ? { vrid: socket.vrid } : {}) });
       const isTaken = this.#rescuing.has(socket.fd) ? !isGroupMac(destination) : own.includes(destination);
       if (isTaken) socket.queue.push({ bytes, offload });
@@ -220,4 +249,19 @@ export class FakeNetwork {
     }
     return undefined;
   }
+}
+
+/** Which of those that share takes what has that key. */
+function part(sharers: readonly number[], key: string): number {
+  let hash = 0;
+  for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) >>> 0;
+  return sharers[hash % sharers.length] ?? -1;
+}
+
+/** Addresses and protocol of an IP frame without options, and its ports unless it is a fragment. */
+function flowOf(frame: Uint8Array): string {
+  const v6 = frame[12] === 0x86;
+  const [from, to, protocol] = v6 ? [22, 54, 20] : [26, 34, 23];
+  const isFragment = !v6 && (((frame[20] ?? 0) & 0x3f) !== 0 || frame[21] !== 0);
+  return `${frame[protocol]} ${frame.subarray(from, to + (isFragment ? 0 : 4)).join()}`;
 }

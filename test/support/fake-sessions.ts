@@ -5,7 +5,7 @@ import { openMessage, REJECT_AFTER_MESSAGES, readHeader, sealMessage } from './t
 
 const MAX_PEERS = 4096;
 const REJECT_AFTER_MS = 180_000;
-const WINDOW = 8128n;
+const WINDOW = 32_704n;
 
 export interface FakeEndpoint extends Address {
   readonly fd: number;

@@ -54,6 +54,7 @@ export function workerInput(
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     puntsDone: shared(Tally.count * 4),
+    puntsPassed: shared(Tally.count * 4),
     puntShares: PeerShares.create().memory,
     control: shared(ControlWord.count * 4),
     words: shared(WorkerWord.count * 4),

@@ -88,6 +88,11 @@ function cipherWords({ cipher, fastAes, chachaGbps, aesGbps }: StatusView['tunne
 }
 
 /** A router of an older version says nothing of it. */
+function loadLine(load: number | undefined): [string, string][] {
+  return load === undefined ? [] : [['load', `${(100 * load).toFixed(1)} % of a processor`]];
+}
+
+/** Nor of this. */
 function flowLines(flows: StatusView['workers'][number]['flows'] | undefined): [string, string][] {
   if (flows === undefined) return [];
   const { entries, hits, misses, stale, replaced } = flows;
@@ -98,7 +103,12 @@ function flowLines(flows: StatusView['workers'][number]['flows'] | undefined): [
 }
 
 function workerLines(worker: StatusView['workers'][number]): [string, string][] {
-  return [['state', worker.state], ['packets', count(worker.packets)], ...flowLines(worker.flows)];
+  return [
+    ['state', worker.state],
+    ['packets', count(worker.packets)],
+    ...loadLine(worker.load),
+    ...flowLines(worker.flows),
+  ];
 }
 
 export function showCounters(counters: CountersView, { paint }: Look): string {

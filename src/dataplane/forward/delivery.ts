@@ -4,6 +4,7 @@ import { C, V } from '../counters.js';
 import { Action, D } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';
 import { HoldQueue } from './hold-queue.js';
+import { HoldRoom } from './hold-room.js';
 import type { Punter } from './punter.js';
 import type { WorkerContext } from './worker-context.js';
 
@@ -17,7 +18,7 @@ export class Delivery {
   constructor(context: WorkerContext, punter: Punter) {
     this.#ctx = context;
     this.#punter = punter;
-    this.#hold = new HoldQueue(context.engine, context.clock);
+    this.#hold = new HoldQueue(context.engine, context.clock, new HoldRoom(context.budgets));
   }
 
   /**

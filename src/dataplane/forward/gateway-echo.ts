@@ -3,7 +3,6 @@
  * kernel has them. The request becomes the answer where it lies; the caller sends it back to where it came from.
  */
 import { ICMP, ICMPV6 } from '../../net/ip-protocol.js';
-import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { D, VIRTIO_NEEDS_CSUM } from '../engine.js';
 import { adjustChecksum } from './packet.js';
@@ -17,11 +16,11 @@ const TTL = 64;
 
 export class GatewayEcho {
   readonly #ctx: WorkerContext;
-  readonly #rate: RateLimit;
+  readonly #rate: { allow(): boolean };
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
-    this.#rate = new RateLimit(context.clock, RATE);
+    this.#rate = context.budgets.one('gatewayEchoes', RATE);
   }
 
   /**

@@ -3,10 +3,8 @@ import type { Clock } from '../../net/clock.js';
 import { type ForwardingTable, R, RouteKind } from '../../tables/forwarding/forwarding-table.js';
 import { D, DESCRIPTOR_WORDS, type Engine, SCRATCH_SLOTS } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';
+import type { HoldRoom } from './hold-room.js';
 
-/** Linux queues about as much for an unresolved neighbour (unres_qlen_bytes, some 100 packets). */
-const MAX_PACKETS = 256;
-const MAX_PACKETS_PER_NODE = 64;
 const MAX_AGE_MS = 3000;
 
 interface Held {
@@ -20,12 +18,14 @@ interface Held {
 export class HoldQueue {
   readonly #engine: Engine;
   readonly #clock: Pick<Clock, 'nowMs'>;
+  readonly #room: HoldRoom;
   #held: Held[] = [];
   #seenVersion = -1;
 
-  constructor(engine: Engine, clock: Pick<Clock, 'nowMs'>) {
+  constructor(engine: Engine, clock: Pick<Clock, 'nowMs'>, room: HoldRoom) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#room = room;
   }
 
   get size(): number {
@@ -34,9 +34,7 @@ export class HoldQueue {
 
   /** Copies the packet. False when there is no room. */
   add(descriptor: number, vnet: number, next: AddressWords): boolean {
-    if (this.#held.length >= MAX_PACKETS) return false;
-    const sameNode = this.#held.filter((held) => held.vnet === vnet && sameAddress(held.next, next)).length;
-    if (sameNode >= MAX_PACKETS_PER_NODE) return false;
+    if (!this.#room.take(vnet, next)) return false;
     const words = this.#engine.descriptors.slice(
       descriptor * DESCRIPTOR_WORDS,
       (descriptor + 1) * DESCRIPTOR_WORDS,
@@ -68,10 +66,12 @@ export class HoldQueue {
       const [w0, w1, w2, w3] = held.next.words;
       table.lookup(held.vnet, held.next.family, w0, w1, w2, w3, route);
       if (route[R.kind] === RouteKind.host) {
+        this.#room.give(held.vnet, held.next);
         send(this.#stage(held, filled), route, held.vnet);
         filled++;
         if (filled === SCRATCH_SLOTS) filled = this.#flush(filled);
       } else if (this.#clock.nowMs() - held.atMs > MAX_AGE_MS || route[R.kind] !== RouteKind.onLink) {
+        this.#room.give(held.vnet, held.next);
         send(-1, undefined, held.vnet);
       } else {
         waiting.push(held);
@@ -94,8 +94,4 @@ export class HoldQueue {
     if (filled > 0) this.#engine.send(this.#engine.capacity, filled);
     return 0;
   }
-}
-
-function sameAddress(a: AddressWords, b: AddressWords): boolean {
-  return a.family === b.family && a.words.every((word, i) => word === b.words[i]);
 }

@@ -1,6 +1,5 @@
 /** ICMP errors that the VR itself originates (RFC 792, RFC 4443). */
 import { ICMP, ICMPV6 } from '../../net/ip-protocol.js';
-import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, DESCRIPTOR_WORDS, Kind } from '../engine.js';
 import type { AddressWords } from '../punt/punt.js';
@@ -22,11 +21,11 @@ const RATE = { perSecond: 100, burst: 100 };
  */
 export class IcmpErrors {
   readonly #ctx: WorkerContext;
-  readonly #rate: RateLimit;
+  readonly #rate: { allow(): boolean };
 
   constructor(context: WorkerContext) {
     this.#ctx = context;
-    this.#rate = new RateLimit(context.clock, RATE);
+    this.#rate = context.budgets.one('icmpErrors', RATE);
   }
 
   timeExceeded(i: number): void {

@@ -1,5 +1,5 @@
 /** Hands up to the control thread what a decision finds, as far as it may (`HandshakeGate`, `PuntPolicer`, rates here). */
-import { KeyedRateLimit, onceIn } from '../../net/rate-limit.js';
+import { onceIn } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, RELAY_HEADER_BYTES, type StreamEvent } from '../engine.js';
 import { HandshakeGate } from '../punt/handshake-gate.js';
@@ -10,9 +10,8 @@ import type { WorkerInput } from '../worker-input.js';
 import type { WorkerContext } from './worker-context.js';
 
 const ADDRESS_PROVEN = 4;
-/** One report a second for one subject, and of so many subjects of a kind: they are anybody's to choose. */
+/** One report a second for one subject. */
 const REPORT_INTERVAL_MS = 1_000;
-const MOST_SUBJECTS = 1_024;
 const NOBODY: AddressWords = { family: 4, words: [0, 0, 0, 0] };
 const STREAM_EVENTS = [undefined, 'connected', 'accepted', 'closed'] as const satisfies readonly (
   | keyof typeof StreamEvent
@@ -46,24 +45,23 @@ export class Punter {
   readonly #ports: WorkerPorts;
   readonly #policer: PuntPolicer;
   readonly #gate: HandshakeGate;
-  readonly #reports: Readonly<Record<ReportKind, KeyedRateLimit>>;
+  readonly #reports: Readonly<Record<ReportKind, { allow(subject: string): boolean }>>;
 
   constructor(context: WorkerContext, input: WorkerInput, ports: WorkerPorts) {
-    const { clock } = context;
+    const { budgets } = context;
     this.#ctx = context;
     this.#ports = ports;
     const shares = PeerShares.attach(input.puntShares);
-    this.#policer = new PuntPolicer(clock, new Int32Array(input.puntsDone), shares);
-    this.#gate = new HandshakeGate(clock);
-    const reports = (): KeyedRateLimit =>
-      new KeyedRateLimit(clock, onceIn(REPORT_INTERVAL_MS), MOST_SUBJECTS);
+    this.#policer = new PuntPolicer(budgets, input, shares);
+    this.#gate = new HandshakeGate(budgets);
+    const reports = (kind: ReportKind) => budgets.keyed(kind, onceIn(REPORT_INTERVAL_MS));
     this.#reports = {
-      want: reports(),
-      clientWanted: reports(),
-      redirect: reports(),
-      sourceElsewhere: reports(),
-      macElsewhere: reports(),
-      unheardOf: reports(),
+      want: reports('want'),
+      clientWanted: reports('clientWanted'),
+      redirect: reports('redirect'),
+      sourceElsewhere: reports('sourceElsewhere'),
+      macElsewhere: reports('macElsewhere'),
+      unheardOf: reports('unheardOf'),
     };
   }
 

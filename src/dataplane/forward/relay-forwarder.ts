@@ -3,7 +3,6 @@
  * A relay passes on sealed WireGuard messages only, only between routers of gndt.json that are both its peers, of a
  * bounded size and at a bounded rate for each sender; it cannot read them.
  */
-import { RateLimit } from '../../net/rate-limit.js';
 import { C } from '../counters.js';
 import { Action, D, RELAY_HEADER_BYTES } from '../engine.js';
 import type { Punter } from './punter.js';
@@ -24,12 +23,13 @@ export class RelayForwarder {
   readonly #table: RelayTable;
   readonly #punter: Punter;
   /** By peer. */
-  readonly #rates: RateLimit[] = [];
+  readonly #rates: { allow(peer: number, bytes: number): boolean };
 
   constructor(context: WorkerContext, table: RelayTable, punter: Punter) {
     this.#ctx = context;
     this.#table = table;
     this.#punter = punter;
+    this.#rates = context.budgets.numbered('relaySenders', SENDER_RATE);
   }
 
   /** True: descriptor `i` holds now a message of another peer, to be decided over like any other. */
@@ -59,8 +59,7 @@ export class RelayForwarder {
       ctx.count(C.drop_relay_refused);
       return;
     }
-    this.#rates[from] ??= new RateLimit(ctx.clock, SENDER_RATE);
-    if (!this.#rates[from].allow(length)) {
+    if (!this.#rates.allow(from, length)) {
       ctx.count(C.drop_relay_rate);
       return;
     }

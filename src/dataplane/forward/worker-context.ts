@@ -6,6 +6,7 @@ import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { ActivityCounts } from '../../tables/forwarding/node-activity.js';
 import { SitePeers } from '../../tables/forwarding/site-peers.js';
 import { virtualMac } from '../../tables/gateway.js';
+import { Budgets } from '../budget/budgets.js';
 import { C, V } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine } from '../engine.js';
 import { LanAddressTable } from '../lan-addresses.js';
@@ -24,6 +25,7 @@ const VIRTUAL_MAC_6 = macLow(virtualMac(0, 6));
 export class WorkerContext {
   readonly engine: Engine;
   readonly clock: Pick<Clock, 'nowMs'>;
+  readonly budgets: Budgets;
   /** By LAN index and behind the LANs by TUN port: its vnet. */
   readonly portVnets: Int32Array;
   /** By LAN index: the gateway machine's own MAC there, as a descriptor has it. */
@@ -60,6 +62,7 @@ export class WorkerContext {
   constructor(engine: Engine, input: WorkerInput, clock: Pick<Clock, 'nowMs'>) {
     this.engine = engine;
     this.clock = clock;
+    this.budgets = new Budgets(clock, input.budgets);
     this.portVnets = Int32Array.from(input.lanVnets);
     this.ownMacHigh = Int32Array.from(input.engine.lans, ({ macHigh }) => macHigh);
     this.ownMacLow = Int32Array.from(input.engine.lans, ({ macLow }) => macLow);

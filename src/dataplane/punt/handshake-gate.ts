@@ -9,8 +9,7 @@
  *
  * A flood of cookie replies can at most keep a true one out, while the peer that sent it is itself under load.
  */
-import type { Clock } from '../../net/clock.js';
-import { KeyedRateLimit, RateLimit } from '../../net/rate-limit.js';
+import type { Budgets } from '../budget/budgets.js';
 import { MAX_PEERS } from '../engine.js';
 import type { AddressWords } from './punt.js';
 
@@ -31,25 +30,29 @@ const EACH = { perSecond: 20, burst: 5 };
 /** By way of one relay: all that a network of a thousand routers needs when the relay begins anew. */
 const EACH_RELAY = { perSecond: 200, burst: 1_000 };
 
-export class HandshakeGate {
-  readonly #unproven: RateLimit;
-  readonly #joins: RateLimit;
-  readonly #proven: RateLimit;
-  readonly #replies: RateLimit;
-  readonly #cookies: RateLimit;
-  readonly #addresses: KeyedRateLimit;
-  readonly #relays: KeyedRateLimit<number>;
-  readonly #relayed: KeyedRateLimit<number>;
+interface One {
+  allow(): boolean;
+}
 
-  constructor(clock: Pick<Clock, 'nowMs'>) {
-    this.#unproven = new RateLimit(clock, UNPROVEN);
-    this.#joins = new RateLimit(clock, JOINS);
-    this.#proven = new RateLimit(clock, PROVEN);
-    this.#replies = new RateLimit(clock, REPLIES);
-    this.#cookies = new RateLimit(clock, COOKIES);
-    this.#addresses = new KeyedRateLimit(clock, EACH);
-    this.#relays = new KeyedRateLimit(clock, EACH_RELAY, MAX_PEERS);
-    this.#relayed = new KeyedRateLimit(clock, EACH, MAX_PEERS);
+export class HandshakeGate {
+  readonly #unproven: One;
+  readonly #joins: One;
+  readonly #proven: One;
+  readonly #replies: One;
+  readonly #cookies: One;
+  readonly #addresses: { allow(host: string): boolean };
+  readonly #relays: { allow(relay: number): boolean };
+  readonly #relayed: { allow(sender: string): boolean };
+
+  constructor(budgets: Budgets) {
+    this.#unproven = budgets.one('unprovenHandshakes', UNPROVEN);
+    this.#joins = budgets.one('joinRequests', JOINS);
+    this.#proven = budgets.one('provenHandshakes', PROVEN);
+    this.#replies = budgets.one('cookieReplies', REPLIES);
+    this.#cookies = budgets.one('cookies', COOKIES);
+    this.#addresses = budgets.keyed('addresses', EACH);
+    this.#relays = budgets.numbered('relays', EACH_RELAY);
+    this.#relayed = budgets.keyed('relayedHandshakes', EACH);
   }
 
   /** @param type of the message: 1, 2 or 3, or that of a join request */
@@ -68,7 +71,7 @@ export class HandshakeGate {
 
   /** One that `relay` has passed on and says to be of router `sender`, both by number: none can spend another's share. */
   mayPassRelayed(relay: number, sender: number): boolean {
-    return this.#relays.allow(relay) && this.#relayed.allow(relay * MAX_PEERS + sender);
+    return this.#relays.allow(relay) && this.#relayed.allow(String(relay * MAX_PEERS + sender));
   }
 }
 

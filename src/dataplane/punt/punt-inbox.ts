@@ -1,6 +1,6 @@
 /**
- * The control thread's end of the way up: takes what one worker has handed up, and works on it in slices, so that timers
- * and captured frames never wait for more than one of these, whatever comes. Queues take turns (`queueOf`): a peer with
+ * The control thread's end of the way up: takes what the workers of one direction have handed up, and works on it in slices, so
+ * that timers and captured frames never wait for more than one of these, whatever comes. Queues take turns (`queueOf`): a peer with
  * much to say delays the others by one message each.
  */
 import type { Clock, Timer } from '../../net/clock.js';
@@ -13,12 +13,17 @@ const REST_MS = 1;
 /** Taken out of the ring in one go: 0.02 ms, or 0.3 when the code has not run for a while. */
 const MOST_AT_ONCE = 64;
 
-export interface PuntInboxOptions {
-  readonly clock: Pick<Clock, 'nowMs' | 'after'>;
-  /** Of `createPuntRing`; this is its one reader. */
+/** One worker's way up. */
+export interface PuntSource {
+  /** Of `createPuntRing`; the inbox is its one reader. */
   readonly ring: SharedArrayBuffer;
   /** See `PuntPort`. */
   readonly bell: Int32Array;
+}
+
+export interface PuntInboxOptions {
+  readonly clock: Pick<Clock, 'nowMs' | 'after'>;
+  readonly sources: readonly PuntSource[];
   /** By `Tally`: units worked on. */
   readonly done: Int32Array;
   readonly work: (punt: Punt) => void;
@@ -26,7 +31,7 @@ export interface PuntInboxOptions {
 
 export class PuntInbox {
   readonly #options: PuntInboxOptions;
-  readonly #reader: PuntReader;
+  readonly #readers: readonly PuntReader[];
   /** By `queueOf`; the one whose turn it is comes first. */
   readonly #queues = new Map<number, Punt[]>();
   /** Milliseconds worked that have not been rested for, as of `#asOfMs`. */
@@ -37,12 +42,12 @@ export class PuntInbox {
 
   constructor(options: PuntInboxOptions) {
     this.#options = options;
-    this.#reader = new PuntReader(options.ring);
+    this.#readers = options.sources.map(({ ring }) => new PuntReader(ring));
   }
 
-  /** The worker has handed something up since this was called last. */
+  /** A worker has handed something up since this was called last. */
   rung(): void {
-    Atomics.store(this.#options.bell, 0, 0);
+    for (const { bell } of this.#options.sources) Atomics.store(bell, 0, 0);
     if (this.#timer === undefined) this.#slice();
   }
 
@@ -76,7 +81,7 @@ export class PuntInbox {
 
   /** Takes what has come, and works on one message. False: there is none. */
   #step(): boolean {
-    for (const punt of this.#reader.take(MOST_AT_ONCE)) this.#sort(punt);
+    for (const reader of this.#readers) for (const punt of reader.take(MOST_AT_ONCE)) this.#sort(punt);
     for (const [number, queue] of this.#queues) {
       this.#workOn(number, queue);
       return true;

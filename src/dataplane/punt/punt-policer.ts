@@ -8,10 +8,11 @@
  * - A peer's rate. The burst is a first synchronisation of 100,000 records (16 a message) and the acknowledgements of
  *   another the other way; what is beyond is sent again by the channel, which is at-least-once.
  *
- * A peer's share of both can be made smaller by the control thread (`DataPlane.setControlShare`).
+ * Workers of one direction count together; of a peer's messages each may let one through that is too many. A peer's share
+ * of both can be made smaller by the control thread (`DataPlane.setControlShare`).
  */
-import type { Clock } from '../../net/clock.js';
-import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import type { Rate } from '../../net/rate-limit.js';
+import type { Budgets } from '../budget/budgets.js';
 import { MAX_PEERS } from '../engine.js';
 import type { PeerShares } from './peer-shares.js';
 import { costOf, type Punt, type ReportKind, Tally, tallyOf, unitsOf } from './punt.js';
@@ -30,19 +31,25 @@ const MOST_ACCEPTED = 64;
 
 export type PuntVerdict = 'pass' | 'rate' | 'full';
 
+/** Of the workers of one direction, by `Tally`, modulo 2^32; see `WorkerInput`. */
+export interface PuntTallies {
+  /** Units that the control thread, which alone writes, has worked on since the start. */
+  readonly puntsDone: SharedArrayBuffer;
+  /** Units that these workers have passed. */
+  readonly puntsPassed: SharedArrayBuffer;
+}
+
 export class PuntPolicer {
   readonly #done: Int32Array;
   readonly #shares: PeerShares;
-  /** By `Tally`: units passed since the start, modulo 2^32. */
   readonly #passed: Int32Array;
-  readonly #peerRate: KeyedRateLimit<number>;
+  readonly #peerRate: { allow(peer: number, units: number): boolean };
 
-  /** @param done by `Tally`: units that the control thread, which alone writes, has worked on since the start, modulo 2^32 */
-  constructor(clock: Pick<Clock, 'nowMs'>, done: Int32Array, shares: PeerShares) {
-    this.#done = done;
+  constructor(budgets: Pick<Budgets, 'numbered'>, tallies: PuntTallies, shares: PeerShares) {
+    this.#done = new Int32Array(tallies.puntsDone);
+    this.#passed = new Int32Array(tallies.puntsPassed);
     this.#shares = shares;
-    this.#passed = Int32Array.from(done);
-    this.#peerRate = new KeyedRateLimit(clock, PEER_RATE, MAX_PEERS);
+    this.#peerRate = budgets.numbered('control', PEER_RATE);
   }
 
   /** A control message of that peer. */
@@ -88,7 +95,10 @@ export class PuntPolicer {
   #passUpTo(tally: number, most: number): boolean {
     if (this.#waiting(tally) >= most) return false;
     this.#pass(tally, 1);
-    return true;
+    if (this.#waiting(tally) <= most) return true;
+    // Another worker was as quick.
+    this.#pass(tally, -1);
+    return false;
   }
 
   #hasRoom(peer: number, units: number, share: number): boolean {
@@ -99,7 +109,7 @@ export class PuntPolicer {
   }
 
   #waiting(tally: number): number {
-    return ((this.#passed[tally] ?? 0) - Atomics.load(this.#done, tally)) | 0;
+    return (Atomics.load(this.#passed, tally) - Atomics.load(this.#done, tally)) | 0;
   }
 
   #passPeer(peer: number, units: number): void {
@@ -108,6 +118,6 @@ export class PuntPolicer {
   }
 
   #pass(tally: number, units: number): void {
-    this.#passed[tally] = (this.#passed[tally] ?? 0) + units;
+    Atomics.add(this.#passed, tally, units);
   }
 }

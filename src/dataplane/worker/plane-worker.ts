@@ -5,9 +5,6 @@ import { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../engine.js';
 import { createFlowMemory } from '../flows/flow-memory.js';
-import { type Punt, Tally } from '../punt/punt.js';
-import { PuntInbox } from '../punt/punt-inbox.js';
-import { createPuntRing } from '../punt/punt-ring.js';
 import {
   ControlWord,
   type WorkerInput,
@@ -20,29 +17,32 @@ import {
 const YOUNG_GENERATION_MB = 4;
 const STOP_LIMIT_MS = 700;
 
-export type WorkerName = 'lan-to-tunnel' | 'tunnel-to-lan';
+export type Direction = 'lan-to-tunnel' | 'tunnel-to-lan';
+/** The direction, and a number where there are several. */
+export type WorkerName = Direction | `${Direction}-${number}`;
 
 /** What is each worker's own. */
-type OwnMemory = 'counters' | 'vnetCounters' | 'words' | 'puntsDone';
-
-export interface PlaneListener {
-  /** A worker has handed something up; in slices, between which other things happen. */
-  punt(punt: Punt): void;
-  /** A worker died: the daemon must not go on half-working. */
-  failed(worker: WorkerName, error: Error): void;
-}
+type OwnMemory = 'counters' | 'vnetCounters' | 'words';
 
 export interface PlaneWorkerOptions {
   readonly name: WorkerName;
+  readonly direction: Direction;
   readonly clock: Clock;
   readonly native: NativeAddon;
   readonly engine: Omit<WorkerInput['engine'], 'wakeupFd' | 'counters' | 'flows'>;
   readonly shared: Omit<WorkerInput, 'engine' | OwnMemory>;
-  readonly listener: PlaneListener;
+  /** By `WorkerWord`, and the way up: of `createPuntRing`. */
+  readonly words: Int32Array;
+  readonly ring: SharedArrayBuffer;
+  /** Something is in the ring. */
+  readonly rung: () => void;
+  /** It has died. */
+  readonly failed: (worker: WorkerName, error: Error) => void;
 }
 
 export class PlaneWorker {
   readonly name: WorkerName;
+  readonly direction: Direction;
   readonly packets = createPacketCounters();
   readonly vnets = createVnetCounters();
   readonly engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
@@ -52,10 +52,9 @@ export class PlaneWorker {
   thread = 0;
   state: 'running' | 'stopped' = 'running';
   readonly #options: PlaneWorkerOptions;
-  readonly #words = new Int32Array(new SharedArrayBuffer(WorkerWord.count * 4));
+  readonly #words: Int32Array;
   readonly #wakeupFd: number;
   readonly #bellFd: number;
-  readonly #inbox: PuntInbox;
   readonly #worker: Worker;
   #bellWatch: WakeupWatch | undefined;
   #isStopping = false;
@@ -68,18 +67,11 @@ export class PlaneWorker {
   constructor(options: PlaneWorkerOptions) {
     this.#options = options;
     this.name = options.name;
+    this.direction = options.direction;
+    this.#words = options.words;
     this.#wakeupFd = options.native.createWakeup();
     this.#bellFd = options.native.createWakeup();
-    const ring = createPuntRing();
-    const done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
-    this.#inbox = new PuntInbox({
-      clock: options.clock,
-      ring,
-      bell: this.#words.subarray(WorkerWord.bell, WorkerWord.bell + 1),
-      done,
-      work: (punt) => options.listener.punt(punt),
-    });
-    const start: WorkerStart = { input: this.#input(done), puntRing: ring, bellFd: this.#bellFd };
+    const start: WorkerStart = { input: this.#input(), puntRing: options.ring, bellFd: this.#bellFd };
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,
       name: options.name,
@@ -106,7 +98,6 @@ export class PlaneWorker {
     this.#isStopping = true;
     this.#options.native.wake(this.#wakeupFd);
     await this.#ended();
-    this.#inbox.stop();
     this.#options.native.closeSocket(this.#bellFd);
     this.#options.native.closeSocket(this.#wakeupFd);
   }
@@ -123,7 +114,7 @@ export class PlaneWorker {
     force.cancel();
   }
 
-  #input(puntsDone: Int32Array): WorkerInput {
+  #input(): WorkerInput {
     const memoryOf = ({ buffer }: { readonly buffer: ArrayBufferLike }): SharedArrayBuffer =>
       buffer as SharedArrayBuffer;
     const { engine, shared } = this.#options;
@@ -147,7 +138,6 @@ export class PlaneWorker {
       counters: memoryOf(this.packets),
       vnetCounters: memoryOf(this.vnets),
       words: memoryOf(this.#words),
-      puntsDone: memoryOf(puntsDone),
     };
   }
 
@@ -155,7 +145,7 @@ export class PlaneWorker {
     let isUp = false;
     const fail = (error: Error): void => {
       this.state = 'stopped';
-      if (isUp) this.#options.listener.failed(this.name, error);
+      if (isUp) this.#options.failed(this.name, error);
       else failed(error);
     };
     this.#worker.on('message', (message: WorkerMessage) => {
@@ -164,7 +154,7 @@ export class PlaneWorker {
           isUp = true;
           this.thread = message.thread;
           // Not before: nothing is heard of it until whoever waits for its start has gone on.
-          this.#bellWatch = this.#options.native.watchWakeup(this.#bellFd, () => this.#inbox.rung());
+          this.#bellWatch = this.#options.native.watchWakeup(this.#bellFd, this.#options.rung);
           started();
           break;
         case 'stopped':

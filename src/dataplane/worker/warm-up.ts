@@ -16,6 +16,7 @@ import {
   RouteKind,
 } from '../../tables/forwarding/forwarding-table.js';
 import { MacTable } from '../../tables/forwarding/mac-table.js';
+import { createBudgets } from '../budget/budgets.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { D, DESCRIPTOR_WORDS, type Engine, Kind } from '../engine.js';
 import { type Forwarder, PacketPath } from '../forward/packet-path.js';
@@ -113,6 +114,8 @@ function scratchInput(input: WorkerInput): WorkerInput {
     counters: createPacketCounters().buffer as SharedArrayBuffer,
     vnetCounters: createVnetCounters().buffer as SharedArrayBuffer,
     puntsDone: shared(4 * Tally.count),
+    puntsPassed: shared(4 * Tally.count),
+    ...(input.budgets === undefined ? {} : { budgets: createBudgets() }),
     puntShares: PeerShares.create().memory,
     control: control.buffer as SharedArrayBuffer,
     words: shared(4 * WorkerWord.count),

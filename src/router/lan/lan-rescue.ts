@@ -97,7 +97,7 @@ export class LanRescue {
       const socket = lanSockets[lan.index];
       if (socket === undefined) continue;
       try {
-        native.setRescue(socket.fd, on, socket.vrid ?? 0);
+        for (const fd of socket.receivers ?? [socket.fd]) native.setRescue(fd, on, socket.vrid ?? 0);
       } catch (error) {
         const fields = { lan: lan.interface, reason: messageOf(error) };
         hub.emit('warn', 'rescue_failed', 'frames to other MACs cannot be taken', fields);

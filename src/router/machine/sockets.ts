@@ -16,6 +16,7 @@ export interface Sockets {
   readonly lans: Lans;
   /** Numbered behind the LANs. */
   readonly tuns: readonly TunPort[];
+  readonly warnings: readonly string[];
   close(): void;
 }
 
@@ -27,10 +28,10 @@ export function openSockets(
   entries: readonly LndtEntry[],
 ): Sockets {
   const open: number[] = [];
-  const keep = <T extends { readonly fd: number }>(what: string, make: () => T): T => {
+  const keep = <T extends { readonly fd: number } | undefined>(what: string, make: () => T): T => {
     try {
       const socket = make();
-      open.push(socket.fd);
+      if (socket !== undefined) open.push(socket.fd);
       return socket;
     } catch (error) {
       for (const fd of open) native.closeSocket(fd);
@@ -38,19 +39,42 @@ export function openSockets(
       throw new Error(`cannot open ${what}: ${reason}`, { cause: error });
     }
   };
+  const warnings: string[] = [];
+  /** Descriptors, one for each worker that has one; undefined: there is one worker. */
+  const receivers = (what: string, fd: number, share: () => number | undefined) => {
+    if (config.workers === 1) return {};
+    const more = Array.from({ length: config.workers - 1 }, () =>
+      keep(what, () => {
+        const shared = share();
+        return shared === undefined ? undefined : { fd: shared };
+      }),
+    );
+    return { receivers: [fd, ...more.flatMap((shared) => shared?.fd ?? [])] };
+  };
   const udp = config.listen
     .filter(({ transport }) => transport === 'udp')
-    .map(({ address, port }) =>
-      keep(`udp://${address}:${port}`, () => native.openUdp(address.toBytes(), port)),
-    );
+    .map(({ address, port }) => {
+      const what = `udp://${address}:${port}`;
+      const socket = keep(what, () => native.openUdp(address.toBytes(), port));
+      return { ...socket, ...receivers(what, socket.fd, () => native.shareUdp(socket.fd)) };
+    });
   const tcp = config.listen
     .filter(({ transport }) => transport === 'tcp')
     .map(({ address, port }) =>
       keep(`tcp://${address}:${port}`, () => native.listenTcp(address.toBytes(), port)),
     );
-  const lanSockets = config.lans.map((lan, index) =>
-    keep(`LAN ${lan.interface}`, () => native.openLan(lan.interface, index, vridOfLan(lan, gndt) ?? 0)),
-  );
+  const lanSockets = config.lans.map((lan, index) => {
+    const what = `LAN ${lan.interface}`;
+    const vrid = vridOfLan(lan, gndt) ?? 0;
+    const socket = keep(what, () => native.openLan(lan.interface, index, vrid));
+    const shared = receivers(what, socket.fd, () => unlessDown(() => native.shareLan(socket.fd, vrid)));
+    if (shared.receivers !== undefined && shared.receivers.length < config.workers) {
+      warnings.push(
+        `${lan.interface} was down at the start: not all workers take its frames until the router is restarted`,
+      );
+    }
+    return { ...socket, ...shared };
+  });
   const lans = describeLans(config, lanSockets, gndt);
   const close = (): void => {
     for (const fd of open) native.closeSocket(fd);
@@ -69,8 +93,19 @@ export function openSockets(
     lanSockets,
     lans,
     tuns,
+    warnings,
     close,
   };
+}
+
+/** A LAN's frames cannot be shared before there can be any; undefined then. */
+function unlessDown(share: () => number): number | undefined {
+  try {
+    return share();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENETDOWN') return undefined;
+    throw error;
+  }
 }
 
 /** Both routers of a site come to the same. */

@@ -32,6 +32,7 @@ import type { NameState } from '../../tunnel/names/names.js';
 import type { PeerState } from '../../tunnel/peer-state.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
 import type { Readiness } from '../life/readiness.js';
+import { cpuSeconds } from '../life/thread-time.js';
 import type { Sockets } from '../machine/sockets.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Sites } from '../pair/sites.js';
@@ -50,6 +51,7 @@ import {
   vnetName,
 } from './table-views.js';
 import type { Warnings } from './warnings.js';
+import { WorkerLoads } from './worker-loads.js';
 
 export interface LiveParts {
   readonly version: string;
@@ -63,7 +65,7 @@ export interface LiveParts {
   readonly local: LocalRecords;
   readonly sockets: Pick<Sockets, 'lans' | 'lanSockets' | 'udp' | 'tcp'>;
   readonly routes: RouteExplainer;
-  readonly plane: Pick<DataPlane, 'workers' | 'peerMtu'>;
+  readonly plane: Pick<DataPlane, 'workers' | 'threads' | 'peerMtu'>;
   readonly tunnel: Pick<Tunnel, 'upPeers' | 'peers' | 'clients'>;
   readonly mobility: Pick<Mobility, 'moves' | 'missing' | 'isMissing'>;
   readonly conduct: Pick<Conduct, 'view'>;
@@ -78,9 +80,11 @@ export class LiveView implements RouterView {
   readonly #lanNames: readonly string[];
   readonly #startedWallMs: number;
   readonly #startedMs: number;
+  readonly #loads: WorkerLoads;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
+    this.#loads = new WorkerLoads(parts.clock, cpuSeconds);
     this.#lanNames = parts.sockets.lans.current().map((lan) => lan.interface);
     this.#startedWallMs = parts.clock.wallMs();
     this.#startedMs = parts.clock.nowMs();
@@ -88,7 +92,7 @@ export class LiveView implements RouterView {
 
   /** Asked for several times a second: it looks through no table but that of missing nodes, of which there are few. */
   status(): StatusView {
-    const { version, clock, tables, local, plane, tunnel, mobility, warnings, readiness } = this.#parts;
+    const { version, clock, tables, local, tunnel, mobility, warnings, readiness } = this.#parts;
     const { here, visiting, departed } = local.counts;
     return {
       id: tables.gndt.router,
@@ -96,7 +100,7 @@ export class LiveView implements RouterView {
       startedAt: new Date(this.#startedWallMs).toISOString(),
       uptimeSeconds: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
       ready: readiness.isReady,
-      workers: plane.workers(),
+      workers: this.#workers(),
       listen: this.#listen(),
       lans: this.#lans(),
       tunnel: this.#tunnel(),
@@ -128,6 +132,14 @@ export class LiveView implements RouterView {
       segmentation: udp.length > 0 && udp.every(({ segmentation }) => segmentation),
       coalescing: udp.length > 0 && udp.every(({ coalescing }) => coalescing),
     };
+  }
+
+  #workers(): StatusView['workers'] {
+    const { plane } = this.#parts;
+    const threads = new Map(plane.threads().map(({ name, thread }) => [name, thread]));
+    return plane
+      .workers()
+      .map((worker) => ({ ...worker, load: this.#loads.of(worker.name, threads.get(worker.name) ?? 0) }));
   }
 
   #listen(): string[] {

@@ -29,7 +29,11 @@ export const DEFAULTS = {
   moveWindowSeconds: 60,
   ignoreFormat: 'dnsmasq',
   deadMs: 250,
+  workers: 1,
 } as const;
+
+/** The addon has room for as many engines. */
+const MOST_WORKERS = 8;
 
 const port = {
   interface: interfaceName('the network interface'),
@@ -175,6 +179,11 @@ export const routerSchema = strict(
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
       .default([])
       .meta({ description: "TUN ports for the gateway machine's own addresses" }),
+    workers: wholeNumber(
+      1,
+      MOST_WORKERS,
+      'packet workers of each direction, for gateways with more than two processors; needs a restart',
+    ).default(DEFAULTS.workers),
   },
   'router.json: this ViNe router',
 );
@@ -202,6 +211,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     failover: file.failover,
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
+    workers: file.workers,
     dhcpIgnore:
       dhcp.ignoreFile === undefined
         ? undefined

@@ -18,7 +18,7 @@ export class CallFuzzer {
     // `closeSocket` and `wake` would close and write to descriptors of this very process when a number fits by chance.
     this.#functions = Object.entries(addon).flatMap(([name, value]) =>
       typeof value === 'function' &&
-      !['closeSocket', 'wake', 'createWakeup', 'openTun', 'openUdp'].includes(name)
+      !['closeSocket', 'wake', 'createWakeup', 'openTun', 'openUdp', 'shareUdp', 'shareLan'].includes(name)
         ? [[name, value as (...values: unknown[]) => unknown]]
         : [],
     );
@@ -88,7 +88,8 @@ export class CallFuzzer {
       lans: [],
       lanRoles: new SharedArrayBuffer(4 * random.below(3)),
       tuns: [],
-      udp: [],
+      udp: random.chance(20) ? [{ fd: 0, segmentation: false, receiveFd: this.#value() }] : [],
+      number: random.chance(30) ? random.below(12) : undefined,
       wakeupFd: 0,
       slots: 1 + random.below(8),
       slotBytes: random.pick([256, 2_048, 16_384, 17_000]),

@@ -29,12 +29,14 @@ lan: lan0
 worker: lan-to-tunnel
   state: running
   packets: 1,234,567
+  load: 12.3 % of a processor
   flow memory: 1,230,000 hits, 4,567 misses (321 stale)
   flows: 1,201 entries, 12 replaced
 
 worker: tunnel-to-lan
   state: stopped
   packets: 0
+  load: 0.0 % of a processor
   flow memory: 0 hits, 0 misses (0 stale)
   flows: 0 entries, 0 replaced
 

@@ -29,6 +29,7 @@ test('router.json: what is left out has its default', () => {
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     failover: { deadMs: DEAD_MS },
     tun: [],
+    workers: 1,
     dhcpIgnore: undefined,
   });
 });

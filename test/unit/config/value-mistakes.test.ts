@@ -34,12 +34,12 @@ const CASES: readonly Case[] = [
   [
     ['router', 'privatekeyFile'],
     'x',
-    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun',
+    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun, workers',
   ],
   [
     ['router', 'colour'],
     'x',
-    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun',
+    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun, workers',
   ],
   [['router', 'privateKeyFile'], '', 'router.json: privateKeyFile: "" is no file path'],
   [

@@ -39,8 +39,8 @@ const STATUS: StatusView = {
   uptimeSeconds: 11_100,
   ready: true,
   workers: [
-    { name: 'lan-to-tunnel', state: 'running', packets: 1_234_567, flows: FLOWS },
-    { name: 'tunnel-to-lan', state: 'stopped', packets: 0, flows: NO_FLOWS },
+    { name: 'lan-to-tunnel', state: 'running', packets: 1_234_567, load: 0.123, flows: FLOWS },
+    { name: 'tunnel-to-lan', state: 'stopped', packets: 0, load: 0, flows: NO_FLOWS },
   ],
   listen: ['udp://0.0.0.0:7700'],
   lans: [

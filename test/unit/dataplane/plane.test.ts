@@ -21,6 +21,7 @@ describe('the MTU of a peer', () => {
     plane = new DataPlane({
       clock: new SimClock(),
       native: createFakeAddon(),
+      workers: 1,
       lans: [],
       tuns: [],
       udp: [],

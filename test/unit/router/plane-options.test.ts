@@ -56,10 +56,10 @@ function bench() {
     lanSockets,
     hub: { emit: () => undefined },
   });
-  const sockets = { udp: [], tcp: [], lanSockets, lans, tuns: [], close: () => {} };
+  const sockets = { udp: [], tcp: [], lanSockets, lans, tuns: [], warnings: [], close: () => {} };
   const relays = new Relays(native, gndt);
   const plane = new DataPlane(
-    planeOptions({ clock, native, gndt, sockets, forwarding, relays, rescue, activity, sites }),
+    planeOptions({ clock, native, workers: 1, gndt, sockets, forwarding, relays, rescue, activity, sites }),
   );
   const record = (router: string, seq: number): void =>
     void directory.apply({

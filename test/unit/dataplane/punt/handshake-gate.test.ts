@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Budgets } from '../../../../src/dataplane/budget/budgets.js';
 import { type GateVerdict, HandshakeGate } from '../../../../src/dataplane/punt/handshake-gate.js';
 import type { AddressWords } from '../../../../src/dataplane/punt/punt.js';
 import { SimClock } from '../../../support/sim-clock.js';
@@ -13,7 +14,7 @@ const v6 = (subnet: number, host: number): AddressWords => ({
 
 function setUp() {
   const clock = new SimClock();
-  const gate = new HandshakeGate(clock);
+  const gate = new HandshakeGate(new Budgets(clock, undefined));
   const judge = (type: number, isProven: boolean, source: AddressWords): GateVerdict =>
     gate.judge(type, isProven, source);
   /** Verdicts of a flood, one every 20 µs, from an address each. */

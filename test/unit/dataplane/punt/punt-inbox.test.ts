@@ -60,9 +60,8 @@ class Bench {
     });
     this.inbox = new PuntInbox({
       clock: this.clock,
-      bell,
+      sources: [{ ring, bell }],
       done: this.done,
-      ring,
       work: (punt) => {
         this.worked.push(nameOf(punt));
         this.clock.skip(this.eachMs);

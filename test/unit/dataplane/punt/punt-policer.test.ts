@@ -1,6 +1,7 @@
 /** How much of what a packet worker would hand up to the control thread may be handed up. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { Budgets, createBudgets } from '../../../../src/dataplane/budget/budgets.js';
 import { MAX_PEERS } from '../../../../src/dataplane/engine.js';
 import { PeerShares } from '../../../../src/dataplane/punt/peer-shares.js';
 import { Tally, unitsOf } from '../../../../src/dataplane/punt/punt.js';
@@ -21,21 +22,33 @@ class Bench {
   readonly clock = new SimClock();
   readonly shares = PeerShares.create();
   readonly policer: PuntPolicer;
+  /** Of another worker of the same direction. */
+  readonly other: PuntPolicer;
   readonly #done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
   /** Units that wait at the control thread, by tally. */
   readonly #waiting = new Map<number, number>();
 
   /** @param done what has been worked on before, by every tally */
   constructor(done = 0) {
-    this.#done.fill(done);
-    this.policer = new PuntPolicer(this.clock, this.#done, PeerShares.attach(this.shares.memory));
+    const passed = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
+    for (const words of [this.#done, passed]) words.fill(done);
+    const tallies = {
+      puntsDone: this.#done.buffer as SharedArrayBuffer,
+      puntsPassed: passed.buffer as SharedArrayBuffer,
+    };
+    const budgets = createBudgets();
+    const policer = () =>
+      new PuntPolicer(new Budgets(this.clock, budgets), tallies, PeerShares.attach(this.shares.memory));
+    this.policer = policer();
+    this.other = policer();
   }
 
   /** How many of so many messages pass, and why the last that did not did not. */
   send(count: number, peer: number, lengthBytes: number): { passed: number; refusal: PuntVerdict } {
     let [passed, refusal]: [number, PuntVerdict] = [0, 'pass'];
     for (let i = 0; i < count; i++) {
-      const verdict = this.policer.control(peer, lengthBytes);
+      // By turns, as if they came to two workers: the bounds are of both together.
+      const verdict = (i % 2 === 0 ? this.policer : this.other).control(peer, lengthBytes);
       if (verdict === 'pass') passed++;
       else refusal = verdict;
     }

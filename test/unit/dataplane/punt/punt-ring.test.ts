@@ -1,6 +1,7 @@
 /** The ring in which a packet worker hands messages up to the control thread. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Budgets } from '../../../../src/dataplane/budget/budgets.js';
 import { MAX_PEERS } from '../../../../src/dataplane/engine.js';
 import { PeerShares } from '../../../../src/dataplane/punt/peer-shares.js';
 import type { AddressWords, MessageSource, Punt } from '../../../../src/dataplane/punt/punt.js';
@@ -185,8 +186,9 @@ describe('the ring from a packet worker to the control thread', () => {
   it('has room for all that may wait', () => {
     const { writer } = ringOf();
     const shares = PeerShares.create();
-    const done = new Int32Array(new SharedArrayBuffer(Tally.count * 4));
-    const policer = new PuntPolicer(new SimClock(), done, shares);
+    const tally = () => new SharedArrayBuffer(Tally.count * 4);
+    const tallies = { puntsDone: tally(), puntsPassed: tally() };
+    const policer = new PuntPolicer(new Budgets(new SimClock(), undefined), tallies, shares);
     // As long as a message can be that counts as one unit, of as many peers as together fill the room.
     const longest = control(0, 2_047);
     let waiting = 0;
