@@ -1,17 +1,18 @@
 /**
  * A newcomer follows docs/handbook.md: every block that is marked with a machine is run there, literally and in order.
- * Gateways are machines with a fresh Debian root (test/lab/machine), hosts the lab's; the hypervisors' live migration is
- * the lab's move of a node. While blocks of the word `unbroken` are run, machines talk, and what may be lost is counted.
+ * Gateways are machines with a fresh Debian root and its systemd (test/lab/machine), hosts the lab's; the hypervisors' live
+ * migration is the lab's move of a node. While blocks of the word `unbroken` are run, machines talk, and what may be lost is counted.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
+import { bootGateways, type Gateways } from '../lab/machine/gateways.js';
 import { type CommandBlock, commandBlocks, fillIn } from '../lab/machine/handbook.js';
-import { Machine, noMachines } from '../lab/machine/machine.js';
-import { buildPackage, laterPackage } from '../lab/machine/package.js';
+import { type Machine, noMachine } from '../lab/machine/machine.js';
+import { laterPackage } from '../lab/machine/package.js';
 import type { ProbeReport } from '../lab/traffic/reports.js';
 import { TcpStream, UdpProbe } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
@@ -82,20 +83,19 @@ function told({ lost, duplicated, reordered, received, gap }: ProbeReport): stri
 class Newcomer {
   readonly #t: TestContext;
   readonly #lab: Lab;
-  readonly #gateways: ReadonlyMap<string, Machine>;
+  readonly #gateways: Gateways;
+  readonly #machines: ReadonlyMap<string, Machine>;
   readonly #noted = new Map<string, string>();
   readonly #streams: TcpStream[] = [];
-  readonly #package: string;
   #release = firstRelease;
   #conversation: Conversation | undefined;
   done = 0;
 
-  /** @param packageFile what the machines have */
-  constructor(t: TestContext, lab: Lab, gateways: ReadonlyMap<string, Machine>, packageFile: string) {
+  constructor(t: TestContext, lab: Lab, gateways: Gateways) {
     this.#t = t;
     this.#lab = lab;
     this.#gateways = gateways;
-    this.#package = packageFile;
+    this.#machines = new Map([...gateways.machines.values()].map((machine) => [machine.name, machine]));
   }
 
   async follow(block: CommandBlock): Promise<void> {
@@ -143,7 +143,7 @@ class Newcomer {
   }
 
   #run(place: string, text: string): Promise<string> {
-    const machine = this.#gateways.get(place);
+    const machine = this.#machines.get(place);
     if (machine !== undefined) return machine.sh(text);
     const node = place.replace(/^host-/, '');
     return this.#lab.exec(node, ['bash', '-euo', 'pipefail', '-c', text]);
@@ -164,10 +164,12 @@ class Newcomer {
   }
 
   async #upgrade(place: string, block: CommandBlock): Promise<void> {
-    const machine = this.#gateways.get(place);
+    const machine = this.#machines.get(place);
     assert.ok(machine !== undefined);
     const release = this.#release++;
-    const later = basename(laterPackage(this.#package, join(filesOf(this.#lab), 'later'), release));
+    const later = basename(
+      laterPackage(this.#gateways.packageFile, join(this.#gateways.files, 'later'), release),
+    );
     await machine.sh(`rm vine-router_*.deb; cp /media/files/later/${later} /root/`);
     if (this.#conversation === undefined) await this.#measureUpgrade(place, machine, block);
     else await machine.sh(block.text);
@@ -195,40 +197,27 @@ class Newcomer {
   }
 }
 
-const filesOf = (lab: Lab): string => join(lab.directory, 'files');
+/** As the page calls a router's machine. */
+const gatewayName = (id: string): string => id.replace(/^vr-/, 'gateway-');
 
-/** What the page takes for granted: machines with the package in /root. */
-async function startGateways(lab: Lab): Promise<{ gateways: Map<string, Machine>; packageFile: string }> {
-  const files = filesOf(lab);
-  mkdirSync(join(files, 'later'), { recursive: true });
-  const packageFile = buildPackage();
-  copyFileSync(packageFile, join(files, basename(packageFile)));
-  const gateways = new Map<string, Machine>();
-  for (const { id } of [...lab.plan.routers, ...lab.plan.spares]) {
-    const name = id.replace(/^vr-/, 'gateway-');
-    const machine = await Machine.start({ name, namespace: lab.namespace(id), files });
-    gateways.set(machine.name, machine);
-    await machine.sh('cp /media/files/*.deb /root/');
-  }
-  return { gateways, packageFile };
-}
-
-test('the handbook’s commands, from empty machines to the end of the page', { skip: noMachines }, (t) =>
-  withLab(t, { topology: 'spare', daemons: false, wanDelayMs: 5 }, async (lab) => {
-    const blocks = commandBlocks(page);
-    assert.ok(blocks.length > 20, `${blocks.length} blocks found`);
-    const { gateways, packageFile } = await startGateways(lab);
-    const newcomer = new Newcomer(t, lab, gateways, packageFile);
-    try {
-      for (const block of blocks) await newcomer.follow(block);
-      await newcomer.finish();
-      t.diagnostic(`${newcomer.done} blocks`);
-    } catch (error) {
-      for (const machine of gateways.values()) t.diagnostic(await machine.log());
-      throw error;
-    } finally {
-      for (const machine of gateways.values()) machine.stop();
-      rmSync(filesOf(lab), { recursive: true });
-    }
-  }),
+test(
+  'the handbook’s commands, from empty machines to the end of the page',
+  { skip: noMachine('bookworm') },
+  (t) =>
+    withLab(t, { topology: 'spare', daemons: false, wanDelayMs: 5 }, async (lab) => {
+      const blocks = commandBlocks(page);
+      assert.ok(blocks.length > 20, `${blocks.length} blocks found`);
+      // What the page takes for granted: machines with the package in /root.
+      const gateways = await bootGateways(lab, { nameOf: gatewayName });
+      mkdirSync(join(gateways.files, 'later'));
+      const newcomer = new Newcomer(t, lab, gateways);
+      try {
+        for (const block of blocks) await newcomer.follow(block);
+        await newcomer.finish();
+        t.diagnostic(`${newcomer.done} blocks`);
+      } catch (error) {
+        t.diagnostic(await gateways.report());
+        throw error;
+      }
+    }),
 );
