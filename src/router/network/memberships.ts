@@ -25,6 +25,7 @@ import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import type { MembershipMessage, OneMembershipMessage } from '../../protocol/membership-message.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
+import type { GndtFile } from '../../tables/files/gndt-file.js';
 import { type Member, type RefusedMember, withMembers } from '../../tables/files/members.js';
 import { encodeKey } from '../../tables/files/read.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
@@ -39,6 +40,8 @@ export const MEMBERSHIP_COUNTERS = {
   memberships_too_soon: 'drop',
   joins_admitted: 'event',
   joins_refused: 'drop',
+  /** Of each second machine once. */
+  tokens_used_twice: 'event',
   join_dropped_malformed: 'drop',
   join_dropped_no_network_key: 'drop',
   join_dropped_queue_full: 'drop',
@@ -93,6 +96,9 @@ export class Memberships {
   readonly #wholeToldMs = new BoundedMap<RouterId, number>(MAX_PEERS);
   readonly #budget: KeyedRateLimit<RouterId>;
   #set: MembershipSet;
+  #viewed:
+    | { readonly file: GndtFile; readonly digest: Uint8Array; readonly views: readonly MembershipView[] }
+    | undefined;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -114,9 +120,18 @@ export class Memberships {
     return this.#set.all();
   }
 
-  view(): MembershipView[] {
+  /** Made anew when the description or the set is another one: every scrape asks for it. */
+  view(): readonly MembershipView[] {
+    const { file } = this.#options.reloader.config;
+    const { digest } = this.#set;
+    if (this.#viewed?.file !== file || this.#viewed.digest !== digest)
+      this.#viewed = { file, digest, views: this.#makeView(file) };
+    return this.#viewed.views;
+  }
+
+  #makeView(file: GndtFile): MembershipView[] {
     const held = this.#set.all().map(({ membership }) => memberOf(membership));
-    const { refused } = withMembers(this.#options.reloader.config.file, held);
+    const { refused } = withMembers(file, held);
     const problems = new Map(refused.map(({ member, ...problem }) => [member.grant, problem]));
     return held.map((member) => memberView(member, problems.get(member.grant)));
   }
@@ -302,6 +317,7 @@ export class Memberships {
   }
 
   #alarm(second: Membership, from = ''): void {
+    this.#counts.count('tokens_used_twice');
     this.#options.hub.emit('error', 'token_used_twice', 'one token was used by two machines', {
       token: second.grant.id,
       site: second.grant.site,
