@@ -29,10 +29,17 @@ test('finds the blocks for machines, with what is said of them', () => {
     text: 'first\n\nsecond',
     prints: 'KEY-A',
     until: undefined,
+    pings: undefined,
     words: ['upgrade'],
   });
   assert.equal(two?.until?.test('is up now'), true);
   assert.equal(two?.until?.test('supper'), false);
+});
+
+test('who pings whom meanwhile', () => {
+  const [block] = commandBlocks('```sh gateway-b pings=b1:fd00:1::11\njoin\n```');
+  assert.deepEqual(block?.pings, { from: 'b1', to: 'fd00:1::11' });
+  assert.throws(() => commandBlocks('```sh gateway-b pings=b1\njoin\n```'), /NODE:IP/);
 });
 
 test('a block that is not closed is an error, not a silence', () => {
