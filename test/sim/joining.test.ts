@@ -1,6 +1,7 @@
 /** Fifty routers, and machines with tokens: who joins is known everywhere at once, and the same everywhere, whoever lies. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { NOT_READY } from '../../src/router/reload/reloader.js';
 import { SimNetwork } from '../support/sim-joining.js';
 import {
   EXPIRES_S,
@@ -50,6 +51,35 @@ describe('A machine that joins', () => {
     network.heal();
     await network.pass(1_000);
     assert.ok(network.routers.every((router) => router.knows('vr-3')));
+  });
+
+  it('is taken by one that is starting when it is ready, though it was told once', async () => {
+    const network = world();
+    const starting = network.at(9);
+    starting.hindrance = NOT_READY;
+    await network.at(0).memberships.handedIn(mine(), routerKey(3));
+    network.clock.after('ready', 3_000, () => {
+      starting.hindrance = undefined;
+    });
+    await network.passUnheard(2_900);
+    assert.ok(!starting.knows('vr-3'));
+    await network.passUnheard(300);
+    assert.ok(starting.knows('vr-3'));
+    assert.equal(starting.countOf('membership_not_applied'), 0);
+  });
+
+  it('is asked for again by one that could not take it, also when it was told as part of all', async () => {
+    const network = world();
+    const other = network.at(9);
+    other.hindrance = 'No space left on device';
+    await network.at(0).memberships.handedIn(mine(), routerKey(3));
+    await network.pass(1_000);
+    assert.ok(other.countOf('membership_not_applied') >= 1);
+    other.hindrance = undefined;
+    await network.pass(58_000);
+    assert.ok(!other.knows('vr-3'));
+    await network.pass(3_000);
+    assert.ok(other.knows('vr-3'));
   });
 
   it('and another one with the same token at another router at the same time: one of them is in, everywhere', async () => {

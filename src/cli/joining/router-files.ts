@@ -53,12 +53,19 @@ export function readLan(text: string, vnets: readonly string[]): Lan {
       REFUSED,
       `--lan ${text}: expected INTERFACE=VNET with one of the vnets ${vnets.join(', ')}`,
     );
-  if (!existsSync(`/sys/class/net/${name}`))
+  if (!hasInterface(name))
     throw new CliError(
       REFUSED,
       `--lan ${text}: this machine has no interface "${name}"; "ip link" shows those that it has`,
     );
   return { interface: name, vnet };
+}
+
+/** In a container /sys may be that of another network namespace; this is the process's own. */
+function hasInterface(name: string): boolean {
+  return readFileSync('/proc/self/net/dev', 'utf8')
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
 export function orRefuse<T>(read: { readonly value: T } | { readonly problem: string }, what: string): T {
