@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { projectRoot } from '../../lab/daemon.js';
 import { commandBlocks, fillIn } from '../../lab/machine/handbook.js';
 
 const page = [
@@ -54,4 +57,17 @@ test('fills in each name as a whole', () => {
   assert.equal(fillIn("sed -i 's|KEY-B|NEW-KEY-B|'", noted), "sed -i 's|old=|new=|'");
   assert.equal(fillIn('KEY-C', noted), 'KEY-C');
   assert.equal(fillIn('KEY-C', new Map()), 'KEY-C');
+});
+
+test('the README’s commands for a network of one’s own are the handbook’s, which a test runs', () => {
+  const read = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
+  const [, chapter = ''] = read('README.md').split('## Your own sites\n');
+  const [own = ''] = chapter.split('\n## ');
+  const commands = [...own.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, text = '']) => text.trim().split('\n'));
+  assert.ok(commands.length >= 5, 'the chapter was not found');
+  const run = new Set(commandBlocks(read('docs/handbook.md')).flatMap(({ text }) => text.split('\n')));
+  assert.deepEqual(
+    commands.filter((line) => !run.has(line)),
+    [],
+  );
 });
