@@ -24,13 +24,13 @@ export const accepted = async (topology: Topology, place: 'ra' | 'rb'): Promise<
 
 /**
  * Settles when both routers have all the routes; from then on they change. Nothing changes before, so that what they have
- * taken over is so many nodes. Answers what makes the changes stand still, and go on again.
+ * taken over is so many nodes. Answers what makes the changes stand still, and go on again, and the process that makes them.
  */
 export async function startChurn(
   topology: Topology,
   routes: number,
   updatesPerSecond: number,
-): Promise<() => void> {
+): Promise<{ readonly turn: () => void; readonly pid: number }> {
   const churn = topology.start('rc', 'churn', [
     ...[process.execPath, '--enable-source-maps', `${projectRoot}dist/bench/lib/churn.js`],
     ...[configDirectory(topology, 'rc'), String(routes), String(updatesPerSecond)],
@@ -45,5 +45,5 @@ export async function startChurn(
   );
   const turn = (): void => void process.kill(churn.pid, 'SIGUSR2');
   turn();
-  return turn;
+  return { turn, pid: churn.pid };
 }

@@ -12,7 +12,7 @@ import { waitFor } from './wait.js';
 /** The checkout's top: this file is dist/test/lab/daemon.js. */
 export const projectRoot = new URL('../../../', import.meta.url).pathname;
 
-const startLimitMs = 20_000;
+const startLimitMs = 60_000;
 const askLimitMs = 3_000;
 /** A large directory takes its time. */
 const answerLimitMs = 20_000;

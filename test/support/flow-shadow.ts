@@ -29,7 +29,7 @@ export class FlowShadow {
   readonly #flows: FakeFlows;
   readonly #own: Counts;
   readonly #table: ForwardingTable;
-  #inputs = '';
+  #inputs: Uint8Array = new Uint8Array(0);
   #generation = NO_GENERATION;
 
   constructor(engine: MemoryEngine, input: WorkerInput) {
@@ -87,7 +87,10 @@ export class FlowShadow {
     return { ...known, counts: this.#own.all() };
   }
 
-  #compare(known: Known | undefined, decided: { readonly counts: number[]; readonly punts: number }): void {
+  #compare(
+    known: Known | undefined,
+    decided: { readonly counts: Float64Array; readonly punts: number },
+  ): void {
     if (known === undefined) return;
     const { words, packets } = known;
     const now = this.#engine.descriptors.subarray(0, DESCRIPTOR_WORDS);
@@ -105,20 +108,32 @@ export class FlowShadow {
   /** Tests write to what the data plane writes to, which would change the version (`DataPlane`, `planeOptions`). */
   #followInputs(): void {
     const { peerMtu, clientVnets, engine, sitePeers, macs, activityMacs } = this.#input;
-    const vnets = this.#input.vnets.slice(0, VNETS);
-    const memories = [peerMtu, clientVnets, engine.lanRoles, sitePeers, vnets];
-    const versions = [macs, activityMacs].map((memory) => memory.slice(0, 16));
-    const inputs = [...memories, ...versions].map((memory) => Buffer.from(memory).toString('latin1')).join();
-    if (inputs === this.#inputs) return;
-    this.#inputs = inputs;
+    const memories = [peerMtu, clientVnets, engine.lanRoles, sitePeers];
+    const views = memories.map((memory) => new Uint8Array(memory));
+    views.push(new Uint8Array(this.#input.vnets, 0, VNETS));
+    views.push(...[macs, activityMacs].map((memory) => new Uint8Array(memory, 0, 16)));
+    if (!this.#differs(views)) return;
     this.#table.touch();
+  }
+
+  /** From what they were when this was asked last. */
+  #differs(views: readonly Uint8Array[]): boolean {
+    const now = new Uint8Array(views.reduce((sum, { length }) => sum + length, 0));
+    let offset = 0;
+    for (const view of views) {
+      now.set(view, offset);
+      offset += view.length;
+    }
+    if (Buffer.compare(now, this.#inputs) === 0) return false;
+    this.#inputs = now;
+    return true;
   }
 }
 
 interface Known {
   readonly packets: Uint8Array;
   readonly words: Int32Array;
-  readonly counts: number[];
+  readonly counts: Float64Array;
 }
 
 /** What is counted for packets. */
@@ -137,8 +152,14 @@ class Counts {
     ];
   }
 
-  all(): number[] {
-    return this.#arrays.flatMap((array) => [...array]);
+  all(): Float64Array {
+    const all = new Float64Array(this.#arrays.reduce((sum, { length }) => sum + length, 0));
+    let offset = 0;
+    for (const array of this.#arrays) {
+      all.set(array, offset);
+      offset += array.length;
+    }
+    return all;
   }
 
   clear(): void {

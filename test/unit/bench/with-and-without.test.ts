@@ -23,8 +23,11 @@ test('phases of eight seconds take turns, the first second of each is left out',
 
 test('both directions count, and the ratio is of medians', () => {
   const mbit = (second: number): number => (second === 3 ? 1 : second % 16 < 8 ? 900 : 1000);
-  const cost = compare(secondsOf({ intervals: intervals(mbit, 32) }, 4), 4);
+  const cores = { routers: { with: 1.3, without: 1.2 }, source: { with: 0.2, without: 0 } };
+  const cost = compare(secondsOf({ intervals: intervals(mbit, 32) }, 4), 4, cores, 2);
   assert.equal(cost.withMbit, 900);
   assert.equal(cost.withoutMbit, 1000);
   assert.equal(cost.ratio, 0.9);
+  // Of two processors 1.8 are left beside the source: the rate of each is what it is without.
+  assert.ok(Math.abs(cost.ratioWithoutSource - 1) < 1e-9);
 });

@@ -156,22 +156,22 @@ describe('messages that are not overlay packets', () => {
     assert.deepEqual([...message.payload], [0x20, 1, 2, 3]);
   });
 
-  test('a million control messages of one peer: a bounded part waits, and another peer’s goes through', () => {
+  test('a hundred thousand control messages of one peer: a bounded part waits, and another peer’s goes through', () => {
     const flood = Buffer.from([0x20, 1, 2, 3]);
-    for (let i = 0; i < 1_000_000; i++) bench.message(C, flood);
+    for (let i = 0; i < 100_000; i++) bench.message(C, flood);
     bench.message(A, Buffer.from([0x20, 9]));
     const waiting = bench.posted.length;
     assert.ok(waiting < 1_100, `${waiting} wait`);
     assert.equal(bench.posted.filter((punt) => punt.type === 'control' && punt.peer === A).length, 1);
-    assert.equal(bench.counted('control_received'), 1_000_001);
+    assert.equal(bench.counted('control_received'), 100_001);
     const refused = bench.counted('control_dropped_peer_queue_full');
-    assert.equal(refused, 1_000_001 - waiting);
+    assert.equal(refused, 100_001 - waiting);
     // And when the control thread keeps up it is the rate.
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < 30_000; i++) {
       bench.message(C, flood);
       bench.workOff();
     }
-    assert.ok(bench.counted('control_dropped_peer_rate') > 80_000);
+    assert.ok(bench.counted('control_dropped_peer_rate') > 10_000);
   });
 
   test('a flood of connections: few wait for the control thread, the others are closed', () => {
