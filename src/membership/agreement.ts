@@ -36,7 +36,7 @@ import {
   successionDocument,
 } from './succession.js';
 import { beginTrial, stepTrial, stillTried, TRIAL_MS, type Trial, type TrialView } from './trial.js';
-import { highestVerdict, KNOWN_OTHERWISE, notKept, notPublished, shortened } from './verdict.js';
+import { highestVerdict, KNOWN_OTHERWISE, lostTooMany, notKept, notPublished, shortened } from './verdict.js';
 
 const TICK_MS = 1_000;
 /** A router that starts hears it before it may apply anything, and serves nobody far away until it has. */
@@ -283,7 +283,10 @@ export class Agreement {
       return true;
     }
     this.#judged.set(digestOf(document), true);
-    if (news === 'forked') this.#ports.event('network_key_signed_twice', { digest: digestOf(document) });
+    if (news === 'forked') {
+      this.#counters.count('network_keys_signed_twice');
+      this.#ports.event('network_key_signed_twice', { digest: digestOf(document) });
+    }
     return true;
   }
 
@@ -363,10 +366,7 @@ export class Agreement {
 
   async #undo({ version, digest }: Description, { before }: Trial, lost: readonly RouterId[]): Promise<void> {
     this.#busy = true;
-    const named = `${lost.slice(0, 5).join(', ')}${lost.length > 5 ? ' …' : ''}`;
-    const reason = shortened(
-      `${lost.length} of ${before.size} peers were lost for ${TRIAL_MS / 1_000} s: ${named}`,
-    );
+    const reason = lostTooMany(lost, before.size);
     const undone = [...this.#undone, { version, digest, reason }];
     this.#undone = undone.sort((a, b) => b.version - a.version).slice(0, MOST_UNDONE);
     this.#trial = undefined;

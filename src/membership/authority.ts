@@ -29,6 +29,8 @@ export const NETWORK_COUNTERS = {
   descriptions_undone: 'event',
   /** Two documents of one version: the network's key has signed twice. */
   descriptions_signed_twice: 'event',
+  /** A key of the network has named two successors. */
+  network_keys_signed_twice: 'event',
 } as const satisfies CounterTable;
 
 export type NetworkCounters = DeclaredCounters<typeof NETWORK_COUNTERS>;

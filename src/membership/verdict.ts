@@ -1,7 +1,9 @@
 /** What a router says of a description that it did not keep. */
 import { MAX_VERDICT_REASON, type TellVerdict } from '../protocol/network-message.js';
+import type { RouterId } from '../tables/model.js';
 import type { UndoneVersion } from './agreement-ports.js';
 import type { Description } from './description.js';
+import { TRIAL_MS } from './trial.js';
 
 /** Of the highest version above `floor` that was undone or refused; undefined: there is none. */
 export function highestVerdict(
@@ -17,6 +19,11 @@ export function highestVerdict(
 export function shortened(reason: string): string {
   const line = reason.replace(/\p{Cc}+/gu, ' ');
   return line.length <= MAX_VERDICT_REASON ? line : `${line.slice(0, MAX_VERDICT_REASON - 1)}…`;
+}
+
+export function lostTooMany(lost: readonly RouterId[], of: number): string {
+  const named = `${lost.slice(0, 5).join(', ')}${lost.length > 5 ? ' …' : ''}`;
+  return shortened(`${lost.length} of ${of} peers were lost for ${TRIAL_MS / 1_000} s: ${named}`);
 }
 
 /** Why a description is not taken from an operator; undefined: nothing here says so. */

@@ -351,6 +351,7 @@ function makeOperation(
   });
   const network = makeNetwork({ ...parts, config, load, reloader });
   const joining = makeMemberships({ ...parts, config, reloader });
+  metrics.follow({ network: () => network?.view(), memberships: () => joining.memberships.view() });
   for (const source of [reloader, lanWatch, parts.gateways]) warnings.follow(source);
   if (parts.pair !== undefined) warnings.follow(parts.pair.lans);
   const actions = new OperatorActions({

@@ -1,72 +1,27 @@
 /** One signed description for three real routers: published at one, with all soon; bad ones refused; undone by lost peers. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import type { NetworkView } from '../../src/control/network-view.js';
-import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
 import type { SiteLetter } from '../lab/plan.js';
 import { waitFor } from '../lab/wait.js';
-import { type GndtText, readConfig, readGndt, writeConfig } from './reload-support.js';
+import { type Admin, administrator, restartWithNetwork } from './description-support.js';
+import { type GndtText, readGndt } from './reload-support.js';
 import { cannotRun, ping, withLab } from './support.js';
 
 const SITES: readonly SiteLetter[] = ['a', 'b', 'c'];
 const OTHERS = { a: ['vr-b', 'vr-c'], b: ['vr-a', 'vr-c'], c: ['vr-a', 'vr-b'] } as const;
 
-interface Admin {
-  readonly gndt: string;
-  /** Runs `vinectl network …` on the administrator's machine. */
-  network(...argv: string[]): Promise<string>;
-  refused(...argv: string[]): Promise<string>;
-  /** Writes and signs it. */
-  sign(gndt: GndtText, ...more: string[]): Promise<void>;
-}
-
-const run = promisify(execFile);
-
-function administrator(lab: Lab): Admin {
-  const directory = join(lab.daemon('a').directory, 'administrator');
-  const gndt = join(directory, 'gndt.json');
-  const key = join(directory, 'network.key');
-  const network = async (...argv: string[]): Promise<string> =>
-    (await run(`${projectRoot}bin/vinectl`, ['--socket', lab.daemon('a').socket, 'network', ...argv])).stdout;
-  let version = 0;
-  return {
-    gndt,
-    network,
-    refused: async (...argv) => {
-      const failed: { code?: number; stderr?: string } = await network(...argv).then(
-        () => assert.fail(`${argv.join(' ')} was not refused`),
-        (error: unknown) => error as object,
-      );
-      assert.equal(failed.code, 1, failed.stderr);
-      return failed.stderr ?? '';
-    },
-    sign: async (text, ...more) => {
-      writeFileSync(gndt, JSON.stringify({ ...text, version: version++ || undefined }, undefined, 2));
-      await network('sign', gndt, '--key', key, ...more);
-    },
-  };
-}
-
 /** All three with the network's key pinned, and version 1 from the first one. */
 async function signedLab(lab: Lab): Promise<{ admin: Admin; gndt: GndtText }> {
   const admin = administrator(lab);
   const gndt = readGndt(lab.daemon('a'));
-  const directory = join(lab.daemon('a').directory, 'administrator');
-  const made = JSON.parse(await admin.network('init', directory, '--json')) as { publicKey: string };
-  for (const site of SITES) {
-    const daemon = lab.daemon(site);
-    await daemon.kill();
-    writeConfig(daemon, 'router', {
-      ...readConfig(daemon, 'router'),
-      network: { publicKey: made.publicKey },
-    });
-    daemon.start();
-  }
+  const publicKey = await admin.init();
+  await restartWithNetwork(
+    SITES.map((site) => lab.daemon(site)),
+    { publicKey },
+  );
   for (const site of SITES) await lab.daemon(site).waitReady([...OTHERS[site]]);
   await admin.sign(gndt);
   await admin.network('publish', admin.gndt, '--no-wait');

@@ -1,25 +1,24 @@
 /**
- * A newcomer follows docs/handbook.md: every block that is marked with a machine is run there, literally and in order.
- * Gateways are machines with a fresh Debian root (test/lab/machine), hosts the lab's; the hypervisors' live migration is
- * the lab's move of a node. While blocks of the word `unbroken` are run, machines talk, and what may be lost is counted.
+ * A newcomer follows docs/handbook.md from its chapter "By hand" on: every block that is marked with a machine is run there,
+ * literally and in order. The chapters before it are in short-way.test.ts.
+ * Gateways are machines with a fresh Debian root and its systemd (test/lab/machine), hosts the lab's; the hypervisors' live
+ * migration is the lab's move of a node. While blocks of the word `unbroken` are run, machines talk, and what may be lost is counted.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
-import { type CommandBlock, commandBlocks, fillIn } from '../lab/machine/handbook.js';
-import { Machine, noMachines } from '../lab/machine/machine.js';
-import { buildPackage, laterPackage } from '../lab/machine/package.js';
+import { bootGateways, type Gateways } from '../lab/machine/gateways.js';
+import type { CommandBlock } from '../lab/machine/handbook.js';
+import { type Machine, noMachine } from '../lab/machine/machine.js';
+import { laterPackage } from '../lab/machine/package.js';
 import type { ProbeReport } from '../lab/traffic/reports.js';
 import { TcpStream, UdpProbe } from '../lab/traffic/traffic.js';
-import { waitFor } from '../lab/wait.js';
+import { gatewayName, handbookParts, Reader } from './handbook-support.js';
 import { round, withLab } from './support.js';
 
-const page = readFileSync(join(projectRoot, 'docs/handbook.md'), 'utf8');
 const vm = '10.1.0.9';
-const repeatLimitMs = 30_000;
 const bytesBetween = 200_000;
 const migration = 'virsh migrate --live vm qemu+ssh://hypervisor-b/system';
 /** What the page promises of an upgrade; it is measured each time. */
@@ -79,37 +78,24 @@ function told({ lost, duplicated, reordered, received, gap }: ProbeReport): stri
 }
 
 /** An operator at three sites, with the page in hand. */
-class Newcomer {
+class Newcomer extends Reader {
   readonly #t: TestContext;
-  readonly #lab: Lab;
-  readonly #gateways: ReadonlyMap<string, Machine>;
-  readonly #noted = new Map<string, string>();
+  readonly #gateways: Gateways;
   readonly #streams: TcpStream[] = [];
-  readonly #package: string;
   #release = firstRelease;
   #conversation: Conversation | undefined;
-  done = 0;
 
-  /** @param packageFile what the machines have */
-  constructor(t: TestContext, lab: Lab, gateways: ReadonlyMap<string, Machine>, packageFile: string) {
+  constructor(t: TestContext, lab: Lab, gateways: Gateways) {
+    super(lab, gateways);
     this.#t = t;
-    this.#lab = lab;
     this.#gateways = gateways;
-    this.#package = packageFile;
   }
 
-  async follow(block: CommandBlock): Promise<void> {
+  override async follow(block: CommandBlock): Promise<void> {
     const isUnbroken = block.words.includes('unbroken');
-    if (isUnbroken) this.#conversation ??= await Conversation.open(this.#lab);
+    if (isUnbroken) this.#conversation ??= await Conversation.open(this.lab);
     else await this.#endConversation();
-    for (const place of block.machines) {
-      try {
-        await this.#at(place, block);
-      } catch (error) {
-        throw new Error(`handbook.md, line ${block.line}, on ${place}`, { cause: error });
-      }
-    }
-    this.done++;
+    await super.follow(block);
     if (isUnbroken) this.#t.diagnostic(`line ${block.line}: ${this.#conversation}`);
   }
 
@@ -120,42 +106,19 @@ class Newcomer {
     if (conversation !== undefined) this.#t.diagnostic(`in all: ${await conversation.finish()}`);
   }
 
-  async #at(place: string, block: CommandBlock): Promise<void> {
-    if (place.startsWith('hypervisor-')) return this.#migrate(block);
-    if (block.words.includes('upgrade')) return this.#upgrade(place, block);
-    const text = fillIn(block.text, this.#noted);
-    const { until, prints } = block;
-    if (until !== undefined) {
-      let last = '';
-      const seen = async (): Promise<boolean> => {
-        last = await this.#run(place, text);
-        return until.test(last);
-      };
-      await waitFor(`${place} shows ${until}`, seen, repeatLimitMs).catch((error: unknown) => {
-        throw new Error(`${String(error)}\n${last}`);
-      });
-      return;
-    }
-    const printed = (await this.#run(place, text)).trim();
-    if (prints === undefined) return;
-    assert.match(printed, /^[A-Za-z0-9+/]{43}=$/, `${prints} is no public key`);
-    this.#noted.set(prints, printed);
-  }
-
-  #run(place: string, text: string): Promise<string> {
-    const machine = this.#gateways.get(place);
-    if (machine !== undefined) return machine.sh(text);
-    const node = place.replace(/^host-/, '');
-    return this.#lab.exec(node, ['bash', '-euo', 'pipefail', '-c', text]);
+  protected override async at(place: string, block: CommandBlock): Promise<void> {
+    if (place.startsWith('hypervisor-')) await this.#migrate(block);
+    else if (block.words.includes('upgrade')) await this.#upgrade(place, block);
+    else await super.at(place, block);
   }
 
   /** The connections that the page speaks of go on from here to the end. */
   async #migrate(block: CommandBlock): Promise<void> {
     assert.equal(block.text, migration, 'the lab’s move stands for another command');
-    this.#streams.push(await TcpStream.open(this.#lab, 'a1', 'vm', vm));
-    this.#streams.push(await TcpStream.open(this.#lab, 'b1', 'vm', vm));
+    this.#streams.push(await TcpStream.open(this.lab, 'a1', 'vm', vm));
+    this.#streams.push(await TcpStream.open(this.lab, 'b1', 'vm', vm));
     await this.#progress();
-    await this.#lab.move('vm', 'b');
+    await this.lab.move('vm', 'b');
     await this.#progress();
   }
 
@@ -164,10 +127,11 @@ class Newcomer {
   }
 
   async #upgrade(place: string, block: CommandBlock): Promise<void> {
-    const machine = this.#gateways.get(place);
-    assert.ok(machine !== undefined);
+    const machine = this.gateway(place);
     const release = this.#release++;
-    const later = basename(laterPackage(this.#package, join(filesOf(this.#lab), 'later'), release));
+    const later = basename(
+      laterPackage(this.#gateways.packageFile, join(this.#gateways.files, 'later'), release),
+    );
     await machine.sh(`rm vine-router_*.deb; cp /media/files/later/${later} /root/`);
     if (this.#conversation === undefined) await this.#measureUpgrade(place, machine, block);
     else await machine.sh(block.text);
@@ -177,7 +141,7 @@ class Newcomer {
   }
 
   async #measureUpgrade(place: string, machine: Machine, block: CommandBlock): Promise<void> {
-    const probe = await UdpProbe.open(this.#lab, 'a1', 'b1', '10.2.0.11');
+    const probe = await UdpProbe.open(this.lab, 'a1', 'b1', '10.2.0.11');
     await probe.mark();
     await machine.sh(block.text);
     await probe.progress(500);
@@ -195,40 +159,24 @@ class Newcomer {
   }
 }
 
-const filesOf = (lab: Lab): string => join(lab.directory, 'files');
-
-/** What the page takes for granted: machines with the package in /root. */
-async function startGateways(lab: Lab): Promise<{ gateways: Map<string, Machine>; packageFile: string }> {
-  const files = filesOf(lab);
-  mkdirSync(join(files, 'later'), { recursive: true });
-  const packageFile = buildPackage();
-  copyFileSync(packageFile, join(files, basename(packageFile)));
-  const gateways = new Map<string, Machine>();
-  for (const { id } of [...lab.plan.routers, ...lab.plan.spares]) {
-    const name = id.replace(/^vr-/, 'gateway-');
-    const machine = await Machine.start({ name, namespace: lab.namespace(id), files });
-    gateways.set(machine.name, machine);
-    await machine.sh('cp /media/files/*.deb /root/');
-  }
-  return { gateways, packageFile };
-}
-
-test('the handbook’s commands, from empty machines to the end of the page', { skip: noMachines }, (t) =>
-  withLab(t, { topology: 'spare', daemons: false, wanDelayMs: 5 }, async (lab) => {
-    const blocks = commandBlocks(page);
-    assert.ok(blocks.length > 20, `${blocks.length} blocks found`);
-    const { gateways, packageFile } = await startGateways(lab);
-    const newcomer = new Newcomer(t, lab, gateways, packageFile);
-    try {
-      for (const block of blocks) await newcomer.follow(block);
-      await newcomer.finish();
-      t.diagnostic(`${newcomer.done} blocks`);
-    } catch (error) {
-      for (const machine of gateways.values()) t.diagnostic(await machine.log());
-      throw error;
-    } finally {
-      for (const machine of gateways.values()) machine.stop();
-      rmSync(filesOf(lab), { recursive: true });
-    }
-  }),
+test(
+  'the handbook’s commands by hand, from empty machines to the end of the page',
+  { skip: noMachine('bookworm') },
+  (t) =>
+    withLab(t, { topology: 'spare', daemons: false, wanDelayMs: 5 }, async (lab) => {
+      const { byHand } = handbookParts();
+      assert.ok(byHand.length > 20, `${byHand.length} blocks found`);
+      // What the page takes for granted: machines with the package in /root.
+      const gateways = await bootGateways(lab, { nameOf: gatewayName });
+      mkdirSync(join(gateways.files, 'later'));
+      const newcomer = new Newcomer(t, lab, gateways);
+      try {
+        for (const block of byHand) await newcomer.follow(block);
+        await newcomer.finish();
+        t.diagnostic(`${newcomer.done} blocks`);
+      } catch (error) {
+        t.diagnostic(await gateways.report());
+        throw error;
+      }
+    }),
 );

@@ -1,19 +1,19 @@
 /**
- * The Debian package's life on new machines, of this Debian and of a later one: installed, configured, started, upgraded, removed,
- * installed again, purged. A machine is a fresh Debian root with its own dpkg; systemd does not run there, a stand-in acts on the unit
- * (test/lab/machine/systemctl).
+ * The Debian package's life on a new machine: installed, configured, started, upgraded, removed, installed again, purged. The
+ * machine is a fresh Debian root with its own dpkg and systemd. What the unit does, and a later Debian, are in systemd.test.ts.
  */
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { DirectoryView, StatusView } from '../../src/control/api.js';
 import type { Lab } from '../lab/lab.js';
-import { laterRoot, Machine, noLaterMachines, noMachines } from '../lab/machine/machine.js';
+import { Machine, noMachine } from '../lab/machine/machine.js';
 import { buildPackage, nodePackage, packageWithoutRuntime } from '../lab/machine/package.js';
 import { run } from '../lab/shell.js';
 import { waitFor } from '../lab/wait.js';
 import { isUnreachable, ping, withLab } from './support.js';
+import { hasOwnRuntime, nothingIsLeft, paths, programOf } from './systemd-support.js';
 
 const vm = '10.1.0.9';
 
@@ -40,17 +40,8 @@ async function json<T>(machine: Machine, command: string): Promise<T> {
   return JSON.parse(await machine.sh(`vinectl --json ${command}`)) as T;
 }
 
-/** All paths of the machine but what every installation changes. */
-async function paths(machine: Machine): Promise<Set<string>> {
-  const kept = ['/proc', '/sys', '/dev', '/run', '/media', '/tmp', '/var/lib/dpkg', '/var/log', '/var/cache'];
-  const prune = kept.map((path) => `-path ${path}`).join(' -o ');
-  const found = (await machine.sh(`find / \\( ${prune} \\) -prune -o -print`)).split('\n');
-  // adduser's copies of the files that it has changed
-  return new Set(found.filter((path) => !/^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-$/.test(path)));
-}
-
 async function vinedPid(machine: Machine): Promise<string> {
-  return (await machine.sh('cat /run/systemd/stand-in/pid')).trim();
+  return (await machine.sh('systemctl show --property=MainPID --value vined')).trim();
 }
 
 async function isActive(machine: Machine): Promise<string> {
@@ -109,19 +100,6 @@ async function upgraded(machine: Machine, lab: Lab, file: string): Promise<void>
   await ping(lab, 'a1', vm);
 }
 
-/** What vined is executed by. */
-async function programOf(machine: Machine): Promise<string> {
-  return (await machine.sh(`readlink /proc/${await vinedPid(machine)}/exe`)).trim();
-}
-
-async function hasOwnRuntime(machine: Machine): Promise<void> {
-  const node = '/usr/lib/vine-router/bin/node';
-  assert.equal(await programOf(machine), node);
-  assert.match(await machine.sh(`${node} --version`), /^v24\./);
-  assert.equal((await machine.sh(`${node} -p process.release.lts`)).trim(), 'Krypton');
-  assert.match(await machine.sh('cat /usr/lib/vine-router/LICENSE.node'), /Node\.js is licensed/);
-}
-
 async function removed(machine: Machine, lab: Lab): Promise<void> {
   const pid = await vinedPid(machine);
   await machine.sh('dpkg --remove vine-router');
@@ -133,73 +111,40 @@ async function removed(machine: Machine, lab: Lab): Promise<void> {
   await machine.sh('test -s /etc/vine/router.key && test -s /var/lib/vine/directory.json && id vine');
 }
 
-/** Runs `steps` at a new machine in the place of site a's router. */
-async function atSiteA(
-  t: TestContext,
-  root: string | undefined,
-  steps: (machine: Machine, lab: Lab, files: { directory: string; package: string }) => Promise<void>,
-): Promise<void> {
-  await withLab(t, { topology: 'two-site' }, async (lab) => {
-    await lab.daemon('a').kill();
-    const stick = files(lab);
-    const namespace = lab.namespace('vr-a');
-    const machine = await Machine.start({ name: 'vr-a', namespace, files: stick.directory, root });
-    try {
-      await steps(machine, lab, stick);
-    } catch (error) {
-      t.diagnostic(await machine.log());
-      throw error;
-    } finally {
-      machine.stop();
-    }
-  });
-}
-
-async function purged(machine: Machine, before: ReadonlySet<string>): Promise<void> {
-  await machine.sh('dpkg --purge vine-router');
-  assert.equal(await isActive(machine), 'inactive');
-  const left = [...(await paths(machine))].filter((path) => !before.has(path));
-  assert.deepEqual(left, [], 'purging leaves something');
-  assert.notEqual(
-    (await machine.attempt('getent passwd vine || getent group vine')).status,
-    0,
-    'the user is left',
-  );
-}
-
 test(
   'upgrades from a package that needed nodejs, with its state; is removed, comes back, is purged without a trace',
-  { skip: noMachines },
+  { skip: noMachine('bookworm') },
   (t) =>
-    atSiteA(t, undefined, async (machine, lab, { directory, package: file }) => {
+    withLab(t, { topology: 'two-site' }, async (lab) => {
+      await lab.daemon('a').kill();
+      const { directory, package: file } = files(lab);
       const earlier = packageWithoutRuntime(join(directory, basename(file)), directory);
-      const before = await paths(machine);
-      await machine.sh(`dpkg --install /media/files/${basename(nodePackage(directory))}`);
-      await installed(machine, `/media/files/${basename(earlier)}`);
-      await started(machine, lab);
-      await upgraded(machine, lab, file);
-      await removed(machine, lab);
+      const node = nodePackage(directory);
+      const machine = await Machine.boot(lab, { node: 'vr-a', files: directory });
+      try {
+        const before = await paths(machine);
+        await machine.sh(`dpkg --install /media/files/${basename(node)}`);
+        await installed(machine, `/media/files/${basename(earlier)}`);
+        await started(machine, lab);
+        await upgraded(machine, lab, file);
+        await removed(machine, lab);
 
-      await machine.sh(`dpkg --install ${file} && systemctl enable --now vined`);
-      assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'it does not come back');
-      await purged(machine, before);
+        await machine.sh(`dpkg --install ${file} && systemctl enable --now vined`);
+        assert.equal((await json<StatusView>(machine, 'status')).ready, true, 'it does not come back');
+
+        await machine.sh('dpkg --purge vine-router');
+        await nothingIsLeft(machine, before);
+      } catch (error) {
+        t.diagnostic(await machine.log());
+        throw error;
+      } finally {
+        machine.stop();
+      }
     }),
 );
 
-test('installs and runs on a later Debian, without any Node of its own', { skip: noLaterMachines }, (t) =>
-  atSiteA(t, laterRoot, async (machine, lab, { package: file }) => {
-    assert.match(await machine.sh('cat /etc/os-release'), /^VERSION_CODENAME=trixie$/m);
-    assert.notEqual((await machine.attempt('command -v node')).status, 0, 'the root has a Node');
-    const before = await paths(machine);
-    await installed(machine, file);
-    await started(machine, lab);
-    await hasOwnRuntime(machine);
-    await purged(machine, before);
-  }),
-);
-
 test('what it holds: manual pages, completions, examples; no sources, no test code, no key; all of it root’s', {
-  skip: noMachines,
+  skip: noMachine('bookworm'),
 }, async () => {
   const file = buildPackage();
   const { stdout } = await run(['dpkg-deb', '--contents', file]);

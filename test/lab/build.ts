@@ -1,5 +1,6 @@
 /** Makes a plan real: namespaces, bridges, veth pairs, addresses, routes; and takes them away. */
 import { existsSync, readdirSync } from 'node:fs';
+import { removeGroups } from './machine/groups.js';
 import { type LinkEnd, lanBridge, type NodePlan, type Plan } from './plan.js';
 import { inNamespace, ipBatch, runSync, sleepSync } from './shell.js';
 
@@ -138,7 +139,8 @@ export function construct(lab: string, plan: Plan, nat: NatKind): void {
   waitUntilSettled(lab, plan);
 }
 
-/** Removes the lab's namespaces and with them all that is in them. Processes must be gone before. */
+/** Removes the lab's namespaces and with them all that is in them, and control groups. Processes must be gone before. */
 export function demolish(lab: string): void {
+  removeGroups(namespacePrefix(lab));
   for (const name of namespacesOf(lab)) runSync(['ip', 'netns', 'del', name]);
 }

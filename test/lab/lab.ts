@@ -173,6 +173,12 @@ export class Lab {
     this.update({ processes: [...others, entry] });
   }
 
+  /** Takes a process that others have started for its own: it ends with the lab at the latest. */
+  adopt(what: string, pid: number | undefined): void {
+    if (pid === undefined) throw new Error(`${what} did not start`);
+    this.record(entryOf(what, pid));
+  }
+
   /** Plugs another machine into the WAN, as long as that is a bridge (unshaped). `addresses` with mask. */
   addToWan(node: string, addresses: readonly string[]): void {
     addHost(this.name, { node, interface: 'eth0', addresses }, 'wan');

@@ -271,6 +271,32 @@ test('the key is replaced: both count until then, the new one alone afterwards',
   assert.match(String(await world.member('vr-1').agreement.succeed(other)), /has named another successor/);
 });
 
+test('a key that names two successors is alarmed and counted; the one that was heard first stays', async () => {
+  const all = names(4);
+  const world = new DescriptionWorld(all);
+  world.part(all.slice(0, 2), all.slice(2));
+  await world.pass(1_000);
+  const until = Math.floor(world.clock.wallMs() / 1_000) + 600;
+  const named = (byte: number): Uint8Array =>
+    successionDocument([signSuccession(SEED, publicKeyOf(new Uint8Array(32).fill(byte)), until)]);
+  assert.equal(await world.member('vr-1').agreement.succeed(named(2)), undefined);
+  assert.equal(await world.member('vr-4').agreement.succeed(named(3)), undefined);
+  await world.pass(2_000);
+  world.heal();
+  const longer = successionDocument([
+    signSuccession(SEED, publicKeyOf(new Uint8Array(32).fill(3)), until),
+    signSuccession(new Uint8Array(32).fill(3), publicKeyOf(new Uint8Array(32).fill(4)), until),
+  ]);
+  assert.equal(await world.member('vr-4').agreement.succeed(longer), undefined);
+  await world.pass(5_000);
+  for (const name of ['vr-1', 'vr-2']) {
+    const { agreement } = world.member(name);
+    assert.ok(world.member(name).count('network_key_signed_twice') >= 1, name);
+    assert.ok((agreement.counters().network_keys_signed_twice ?? 0) >= 1, name);
+    assert.deepEqual(agreement.successions[0]?.newKey, publicKeyOf(new Uint8Array(32).fill(2)));
+  }
+});
+
 test('a document is the same for all who have it', () => {
   const document = signed({ version: 1, routers: {} });
   assert.equal(describe(document).digest, describe(Uint8Array.from(document)).digest);

@@ -1,6 +1,7 @@
 /** Fifty routers, and machines with tokens: who joins is known everywhere at once, and the same everywhere, whoever lies. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { NOT_READY } from '../../src/router/reload/reloader.js';
 import { SimNetwork } from '../support/sim-joining.js';
 import {
   EXPIRES_S,
@@ -20,8 +21,8 @@ function mine(changes: MembershipChanges = {}): Uint8Array {
 }
 
 /** One-way, up to 150 ms. */
-function world(): SimNetwork {
-  return new SimNetwork(SIZE, (a, b) => 5 + ((7 * a + 13 * b) % 30) * 5);
+function world(size = SIZE): SimNetwork {
+  return new SimNetwork(size, (a, b) => 5 + ((7 * a + 13 * b) % 30) * 5);
 }
 
 describe('A machine that joins', () => {
@@ -50,6 +51,35 @@ describe('A machine that joins', () => {
     network.heal();
     await network.pass(1_000);
     assert.ok(network.routers.every((router) => router.knows('vr-3')));
+  });
+
+  it('is taken by one that is starting when it is ready, though it was told once', async () => {
+    const network = world(6);
+    const starting = network.at(5);
+    starting.hindrance = NOT_READY;
+    await network.at(0).memberships.handedIn(mine(), routerKey(3));
+    network.clock.after('ready', 3_000, () => {
+      starting.hindrance = undefined;
+    });
+    await network.passUnheard(2_900);
+    assert.ok(!starting.knows('vr-3'));
+    await network.passUnheard(300);
+    assert.ok(starting.knows('vr-3'));
+    assert.equal(starting.countOf('membership_not_applied'), 0);
+  });
+
+  it('is asked for again by one that could not take it, also when it was told as part of all', async () => {
+    const network = world(6);
+    const other = network.at(5);
+    other.hindrance = 'No space left on device';
+    await network.at(0).memberships.handedIn(mine(), routerKey(3));
+    await network.pass(1_000);
+    assert.ok(other.countOf('membership_not_applied') >= 1);
+    other.hindrance = undefined;
+    await network.pass(58_000);
+    assert.ok(!other.knows('vr-3'));
+    await network.pass(3_000);
+    assert.ok(other.knows('vr-3'));
   });
 
   it('and another one with the same token at another router at the same time: one of them is in, everywhere', async () => {
@@ -116,6 +146,44 @@ describe('A member that lies', () => {
     }
     const { refusals } = network.at(7).conduct.view(`r-${LIAR}`);
     assert.ok(refusals >= 2, `${refusals} refusals`);
+  });
+
+  it('that has joined with a token itself can neither, nor change what it is itself', async () => {
+    const network = world(6);
+    await network.at(0).memberships.handedIn(mine(), routerKey(3));
+    await network.at(1).memberships.handedIn(membershipBytes(4, { terms }), routerKey(4));
+    await network.pass(1_000);
+    const digests = (): string[] =>
+      network.routers.map(({ config }) =>
+        JSON.stringify(config.gndt, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+      );
+    const before = digests();
+    const lies = [
+      // It has kept its one-time key: itself by another name, with another key, for another site's networks.
+      mine({ router: 'vr-evil' }),
+      mine({ publicKey: routerKey(66) }),
+      mine({ endpoints: ['udp://192.0.2.66:7700'] }),
+      mine({ networkSeed: secret(66), terms: { ...terms, site: 'site-4' } }),
+      // The other member's grant, which it has heard, bound anew with the only one-time key that it has.
+      membershipBytes(4, { terms, oneTimeSeed: secret(3), publicKey: routerKey(66) }),
+      membershipBytes(4, { terms, oneTimeSeed: secret(3), router: 'vr-3', publicKey: routerKey(3) }),
+      // A grant of its own making.
+      membershipBytes(5, { terms, networkSeed: secret(3) }),
+    ];
+    for (const router of network.routers)
+      for (const membership of lies)
+        for (const admitted of [true, false])
+          router.memberships.received('vr-3', { type: 'membership', membership, admitted });
+    for (const router of network.routers)
+      router.memberships.received('vr-3', { type: 'membershipDigest', digest: new Uint8Array(32) });
+    await network.pass(2_000);
+    assert.deepEqual(digests(), before);
+    for (const router of network.routers) {
+      assert.ok(router.knows('vr-3') && router.knows('vr-4') && !router.knows('vr-evil'), router.id);
+      assert.ok(router.conduct.view('vr-3').refusals >= 4, 'its forgeries are held against it');
+      assert.ok(router.countOf('token_used_twice') >= 1, 'that its token was used again is told');
+      assert.equal(router.memberships.counters().tokens_used_twice, router.countOf('token_used_twice'));
+    }
   });
 
   it('that floods is heard less, and the others are not', async () => {

@@ -25,6 +25,8 @@ export class SimRouter {
   /** What is on disk. */
   disk: readonly HeldMembership[] = [];
   config: VineConfig;
+  /** Why it applies nothing now. */
+  hindrance: string | undefined;
 
   constructor(
     readonly id: RouterId,
@@ -47,6 +49,7 @@ export class SimRouter {
           return self.config;
         },
         setMembers: async (members, keep) => {
+          if (this.hindrance !== undefined) return this.hindrance;
           const config = configWithMembers(this.config, members);
           if (typeof config === 'string') return config;
           keep();
@@ -118,6 +121,14 @@ export class SimNetwork {
     }
   }
 
+  /** Lets that much time pass, also where somebody waits before it works in what it has heard. */
+  async passUnheard(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 5) {
+      this.clock.advance(5);
+      await turn();
+    }
+  }
+
   /** Lets that much time pass; what each has heard is worked in as it comes. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 5) {
@@ -125,6 +136,10 @@ export class SimNetwork {
       for (const router of this.routers) await router.memberships.idle();
     }
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function pairOf(a: RouterId, b: RouterId): string {

@@ -1,16 +1,17 @@
 /** `vinectl join` in order: check all, then ask, then write. Before the first question nothing is sent, before the yes nothing written. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { derivePublicKey } from '../../config/keys.js';
 import { messageOf } from '../../config/system-error.js';
 import { createBinding, MOST_ENDPOINTS } from '../../membership/binding.js';
 import { decodeMembership, joinMembership, type Membership } from '../../membership/membership.js';
 import { decodeToken, MOST_TOKEN_CHARACTERS, type TokenContent } from '../../membership/token.js';
-import { readEndpoint, readInterface, readListen, readName } from '../../tables/files/read.js';
+import { readEndpoint, readListen, readName } from '../../tables/files/read.js';
 import type { RouterEndpoint } from '../../tables/model.js';
 import { CliError, REFUSED } from '../exit.js';
 import { ask } from './ask.js';
-import { checkFiles, checkNothingThere, type Lan, ownKey, writeJoined } from './join-files.js';
+import { checkFiles, writeJoined } from './join-files.js';
+import { checkNothingThere, orRefuse, ownKey, readLan } from './router-files.js';
 
 export interface JoinRequest {
   readonly token: string;
@@ -53,7 +54,8 @@ export async function join(request: JoinRequest): Promise<Joined> {
       REFUSED,
       'the LAN is missing: --lan INTERFACE names the one whose machines this router serves',
     );
-  const lans = request.lans.map((text) => readLan(text, token));
+  const vnets = grant.vnets.map(({ name: vnet }) => vnet);
+  const lans = request.lans.map((text) => readLan(text, vnets));
   checkNothingThere(directory, stateDir);
   const privateKey = ownKey(directory);
   const membership = membershipOf(token, { router, privateKey, endpoints });
@@ -119,23 +121,6 @@ function checkedToken({ token: line, nowMs }: JoinRequest): TokenContent {
   return token;
 }
 
-function readLan(text: string, { grant }: TokenContent): Lan {
-  const [name = '', vnet = grant.vnets.length === 1 ? grant.vnets[0]?.name : undefined] = text.split('=');
-  const names = grant.vnets.map((one) => one.name);
-  orRefuse(readInterface(name), '--lan');
-  if (vnet === undefined || !names.includes(vnet))
-    throw new CliError(
-      REFUSED,
-      `--lan ${text}: expected INTERFACE=VNET with one of the token's vnets ${names.join(', ')}`,
-    );
-  if (!existsSync(`/sys/class/net/${name}`))
-    throw new CliError(
-      REFUSED,
-      `--lan ${text}: this machine has no interface "${name}"; "ip link" shows those that it has`,
-    );
-  return { interface: name, vnet };
-}
-
 function membershipOf(
   token: TokenContent,
   {
@@ -186,11 +171,6 @@ function clockWord(theirsS: number): string {
   const off = Math.round(Date.now() / 1000 - theirsS);
   if (Math.abs(off) <= CLOCK_TOLERANCE_S) return '';
   return ` (the clocks differ: this machine's is ${Math.abs(off)} s ${off > 0 ? 'ahead' : 'behind'})`;
-}
-
-function orRefuse<T>(read: { readonly value: T } | { readonly problem: string }, what: string): T {
-  if ('problem' in read) throw new CliError(REFUSED, `${what}: ${read.problem}`);
-  return read.value;
 }
 
 function isoTime(unixS: number): string {

@@ -20,7 +20,7 @@ interface JoinOptions {
   readonly now?: boolean;
 }
 
-const DEFAULT_LISTEN = ['udp://0.0.0.0:7700', 'udp://[::]:7700'];
+export const DEFAULT_LISTEN = ['udp://0.0.0.0:7700', 'udp://[::]:7700'];
 /** From the start of the service to the first peer. */
 const COMING_UP_MS = 15_000;
 const LOOK_AGAIN_MS = 100;
@@ -85,12 +85,13 @@ export function addJoin(program: Command, io: Io): void {
       show(context, joined, undefined);
       return;
     }
-    start();
+    startService('the router was admitted and its files are written');
     show(context, joined, await cameUp(context, io, joined));
   });
 }
 
-function start(): void {
+/** @param done what is done already, for people, when it fails */
+export function startService(done: string): void {
   const { status, error, stderr } = spawnSync('systemctl', ['enable', '--now', 'vined'], {
     encoding: 'utf8',
   });
@@ -98,7 +99,7 @@ function start(): void {
   const why = error?.message ?? stderr.trim();
   throw new CliError(
     REFUSED,
-    `the router was admitted and its files are written, but it could not be started: ${why}`,
+    `${done}, but it could not be started: ${why}; "journalctl -u vined" says more`,
   );
 }
 

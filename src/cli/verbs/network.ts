@@ -4,6 +4,7 @@ import { contextOf } from '../context.js';
 import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
 import { examples } from './help.js';
+import { addInit } from './network-init.js';
 import { addLiveNetworkVerbs } from './network-live.js';
 import { addMemberVerbs } from './network-members.js';
 
@@ -23,32 +24,6 @@ export function addNetworkVerbs(program: Command, io: Io): void {
   addVerify(network, io);
   addMemberVerbs(network, io);
   addLiveNetworkVerbs(network, io);
-}
-
-function addInit(network: Command, io: Io): void {
-  const summary = "make the network's key, on an administrator's machine";
-  const command = network
-    .command('init')
-    .summary(summary)
-    .description(
-      `${summary}. Writes DIR/network.key (keep it; no router ever needs it) and DIR/network.pub, and prints the line for ` +
-        "every router's router.json.",
-    )
-    .argument('[DIR]', 'where', '.');
-  examples(command, ['vinectl network init', 'vinectl network init /root/vine-network']);
-  command.action(async (directory: string, _options: object, self: Command) => {
-    const context = contextOf(io, self);
-    const { makeNetworkKey } = await import('../network-files.js');
-    const made = makeNetworkKey(directory);
-    if (context.json) {
-      context.print(`${JSON.stringify({ keyFile: made.path, publicKey: made.publicKey })}\n`);
-      return;
-    }
-    context.print(
-      `the network's key is in ${made.path}: keep it here, with a copy where nothing burns with it\n` +
-        `put into every router's router.json:\n  "network": { "publicKey": "${made.publicKey}" }\n`,
-    );
-  });
 }
 
 interface SignOptions {

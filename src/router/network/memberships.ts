@@ -25,12 +25,13 @@ import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import type { MembershipMessage, OneMembershipMessage } from '../../protocol/membership-message.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
+import type { GndtFile } from '../../tables/files/gndt-file.js';
 import { type Member, type RefusedMember, withMembers } from '../../tables/files/members.js';
 import { encodeKey } from '../../tables/files/read.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
 import type { RouterId } from '../../tables/model.js';
 import type { Tunnel } from '../../tunnel/tunnel.js';
-import { BUSY } from '../reload/reloader.js';
+import { BUSY, NOT_READY } from '../reload/reloader.js';
 import type { EventHub } from '../view/event-hub.js';
 
 export const MEMBERSHIP_COUNTERS = {
@@ -39,6 +40,8 @@ export const MEMBERSHIP_COUNTERS = {
   memberships_too_soon: 'drop',
   joins_admitted: 'event',
   joins_refused: 'drop',
+  /** Of each second machine once. */
+  tokens_used_twice: 'event',
   join_dropped_malformed: 'drop',
   join_dropped_no_network_key: 'drop',
   join_dropped_queue_full: 'drop',
@@ -48,7 +51,11 @@ export const MEMBERSHIP_COUNTERS = {
 const HEARD: Rate = { perSecond: 10, burst: 2 * MOST_MEMBERSHIPS };
 /** How long a reload that is under way is waited for, and how often it is looked at. */
 const PATIENCE_MS = 5_000;
+/** What is heard while the router starts is told once. */
+const START_PATIENCE_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
+/** What could not be applied is asked for again. */
+const ASK_AGAIN_MS = 60_000;
 /** All that a router has is told to a peer at most so often. */
 const WHOLE_EVERY_MS = 10_000;
 
@@ -93,6 +100,10 @@ export class Memberships {
   readonly #wholeToldMs = new BoundedMap<RouterId, number>(MAX_PEERS);
   readonly #budget: KeyedRateLimit<RouterId>;
   #set: MembershipSet;
+  #viewed:
+    | { readonly file: GndtFile; readonly digest: Uint8Array; readonly views: readonly MembershipView[] }
+    | undefined;
+  #asking = false;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -114,9 +125,18 @@ export class Memberships {
     return this.#set.all();
   }
 
-  view(): MembershipView[] {
+  /** Made anew when the description or the set is another one: every scrape asks for it. */
+  view(): readonly MembershipView[] {
+    const { file } = this.#options.reloader.config;
+    const { digest } = this.#set;
+    if (this.#viewed?.file !== file || this.#viewed.digest !== digest)
+      this.#viewed = { file, digest, views: this.#makeView(file) };
+    return this.#viewed.views;
+  }
+
+  #makeView(file: GndtFile): MembershipView[] {
     const held = this.#set.all().map(({ membership }) => memberOf(membership));
-    const { refused } = withMembers(this.#options.reloader.config.file, held);
+    const { refused } = withMembers(file, held);
     const problems = new Map(refused.map(({ member, ...problem }) => [member.grant, problem]));
     return held.map((member) => memberView(member, problems.get(member.grant)));
   }
@@ -254,10 +274,23 @@ export class Memberships {
         from,
         reason: problem,
       });
+      this.#askAgain();
       return;
     }
     if (verdict.is === 'replaced') this.#alarm(verdict.before, from);
     this.#tell(verdict.membership, from);
+  }
+
+  /** Whoever has another set tells all that it has. */
+  #askAgain(): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    const { clock, messenger } = this.#options;
+    clock.after('memberships again', ASK_AGAIN_MS, () => {
+      this.#asking = false;
+      for (const peer of messenger.upPeers())
+        messenger.send(peer, { type: 'membershipDigest', digest: this.#set.digest });
+    });
   }
 
   /** Perhaps from one who knows it better: that must not be forgotten either. */
@@ -276,13 +309,17 @@ export class Memberships {
   /** On disk, then in force, then the present set. */
   async #adopt(set: MembershipSet): Promise<string | undefined> {
     const { reloader, clock, write = writeMemberships } = this.#options;
-    const untilMs = clock.nowMs() + PATIENCE_MS;
+    const begunMs = clock.nowMs();
     const members = set.all().map(({ membership }) => memberOf(membership));
     const keep = (): void => write(reloader.config.router.stateDir, set.all());
     for (;;) {
       const problem = await reloader.setMembers(members, keep);
-      if (problem === undefined) this.#set = set;
-      if (problem !== BUSY || clock.nowMs() >= untilMs) return problem;
+      if (problem === undefined) {
+        this.#set = set;
+        return undefined;
+      }
+      const patienceMs = problem === BUSY ? PATIENCE_MS : problem === NOT_READY ? START_PATIENCE_MS : 0;
+      if (clock.nowMs() - begunMs >= patienceMs) return problem;
       await new Promise<void>((resolve) => clock.after('memberships', LOOK_AGAIN_MS, resolve));
     }
   }
@@ -302,6 +339,7 @@ export class Memberships {
   }
 
   #alarm(second: Membership, from = ''): void {
+    this.#counts.count('tokens_used_twice');
     this.#options.hub.emit('error', 'token_used_twice', 'one token was used by two machines', {
       token: second.grant.id,
       site: second.grant.site,

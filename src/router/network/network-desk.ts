@@ -102,9 +102,14 @@ export class NetworkDesk {
   }
 
   warnings(): readonly string[] {
+    return [...this.#startWarnings, ...this.conditions()];
+  }
+
+  /** Those of the warnings that `view` says too. */
+  conditions(): readonly string[] {
     const { present, verdict } = this.#agreement;
     const trial = this.#agreement.trialView();
-    const lines = [...this.#startWarnings];
+    const lines: string[] = [];
     if (trial !== undefined)
       lines.push(
         `version ${present?.version} of the description is on trial, for ${Math.ceil(trial.remainingMs / 1_000)} s yet: ${trial.lost.length} of ${trial.of} peers are lost`,

@@ -52,6 +52,7 @@ interface Pending {
 
 /** The reason that passes by itself. */
 export const BUSY = 'another reload is under way';
+export const NOT_READY = 'the router is not ready yet, or stopping';
 /** An event must stay a line. */
 const CHANGES_IN_EVENT = 20;
 const UNDONE =
@@ -155,7 +156,7 @@ export class Reloader {
    * @param keep makes them durable, when all else is ready; what it throws is the reason
    */
   async setMembers(members: readonly Member[], keep: () => void): Promise<string | undefined> {
-    if (!this.#options.readiness.isReady) return 'the router is not ready yet, or stopping';
+    if (!this.#options.readiness.isReady) return NOT_READY;
     if (this.#busy) return BUSY;
     this.#busy = true;
     try {
@@ -184,7 +185,7 @@ export class Reloader {
   }
 
   #hindrance(request: ReloadRequest): string | undefined {
-    if (!this.#options.readiness.isReady) return 'the router is not ready yet, or stopping';
+    if (!this.#options.readiness.isReady) return NOT_READY;
     if (this.#busy) return BUSY;
     if (this.#pending !== undefined && !request.dryRun && request.confirmSeconds === undefined)
       return 'a reload waits to be confirmed: "vinectl confirm" first, or reload with --confirm again';

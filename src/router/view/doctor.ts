@@ -21,9 +21,12 @@ import { formatConfigError } from '../../tables/files/error.js';
 import type { Gateways, OtherUser } from '../lan/gateways.js';
 import { hasCapability } from '../machine/capabilities.js';
 import type { Guards } from '../machine/guards.js';
+import type { Memberships } from '../network/memberships.js';
+import type { NetworkDesk } from '../network/network-desk.js';
 import type { FilesState, Reloader } from '../reload/reloader.js';
 import type { LiveView } from './live-view.js';
 import { checkNames } from './name-doctor.js';
+import { checkNetwork } from './network-doctor.js';
 import { checkPair } from './pair-doctor.js';
 import { checkPorts, type PortParts } from './platform-doctor.js';
 import type { Warnings } from './warnings.js';
@@ -36,6 +39,9 @@ export interface DoctorParts {
   readonly guards: Pick<Guards, 'standing'>;
   readonly gateways: Pick<Gateways, 'otherUsers'>;
   readonly ports: PortParts;
+  /** Undefined: no network key is pinned. */
+  readonly network: Pick<NetworkDesk, 'view' | 'conditions'> | undefined;
+  readonly memberships: Pick<Memberships, 'view'>;
   readonly pingWhole: typeof pingWhole;
 }
 
@@ -48,7 +54,7 @@ const MOST_EXAMPLES = 5;
 const PINGS_AT_ONCE = 8;
 
 export async function examine(parts: DoctorParts): Promise<Finding[]> {
-  const { clock, view, warnings, reloader, guards } = parts;
+  const { clock, view, reloader, guards } = parts;
   const { lans, stateDir } = reloader.config.router;
   const peers = view.peers();
   const role = view.role();
@@ -62,7 +68,8 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkForwarding(forwarding, guards.standing),
     checkStateDir(stateDir),
     checkFiles(reloader.filesState()),
-    ...warnings.all().map((text) => warning('warning', 'vined', text, '')),
+    ...otherWarnings(parts).map((text) => warning('warning', 'vined', text, '')),
+    ...networkFindings(parts),
     ...peers.map(checkPeer),
     ...checkNames(peers),
     ...peers.filter(isUp).flatMap((peer) => [checkSameFiles(peer, role.partner?.router), checkClock(peer)]),
@@ -72,6 +79,22 @@ export async function examine(parts: DoctorParts): Promise<Finding[]> {
     checkMissing(view.missing(), clock.wallMs()),
     ...(await checkPaths(peers.filter(isUp), parts.pingWhole)),
   ];
+}
+
+/** Without those that a finding says with what to do. */
+function otherWarnings({ warnings, network }: DoctorParts): string[] {
+  const found = new Set(network?.conditions());
+  return warnings.all().filter((text) => !found.has(text));
+}
+
+function networkFindings({ view, reloader, network, memberships }: DoctorParts): Finding[] {
+  if (network === undefined) return [];
+  return checkNetwork({
+    self: reloader.config.router.id,
+    view: network.view(),
+    memberships: memberships.view(),
+    counters: view.counters(),
+  });
 }
 
 function userView({ lan, ip, mac }: OtherUser): GatewayUser {

@@ -1,18 +1,25 @@
 import type { MoveView } from '../../mobility/ports.js';
 import type { MetricsSource } from './metric-families.js';
 import type { Metrics } from './metrics.js';
+import type { NetworkSource } from './network-families.js';
 
 /**
  * The metrics, from when somebody can scrape them on: a router without `metrics.listen` does without their library,
  * which costs it some megabytes.
  */
 export class LazyMetrics {
-  readonly #source: MetricsSource;
+  readonly #source: Omit<MetricsSource, keyof NetworkSource>;
+  #network: NetworkSource = { network: () => undefined, memberships: () => [] };
   #metrics: Promise<Metrics> | undefined;
   #loaded: Metrics | undefined;
 
-  constructor(source: MetricsSource) {
+  constructor(source: Omit<MetricsSource, keyof NetworkSource>) {
     this.#source = source;
+  }
+
+  /** Made behind this one; to be called before anybody scrapes. */
+  follow(network: NetworkSource): void {
+    this.#network = network;
   }
 
   /** Moves count from now on. May be called again. */
@@ -34,7 +41,7 @@ export class LazyMetrics {
 
   #load(): Promise<Metrics> {
     this.#metrics ??= import('./metrics.js').then(({ Metrics }) => {
-      this.#loaded = new Metrics(this.#source);
+      this.#loaded = new Metrics({ ...this.#source, ...this.#network });
       this.#loaded.start();
       return this.#loaded;
     });

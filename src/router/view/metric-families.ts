@@ -4,10 +4,11 @@ import type { NameView } from '../../control/name-view.js';
 import type { VnetTraffic } from '../../dataplane/plane.js';
 import { cpuSeconds } from '../life/thread-time.js';
 import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';
+import { type NetworkSource, networkFamilies } from './network-families.js';
 import { type PairSource, pairFamilies } from './pair-families.js';
 
 /** Asked anew for each scrape. */
-export interface MetricsSource extends PairSource {
+export interface MetricsSource extends PairSource, NetworkSource {
   status(): StatusView;
   peers(): readonly PeerView[];
   counters(): CountersView;
@@ -36,6 +37,7 @@ export function familiesOf(source: MetricsSource): readonly MetricFamily[] {
     ...routerFamilies(seen),
     ...peerFamilies(seen),
     ...pairFamilies(source, seen.counters),
+    ...networkFamilies(source, seen.counters, seen.status.id),
     ...trafficFamilies(seen),
     ...flowFamilies(seen),
     ...controlFamilies(seen),

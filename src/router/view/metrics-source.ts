@@ -6,6 +6,7 @@ import type { Tables } from '../tables.js';
 import type { CounterBoard } from './counter-board.js';
 import type { LiveView } from './live-view.js';
 import type { MetricsSource } from './metric-families.js';
+import type { NetworkSource } from './network-families.js';
 
 export interface MetricsParts {
   readonly view: LiveView;
@@ -16,7 +17,7 @@ export interface MetricsParts {
   readonly gateways: Pick<Gateways, 'conflicts'>;
 }
 
-export function metricsSource(parts: MetricsParts): MetricsSource {
+export function metricsSource(parts: MetricsParts): Omit<MetricsSource, keyof NetworkSource> {
   const { view, board, tables, forwarding, plane, gateways } = parts;
   const { gndt, lndt, hwdt, directory } = tables;
   return {

@@ -52,7 +52,7 @@ export interface OperatorParts {
   readonly roleSource: RoleSource;
   readonly memberships: Pick<Memberships, 'view'>;
   /** Undefined: no network key is pinned. */
-  readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document'> | undefined;
+  readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document' | 'conditions'> | undefined;
 }
 
 const NO_KEY =
@@ -147,9 +147,7 @@ export class OperatorActions implements RouterActions {
 
   /** One examination at a time, whoever asks. */
   doctor(): Promise<readonly FindingView[]> {
-    const { clock, reloader, warnings, guards, gateways, ports, view } = this.#parts;
-    const parts = { clock, reloader, warnings, guards, gateways, ports, view, pingWhole };
-    this.#examination ??= examine(parts).finally(() => {
+    this.#examination ??= examine({ ...this.#parts, pingWhole }).finally(() => {
       this.#examination = undefined;
     });
     return this.#examination;

@@ -4,6 +4,7 @@
  *
  *   prints=NAME    what the block prints is to be filled in wherever NAME stands in later blocks
  *   until=REGEX    to be repeated until it prints something like that
+ *   pings=NODE:IP  from its beginning on, that machine of the lab pings that address: when does it first get an answer?
  *   WORD           anything else is kept, for the test to know the block by
  */
 
@@ -14,6 +15,7 @@ export interface CommandBlock {
   readonly text: string;
   readonly prints: string | undefined;
   readonly until: RegExp | undefined;
+  readonly pings: { readonly from: string; readonly to: string } | undefined;
   readonly words: readonly string[];
 }
 
@@ -41,15 +43,22 @@ function toBlock(info: string, line: number, text: string): CommandBlock | undef
   if (language !== 'sh' || machines.length === 0) return undefined;
   const after = (key: string): string | undefined =>
     rest.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1);
-  const until = after('until');
+  const [until, pings] = [after('until'), after('pings')];
   return {
     line,
     machines,
     text,
     prints: after('prints'),
     until: until === undefined ? undefined : new RegExp(until),
+    pings: pings === undefined ? undefined : readPings(pings),
     words: rest.filter((word) => !machines.includes(word) && !word.includes('=')),
   };
+}
+
+function readPings(text: string): { from: string; to: string } {
+  const [, from, to] = /^([^:]+):(.+)$/.exec(text) ?? [];
+  if (from === undefined || to === undefined) throw new Error(`pings=${text}: expected NODE:IP`);
+  return { from, to };
 }
 
 /** Fills in what was noted. Longer names first: one may be the end of another. */

@@ -1,11 +1,10 @@
-"""Stops one thread of a process, as a hang would, until this program ends: signals can stop whole processes only.
+"""Stops one thread of a process, as a hang would, until this program ends, or the process: signals can stop whole processes only.
 
 Usage: hold-thread.py THREAD_ID. Prints "held" when the thread stands still. See ptrace(2).
 """
 import ctypes
 import os
 import sys
-import time
 
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
@@ -27,5 +26,5 @@ ptrace(PTRACE_SEIZE, thread)
 ptrace(PTRACE_INTERRUPT, thread)
 os.waitpid(thread, WALL)
 print("held", flush=True)
-while True:
-    time.sleep(3600)
+# A process that is killed has not ended before those of its threads that are traced have been waited for.
+os.waitpid(thread, WALL)

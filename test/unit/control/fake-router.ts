@@ -66,7 +66,7 @@ const STATUS: StatusView = {
   warnings: ['group "vine" does not exist'],
 };
 
-const NETWORK: NetworkView = {
+export const NETWORK: NetworkView = {
   publicKey: 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=',
   newestKey: null,
   newestKeyUntil: null,

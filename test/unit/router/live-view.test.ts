@@ -105,9 +105,11 @@ function setUp({ sites = [], peers = [], role }: Setting = {}) {
     roleSource:
       role === undefined ? alone : { view: () => role, take: async () => role, reconfigure: () => {} },
   });
-  const metrics = new Metrics(
-    metricsSource({ view, board, tables, forwarding, plane, gateways: { conflicts: () => [] } }),
-  );
+  const metrics = new Metrics({
+    ...metricsSource({ view, board, tables, forwarding, plane, gateways: { conflicts: () => [] } }),
+    network: () => undefined,
+    memberships: () => [],
+  });
   const walk = (): never => assert.fail('it looks through a whole table');
   const closeTables = (): void => {
     Object.assign(directory, { all: walk, of: walk });

@@ -26,5 +26,7 @@ export function metricsSource({ board }: { board?: CounterBoard } = {}): Metrics
     tables: () => ({}),
     vnetTraffic: () => [],
     threads: () => [],
+    network: () => undefined,
+    memberships: () => [],
   };
 }
