@@ -168,10 +168,10 @@ class Builder {
   /** Once, in the objective's unit. */
   #movingCost(machine: AdvisedMachine, to: SiteId, perByte: number): number {
     const { horizonMs, nowMs, restMs } = this.#options;
-    const { stays, allow, lastMove, site, load } = machine;
-    const since = lastMove === undefined ? Number.POSITIVE_INFINITY : nowMs - lastMove.atMs;
+    const { stays, allow, pastMoves = [], site, load } = machine;
+    const since = Math.min(...pastMoves.map(({ atMs }) => nowMs - atMs));
     // Where it has come from it goes back to when what was promised for going is over, not before.
-    const returns = lastMove?.from === to && since < horizonMs;
+    const returns = pastMoves.some(({ atMs, from }) => from === to && nowMs - atMs < horizonMs);
     if (stays !== undefined || since < restMs || returns || allow?.has(to) === false)
       return Number.POSITIVE_INFINITY;
     const bytes = migrationCost(load, this.#input.link(site, to).bytesPerSecond).bytes;

@@ -8,7 +8,7 @@ import type { Problem } from './problem.js';
 /** Larger ones are not moved as a whole. */
 export const MOST_TOGETHER = 64;
 
-export function clustersOf({ units, talks }: Problem): (readonly number[])[] {
+export function clustersOf({ units, talks }: Pick<Problem, 'units' | 'talks'>): (readonly number[])[] {
   const components = new Components(units.length);
   const members = units.map((_, unit) => [unit]);
   const clusters: (readonly number[])[] = [];

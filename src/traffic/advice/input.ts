@@ -18,7 +18,13 @@ export interface AdvisedMachine {
   readonly stays?: string | undefined;
   /** Sites where it may be; undefined: all. */
   readonly allow?: ReadonlySet<SiteId> | undefined;
-  readonly lastMove?: { readonly atMs: number; readonly from: SiteId } | undefined;
+  /** Those that are known of. */
+  readonly pastMoves?: readonly PastMove[] | undefined;
+}
+
+export interface PastMove {
+  readonly atMs: number;
+  readonly from: SiteId;
 }
 
 export interface AdvisedSite {

@@ -97,10 +97,22 @@ export class Placement {
 
   /** By how much `total` changes when two units change places. */
   swapDelta(one: number, other: number): number {
-    const [p, q] = [this.at(one), this.at(other)];
-    const apart = this.delta(one, q) + this.delta(other, p);
-    // Each was taken as going to where the other is: what they say to each other was taken to be free twice.
-    return apart + this.#between(one, other, p, q) + this.#between(one, other, q, p);
+    return this.pairDelta({ unit: one, site: this.at(other) }, { unit: other, site: this.at(one) });
+  }
+
+  /** By how much `total` changes when two units go anywhere. */
+  pairDelta(one: Change[number], other: Change[number]): number {
+    const alone = this.delta(one.unit, one.site) + this.delta(other.unit, other.site);
+    const { units, sent, received } = this.partners[one.unit] as Partners;
+    const i = units.indexOf(other.unit);
+    if (i < 0) return alone;
+    // Each was taken as going while the other one stays.
+    const [p, q] = [this.at(one.unit), this.at(other.unit)];
+    const between = (a: number, b: number): number =>
+      (sent[i] as number) * this.#price(a, b) + (received[i] as number) * this.#price(b, a);
+    return (
+      alone + between(one.site, other.site) - between(one.site, q) - between(p, other.site) + between(p, q)
+    );
   }
 
   /**
@@ -219,13 +231,6 @@ export class Placement {
 
   #price(from: number, to: number): number {
     return this.#prices[from * this.siteCount + to] as number;
-  }
-
-  /** What two units say to each other, one at `p` and the other at `q`. */
-  #between(one: number, other: number, p: number, q: number): number {
-    const { units, sent, received } = this.partners[one] as Partners;
-    const i = units.indexOf(other);
-    return i < 0 ? 0 : (sent[i] as number) * this.#price(p, q) + (received[i] as number) * this.#price(q, p);
   }
 
   #talkAt(unit: number, site: number): number {

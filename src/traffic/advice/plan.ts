@@ -3,6 +3,7 @@
  * of those behind it. A unit is in one step at most, so that no step undoes another.
  */
 import { Components } from '../groups/components.js';
+import { clustersOf } from './clusters.js';
 import { type Change, Placement } from './placement.js';
 import type { Problem } from './problem.js';
 
@@ -11,7 +12,7 @@ const NEGLIGIBLE = 1e-9;
 
 export interface Plan {
   readonly steps: readonly Change[];
-  /** Units for which there was no room in the plan although they would gain. */
+  /** Units that have no place in the plan although there are further steps that pay; none: there are no such steps. */
   readonly later: readonly number[];
 }
 
@@ -29,48 +30,65 @@ export function planSteps(
   const placement = new Placement(problem);
   const goals = new Map([...target.entries()].filter(([unit, site]) => placement.at(unit) !== site));
   const steps: Change[] = [];
-  const later: number[] = [];
+  const size = (change: Change): number => change.reduce((sum, { unit }) => sum + sizeOf(unit), 0);
   let room = most;
   for (;;) {
-    const step = nextStep(placement, goals);
-    if (step === undefined) return { steps, later };
+    const step = room > 0 ? nextStep(placement, goals, (change) => size(change) <= room) : undefined;
+    if (step === undefined) break;
+    room -= size(step);
+    steps.push(inOrder(placement, step));
+    placement.apply(step);
     for (const { unit } of step) goals.delete(unit);
-    const size = step.reduce((sum, { unit }) => sum + sizeOf(unit), 0);
-    if (size > room) later.push(...step.map(({ unit }) => unit));
-    else {
-      room -= size;
-      steps.push(inOrder(placement, step));
-      placement.apply(step);
-    }
   }
+  const isMore = nextStep(placement, goals, () => true) !== undefined;
+  return { steps, later: isMore ? [...goals.keys()] : [] };
 }
 
-/** The best of the smallest kind of step that pays. */
-function nextStep(placement: Placement, goals: ReadonlyMap<number, number>): Change | undefined {
+/** Of the smallest kind of step that pays the one that saves most for each unit. */
+function nextStep(
+  placement: Placement,
+  goals: ReadonlyMap<number, number>,
+  hasRoom: (change: Change) => boolean,
+): Change | undefined {
   const least = -NEGLIGIBLE * Math.max(placement.total(), Number.MIN_VALUE);
   const all = [...goals].map(([unit, site]) => ({ unit, site }));
-  const kinds = [singles, pairs, connected, (change: Change) => [change]];
-  for (const kind of kinds) {
-    let [delta, best]: [number, Change | undefined] = [least, undefined];
-    for (const change of kind(all, placement)) {
-      const found = deltaOf(placement, change);
-      if (found < delta && placement.admits(change)) [delta, best] = [found, change];
+  for (const kind of [singles, pairs, clusters, connected, whole]) {
+    let [rate, best]: [number, Change | undefined] = [0, undefined];
+    for (const change of kind(all, placement, goals)) {
+      if (!hasRoom(change)) continue;
+      const delta = deltaOf(placement, change);
+      if (delta < least && delta / change.length < rate && placement.admits(change))
+        [rate, best] = [delta / change.length, change];
     }
     if (best !== undefined) return best;
   }
   return undefined;
 }
 
-const singles = (all: Change): Change[] => all.map((one) => [one]);
+type Kind = (all: Change, placement: Placement, goals: ReadonlyMap<number, number>) => Iterable<Change>;
 
-/** Those that talk, or of which one goes to where the other is. */
-function pairs(all: Change, placement: Placement): Change[] {
-  return all.flatMap((one, i) =>
-    all.slice(i + 1).flatMap((other) => {
-      const exchange = placement.at(one.unit) === other.site || placement.at(other.unit) === one.site;
-      const talk = placement.partners[one.unit]?.units.includes(other.unit);
-      return exchange || talk ? [[one, other]] : [];
-    }),
+const singles: Kind = (all) => all.map((one) => [one]);
+const whole: Kind = (all) => (all.length > 0 ? [all] : []);
+
+/** Those that talk, and those of which one needs the other's place. */
+function* pairs(all: Change, placement: Placement, goals: ReadonlyMap<number, number>): Generator<Change> {
+  for (const one of all) {
+    for (const unit of placement.partners[one.unit]?.units ?? []) {
+      const site = goals.get(unit);
+      if (site !== undefined && unit > one.unit) yield [one, { unit, site }];
+    }
+    if (placement.fits(one.unit, one.site)) continue;
+    for (const other of all)
+      if (placement.at(other.unit) === one.site && other.unit !== one.unit) yield [one, other];
+  }
+}
+
+/** Whoever goes to the same site and talks, the heaviest talk first. */
+function clusters(all: Change, { problem }: Placement, goals: ReadonlyMap<number, number>): Change[] {
+  const talks = problem.talks.filter(({ from, to }) => goals.has(from) && goals.get(from) === goals.get(to));
+  const sites = new Map(all.map(({ unit, site }) => [unit, site]));
+  return clustersOf({ units: problem.units, talks }).map((units) =>
+    units.map((unit) => ({ unit, site: sites.get(unit) as number })),
   );
 }
 
@@ -92,6 +110,9 @@ function connected(all: Change, placement: Placement): Change[] {
 }
 
 function deltaOf(placement: Placement, change: Change): number {
+  const [one, other] = change;
+  if (one !== undefined && change.length === 1) return placement.delta(one.unit, one.site);
+  if (one !== undefined && other !== undefined && change.length === 2) return placement.pairDelta(one, other);
   let delta = 0;
   const undo: Change[] = [];
   for (const one of change) {

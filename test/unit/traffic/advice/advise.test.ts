@@ -149,11 +149,22 @@ test('a machine rests for an hour, and does not go back within the horizon', () 
   const [mover, other] = PAIR.machines;
   assert.ok(mover !== undefined && other !== undefined);
   const moved = (agoMs: number, from: string): string[] =>
-    stepsOf(inputOf({ ...PAIR, machines: [{ ...mover, lastMove: { atMs: NOW_MS - agoMs, from } }, other] }));
+    stepsOf(
+      inputOf({ ...PAIR, machines: [{ ...mover, pastMoves: [{ atMs: NOW_MS - agoMs, from }] }, other] }),
+    );
   assert.deepEqual(moved(HOUR_MS - 1, 'c'), []);
   assert.deepEqual(moved(HOUR_MS, 'c'), ['0 a>b']);
   assert.deepEqual(moved(DAY_MS - 1, 'b'), [], 'it came from there less than a horizon ago');
   assert.deepEqual(moved(DAY_MS, 'b'), ['0 a>b']);
+  const round = [
+    { atMs: NOW_MS - 20 * HOUR_MS, from: 'b' },
+    { atMs: NOW_MS - 2 * HOUR_MS, from: 'c' },
+  ];
+  assert.deepEqual(
+    stepsOf(inputOf({ ...PAIR, machines: [{ ...mover, pastMoves: round }, other] })),
+    [],
+    'nor by a detour',
+  );
 });
 
 test("a visiting machine's traffic to the outside goes by way of its home: moving home saves it", () => {
@@ -184,7 +195,9 @@ function follow(input: AdviceInput, advice: Advice, nowMs: number): AdviceInput 
   for (const { moves } of advice.steps)
     for (const { machine: n, from, to } of moves) {
       const moved = machines[n];
-      if (moved !== undefined) machines[n] = { ...moved, site: to, lastMove: { atMs: nowMs, from } };
+      if (moved === undefined) continue;
+      const pastMoves = [...(moved.pastMoves ?? []), { atMs: nowMs, from }];
+      machines[n] = { ...moved, site: to, pastMoves };
     }
   return { ...input, machines };
 }
@@ -241,7 +254,7 @@ test('followed step by step, a few at a time: each step pays, nobody goes back, 
 
 /** Never reached with the limits above, but a site may have more than its limit at the start. */
 function randomInputCount(input: AdviceInput, id: string): number {
-  return input.machines.filter(({ site, lastMove }) => (lastMove?.from ?? site) === id).length;
+  return input.machines.filter(({ site, pastMoves }) => (pastMoves?.[0]?.from ?? site) === id).length;
 }
 
 test('no machines, no traffic', () => {

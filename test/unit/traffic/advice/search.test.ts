@@ -55,6 +55,12 @@ test('the table of a placement agrees with the definition, whatever was changed'
           placement.swapDelta(unit, other),
           costOf(problem, before.with(unit, q).with(other, p)) - cost,
         );
+      const elsewhere = random.below(placement.siteCount);
+      if (unit !== other)
+        assertNear(
+          placement.pairDelta({ unit, site }, { unit: other, site: elsewhere }),
+          costOf(problem, moved.with(other, elsewhere)) - cost,
+        );
       const members = [...new Set([unit, other, random.below(placement.unitCount)])];
       const gathered = before.map((at, u) => (members.includes(u) ? site : at));
       const deltas = new Float64Array(placement.siteCount);
