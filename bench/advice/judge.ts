@@ -37,6 +37,10 @@ export function judge(worlds: readonly (readonly Day[])[], speed: Speed): Judgem
       Math.max(...worlds.map((days) => day(days, 'advice').flaps)),
       0,
     ),
-    limit(`ms for ${speed.machines} machines at ${speed.sites} sites`, speed.ms.max, MOST_MS),
+    limit(
+      `ms of processor time for ${speed.machines} machines at ${speed.sites} sites`,
+      speed.processorMs.max,
+      MOST_MS,
+    ),
   ];
 }

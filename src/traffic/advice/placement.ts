@@ -2,7 +2,7 @@
  * A placement of all units, and what each change of it would change: kept in a table of units × sites, so that the cost of a
  * move is two look-ups, and making one costs (partners × sites) additions.
  */
-import { type Partners, type Problem, partnersOf } from './problem.js';
+import { type Partners, type Problem, partnersOf, type Unit } from './problem.js';
 
 /** Units with where they go; made as a whole. */
 export type Change = readonly { readonly unit: number; readonly site: number }[];
@@ -41,8 +41,8 @@ export class Placement {
     this.#toUnit = new Float64Array(sites);
     this.#fromUnit = new Float64Array(sites);
     this.#sites = Int32Array.from(problem.units, ({ site }) => site);
-    this.#table = Float64Array.from(problem.units.flatMap(({ fixed }) => fixed));
-    this.#moving = Float64Array.from(problem.units.flatMap(({ moving }) => moving));
+    this.#table = rowsOf(problem.units, sites, ({ fixed }) => fixed);
+    this.#moving = rowsOf(problem.units, sites, ({ moving }) => moving);
     this.#prices = Float64Array.from(problem.price.flat());
     this.#nodes = new Float64Array(sites);
     this.#memory = new Float64Array(sites);
@@ -52,8 +52,7 @@ export class Placement {
     this.#apart = new Int32Array(problem.apart.length * sites);
     for (const unit of problem.units.keys()) {
       this.#occupy(unit, this.at(unit), 1);
-      for (let site = 0; site < sites; site++)
-        (this.#table[unit * sites + site] as number) += this.#talkAt(unit, site);
+      this.#addTalk(unit);
     }
     this.#limits = problem.capacities.map(({ nodes, memoryBytes }, site) => {
       const limits = [nodes, memoryBytes, ...problem.apart.map(() => 1)];
@@ -76,12 +75,13 @@ export class Placement {
   /** Cost a day, with a share of each migration. */
   total(): number {
     let total = 0;
-    for (const [unit, { units, sent }] of this.partners.entries()) {
+    for (let unit = 0; unit < this.unitCount; unit++) {
+      const { units, sent } = this.partners[unit] as Partners;
       const from = this.at(unit);
       total += this.problem.units[unit]?.fixed[from] ?? 0;
       total += this.#moving[unit * this.siteCount + from] as number;
-      for (const [i, partner] of units.entries())
-        total += (sent[i] as number) * this.#price(from, this.at(partner));
+      for (let i = 0; i < units.length; i++)
+        total += (sent[i] as number) * this.#price(from, this.at(units[i] as number));
     }
     return total;
   }
@@ -233,15 +233,17 @@ export class Placement {
     return this.#prices[from * this.siteCount + to] as number;
   }
 
-  #talkAt(unit: number, site: number): number {
+  /** To its row of the table. */
+  #addTalk(unit: number): void {
     const { units, sent, received } = this.partners[unit] as Partners;
-    let cost = 0;
-    for (const [i, partner] of units.entries()) {
-      const there = this.at(partner);
-      cost +=
-        (sent[i] as number) * this.#price(site, there) + (received[i] as number) * this.#price(there, site);
+    const row = unit * this.siteCount;
+    for (let i = 0; i < units.length; i++) {
+      const there = this.at(units[i] as number);
+      const [out, back] = [sent[i] as number, received[i] as number];
+      for (let site = 0; site < this.siteCount; site++)
+        (this.#table[row + site] as number) +=
+          out * this.#price(site, there) + back * this.#price(there, site);
     }
-    return cost;
   }
 
   #occupy(unit: number, site: number, times: 1 | -1): void {
@@ -251,4 +253,10 @@ export class Placement {
     for (const list of this.#apartOf[unit] ?? [])
       (this.#apart[list * this.siteCount + site] as number) += times;
   }
+}
+
+function rowsOf(units: readonly Unit[], sites: number, row: (unit: Unit) => readonly number[]): Float64Array {
+  const rows = new Float64Array(units.length * sites);
+  for (const [n, unit] of units.entries()) rows.set(row(unit), n * sites);
+  return rows;
 }

@@ -4,6 +4,7 @@ import { advise } from '../../../../src/traffic/advice/advise.js';
 import { HYSTERESIS } from '../../../../src/traffic/advice/build.js';
 import type { Advice, AdviceInput } from '../../../../src/traffic/advice/input.js';
 import { OUTSIDE } from '../../../../src/traffic/matrix.js';
+import { largeInput } from '../../../../bench/advice/speed.js';
 import { Random } from '../../../fuzz/random.js';
 import { DAY_MS, HOUR_MS, inputOf, machine, NOW_MS, OPTIONS, talk } from './sample-input.js';
 
@@ -273,4 +274,16 @@ test('a machine that writes faster than is sent is told so', () => {
   const busy = { ...mover, load: { memoryBytes: 1e9, dirtyBytesPerSecond: 400e6, diskBytes: 0 } };
   const { steps } = advise(inputOf({ ...PAIR, machines: [busy, other] }), OPTIONS);
   assert.equal(steps[0]?.moves[0]?.converges, false);
+});
+
+test('1,000 machines at 50 sites: full or not, a few seconds of processor time at the very most', () => {
+  for (const isTight of [false, true]) {
+    const input = largeInput(1, 1_000, 50, isTight);
+    const used = process.cpuUsage();
+    const { steps, now, after } = advise(input, { ...OPTIONS, most: 20 });
+    const { user, system } = process.cpuUsage(used);
+    assert.ok(steps.length > 0 && after.bytes < now.bytes);
+    // Measured and judged in scripts/bench advice: under one.
+    assert.ok((user + system) / 1e6 < 5, `${(user + system) / 1e6} s`);
+  }
 });
