@@ -20,6 +20,8 @@ export const MOST_BYTES = 32 * 1_048_576;
 const PERIOD_OVERHEAD_BYTES = 256;
 /** What is left of the oldest periods when there is not enough room, step by step. */
 const FEWER_PAIRS = [512, 128, 0];
+/** The newest tenth keeps all it has. */
+const NEWEST_SHARE = 10;
 
 export interface PeriodsOptions {
   readonly keepSeconds?: number;
@@ -143,8 +145,10 @@ export class Periods {
   }
 
   #fit(): void {
+    // Who asks asks mostly about the last of them.
+    const older = this.#ended.slice(0, -Math.ceil(this.#ended.length / NEWEST_SHARE));
     for (const most of FEWER_PAIRS) {
-      for (const ended of this.#ended) {
+      for (const ended of older) {
         if (this.#bytes <= this.#mostBytes) return;
         if (countedPairs(ended.bytes) > most) this.#cut(ended, most);
       }

@@ -79,7 +79,7 @@ export function planOf(query: TrafficQuery, nowMs: number, keepSeconds: number):
 }
 
 function problemOf(query: TrafficQuery, keepSeconds: number): string | undefined {
-  const { lastSeconds, detail, weight, mode } = query;
+  const { lastSeconds, detail, weight } = query;
   if (lastSeconds % PERIOD_SECONDS !== 0 || lastSeconds <= 0) {
     const below = Math.floor(lastSeconds / PERIOD_SECONDS) * PERIOD_SECONDS;
     const would = below === 0 ? `${PERIOD_SECONDS}s` : `${below}s or ${below + PERIOD_SECONDS}s`;
@@ -92,8 +92,6 @@ function problemOf(query: TrafficQuery, keepSeconds: number): string | undefined
   if (detail && weight !== 1) return 'in detail each period stands by itself: there is nothing to weight';
   if (!(weight >= 0.001 && weight <= MAX_WEIGHT_PERMILLE / 1_000))
     return `a weight is from 0.001 to ${MAX_WEIGHT_PERMILLE / 1_000}`;
-  if (mode === 'exact' && query.waitSeconds > 120)
-    return 'no answer takes longer than 120 s: wait no more than that';
   return undefined;
 }
 

@@ -18,6 +18,8 @@ const AT_ONCE = 32;
 const RETRY_MS = 400;
 /** Times that a router is asked again without anything new from it; then the next one has its turn. */
 const MOST_TRIES = 5;
+/** Of one answer; an honest one has no more. */
+const MOST_ROWS = 8_192;
 
 export interface AskingContext {
   readonly clock: Clock;
@@ -37,6 +39,7 @@ export interface Heard {
 interface Pending {
   readonly router: RouterId;
   readonly rows: Map<number, readonly TrafficRow[]>;
+  rowCount: number;
   parts: number | undefined;
   periods: number;
   tries: number;
@@ -84,7 +87,13 @@ export class Asking {
     pending.periods = message.periods;
     if (pending.rows.has(message.part)) return;
     pending.rows.set(message.part, message.rows);
+    pending.rowCount += message.rows.length;
     pending.tries = 0;
+    if (pending.rowCount > MOST_ROWS) {
+      this.#missing.push(from);
+      this.#end(pending);
+      return;
+    }
     if (pending.rows.size === message.parts) this.#complete(pending);
     else if (pending.rows.size % TRAFFIC_PARTS_AT_ONCE === 0) this.#ask(pending);
   }
@@ -110,6 +119,7 @@ export class Asking {
       const pending: Pending = {
         router,
         rows: new Map(),
+        rowCount: 0,
         parts: undefined,
         periods: 0,
         tries: 0,
