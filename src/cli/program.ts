@@ -16,6 +16,7 @@ import { addRole } from './verbs/role.js';
 import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { addTokenVerbs } from './verbs/token.js';
+import { addTraffic } from './verbs/traffic.js';
 import { packageVersion } from './version.js';
 
 /** Throws commander's `CommanderError` instead of ending the process. */
@@ -48,6 +49,7 @@ export function createProgram(io: Io): Command {
   addSteeringVerbs(program, io);
   addRole(program, io);
   addLiveVerbs(program, io);
+  addTraffic(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);
   addDoctor(program, io);

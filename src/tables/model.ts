@@ -81,6 +81,7 @@ export interface RouterConfig {
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
   readonly failover: FailoverConfig;
+  readonly traffic: TrafficConfig;
   readonly tun: readonly PortConfig[];
   /** Where the machines that visit this site are listed for its DHCP server. */
   readonly dhcpIgnore: DhcpIgnore | undefined;
@@ -103,6 +104,11 @@ export interface MobilityConfig {
 export interface FailoverConfig {
   /** How long the active router is not heard before the other one takes over. */
   readonly deadMs: number;
+}
+
+/** What is remembered of who talks to whom. */
+export interface TrafficConfig {
+  readonly keepSeconds: number;
 }
 
 /** How far the tables may grow; counted in addresses. */

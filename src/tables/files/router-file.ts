@@ -29,6 +29,7 @@ export const DEFAULTS = {
   moveWindowSeconds: 60,
   ignoreFormat: 'dnsmasq',
   deadMs: 250,
+  trafficKeepSeconds: 86_400,
 } as const;
 
 const port = {
@@ -123,6 +124,17 @@ const failover = strict(
   "how the routers of a site with two watch each other; gndt.json's sites names them",
 );
 
+const traffic = strict(
+  {
+    keep: wholeNumber(
+      60,
+      604_800,
+      'for how long, in seconds, it is remembered who has talked to whom, in periods of 30 seconds',
+    ).default(DEFAULTS.trafficKeepSeconds),
+  },
+  'what is remembered of who talks to whom; in memory, and of the oldest only the largest pairs when there is no room',
+);
+
 const limit = (name: keyof typeof LIMITS, description: string) =>
   wholeNumber(1, LIMITS[name].most, description).default(LIMITS[name].default);
 
@@ -170,6 +182,7 @@ export const routerSchema = strict(
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
     failover: failover.prefault({}),
+    traffic: traffic.prefault({}),
     network: networkSection.optional(),
     tun: z
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
@@ -200,6 +213,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
+    traffic: { keepSeconds: file.traffic.keep },
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
     dhcpIgnore:

@@ -22,6 +22,8 @@ test('--json prints the answer as the router sends it, wherever it stands', asyn
     'directory --ip 10.1.0.9 --state here': '/v1/directory?ip=10.1.0.9&state=here',
     missing: '/v1/missing',
     role: '/v1/role',
+    traffic: '/v1/traffic',
+    'traffic --last 1h --by site --exact': '/v1/traffic?last=3600&by=site&mode=exact',
     'missing --mac 52:54:00:00:00:44': '/v1/missing?mac=52:54:00:00:00:44',
     counters: '/v1/counters',
     events: '/v1/events',
@@ -229,6 +231,7 @@ test('help is there for every verb, with examples', async () => {
     'route get',
     'status',
     'top',
+    'traffic',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);

@@ -1,0 +1,85 @@
+/** `vinectl traffic`: who talks to whom. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { MOST_WAIT_SECONDS, type TrafficView } from '../../control/traffic-view.js';
+import { contextOf } from '../context.js';
+import type { Io } from '../io.js';
+import { examples, positiveInteger } from './help.js';
+
+const PATIENCE_MS = (MOST_WAIT_SECONDS + 30) * 1_000;
+/** With `--exact`: what is left of a period, and what the answers need. */
+const EXACT_WAIT_SECONDS = 33;
+
+interface Options {
+  readonly last: number;
+  readonly detail?: boolean;
+  readonly weight?: string;
+  readonly exact?: boolean;
+  readonly approx?: boolean;
+  readonly wait?: number;
+  readonly by: string;
+  readonly top: number;
+  readonly node?: string;
+  readonly vnet?: string;
+}
+
+export function addTraffic(program: Command, io: Io): void {
+  const summary = 'who talks to whom: packets and bytes between nodes or sites, as all routers count them';
+  const command = program
+    .command('traffic')
+    .summary(summary)
+    .description(
+      `${summary}. Counted in periods of 30 s; without --exact or --approx those that have ended. What is within a LAN no router sees.`,
+    )
+    .option('--last <time>', 'of the last 30s, 10m, 2h or 1d', time, 600)
+    .option('--detail', 'each period by itself')
+    .option('--weight <factor>', 'a period counts so many times as much as the one before it')
+    .option('--exact', 'with the period that runs now: wait until it has ended')
+    .option('--approx', 'with the period that runs now, estimated')
+    .option(
+      '--wait <time>',
+      'how long to wait for the routers, and with --exact for the end of the period',
+      time,
+    )
+    .option('--by <what>', 'pairs of what: node or site', 'node')
+    .option('--top <n>', 'the largest N pairs', positiveInteger, 20)
+    .option('--node <address>', 'only what this node sends and gets')
+    .option('--vnet <name>', 'only this vnet');
+  examples(command, [
+    'vinectl traffic',
+    'vinectl traffic --last 1h --by site',
+    'vinectl traffic --last 5m --detail --node 10.1.0.9',
+    'vinectl traffic --last 30s --exact --json',
+  ]);
+  command.action(async (options: Options, self: Command) => {
+    if (options.exact && options.approx) self.error('error: --exact and --approx exclude each other');
+    const context = contextOf(io, self);
+    const client = await context.client();
+    const { text, body } = await client.get<TrafficView>('/v1/traffic', queryOf(options), PATIENCE_MS);
+    const { showTraffic } = await import('../show/traffic.js');
+    context.print(context.json ? text : showTraffic(body, context.look));
+  });
+}
+
+function queryOf({ last, detail, weight, exact, approx, wait, by, top, node, vnet }: Options) {
+  const waitSeconds = wait ?? (exact ? EXACT_WAIT_SECONDS : undefined);
+  return {
+    last: String(last),
+    mode: exact ? 'exact' : approx ? 'approximate' : undefined,
+    detail: detail ? '1' : undefined,
+    weight,
+    by,
+    top: String(top),
+    node,
+    vnet,
+    wait: waitSeconds?.toString(),
+  };
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** Seconds of `90`, `90s`, `10m`, `2h`, `1d`. */
+function time(text: string): number {
+  const [, figures, unit = ''] = /^([1-9]\d{0,6})([smhd]?)$/.exec(text) ?? [];
+  if (figures === undefined) throw new InvalidArgumentError('It is a time such as 30s, 10m, 2h or 1d.');
+  return Number(figures) * (UNIT_SECONDS[unit] ?? 1);
+}
