@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
+import { addAdvice } from './verbs/advice.js';
 import { addConfigVerbs } from './verbs/config.js';
 import { addDhcpVerbs } from './verbs/dhcp.js';
 import { addDoctor } from './verbs/doctor.js';
@@ -50,6 +51,7 @@ export function createProgram(io: Io): Command {
   addRole(program, io);
   addLiveVerbs(program, io);
   addTraffic(program, io);
+  addAdvice(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);
   addDoctor(program, io);

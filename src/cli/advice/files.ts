@@ -14,7 +14,11 @@ import { CliError, REFUSED } from '../exit.js';
 /** Where the description is signed, the one that the router runs with, else the directory's gndt.json. */
 export async function readGndt(client: ControlClient, directory: string): Promise<GndtFile> {
   const text = (await signedDescription(client)) ?? readText(join(directory, GNDT_FILE));
-  if (text === undefined) throw new CliError(REFUSED, `there is no ${join(directory, GNDT_FILE)}: name its directory with --config`);
+  if (text === undefined)
+    throw new CliError(
+      REFUSED,
+      `there is no ${join(directory, GNDT_FILE)}: name its directory with --config`,
+    );
   const parsed = parseFile(GNDT_FILE, text, gndtSchema);
   const errors = 'errors' in parsed ? parsed.errors : checkGndt(parsed.value);
   if ('errors' in parsed || errors.length > 0) throw inFile(directory, errors);
@@ -47,7 +51,10 @@ function readText(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new CliError(REFUSED, `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(
+      REFUSED,
+      `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

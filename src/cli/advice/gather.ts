@@ -9,7 +9,7 @@ import { vnetIds } from '../../tables/files/gndt-file.js';
 import type { SiteId, VnetId } from '../../tables/model.js';
 import { siteResolver } from '../../tables/sites.js';
 import { addressKey } from '../../traffic/advice/build.js';
-import type { AdvisedSite, AdviceInput } from '../../traffic/advice/input.js';
+import type { AdviceInput, AdvisedSite } from '../../traffic/advice/input.js';
 import type { PairTraffic, TrafficMatrix } from '../../traffic/matrix.js';
 import type { ControlClient } from '../client.js';
 import { CliError, REFUSED } from '../exit.js';
@@ -31,7 +31,11 @@ export interface Gathered {
 }
 
 /** @param lastSeconds the time of which the traffic counts */
-export async function gather(client: ControlClient, directory: string, lastSeconds: number): Promise<Gathered> {
+export async function gather(
+  client: ControlClient,
+  directory: string,
+  lastSeconds: number,
+): Promise<Gathered> {
   const gndt = await readGndt(client, directory);
   const file = readAdviceFile(directory, gndt);
   const [status, peers, routes, rows, migrations, traffic] = await Promise.all([
@@ -57,7 +61,11 @@ export async function gather(client: ControlClient, directory: string, lastSecon
     vnetIds: ids,
   });
   const links = new Links(file, siteOf(status.body.id), peers.body, siteOf);
-  const known = [...siteIds(gndt), ...peers.body.map(({ id }) => siteOf(id)), ...machines.map(({ site }) => site)];
+  const known = [
+    ...siteIds(gndt),
+    ...peers.body.map(({ id }) => siteOf(id)),
+    ...machines.map(({ site }) => site),
+  ];
   const lists = positionsOf(file, machines, ids);
   return {
     input: {
@@ -84,7 +92,9 @@ function limitsOf(id: SiteId, { sites }: AdviceFile, siteOf: (id: string) => Sit
 /** `together` and `apart`, by position in `machines`. */
 function positionsOf(file: AdviceFile, machines: readonly Machine[], ids: ReadonlyMap<string, VnetId>) {
   const positions = new Map(
-    machines.flatMap(({ vnet, addresses }, i) => addresses.map((address) => [addressKey(vnet, address), i] as const)),
+    machines.flatMap(({ vnet, addresses }, i) =>
+      addresses.map((address) => [addressKey(vnet, address), i] as const),
+    ),
   );
   const notes: string[] = [];
   const [only] = ids.keys();
@@ -100,7 +110,10 @@ function positionsOf(file: AdviceFile, machines: readonly Machine[], ids: Readon
 function matrixOf({ parts, missing }: TrafficView, ids: ReadonlyMap<string, VnetId>): TrafficMatrix {
   const [part] = parts;
   if (part === undefined || part.seconds <= 0)
-    throw new CliError(REFUSED, 'the routers have counted no traffic yet: ask again when a period of 30 s has ended');
+    throw new CliError(
+      REFUSED,
+      'the routers have counted no traffic yet: ask again when a period of 30 s has ended',
+    );
   const pairs = part.rows.flatMap((row): PairTraffic[] => {
     const vnet = ids.get(row.vnet);
     if (vnet === undefined || row.source === null || row.destination === null) return [];
@@ -116,9 +129,13 @@ function notesOn({ parts, partial, missing, lacking }: TrafficView): string[] {
   const share = parts[0]?.shareOfBytes ?? 1;
   const notes: string[] = [];
   if (share < 0.9995)
-    notes.push(`${(100 * share).toFixed(1)} % of the bytes are known by their pair of nodes, the rest is not taken into account`);
+    notes.push(
+      `${(100 * share).toFixed(1)} % of the bytes are known by their pair of nodes, the rest is not taken into account`,
+    );
   if (missing.length > 0) notes.push(`these routers have not said what they counted: ${missing.join(', ')}`);
   else if (partial && lacking.length > 0)
-    notes.push(`these routers have counted only a part of the time: ${lacking.map(({ router }) => router).join(', ')}`);
+    notes.push(
+      `these routers have counted only a part of the time: ${lacking.map(({ router }) => router).join(', ')}`,
+    );
   return notes;
 }

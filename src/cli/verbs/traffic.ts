@@ -78,7 +78,7 @@ function queryOf({ last, detail, weight, exact, approx, wait, by, top, node, vne
 const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 };
 
 /** Seconds of `90`, `90s`, `10m`, `2h`, `1d`. */
-function time(text: string): number {
+export function time(text: string): number {
   const [, figures, unit = ''] = /^([1-9]\d{0,6})([smhd]?)$/.exec(text) ?? [];
   if (figures === undefined) throw new InvalidArgumentError('It is a time such as 30s, 10m, 2h or 1d.');
   return Number(figures) * (UNIT_SECONDS[unit] ?? 1);

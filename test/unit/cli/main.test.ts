@@ -97,6 +97,7 @@ test('2: usage', async () => {
     'migrations --last x',
     'move',
     'log-level',
+    'advice',
     'check',
     'reload now',
     'reload --confirm',
