@@ -26,6 +26,7 @@ interface Options {
   readonly json?: string;
 }
 
+const DEPLOYED = ['evenly', 'by application'] as const;
 const HEAD = [
   'policy',
   'bytes GB',
@@ -65,33 +66,34 @@ function main(options: Options): void {
   console.log(machineLine(machine));
   const startedAt = new Date().toISOString();
   const { sites, hosts, nodes, hours } = options;
-  const worlds = options.seeds.split(',').map((seed) => {
-    const size = {
-      sites: Number(sites),
-      hostsPerSite: Number(hosts),
-      nodes: Number(nodes),
-      seed: Number(seed),
-    };
-    const days = Object.keys(POLICIES).map((policy) => runDay(policy, size, Number(hours)));
-    const nothing = days.find(({ policy }) => policy === 'nothing') as Day;
-    console.log(`\n${sites} sites, ${nodes} nodes, ${hours} h, seed ${seed}`);
-    console.log(
-      table(
-        HEAD,
-        days.map((day) => row(day, nothing)),
-      ),
-    );
-    return { ...size, hours: Number(hours), days };
-  });
+  const seeds = options.seeds.split(',').map(Number);
+  const worlds = DEPLOYED.flatMap((deployed) =>
+    seeds.map((seed) => {
+      const size = {
+        sites: Number(sites),
+        hostsPerSite: Number(hosts),
+        nodes: Number(nodes),
+        seed,
+        deployed,
+      };
+      const days = Object.keys(POLICIES).map((policy) => runDay(policy, size, Number(hours)));
+      const nothing = days.find(({ policy }) => policy === 'nothing') as Day;
+      console.log(`\n${sites} sites, ${nodes} nodes deployed ${deployed}, ${hours} h, seed ${seed}`);
+      console.log(
+        table(
+          HEAD,
+          days.map((day) => row(day, nothing)),
+        ),
+      );
+      return { ...size, hours: Number(hours), days };
+    }),
+  );
   const speed = measureSpeed(SPEED.machines, SPEED.sites, SPEED.runs);
   const { ms, processorMs, pairs } = speed;
   console.log(
     `\n${speed.machines} machines, ${speed.sites} sites, ${pairs} pairs: ${ms.median.toFixed(0)} ms, at most ${ms.max.toFixed(0)}; processor time ${processorMs.median.toFixed(0)}, at most ${processorMs.max.toFixed(0)}`,
   );
-  const judgements = judge(
-    worlds.map(({ days }) => days),
-    speed,
-  );
+  const judgements = judge(worlds, speed);
   console.log(`\n${table(['judged', 'worst', 'at most', 'holds'], judgements.map(judgedRow))}`);
   if (!judgements.every(({ holds }) => holds)) process.exitCode = 1;
   const file = options.json ?? `${projectRoot}bench/results/advice.json`;

@@ -10,31 +10,29 @@ export interface Judgement {
   readonly holds: boolean;
 }
 
-/** Of the bytes between sites without any move, migrations counted. */
+/** Of the bytes between sites without any move, migrations counted; where nodes were deployed without regard to traffic. */
 const MOST_BYTES_SHARE = 0.6;
 const MOST_MS = 1_000;
 
 export const bytesOf = ({ trafficBytes, migrationBytes }: Day): number => trafficBytes + migrationBytes;
 
-/** @param worlds all policies' days of each */
-export function judge(worlds: readonly (readonly Day[])[], speed: Speed): Judgement[] {
-  const day = (days: readonly Day[], policy: string): Day => {
-    const found = days.find((one) => one.policy === policy);
-    if (found === undefined) throw new Error(`no day of "${policy}"`);
-    return found;
-  };
-  const against = (policy: string): number =>
-    Math.max(...worlds.map((days) => bytesOf(day(days, 'advice')) / bytesOf(day(days, policy))));
-  const limit = (what: string, worst: number, atMost: number): Judgement => {
-    return { what, worst, atMost, holds: worst <= atMost };
-  };
+export interface JudgedWorld {
+  readonly deployed: 'evenly' | 'by application';
+  /** All policies'. */
+  readonly days: readonly Day[];
+}
+
+export function judge(worlds: readonly JudgedWorld[], speed: Speed): Judgement[] {
+  const evenly = worlds.filter(({ deployed }) => deployed === 'evenly');
+  const byApplication = worlds.filter(({ deployed }) => deployed === 'by application');
   return [
-    limit('bytes between sites, of those when nothing moves', against('nothing'), MOST_BYTES_SHARE),
-    limit('… of those by affinity', against('affinity'), 1),
-    limit("… of those by S-CORE's rule", against('s-core'), 1),
+    limit('bytes between sites, of those when nothing moves', against(evenly, 'nothing'), MOST_BYTES_SHARE),
+    limit('… where each application was at one site before', against(byApplication, 'nothing'), 1),
+    limit('… of those by affinity', against(worlds, 'affinity'), 1),
+    limit("… of those by S-CORE's rule", against(worlds, 's-core'), 1),
     limit(
       'moves back to a site that was left that day',
-      Math.max(...worlds.map((days) => day(days, 'advice').flaps)),
+      Math.max(...worlds.map(({ days }) => dayOf(days, 'advice').flaps)),
       0,
     ),
     limit(
@@ -44,3 +42,21 @@ export function judge(worlds: readonly (readonly Day[])[], speed: Speed): Judgem
     ),
   ];
 }
+
+/** The worst of these days. */
+function against(worlds: readonly JudgedWorld[], policy: string): number {
+  return Math.max(...worlds.map(({ days }) => bytesOf(dayOf(days, 'advice')) / bytesOf(dayOf(days, policy))));
+}
+
+function dayOf(days: readonly Day[], policy: string): Day {
+  const found = days.find((one) => one.policy === policy);
+  if (found === undefined) throw new Error(`no day of "${policy}"`);
+  return found;
+}
+
+const limit = (what: string, worst: number, atMost: number): Judgement => ({
+  what,
+  worst,
+  atMost,
+  holds: worst <= atMost,
+});

@@ -10,6 +10,11 @@ export interface WorldSize {
   readonly hostsPerSite: number;
   readonly nodes: number;
   readonly seed: number;
+  /**
+   * How nodes came to their homes: evenly, by whoever knows nothing of traffic; or each application at one site, as far as
+   * its neighbours leave room, by whoever knew all at that time.
+   */
+  readonly deployed: 'evenly' | 'by application';
 }
 
 /** One way. */
@@ -58,8 +63,6 @@ export class World {
     this.size = size;
     this.#random = lots(size.seed);
     const nodes = Array.from({ length: size.nodes }, (_, node) => node);
-    // Deployed by whoever knows nothing of traffic: evenly, as they come.
-    this.homes = nodes.map((node) => node % size.sites);
     this.loads = nodes.map(() => ({
       memoryBytes: ([2, 4, 4, 8][Math.floor(this.#random() * 4)] as number) * 2 ** 30,
       dirtyBytesPerSecond: this.#random() * 20e6,
@@ -68,6 +71,11 @@ export class World {
     this.outside = nodes.map(() => (this.#random() < OUTSIDE_SHARE ? OUTSIDE_BYTES_PER_SECOND : 0));
     this.cpu = Float64Array.from(nodes, () => this.#load());
     this.#applications = this.#found(this.#shuffled(nodes));
+    const order = this.#applications.flat();
+    const share = Math.ceil(nodes.length / size.sites);
+    this.homes = nodes.map((node) =>
+      size.deployed === 'evenly' ? node % size.sites : Math.floor(order.indexOf(node) / share),
+    );
     this.flows = this.#applications.flatMap((members) => this.#talk(members));
   }
 

@@ -97,7 +97,6 @@ test('2: usage', async () => {
     'migrations --last x',
     'move',
     'log-level',
-    'advice',
     'check',
     'reload now',
     'reload --confirm',
@@ -111,6 +110,7 @@ test('2: usage', async () => {
     'completion tcsh',
     'graph --format png',
     'top --interval 0',
+    'advice now',
     '--socket',
   ];
   for (const line of lines) {
@@ -203,6 +203,7 @@ test('help is there for every verb, with examples', async () => {
     ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
+    'advice',
     'check',
     'clients',
     'completion',

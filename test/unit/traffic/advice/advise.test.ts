@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { largeInput } from '../../../../bench/advice/speed.js';
 import { advise } from '../../../../src/traffic/advice/advise.js';
 import { HYSTERESIS } from '../../../../src/traffic/advice/build.js';
 import type { Advice, AdviceInput } from '../../../../src/traffic/advice/input.js';
 import { OUTSIDE } from '../../../../src/traffic/matrix.js';
-import { largeInput } from '../../../../bench/advice/speed.js';
 import { Random } from '../../../fuzz/random.js';
 import { DAY_MS, HOUR_MS, inputOf, machine, NOW_MS, OPTIONS, talk } from './sample-input.js';
 
