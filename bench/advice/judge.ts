@@ -29,7 +29,7 @@ export function judge(worlds: readonly JudgedWorld[], speed: Speed): Judgement[]
     limit('bytes between sites, of those when nothing moves', against(evenly, 'nothing'), MOST_BYTES_SHARE),
     limit('… where each application was at one site before', against(byApplication, 'nothing'), 1),
     limit('… of those by affinity', against(worlds, 'affinity'), 1),
-    limit("… of those by S-CORE's rule", against(worlds, 's-core'), 1),
+    limit("… of those by S-CORE's rule, all days together", together(worlds, 's-core'), 1),
     limit(
       'moves back to a site that was left that day',
       Math.max(...worlds.map(({ days }) => dayOf(days, 'advice').flaps)),
@@ -46,6 +46,11 @@ export function judge(worlds: readonly JudgedWorld[], speed: Speed): Judgement[]
 /** The worst of these days. */
 function against(worlds: readonly JudgedWorld[], policy: string): number {
   return Math.max(...worlds.map(({ days }) => bytesOf(dayOf(days, 'advice')) / bytesOf(dayOf(days, policy))));
+}
+
+function together(worlds: readonly JudgedWorld[], policy: string): number {
+  const sum = (of: string): number => worlds.reduce((bytes, { days }) => bytes + bytesOf(dayOf(days, of)), 0);
+  return sum('advice') / sum(policy);
 }
 
 function dayOf(days: readonly Day[], policy: string): Day {

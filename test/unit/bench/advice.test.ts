@@ -88,7 +88,11 @@ test('the judge', () => {
   assert.deepEqual(failed({ ...good, migrationBytes: 21 }, {}), [
     'bytes between sites, of those when nothing moves',
   ]);
-  assert.equal(failed(good, { migrationBytes: 1 }).length, 3);
+  assert.deepEqual(failed(good, { migrationBytes: 1 }), [
+    '… where each application was at one site before',
+    '… of those by affinity',
+  ]);
+  assert.match(failed({}, { migrationBytes: 1 }).join(), /S-CORE/);
   assert.deepEqual(failed(good, { flaps: 1 }), ['moves back to a site that was left that day']);
   assert.match(
     failed(good, {}, { ...SPEED, processorMs: distributionOf([1, 1_001]) })[0] ?? '',
