@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { splitDocument } from '../../membership/document.js';
 import { checkAdvice } from '../../tables/files/advice-checks.js';
 import { ADVICE_FILE, type AdviceFile, adviceSchema } from '../../tables/files/advice-file.js';
-import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
+import { type ConfigError, formatConfigError, type Outcome } from '../../tables/files/error.js';
 import { checkGndt } from '../../tables/files/gndt-checks.js';
 import { GNDT_FILE, type GndtFile, gndtSchema } from '../../tables/files/gndt-file.js';
 import { parseFile } from '../../tables/files/schema.js';
@@ -39,10 +39,22 @@ async function signedDescription(client: ControlClient): Promise<string | undefi
 
 /** Without the file: nothing but defaults. */
 export function readAdviceFile(directory: string, gndt: GndtFile): AdviceFile {
+  const outcome = adviceIn(directory, gndt);
+  if ('errors' in outcome) throw inFile(directory, outcome.errors);
+  return outcome.value;
+}
+
+/** What is wrong with it; nothing when there is none. */
+export function adviceErrors(directory: string, gndt: GndtFile): readonly ConfigError[] {
+  const outcome = adviceIn(directory, gndt);
+  return 'errors' in outcome ? outcome.errors : [];
+}
+
+function adviceIn(directory: string, gndt: GndtFile): Outcome<AdviceFile> {
   const parsed = parseFile(ADVICE_FILE, readText(join(directory, ADVICE_FILE)) ?? '{}', adviceSchema);
-  const errors = 'errors' in parsed ? parsed.errors : checkAdvice(parsed.value, gndt);
-  if ('errors' in parsed || errors.length > 0) throw inFile(directory, errors);
-  return parsed.value;
+  if ('errors' in parsed) return parsed;
+  const errors = checkAdvice(parsed.value, gndt);
+  return errors.length > 0 ? { errors } : parsed;
 }
 
 /** Undefined: there is no such file. */

@@ -1,5 +1,6 @@
 /** From sites, machines and traffic to the question in numbers. */
 import type { SiteId } from '../../tables/model.js';
+import { Components } from '../groups/components.js';
 import type { PairTraffic } from '../matrix.js';
 import type { AdviceInput, AdviceOptions, AdvisedMachine, Objective, SiteLink } from './input.js';
 import { migrationCost } from './migration.js';
@@ -40,6 +41,8 @@ class Builder {
   readonly #options: AdviceOptions;
   readonly #siteNumbers: ReadonlyMap<SiteId, number>;
   readonly #notes: string[] = [];
+  /** Machines that are to be together and are not. */
+  readonly #torn = new Set<number>();
 
   constructor(input: AdviceInput, options: AdviceOptions) {
     this.#input = input;
@@ -72,21 +75,25 @@ class Builder {
     return { problem, members, bytePrice: counted.price, fixedBytes: counted.fixed, notes: this.#notes };
   }
 
-  /** Machines that stay together are one unit; a list that is not at one site moves nowhere. */
+  /** Machines that stay together are one unit, also by way of several lists; those that are not at one site move nowhere. */
   #members(): number[][] {
     const { machines, together } = this.#input;
-    const joined = new Set<number>();
-    const lists = together.filter((list) => {
-      const places = new Set(list.map((machine) => machines[machine]?.site));
-      if (places.size <= 1) return true;
-      this.#notes.push(
-        `${this.#names(list)} are to stay together and are at ${[...places].join(', ')}: none is moved`,
-      );
-      return false;
-    });
-    for (const list of lists) for (const machine of list) joined.add(machine);
+    const components = new Components(machines.length);
+    for (const list of together) for (const machine of list) components.join(list[0] ?? machine, machine);
+    const units = components.all();
+    const joined = new Set(units.flat());
     const alone = machines.map((_, machine) => [machine]).filter(([machine = 0]) => !joined.has(machine));
-    return [...lists.map((list) => [...new Set(list)]), ...alone];
+    return [...units.flatMap((list) => this.#whole(list)), ...alone];
+  }
+
+  #whole(list: readonly number[]): number[][] {
+    const places = new Set(list.map((machine) => this.#input.machines[machine]?.site));
+    if (places.size <= 1) return [[...list]];
+    for (const machine of list) this.#torn.add(machine);
+    this.#notes.push(
+      `${this.#names(list)} are to stay together and are at ${[...places].join(', ')}: none is moved`,
+    );
+    return list.map((machine) => [machine]);
   }
 
   #apart(list: readonly number[], unitOf: ReadonlyMap<number, number>): number[] {
@@ -159,6 +166,7 @@ class Builder {
       fixed,
       moving: this.#input.sites.map(({ id }, to) => {
         if (to === site) return 0;
+        if (machines.some((machine) => this.#torn.has(machine))) return Number.POSITIVE_INFINITY;
         const costs = all.map((machine) => this.#movingCost(machine, id, price[site]?.[to] ?? 0));
         return (costs.reduce((sum, cost) => sum + cost, 0) * (1 + HYSTERESIS) * DAY_MS) / horizonMs;
       }),

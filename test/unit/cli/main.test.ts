@@ -359,6 +359,14 @@ test('check: every error on a line of its own, exit status 1', async (t) => {
   assert.equal(JSON.parse(json.out).errors.length, 2);
 });
 
+test('check: advice.json too, when there is one', async (t) => {
+  const directory = await configDirectory(t);
+  writeFileSync(join(directory, 'advice.json'), '{ "sites": [{ "id": "vr-q" }] }');
+  const { status, out } = await vinectl(['check', directory]);
+  assert.equal(status, 1);
+  assert.match(out, /^advice\.json: sites\[0\]\.id: "vr-q" is not a site in gndt\.json/);
+});
+
 test('check: a key that others may read', async (t) => {
   const directory = await configDirectory(t);
   chmodSync(join(directory, 'router.key'), 0o644);

@@ -135,7 +135,17 @@ test('machines that stay together move together; those that are to be apart neve
   assert.deepEqual(stepsOf(inputOf({ machines, pairs, together: [[0, 1]] })), ['0 a>b, 1 a>b']);
   assert.deepEqual(stepsOf(inputOf({ machines, pairs, apart: [[0, 2]] })), []);
   const torn = inputOf({ machines, pairs, together: [[0, 2]] });
-  assert.deepEqual(stepsOf(torn), ['0 a>b'], 'nobody is held by a list that does not hold');
+  assert.deepEqual(stepsOf(torn), [], 'who is to be together and is not moves nowhere');
+  const three = [...machines, machine(3, 'a')];
+  const chained = inputOf({
+    machines: three,
+    pairs,
+    together: [
+      [0, 1],
+      [1, 3],
+    ],
+  });
+  assert.deepEqual(stepsOf(chained), ['0 a>b, 1 a>b, 3 a>b'], 'lists that share a machine are one');
 });
 
 test('what does not hold as asked is said', () => {
