@@ -1,4 +1,5 @@
 /** `vinectl advice`: which moves, what each saves, what it costs, when it has paid for itself. */
+import type { Amount } from '../../traffic/advice/input.js';
 import type { AdviceReport, MoveReport, StepReport } from '../advice/report.js';
 import { type Column, clean, type Look, table } from './text.js';
 import { bytes, count, duration } from './units.js';
@@ -26,13 +27,14 @@ function sumOf({ now, after, steps, objective }: AdviceReport): string {
   const first = `between sites ${bytes(Math.round(now.bytes))} a day`;
   if (steps.length === 0) return first;
   const share =
-    objective === 'traffic' ? '' : `, ${lessOf(report(now, after))} of what is asked about (${objective})`;
+    objective === 'traffic' ? '' : `, ${lessOf(now, after)} of what is asked about (${objective})`;
   return `${first}; with these moves ${bytes(Math.round(after.bytes))}${share}`;
 }
 
-const report = (now: { readonly value: number }, after: { readonly value: number }): number =>
-  now.value === 0 ? 0 : 1 - after.value / now.value;
-const lessOf = (share: number): string => `${(100 * share).toFixed(1)} % less`;
+function lessOf(now: Amount, after: Amount): string {
+  const share = now.value === 0 ? 0 : 1 - after.value / now.value;
+  return `${(100 * share).toFixed(1)} % less`;
+}
 
 /** What a step has as a whole stands in the line of its first move. */
 function columnsOf({ objective, now }: AdviceReport): Column<Row>[] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scoreRule } from '../../../../bench/advice/score-rule.js';
 import { Placement } from '../../../../src/traffic/advice/placement.js';
+import type { Problem, Unit } from '../../../../src/traffic/advice/problem.js';
 import { search } from '../../../../src/traffic/advice/search.js';
 import { Random } from '../../../fuzz/random.js';
 import { costOf, drawProblem, isAdmitted, optimumOf } from './small-cases.js';
@@ -118,4 +119,47 @@ test('no units, one site: nothing to do', () => {
     search({ units: [unit], capacities: [capacity], price: [[0]], talks: [], apart: [] }).total(),
     7,
   );
+});
+
+/** Groups that talk among themselves alone, scattered over sites that are as full as they may be: all talk can be within sites. */
+function scattered(random: Random, groups: number, size: number): Problem {
+  const [count, sites] = [groups * size, groups];
+  const order = Array.from({ length: count }, (_, u) => u);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.below(i + 1);
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  const units = order.map((_, u): Unit => {
+    const site = Math.floor(order.indexOf(u) / size);
+    const moving = Array.from({ length: sites }, (_, to) => Number(to !== site));
+    return { site, nodes: 1, memoryBytes: 1, moving, fixed: moving.map(() => 0) };
+  });
+  const talks = units.flatMap((_, from) =>
+    Array.from({ length: size }, (_, i) => ({
+      from,
+      to: from - (from % size) + i,
+      bytesPerDay: 10 + random.below(90),
+    })).filter(({ to }) => to !== from),
+  );
+  const capacity = { nodes: size, memoryBytes: Number.POSITIVE_INFINITY };
+  const price = units
+    .slice(0, sites)
+    .map((_, from) => units.slice(0, sites).map((_, to) => Number(from !== to)));
+  return { units, capacities: price.map(() => capacity), price, talks, apart: [] };
+}
+
+test('groups that are scattered over full sites are put together, where single moves find no room', () => {
+  const random = new Random(8);
+  for (const [groups, size] of [
+    [4, 5],
+    [6, 10],
+    [20, 10],
+  ] as const) {
+    const problem = scattered(random, groups, size);
+    const now = new Placement(problem).total();
+    const found = search(problem).total();
+    // What is left is the moves themselves, one each at most.
+    assert.ok(found <= groups * size, `${groups} groups of ${size}: ${found} of ${now}`);
+    assert.equal(scoreRule(problem).total(), now, "S-CORE's rule knows no swaps");
+  }
 });
