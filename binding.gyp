@@ -44,6 +44,7 @@
         "native/offload/fragment.cc",
         "native/offload/packet_shape.cc",
         "native/offload/segment.cc",
+        "native/offload/travel_size.cc",
         "native/session/cookie_sender.cc",
         "native/session/handshake_guard.cc",
         "native/session/lone_message.cc",

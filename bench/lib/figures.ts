@@ -49,12 +49,12 @@ const BRIEF: readonly Brief[] = [
   { key: 'rssMb', title: 'memory', unit: 'MB', better: 'less' },
 ];
 
-const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+export const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 };
 
-function named({ cpu, cores, distribution, kernel, node, commit, loadBefore }: Machine): string {
+export function named({ cpu, cores, distribution, kernel, node, commit, loadBefore }: Machine): string {
   const load = `load before ${loadBefore.toFixed(2)}`;
   return `${cores} × ${cpu}, ${distribution}, Linux ${kernel}, Node ${node}, commit ${commit}, ${load}`;
 }

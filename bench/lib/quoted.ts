@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../test/lab/daemon.js';
+import { type AdviceRun, adviceFigures } from './advice-figures.js';
 import { performanceFigures, readmeFigures, type SoakReport, withFigures } from './figures.js';
 import type { ThroughputReport } from './report.js';
 
@@ -21,6 +22,7 @@ export function quoted(): readonly Quoted[] {
   const documents = [
     ['README.md', readmeFigures(report)],
     ['docs/performance.md', performanceFigures(report, soak)],
+    ['docs/advice.md', adviceFigures(json('bench/results/advice.json') as AdviceRun)],
   ] as const;
   return documents.map(([file, figures]) => ({
     file,

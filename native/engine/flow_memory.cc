@@ -7,6 +7,7 @@
 #include "base/virtio.h"
 #include "base/wire.h"
 #include "offload/packet_shape.h"
+#include "offload/travel_size.h"
 
 namespace vine {
 namespace {
@@ -154,6 +155,7 @@ bool FlowMemory::forwardOne(int32_t* d) {
   int32_t* known = find(key);
   if (known == nullptr) return false;
   if (known[fw::generation] != d[word::flowGeneration]) {
+    if (known[fw::generation] == kNoGeneration) return false;
     counters_.add(counter::flowStale);
     return false;
   }
@@ -253,7 +255,7 @@ void FlowMemory::carryOut(int32_t* entry, const Parsed& parsed, int32_t* d) {
   if (vnetCounter >= 0) addDouble(options_.vnetCounters, options_.vnetCounterCount, vnetCounter + 1, parsed.length);
   addActivity(entry[fw::heard], options_.machines);
   addActivity(entry[fw::sent], 0);
-  countPacket(entry, parsed.length);
+  countPacket(entry, d, parsed.packet, parsed.length);
 }
 
 /** The other worker may add at the same time, and a count be lost: whether it changes is all that is asked. */
@@ -264,37 +266,47 @@ void FlowMemory::addActivity(int32_t number, size_t base) const {
   __atomic_store_n(at, static_cast<int32_t>(count + 1), __ATOMIC_RELAXED);
 }
 
-void FlowMemory::countPacket(int32_t* entry, uint32_t length) {
+void FlowMemory::countPacket(int32_t* entry, const int32_t* d, const uint8_t* packet, size_t length) {
+  const int32_t action = d[word::action];
+  // A LAN takes what it is given, and its kernel or card cuts it.
+  const bool isCutHere = action == action::tunnel || action == action::bare;
+  const size_t mtu = isCutHere && d[word::mtu] > 0 ? static_cast<size_t>(d[word::mtu]) : SIZE_MAX;
+  const TravelSize size = travelSize(packet, length, static_cast<uint8_t>(d[word::gsoType]),
+                                     static_cast<size_t>(std::max(d[word::gsoSize], 0)), mtu);
   // Packets last: who sees one sees also what else was written for it.
-  add64(entry + fw::bytes, length);
-  add64(entry + fw::packets, 1);
+  add64(entry + fw::bytes, size.bytes);
+  add64(entry + fw::packets, size.packets);
 }
 
 void FlowMemory::note(const int32_t* d) {
   const int32_t flags = d[word::flow];
-  if (!(flags & flow_note::forwarded)) return;
+  if (!(flags & flow_note::forwarded) || !(flags & flow_note::keyed)) return;
   size_t length = 0;
   const uint8_t* packet = packets_.packetOf(d, &length);
   if (packet == nullptr) return;
-  int32_t* known = nullptr;
   const bool isV6 = length > 0 && packet[0] >> 4 == 6;
-  if ((flags & flow_note::keyed) && length >= (isV6 ? kIpv6Bytes : kIpv4MinBytes)) {
-    const int32_t kind = flags & flow_note::overlay ? kOverlay : flags & flow_note::bare ? kBare : kFrame;
-    Key key;
-    startKey(key, isV6, kind, d[word::from], kind == kOverlay ? d[word::flowVnet] : 0, d);
-    readAddresses(packet, isV6, key + (fw::source - fw::kind), key + (fw::destination - fw::kind));
-    known = find(key);
-    if ((flags & flow_note::keep) && d[word::flowGeneration] == generationOf(key)) {
-      if (known == nullptr) known = make(key);
-      write(known, d);
-    }
+  if (length < (isV6 ? kIpv6Bytes : kIpv4MinBytes)) return;
+  const int32_t kind = flags & flow_note::overlay ? kOverlay : flags & flow_note::bare ? kBare : kFrame;
+  Key key;
+  startKey(key, isV6, kind, d[word::from], kind == kOverlay ? d[word::flowVnet] : 0, d);
+  readAddresses(packet, isV6, key + (fw::source - fw::kind), key + (fw::destination - fw::kind));
+  int32_t* known = find(key);
+  const bool isKept = (flags & flow_note::keep) && d[word::flowGeneration] == generationOf(key);
+  const bool isNew = known == nullptr || !goesSameWay(known, d);
+  if (known == nullptr) {
+    known = make(key);
+  } else if (isNew) {
+    // What has been counted so far went another way.
+    handOver(known);
+    start(known, key);
   }
-  if (known != nullptr) {
-    countPacket(known, static_cast<uint32_t>(length));
-    return;
-  }
-  add64(options_.memory + fh::unattributedPackets, 1);
-  add64(options_.memory + fh::unattributedBytes, length);
+  if (isNew || isKept) write(known, d, isKept ? d[word::flowGeneration] : kNoGeneration);
+  countPacket(known, d, packet, length);
+}
+
+bool FlowMemory::goesSameWay(const int32_t* entry, const int32_t* d) {
+  return (entry[fw::action] & 0xff) == d[word::action] && entry[fw::to] == d[word::to] &&
+         entry[fw::vnetHops] >> 8 == (d[word::flowVnet] & 0xffff);
 }
 
 int32_t FlowMemory::generationOf(const int32_t* key) const {
@@ -350,6 +362,13 @@ int32_t* FlowMemory::make(const Key key) {
     handOver(made);
     counters_.add(counter::flowsReplaced);
   }
+  start(made, key);
+  return made;
+}
+
+/** Counts from 0, under a new serial number. */
+void FlowMemory::start(int32_t* made, const Key key) {
+  int32_t* header = options_.memory;
   auto serial = static_cast<uint32_t>(header[fh::serial]) + 1;
   if (serial == 0) serial = 1;
   header[fh::serial] = static_cast<int32_t>(serial);
@@ -363,7 +382,6 @@ int32_t* FlowMemory::make(const Key key) {
   __atomic_store_n(reinterpret_cast<uint64_t*>(made + fw::packets), 0, __ATOMIC_RELAXED);
   __atomic_store_n(reinterpret_cast<uint64_t*>(made + fw::bytes), 0, __ATOMIC_RELAXED);
   __atomic_store_n(&made[fw::sequence], static_cast<int32_t>(sequence + 2), __ATOMIC_RELEASE);
-  return made;
 }
 
 void FlowMemory::handOver(const int32_t* entry) {
@@ -381,9 +399,9 @@ void FlowMemory::handOver(const int32_t* entry) {
   __atomic_store_n(&header[fh::head], static_cast<int32_t>(head + 1), __ATOMIC_RELEASE);
 }
 
-void FlowMemory::write(int32_t* entry, const int32_t* d) {
+void FlowMemory::write(int32_t* entry, const int32_t* d, int32_t generation) {
   const int32_t kept = d[word::flow] & flow_note::spendsTtl ? kSpendsTtl : 0;
-  entry[fw::generation] = d[word::flowGeneration];
+  entry[fw::generation] = generation;
   entry[fw::action] = (d[word::action] & 0xff) | (kept << 8);
   entry[fw::to] = d[word::to];
   entry[fw::outMacHigh] = d[word::outMacHigh];

@@ -91,14 +91,18 @@ class FlowMemory {
   /** False for what is not plain, whatever entry it has; `key` is filled when `hasKey`. */
   bool parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) const;
   bool fits(const int32_t* d, const Parsed& parsed, int32_t action, int32_t mtu) const;
-  static void countPacket(int32_t* entry, uint32_t length);
+  /** Once it has its action. */
+  static void countPacket(int32_t* entry, const int32_t* d, const uint8_t* packet, size_t length);
   void addActivity(int32_t number, size_t base) const;
   void carryOut(int32_t* entry, const Parsed& parsed, int32_t* d);
   uint32_t setOf(const Key key) const;
   int32_t* find(const Key key);
   int32_t* make(const Key key);
+  void start(int32_t* entry, const Key key);
+  static bool goesSameWay(const int32_t* entry, const int32_t* d);
   void handOver(const int32_t* entry);
-  static void write(int32_t* entry, const int32_t* d);
+  /** @param generation `kNoGeneration`: it only counts */
+  static void write(int32_t* entry, const int32_t* d, int32_t generation);
   int32_t* entry(uint32_t i) const { return options_.memory + kFlowHeaderWords + size_t{i} * kFlowEntryWords; }
   int32_t* ringPlace(uint32_t i) const { return entry(entries_ + (i & (ring_ - 1))); }
   /** @param key of `kKeyWords`, as in an entry from `flow_word::kind` on */

@@ -17,12 +17,12 @@ export interface Answer<Body> {
 export class ControlClient {
   constructor(readonly socket: string) {}
 
-  get<Body>(path: string, query: Query = {}): Promise<Answer<Body>> {
-    return this.#call({ method: 'GET', path: withQuery(path, query) }, undefined);
+  get<Body>(path: string, query: Query = {}, timeout = ANSWER_TIMEOUT_MS): Promise<Answer<Body>> {
+    return this.#call({ method: 'GET', path: withQuery(path, query), timeout }, undefined);
   }
 
   post<Body>(path: string, body: object): Promise<Answer<Body>> {
-    return this.#call({ method: 'POST', path }, JSON.stringify(body));
+    return this.#call({ method: 'POST', path, timeout: ANSWER_TIMEOUT_MS }, JSON.stringify(body));
   }
 
   /**
@@ -43,7 +43,7 @@ export class ControlClient {
   }
 
   async #call<Body>(options: RequestOptions, body: string | undefined): Promise<Answer<Body>> {
-    const response = await this.#send({ ...options, timeout: ANSWER_TIMEOUT_MS }, body);
+    const response = await this.#send(options, body);
     const text = await this.#readAll(response);
     if (response.statusCode !== 200) refuse(response.statusCode ?? 0, text, this.socket);
     const parsed = parse(text);

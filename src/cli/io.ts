@@ -1,5 +1,7 @@
 /** What vinectl has of the process that it runs in; tests hand in their own. */
+import { spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { systemClock } from '../net/system-clock.js';
 
@@ -16,6 +18,11 @@ export interface Io {
   nowMs(): number;
   /** Settles after that time, or at once when `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Has a shell run a command that reads nothing and writes to standard error; its exit status, 128 and the signal's number
+   * when a signal has ended it.
+   */
+  run(command: string): Promise<number>;
   /** Calls `listener` on Ctrl-C instead of ending the process, until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
 }
@@ -44,6 +51,7 @@ export function processIo(): Io {
           resolve();
         });
       }),
+    run: runInShell,
     onInterrupt(listener) {
       process.on('SIGINT', listener);
       process.on('SIGTERM', listener);
@@ -53,4 +61,14 @@ export function processIo(): Io {
       };
     },
   };
+}
+
+export function runInShell(command: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 2, 2] });
+    child.on('error', reject);
+    child.on('close', (status, signal) =>
+      resolve(status ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    );
+  });
 }

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
+import { addAdvice } from './verbs/advice.js';
 import { addConfigVerbs } from './verbs/config.js';
 import { addDhcpVerbs } from './verbs/dhcp.js';
 import { addDoctor } from './verbs/doctor.js';
@@ -16,6 +17,7 @@ import { addRole } from './verbs/role.js';
 import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { addTokenVerbs } from './verbs/token.js';
+import { addTraffic } from './verbs/traffic.js';
 import { packageVersion } from './version.js';
 
 /** Throws commander's `CommanderError` instead of ending the process. */
@@ -48,6 +50,8 @@ export function createProgram(io: Io): Command {
   addSteeringVerbs(program, io);
   addRole(program, io);
   addLiveVerbs(program, io);
+  addTraffic(program, io);
+  addAdvice(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);
   addDoctor(program, io);

@@ -111,6 +111,7 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
     ...setting('failover.deadMs', String(before.failover.deadMs), String(after.failover.deadMs)),
+    ...setting('traffic.keep', String(before.traffic.keepSeconds), String(after.traffic.keepSeconds)),
     ...gatewayChanges(before, after),
   ];
 }

@@ -1,10 +1,11 @@
 /** The published JSON Schemas, made from the schemas that the router itself reads its files by. */
 import { z } from 'zod';
+import { adviceSchema } from '../tables/files/advice-file.js';
 import { gndtSchema } from '../tables/files/gndt-file.js';
 import { lndtSchema } from '../tables/files/lndt-file.js';
 import { routerSchema } from '../tables/files/router-file.js';
 
-const SCHEMAS = { router: routerSchema, gndt: gndtSchema, lndt: lndtSchema } as const;
+const SCHEMAS = { router: routerSchema, gndt: gndtSchema, lndt: lndtSchema, advice: adviceSchema } as const;
 
 /** File name → its text, as it is committed in config/schema. */
 export function jsonSchemaFiles(): Map<string, string> {

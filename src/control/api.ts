@@ -4,6 +4,7 @@ import type { MembershipView } from './membership-view.js';
 import type { NameView } from './name-view.js';
 import type { NetworkView, PublishRequest, PublishView } from './network-view.js';
 import type { RoleView, SiteRoleView } from './role-view.js';
+import type { TrafficRequest, TrafficView } from './traffic-view.js';
 
 export interface FlowMemoryView {
   readonly entries: number;
@@ -355,6 +356,8 @@ export interface RouterActions {
   publish(request: PublishRequest): Promise<PublishView | string>;
   /** The description that runs here, its signature before it; undefined: it is not signed. */
   signedDescription(): Uint8Array | undefined;
+  /** Asks all routers who has talked to whom. A string is the reason why it cannot be answered, and what could. */
+  traffic(request: TrafficRequest): Promise<TrafficView | string>;
   /** Makes this router active, or has the other one take over; settles when it is done. A string is the reason why not. */
   takeRole(role: 'active' | 'standby'): Promise<RoleView | string>;
 }

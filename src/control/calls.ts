@@ -21,9 +21,15 @@ import {
 } from './filters.js';
 import { type Fields, readMembers, readQuery } from './parameters.js';
 import { object, type Reply, refusal, rows } from './reply.js';
+import { TRAFFIC_PARAMETERS, TRAFFIC_PATIENCE_MS, trafficCall } from './traffic-call.js';
 
 export type Call =
-  | { readonly method: 'GET'; answer(query: URLSearchParams): Reply | Promise<Reply> }
+  | {
+      readonly method: 'GET';
+      /** How long its answer may take, where that is longer than a client may be idle. */
+      readonly patienceMs?: number;
+      answer(query: URLSearchParams): Reply | Promise<Reply>;
+    }
   | {
       readonly method: 'POST';
       /** Of its body; `MAX_BODY_BYTES` unless given. */
@@ -52,6 +58,13 @@ export function controlCalls(
     ['/v1/directory', table((query) => filtered(query, DIRECTORY_FILTERS, () => view.directory()))],
     ['/v1/missing', table((query) => filtered(query, MISSING_FILTERS, () => view.missing()))],
     ['/v1/migrations', table((query) => migrations(view, query))],
+    [
+      '/v1/traffic',
+      {
+        ...get(TRAFFIC_PARAMETERS, (fields) => trafficCall(actions, fields)),
+        patienceMs: TRAFFIC_PATIENCE_MS,
+      } as Call,
+    ],
     ['/v1/doctor', get([], async () => rows(await actions.doctor()))],
     ['/v1/ping', post((body) => ping(actions, body))],
     ['/v1/moves', post((body) => move(actions, body))],

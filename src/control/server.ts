@@ -103,7 +103,10 @@ async function answer(calls: Calls, request: IncomingMessage): Promise<Reply> {
     const error = `${url.pathname} takes ${methods.join(' and ')}, not ${request.method}`;
     return { kind: 'object', status: 405, body: { error } satisfies ErrorView, allow: methods.join(', ') };
   }
-  if (call.method === 'GET') return call.answer(url.searchParams);
+  if (call.method === 'GET') {
+    if (call.patienceMs !== undefined) request.socket.setTimeout(call.patienceMs);
+    return call.answer(url.searchParams);
+  }
   const { mostBytes = MAX_BODY_BYTES } = call;
   const body = await readBody(request, mostBytes);
   return body.kind === 'json' ? call.answer(url.searchParams, body.value) : refuseBody(body.kind, mostBytes);

@@ -10,6 +10,7 @@ import {
   type TunSocket,
   type UdpSocket,
 } from './engine.js';
+import type { Flow, FlowCounts } from './flows/flow-harvest.js';
 import { flowsInUse } from './flows/flow-memory.js';
 import { LEAST_MTU_BYTES } from './forward/packet.js';
 import { PeerShares } from './punt/peer-shares.js';
@@ -201,6 +202,22 @@ export class DataPlane {
       packetsToLan: sum(V.packetsToLan),
       bytesToLan: sum(V.bytesToLan),
     };
+  }
+
+  /** Tells what each flow has had since the last time, and how its packets go. */
+  harvest(told: (flow: Flow, counts: FlowCounts) => void): void {
+    for (const { harvest } of this.#workers) harvest.harvest(told);
+  }
+
+  /** What was forwarded and is of no flow that could be told, from the start to the last harvest. */
+  unattributed(): FlowCounts {
+    return this.#workers.reduce(
+      (sum, { harvest: { unattributed } }) => ({
+        packets: sum.packets + unattributed.packets,
+        bytes: sum.bytes + unattributed.bytes,
+      }),
+      { packets: 0, bytes: 0 },
+    );
   }
 
   /** Sums over all workers, by stable name. */

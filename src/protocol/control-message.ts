@@ -5,6 +5,7 @@ import type { MembershipMessage } from './membership-message.js';
 import type { NetworkMessage } from './network-message.js';
 import type { PairMessage } from './pair-message.js';
 import type { TableMessage } from './table-message.js';
+import type { TrafficMessage } from './traffic-message.js';
 
 /** First message of a session, both ways. */
 export interface HelloMessage {
@@ -62,7 +63,13 @@ export type IntroductionMessage = SeekMessage | SeenMessage;
 
 export type LinkMessage = HelloMessage | PingMessage | PongMessage | ByeMessage | IntroductionMessage;
 
-export type ControlMessage = LinkMessage | TableMessage | PairMessage | NetworkMessage | MembershipMessage;
+export type ControlMessage =
+  | LinkMessage
+  | TableMessage
+  | PairMessage
+  | NetworkMessage
+  | MembershipMessage
+  | TrafficMessage;
 
 const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
   hello: true,
@@ -92,6 +99,15 @@ const MEMBERSHIP_TYPES: { readonly [Type in MembershipMessage['type']]: true } =
   membership: true,
   membershipDigest: true,
 };
+
+const TRAFFIC_TYPES: { readonly [Type in TrafficMessage['type']]: true } = {
+  trafficAsk: true,
+  trafficPart: true,
+};
+
+export function isTrafficMessage(message: ControlMessage): message is TrafficMessage {
+  return Object.hasOwn(TRAFFIC_TYPES, message.type);
+}
 
 export function isMembershipMessage(message: ControlMessage): message is MembershipMessage {
   return Object.hasOwn(MEMBERSHIP_TYPES, message.type);

@@ -141,6 +141,15 @@ export class FieldReader {
     return (this.#fields[name] ?? '') === '' ? undefined : this.routerId(name);
   }
 
+  /** As `routerId` each. */
+  siteIds(name: string, most: number): string[] {
+    return this.#elements(name, most).map((element) => {
+      const id = typeof element === 'string' ? knownId(element) : undefined;
+      if (id === undefined) this.#faults.report('bad-router-id');
+      return id ?? '';
+    });
+  }
+
   /** A copy of exactly that many bytes. */
   bytes(name: string, length: number): Uint8Array {
     const value = bytesOf(this.#fields[name]);
@@ -172,6 +181,11 @@ export class FieldReader {
 
   nodeIps(name: string, most: number): Ip[] {
     return this.#elements(name, most).map((element) => this.#nodeIp(element));
+  }
+
+  /** Empty: undefined. */
+  optionalNodeIp(name: string): Ip | undefined {
+    return bytesOf(this.#fields[name]).length === 0 ? undefined : this.nodeIp(name);
   }
 
   /** Where a router's messages come from: somewhere on a network. Empty: undefined. */

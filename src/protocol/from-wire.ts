@@ -36,6 +36,7 @@ import type {
   SiteDigest,
   WhoHasMessage,
 } from './table-message.js';
+import { readTrafficAsk, readTrafficPart } from './traffic-from-wire.js';
 import {
   CLAIM_REASON,
   CLAIM_VERDICT,
@@ -175,6 +176,8 @@ const READERS: {
     part: fields.uint('part', MAX_PARTS - 1),
     content: fields.bytesUpTo('content', PART_BYTES),
   }),
+  trafficAsk: readTrafficAsk,
+  trafficPart: readTrafficPart,
 };
 
 export function readBody(type: ControlMessage['type'], fields: FieldReader): ControlMessage {

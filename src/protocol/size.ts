@@ -3,7 +3,7 @@
  * only a few bytes above the truth. To encode them only to find out would cost more than to send them.
  */
 import type { Ip } from '../net/ip.js';
-import type { NodeRecord } from '../tables/model.js';
+import type { NodeRecord, SiteId } from '../tables/model.js';
 import type {
   ClaimResultMessage,
   MoveClaim,
@@ -11,6 +11,7 @@ import type {
   SiteDigest,
   StaleMessage,
 } from './table-message.js';
+import type { TrafficRow } from './traffic-message.js';
 
 /** `id`, `epoch`, `ack_epoch`, `oldest`, each a tag and 53 bits; the first byte; the body's tag and length. */
 const ENVELOPE_BYTES = 4 * 9 + 1 + 4;
@@ -59,6 +60,17 @@ export function digestBytes({ site, highestStamp, count, hash }: SiteDigest): nu
 
 export function nodeBytes({ ip }: NodesMessage['nodes'][number]): number {
   return element(address(ip) + MAC_BYTES);
+}
+
+/** Without the names of its sites. */
+export function trafficRowBytes({ period, vnet, source, destination, packets, bytes }: TrafficRow): number {
+  const ends =
+    (source === undefined ? 0 : address(source)) + (destination === undefined ? 0 : address(destination));
+  return element(3 * WORD_BYTES + number(period) + number(vnet) + ends + number(packets) + number(bytes));
+}
+
+export function siteNameBytes(site: SiteId): number {
+  return text(site);
 }
 
 /** A tag, a length (of at most 16 KB), and so many bytes. */

@@ -6,6 +6,7 @@ import type { ControlMessage } from './control-message.js';
 import type { Envelope } from './envelope.js';
 import { DOCUMENT_KINDS, type NetworkStateMessage } from './network-message.js';
 import type { MoveClaim } from './table-message.js';
+import { trafficAskToWire, trafficPartToWire } from './traffic-to-wire.js';
 import {
   CLAIM_REASON_NUMBER,
   CLAIM_VERDICT_NUMBER,
@@ -83,6 +84,10 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'networkAsk':
     case 'networkPart':
       return { ...message, kind: DOCUMENT_KINDS[message.kind], digest: digestToWire(message.digest) };
+    case 'trafficAsk':
+      return trafficAskToWire(message);
+    case 'trafficPart':
+      return trafficPartToWire(message);
     case 'seen':
       return { router: message.router, ip: message.ip?.toBytes() ?? NO_BYTES, port: message.port };
     case 'recall':

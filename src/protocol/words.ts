@@ -4,6 +4,7 @@ import type { MoveTrigger, NodeRecord } from '../tables/model.js';
 import { DOCUMENT_KINDS, type DocumentKind, type TellVerdict } from './network-message.js';
 import type { PairRole } from './pair-message.js';
 import type { ClaimReason, ClaimVerdict } from './table-message.js';
+import type { TrafficRowKind } from './traffic-message.js';
 
 export const NODE_STATE_NUMBER: Readonly<Record<NodeRecord['state'], number>> = { here: 1, withdrawn: 2 };
 
@@ -44,6 +45,13 @@ export const NETWORK_VERDICT_NUMBER: Readonly<Record<TellVerdict['outcome'], num
   undone: 2,
 };
 
+export const TRAFFIC_ROW_KIND_NUMBER: Readonly<Record<TrafficRowKind, number>> = {
+  pair: 0,
+  sites: 1,
+  nobody: 2,
+};
+
+export const TRAFFIC_ROW_KIND = inverse(TRAFFIC_ROW_KIND_NUMBER);
 export const NODE_STATE = inverse(NODE_STATE_NUMBER);
 /** Without `search`, which has a flag of its own: its number is another's. */
 export const MOVE_TRIGGER = inverse<Exclude<MoveTrigger, 'search'>>(ANNOUNCED_NUMBER);

@@ -62,6 +62,7 @@ import { DIRECTORY_FORM } from './state/state-file.js';
 import { StateStore } from './state/state-store.js';
 import type { Tables } from './tables.js';
 import { LanTopics, MobilityTopics, TunnelTopics } from './topics.js';
+import { TrafficDesk } from './traffic/desk.js';
 import { tunnelPorts } from './tunnel-ports.js';
 import { ConductSummary } from './view/conduct-summary.js';
 import { CounterBoard } from './view/counter-board.js';
@@ -273,8 +274,10 @@ function makeOverlay(
     terms: parts.terms,
     desk: pair?.desk,
   });
-  for (const source of [tunnel, roles, mobility, growth]) board.add(source);
-  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair };
+  const { plane } = parts;
+  const traffic = new TrafficDesk({ clock, conduct, tables, plane, tunnel, config: config.router.traffic });
+  for (const source of [tunnel, roles, mobility, growth, traffic]) board.add(source);
+  return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair, traffic };
 }
 type Overlay = ReturnType<typeof makeOverlay>;
 

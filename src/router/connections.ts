@@ -52,6 +52,7 @@ export function connect(parts: Parts): void {
   });
   topics.tunnel.up.subscribe((router) => parts.memberships.peerUp(router));
   topics.tunnel.memberships.subscribe((from, message) => parts.memberships.received(from, message));
+  topics.tunnel.traffic.subscribe((from, message) => parts.traffic.received(from, message));
   topics.tunnel.mtu.subscribe((peer, innerBytes) => plane.setPeerMtu(peer, innerBytes));
   topics.tunnel.clients.subscribe(({ peer }, isConnected) =>
     plane.setPeerMtu(peer, isConnected ? CLIENT_MTU_BYTES : 0),

@@ -88,6 +88,7 @@ export class Router {
       { name: 'description', run: () => parts.network?.stop() },
       { name: 'reload', run: () => parts.reloader.stop() },
       { name: 'metrics', run: () => parts.metrics.stop() },
+      { name: 'traffic', run: () => parts.traffic.stop() },
       { name: 'mobility', run: () => parts.mobility.stop() },
       { name: 'LAN addresses', run: () => parts.lanWatch.stop() },
       { name: 'overhearing', run: () => parts.overhearing.stop() },
@@ -165,6 +166,7 @@ export class Router {
     ignoreFile.configure(this.#options.config.router.dhcpIgnore);
     lanSide.start();
     drops.start();
+    this.#parts.traffic.start();
     conductSummary.start();
     takePrecedence();
     readiness.begin();

@@ -10,6 +10,7 @@ import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
+import type { TrafficMessage } from '../protocol/traffic-message.js';
 import type { OwnClient } from '../tables/clients.js';
 import type { LanIndex, RouterId, VnetId } from '../tables/model.js';
 import { Subscribers } from '../tables/subscribers.js';
@@ -45,6 +46,8 @@ export class TunnelTopics {
   readonly network = new Subscribers<[from: RouterId, message: NetworkMessage]>();
   /** Who has joined with a token, as another router says. */
   readonly memberships = new Subscribers<[from: RouterId, message: MembershipMessage]>();
+  /** What is asked and told about who talks to whom. */
+  readonly traffic = new Subscribers<[from: RouterId, message: TrafficMessage]>();
   readonly up = new Subscribers<[router: RouterId]>();
   readonly down = new Subscribers<[router: RouterId]>();
   readonly events = new Subscribers<[TunnelEvent]>();
@@ -61,6 +64,7 @@ export class TunnelTopics {
     pair: (from, message) => this.pair.notify(from, message),
     network: (from, message) => this.network.notify(from, message),
     membership: (from, message) => this.memberships.notify(from, message),
+    traffic: (from, message) => this.traffic.notify(from, message),
     up: (router) => this.up.notify(router),
     down: (router) => this.down.notify(router),
     event: (event) => this.events.notify(event),

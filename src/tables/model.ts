@@ -81,6 +81,7 @@ export interface RouterConfig {
   readonly mobility: MobilityConfig;
   readonly limits: LimitsConfig;
   readonly failover: FailoverConfig;
+  readonly traffic: TrafficConfig;
   readonly tun: readonly PortConfig[];
   /** Packet workers of each direction. */
   readonly workers: number;
@@ -105,6 +106,11 @@ export interface MobilityConfig {
 export interface FailoverConfig {
   /** How long the active router is not heard before the other one takes over. */
   readonly deadMs: number;
+}
+
+/** What is remembered of who talks to whom. */
+export interface TrafficConfig {
+  readonly keepSeconds: number;
 }
 
 /** How far the tables may grow; counted in addresses. */

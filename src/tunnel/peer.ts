@@ -5,6 +5,7 @@ import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import type { TableMessage } from '../protocol/table-message.js';
+import type { TrafficMessage } from '../protocol/traffic-message.js';
 import type { RouterEntry, RouterId } from '../tables/model.js';
 import type { RemoteIdentity } from '../wireguard/handshake.js';
 import type { CipherName } from '../wireguard/primitives.js';
@@ -27,6 +28,7 @@ export interface PeerListener {
   pair(peer: Peer, message: PairMessage): void;
   network(peer: Peer, message: NetworkMessage): void;
   membership(peer: Peer, message: MembershipMessage): void;
+  traffic(peer: Peer, message: TrafficMessage): void;
   introduction(peer: Peer, message: IntroductionMessage): void;
   /** An authentic message of it has come by that connection. */
   authenticatedByStream(peer: Peer, stream: number): void;
@@ -121,7 +123,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
   }
 
   /** See `Link.say`. */
-  say(message: IntroductionMessage | PairMessage | NetworkMessage): void {
+  say(message: IntroductionMessage | PairMessage | NetworkMessage | TrafficMessage): void {
     this.#link.say(message);
   }
 
@@ -294,6 +296,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   network(message: NetworkMessage): void {
     this.#owner.network(this, message);
+  }
+
+  traffic(message: TrafficMessage): void {
+    this.#owner.traffic(this, message);
   }
 
   introduction(message: IntroductionMessage): void {

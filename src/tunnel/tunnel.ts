@@ -15,6 +15,7 @@ import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
 import { split } from '../protocol/split.js';
 import type { TableMessage } from '../protocol/table-message.js';
+import type { TrafficMessage } from '../protocol/traffic-message.js';
 import type { OwnClient } from '../tables/clients.js';
 import type { GndtConfig, RouterEntry, RouterId } from '../tables/model.js';
 import { COOKIE_SECRET_MS, KEY_BYTES } from '../wireguard/constants.js';
@@ -51,6 +52,7 @@ export interface TunnelListeners {
   network?(from: RouterId, message: NetworkMessage): void;
   /** Who has joined with a token, as another router says. */
   membership?(from: RouterId, message: MembershipMessage): void;
+  traffic?(from: RouterId, message: TrafficMessage): void;
   up(router: RouterId): void;
   down(router: RouterId, reason: string): void;
   event?(event: TunnelEvent): void;
@@ -263,7 +265,7 @@ export class Tunnel {
   }
 
   /** See `Link.say`; nothing when the peer is not up. */
-  say(to: RouterId, message: PairMessage | NetworkMessage): void {
+  say(to: RouterId, message: PairMessage | NetworkMessage | TrafficMessage): void {
     this.#peerTable.peer(to)?.say(message);
   }
 
@@ -378,6 +380,7 @@ function peerListener(
     pair: (peer, message) => listeners.pair?.(peer.id, message),
     network: (peer, message) => listeners.network?.(peer.id, message),
     membership: (peer, message) => listeners.membership?.(peer.id, message),
+    traffic: (peer, message) => listeners.traffic?.(peer.id, message),
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

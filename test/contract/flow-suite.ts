@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { C } from '../../src/dataplane/counters.js';
+import { FlowHarvest } from '../../src/dataplane/flows/flow-harvest.js';
 import { type Mac, mac } from '../../src/net/mac.js';
 import { virtualMac } from '../../src/tables/gateway.js';
 import { Random } from '../fuzz/random.js';
@@ -158,6 +159,57 @@ export function flowSuite(world: World): void {
     const [entry] = entriesOf(router.memories?.lan);
     assert.deepEqual([entry?.packets, entry?.bytes], [11n, BigInt(10 * packet.length + 52)]);
   });
+
+  for (const family of FAMILIES) {
+    flow(`IPv${family}: counts also what it is not told to keep, and leaves it to TypeScript`, (router) => {
+      const { link } = router;
+      const syn = tcpPacket({ ...between(family, 'host', 'remote'), flags: TcpFlag.syn });
+      const harvest = harvestOf(router.memories?.lan);
+      for (let i = 0; i < 3; i++) {
+        router.frame(link.farMac, link.nearMac, syn);
+        assert.equal(router.work(), 1);
+      }
+      assert.deepEqual(harvest(), [{ to: router.remote.a.peer, packets: 3, bytes: 3 * syn.length }]);
+      const returned = udp(family, 'remote', 'host');
+      router.overlay('remote', returned, { hops: 3 });
+      assert.equal(router.work(), 1);
+      const fromTunnel = harvestOf(router.memories?.tunnel)();
+      assert.deepEqual(fromTunnel, [{ to: link.near.index, packets: 1, bytes: returned.length }]);
+    });
+
+    flow(`IPv${family}: counts what was held once it is sent`, (router) => {
+      const packet = udp(family, 'remote', 'unknown');
+      const harvest = harvestOf(router.memories?.tunnel);
+      router.overlay('remote', packet);
+      router.work();
+      assert.deepEqual(harvest(), []);
+      router.set(family, 'unknown', {});
+      router.work();
+      assert.deepEqual(harvest(), [{ to: router.link.near.index, packets: 1, bytes: packet.length }]);
+    });
+
+    flow(`IPv${family}: counts apart what goes another way`, (router) => {
+      const { link } = router;
+      const packet = udp(family, 'host', 'remote');
+      const harvest = harvestOf(router.memories?.lan);
+      const send = (times: number): void => {
+        for (let i = 0; i < times; i++) {
+          router.frame(link.farMac, link.nearMac, packet);
+          router.work();
+        }
+      };
+      send(3);
+      router.sitePeers.setActive(router.remote.a.peer, router.second.a.peer);
+      send(2);
+      assert.deepEqual(
+        harvest().sort((a, b) => a.packets - b.packets),
+        [
+          { to: router.second.a.peer, packets: 2, bytes: 2 * packet.length },
+          { to: router.remote.a.peer, packets: 3, bytes: 3 * packet.length },
+        ],
+      );
+    });
+  }
 
   flow('goes on by itself, and comes back to be stopped or when it is woken', (router) => {
     const before = router.turns[0] ?? 0;
@@ -399,6 +451,16 @@ function fragment(packet: Uint8Array): Uint8Array {
   const first = packet.slice();
   first[6] = 0x20;
   return first;
+}
+
+/** What each has had since the last time. */
+function harvestOf(memory = new SharedArrayBuffer(0)) {
+  const harvest = new FlowHarvest(memory);
+  return () => {
+    const all: { to: number; packets: number; bytes: number }[] = [];
+    harvest.harvest(({ to }, { packets, bytes }) => all.push({ to, packets, bytes }));
+    return all;
+  };
 }
 
 interface Counted {

@@ -14,6 +14,7 @@ import {
 } from '../../src/dataplane/engine.js';
 import type { EngineFlows } from '../../src/dataplane/flows/engine-flows.js';
 import { LanRoles } from '../../src/dataplane/lan-roles.js';
+import { GENERATION_WORDS } from '../../src/tables/forwarding/generations.js';
 import type { CipherName } from '../support/transport-message.js';
 import { LOOPBACK, type World } from './world.js';
 
@@ -170,6 +171,8 @@ export interface Pair {
 
 export interface PairOptions {
   readonly cipher?: CipherName;
+  /** A flow memory of end a. */
+  readonly memory?: SharedArrayBuffer;
   readonly family?: 4 | 6;
 }
 
@@ -180,12 +183,14 @@ export function openPair(world: World, options: PairOptions = {}): Pair {
   const cipher = options.cipher ?? 'chacha20-poly1305';
   const [keyAb, keyBa] = [randomBytes(32), randomBytes(32)];
   const [indexA, indexB] = [newIndex(), newIndex()];
+  const flowsOfA = options.memory === undefined ? {} : { flows: flowsOf(options.memory) };
   const ends = [
     { localIndex: indexA, remoteIndex: indexB, sendKey: keyAb, receiveKey: keyBa, cipher },
     { localIndex: indexB, remoteIndex: indexA, sendKey: keyBa, receiveKey: keyAb, cipher },
-  ].map((keys) => {
+  ].map((keys, i) => {
     const udp = addon.openUdp(LOOPBACK[family], 0);
-    return { keys, udp, peer: newPeer(), rig: new Rig(addon, { role: 'tunnel', udp: [udp], slots: 64 }) };
+    const rig = new Rig(addon, { role: 'tunnel', udp: [udp], slots: 64, ...(i === 0 ? flowsOfA : {}) });
+    return { keys, udp, peer: newPeer(), rig };
   });
   const [a, b] = ends;
   if (a === undefined || b === undefined) throw new Error('a pair has two ends');
@@ -205,6 +210,21 @@ export function openPair(world: World, options: PairOptions = {}): Pair {
     }
   };
   return { a, b, close };
+}
+
+/** With books that nobody looks at. */
+function flowsOf(memory: SharedArrayBuffer): EngineFlows {
+  const shared = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
+  return {
+    memory,
+    generations: shared(4 * GENERATION_WORDS),
+    generationsWord: 0,
+    packetCounters: shared(8),
+    vnetCounters: shared(8),
+    activity: shared(8),
+    stop: shared(4),
+    turns: shared(4),
+  };
 }
 
 export function peerStat(

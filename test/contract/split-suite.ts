@@ -1,7 +1,9 @@
 /** What every packet engine makes of super-packets and of checksums that were left to the NIC. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Action, VIRTIO_NEEDS_CSUM } from '../../src/dataplane/engine.js';
+import { Action, FlowNote, VIRTIO_NEEDS_CSUM } from '../../src/dataplane/engine.js';
+import { FlowHarvest } from '../../src/dataplane/flows/flow-harvest.js';
+import { createFlowMemory } from '../../src/dataplane/flows/flow-memory.js';
 import {
   faultsOf,
   internetChecksum,
@@ -26,22 +28,32 @@ const GSO_ECN = 0x80;
 const DATA_VALID = 2;
 
 export function splitSuite(world: World): void {
-  /** Sends one packet from a to b; returns the IP packets that arrive. */
+  /** Sends one packet from a to b; returns the IP packets that arrive. They are what is counted for it. */
   const through = (
     packet: Uint8Array,
     fields: Fields,
     expected: number,
     judge: (pair: Pair) => void = () => {},
   ) => {
-    const pair = openPair(world);
+    const memory = createFlowMemory({ entries: 2, ring: 2 });
+    const pair = openPair(world, { memory });
     const { a, b } = pair;
-    a.rig.send(packet, { action: Action.tunnel, vnet: 1, hops: 4, mtu: MTU, to: a.peer, ...fields });
+    const flow = FlowNote.forwarded | FlowNote.keyed;
+    a.rig.send(packet, { action: Action.tunnel, vnet: 1, hops: 4, mtu: MTU, to: a.peer, flow, ...fields });
     const messages = expected === 0 ? [] : b.rig.receive(expected);
     assert.equal(messages.length, expected);
     assert.equal(a.rig.counter('tunnelDatagramsSent'), expected);
     judge(pair);
     pair.close();
-    return messages.map(({ bytes }) => bytes.subarray(4, 4 + statedLength(bytes.subarray(4))));
+    const packets = messages.map(({ bytes }) => bytes.subarray(4, 4 + statedLength(bytes.subarray(4))));
+    const counted = { packets: 0, bytes: 0 };
+    new FlowHarvest(memory).harvest((_flow, one) => Object.assign(counted, one));
+    if (expected > 0)
+      assert.deepEqual(counted, {
+        packets: packets.length,
+        bytes: packets.reduce((sum, { length }) => sum + length, 0),
+      });
+    return packets;
   };
   const refused = (packet: Uint8Array, fields: Fields) =>
     through(packet, fields, 0, ({ a }) => assert.equal(a.rig.counter('splitErrors'), 1));

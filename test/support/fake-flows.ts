@@ -13,6 +13,7 @@ import {
 import { decrementTtl } from '../../src/dataplane/forward/packet.js';
 import { TCP } from '../../src/net/ip-protocol.js';
 import { bucketOf, GENERATION_WORDS, NO_GENERATION } from '../../src/tables/forwarding/generations.js';
+import { fragmentPacket, splitPacket } from './fake-segment.js';
 
 const KEY_WORDS = E.generation - E.kind;
 const UPPER_LAYERS = [4, 6, 17, 41, 47, 50, 58, 132];
@@ -74,27 +75,36 @@ export class FakeFlows {
 
   note(packets: Uint8Array, words: Int32Array): void {
     const flags = words[D.flow] ?? 0;
-    if ((flags & FlowNote.forwarded) === 0) return;
+    if ((flags & FlowNote.forwarded) === 0 || (flags & FlowNote.keyed) === 0) return;
     const [offset = 0, length = 0] = [words[D.offset], words[D.length]];
     if (offset < 0 || length < 0 || offset + length > packets.length) return;
     const isV6 = (packets[offset] ?? 0) >>> 4 === 6;
-    let entry: number | undefined;
-    if ((flags & FlowNote.keyed) !== 0 && length >= (isV6 ? 40 : 20)) {
-      const kind =
-        (flags & FlowNote.overlay) !== 0
-          ? FlowKind.overlay
-          : (flags & FlowNote.bare) !== 0
-            ? FlowKind.bare
-            : FlowKind.frame;
-      const key = keyOf(packets.subarray(offset), isV6, kind, words, words[D.flowVnet] ?? 0);
-      entry = this.#find(key);
-      if ((flags & FlowNote.keep) !== 0 && words[D.flowGeneration] === this.#generationOf(key)) {
-        entry ??= this.#make(key);
-        this.#write(entry, words);
-      }
+    if (length < (isV6 ? 40 : 20)) return;
+    const kind =
+      (flags & FlowNote.overlay) !== 0
+        ? FlowKind.overlay
+        : (flags & FlowNote.bare) !== 0
+          ? FlowKind.bare
+          : FlowKind.frame;
+    const key = keyOf(packets.subarray(offset), isV6, kind, words, words[D.flowVnet] ?? 0);
+    const isKept = (flags & FlowNote.keep) !== 0 && words[D.flowGeneration] === this.#generationOf(key);
+    const known = this.#find(key);
+    const entry = known ?? this.#make(key);
+    const isNew = known === undefined || !this.#goesSameWay(known, words);
+    if (known !== undefined && isNew) {
+      this.#handOver(known);
+      this.#start(known, key);
     }
-    if (entry !== undefined) this.#countPacket(entry, length);
-    else this.#unattributed(1n, BigInt(length));
+    if (isNew || isKept) this.#write(entry, words, isKept ? (words[D.flowGeneration] ?? 0) : NO_GENERATION);
+    this.#countPacket(entry, words, packets.subarray(offset, offset + length));
+  }
+
+  #goesSameWay(entry: number, words: Int32Array): boolean {
+    return (
+      ((this.#words[entry + E.action] ?? 0) & 0xff) === words[D.action] &&
+      this.#words[entry + E.to] === words[D.to] &&
+      (this.#words[entry + E.vnetHops] ?? 0) >> 8 === ((words[D.flowVnet] ?? 0) & 0xffff)
+    );
   }
 
   #forwardOne(packets: Uint8Array, words: Int32Array): boolean {
@@ -104,7 +114,7 @@ export class FakeFlows {
     if (parsed === undefined || entry === undefined) return false;
     const word = (at: number): number => this.#words[entry + at] ?? 0;
     if (word(E.generation) !== words[D.flowGeneration]) {
-      this.counts.flowStale++;
+      if (word(E.generation) !== NO_GENERATION) this.counts.flowStale++;
       return false;
     }
     const spends = ((word(E.action) >> 8) & FlowFlag.spendsTtl) !== 0;
@@ -139,7 +149,7 @@ export class FakeFlows {
     const machines = this.#activity.length / 2;
     if (word(E.heard) >= 0 && word(E.heard) < machines) add(this.#activity, machines + word(E.heard), 1);
     if (word(E.sent) >= 0 && word(E.sent) < machines) add(this.#activity, word(E.sent), 1);
-    this.#countPacket(entry, parsed.length);
+    this.#countPacket(entry, words, packets.subarray(parsed.offset, parsed.offset + parsed.length));
     return true;
   }
 
@@ -202,6 +212,11 @@ export class FakeFlows {
       this.#handOver(entry);
       this.counts.flowsReplaced++;
     }
+    this.#start(entry, key);
+    return entry;
+  }
+
+  #start(entry: number, key: readonly number[]): void {
     add(this.#words, F.serial, 1);
     Atomics.add(this.#words, entry + E.sequence, 1);
     this.#words[entry + E.serial] = this.#words[F.serial] ?? 0;
@@ -210,7 +225,6 @@ export class FakeFlows {
     this.#wide[(entry + E.packets) / 2] = 0n;
     this.#wide[(entry + E.bytes) / 2] = 0n;
     Atomics.add(this.#words, entry + E.sequence, 1);
-    return entry;
   }
 
   #handOver(entry: number): void {
@@ -229,13 +243,12 @@ export class FakeFlows {
     Atomics.add(this.#words, F.head, 1);
   }
 
-  #write(entry: number, words: Int32Array): void {
+  #write(entry: number, words: Int32Array, generation: number): void {
     const flags = ((words[D.flow] ?? 0) & FlowNote.spendsTtl) !== 0 ? FlowFlag.spendsTtl : 0;
     this.#words[entry + E.action] = ((words[D.action] ?? 0) & 0xff) | (flags << 8);
     this.#words[entry + E.vnetHops] =
       (((words[D.flowVnet] ?? 0) & 0xffff) << 8) | ((words[D.hops] ?? 0) & 0xff);
     for (const [to, from] of [
-      [E.generation, D.flowGeneration],
       [E.to, D.to],
       [E.outMacHigh, D.outMacHigh],
       [E.outMacLow, D.outMacLow],
@@ -246,11 +259,13 @@ export class FakeFlows {
       [E.sent, D.flowSent],
     ] as const)
       this.#words[entry + to] = words[from] ?? 0;
+    this.#words[entry + E.generation] = generation;
   }
 
-  #countPacket(entry: number, length: number): void {
-    this.#addWide(entry + E.bytes, BigInt(length));
-    this.#addWide(entry + E.packets, 1n);
+  #countPacket(entry: number, words: Int32Array, packet: Uint8Array): void {
+    const lengths = travellingLengths(packet, words);
+    this.#addWide(entry + E.bytes, BigInt(lengths.reduce((sum, length) => sum + length, 0)));
+    this.#addWide(entry + E.packets, BigInt(lengths.length));
   }
 
   #unattributed(packets: bigint, bytes: bigint): void {
@@ -261,6 +276,21 @@ export class FakeFlows {
   #addWide(word: number, amount: bigint): void {
     Atomics.add(this.#wide, word / 2, amount);
   }
+}
+
+/** Cuts as the sender does, and looks. */
+function travellingLengths(packet: Uint8Array, words: Int32Array): readonly number[] {
+  const isCutHere = words[D.action] === Action.tunnel || words[D.action] === Action.bare;
+  const mtu = isCutHere && (words[D.mtu] ?? 0) > 0 ? (words[D.mtu] ?? 0) : Number.MAX_SAFE_INTEGER;
+  const offload = {
+    gsoType: words[D.gsoType] ?? 0,
+    gsoSize: words[D.gsoSize] ?? 0,
+    flags: words[D.flags] ?? 0,
+    checksumStart: words[D.checksumStart] ?? 0,
+    checksumOffset: words[D.checksumOffset] ?? 0,
+  };
+  const parts = splitPacket(packet, offload, mtu) ?? [packet];
+  return parts.flatMap((part) => fragmentPacket(part, mtu).map(({ length }) => length));
 }
 
 function offsetOf(entry: number): number {

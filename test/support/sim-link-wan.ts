@@ -166,6 +166,7 @@ export class SimLinkWan {
       pair: () => {},
       network: () => {},
       membership: () => {},
+      traffic: () => {},
       introduction: () => {},
     };
     const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);

@@ -40,6 +40,7 @@ export interface VerbModel {
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'log-level LEVEL': ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
   'role ROLE': ['active', 'standby'],
+  'traffic --by': ['node', 'site'],
   'peers --state': ['up', 'connecting', 'down', 'refused'],
   'lndt --state': ['static', 'visiting', 'departed', 'unauthorised'],
   'directory --state': ['here', 'withdrawn'],

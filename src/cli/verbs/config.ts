@@ -84,7 +84,8 @@ function addCheck(program: Command, io: Io): void {
   command.action(async (directory: string, _options: object, self: Command) => {
     const { loadConfigDirectory } = await import('../../config/load.js');
     const outcome = loadConfigDirectory(directory);
-    const errors = 'errors' in outcome ? outcome.errors : [];
+    const { adviceErrors } = await import('../advice/files.js');
+    const errors = 'errors' in outcome ? outcome.errors : adviceErrors(directory, outcome.config.file);
     const warnings = 'errors' in outcome ? [] : outcome.warnings;
     const context = contextOf(io, self);
     if (context.json) context.print(`${JSON.stringify({ errors, warnings }, null, 2)}\n`);

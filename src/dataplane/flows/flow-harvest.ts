@@ -1,8 +1,8 @@
 /**
- * Reads the counts of a worker's flow memory while the worker goes on: each packet that it has forwarded is told of once, with
- * its flow, or is among those of no flow. One reader for a memory, in any thread.
+ * Reads the counts of a worker's flow memory while the worker goes on: each packet that it has forwarded for somebody is told of
+ * once, with its flow, or is among those of no flow. One reader for a memory, in any thread.
  */
-import type { Family } from '../../net/ip.js';
+import type { Family, IpWords } from '../../net/ip.js';
 import { E, F, FLOW_ENTRY_WORDS, FLOW_HEADER_WORDS } from './flow-memory.js';
 
 /** A flow and what is done with its packets now. Words as in `IpWords`. */
@@ -12,23 +12,33 @@ export interface Flow {
   /** Of `FlowKind`, and the LAN, TUN port or peer that they come from. */
   readonly kind: number;
   readonly from: number;
-  readonly source: readonly [number, number, number, number];
-  readonly destination: readonly [number, number, number, number];
+  readonly source: IpWords;
+  readonly destination: IpWords;
   /** `Action`, and the LAN, TUN port or peer that they go to. */
   readonly action: number;
   readonly to: number;
 }
 
+/** As packets travel: a super-packet or what is fragmented counts as its parts. */
 export interface FlowCounts {
   readonly packets: number;
   readonly bytes: number;
 }
+
+type Told = (flow: Flow, counts: FlowCounts) => void;
 
 /** What has been told of the entry that has had that serial number. */
 interface Seen {
   serial: number;
   packets: number;
   bytes: number;
+}
+
+/** An entry as it was read; its words are in the harvest's own copy. */
+interface Found {
+  readonly serial: number;
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 /** Times that an entry is read again at once while it is being replaced; then it is left for the next harvest. */
@@ -41,6 +51,8 @@ export class FlowHarvest {
   readonly #ring: number;
   /** By entry. */
   readonly #seen: (Seen | undefined)[] = [];
+  /** Of the entry that was read last. */
+  readonly #copy = new Int32Array(FLOW_ENTRY_WORDS);
   /** Told of flows whose entries were given up without a place in the ring: their last counts are in the header again. */
   #toldTwicePackets = 0;
   #toldTwiceBytes = 0;
@@ -55,7 +67,7 @@ export class FlowHarvest {
   }
 
   /** Calls `told` with what each flow has had since the last harvest. A flow may be told of more than once. */
-  harvest(told: (flow: Flow, counts: FlowCounts) => void): void {
+  harvest(told: Told): void {
     // Before the entries are looked at: of those that were given up by now, each look finds that it is another one's.
     const given = { packets: this.#count(F.unattributedPackets), bytes: this.#count(F.unattributedBytes) };
     /** Of entries that another flow has by now. Whatever is in the ring for them is there already. */
@@ -77,7 +89,7 @@ export class FlowHarvest {
     return this.#unattributed;
   }
 
-  #look(entry: number, gone: Map<number, Seen>, told: (flow: Flow, counts: FlowCounts) => void): void {
+  #look(entry: number, gone: Map<number, Seen>, told: Told): void {
     const at = this.#offset(entry);
     const seen = this.#seen[entry];
     const serial = this.#words[at + E.serial] ?? 0;
@@ -87,11 +99,11 @@ export class FlowHarvest {
     const found = this.#read(at);
     if (found === undefined) return;
     if (seen !== undefined && seen.serial !== found.serial) gone.set(seen.serial, seen);
-    const before = seen?.serial === found.serial ? seen : undefined;
-    this.#seen[entry] = this.#tell(found, before, told);
+    this.#tell(found, seen?.serial === found.serial ? seen : undefined, told);
+    this.#seen[entry] = found;
   }
 
-  #emptyRing(gone: Map<number, Seen>, told: (flow: Flow, counts: FlowCounts) => void): void {
+  #emptyRing(gone: Map<number, Seen>, told: Told): void {
     const head = Atomics.load(this.#words, F.head);
     for (let tail = this.#words[F.tail] ?? 0; tail !== head; tail = (tail + 1) | 0) {
       const last = this.#readAt(this.#offset(this.#entries + (tail & (this.#ring - 1))));
@@ -102,21 +114,20 @@ export class FlowHarvest {
   }
 
   /** It has been replaced since it was looked at. */
-  #stillSeen({ serial, words }: Found): Seen | undefined {
-    const entry = words[E.sequence] ?? 0;
+  #stillSeen({ serial }: Found): Seen | undefined {
+    const entry = this.#copy[E.sequence] ?? 0;
     const seen = this.#seen[entry];
     if (seen?.serial !== serial) return undefined;
     this.#seen[entry] = undefined;
     return seen;
   }
 
-  /** What is told of the flow now. */
-  #tell(found: Found, before: Seen | undefined, told: (flow: Flow, counts: FlowCounts) => void): Seen {
-    const { serial } = found;
-    const [packets, bytes] = [Number(found.packets), Number(found.bytes)];
-    const counts = { packets: packets - (before?.packets ?? 0), bytes: bytes - (before?.bytes ?? 0) };
-    if (counts.packets > 0 || counts.bytes > 0) told(flowOf(found.words), counts);
-    return { serial, packets, bytes };
+  #tell(found: Found, before: Seen | undefined, told: Told): void {
+    const counts = {
+      packets: found.packets - (before?.packets ?? 0),
+      bytes: found.bytes - (before?.bytes ?? 0),
+    };
+    if (counts.packets > 0 || counts.bytes > 0) told(flowOf(this.#copy), counts);
   }
 
   #count(word: number): number {
@@ -136,10 +147,10 @@ export class FlowHarvest {
 
   #readAt(at: number): Found {
     const serial = Atomics.load(this.#words, at + E.serial);
-    const packets = Atomics.load(this.#wide, (at + E.packets) / 2);
-    const bytes = Atomics.load(this.#wide, (at + E.bytes) / 2);
-    const words = Array.from({ length: FLOW_ENTRY_WORDS }, (_, i) => Atomics.load(this.#words, at + i));
-    return { serial, packets, bytes, words };
+    const packets = Number(Atomics.load(this.#wide, (at + E.packets) / 2));
+    const bytes = Number(Atomics.load(this.#wide, (at + E.bytes) / 2));
+    for (let i = 0; i < FLOW_ENTRY_WORDS; i++) this.#copy[i] = this.#words[at + i] ?? 0;
+    return { serial, packets, bytes };
   }
 
   #offset(entry: number): number {
@@ -147,17 +158,9 @@ export class FlowHarvest {
   }
 }
 
-interface Found {
-  readonly serial: number;
-  readonly packets: bigint;
-  readonly bytes: bigint;
-  /** All of the entry's. */
-  readonly words: readonly number[];
-}
-
-function flowOf(words: readonly number[]): Flow {
+function flowOf(words: Int32Array): Flow {
   const word = (at: number): number => words[at] ?? 0;
-  const four = (at: number) => [word(at), word(at + 1), word(at + 2), word(at + 3)] as const;
+  const four = (at: number): IpWords => [word(at), word(at + 1), word(at + 2), word(at + 3)];
   return {
     family: (word(E.kind) & 0xff) === 6 ? 6 : 4,
     vnet: word(E.vnetHops) >>> 8,

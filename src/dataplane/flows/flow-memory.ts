@@ -12,6 +12,11 @@
  * For who reads: `E.sequence` is odd while an entry's key and serial number are written (a seqlock; counts are 64 bits
  * wide and only rise). A new entry has a new serial number and counts from 0; before it takes the place of another one, that
  * one is put into the ring, its number in place of the sequence, or, when nobody has emptied it, its counts are added to the header's.
+ * So it goes too with one whose packets go another way from now on: what was counted went the way that the entry names.
+ *
+ * Every packet that is forwarded for somebody is counted in an entry, what TypeScript decided as well. An entry of what is not to
+ * be kept has the generation that no key ever has: it counts and decides nothing. Counted are packets and bytes as the next
+ * hop gets them: a super-packet as its segments, what is fragmented here as its fragments.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -36,7 +41,7 @@ export const F = {
   serial: 5,
   /** Entries ever put into the ring, wrapping. */
   head: 6,
-  /** Forwarded packets, and their bytes, that no entry counts: of none, or of one that the ring had no room for. */
+  /** Forwarded packets, and their bytes, of entries that the ring had no room for. */
   unattributedPackets: 8,
   unattributedBytes: 10,
   /** Entries ever taken out of the ring, wrapping; written by who reads. */

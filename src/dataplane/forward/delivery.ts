@@ -123,10 +123,13 @@ export class Delivery {
 
   /** Sends what was held and has a MAC now; drops what has waited too long. Called between batches. */
   releaseHeld(): void {
-    this.#ctx.flow.own();
     this.#hold.release(this.#ctx.table, this.#gatewayRoute, (descriptor, route, vnet) => {
-      if (route === undefined) this.#ctx.count(C.drop_unresolved);
-      else this.#toLan(descriptor, vnet, route);
+      if (route === undefined) {
+        this.#ctx.count(C.drop_unresolved);
+        return;
+      }
+      this.#ctx.flow.resume(descriptor);
+      this.#toLan(descriptor, vnet, route);
     });
   }
 
@@ -144,6 +147,7 @@ export class Delivery {
   }
 
   #holdFor(descriptor: number, vnet: number, next: AddressWords): void {
+    this.#ctx.flow.hold(descriptor);
     if (!this.#hold.add(descriptor, vnet, next)) {
       this.#ctx.count(C.drop_hold_queue_full);
       return;

@@ -43,9 +43,23 @@ export class FlowNotes {
     this.#flags &= ~FlowNote.keep;
   }
 
-  /** The packet is another one than was received, or nobody's. */
+  /** The packet is the router's own: it is no traffic of anybody's. */
   own(): void {
     this.#flags = 0;
+  }
+
+  /** The packet is put aside: whose it is goes into the descriptor, which is kept with it. */
+  hold(i: number): void {
+    const at = i * DESCRIPTOR_WORDS;
+    this.#engine.descriptors[at + D.flow] = this.#flags & (FlowNote.keyed | FlowNote.overlay | FlowNote.bare);
+    this.#engine.descriptors[at + D.flowVnet] = this.#vnet;
+  }
+
+  /** One that was put aside, in its descriptor of then, is decided over; for itself alone. */
+  resume(i: number): void {
+    this.begin();
+    this.#flags = this.#engine.descriptors[i * DESCRIPTOR_WORDS + D.flow] ?? 0;
+    this.#vnet = this.#engine.descriptors[i * DESCRIPTOR_WORDS + D.flowVnet] ?? 0;
   }
 
   /** The machine that has sent it was noted under that number (`NodeActivity`). */

@@ -4,6 +4,7 @@ import type { Clock } from '../../net/clock.js';
 import { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
 import { createPacketCounters, createVnetCounters } from '../counters.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../engine.js';
+import { FlowHarvest } from '../flows/flow-harvest.js';
 import { createFlowMemory } from '../flows/flow-memory.js';
 import {
   ControlWord,
@@ -48,6 +49,7 @@ export class PlaneWorker {
   readonly engine = new BigUint64Array(new SharedArrayBuffer(EngineCounter.count * 8));
   /** Its flow memory. */
   readonly flows = createFlowMemory();
+  readonly harvest = new FlowHarvest(this.flows);
   /** The kernel's number for it; 0 when not known. */
   thread = 0;
   state: 'running' | 'stopped' = 'running';

@@ -25,6 +25,7 @@ import type { Sites } from '../pair/sites.js';
 import type { Relays } from '../relays.js';
 import type { IgnoreFile } from '../state/ignore-file.js';
 import type { Tables } from '../tables.js';
+import type { TrafficDesk } from '../traffic/desk.js';
 import type { MetricsHost } from '../view/metrics-host.js';
 import type { Prepared } from './prepared.js';
 
@@ -48,6 +49,7 @@ export interface ApplyParts {
   readonly guards: Guards;
   readonly metrics: MetricsHost;
   readonly ignoreFile: IgnoreFile;
+  readonly traffic: TrafficDesk;
   readonly log: Pick<Logger, 'level'>;
 }
 
@@ -117,6 +119,7 @@ function commit(parts: ApplyParts, plans: Plans, before: VineConfig, after: Vine
   tunnel.reconfigure(plans.peers, gndtDigest(after.gndt), numberOf, leastMinorOf(after.gndt));
   mobility.membersGone(dropped);
   lanSide.rescan();
+  parts.traffic.reconfigure(after.router.traffic);
   parts.tunRoutes.reconfigure();
   parts.ignoreFile.configure(after.router.dhcpIgnore);
   if (before.router.log.level !== after.router.log.level) parts.log.level = after.router.log.level;

@@ -7,6 +7,7 @@ import { MOBILITY_COUNTERS } from '../../mobility/counters.js';
 import { CounterClasses, type CounterName, type CounterTable, prefixed } from '../../net/counters.js';
 import { FORWARDING_COUNTERS } from '../../tables/forwarding/forwarding-compiler.js';
 import { GROWTH_COUNTERS } from '../../tables/lan-growth.js';
+import { TRAFFIC_COUNTERS } from '../../traffic/asking/authority.js';
 import { TUNNEL_COUNTERS } from '../../tunnel/counters.js';
 import { LAN_COUNTERS } from '../lan/lan-counters.js';
 import { MEMBERSHIP_COUNTERS } from '../network/memberships.js';
@@ -36,5 +37,6 @@ export const COUNTER_CLASSES = new CounterClasses([
   VRRP_COUNTERS,
   MEMBERSHIP_COUNTERS,
   PAIR_EVENT_COUNTERS,
+  TRAFFIC_COUNTERS,
   ROUTER_COUNTERS,
 ]);

@@ -15,6 +15,7 @@ import type {
 import type { MembershipView } from '../../control/membership-view.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../control/network-view.js';
 import type { RoleView } from '../../control/role-view.js';
+import type { TrafficRequest, TrafficView } from '../../control/traffic-view.js';
 import type { Mobility } from '../../mobility/mobility.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
@@ -27,6 +28,7 @@ import type { NetworkDesk } from '../network/network-desk.js';
 import type { RoleSource } from '../pair/role-source.js';
 import type { Reloader } from '../reload/reloader.js';
 import type { Tables } from '../tables.js';
+import type { TrafficDesk } from '../traffic/desk.js';
 import { examine } from './doctor.js';
 import type { LiveView } from './live-view.js';
 import type { RouteExplainer } from './route-view.js';
@@ -51,6 +53,7 @@ export interface OperatorParts {
   readonly warnings: Warnings;
   readonly roleSource: RoleSource;
   readonly memberships: Pick<Memberships, 'view'>;
+  readonly traffic: Pick<TrafficDesk, 'ask'>;
   /** Undefined: no network key is pinned. */
   readonly network: Pick<NetworkDesk, 'view' | 'publish' | 'document' | 'conditions'> | undefined;
 }
@@ -94,6 +97,10 @@ export class OperatorActions implements RouterActions {
 
   signedDescription(): Uint8Array | undefined {
     return this.#parts.network?.document();
+  }
+
+  traffic(request: TrafficRequest): Promise<TrafficView | string> {
+    return this.#parts.traffic.ask(request);
   }
 
   takeRole(role: 'active' | 'standby'): Promise<RoleView | string> {

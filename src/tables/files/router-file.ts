@@ -30,6 +30,7 @@ export const DEFAULTS = {
   ignoreFormat: 'dnsmasq',
   deadMs: 250,
   workers: 1,
+  trafficKeepSeconds: 86_400,
 } as const;
 
 /** The addon has room for as many engines. */
@@ -127,6 +128,17 @@ const failover = strict(
   "how the routers of a site with two watch each other; gndt.json's sites names them",
 );
 
+const traffic = strict(
+  {
+    keep: wholeNumber(
+      60,
+      604_800,
+      'for how long, in seconds, it is remembered who has talked to whom, in periods of 30 seconds',
+    ).default(DEFAULTS.trafficKeepSeconds),
+  },
+  'what is remembered of who talks to whom; in memory, and of the oldest only the largest pairs when there is no room',
+);
+
 const limit = (name: keyof typeof LIMITS, description: string) =>
   wholeNumber(1, LIMITS[name].most, description).default(LIMITS[name].default);
 
@@ -174,6 +186,7 @@ export const routerSchema = strict(
     mobility: mobility.prefault({}),
     limits: limits.prefault({}),
     failover: failover.prefault({}),
+    traffic: traffic.prefault({}),
     network: networkSection.optional(),
     tun: z
       .array(strict(port, "a TUN port for the gateway machine's own addresses"))
@@ -209,6 +222,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
+    traffic: { keepSeconds: file.traffic.keep },
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
     workers: file.workers,

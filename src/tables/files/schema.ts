@@ -39,6 +39,15 @@ export function wholeNumber(lowest: number, highest: number, description: string
     .meta({ description });
 }
 
+/** A number that need not be whole. */
+export function amount(lowest: number, highest: number, description: string) {
+  const error = (issue: { readonly input?: unknown }): string =>
+    issue.input === undefined
+      ? `missing; expected ${description}`
+      : `expected a number from ${lowest} to ${highest}, got ${shown(issue.input)}`;
+  return z.number({ error }).min(lowest, { error }).max(highest, { error }).meta({ description });
+}
+
 export function oneOf<const T extends readonly [string, ...string[]]>(values: T, description: string) {
   return z
     .enum(values, {

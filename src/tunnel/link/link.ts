@@ -19,6 +19,7 @@ import {
   isMembershipMessage,
   isNetworkMessage,
   isPairMessage,
+  isTrafficMessage,
   type LinkMessage,
   type PongMessage,
 } from '../../protocol/control-message.js';
@@ -28,6 +29,7 @@ import type { NetworkMessage } from '../../protocol/network-message.js';
 import { MAX_INNER_MTU_BYTES } from '../../protocol/overhead.js';
 import type { PairMessage } from '../../protocol/pair-message.js';
 import type { TableMessage } from '../../protocol/table-message.js';
+import type { TrafficMessage } from '../../protocol/traffic-message.js';
 import type { RouterId } from '../../tables/model.js';
 import { samePath } from '../paths/path.js';
 import type { DatagramAddress, PeerCounts, TunnelPorts } from '../ports.js';
@@ -62,6 +64,7 @@ export interface LinkListener {
   pair(message: PairMessage): void;
   network(message: NetworkMessage): void;
   membership(message: MembershipMessage): void;
+  traffic(message: TrafficMessage): void;
 }
 
 /** The paths that a link's messages take. */
@@ -180,7 +183,7 @@ export class Link {
   }
 
   /** Once, unacknowledged, but for what a peer has of the network's documents. Ignored when the link is not up. */
-  say(message: IntroductionMessage | PairMessage | NetworkMessage): void {
+  say(message: IntroductionMessage | PairMessage | NetworkMessage | TrafficMessage): void {
     if (this.#currentState !== 'up') return;
     if (message.type === 'seek') this.#authority.sought(message.router);
     if (message.type === 'networkState') this.#channel.send(message);
@@ -282,6 +285,7 @@ export class Link {
     else if (isPairMessage(body)) this.#listener.pair(body);
     else if (isNetworkMessage(body)) this.#listener.network(body);
     else if (isMembershipMessage(body)) this.#listener.membership(body);
+    else if (isTrafficMessage(body)) this.#listener.traffic(body);
     else if (!isLinkMessage(body)) this.#listener.message(body);
     // These have been dealt with before.
     else body satisfies HelloMessage | ByeMessage;

@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Io } from '../../../src/cli/io.js';
+import { type Io, runInShell } from '../../../src/cli/io.js';
 import { main } from '../../../src/cli/main.js';
 import { NOW } from '../control/fake-router.js';
 
@@ -21,6 +21,10 @@ export interface Options {
   readonly isReadableByOthers?: boolean;
   /** Undefined: time passes at once. */
   readonly sleep?: Io['sleep'];
+  /** Undefined: commands are run. */
+  readonly run?: Io['run'];
+  /** Undefined: always `NOW`. */
+  readonly nowMs?: Io['nowMs'];
   /** Called with all of standard output so far and a Ctrl-C to press. */
   readonly onOutput?: (out: string, interrupt: () => void) => void;
 }
@@ -45,9 +49,10 @@ export async function vinectl(argv: readonly string[], options: Options = {}): P
     env: { ...(options.socket && { VINE_SOCKET: options.socket }), ...options.env },
     isTerminal: options.isTerminal ?? false,
     isReadableByOthers: options.isReadableByOthers ?? false,
-    nowMs: () => Date.parse(NOW),
+    nowMs: options.nowMs ?? (() => Date.parse(NOW)),
     // Time passes at once; what is under way goes on first.
     sleep: options.sleep ?? (() => new Promise((resolve) => setImmediate(resolve))),
+    run: options.run ?? runInShell,
     onInterrupt(listener) {
       interrupts.add(listener);
       return () => interrupts.delete(listener);

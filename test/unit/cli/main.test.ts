@@ -22,6 +22,8 @@ test('--json prints the answer as the router sends it, wherever it stands', asyn
     'directory --ip 10.1.0.9 --state here': '/v1/directory?ip=10.1.0.9&state=here',
     missing: '/v1/missing',
     role: '/v1/role',
+    traffic: '/v1/traffic',
+    'traffic --last 1h --by site --exact': '/v1/traffic?last=3600&by=site&mode=exact',
     'missing --mac 52:54:00:00:00:44': '/v1/missing?mac=52:54:00:00:00:44',
     counters: '/v1/counters',
     events: '/v1/events',
@@ -108,6 +110,7 @@ test('2: usage', async () => {
     'completion tcsh',
     'graph --format png',
     'top --interval 0',
+    'advice now',
     '--socket',
   ];
   for (const line of lines) {
@@ -200,6 +203,7 @@ test('help is there for every verb, with examples', async () => {
     ),
   ].map((match) => match[1] ?? match[2] ?? '');
   assert.deepEqual(verbs.sort(), [
+    'advice',
     'check',
     'clients',
     'completion',
@@ -229,6 +233,7 @@ test('help is there for every verb, with examples', async () => {
     'route get',
     'status',
     'top',
+    'traffic',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);
@@ -352,6 +357,14 @@ test('check: every error on a line of its own, exit status 1', async (t) => {
   const json = await vinectl(['--json', 'check', directory]);
   assert.equal(json.status, 1);
   assert.equal(JSON.parse(json.out).errors.length, 2);
+});
+
+test('check: advice.json too, when there is one', async (t) => {
+  const directory = await configDirectory(t);
+  writeFileSync(join(directory, 'advice.json'), '{ "sites": [{ "id": "vr-q" }] }');
+  const { status, out } = await vinectl(['check', directory]);
+  assert.equal(status, 1);
+  assert.match(out, /^advice\.json: sites\[0\]\.id: "vr-q" is not a site in gndt\.json/);
 });
 
 test('check: a key that others may read', async (t) => {

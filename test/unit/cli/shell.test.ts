@@ -27,6 +27,7 @@ const VERBS = [
   'confirm',
   'ping',
   'top',
+  'traffic',
   'graph',
   'doctor',
   'genkey',

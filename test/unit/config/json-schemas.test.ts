@@ -28,3 +28,11 @@ for (const name of ['router', 'gndt', 'lndt']) {
     assert.equal(schema.safeParse({}).success, false);
   });
 }
+
+test('advice: all of it may be left out; a validator takes the example and refuses an unknown key', () => {
+  const schema = z.fromJSONSchema(committed('advice'));
+  const example = JSON.parse(readFileSync(`${CONFIG}advice.json`, 'utf8')) as Record<string, unknown>;
+  assert.equal(schema.safeParse(example).success, true);
+  assert.equal(schema.safeParse({ ...example, colour: 'red' }).success, false);
+  assert.equal(schema.safeParse({}).success, true);
+});

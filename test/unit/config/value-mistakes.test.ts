@@ -34,12 +34,12 @@ const CASES: readonly Case[] = [
   [
     ['router', 'privatekeyFile'],
     'x',
-    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun, workers',
+    'router.json: privatekeyFile: unknown key (did you mean "privateKeyFile"?); the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, traffic, network, tun, workers',
   ],
   [
     ['router', 'colour'],
     'x',
-    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, network, tun, workers',
+    'router.json: colour: unknown key; the keys here are $schema, id, privateKeyFile, presharedKeys, listen, lans, control, metrics, stateDir, log, mobility, limits, failover, traffic, network, tun, workers',
   ],
   [['router', 'privateKeyFile'], '', 'router.json: privateKeyFile: "" is no file path'],
   [
@@ -230,6 +230,11 @@ const CASES: readonly Case[] = [
     ['router', 'failover'],
     { preempt: false },
     'router.json: failover.preempt: unknown key; the keys here are deadMs',
+  ],
+  [
+    ['router', 'traffic'],
+    { keep: 59 },
+    'router.json: traffic.keep: expected a whole number from 60 to 604800, got 59',
   ],
   [['gndt', 'vnets'], [], 'gndt.json: vnets: the list is empty; expected at least one entry'],
   [['gndt', 'vnets', 0, 'id'], 0, 'gndt.json: vnets[0].id: expected a whole number from 1 to 65535, got 0'],

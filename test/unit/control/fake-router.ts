@@ -25,6 +25,7 @@ import type {
 import type { MembershipView } from '../../../src/control/membership-view.js';
 import type { NetworkView, PublishRequest, PublishView } from '../../../src/control/network-view.js';
 import type { RoleView } from '../../../src/control/role-view.js';
+import type { TrafficRequest, TrafficView } from '../../../src/control/traffic-view.js';
 
 /** The time that the views are told at: everything in them is shortly before. */
 export const NOW = '2026-03-01T12:00:00.000Z';
@@ -500,6 +501,51 @@ export const MEMBERSHIP: MembershipView = {
   reason: '',
 };
 
+export const TRAFFIC: TrafficView = {
+  from: '2026-03-01T11:50:00.000Z',
+  to: '2026-03-01T12:00:00.000Z',
+  periods: 20,
+  periodSeconds: 30,
+  mode: 'ended',
+  weight: 1,
+  by: 'node',
+  partial: true,
+  missing: ['vr-c'],
+  lacking: [{ router: 'vr-b', periods: 7 }],
+  parts: [
+    {
+      startedAt: '2026-03-01T11:50:00.000Z',
+      seconds: 600,
+      packets: 1_300,
+      bytes: 1_600_000,
+      truncated: true,
+      shareOfBytes: 0.9375,
+      rows: [
+        {
+          vnet: 'blue',
+          source: '10.1.0.9',
+          destination: '10.2.0.7',
+          sourceSite: 'vr-a',
+          destinationSite: 'vr-b',
+          packets: 1_000,
+          bytes: 1_400_000,
+          bytesPerSecond: 2_333.333,
+        },
+        {
+          vnet: 'blue',
+          source: 'fd00:1::9',
+          destination: 'outside',
+          sourceSite: 'vr-a',
+          destinationSite: 'vr-a',
+          packets: 100,
+          bytes: 100_000,
+          bytesPerSecond: 166.667,
+        },
+      ],
+    },
+  ],
+};
+
 export class FakeRouter implements RouterView, RouterActions, EventSource {
   readonly listeners = new Set<(event: EventView) => void>();
   readonly levels: string[] = [];
@@ -526,6 +572,20 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   published: PublishRequest | undefined;
   trial: NetworkView['trial'] = null;
+
+  readonly trafficRequests: TrafficRequest[] = [];
+
+  traffic(request: TrafficRequest): Promise<TrafficView | string> {
+    this.trafficRequests.push(request);
+    if (request.by === 'group')
+      return Promise.resolve('this version knows no groups: ask by node or by site');
+    const pairs = request.by === 'node' ? {} : { source: null, destination: null };
+    const parts = TRAFFIC.parts.map((part) => ({
+      ...part,
+      rows: part.rows.map((row) => ({ ...row, ...pairs })),
+    }));
+    return Promise.resolve({ ...TRAFFIC, mode: request.mode, by: request.by, parts });
+  }
 
   memberships(): readonly MembershipView[] {
     return [MEMBERSHIP];

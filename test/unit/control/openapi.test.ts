@@ -24,6 +24,10 @@ test('the parameters are those that the server takes', async (t) => {
     router: 'vr-b',
     last: '1',
     follow: '0',
+    weight: '2',
+    top: '5',
+    node: '10.1.0.9',
+    wait: '3',
   };
   for (const [name, { parameters = [] }] of operations()) {
     const [method = '', path = ''] = name.split(' ');
@@ -65,6 +69,8 @@ test('answers and refusals are as described, every field of them', async (t) => 
     ['GET /v1/route?ip=10.2.0.8', 200],
     ['GET /v1/route', 400],
     ['GET /v1/peers?state=asleep', 400],
+    ['GET /v1/traffic?last=0', 400],
+    ['GET /v1/traffic?by=group', 409],
     ['POST /v1/ping', 200, { router: 'vr-b' }],
     ['POST /v1/ping', 409, { router: 'vr-x' }],
     ['POST /v1/ping', 400, {}],

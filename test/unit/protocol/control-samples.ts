@@ -18,6 +18,13 @@ import {
   MAX_VERDICT_REASON,
   PART_BYTES,
 } from '../../../src/protocol/network-message.js';
+import {
+  MAX_ASKED_PAIRS,
+  MAX_ASKED_PERIODS,
+  MAX_TRAFFIC_PARTS,
+  MAX_WEIGHT_PERMILLE,
+  type TrafficRow,
+} from '../../../src/protocol/traffic-message.js';
 import { MAX_DHCP_BYTES } from '../../../src/tables/limits.js';
 import type { NodeRecord } from '../../../src/tables/model.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../../../src/tables/record.js';
@@ -45,6 +52,21 @@ const V6: NodeRecord = {
   state: 'withdrawn',
   stamp: MAX_STAMP,
 };
+
+function trafficRow(row: Partial<TrafficRow>): TrafficRow {
+  return {
+    kind: 'pair',
+    period: 0,
+    vnet: 1,
+    source: undefined,
+    destination: undefined,
+    sourceSite: 'site-a',
+    destinationSite: 'site-b',
+    packets: 7,
+    bytes: 900,
+    ...row,
+  };
+}
 
 export const SAMPLES: readonly ControlMessage[] = [
   {
@@ -210,5 +232,45 @@ export const SAMPLES: readonly ControlMessage[] = [
     ],
   },
   { type: 'partnerWhole', site: 'site-a', highestStamp: MAX_STAMP, count: 3, hash: 0xffffffff },
+  {
+    type: 'trafficAsk',
+    queryId: MAX_ID,
+    lastPeriod: 59_000_000,
+    periods: MAX_ASKED_PERIODS,
+    approximate: true,
+    detail: false,
+    weightPermille: MAX_WEIGHT_PERMILLE,
+    vnet: 65_535,
+    ips: [Ip.of('10.1.0.9'), Ip.of('fd00::9')],
+    mostPairs: MAX_ASKED_PAIRS,
+    first: MAX_TRAFFIC_PARTS - 1,
+  },
+  {
+    type: 'trafficAsk',
+    queryId: 1,
+    lastPeriod: 1,
+    periods: 1,
+    approximate: false,
+    detail: true,
+    weightPermille: 1,
+    vnet: undefined,
+    ips: [],
+    mostPairs: 0,
+    first: 0,
+  },
+  { type: 'trafficPart', queryId: 1, part: 0, parts: 1, periods: 0, rows: [] },
+  {
+    type: 'trafficPart',
+    queryId: MAX_ID,
+    part: MAX_TRAFFIC_PARTS - 1,
+    parts: MAX_TRAFFIC_PARTS,
+    periods: MAX_ASKED_PERIODS,
+    rows: [
+      trafficRow({ kind: 'pair', source: Ip.of('10.1.0.9'), destination: Ip.of('fd00::9') }),
+      trafficRow({ kind: 'pair', vnet: 65_535, source: undefined, packets: MAX_ID, bytes: MAX_ID }),
+      trafficRow({ kind: 'sites', sourceSite: LONGEST_ID, period: 119 }),
+      trafficRow({ kind: 'nobody', vnet: 0, sourceSite: '', destinationSite: '' }),
+    ],
+  },
   { type: 'redirect', vnet: 1, ip: Ip.of('10.1.0.9'), router: 'vr-b', seq: 3 },
 ];

@@ -1,0 +1,241 @@
+/**
+ * Who talks to whom, in the running router: harvests the flow memories each second, answers other routers' questions, and asks
+ * them when an operator wants to know.
+ */
+import type { TrafficRequest, TrafficView } from '../../control/traffic-view.js';
+import type { DataPlane } from '../../dataplane/plane.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import { Ip } from '../../net/ip.js';
+import type { Conduct } from '../../protocol/conduct.js';
+import { MAX_ASKED_NODE_IPS, type TrafficMessage } from '../../protocol/traffic-message.js';
+import type { RouterId, TrafficConfig, VnetId } from '../../tables/model.js';
+import { Answering } from '../../traffic/asking/answering.js';
+import { Asking } from '../../traffic/asking/asking.js';
+import { TrafficAuthority, trafficCounters } from '../../traffic/asking/authority.js';
+import { Combined } from '../../traffic/combine.js';
+import { gather, type Told } from '../../traffic/gather.js';
+import { Periods } from '../../traffic/periods.js';
+import { type Plan, planOf, type Question, type TrafficQuery } from '../../traffic/query.js';
+import type { Tables } from '../tables.js';
+import { Attribution } from './attribution.js';
+import { trafficView } from './view.js';
+
+const SECOND_MS = 1_000;
+/** Questions of operators that are open at a time. */
+const MOST_OPEN = 4;
+const PERIODS_A_SLICE = 20;
+
+export interface TrafficDeskOptions {
+  readonly clock: Clock;
+  readonly conduct: Conduct;
+  readonly tables: Pick<Tables, 'gndt' | 'directory'>;
+  readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
+  readonly config: TrafficConfig;
+  readonly tunnel: { say(to: RouterId, message: TrafficMessage): void; upPeers(): RouterId[] };
+}
+
+export class TrafficDesk {
+  readonly #options: TrafficDeskOptions;
+  readonly #counters = trafficCounters();
+  readonly #authority: TrafficAuthority;
+  readonly #attribution: Attribution;
+  readonly #answering: Answering;
+  readonly #periods: Periods;
+  readonly #open = new Set<Asking>();
+  #keepSeconds: number;
+  #waiting = 0;
+  #unattributed = { packets: 0, bytes: 0 };
+  #lastQueryId: number;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: TrafficDeskOptions) {
+    this.#options = options;
+    const { clock, conduct, tables, config, tunnel } = options;
+    this.#keepSeconds = config.keepSeconds;
+    this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
+    this.#attribution = new Attribution(tables.gndt);
+    // So that a router that has been started anew is not told what it asked before.
+    this.#lastQueryId = Math.floor(clock.wallMs());
+    const siteOf = (router: RouterId) => tables.gndt.siteOf(router);
+    this.#authority = new TrafficAuthority({ clock, conduct, counters: this.#counters, siteOf });
+    this.#answering = new Answering({
+      clock,
+      counters: this.#counters,
+      gather: (question) => this.#gather(question),
+      say: (to, message) => tunnel.say(to, message),
+    });
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return this.#counters.counters();
+  }
+
+  start(): void {
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    for (const asking of [...this.#open]) asking.stop();
+  }
+
+  reconfigure({ keepSeconds }: TrafficConfig): void {
+    this.#keepSeconds = keepSeconds;
+    this.#periods.setKeepSeconds(keepSeconds);
+    this.#attribution.forget();
+  }
+
+  received(from: RouterId, message: TrafficMessage): void {
+    if (message.type === 'trafficAsk') {
+      if (this.#authority.allowsAsk(from, message)) this.#answering.asked(from, message);
+      return;
+    }
+    const asking = [...this.#open].find((one) => one.isAwaited(from, message.queryId));
+    const part = this.#authority.admitPart(from, message, asking !== undefined);
+    if (part !== undefined) asking?.received(from, part);
+  }
+
+  /** A string is the reason why it cannot be answered, and what could. */
+  async ask(request: TrafficRequest): Promise<TrafficView | string> {
+    const { clock } = this.#options;
+    const query = this.#queryOf(request);
+    if (typeof query === 'string') return query;
+    const askedMs = clock.nowMs();
+    const plan = planOf(query, clock.wallMs(), this.#keepSeconds);
+    if (typeof plan === 'string') return plan;
+    if (this.#waiting >= MOST_OPEN)
+      return `${MOST_OPEN} questions about traffic are open already: wait for them`;
+    this.#waiting++;
+    try {
+      await this.#until(plan.askAtMs);
+      if (this.#isStopped) return 'the router is stopping';
+      return await this.#ask(
+        query,
+        plan,
+        Math.max(0, query.waitSeconds * SECOND_MS - (clock.nowMs() - askedMs)),
+      );
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  async #ask(query: TrafficQuery, plan: Plan, withinMs: number): Promise<TrafficView> {
+    const { clock, tables, tunnel } = this.#options;
+    const { gndt } = tables;
+    const combined = new Combined(plan.question);
+    const periodsOf = new Map<RouterId, number>();
+    const told = (router: RouterId, what: Told): void => {
+      periodsOf.set(router, what.periods);
+      combined.add(what);
+    };
+    const up = new Set(tunnel.upPeers());
+    const [reached, down] = [[] as RouterId[], [] as RouterId[]];
+    for (const { id } of gndt.otherRouters()) (up.has(id) ? reached : down).push(id);
+    const others = new Promise<readonly RouterId[]>((resolve) => {
+      const context = {
+        clock,
+        say: (to: RouterId, message: TrafficMessage) => tunnel.say(to, message),
+        nextQueryId: () => ++this.#lastQueryId,
+      };
+      const asking: Asking = new Asking(context, plan.question, reached, withinMs, {
+        told,
+        done: (missing) => {
+          // Not before it is made.
+          clock.after('traffic-told', 0, () => this.#open.delete(asking));
+          resolve(missing);
+        },
+      });
+      this.#open.add(asking);
+    });
+    told(gndt.router, await this.#inSlices(this.#gather(plan.question)));
+    const missing = [...(await others), ...down].sort();
+    const vnetName = (vnet: VnetId): string => gndt.vnet(vnet)?.name ?? String(vnet);
+    const nameOf = (vnet: VnetId, ip: Ip): string => this.#nameOf(vnet, ip);
+    return trafficView({ query, plan, combined, missing, periodsOf, nameOf, vnetName });
+  }
+
+  #gather(question: Question): Generator<void, Told> {
+    this.#harvest();
+    return gather(this.#periods, question, this.#options.clock.wallMs());
+  }
+
+  async #inSlices(work: Generator<void, Told>): Promise<Told> {
+    for (let i = 1; ; i++) {
+      const step = work.next();
+      if (step.done === true) return step.value;
+      if (i % PERIODS_A_SLICE === 0) await this.#after(0);
+    }
+  }
+
+  #until(wallMs: number): Promise<void> {
+    const inMs = wallMs - this.#options.clock.wallMs();
+    return inMs <= 0 ? Promise.resolve() : this.#after(inMs);
+  }
+
+  #after(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.after('traffic-wait', ms, resolve));
+  }
+
+  /** At whole seconds of the wall clock, so that a period's end is one. */
+  #arm(): void {
+    const { clock } = this.#options;
+    const inMs = SECOND_MS - (clock.wallMs() % SECOND_MS);
+    this.#timer = clock.after('traffic-harvest', inMs, () => {
+      this.#harvest();
+      this.#arm();
+    });
+  }
+
+  #harvest(): void {
+    const { clock, plane } = this.#options;
+    plane.harvest((flow, counts) => this.#attribution.count(flow, counts, this.#periods));
+    const { packets, bytes } = plane.unattributed();
+    const before = this.#unattributed;
+    this.#unattributed = { packets, bytes };
+    // What was told and given up at the same time may be taken back.
+    if (packets > before.packets)
+      this.#periods.addUnattributed({
+        packets: packets - before.packets,
+        bytes: Math.max(0, bytes - before.bytes),
+      });
+    if (this.#periods.roll(clock.wallMs())) this.#attribution.forget();
+  }
+
+  #queryOf(request: TrafficRequest): TrafficQuery | string {
+    const { gndt } = this.#options.tables;
+    const { by, vnet: name, node, ...rest } = request;
+    if (by === 'group') return 'this version knows no groups: ask by node or by site';
+    const vnet = name === undefined ? undefined : gndt.vnetByName(name);
+    if (name !== undefined && vnet === undefined) return `there is no vnet "${name}" in gndt.json`;
+    const ip = node === undefined ? undefined : Ip.parse(node);
+    if (node !== undefined && ip === undefined) return `"${node}" is not an IP address`;
+    const vnets = vnet === undefined ? gndt.config.vnets : [vnet];
+    const ips = ip === undefined ? [] : vnets.flatMap(({ id }) => this.#addressesWith(id, ip));
+    const unique = [...new Map(ips.map((one) => [one.key, one])).values()];
+    return { ...rest, by, vnet: vnet?.id, ips: unique.slice(0, MAX_ASKED_NODE_IPS) };
+  }
+
+  /** Of the machine that has this one. */
+  #addressesWith(vnet: VnetId, ip: Ip): readonly Ip[] {
+    const { directory } = this.#options.tables;
+    const record = directory.here(vnet, ip);
+    if (record === undefined) return [ip];
+    return [ip, ...directory.byMac(vnet, record.mac).map((other) => other.ip)];
+  }
+
+  /** The lowest of its IPv4 addresses; of its IPv6 ones if it has no other. */
+  #nameOf(vnet: VnetId, ip: Ip): string {
+    let best = ip;
+    for (const other of this.#addressesWith(vnet, ip)) if (isBefore(other, best)) best = other;
+    return best.key;
+  }
+}
+
+function isBefore(a: Ip, b: Ip): boolean {
+  if (a.family !== b.family) return a.family === 4;
+  const [left, right] = [a.words, b.words];
+  const at = left.findIndex((word, i) => word !== right[i]);
+  return at >= 0 && (left[at] ?? 0) < (right[at] ?? 0);
+}
