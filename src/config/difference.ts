@@ -111,9 +111,14 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
     ...setting('failover.deadMs', String(before.failover.deadMs), String(after.failover.deadMs)),
+    ...setting('traffic.export', collectorsOf(before), collectorsOf(after)),
     ...setting('traffic.keep', String(before.traffic.keepSeconds), String(after.traffic.keepSeconds)),
     ...gatewayChanges(before, after),
   ];
+}
+
+function collectorsOf({ traffic }: RouterConfig): string {
+  return traffic.export.length === 0 ? NONE : traffic.export.map(formatEndpoint).join(', ');
 }
 
 function gatewayChanges({ lans: before }: RouterConfig, { lans: after }: RouterConfig): ConfigChange[] {

@@ -111,6 +111,8 @@ export interface FailoverConfig {
 /** What is remembered of who talks to whom. */
 export interface TrafficConfig {
   readonly keepSeconds: number;
+  /** IPFIX collectors. */
+  readonly export: readonly Endpoint[];
 }
 
 /** How far the tables may grow; counted in addresses. */

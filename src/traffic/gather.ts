@@ -8,6 +8,19 @@ import { type Question, weightAt } from './query.js';
 /** Of each of the two kinds, in one answer. */
 const MOST_ROWS = 2_560;
 
+/** Rows that may be looked at before something else has its turn: a few milliseconds. */
+const ROWS_A_SLICE = 2_000;
+
+/** The next slice of it; undefined: there are more. */
+export function slice(work: Generator<number, Told>): Told | undefined {
+  for (let rows = 0; rows < ROWS_A_SLICE; ) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    rows += step.value;
+  }
+  return undefined;
+}
+
 export interface Told {
   /** How many of the periods asked for there are. */
   readonly periods: number;
@@ -15,8 +28,8 @@ export interface Told {
   readonly parts: ReadonlyMap<number, Counted>;
 }
 
-/** In slices: it yields after each period. @param nowMs wall clock */
-export function* gather(periods: Periods, question: Question, nowMs: number): Generator<void, Told> {
+/** In slices: it yields how many rows it has looked at, after each period. @param nowMs wall clock */
+export function* gather(periods: Periods, question: Question, nowMs: number): Generator<number, Told> {
   const { detail } = question;
   const lastSeconds = lastOf(periods, question);
   const firstSeconds = lastSeconds - (question.periods - 1) * PERIOD_SECONDS;
@@ -37,7 +50,7 @@ export function* gather(periods: Periods, question: Question, nowMs: number): Ge
   };
   for (const { startSeconds, counted } of periods.between(firstSeconds, lastSeconds + PERIOD_SECONDS)) {
     taken(startSeconds, counted);
-    yield;
+    yield 1 + counted.pairs.length + counted.rest.length;
   }
   if (question.approximate && lastSeconds === periods.startSeconds)
     taken(lastSeconds, estimate(periods, nowMs));

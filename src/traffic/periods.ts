@@ -1,7 +1,7 @@
 /**
  * What a router has counted, in periods of 30 s that begin at :00 and :30 of the wall clock on every router. Time is handed in.
  * A running period has room for `TABLE_PAIRS`; of one that has ended the largest `PERIOD_PAIRS` are kept, the rest summed by
- * sites. All periods together have `mostBytes`: when they are more, the oldest keep fewer pairs, and at last none is left of
+ * sites. All periods together have `mostBytes`: when they are more, the older ones keep fewer pairs, and at last none is left of
  * them. What is no longer there by pair is there by sites, as long as the period is.
  */
 import { type Counted, NOTHING } from './counted.js';
@@ -14,14 +14,12 @@ const PERIOD_MS = PERIOD_SECONDS * 1_000;
 /** Of a period that has ended. */
 export const PERIOD_PAIRS = 4_096;
 export const DEFAULT_KEEP_SECONDS = 86_400;
-/** 24 hours of 700 IPv4 or 350 IPv6 pairs in each period; measured (docs/performance.md). */
+/** 24 hours of some 600 IPv4 or 270 IPv6 pairs in each period; what the process takes for it: test/unit/traffic/memory. */
 export const MOST_BYTES = 32 * 1_048_576;
 /** For the object and the array around the bytes. */
 const PERIOD_OVERHEAD_BYTES = 256;
 /** What is left of the oldest periods when there is not enough room, step by step. */
 const FEWER_PAIRS = [512, 128, 0];
-/** The newest tenth keeps all it has. */
-const NEWEST_SHARE = 10;
 
 export interface PeriodsOptions {
   readonly keepSeconds?: number;
@@ -35,6 +33,12 @@ interface Ended {
   bytes: Uint8Array;
 }
 
+/** One that has ended a moment ago, as it was counted. */
+interface Untidied {
+  readonly startSeconds: number;
+  readonly table: PairTable;
+}
+
 type PairKey = Parameters<PairTable['add']>[0];
 
 export class Periods {
@@ -44,6 +48,8 @@ export class Periods {
   /** Oldest first. */
   readonly #ended: Ended[] = [];
   #bytes = 0;
+  /** Oldest first. */
+  readonly #untidied: Untidied[] = [];
   #running = new PairTable();
   #startSeconds: number;
 
@@ -70,18 +76,29 @@ export class Periods {
     this.#running.addUnattributed(counts);
   }
 
-  /** Ends the running period when its time is over; also when the clock was set back before its beginning. */
+  /**
+   * Ends the running period when its time is over; also when the clock was set back before its beginning. What there is to do
+   * for it is left to `tidy`.
+   */
   roll(wallMs: number): boolean {
     const now = startOf(wallMs);
     if (now === this.#startSeconds) return false;
-    this.#keep({
-      startSeconds: this.#startSeconds,
-      bytes: this.#encode(this.#running.counted(PERIOD_PAIRS)),
-    });
+    this.#untidied.push({ startSeconds: this.#startSeconds, table: this.#running });
     this.#running = new PairTable();
     this.#startSeconds = now;
     this.#dropOld(now);
-    this.#fit();
+    return true;
+  }
+
+  /** A little of what is to be done after periods have ended, some milliseconds of it; false when nothing is left. */
+  tidy(): boolean {
+    const next = this.#untidied.shift();
+    if (next === undefined) return this.#fitOne();
+    const { startSeconds, table } = next;
+    const ended = { startSeconds, bytes: this.#encode(table.counted(PERIOD_PAIRS)) };
+    this.#ended.push(ended);
+    this.#bytes += sizeOf(ended);
+    this.#dropOld(this.#startSeconds);
     return true;
   }
 
@@ -101,6 +118,7 @@ export class Periods {
 
   /** Those that began in [from, to), oldest first; decoded one by one as they are taken. */
   *between(fromSeconds: number, toSeconds: number): Generator<{ startSeconds: number; counted: Counted }> {
+    while (this.#untidied.length > 0) this.tidy();
     for (const { startSeconds, bytes } of [...this.#ended])
       if (startSeconds >= fromSeconds && startSeconds < toSeconds)
         yield { startSeconds, counted: decodeCounted(bytes, this.#sites) };
@@ -108,27 +126,23 @@ export class Periods {
 
   /** The one before the running one; nothing when there is none. */
   last(): Counted {
+    while (this.#untidied.length > 0) this.tidy();
     const last = this.#ended.at(-1);
     const isBefore = last !== undefined && last.startSeconds === this.#startSeconds - PERIOD_SECONDS;
     return isBefore ? decodeCounted(last.bytes, this.#sites) : NOTHING;
   }
 
-  /** What the periods that have ended take. */
+  /** What the periods that have ended take, when they are tidied. */
   get bytes(): number {
     return this.#bytes;
   }
 
   get count(): number {
-    return this.#ended.length;
+    return this.#ended.length + this.#untidied.length;
   }
 
   #encode(counted: Counted): Uint8Array {
     return encodeCounted(counted, this.#sites);
-  }
-
-  #keep(ended: Ended): void {
-    this.#ended.push(ended);
-    this.#bytes += sizeOf(ended);
   }
 
   #dropOld(nowSeconds: number): void {
@@ -144,16 +158,30 @@ export class Periods {
     if (oldest !== undefined) this.#bytes -= sizeOf(oldest);
   }
 
-  #fit(): void {
-    // Who asks asks mostly about the last of them.
-    const older = this.#ended.slice(0, -Math.ceil(this.#ended.length / NEWEST_SHARE));
+  /** False: it fits. */
+  #fitOne(): boolean {
+    if (this.#bytes <= this.#mostBytes) return false;
+    const older = this.#ended.slice(0, this.#newestFrom());
     for (const most of FEWER_PAIRS) {
-      for (const ended of older) {
-        if (this.#bytes <= this.#mostBytes) return;
-        if (countedPairs(ended.bytes) > most) this.#cut(ended, most);
-      }
+      const large = older.find(({ bytes }) => countedPairs(bytes) > most);
+      if (large === undefined) continue;
+      this.#cut(large, most);
+      return true;
     }
-    while (this.#bytes > this.#mostBytes && this.#ended.length > 0) this.#drop();
+    this.#drop();
+    return true;
+  }
+
+  /** Who asks asks mostly about the last of them: those keep all they have, as long as it is no more than half of the room. */
+  #newestFrom(): number {
+    let left = this.#mostBytes / 2;
+    let from = this.#ended.length;
+    while (from > 0) {
+      left -= sizeOf(this.#ended[from - 1] as Ended);
+      if (left < 0) break;
+      from--;
+    }
+    return from;
   }
 
   #cut(ended: Ended, most: number): void {

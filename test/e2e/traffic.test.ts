@@ -101,8 +101,8 @@ async function sameBytes(lab: Lab, family: Family): Promise<void> {
   const there = await Capture.start(lab, 'b1', `there-${family}`, from, to);
   const back = await Capture.start(lab, 'a1', `back-${family}`, to, from);
   const flag = family === 4 ? '-4' : '-6';
-  const server = lab.spawn('b1', ['iperf3', '-s', '-1', flag]);
-  await once(server.stdout, 'data');
+  const server = lab.spawn('b1', ['iperf3', '-s', '-1', '--forceflush', flag]);
+  await once(server.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
   // As fast as it goes: nearly all of it in super-packets.
   await lab.exec('a1', ['iperf3', flag, '-c', to, '-t', '3'], { timeoutMs: 30_000 });
   // Small ones, and IPv4 ones that may be fragmented and are, by the host and once more by the router.

@@ -1,10 +1,7 @@
-/**
- * Who talks to whom, in the running router: harvests the flow memories each second, answers other routers' questions, and asks
- * them when an operator wants to know.
- */
+/** Who talks to whom, in the running router: answers other routers' questions, and asks them when an operator wants to know. */
 import type { TrafficRequest, TrafficView } from '../../control/traffic-view.js';
 import type { DataPlane } from '../../dataplane/plane.js';
-import type { Clock, Timer } from '../../net/clock.js';
+import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import { MAX_ASKED_NODE_IPS, type TrafficMessage } from '../../protocol/traffic-message.js';
@@ -13,17 +10,15 @@ import { Answering } from '../../traffic/asking/answering.js';
 import { Asking } from '../../traffic/asking/asking.js';
 import { TrafficAuthority, trafficCounters } from '../../traffic/asking/authority.js';
 import { Combined } from '../../traffic/combine.js';
-import { gather, type Told } from '../../traffic/gather.js';
-import { Periods } from '../../traffic/periods.js';
-import { type Plan, planOf, type Question, type TrafficQuery } from '../../traffic/query.js';
+import { slice, type Told } from '../../traffic/gather.js';
+import { type Plan, planOf, type TrafficQuery } from '../../traffic/query.js';
 import type { Tables } from '../tables.js';
-import { Attribution } from './attribution.js';
+import { Metering } from './metering.js';
 import { trafficView } from './view.js';
 
 const SECOND_MS = 1_000;
 /** Questions of operators that are open at a time. */
 const MOST_OPEN = 4;
-const PERIODS_A_SLICE = 20;
 
 export interface TrafficDeskOptions {
   readonly clock: Clock;
@@ -38,23 +33,19 @@ export class TrafficDesk {
   readonly #options: TrafficDeskOptions;
   readonly #counters = trafficCounters();
   readonly #authority: TrafficAuthority;
-  readonly #attribution: Attribution;
   readonly #answering: Answering;
-  readonly #periods: Periods;
+  readonly #metering: Metering;
   readonly #open = new Set<Asking>();
   #keepSeconds: number;
   #waiting = 0;
-  #unattributed = { packets: 0, bytes: 0 };
   #lastQueryId: number;
-  #timer: Timer | undefined;
   #isStopped = false;
 
   constructor(options: TrafficDeskOptions) {
     this.#options = options;
-    const { clock, conduct, tables, config, tunnel } = options;
+    const { clock, conduct, tables, plane, config, tunnel } = options;
     this.#keepSeconds = config.keepSeconds;
-    this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
-    this.#attribution = new Attribution(tables.gndt);
+    this.#metering = new Metering({ clock, gndt: tables.gndt, plane, counters: this.#counters, config });
     // So that a router that has been started anew is not told what it asked before.
     this.#lastQueryId = Math.floor(clock.wallMs());
     const siteOf = (router: RouterId) => tables.gndt.siteOf(router);
@@ -62,7 +53,7 @@ export class TrafficDesk {
     this.#answering = new Answering({
       clock,
       counters: this.#counters,
-      gather: (question) => this.#gather(question),
+      gather: (question) => this.#metering.gather(question),
       say: (to, message) => tunnel.say(to, message),
     });
   }
@@ -72,19 +63,18 @@ export class TrafficDesk {
   }
 
   start(): void {
-    this.#arm();
+    this.#metering.start();
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#timer?.cancel();
+    this.#metering.stop();
     for (const asking of [...this.#open]) asking.stop();
   }
 
-  reconfigure({ keepSeconds }: TrafficConfig): void {
-    this.#keepSeconds = keepSeconds;
-    this.#periods.setKeepSeconds(keepSeconds);
-    this.#attribution.forget();
+  reconfigure(config: TrafficConfig): void {
+    this.#keepSeconds = config.keepSeconds;
+    this.#metering.reconfigure(config);
   }
 
   received(from: RouterId, message: TrafficMessage): void {
@@ -149,23 +139,18 @@ export class TrafficDesk {
       });
       this.#open.add(asking);
     });
-    told(gndt.router, await this.#inSlices(this.#gather(plan.question)));
+    told(gndt.router, await this.#inSlices(this.#metering.gather(plan.question)));
     const missing = [...(await others), ...down].sort();
     const vnetName = (vnet: VnetId): string => gndt.vnet(vnet)?.name ?? String(vnet);
     const nameOf = (vnet: VnetId, ip: Ip): string => this.#nameOf(vnet, ip);
     return trafficView({ query, plan, combined, missing, periodsOf, nameOf, vnetName });
   }
 
-  #gather(question: Question): Generator<void, Told> {
-    this.#harvest();
-    return gather(this.#periods, question, this.#options.clock.wallMs());
-  }
-
-  async #inSlices(work: Generator<void, Told>): Promise<Told> {
-    for (let i = 1; ; i++) {
-      const step = work.next();
-      if (step.done === true) return step.value;
-      if (i % PERIODS_A_SLICE === 0) await this.#after(0);
+  async #inSlices(work: Generator<number, Told>): Promise<Told> {
+    for (;;) {
+      const told = slice(work);
+      if (told !== undefined) return told;
+      await this.#after(0);
     }
   }
 
@@ -176,31 +161,6 @@ export class TrafficDesk {
 
   #after(ms: number): Promise<void> {
     return new Promise((resolve) => this.#options.clock.after('traffic-wait', ms, resolve));
-  }
-
-  /** At whole seconds of the wall clock, so that a period's end is one. */
-  #arm(): void {
-    const { clock } = this.#options;
-    const inMs = SECOND_MS - (clock.wallMs() % SECOND_MS);
-    this.#timer = clock.after('traffic-harvest', inMs, () => {
-      this.#harvest();
-      this.#arm();
-    });
-  }
-
-  #harvest(): void {
-    const { clock, plane } = this.#options;
-    plane.harvest((flow, counts) => this.#attribution.count(flow, counts, this.#periods));
-    const { packets, bytes } = plane.unattributed();
-    const before = this.#unattributed;
-    this.#unattributed = { packets, bytes };
-    // What was told and given up at the same time may be taken back.
-    if (packets > before.packets)
-      this.#periods.addUnattributed({
-        packets: packets - before.packets,
-        bytes: Math.max(0, bytes - before.bytes),
-      });
-    if (this.#periods.roll(clock.wallMs())) this.#attribution.forget();
   }
 
   #queryOf(request: TrafficRequest): TrafficQuery | string {

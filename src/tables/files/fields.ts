@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { HOST_NAME } from './host-name.js';
 import {
   NAME,
+  readCollector,
   readEndpoint,
   readFilePath,
   readInterface,
@@ -72,6 +73,13 @@ export const endpointUrl = (description: string) =>
     description,
     examples: ['udp://192.0.2.1:7700', 'tcp://[2001:db8::1]:7700', 'udp://vr-a.example.net:7700'],
     pattern: ENDPOINT,
+  });
+
+export const collectorUrl = (description: string) =>
+  text(readCollector, {
+    description,
+    examples: ['udp://192.0.2.9:4739'],
+    pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
   });
 
 export const socketAddress = (description: string) =>

@@ -141,6 +141,13 @@ export function readEndpoint(text: string): Read<RouterEndpoint> {
   return named ?? readAddressEndpoint(text);
 }
 
+/** Where something is sent by UDP. */
+export function readCollector(text: string): Read<Endpoint> {
+  const outcome = readAddressEndpoint(text);
+  if (!('value' in outcome) || outcome.value.transport === 'udp') return outcome;
+  return { problem: `${JSON.stringify(text)} does not begin with udp://` };
+}
+
 /** An address at which others are reached. */
 export function readAddressEndpoint(text: string): Read<Endpoint> {
   const endpoint = readEndpointUrl(text, 1);

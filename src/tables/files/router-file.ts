@@ -6,6 +6,7 @@ import { LIMITS } from '../limits.js';
 import type { RouterConfig } from '../model.js';
 import { networkSection, toNetworkConfig } from './etcd-fields.js';
 import {
+  collectorUrl,
   filePath,
   interfaceName,
   listenUrl,
@@ -128,6 +129,8 @@ const failover = strict(
   "how the routers of a site with two watch each other; gndt.json's sites names them",
 );
 
+const MOST_COLLECTORS = 4;
+
 const traffic = strict(
   {
     keep: wholeNumber(
@@ -135,6 +138,14 @@ const traffic = strict(
       604_800,
       'for how long, in seconds, it is remembered who has talked to whom, in periods of 30 seconds',
     ).default(DEFAULTS.trafficKeepSeconds),
+    export: z
+      .array(collectorUrl('where an IPFIX collector (RFC 7011) listens: address and UDP port'))
+      .max(MOST_COLLECTORS, {
+        error: ({ input }) =>
+          `expected at most ${MOST_COLLECTORS} collectors, got ${Array.isArray(input) ? input.length : 0}`,
+      })
+      .default([])
+      .meta({ description: 'IPFIX collectors that are sent the pairs of each period when it has ended' }),
   },
   'what is remembered of who talks to whom; in memory, and of the oldest only the largest pairs when there is no room',
 );
@@ -222,7 +233,7 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
-    traffic: { keepSeconds: file.traffic.keep },
+    traffic: { keepSeconds: file.traffic.keep, export: file.traffic.export },
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
     workers: file.workers,

@@ -11,8 +11,7 @@ import {
   type TrafficRow,
 } from '../../protocol/traffic-message.js';
 import type { RouterId } from '../../tables/model.js';
-import type { Told } from '../gather.js';
-import { rowsOf } from '../gather.js';
+import { rowsOf, slice, type Told } from '../gather.js';
 import type { TrafficCounters } from './authority.js';
 import { partsOf } from './parts.js';
 
@@ -20,14 +19,12 @@ import { partsOf } from './parts.js';
 const KEPT_ANSWERS = 16;
 const KEPT_MS = 10_000;
 const MOST_WAITING = 64;
-/** Of a question, before something else has its turn: some milliseconds. */
-const PERIODS_A_SLICE = 20;
 
 export interface AnsweringContext {
   readonly clock: Clock;
   readonly counters: TrafficCounters;
   /** Counts what there is by now, and begins to answer. */
-  readonly gather: (question: TrafficAskMessage) => Generator<void, Told>;
+  readonly gather: (question: TrafficAskMessage) => Generator<number, Told>;
   readonly say: (to: RouterId, message: TrafficPartMessage) => void;
 }
 
@@ -75,11 +72,10 @@ export class Answering {
     }
   }
 
-  #slice(from: RouterId, question: TrafficAskMessage, work: Generator<void, Told>): void {
-    for (let i = 0; i < PERIODS_A_SLICE; i++) {
-      const step = work.next();
-      if (step.done !== true) continue;
-      this.#answered(from, question, step.value);
+  #slice(from: RouterId, question: TrafficAskMessage, work: Generator<number, Told>): void {
+    const told = slice(work);
+    if (told !== undefined) {
+      this.#answered(from, question, told);
       return;
     }
     this.#context.clock.after('traffic-answer', 0, () => this.#slice(from, question, work));

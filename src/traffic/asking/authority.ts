@@ -23,6 +23,10 @@ export const TRAFFIC_COUNTERS = {
   /** So many questions wait for their answer already. */
   traffic_questions_dropped_queue_full: 'drop',
   traffic_questions_answered: 'event',
+  /** To each collector. */
+  traffic_messages_exported: 'event',
+  /** One could not be sent, or a collector was not there. */
+  traffic_export_failed: 'drop',
 } as const satisfies CounterTable;
 
 export type TrafficCounters = DeclaredCounters<typeof TRAFFIC_COUNTERS>;

@@ -28,7 +28,7 @@ test('router.json: what is left out has its default', () => {
     mobility: { verify: 'optimistic', maxMoves: 100, moveWindowSeconds: 60 },
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     failover: { deadMs: DEAD_MS },
-    traffic: { keepSeconds: 86_400 },
+    traffic: { keepSeconds: 86_400, export: [] },
     tun: [],
     workers: 1,
     dhcpIgnore: undefined,
@@ -47,7 +47,7 @@ test('router.json: what is given counts, the rest of an object keeps its default
     mobility: { maxMoves: 9, dhcp: { ignoreFile: '../dnsmasq/vine' } },
     limits: { nodesPerLan: 64 },
     failover: { deadMs: 1_000 },
-    traffic: { keep: 3_600 },
+    traffic: { keep: 3_600, export: ['udp://[fd00::9]:4739'] },
   };
   const { router } = good(written);
   assert.deepEqual(router.listen, [
@@ -60,7 +60,10 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.deepEqual(router.log, { level: 'trace' });
   assert.deepEqual(router.mobility, { verify: 'optimistic', maxMoves: 9, moveWindowSeconds: 60 });
   assert.deepEqual(router.failover, { deadMs: 1_000 });
-  assert.deepEqual(router.traffic, { keepSeconds: 3_600 });
+  assert.deepEqual(router.traffic, {
+    keepSeconds: 3_600,
+    export: [{ transport: 'udp', address: Ip.of('fd00::9'), port: 4739 }],
+  });
   assert.deepEqual(router.dhcpIgnore, { file: '/etc/dnsmasq/vine', format: 'dnsmasq' });
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });
 });

@@ -236,6 +236,11 @@ const CASES: readonly Case[] = [
     { keep: 59 },
     'router.json: traffic.keep: expected a whole number from 60 to 604800, got 59',
   ],
+  [
+    ['router', 'traffic'],
+    { export: ['tcp://192.0.2.9:4739'] },
+    'router.json: traffic.export[0]: "tcp://192.0.2.9:4739" does not begin with udp://',
+  ],
   [['gndt', 'vnets'], [], 'gndt.json: vnets: the list is empty; expected at least one entry'],
   [['gndt', 'vnets', 0, 'id'], 0, 'gndt.json: vnets[0].id: expected a whole number from 1 to 65535, got 0'],
   [

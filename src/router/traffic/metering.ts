@@ -1,0 +1,133 @@
+/** Harvests the flow memories each second into periods, and does what is to be done when one has ended; all in slices. */
+import type { Flow, FlowCounts } from '../../dataplane/flows/flow-harvest.js';
+import type { DataPlane } from '../../dataplane/plane.js';
+import type { Clock, Timer } from '../../net/clock.js';
+import type { Gndt } from '../../tables/gndt.js';
+import type { TrafficConfig } from '../../tables/model.js';
+import type { TrafficCounters } from '../../traffic/asking/authority.js';
+import { gather, type Told } from '../../traffic/gather.js';
+import { Periods } from '../../traffic/periods.js';
+import type { Question } from '../../traffic/query.js';
+import { Attribution } from './attribution.js';
+import { Exporter } from './exporter.js';
+
+const SECOND_MS = 1_000;
+/** Flows, before something else has its turn: a move must not wait for them. */
+const FLOWS_A_SLICE = 500;
+
+export interface MeteringOptions {
+  readonly clock: Clock;
+  readonly gndt: Gndt;
+  readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
+  readonly counters: TrafficCounters;
+  readonly config: TrafficConfig;
+}
+
+export class Metering {
+  readonly #options: MeteringOptions;
+  readonly #attribution: Attribution;
+  readonly #periods: Periods;
+  /** Harvested and not yet attributed; from `#next` on. */
+  #harvested: (readonly [flow: Flow, counts: FlowCounts])[] = [];
+  #next = 0;
+  /** The most that was ever nobody's: what was told and given up at the same time is taken back. */
+  #unattributed = { packets: 0, bytes: 0 };
+  #exporter: Exporter;
+  /** The first period that was not exported. */
+  #exportFrom: number;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: MeteringOptions) {
+    this.#options = options;
+    const { clock, gndt, config } = options;
+    this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
+    this.#attribution = new Attribution(gndt);
+    this.#exporter = this.#makeExporter(config);
+    this.#exportFrom = this.#periods.startSeconds;
+  }
+
+  start(): void {
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#exporter.stop();
+  }
+
+  reconfigure(config: TrafficConfig): void {
+    this.#periods.setKeepSeconds(config.keepSeconds);
+    this.#attribution.forget();
+    this.#exporter.stop();
+    this.#exporter = this.#makeExporter(config);
+  }
+
+  /** Counts what there is by now, and begins to answer. */
+  gather(question: Question): Generator<number, Told> {
+    this.#harvest();
+    this.#attribute(Number.POSITIVE_INFINITY);
+    return gather(this.#periods, question, this.#options.clock.wallMs());
+  }
+
+  /** At whole seconds of the wall clock, so that a period's end is one. */
+  #arm(): void {
+    const { clock } = this.#options;
+    const inMs = SECOND_MS - (clock.wallMs() % SECOND_MS);
+    this.#timer = clock.after('traffic-harvest', inMs, () => {
+      this.#harvest();
+      this.#arm();
+      this.#work();
+    });
+  }
+
+  #work(): void {
+    this.#options.clock.after('traffic-work', 0, () => {
+      if (this.#isStopped) return;
+      if (this.#attribute(FLOWS_A_SLICE) || this.#periods.tidy()) this.#work();
+      else this.#export();
+    });
+  }
+
+  #harvest(): void {
+    const { plane } = this.#options;
+    plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+    const { packets, bytes } = plane.unattributed();
+    const before = this.#unattributed;
+    if (packets <= before.packets) return;
+    this.#unattributed = { packets, bytes };
+    this.#periods.addUnattributed({
+      packets: packets - before.packets,
+      bytes: Math.max(0, bytes - before.bytes),
+    });
+  }
+
+  /** Ends the period when all that was harvested in it is in it. False: nothing is left to do. */
+  #attribute(most: number): boolean {
+    const end = Math.min(this.#harvested.length, this.#next + most);
+    for (; this.#next < end; this.#next++) {
+      const [flow, counts] = this.#harvested[this.#next] ?? [];
+      if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#periods);
+    }
+    if (this.#next < this.#harvested.length) return true;
+    this.#harvested = [];
+    this.#next = 0;
+    if (this.#periods.roll(this.#options.clock.wallMs())) this.#attribution.forget();
+    return false;
+  }
+
+  /** What has ended since the last time. */
+  #export(): void {
+    const [from, to] = [this.#exportFrom, this.#periods.startSeconds];
+    this.#exportFrom = to;
+    if (!this.#exporter.isWanted) return;
+    for (const { startSeconds, counted } of this.#periods.between(from, to))
+      this.#exporter.export(startSeconds, counted.pairs);
+  }
+
+  #makeExporter({ export: collectors }: TrafficConfig): Exporter {
+    const { clock, gndt, counters } = this.#options;
+    return new Exporter({ clock, counters, collectors, domain: gndt.peerIndex(gndt.router) + 1 });
+  }
+}
