@@ -45,7 +45,8 @@ class Search {
     const alone = placement.problem.units.map((_, unit) => [unit]);
     this.#clusters = [...alone, ...clustersOf(placement.problem)];
     this.#deltas = new Float64Array(placement.siteCount);
-    this.#least = NEGLIGIBLE * Math.max(placement.total(), Number.MIN_VALUE);
+    // Over 0 also where nothing costs anything: a change that saves nothing would be made, and unmade, for ever.
+    this.#least = Math.max(NEGLIGIBLE * placement.total(), Number.MIN_VALUE);
   }
 
   /** Until nothing helps. */

@@ -432,3 +432,8 @@ test('--execute-with: a shell runs the command', async (t) => {
   const failed = await advice(['--execute-with', 'kill -TERM $$ # {node} {site}']);
   assert.match(failed.err, /the command ended with status 143/);
 });
+
+test('where nothing has a price nothing is advised for the cost', async (t) => {
+  const { moves } = await startPair(t);
+  assert.deepEqual(await moves(['--objective', 'cost']), []);
+});
