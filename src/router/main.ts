@@ -7,7 +7,6 @@ import { checkGatewayAddresses, checkInterfaces } from '../config/interfaces.js'
 import { type LoadOutcome, loadConfigDirectory, type VineConfig } from '../config/load.js';
 import { loadNative } from '../dataplane/native.js';
 import { compactHeap } from '../dataplane/worker/heap.js';
-import { compileLater } from '../dataplane/worker/tiering.js';
 import type { Description } from '../membership/description.js';
 import { systemClock } from '../net/system-clock.js';
 import { formatConfigError } from '../tables/files/error.js';
@@ -193,7 +192,6 @@ async function run(
   supervision.ready(router);
 }
 
-compileLater();
 const version = readVersion();
 const options = parseArguments(version);
 const loaded = load(options.config);

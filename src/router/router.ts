@@ -3,7 +3,6 @@ import type { ReloadErrorView, ReloadRequest, ReloadView, StatusView } from '../
 import { type ControlServer, startControlServer } from '../control/server.js';
 import type { DataPlane } from '../dataplane/plane.js';
 import { takePrecedence } from '../dataplane/worker/precedence.js';
-import { compileSoon } from '../dataplane/worker/tiering.js';
 import { TUN_MTU_BYTES } from '../protocol/overhead.js';
 import { assemble, type Parts, type RouterOptions } from './assembly.js';
 import { connect } from './connections.js';
@@ -68,7 +67,6 @@ export class Router {
       { name: 'kernel guard', run: () => this.#startGuard() },
       { name: 'metrics', run: () => this.#startMetrics() },
       { name: 'warnings', run: () => this.#logWarnings(this.#parts.warnings.all()) },
-      { name: 'compiler', run: compileSoon },
       { name: 'tunnel worker', run: () => plane.startTunnel(listener) },
       { name: 'tunnel', run: () => tunnel.start() },
       // A newer sequence number that a peer has must win before anything is said here (after a restart above all).

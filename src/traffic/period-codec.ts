@@ -10,7 +10,8 @@
 import { Ip } from '../net/ip.js';
 import type { SiteId } from '../tables/model.js';
 import type { Counted, CountedPair } from './counted.js';
-import type { SiteTraffic } from './matrix.js';
+import type { SiteTraffic, TrafficCounts } from './matrix.js';
+import type { Address, Largest } from './pair-table.js';
 
 const SITES = 0x10;
 const MOST_ROW_BYTES = 1 + 2 * 16 + 5 * 8;
@@ -34,7 +35,10 @@ export class SiteNumbers {
   }
 }
 
-export function encodeCounted({ pairs, rest, unattributed }: Counted, sites: SiteNumbers): Uint8Array {
+export function encodeCounted(
+  { pairs, rest, unattributed }: Largest | Counted,
+  sites: SiteNumbers,
+): Uint8Array {
   const writer = new Writer((pairs.length + rest.length) * MOST_ROW_BYTES + 32);
   writer.number(pairs.length);
   writer.number(rest.length);
@@ -45,6 +49,14 @@ export function encodeCounted({ pairs, rest, unattributed }: Counted, sites: Sit
     writer.address(pair.destination);
     writeSums(writer, pair, sites);
   }
+  writeRest(writer, { rest, unattributed }, sites);
+  return writer.taken();
+}
+
+/** What is behind the pairs. */
+type Rest = Pick<Counted, 'rest' | 'unattributed'>;
+
+function writeRest(writer: Writer, { rest, unattributed }: Rest, sites: SiteNumbers): void {
   for (const site of rest) {
     writer.byte(SITES);
     writer.number(site.vnet);
@@ -52,6 +64,39 @@ export function encodeCounted({ pairs, rest, unattributed }: Counted, sites: Sit
   }
   writer.number(unattributed.packets);
   writer.number(unattributed.bytes);
+}
+
+/**
+ * Leaves the first `most` pairs, which are the largest.
+ * @param sum of what is not among them
+ */
+export function cutCounted(
+  bytes: Uint8Array,
+  most: number,
+  sites: SiteNumbers,
+  sum: (others: readonly SiteTraffic[], unattributed: TrafficCounts) => Rest,
+): Uint8Array {
+  const reader = new Reader(bytes);
+  const [pairs, rest] = [reader.number(), reader.number()];
+  const kept = Math.min(most, pairs);
+  const from = reader.at;
+  let to = from;
+  const others: SiteTraffic[] = [];
+  for (let row = 0; row < pairs + rest; row++) {
+    if (row === kept) to = reader.at;
+    const what = reader.byte();
+    const vnet = reader.number();
+    if (what !== SITES) reader.skip(lengthOf(what & 3) + lengthOf((what >> 2) & 3));
+    const sums = readSums(reader, sites);
+    if (row >= kept) others.push({ vnet, ...sums });
+  }
+  if (pairs + rest === kept) to = reader.at;
+  const left = sum(others, { packets: reader.number(), bytes: reader.number() });
+  const writer = new Writer(to - from + left.rest.length * MOST_ROW_BYTES + 32);
+  writer.number(kept);
+  writer.number(left.rest.length);
+  writer.copy(bytes.subarray(from, to));
+  writeRest(writer, left, sites);
   return writer.taken();
 }
 
@@ -79,7 +124,7 @@ export function countedPairs(bytes: Uint8Array): number {
   return new Reader(bytes).number();
 }
 
-function writeSums(writer: Writer, sums: SiteTraffic | CountedPair, sites: SiteNumbers): void {
+function writeSums(writer: Writer, sums: Omit<SiteTraffic, 'vnet'>, sites: SiteNumbers): void {
   writer.number(sites.numberOf(sums.sourceSite));
   writer.number(sites.numberOf(sums.destinationSite));
   writer.number(sums.packets);
@@ -95,9 +140,11 @@ function readSums(reader: Reader, sites: SiteNumbers): Omit<SiteTraffic, 'vnet'>
   };
 }
 
-function kindOf(ip: Ip | undefined): 0 | 1 | 2 {
-  return ip === undefined ? 0 : ip.family === 4 ? 1 : 2;
+function kindOf(address: Address): 0 | 1 | 2 {
+  return address === undefined ? 0 : address.family === 4 ? 1 : 2;
 }
+
+const lengthOf = (kind: number): number => (kind === 0 ? 0 : kind === 1 ? 4 : 16);
 
 class Writer {
   readonly #bytes: Uint8Array;
@@ -118,10 +165,21 @@ class Writer {
     this.byte(left);
   }
 
-  address(ip: Ip | undefined): void {
-    if (ip === undefined) return;
-    ip.write(this.#bytes, this.#at);
-    this.#at += ip.bits / 8;
+  address(address: Address): void {
+    if (address === undefined) return;
+    const words = address.words;
+    for (let i = address.family === 4 ? 3 : 0; i < 4; i++) {
+      const word = words[i] ?? 0;
+      this.byte(word >>> 24);
+      this.byte((word >>> 16) & 0xff);
+      this.byte((word >>> 8) & 0xff);
+      this.byte(word & 0xff);
+    }
+  }
+
+  copy(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
   }
 
   /** A copy of just what was written. */
@@ -136,6 +194,14 @@ class Reader {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  skip(bytes: number): void {
+    this.#at += bytes;
   }
 
   byte(): number {

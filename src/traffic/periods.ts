@@ -6,8 +6,8 @@
  */
 import { type Counted, NOTHING } from './counted.js';
 import type { SiteTraffic, TrafficCounts } from './matrix.js';
-import { PairTable } from './pair-table.js';
-import { countedPairs, decodeCounted, encodeCounted, SiteNumbers } from './period-codec.js';
+import { type Largest, PairTable } from './pair-table.js';
+import { countedPairs, cutCounted, decodeCounted, encodeCounted, SiteNumbers } from './period-codec.js';
 
 export const PERIOD_SECONDS = 30;
 const PERIOD_MS = PERIOD_SECONDS * 1_000;
@@ -37,6 +37,8 @@ interface Ended {
 interface Untidied {
   readonly startSeconds: number;
   readonly table: PairTable;
+  /** What is kept of it, when it has been chosen. */
+  largest?: Largest;
 }
 
 type PairKey = Parameters<PairTable['add']>[0];
@@ -92,10 +94,15 @@ export class Periods {
 
   /** A little of what is to be done after periods have ended, some milliseconds of it; false when nothing is left. */
   tidy(): boolean {
-    const next = this.#untidied.shift();
+    const next = this.#untidied[0];
     if (next === undefined) return this.#fitOne();
-    const { startSeconds, table } = next;
-    const ended = { startSeconds, bytes: this.#encode(table.counted(PERIOD_PAIRS)) };
+    if (next.largest === undefined) {
+      next.largest = next.table.largest(PERIOD_PAIRS);
+      return true;
+    }
+    this.#untidied.shift();
+    const { startSeconds, largest } = next;
+    const ended = { startSeconds, bytes: encodeCounted(largest, this.#sites) };
     this.#ended.push(ended);
     this.#bytes += sizeOf(ended);
     this.#dropOld(this.#startSeconds);
@@ -141,10 +148,6 @@ export class Periods {
     return this.#ended.length + this.#untidied.length;
   }
 
-  #encode(counted: Counted): Uint8Array {
-    return encodeCounted(counted, this.#sites);
-  }
-
   #dropOld(nowSeconds: number): void {
     for (let oldest = this.#ended[0]; oldest !== undefined; oldest = this.#ended[0]) {
       // A clock that was set back leaves some that are in the future: they go when they are as far away.
@@ -185,10 +188,13 @@ export class Periods {
   }
 
   #cut(ended: Ended, most: number): void {
-    const table = new PairTable();
-    table.addAll(decodeCounted(ended.bytes, this.#sites));
     this.#bytes -= sizeOf(ended);
-    ended.bytes = this.#encode(table.counted(most));
+    ended.bytes = cutCounted(ended.bytes, most, this.#sites, (others, unattributed) => {
+      const table = new PairTable();
+      for (const site of others) table.addRest(site, site);
+      table.addUnattributed(unattributed);
+      return table.largest(0);
+    });
     this.#bytes += sizeOf(ended);
   }
 }

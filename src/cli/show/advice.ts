@@ -81,6 +81,10 @@ function footOf({ steps, later, staying, notes, traffic }: AdviceReport): string
     lines.push(
       `${ips[0]} writes to its memory faster than it can be sent: it would be stopped early, and stand still`,
     );
+  if (moves.length > 0)
+    lines.push(
+      'traffic within a LAN is not counted: machines that must stay beside others of their LAN belong in advice.json ("together")',
+    );
   if (later > 0) lines.push(`${count(later)} more machines would gain: ask again when these have moved`);
   for (const { why, machines } of staying)
     lines.push(`${count(machines)} ${machines === 1 ? 'machine stays' : 'machines stay'}: ${why}`);

@@ -29,9 +29,11 @@ type Told = (flow: Flow, counts: FlowCounts) => void;
 
 /** What has been told of the entry that has had that serial number. */
 interface Seen {
-  serial: number;
-  packets: number;
-  bytes: number;
+  readonly serial: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** It has been in the ring: nothing comes any more. The entry may still look as if it had it. */
+  readonly isOver?: true;
 }
 
 /** An entry as it was read; its words are in the harvest's own copy. */
@@ -98,28 +100,40 @@ export class FlowHarvest {
     if (seen?.serial === serial && (this.#words[at + E.packets] ?? 0) === (seen.packets | 0)) return;
     const found = this.#read(at);
     if (found === undefined) return;
-    if (seen !== undefined && seen.serial !== found.serial) gone.set(seen.serial, seen);
-    this.#tell(found, seen?.serial === found.serial ? seen : undefined, told);
-    this.#seen[entry] = found;
+    const before = seen?.serial === found.serial ? seen : undefined;
+    if (seen !== undefined && before === undefined) this.#leave(seen, gone);
+    this.#tell(found, before, told);
+    this.#seen[entry] = before?.isOver ? { ...found, isOver: true } : found;
   }
 
   #emptyRing(gone: Map<number, Seen>, told: Told): void {
     const head = Atomics.load(this.#words, F.head);
     for (let tail = this.#words[F.tail] ?? 0; tail !== head; tail = (tail + 1) | 0) {
       const last = this.#readAt(this.#offset(this.#entries + (tail & (this.#ring - 1))));
-      this.#tell(last, gone.get(last.serial) ?? this.#stillSeen(last), told);
+      this.#tell(last, gone.get(last.serial) ?? this.#takeOver(last, gone), told);
       gone.delete(last.serial);
       Atomics.store(this.#words, F.tail, (tail + 1) | 0);
     }
   }
 
-  /** It has been replaced since it was looked at. */
-  #stillSeen({ serial }: Found): Seen | undefined {
+  /** Another flow has its entry. */
+  #leave(seen: Seen, gone: Map<number, Seen>): void {
+    if (!seen.isOver) gone.set(seen.serial, seen);
+  }
+
+  /**
+   * Of one in the ring whose entry has not been found to be another's: what was told of it. An entry is put into the ring
+   * before another flow has it, so it may be looked at once more.
+   */
+  #takeOver(last: Found, gone: Map<number, Seen>): Seen | undefined {
     const entry = this.#copy[E.sequence] ?? 0;
     const seen = this.#seen[entry];
-    if (seen?.serial !== serial) return undefined;
-    this.#seen[entry] = undefined;
-    return seen;
+    if (seen !== undefined && ((seen.serial - last.serial) | 0) > 0) return undefined;
+    this.#seen[entry] = { ...last, isOver: true };
+    if (seen?.serial === last.serial) return seen;
+    // One before it, for which the ring had no room.
+    if (seen !== undefined) this.#leave(seen, gone);
+    return undefined;
   }
 
   #tell(found: Found, before: Seen | undefined, told: Told): void {

@@ -16,20 +16,26 @@ const ROOM_BYTES = MOST_BYTES / 10;
 const START_MS = 1_767_225_600_000;
 const MIB = 1_048_576;
 
-function usedBytes(): number {
-  collect();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+/** Buffers are freed some time after they have been collected: the least of some looks. */
+async function usedBytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 10; look++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    least = Math.min(least, heapUsed + arrayBuffers);
+  }
+  return least;
 }
 
 for (const family of [4, 6] as const)
-  test(`IPv${family}: a tenth of a day, 5,000 pairs in each period`, (t) => {
+  test(`IPv${family}: a tenth of a day, 5,000 pairs in each period`, async (t) => {
     const pairs = Array.from({ length: 5_000 }, (_, i) => {
       const ip = (high: number): Ip =>
         family === 4 ? Ip.v4(high * 65_536 + i) : Ip.v6(0xfd000000, high, 0, i);
       return pair(i, 0, { source: ip(0x0a01), destination: ip(0x0a02) });
     });
-    const before = usedBytes();
+    const before = await usedBytes();
     const periods = new Periods(START_MS, { mostBytes: ROOM_BYTES });
     let slowestMs = 0;
     for (let period = 1; period <= PERIODS; period++) {
@@ -42,7 +48,7 @@ for (const family of [4, 6] as const)
         slowestMs = Math.max(slowestMs, performance.now() - startedMs);
       }
     }
-    const heldMib = (usedBytes() - before) / MIB;
+    const heldMib = ((await usedBytes()) - before) / MIB;
     assert.ok(periods.bytes <= ROOM_BYTES && periods.count === PERIODS);
     assert.ok(heldMib < 1.25 * (ROOM_BYTES / MIB) + 1, `${heldMib} MiB`);
     // The newest are whole.

@@ -5,7 +5,7 @@ import { Ip } from '../../../src/net/ip.js';
 import type { Counted, CountedPair } from '../../../src/traffic/counted.js';
 import { sumOf } from '../../../src/traffic/matrix.js';
 import { PairTable, TABLE_PAIRS } from '../../../src/traffic/pair-table.js';
-import { decodeCounted, encodeCounted, SiteNumbers } from '../../../src/traffic/period-codec.js';
+import { cutCounted, decodeCounted, encodeCounted, SiteNumbers } from '../../../src/traffic/period-codec.js';
 import { PERIOD_PAIRS, Periods } from '../../../src/traffic/periods.js';
 import { Random } from '../../fuzz/random.js';
 import { pair, zipf } from './counting.js';
@@ -206,7 +206,19 @@ test('what is written is read again', () => {
   fc.assert(
     fc.property(counted, (value) => {
       const sites = new SiteNumbers();
-      assert.deepEqual(shown(decodeCounted(encodeCounted(value, sites), sites)), shown(value));
+      const bytes = encodeCounted(value, sites);
+      assert.deepEqual(shown(decodeCounted(bytes, sites)), shown(value));
+      for (const most of [0, 1, value.pairs.length, value.pairs.length + 5]) {
+        const cut = cutCounted(bytes, most, sites, (others, unattributed) => ({
+          rest: others,
+          unattributed,
+        }));
+        const others = value.pairs.slice(most).map(({ source: _, destination: __, ...sums }) => sums);
+        assert.deepEqual(
+          shown(decodeCounted(cut, sites)),
+          shown({ ...value, pairs: value.pairs.slice(0, most), rest: [...others, ...value.rest] }),
+        );
+      }
     }),
   );
 });

@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { FlowHarvest } from '../../../../src/dataplane/flows/flow-harvest.js';
-import { createFlowMemory, flowsInUse } from '../../../../src/dataplane/flows/flow-memory.js';
+import {
+  createFlowMemory,
+  E,
+  F,
+  FLOW_ENTRY_WORDS,
+  FLOW_HEADER_WORDS,
+  flowsInUse,
+} from '../../../../src/dataplane/flows/flow-memory.js';
 import type { WriterStart, Written } from './flow-writer.js';
 
 interface Sums {
@@ -102,5 +109,44 @@ it('tells of nothing twice, and of an entry only when it has had packets', () =>
   const told: number[] = [];
   for (let i = 0; i < 3; i++) harvest.harvest((_flow, { packets }) => told.push(packets));
   assert.deepEqual(told, []);
+  assert.deepEqual(harvest.unattributed, { packets: 0, bytes: 0 });
+});
+
+it('tells once of an entry that is in the ring already and that no other flow has yet', () => {
+  const memory = createFlowMemory({ entries: 2, ring: 2 });
+  const [words, wide] = [new Int32Array(memory), new BigUint64Array(memory)];
+  const [first, second, place] = [0, 1, 2].map((i) => FLOW_HEADER_WORDS + i * FLOW_ENTRY_WORDS) as [
+    number,
+    number,
+    number,
+  ];
+  const has = (entry: number, serial: number, packets: bigint): void => {
+    words[entry + E.serial] = serial;
+    wide[(entry + E.packets) / 2] = packets;
+  };
+  const harvest = new FlowHarvest(memory);
+  const told: number[] = [];
+  // After the first entry was looked at and before the ring is, as a worker that is interrupted between the ring and `has`.
+  let between = (): void => {
+    has(first, 7, 3n);
+    words.copyWithin(place, first, first + FLOW_ENTRY_WORDS);
+    words[place + E.sequence] = 0;
+    words[F.head] = 1;
+  };
+  const round = (): void =>
+    harvest.harvest((_flow, { packets }) => {
+      told.push(packets);
+      between();
+      between = () => {};
+    });
+  has(second, 6, 2n);
+  round();
+  assert.deepEqual(told.splice(0), [2, 3]);
+  round();
+  assert.deepEqual(told.splice(0), []);
+  has(first, 8, 5n);
+  round();
+  round();
+  assert.deepEqual(told, [5]);
   assert.deepEqual(harvest.unattributed, { packets: 0, bytes: 0 });
 });
