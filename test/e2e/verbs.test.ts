@@ -149,9 +149,15 @@ test('every verb and call against a live router', { skip: cannotRun }, (t) =>
   withLab(t, { topology: 'two-site' }, async (lab) => {
     const untouched = new Set(operations().keys());
     for (const name of Object.values(JSON_CALLS)) untouched.delete(name);
+    // Those of a signed description are tried where there is one (description, join), traffic where there is some.
     assert.deepEqual([...untouched].sort(), [
+      'GET /v1/memberships',
+      'GET /v1/network',
+      'GET /v1/network/description',
+      'GET /v1/traffic',
       'POST /v1/confirm',
       'POST /v1/moves',
+      'POST /v1/network',
       'POST /v1/role',
       'POST /v1/unfreeze',
     ]);
