@@ -204,9 +204,9 @@ export class DataPlane {
     };
   }
 
-  /** Tells what each flow has had since the last time, and how its packets go. */
-  harvest(told: (flow: Flow, counts: FlowCounts) => void): void {
-    for (const { harvest } of this.#workers) harvest.harvest(told);
+  /** Tells what each flow has had since the last time, and how its packets go; in slices, as `FlowHarvest.pass`. */
+  *harvest(told: (flow: Flow, counts: FlowCounts) => void): Generator<void> {
+    for (const { harvest } of this.#workers) yield* harvest.pass(told);
   }
 
   /** What was forwarded and is of no flow that could be told, from the start to the last harvest. */

@@ -45,6 +45,8 @@ interface Found {
 
 /** Times that an entry is read again at once while it is being replaced; then it is left for the next harvest. */
 const TRIES = 16;
+/** Half a millisecond, or three when the code has not run for a while. */
+const ENTRIES_A_SLICE = 1_024;
 
 export class FlowHarvest {
   readonly #words: Int32Array;
@@ -68,14 +70,25 @@ export class FlowHarvest {
     this.#ring = this.#words[F.ring] ?? 0;
   }
 
-  /** Calls `told` with what each flow has had since the last harvest. A flow may be told of more than once. */
+  /** As `pass`, in one go. */
   harvest(told: Told): void {
+    for (const pass = this.pass(told); pass.next().done !== true; );
+  }
+
+  /**
+   * Calls `told` with what each flow has had since the last pass, in slices between which other things may happen: 16,384 busy
+   * flows take 7 to 50 ms. A flow may be told of more than once. One pass at a time, to its end.
+   */
+  *pass(told: Told): Generator<void> {
     // Before the entries are looked at: of those that were given up by now, each look finds that it is another one's.
     const given = { packets: this.#count(F.unattributedPackets), bytes: this.#count(F.unattributedBytes) };
     /** Of entries that another flow has by now. Whatever is in the ring for them is there already. */
     const gone = new Map<number, Seen>();
-    for (let entry = 0; entry < this.#entries; entry++) this.#look(entry, gone, told);
-    this.#emptyRing(gone, told);
+    for (let entry = 0; entry < this.#entries; entry++) {
+      this.#look(entry, gone, told);
+      if ((entry + 1) % ENTRIES_A_SLICE === 0) yield;
+    }
+    yield* this.#emptyRing(gone, told);
     for (const { packets, bytes } of gone.values()) {
       this.#toldTwicePackets += packets;
       this.#toldTwiceBytes += bytes;
@@ -106,13 +119,14 @@ export class FlowHarvest {
     this.#seen[entry] = before?.isOver ? { ...found, isOver: true } : found;
   }
 
-  #emptyRing(gone: Map<number, Seen>, told: Told): void {
+  *#emptyRing(gone: Map<number, Seen>, told: Told): Generator<void> {
     const head = Atomics.load(this.#words, F.head);
     for (let tail = this.#words[F.tail] ?? 0; tail !== head; tail = (tail + 1) | 0) {
       const last = this.#readAt(this.#offset(this.#entries + (tail & (this.#ring - 1))));
       this.#tell(last, gone.get(last.serial) ?? this.#takeOver(last, gone), told);
       gone.delete(last.serial);
       Atomics.store(this.#words, F.tail, (tail + 1) | 0);
+      if ((tail + 1) % ENTRIES_A_SLICE === 0) yield;
     }
   }
 

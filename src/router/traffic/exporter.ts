@@ -41,6 +41,10 @@ export class Exporter {
     });
   }
 
+  get endpoints(): readonly Endpoint[] {
+    return this.#options.collectors;
+  }
+
   get isWanted(): boolean {
     return this.#collectors.length > 0;
   }

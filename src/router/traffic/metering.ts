@@ -1,7 +1,9 @@
 /** Harvests the flow memories each second into periods, and does what is to be done when one has ended; all in slices. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Flow, FlowCounts } from '../../dataplane/flows/flow-harvest.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { TrafficConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
@@ -14,10 +16,12 @@ import { Exporter } from './exporter.js';
 const SECOND_MS = 1_000;
 /** Flows, before something else has its turn: a move must not wait for them. */
 const FLOWS_A_SLICE = 500;
+/** For `slice` (gather.ts): as many rows as it may look at. */
+const A_SLICE = Number.POSITIVE_INFINITY;
 
 export interface MeteringOptions {
   readonly clock: Clock;
-  readonly gndt: Gndt;
+  readonly gndt: Pick<Gndt, 'self' | 'router' | 'networkOf' | 'clientAt' | 'idAt' | 'siteOf' | 'peerIndex'>;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly counters: TrafficCounters;
   readonly config: TrafficConfig;
@@ -27,6 +31,8 @@ export class Metering {
   readonly #options: MeteringOptions;
   readonly #attribution: Attribution;
   readonly #periods: Periods;
+  /** The pass over the flow memories that is under way. */
+  #pass: Generator<void> | undefined;
   /** Harvested and not yet attributed; from `#next` on. */
   #harvested: (readonly [flow: Flow, counts: FlowCounts])[] = [];
   #next = 0;
@@ -36,6 +42,7 @@ export class Metering {
   /** The first period that was not exported. */
   #exportFrom: number;
   #timer: Timer | undefined;
+  #isWorking = false;
   #isStopped = false;
 
   constructor(options: MeteringOptions) {
@@ -60,15 +67,20 @@ export class Metering {
   reconfigure(config: TrafficConfig): void {
     this.#periods.setKeepSeconds(config.keepSeconds);
     this.#attribution.forget();
+    // Otherwise what it is sending goes on, and its numbers do.
+    if (isDeepStrictEqual(config.export.map(formatEndpoint), this.#exporter.endpoints.map(formatEndpoint)))
+      return;
     this.#exporter.stop();
     this.#exporter = this.#makeExporter(config);
   }
 
-  /** Counts what there is by now, and begins to answer. */
-  gather(question: Question): Generator<number, Told> {
-    this.#harvest();
-    this.#attribute(Number.POSITIVE_INFINITY);
-    return gather(this.#periods, question, this.#options.clock.wallMs());
+  /** Counts what there is when it begins, and answers; in slices. */
+  *gather(question: Question): Generator<number, Told> {
+    // One that is under way may have gone by what has come since.
+    for (; this.#pass !== undefined; this.#step()) yield A_SLICE;
+    this.#begin();
+    while (this.#step()) yield A_SLICE;
+    return yield* gather(this.#periods, question, this.#options.clock.wallMs());
   }
 
   /** At whole seconds of the wall clock, so that a period's end is one. */
@@ -76,24 +88,41 @@ export class Metering {
     const { clock } = this.#options;
     const inMs = SECOND_MS - (clock.wallMs() % SECOND_MS);
     this.#timer = clock.after('traffic-harvest', inMs, () => {
-      this.#harvest();
+      this.#begin();
       this.#arm();
-      this.#work();
+      if (!this.#isWorking) this.#work();
     });
   }
 
   #work(): void {
+    this.#isWorking = true;
     this.#options.clock.after('traffic-work', 0, () => {
       if (this.#isStopped) return;
-      if (this.#attribute(FLOWS_A_SLICE) || this.#periods.tidy()) this.#work();
-      else this.#export();
+      if (this.#step()) {
+        this.#work();
+        return;
+      }
+      this.#isWorking = false;
+      this.#export();
     });
   }
 
-  #harvest(): void {
-    const { plane } = this.#options;
-    plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
-    const { packets, bytes } = plane.unattributed();
+  #begin(): void {
+    this.#pass ??= this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+  }
+
+  /** A slice of what is to be done. False: nothing is left. */
+  #step(): boolean {
+    if (this.#pass === undefined) return this.#attribute() || this.#periods.tidy();
+    if (this.#pass.next().done === true) {
+      this.#pass = undefined;
+      this.#countUnattributed();
+    }
+    return true;
+  }
+
+  #countUnattributed(): void {
+    const { packets, bytes } = this.#options.plane.unattributed();
     const before = this.#unattributed;
     if (packets <= before.packets) return;
     this.#unattributed = { packets, bytes };
@@ -104,8 +133,8 @@ export class Metering {
   }
 
   /** Ends the period when all that was harvested in it is in it. False: nothing is left to do. */
-  #attribute(most: number): boolean {
-    const end = Math.min(this.#harvested.length, this.#next + most);
+  #attribute(): boolean {
+    const end = Math.min(this.#harvested.length, this.#next + FLOWS_A_SLICE);
     for (; this.#next < end; this.#next++) {
       const [flow, counts] = this.#harvested[this.#next] ?? [];
       if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#periods);

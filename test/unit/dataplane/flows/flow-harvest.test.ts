@@ -29,9 +29,10 @@ class Reader {
     this.harvest = new FlowHarvest(memory);
   }
 
-  round(): void {
+  /** In slices, between which the writer goes on. */
+  async round(): Promise<void> {
     this.rounds++;
-    this.harvest.harvest(({ destination, vnet }, { packets, bytes }) => {
+    const pass = this.harvest.pass(({ destination, vnet }, { packets, bytes }) => {
       assert.equal(vnet, 9);
       assert.ok(packets >= 0 && bytes >= 0);
       const flow = destination[3];
@@ -42,6 +43,7 @@ class Reader {
         sums.bytes += bytes;
       }
     });
+    while (pass.next().done !== true) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
@@ -59,12 +61,12 @@ async function runBeside(start: WriterStart, pauseMs: number): Promise<{ reader:
     hasEnded = true;
   });
   while (!hasEnded) {
-    reader.round();
+    await reader.round();
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   await ended;
   assert.ok(written !== undefined, 'the writer has ended without a word');
-  reader.round();
+  await reader.round();
   return { reader, written };
 }
 

@@ -1,0 +1,137 @@
+/** Counting goes on in slices, and what it counts is in the period in which it was harvested. */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Action } from '../../../src/dataplane/descriptor.js';
+import type { Flow, FlowCounts } from '../../../src/dataplane/flows/flow-harvest.js';
+import { FlowKind } from '../../../src/dataplane/flows/flow-memory.js';
+import { Ip } from '../../../src/net/ip.js';
+import { Prefix } from '../../../src/net/prefix.js';
+import { Metering } from '../../../src/router/traffic/metering.js';
+import { Gndt } from '../../../src/tables/gndt.js';
+import { trafficCounters } from '../../../src/traffic/asking/authority.js';
+import type { Question } from '../../../src/traffic/query.js';
+import { SimClock } from '../../support/sim-clock.js';
+
+const VNET = 1;
+const START_MS = 1_767_225_600_000;
+const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+const gndt = new Gndt(
+  {
+    vnets: [{ name: 'blue', id: VNET, subnet: undefined }],
+    routers: ['vr-a', 'vr-b'].map((id, i) => ({ id, publicKey: key(i), endpoints: [], relay: false })),
+    sites: [],
+    networks: (['10.1.0.0/24', '10.2.0.0/24'] as const).map((prefix, i) => ({
+      vnet: VNET,
+      prefix: Prefix.of(prefix),
+      router: i === 0 ? 'vr-a' : 'vr-b',
+      gateway: undefined,
+      allow: undefined,
+    })),
+    cipher: 'auto',
+    nodes: [],
+  },
+  'vr-a',
+);
+const REMOTE = gndt.peerIndex('vr-b');
+
+/** Flows whose counts are told by the next pass, one a slice. */
+class FakePlane {
+  pending: number[] = [];
+  passes = 0;
+  readonly steps: number[] = [];
+  lost = { packets: 0, bytes: 0 };
+
+  *harvest(told: (flow: Flow, counts: FlowCounts) => void): Generator<void> {
+    this.passes++;
+    const found = this.pending.splice(0);
+    for (const host of found) {
+      this.steps.push(host);
+      told(flow(host), { packets: 1, bytes: 100 });
+      yield;
+    }
+  }
+
+  unattributed = (): FlowCounts => this.lost;
+}
+
+function flow(host: number): Flow {
+  const words = (text: string) => Ip.of(text).words;
+  return {
+    family: 4,
+    vnet: VNET,
+    kind: FlowKind.frame,
+    from: 0,
+    source: words(`10.1.0.${host}`),
+    destination: words('10.2.0.1'),
+    action: Action.tunnel,
+    to: REMOTE,
+  };
+}
+
+let clock: SimClock;
+let plane: FakePlane;
+let metering: Metering;
+beforeEach(() => {
+  clock = new SimClock(START_MS);
+  plane = new FakePlane();
+  const config = { keepSeconds: 86_400, export: [] };
+  metering = new Metering({ clock, gndt, plane, counters: trafficCounters(), config });
+});
+
+function question(lastPeriod: number, approximate: boolean): Question {
+  const all = { periods: 1, detail: false, weightPermille: 1_000, vnet: undefined, ips: [], mostPairs: 100 };
+  return { ...all, lastPeriod, approximate };
+}
+
+/** Of each source: what is told, and how many slices it took. */
+function ask(asked: Question): { hosts: string[]; bytes: number; slices: number } {
+  const work = metering.gather(asked);
+  for (let slices = 0; ; slices++) {
+    const step = work.next();
+    if (step.done !== true) continue;
+    const { pairs, rest, unattributed } = step.value.parts.get(0) ?? {
+      pairs: [],
+      rest: [],
+      unattributed: plane.lost,
+    };
+    const bytes = [...pairs, ...rest, unattributed].reduce((sum, one) => sum + one.bytes, 0);
+    return { hosts: pairs.map(({ source }) => source?.key ?? '').sort(), bytes, slices };
+  }
+}
+
+test('what a pass finds is in the period that it began in, however many slices it takes', () => {
+  metering.start();
+  plane.pending = [1, 2, 3];
+  clock.advance(29_500);
+  assert.deepEqual([plane.passes, plane.steps.length], [29, 3]);
+  plane.pending = [4, 5];
+  // The pass of the period's last instant.
+  clock.advance(600);
+  const before = ask(question(START_MS / 30_000, false));
+  assert.deepEqual(before.hosts, ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5']);
+  // Nothing of its own: all that is told of the one that runs is an estimate by the one before.
+  assert.equal(ask(question(START_MS / 30_000 + 1, true)).bytes, before.bytes);
+});
+
+test('a question counts what has come by then, also when a pass is half done', () => {
+  plane.pending = [1, 2, 3];
+  const first = metering.gather(question(START_MS / 30_000, true));
+  first.next();
+  first.next();
+  assert.deepEqual(plane.steps, [1, 2]);
+  // Of what the pass has gone by already.
+  plane.pending.push(1);
+  const { hosts, bytes, slices } = ask(question(START_MS / 30_000, true));
+  assert.deepEqual(hosts, ['10.1.0.1', '10.1.0.2', '10.1.0.3']);
+  assert.equal(bytes, 400);
+  assert.ok(slices > 3, 'something else has had its turn in between');
+  assert.equal(plane.passes, 2);
+});
+
+test('what is nobody’s is counted once, and not taken back', () => {
+  for (const packets of [3, 2, 5]) {
+    plane.lost = { packets, bytes: 10 * packets };
+    ask(question(START_MS / 30_000, true));
+  }
+  assert.equal(ask(question(START_MS / 30_000, true)).bytes, 50);
+});
