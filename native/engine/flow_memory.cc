@@ -6,6 +6,7 @@
 #include "base/byte_order.h"
 #include "base/virtio.h"
 #include "base/wire.h"
+#include "engine/flow_key.h"
 #include "offload/packet_shape.h"
 #include "offload/travel_size.h"
 
@@ -15,10 +16,7 @@ namespace {
 namespace fh = flow_header;
 namespace fw = flow_word;
 
-// FlowKind, FlowFlag (src/dataplane/flows/flow-memory.ts).
-constexpr int32_t kFrame = 0;
-constexpr int32_t kOverlay = 1;
-constexpr int32_t kBare = 2;
+// FlowFlag (src/dataplane/flows/flow-memory.ts).
 constexpr int32_t kSpendsTtl = 1;
 
 // INITIAL_HOPS.
@@ -32,23 +30,6 @@ constexpr uint8_t kTcpSyn = 0x02;
 // RFC 8200 §5.
 constexpr int32_t kMinIpv6Mtu = 1280;
 constexpr uint32_t kMostEntries = 1 << 20;
-
-/** Upper layers, not extension headers: IPv4, TCP, UDP, IPv6, GRE, ESP, ICMPv6, SCTP. */
-bool isUpperLayer(uint8_t next) {
-  switch (next) {
-    case 4:
-    case kProtocolTcp:
-    case kProtocolUdp:
-    case 41:
-    case 47:
-    case 50:
-    case 58:
-    case 132:
-      return true;
-    default:
-      return false;
-  }
-}
 
 uint64_t load64(const int32_t* at) { return __atomic_load_n(reinterpret_cast<const uint64_t*>(at), __ATOMIC_RELAXED); }
 
@@ -75,33 +56,6 @@ void spendTtl(uint8_t* packet, bool isV6) {
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   storeBe16(packet + 10, static_cast<uint16_t>(~sum));
-}
-
-void readAddresses(const uint8_t* packet, bool isV6, int32_t* source, int32_t* destination) {
-  if (!isV6) {
-    source[0] = source[1] = source[2] = destination[0] = destination[1] = destination[2] = 0;
-    source[3] = static_cast<int32_t>(loadBe32(packet + 12));
-    destination[3] = static_cast<int32_t>(loadBe32(packet + 16));
-    return;
-  }
-  for (size_t i = 0; i < 4; i++) {
-    source[i] = static_cast<int32_t>(loadBe32(packet + 8 + 4 * i));
-    destination[i] = static_cast<int32_t>(loadBe32(packet + 24 + 4 * i));
-  }
-}
-
-/** But for the addresses. */
-void startKey(int32_t* key, bool isV6, int32_t kind, int32_t from, int32_t vnet, const int32_t* d) {
-  key[fw::kind - fw::kind] = (isV6 ? 6 : 4) | (kind << 8);
-  key[fw::from - fw::kind] = from;
-  key[fw::keyVnet - fw::kind] = vnet;
-  const bool isFrame = kind == kFrame;
-  key[fw::macsHigh - fw::kind] =
-      isFrame ? static_cast<int32_t>(static_cast<uint32_t>(d[word::srcMacHigh]) << 16 |
-                                     (static_cast<uint32_t>(d[word::dstMacHigh]) & 0xffff))
-              : 0;
-  key[fw::srcMacLow - fw::kind] = isFrame ? d[word::srcMacLow] : 0;
-  key[fw::dstMacLow - fw::kind] = isFrame ? d[word::dstMacLow] : 0;
 }
 
 }  // namespace
