@@ -17,7 +17,7 @@ import {
   type UdpFields,
   udpFrame,
 } from '../support/dhcp-messages.js';
-import { inNamespaceOfOwn, ip } from './namespace.js';
+import { inNamespaceOfOwn, ip, untilCarries } from './namespace.js';
 
 const ETHER_TYPE = 0x88b5; // for experiments (IEEE 802)
 const BATCH = 64;
@@ -68,6 +68,7 @@ function suite(): void {
   before(() => {
     ip('link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
     for (const end of ['near', 'far']) ip('link', 'set', end, 'addrgenmode', 'none', 'up');
+    for (const end of ['near', 'far']) untilCarries(end);
     far = addon.openCapture(optionsOf('far', { filter: 'less 1' }), () => {});
   });
   after(() => far?.close());

@@ -14,7 +14,7 @@ import { Ip } from '../../src/net/ip.js';
 import { waitFor } from '../lab/wait.js';
 import { pattern, udpPacket } from '../support/ip-packet.js';
 import type { FragmentingResult, FragmentingTask } from './fragmenting-worker.js';
-import { inNamespaceOfOwn, ip } from './namespace.js';
+import { inNamespaceOfOwn, ip, untilCarries } from './namespace.js';
 import { newIndex, newPeer, Rig } from './rig.js';
 import { LOOPBACK } from './world.js';
 
@@ -43,6 +43,7 @@ function suite(): void {
   before(() => {
     ip('link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
     for (const end of ['near', 'far']) ip('link', 'set', end, 'up');
+    for (const end of ['near', 'far']) untilCarries(end);
     ip('addr', 'add', '10.9.0.1/32', 'dev', 'near');
     ip('addr', 'add', 'fd09::1/128', 'dev', 'near', 'nodad');
     ip('addr', 'add', `${SECOND[6]}/128`, 'dev', 'lo', 'nodad');

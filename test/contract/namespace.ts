@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const INSIDE = 'VINE_CONTRACT_NAMESPACE';
+const CARRIER_LIMIT_MS = 30_000;
 
 /**
  * As root: one test, which runs this file once more in a network namespace of its own, with loopback up, where `inside`
@@ -34,4 +35,17 @@ export function inNamespaceOfOwn(name: string, file: string, inside: () => void,
 
 export function ip(...words: readonly string[]): void {
   execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/**
+ * The kernel lets an interface send only in work that it puts off after the other end has come up: until then what is
+ * sent is dropped, and counted as sent.
+ */
+export function untilCarries(name: string): void {
+  const deadline = performance.now() + CARRIER_LIMIT_MS;
+  for (;;) {
+    const line = execFileSync('ip', ['-o', 'link', 'show', name], { encoding: 'utf8' });
+    if (/ state UP /.test(line) && !/ qdisc noop /.test(line)) return;
+    if (performance.now() > deadline) throw new Error(`does not come up: ${line}`);
+  }
 }

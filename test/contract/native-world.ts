@@ -10,6 +10,7 @@ import { type Mac, mac as parse, readMac } from '../../src/net/mac.js';
 import { macsOf } from '../../src/tables/gateway.js';
 import { waitFor } from '../lab/wait.js';
 import { Inbox } from '../support/inbox.js';
+import { untilCarries } from './namespace.js';
 import { PATIENCE_MS } from './rig.js';
 import type { LanLink, RawSocket, RawStream, Received, Station, TunLink, World } from './world.js';
 
@@ -85,19 +86,6 @@ function isLocal(address: string): boolean {
     .some(
       ([to, length, , , , , , , flags]) => to === address && length === '80' && /^[89a-f]/.test(flags ?? ''),
     );
-}
-
-/**
- * The kernel lets an interface send only in work that it puts off after the other end has come up: until then what is
- * sent is dropped, and counted as sent.
- */
-function untilCarries(name: string): void {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const line = execFileSync('ip', ['-o', 'link', 'show', name], { encoding: 'utf8' });
-    if (/ state UP /.test(line) && !/ qdisc noop /.test(line)) return;
-    if (performance.now() > deadline) throw new Error(`does not come up: ${line}`);
-  }
 }
 
 function openVethLink(addon: NativeAddon & PcapAddon, near: string, far: string, vrid?: number): LanLink {
