@@ -166,7 +166,8 @@ export class TrafficDesk {
   #queryOf(request: TrafficRequest): TrafficQuery | string {
     const { gndt } = this.#options.tables;
     const { by, vnet: name, node, ...rest } = request;
-    if (by === 'group') return 'the router makes no groups, "vinectl traffic --by group" does: ask by node or by site';
+    if (by === 'group')
+      return 'the router makes no groups, "vinectl traffic --by group" does: ask by node or by site';
     const vnet = name === undefined ? undefined : gndt.vnetByName(name);
     if (name !== undefined && vnet === undefined) return `there is no vnet "${name}" in gndt.json`;
     const ip = node === undefined ? undefined : Ip.parse(node);

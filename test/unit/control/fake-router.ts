@@ -577,8 +577,7 @@ export class FakeRouter implements RouterView, RouterActions, EventSource {
 
   traffic(request: TrafficRequest): Promise<TrafficView | string> {
     this.trafficRequests.push(request);
-    if (request.by === 'group')
-      return Promise.resolve('this version knows no groups: ask by node or by site');
+    if (request.by === 'group') return Promise.resolve('the router makes no groups: ask by node or by site');
     const pairs = request.by === 'node' ? {} : { source: null, destination: null };
     const parts = TRAFFIC.parts.map((part) => ({
       ...part,
