@@ -22,4 +22,4 @@ for (let number = 20; number < 60; number++) {
 }
 const { diskProblem: problem, counters } = store.view();
 await store.close();
-process.stdout.write(JSON.stringify({ problem, kept, errors: counters['store_disk_errors'] }));
+process.stdout.write(JSON.stringify({ problem, kept, errors: counters.store_disk_errors }));

@@ -1,0 +1,77 @@
+/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/store, /metrics. */
+import { chmod } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { Courier } from './courier.js';
+import { removeStale } from './listening.js';
+
+const SOCKET_MODE = 0o660;
+const ANSWER_MS = 5_000;
+
+/** Rejects with the system's error. */
+export async function serveControl(courier: Courier, path: string): Promise<Server> {
+  await removeStale(path);
+  const server = createServer((call, reply) => answer(courier, call, reply));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, SOCKET_MODE);
+  return server;
+}
+
+function answer(courier: Courier, { method, url }: IncomingMessage, reply: ServerResponse): void {
+  const answers: Readonly<Record<string, () => unknown>> = {
+    '/v1/status': () => courier.status(),
+    '/v1/jobs': () => courier.jobs(),
+    '/v1/store': () => courier.storeView(),
+  };
+  const known = answers[url ?? ''];
+  if (method !== 'GET') reply.writeHead(405).end();
+  else if (url === '/metrics')
+    reply.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics(courier));
+  else if (known === undefined) reply.writeHead(404).end();
+  else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(known())}\n`);
+}
+
+/** Prometheus' text format. */
+function metrics(courier: Courier): string {
+  const store = courier.storeView();
+  const counts = { ...courier.status().counters, ...store.counters };
+  const gauges = {
+    jobs_running: courier.status().jobsRunning,
+    store_pages: store.pages,
+    store_pages_memory: store.pagesInMemory,
+    store_pages_disk: store.pagesOnDisk,
+    store_disk_refuses: store.diskProblem === null ? 0 : 1,
+  };
+  const lines = [
+    ...Object.entries(counts).map(
+      ([name, count]) => `# TYPE vine_courier_${name}_total counter\nvine_courier_${name}_total ${count}`,
+    ),
+    ...Object.entries(gauges).map(
+      ([name, value]) => `# TYPE vine_courier_${name} gauge\nvine_courier_${name} ${value}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Rejects with a reason for people. */
+export function ask(socketPath: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path, timeout: ANSWER_MS }, (reply) => {
+      let text = '';
+      reply.setEncoding('utf8');
+      reply.on('data', (piece: string) => {
+        text += piece;
+      });
+      reply.on('end', () =>
+        reply.statusCode === 200 ? resolve(text) : reject(new Error(`answer ${reply.statusCode}`)),
+      );
+    });
+    call.on('timeout', () => call.destroy(new Error('no answer')));
+    call.on('error', (error) =>
+      reject(new Error(`${socketPath}: ${error.message}: is vine-courier running?`)),
+    );
+    call.end();
+  });
+}

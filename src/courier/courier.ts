@@ -1,0 +1,235 @@
+/** A courier: its store, the sockets where hypervisors and other couriers come, and the jobs that follow. */
+import { randomBytes } from 'node:crypto';
+import { connect, type Server, type Socket } from 'node:net';
+import type { Clock, Timer } from '../net/clock.js';
+import { DeclaredCounters } from '../net/counters.js';
+import { socketOptions } from './address.js';
+import type { CourierConfig } from './config.js';
+import { IncomingJob } from './job/incoming.js';
+import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
+import { OutgoingJob } from './job/outgoing.js';
+import { listenAt } from './listening.js';
+import { PageStore, type StoreView } from './store/page-store.js';
+import { PAGE_BYTES } from './stream/token.js';
+import type { Opening } from './wire/opening.js';
+
+const MOST_ENDED = 100;
+/** Others' connections that have not said what comes; a stranger's are among them. */
+const MOST_UNOPENED = 32;
+const PROGRESS_MS = 1_000;
+
+type Job = OutgoingJob | IncomingJob;
+
+export interface CourierView {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly jobsRunning: number;
+  readonly jobsEnded: number;
+  readonly listen: string | null;
+  readonly peers: readonly string[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export class Courier implements JobWorld {
+  readonly counters = new DeclaredCounters(JOB_COUNTERS);
+  readonly #running = new Set<Job>();
+  readonly #unopened = new Set<IncomingJob>();
+  #ended: JobView[] = [];
+  readonly #servers: Server[] = [];
+  #progress: Timer | undefined;
+  readonly #startedAt: string;
+
+  private constructor(
+    readonly config: CourierConfig,
+    readonly store: PageStore,
+    readonly clock: Clock,
+    private readonly log: (line: string) => void,
+  ) {
+    this.#startedAt = new Date(clock.wallMs()).toISOString();
+  }
+
+  /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
+  static async start(config: CourierConfig, clock: Clock, log: (line: string) => void): Promise<Courier> {
+    const { memoryMb, diskMb, directory } = config.store;
+    const sizes = { memoryBytes: memoryMb * 2 ** 20, diskBytes: diskMb * 2 ** 20 };
+    const store = await PageStore.open({ pageBytes: PAGE_BYTES, ...sizes, directory, clock });
+    const courier = new Courier(config, store, clock, log);
+    try {
+      await courier.#listen();
+    } catch (error) {
+      await courier.stop();
+      throw error;
+    }
+    courier.#showProgress();
+    return courier;
+  }
+
+  async #listen(): Promise<void> {
+    const { listen, send } = this.config;
+    for (const route of send)
+      this.#servers.push(await listenAt(route.listen, (socket) => this.#goes(socket, route)));
+    if (listen !== undefined) this.#servers.push(await listenAt(listen, (socket) => this.#comes(socket)));
+  }
+
+  /** Ends all jobs: the hypervisors' migrations fail, and their guests go on. */
+  async stop(): Promise<void> {
+    this.#progress?.cancel();
+    for (const server of this.#servers) server.close();
+    for (const job of [...this.#running, ...this.#unopened]) job.stop('the courier was stopped');
+    await this.store.close();
+  }
+
+  isOnItsWay(key: string, except: object): boolean {
+    for (const job of this.#running)
+      if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
+    return false;
+  }
+
+  otherJobs(except: object): number {
+    let others = 0;
+    for (const job of this.#running) if (job !== except && job instanceof IncomingJob) others++;
+    return others;
+  }
+
+  status(): CourierView {
+    const { name, listen, peers } = this.config;
+    return {
+      name,
+      startedAt: this.#startedAt,
+      jobsRunning: this.#running.size,
+      jobsEnded: this.#ended.length,
+      listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
+      peers: Object.keys(peers),
+      counters: this.counters.counters(),
+    };
+  }
+
+  /** Those that have ended first, at most a hundred of them. */
+  jobs(): readonly JobView[] {
+    return [...this.#ended, ...[...this.#running].flatMap((job) => job.view() ?? [])];
+  }
+
+  storeView(): StoreView {
+    return this.store.view();
+  }
+
+  #owner(owner: string): string {
+    return this.config.store.shared ? '' : owner;
+  }
+
+  #goes(source: Socket, { peer, destination, owner }: CourierConfig['send'][number]): void {
+    const address = this.config.peers[peer];
+    if (address === undefined) throw new Error(`${peer} is not in peers`);
+    const socket = connect({ ...socketOptions(address), allowHalfOpen: false });
+    const job: OutgoingJob = new OutgoingJob({
+      ...{
+        job: randomBytes(8).toString('hex'),
+        source,
+        peer,
+        destination,
+        owner: this.#owner(owner),
+        world: this,
+      },
+      link: { socket, token: this.config.token, clock: this.clock },
+      ended: () => this.#over(job),
+    });
+    this.#begun(job);
+  }
+
+  #comes(socket: Socket): void {
+    if (this.#unopened.size >= MOST_UNOPENED) {
+      this.counters.count('strangers_refused');
+      socket.destroy();
+      return;
+    }
+    const job: IncomingJob = new IncomingJob({
+      link: { socket, token: this.config.token, clock: this.clock },
+      world: this,
+      connect: (opening) => this.#destination(opening, job),
+      ended: () => this.#over(job),
+    });
+    this.#unopened.add(job);
+  }
+
+  /** The waiting hypervisor's socket, or why this job may not have it. */
+  #destination(opening: Opening, job: IncomingJob): Socket | string {
+    this.#unopened.delete(job);
+    const { destination, owner, speaker } = opening;
+    const place = this.config.receive[destination];
+    if (place === undefined) return `there is no destination ${destination}`;
+    if (owner !== this.#owner(place.owner))
+      return `${destination} is ${this.#owner(place.owner) || 'shared'}’s, not ${owner || 'shared'}’s`;
+    // Channels beside the main one may be as many as they are.
+    if (speaker === 'qemu' && this.#isTaken(destination))
+      return `another guest is on its way to ${destination}`;
+    this.#begun(job);
+    return connect({ ...socketOptions(place.connect), allowHalfOpen: true });
+  }
+
+  #isTaken(destination: string): boolean {
+    return [...this.#running].some(
+      (job) =>
+        job instanceof IncomingJob &&
+        job.opening?.destination === destination &&
+        job.opening.speaker === 'qemu' &&
+        !job.isOver,
+    );
+  }
+
+  #begun(job: Job): void {
+    this.#running.add(job);
+    this.counters.count('jobs_begun');
+  }
+
+  #over(job: Job): void {
+    // A job may end while it is being made.
+    queueMicrotask(() => {
+      if (this.#unopened.delete(job as IncomingJob)) this.counters.count('strangers_refused');
+      if (!this.#running.delete(job)) return;
+      const view = job.view();
+      if (view === undefined) return;
+      this.#ended = [...this.#ended, view].slice(-MOST_ENDED);
+      this.counters.count(view.state === 'complete' ? 'jobs_complete' : 'jobs_failed');
+      this.counters.count('stream_bytes', view.streamBytes);
+      this.counters.count('wan_bytes_sent', view.wanBytesSent);
+      this.counters.count('wan_bytes_received', view.wanBytesReceived);
+      this.counters.count('pages_sent', view.pagesNew);
+      this.counters.count('pages_referenced', view.pagesReferenced);
+      this.log(progressLine(view));
+    });
+  }
+
+  #showProgress(): void {
+    this.#progress = this.clock.after('courier-progress', PROGRESS_MS, () => {
+      for (const job of this.#running) {
+        const view = job.view();
+        if (view !== undefined) this.log(progressLine(view));
+      }
+      this.#showProgress();
+    });
+  }
+}
+
+/** One line for people. */
+export function progressLine(view: JobView): string {
+  const wan = view.wanBytesSent + view.wanBytesReceived;
+  const [way, at] = view.role === 'source' ? ['to', view.peer] : ['from', view.peer.slice(0, 8)];
+  const said = [
+    `job ${view.job} ${view.destination} ${way} ${at}: ${view.state}`,
+    view.reason && `(${view.reason})`,
+    `${mebibytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${mebibytes(wan)} on the WAN, ${view.savedPercent} % saved`,
+    `${view.pages} pages, ${view.pagesReferenced} known there`,
+    view.speaker === 'tls' && 'TLS: nothing can be saved, switch it off in the hypervisor',
+    view.speaker === 'multifd' && 'a multifd channel: only compressed',
+    view.sha256 !== null &&
+      `sha256 ${view.sha256.slice(0, 16)}… ${view.identical === true ? 'same at both ends' : ''}`,
+  ];
+  return said
+    .filter((part) => part !== '' && part !== false)
+    .join(', ')
+    .replace(', (', ' (');
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,26 @@
+/**
+ * zstd's level by what the processor leaves: lower when batches wait for their compression, higher when they wait for the WAN.
+ * Pure.
+ */
+const LEAST = 1;
+const MOST = 6;
+const START = 3;
+/** So many batches in one direction before the level changes. */
+const PATIENCE = 32;
+
+export class Level {
+  #level = START;
+  #balance = 0;
+
+  get value(): number {
+    return this.#level;
+  }
+
+  /** What held the stream when a batch could not go. */
+  waitedFor(what: 'compression' | 'wan'): void {
+    this.#balance += what === 'wan' ? 1 : -1;
+    if (Math.abs(this.#balance) < PATIENCE) return;
+    this.#level = Math.min(MOST, Math.max(LEAST, this.#level + Math.sign(this.#balance)));
+    this.#balance = 0;
+  }
+}

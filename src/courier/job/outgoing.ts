@@ -1,0 +1,382 @@
+/**
+ * A stream that goes out: from the hypervisor's socket to the other courier. The socket is read only while what came before has
+ * left: the hypervisor feels the WAN, and at most one piece of what it wrote waits here besides what is on its way.
+ */
+import type { Socket } from 'node:net';
+import type { Timer } from '../../net/clock.js';
+import { Digester } from '../store/digest.js';
+import { StreamParser } from '../stream/parser.js';
+import { PAGE_BYTES, type Token } from '../stream/token.js';
+import { BatchMaker, type MadeBatch } from '../wire/batch-maker.js';
+import type { Frame } from '../wire/frame.js';
+import { MOST_UNACKED_BYTES, PAGES_PER_ANSWER } from '../wire/limits.js';
+import * as message from '../wire/message.js';
+import { decodeOpened, encodeOpening } from '../wire/opening.js';
+import { isSameTotal } from '../wire/stream-check.js';
+import { Window } from '../wire/window.js';
+import { compress } from './compression.js';
+import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
+import { Level } from './level.js';
+import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
+
+/** An item whose rest does not come for so long is passed on as far as it has come. */
+const RELEASE_MS = 20;
+/** Batches that are being compressed at once. */
+const MOST_COMPRESSING = 2;
+/** What a destination says back is a few bytes; a source that does not read it is none. */
+const MOST_BACK_BYTES = 4 * 1024 * 1024;
+
+export interface OutgoingOptions {
+  readonly job: string;
+  readonly source: Socket;
+  readonly link: Omit<LinkOptions, 'side'>;
+  readonly peer: string;
+  readonly destination: string;
+  readonly owner: string;
+  readonly world: JobWorld;
+  ended(): void;
+}
+
+export class OutgoingJob {
+  readonly #parser = new StreamParser();
+  readonly #digester: Digester;
+  readonly #maker: BatchMaker;
+  readonly #window = new Window();
+  readonly #level = new Level();
+  readonly #link: PeerLink;
+  readonly #startedMs: number;
+  readonly #startedAt: string;
+  #endedMs: number | undefined;
+  #state: JobState = 'connecting';
+  #reason = '';
+  #codec: message.Codec = 'none';
+  /** What came before the other courier was ready. */
+  #early: Token[] = [];
+  #isOpening = false;
+  /** The other store's number here. */
+  #peer = -1;
+  #sourceEnded = false;
+  #finishSent = false;
+  #backEnded = false;
+  #identical: boolean | undefined;
+  #compressing = 0;
+  /** Batches go in their order, however long their compression takes. */
+  #order: Promise<unknown> = Promise.resolve();
+  readonly #unacked = new Map<
+    number,
+    Pick<MadeBatch, 'streamBytes' | 'pages'> & { references: Map<string, Uint8Array> }
+  >();
+  #unackedBytes = 0;
+  readonly #onTheirWay = new Set<string>();
+  #askedFor = 0;
+  #release: Timer | undefined;
+
+  constructor(private readonly options: OutgoingOptions) {
+    const { world, owner, source } = options;
+    this.#startedMs = world.clock.nowMs();
+    this.#startedAt = new Date(world.clock.wallMs()).toISOString();
+    this.#digester = new Digester(owner, PAGE_BYTES);
+    this.#maker = new BatchMaker({
+      digest: (page) => this.#known(page),
+      isThere: (digest, urgent) => this.#isThere(digest, urgent),
+      goes: (digest) => this.#goes(digest),
+    });
+    this.#link = new PeerLink(
+      { ...options.link, side: 'caller' },
+      {
+        ready: (codec) => {
+          this.#codec = codec;
+          this.#open();
+        },
+        frame: (frame) => this.#frame(frame),
+        closed: (reason) => this.#fail(reason ?? 'closed'),
+      },
+    );
+    source.on('data', (piece: Buffer) => this.#came(piece));
+    source.on('end', () => this.#cameAll());
+    source.on('error', (error) => this.#fail(`the source: ${error.message}`));
+    source.on('close', () => {
+      if (!this.#sourceEnded) this.#fail('the source has closed its connection');
+    });
+  }
+
+  /** The page has been sent, and has not been acknowledged. */
+  isOnItsWay(key: string): boolean {
+    return this.#onTheirWay.has(key);
+  }
+
+  stop(reason: string): void {
+    this.#fail(reason);
+  }
+
+  view(): JobView {
+    const { clock } = this.options.world;
+    const seconds = ((this.#endedMs ?? clock.nowMs()) - this.#startedMs) / 1000;
+    const [sent, received] = [this.#link.sentBytes, this.#link.receivedBytes];
+    const total = this.#finishSent ? this.#maker.total().sha256.toString('hex') : null;
+    return {
+      ...{
+        job: this.options.job,
+        role: 'source',
+        peer: this.options.peer,
+        destination: this.options.destination,
+      },
+      ...{ owner: this.options.owner, state: this.#state, reason: this.#reason },
+      ...{
+        speaker: this.#parser.speaker ?? null,
+        machine: this.#parser.machine ?? null,
+        phase: this.#parser.phase,
+      },
+      passedBecause: this.#parser.passedBecause ?? '',
+      codec: this.#codec,
+      ...this.#maker.counts,
+      pagesAskedFor: this.#askedFor,
+      ...{ streamBytes: this.#maker.bytes, wanBytesSent: sent, wanBytesReceived: received },
+      savedPercent: savedPercent(this.#maker.bytes, sent + received),
+      ...{ sha256: total, identical: this.#identical ?? null, startedAt: this.#startedAt },
+      seconds: Math.round(seconds * 1000) / 1000,
+      streamMbitPerSecond: mbitPerSecond(this.#maker.bytes, seconds),
+      wanMbitPerSecond: mbitPerSecond(sent, seconds),
+    };
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'complete' || this.#state === 'failed';
+  }
+
+  #came(piece: Buffer): void {
+    if (this.isOver) return;
+    this.#take(this.#parser.push(piece));
+    this.#release?.cancel();
+    if (this.#parser.heldBytes > 0)
+      this.#release = this.options.world.clock.after('courier-release', RELEASE_MS, () =>
+        this.#take(this.#parser.release()),
+      );
+  }
+
+  #cameAll(): void {
+    if (this.isOver) return;
+    this.#release?.cancel();
+    this.#sourceEnded = true;
+    this.#take(this.#parser.release());
+  }
+
+  #take(tokens: readonly Token[]): void {
+    if (this.isOver) return;
+    if (this.#state === 'connecting') this.#early.push(...tokens);
+    else this.#maker.add(tokens, this.#parser.phase === 'stopped');
+    this.#open();
+    this.#pump();
+  }
+
+  /** Says what comes, when both are known: the other courier's codec and the stream's first bytes. */
+  #open(): void {
+    if (this.#isOpening || !this.#link.isReady || (this.#parser.speaker === undefined && !this.#sourceEnded))
+      return;
+    this.#isOpening = true;
+    const { job, destination, owner, world } = this.options;
+    const speaker = this.#parser.speaker ?? 'unknown';
+    if (speaker !== 'qemu') world.counters.count(`streams_passed_${speaker}`);
+    this.#link.send(encodeOpening('open', { job, destination, owner, store: world.store.name, speaker }));
+  }
+
+  #opened(payload: Buffer): string | undefined {
+    const opened = decodeOpened(payload);
+    if (typeof opened === 'string') return opened;
+    if (!this.#isOpening || this.#state !== 'connecting') return unexpected('opened');
+    if ('refused' in opened)
+      return `the other courier refuses: ${opened.refused.replace(/[^\x20-\x7e]/g, '?')}`;
+    this.#peer = this.options.world.store.peer(opened.store);
+    this.#state = 'running';
+    this.#maker.add(this.#early, this.#parser.phase === 'stopped');
+    this.#early = [];
+    this.#pump();
+    return undefined;
+  }
+
+  /** Sends what may go; lets the source go on when all has gone. */
+  #pump(): void {
+    if (this.isOver) return;
+    const { source } = this.options;
+    if (this.#state === 'connecting') {
+      if (this.#early.length > 0) source.pause();
+      return;
+    }
+    while (!this.#maker.isEmpty && this.#mayGo()) {
+      const batch = this.#maker.take();
+      if (batch !== undefined) this.#go(batch);
+    }
+    if (this.#maker.isEmpty) source.resume();
+    else source.pause();
+    if (this.#sourceEnded && this.#maker.isEmpty && this.#compressing === 0) this.#finish();
+  }
+
+  #mayGo(): boolean {
+    if (!this.#window.isOpen || this.#unackedBytes >= MOST_UNACKED_BYTES) {
+      this.#level.waitedFor('wan');
+      return false;
+    }
+    if (this.#compressing < MOST_COMPRESSING) return true;
+    this.#level.waitedFor('compression');
+    return false;
+  }
+
+  #go(batch: MadeBatch): void {
+    const { serial, urgent, instructions, streamBytes, checkpoint, pages } = batch;
+    this.#unacked.set(serial, { streamBytes, pages, references: new Map(batch.references) });
+    this.#unackedBytes += streamBytes;
+    this.#compressing++;
+    const compressed = compress(this.#codec, instructions, urgent ? 1 : this.#level.value);
+    this.#inOrder(async () => {
+      const { codec, content } = await compressed;
+      this.#compressing--;
+      if (this.isOver) return;
+      const sizes = { instructionBytes: instructions.length, streamBytes };
+      const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
+      this.#window.sent(serial, frame.length, this.options.world.clock.nowMs());
+      this.#link.send(frame);
+      this.#pump();
+    });
+  }
+
+  #inOrder(step: () => Promise<void>): void {
+    this.#order = this.#order
+      .then(step)
+      .catch((error: unknown) => this.#fail(`compression: ${String(error)}`));
+  }
+
+  #frame(frame: Frame): void {
+    const problem = this.#handle(frame);
+    if (problem !== undefined) this.#link.fail(problem);
+  }
+
+  #handle({ name, payload }: Frame): string | undefined {
+    switch (name) {
+      case 'opened':
+        return this.#opened(payload);
+      case 'ack':
+        return this.#acked(payload.readUInt32BE(0));
+      case 'want':
+        return this.#wanted(payload);
+      case 'back':
+        this.options.source.write(payload);
+        return this.options.source.writableLength > MOST_BACK_BYTES ? 'the source does not read' : undefined;
+      case 'back-end':
+        this.options.source.end();
+        this.#backEnded = true;
+        this.#completeIfAll();
+        return undefined;
+      case 'finished':
+        return this.#finished(payload);
+      default:
+        return unexpected(name);
+    }
+  }
+
+  #acked(serial: number): string | undefined {
+    if (!this.#window.arrived(serial, this.options.world.clock.nowMs()))
+      return `ack of ${serial}, which was not sent`;
+    for (const [number, { streamBytes, pages }] of this.#unacked) {
+      if (number > serial) break;
+      this.#unacked.delete(number);
+      this.#unackedBytes -= streamBytes;
+      for (const digest of pages) this.#onTheirWay.delete(keyOf(digest));
+    }
+    this.#pump();
+    return undefined;
+  }
+
+  #wanted(payload: Buffer): string | undefined {
+    const want = message.decodeWant(payload);
+    if (typeof want === 'string') return want;
+    const references = this.#unacked.get(want.serial)?.references;
+    const pages: Uint8Array[] = [];
+    for (const key of want.keys.map(keyOf)) {
+      const page = references?.get(key);
+      if (page === undefined) return 'a page was asked for that was not referred to';
+      // Each once: nobody makes this courier send without end.
+      references?.delete(key);
+      pages.push(page);
+    }
+    this.#askedFor += pages.length;
+    this.options.world.counters.count('pages_asked_for', pages.length);
+    for (let at = 0; at < pages.length; at += PAGES_PER_ANSWER)
+      this.#answer(want.serial, Buffer.concat(pages.slice(at, at + PAGES_PER_ANSWER)));
+    return undefined;
+  }
+
+  /** Not behind the batches that wait: the other courier waits for it. */
+  #answer(serial: number, pages: Buffer): void {
+    compress(this.#codec, pages, 1)
+      .then(({ codec, content }) =>
+        this.#link.send(message.encodePages({ serial, codec, bytes: pages.length, content })),
+      )
+      .catch((error: unknown) => this.#fail(`compression: ${String(error)}`));
+  }
+
+  #finish(): void {
+    if (this.#finishSent) return;
+    this.#finishSent = true;
+    this.#state = 'finishing';
+    this.#link.send(message.encodeTotal('finish', this.#maker.total()));
+  }
+
+  #finished(payload: Buffer): string | undefined {
+    const total = message.decodeTotal(payload);
+    if (typeof total === 'string') return total;
+    if (!this.#finishSent) return unexpected('finished');
+    this.#identical = isSameTotal(this.#maker.total(), total);
+    if (!this.#identical) return 'what came out is not what went in';
+    this.#completeIfAll();
+    return undefined;
+  }
+
+  #completeIfAll(): void {
+    if (this.#identical !== true || !this.#backEnded || this.isOver) return;
+    this.#over('complete', '');
+    this.#link.end();
+    this.options.source.end();
+    // Nothing further is expected of it, and it shall not hold its end of the connection.
+    this.options.source.resume();
+  }
+
+  /** The hypervisor finds its connection broken: the migration has failed, and the guest goes on where it was. */
+  #fail(reason: string): void {
+    if (this.isOver) return;
+    this.#over('failed', reason);
+    for (const key of this.#onTheirWay)
+      this.options.world.store.setPeerHas(this.#peer, false, Buffer.from(key, 'latin1'));
+    this.#link.fail(reason);
+    this.options.source.destroy();
+  }
+
+  #over(state: 'complete' | 'failed', reason: string): void {
+    this.#state = state;
+    this.#reason = reason;
+    this.#endedMs = this.options.world.clock.nowMs();
+    this.#release?.cancel();
+    this.options.ended();
+  }
+
+  #known(page: Uint8Array): Buffer {
+    const digest = this.#digester.of(page);
+    this.options.world.store.put(digest, page);
+    return digest;
+  }
+
+  /** In the guest's pause nobody waits for what another job has on its way. */
+  #isThere(digest: Buffer, urgent: boolean): boolean {
+    const { store, world } = { store: this.options.world.store, world: this.options.world };
+    if (!store.peerHas(this.#peer, digest)) return false;
+    return !urgent || !world.isOnItsWay(keyOf(digest), this);
+  }
+
+  #goes(digest: Buffer): void {
+    this.options.world.store.setPeerHas(this.#peer, true, digest);
+    this.#onTheirWay.add(keyOf(digest));
+  }
+}
+
+function keyOf(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, 16).toString('latin1');
+}

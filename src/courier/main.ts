@@ -1,0 +1,133 @@
+/** `vine-courier`: serves, or asks the one that serves. */
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../net/system-clock.js';
+import { type CourierConfig, loadConfig } from './config.js';
+import { ask, serveControl } from './control.js';
+import { Courier, type CourierView } from './courier.js';
+import { OUR_CODECS } from './job/compression.js';
+import type { JobView } from './job/job.js';
+import type { StoreView } from './store/page-store.js';
+
+const DEFAULT_CONFIG = '/etc/vine/courier.json';
+const FAILED = 1;
+const USAGE = 2;
+/** As sysexits.h has it, and vined. */
+const EX_CONFIG = 78;
+
+interface Options {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly check?: boolean;
+}
+
+function complain(text: string): void {
+  process.stderr.write(`vine-courier: ${text}\n`);
+}
+
+function load(path: string): CourierConfig {
+  const config = loadConfig(path);
+  if (!('errors' in config)) return config;
+  for (const error of config.errors) complain(error);
+  process.exit(EX_CONFIG);
+}
+
+async function serve({ config: path, check }: Options): Promise<void> {
+  const config = load(path);
+  if (check === true) {
+    process.stdout.write(`${path}: the configuration of ${config.name} is good\n`);
+    return;
+  }
+  if (!OUR_CODECS.includes('zstd'))
+    complain(
+      `this Node.js (${process.version}) has no zstd (22.15 or later has): deflate is used, which saves less`,
+    );
+  const courier = await Courier.start(config, systemClock, (line) => process.stderr.write(`${line}\n`));
+  const control = await serveControl(courier, config.control).catch(async (error: unknown) => {
+    await courier.stop();
+    throw error;
+  });
+  process.stderr.write(`vine-courier ${config.name}: ready\n`);
+  const stop = (): void => {
+    control.close();
+    control.closeAllConnections();
+    void courier.stop().then(() => process.exit(0));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+}
+
+type Show = (text: string) => string;
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [heads, ...rows];
+  const widths = heads.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+const SHOWN: Readonly<Record<string, Show>> = {
+  status: (text) => pairs(JSON.parse(text) as CourierView),
+  store: (text) => pairs(JSON.parse(text) as StoreView),
+  jobs: (text) =>
+    table(
+      ['JOB', 'ROLE', 'DESTINATION', 'STATE', 'STREAM', 'WAN', 'SAVED', 'SECONDS', 'IDENTICAL', 'WHY'],
+      (JSON.parse(text) as JobView[]).map((job) => [
+        ...[job.job, job.role, job.destination, job.state, String(job.streamBytes)],
+        ...[String(job.wanBytesSent + job.wanBytesReceived), `${job.savedPercent} %`, job.seconds.toFixed(1)],
+        ...[job.identical === null ? '-' : job.identical ? 'yes' : 'NO', job.reason],
+      ]),
+    ),
+};
+
+function pairs(view: object): string {
+  const flat = Object.entries(view).flatMap(([name, value]) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value as object)
+      : [[name, value] as const],
+  );
+  return table(
+    ['', ''],
+    flat.map(([name, value]) => [String(name), value === null ? '-' : String(value)]),
+  ).trimStart();
+}
+
+function createProgram(): Command {
+  const program = new Command('vine-courier')
+    .description('Carries live migrations over the WAN: pages that the other site has are not sent again')
+    .exitOverride();
+  program
+    .command('serve')
+    .description('serve hypervisors and other couriers (stops on SIGTERM)')
+    .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+    .option('--check', 'only check the configuration: status 0 when it is good, 78 when it is not')
+    .action(serve);
+  for (const verb of ['status', 'jobs', 'store'] as const)
+    program
+      .command(verb)
+      .description(
+        { status: 'what it is', jobs: 'migrations, now and before', store: 'pages that it keeps' }[verb],
+      )
+      .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
+      .option('--json', 'for programs')
+      .action(async ({ config, json }: Options) => {
+        const text = await ask(load(config).control, `/v1/${verb}`);
+        process.stdout.write(json === true ? text : (SHOWN[verb]?.(text) ?? text));
+      });
+  return program;
+}
+
+export async function runCourier(): Promise<void> {
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
+    complain(error instanceof Error ? error.message : String(error));
+    process.exit(FAILED);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Makes batches of a stream's tokens: pages that the other side has become references. Pure: what is known of pages is asked
+ * of a book that is handed in, and sending is the caller's.
+ */
+import { createHash } from 'node:crypto';
+import type { Token } from '../stream/token.js';
+import { BatchWriter } from './batch.js';
+import { MOST_PIECE_BYTES } from './limits.js';
+import type { Total } from './message.js';
+
+export interface PageBook {
+  digest(page: Uint8Array): Buffer;
+  /** Whether the other side has the page, or will have it before it reads on. */
+  isThere(digest: Buffer, urgent: boolean): boolean;
+  /** The page itself goes with the batch that is being made. */
+  goes(digest: Buffer, page: Uint8Array): void;
+}
+
+export interface MadeBatch {
+  readonly serial: number;
+  readonly urgent: boolean;
+  readonly instructions: Buffer;
+  readonly streamBytes: number;
+  /** The SHA-256 of the stream up to the batch's end. */
+  readonly checkpoint: Buffer;
+  /** What the other side may ask for: the pages that it is believed to have, by key (latin1). */
+  readonly references: ReadonlyMap<string, Uint8Array>;
+  /** Digests of the pages that are in it. */
+  readonly pages: readonly Buffer[];
+}
+
+export interface MakerCounts {
+  readonly pages: number;
+  readonly pagesNew: number;
+  readonly pagesReferenced: number;
+}
+
+/** A batch is closed when it stands for so much. */
+const FULL_BYTES = 2 * MOST_PIECE_BYTES;
+
+export class BatchMaker {
+  readonly #hash = createHash('sha256');
+  readonly #writer = new BatchWriter();
+  readonly #ready: MadeBatch[] = [];
+  #serial = 0;
+  #urgent = false;
+  #bytes = 0;
+  #references = new Map<string, Uint8Array>();
+  #pages: Buffer[] = [];
+  #new = 0;
+  #referenced = 0;
+
+  constructor(private readonly book: PageBook) {}
+
+  get counts(): MakerCounts {
+    return { pages: this.#new + this.#referenced, pagesNew: this.#new, pagesReferenced: this.#referenced };
+  }
+
+  /** Of the stream, so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ready.length === 0 && this.#writer.streamBytes === 0;
+  }
+
+  /** @param urgent the guest stands still */
+  add(tokens: readonly Token[], urgent: boolean): void {
+    this.#urgent = urgent;
+    for (const token of tokens) {
+      if (token.kind === 'page') this.#addPage(token.bytes);
+      else this.#addVerbatim(token.bytes);
+    }
+  }
+
+  /** The next one; undefined: there is nothing. What is begun is closed: nothing waits for more. */
+  take(): MadeBatch | undefined {
+    if (this.#ready.length === 0) this.#close();
+    return this.#ready.shift();
+  }
+
+  /** Of all that was added. */
+  total(): Total {
+    return { sha256: this.#hash.copy().digest(), bytes: this.#bytes };
+  }
+
+  #addVerbatim(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += MOST_PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + MOST_PIECE_BYTES);
+      this.#writer.verbatim(piece);
+      this.#added(piece);
+    }
+  }
+
+  #addPage(page: Uint8Array): void {
+    const digest = this.book.digest(page);
+    if (this.book.isThere(digest, this.#urgent)) {
+      this.#writer.reference(digest);
+      this.#references.set(digest.toString('latin1', 0, 16), page);
+      this.#referenced++;
+    } else {
+      this.#writer.page(page);
+      this.book.goes(digest, page);
+      this.#pages.push(digest);
+      this.#new++;
+    }
+    this.#added(page);
+  }
+
+  #added(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.#bytes += bytes.length;
+    if (this.#writer.streamBytes >= FULL_BYTES) this.#close();
+  }
+
+  #close(): void {
+    const { streamBytes } = this.#writer;
+    if (streamBytes === 0) return;
+    this.#ready.push({
+      serial: ++this.#serial,
+      urgent: this.#urgent,
+      instructions: this.#writer.take(),
+      streamBytes,
+      checkpoint: this.#hash.copy().digest(),
+      references: this.#references,
+      pages: this.#pages,
+    });
+    this.#references = new Map();
+    this.#pages = [];
+  }
+}

@@ -1,0 +1,20 @@
+/** What couriers may say to each other, in numbers. Whatever passes one ends the connection. */
+import { PAGE_BYTES } from '../stream/token.js';
+
+export const PROTOCOL_VERSION = 1;
+
+/** A batch is closed before its instructions, or the stream that they stand for, are longer. */
+export const MOST_INSTRUCTION_BYTES = 256 * 1024;
+export const MOST_BATCH_BYTES = 512 * 1024;
+/** Part of a batch that came from the hypervisor in one piece; a batch has room for one more when it is not full. */
+export const MOST_PIECE_BYTES = 64 * 1024;
+
+/** What may be on its way, as bytes of the stream: it is kept at the sender until it is acknowledged. */
+export const MOST_UNACKED_BYTES = 32 * 1024 * 1024;
+/** The receiver allows for what the sender counts otherwise. */
+export const MOST_UNWRITTEN_BYTES = 2 * MOST_UNACKED_BYTES;
+
+export const MOST_WANTED = 1024;
+/** In one frame of the answer. */
+export const PAGES_PER_ANSWER = 64;
+export const MOST_ANSWER_BYTES = PAGES_PER_ANSWER * PAGE_BYTES;

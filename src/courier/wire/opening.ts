@@ -1,0 +1,47 @@
+/** What the caller says of a stream before it comes, and the listener's answer: JSON, each field in its range. */
+import { z } from 'zod';
+import { frameOf } from './frame.js';
+
+const NAME = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const STORE = z.string().regex(/^[0-9a-f]{32}$/);
+
+const OPENING = z.strictObject({
+  job: z.string().regex(/^[0-9a-f]{16}$/),
+  /** A name that the listener's configuration has. */
+  destination: NAME,
+  /** Whose pages they are; empty: all couriers' owners share theirs. */
+  owner: z.union([z.literal(''), NAME]),
+  store: STORE,
+  /** What the stream's first bytes say. */
+  speaker: z.enum(['qemu', 'multifd', 'tls', 'unknown']),
+});
+
+const OPENED = z.union([z.strictObject({ store: STORE }), z.strictObject({ refused: z.string().max(512) })]);
+
+export type Opening = z.infer<typeof OPENING>;
+export type Opened = z.infer<typeof OPENED>;
+
+export function encodeOpening(name: 'open', opening: Opening): Buffer;
+export function encodeOpening(name: 'opened', opened: Opened): Buffer;
+export function encodeOpening(name: 'open' | 'opened', content: Opening | Opened): Buffer {
+  return frameOf(name, Buffer.from(JSON.stringify(content)));
+}
+
+export function decodeOpening(payload: Buffer): Opening | string {
+  return decode(OPENING, payload);
+}
+
+export function decodeOpened(payload: Buffer): Opened | string {
+  return decode(OPENED, payload);
+}
+
+function decode<Value>(schema: z.ZodType<Value>, payload: Buffer): Value | string {
+  let content: unknown;
+  try {
+    content = JSON.parse(payload.toString());
+  } catch {
+    return 'not JSON';
+  }
+  const read = schema.safeParse(content);
+  return read.success ? read.data : `opening: ${read.error.issues[0]?.path.join('.') || 'not as expected'}`;
+}
