@@ -158,7 +158,7 @@ export class Courier implements JobWorld {
     const place = this.config.receive[destination];
     if (place === undefined) return `there is no destination ${destination}`;
     if (owner !== this.#owner(place.owner))
-      return `${destination} is ${this.#owner(place.owner) || 'shared'}’s, not ${owner || 'shared'}’s`;
+      return `${destination} belongs to ${this.#owner(place.owner) || 'all'}, not to ${owner || 'all'}`;
     // Channels beside the main one may be as many as they are.
     if (speaker === 'qemu' && this.#isTaken(destination))
       return `another guest is on its way to ${destination}`;

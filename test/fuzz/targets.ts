@@ -3,6 +3,7 @@ import type { Target } from './target.js';
 import { advertisements } from './targets/advertisements.js';
 import { config } from './targets/config.js';
 import { control } from './targets/control.js';
+import { batches, couriers, migrations } from './targets/courier.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
 import { etcd } from './targets/etcd.js';
@@ -28,4 +29,7 @@ export const TARGETS: readonly Target[] = [
   memberships,
   tokens,
   joins,
+  migrations,
+  couriers,
+  batches,
 ];

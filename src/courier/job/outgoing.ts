@@ -70,6 +70,8 @@ export class OutgoingJob {
   readonly #onTheirWay = new Set<string>();
   #askedFor = 0;
   #release: Timer | undefined;
+  /** Pieces that the source has said. */
+  #pieces = 0;
 
   constructor(private readonly options: OutgoingOptions) {
     const { world, owner, source } = options;
@@ -146,12 +148,22 @@ export class OutgoingJob {
 
   #came(piece: Buffer): void {
     if (this.isOver) return;
+    this.#pieces++;
     this.#take(this.#parser.push(piece));
+  }
+
+  /** What is held while the source may speak and does not is given out: perhaps it waits for an answer. */
+  #armRelease(): void {
     this.#release?.cancel();
-    if (this.#parser.heldBytes > 0)
-      this.#release = this.options.world.clock.after('courier-release', RELEASE_MS, () =>
-        this.#take(this.#parser.release()),
-      );
+    if (this.#parser.heldBytes === 0 || this.options.source.isPaused()) return;
+    const { clock } = this.options.world;
+    const pieces = this.#pieces;
+    this.#release = clock.after('courier-release', RELEASE_MS, () => {
+      // Where this process was not let run, the rest may have come, and has not been read.
+      this.#release = clock.after('courier-release', 1, () => {
+        if (pieces === this.#pieces) this.#take(this.#parser.release());
+      });
+    });
   }
 
   #cameAll(): void {
@@ -208,6 +220,7 @@ export class OutgoingJob {
     }
     if (this.#maker.isEmpty) source.resume();
     else source.pause();
+    this.#armRelease();
     if (this.#sourceEnded && this.#maker.isEmpty && this.#compressing === 0) this.#finish();
   }
 
@@ -366,8 +379,8 @@ export class OutgoingJob {
 
   /** In the guest's pause nobody waits for what another job has on its way. */
   #isThere(digest: Buffer, urgent: boolean): boolean {
-    const { store, world } = { store: this.options.world.store, world: this.options.world };
-    if (!store.peerHas(this.#peer, digest)) return false;
+    const { world } = this.options;
+    if (!world.store.peerHas(this.#peer, digest)) return false;
     return !urgent || !world.isOnItsWay(keyOf(digest), this);
   }
 

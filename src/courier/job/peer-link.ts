@@ -18,6 +18,8 @@ import { OUR_CODECS } from './compression.js';
 
 const HANDSHAKE_MS = 10_000;
 const ALIVE_MS = 1_000;
+/** So long the other side may take to close its end. */
+const LINGER_MS = 2_000;
 /** Nothing was heard for so long: the WAN is cut, or the other courier stands still. */
 export const SILENT_MS = 10_000;
 
@@ -106,8 +108,12 @@ export class PeerLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    // What was written goes out; then the socket closes, at the latest with the system's own limits.
-    this.options.socket.destroySoon();
+    // What was written goes out. Who closes while something unread is there takes back what he has said last (RFC 1122, 4.2.2.13).
+    const { socket, clock } = this.options;
+    socket.end();
+    const patience = clock.after('courier-linger', LINGER_MS, () => socket.destroy());
+    socket.once('close', () => patience.cancel());
+    if (socket.destroyed) patience.cancel();
     this.events.closed(reason);
   }
 
