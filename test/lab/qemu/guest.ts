@@ -21,6 +21,16 @@ const stepLimitMs = 10_000;
 export interface GuestOptions extends GuestTask {
   /** False: only the hypervisor announces (RARP), not the guest (gratuitous ARP). Default true. */
   readonly guestAnnounce?: boolean;
+  /** The hypervisor's program with its first arguments. Default: the machine's own QEMU. */
+  readonly emulator?: readonly string[];
+}
+
+/** Between the two hypervisors stands somebody else. */
+export interface Through {
+  /** Where the source migrates to, as QEMU writes it. */
+  readonly uri: string;
+  /** The Unix socket at which the destination waits. */
+  readonly incoming: string;
 }
 
 export interface MigrationResult {
@@ -48,13 +58,14 @@ class Machine {
     private readonly lab: Lab,
     readonly site: SiteLetter,
     private readonly number: number,
+    private readonly through?: Through,
   ) {
     this.tap = `q${number}`;
     this.directory = join(lab.directory, `qemu-${number}`);
   }
 
   get incoming(): string {
-    return join(this.directory, 'incoming.sock');
+    return this.through?.incoming ?? join(this.directory, 'incoming.sock');
   }
 
   private get console(): string {
@@ -86,7 +97,7 @@ class Machine {
   private command(options: GuestOptions, incoming: boolean): string[] {
     const announce = options.guestAnnounce === false ? 'off' : 'on';
     return [
-      'qemu-system-x86_64',
+      ...(options.emulator ?? ['qemu-system-x86_64']),
       ...[
         '-machine',
         'pc,accel=tcg',
@@ -179,11 +190,11 @@ export class Guest {
    * Live migration; resolves when it runs at `to` and the process that it left is gone.
    * @param closed the port at `to` does not forward before `openPort`: whatever is announced is lost
    */
-  async migrate(to: SiteLetter, closed = false): Promise<MigrationResult> {
-    const destination = new Machine(this.lab, to, Guest.started++);
+  async migrate(to: SiteLetter, closed = false, through?: Through): Promise<MigrationResult> {
+    const destination = new Machine(this.lab, to, Guest.started++, through);
     await destination.start(this.options, true, !closed);
     const source = this.machine;
-    await source.control.execute('migrate', { uri: `unix:${destination.incoming}` });
+    await source.control.execute('migrate', { uri: through?.uri ?? `unix:${destination.incoming}` });
     const done = await waitFor(
       'the live migration is complete',
       async () => {

