@@ -3,6 +3,7 @@
  * to be what went in at the other end.
  */
 import type { Socket } from 'node:net';
+import type { Timer } from '../../net/clock.js';
 import { Digester } from '../store/digest.js';
 import { PAGE_BYTES } from '../stream/token.js';
 import { type Instruction, readBatch } from '../wire/batch.js';
@@ -39,6 +40,8 @@ export class IncomingJob {
   readonly #link: PeerLink;
   readonly #startedMs: number;
   readonly #startedAt: string;
+  /** For the other courier to say what comes. */
+  readonly #patience: Timer;
   #endedMs: number | undefined;
   #state: JobState = 'connecting';
   #reason = '';
@@ -73,7 +76,7 @@ export class IncomingJob {
         closed: (reason) => this.#fail(reason ?? 'closed'),
       },
     );
-    clock.after('courier-opening', OPEN_MS, () => {
+    this.#patience = clock.after('courier-opening', OPEN_MS, () => {
       if (this.#opening === undefined) this.#fail('nobody has said what comes');
     });
   }
@@ -143,6 +146,7 @@ export class IncomingJob {
     if (typeof opening === 'string') return opening;
     if (this.#opening !== undefined) return unexpected('open');
     this.#opening = opening;
+    this.#patience.cancel();
     const destination = this.options.connect(opening, this);
     if (typeof destination === 'string') {
       this.#refuse(destination);
@@ -371,6 +375,7 @@ export class IncomingJob {
   #over(state: 'complete' | 'failed', reason: string): void {
     this.#state = state;
     this.#reason = reason;
+    this.#patience.cancel();
     this.#endedMs = this.options.world.clock.nowMs();
     this.options.ended();
   }

@@ -88,6 +88,29 @@ test('what both know survives a restart of both', async (t) => {
   assert.deepEqual([a.pagesNew, a.pagesReferenced, a.pagesAskedFor], [0, 2000, 0]);
 });
 
+test('two guests at once: what one has sent the other one refers to', async (t) => {
+  const couriers = await Couriers.start(t);
+  const sources = [await couriers.source(0), await couriers.source(1)];
+  // In step, so that the pages of one are on their way when the other's come.
+  for (let at = 0; at < STREAM.length; at += 40_000)
+    for (const source of sources) source.write(STREAM.subarray(at, at + 40_000));
+  for (const source of sources) source.resume().end();
+  await until('both are over', () => couriers.a.jobs().length === 2 && couriers.a.jobs().every(isOver));
+  const jobs = couriers.a.jobs();
+  assert.deepEqual(
+    jobs.map(({ state, identical }) => [state, identical]),
+    [
+      ['complete', true],
+      ['complete', true],
+    ],
+  );
+  for (const arrival of couriers.arrivals) assert.ok(arrival.bytes().equals(STREAM));
+  const sent = jobs.reduce((sum, { pagesNew }) => sum + pagesNew, 0);
+  // Those that come while the guest stands still are not left to the other one.
+  assert.ok(sent < 1_500, `${sent} pages were sent for 1,000 different ones`);
+  t.diagnostic(`${sent} sent, ${jobs.map(({ pagesAskedFor }) => pagesAskedFor).join(' and ')} asked for`);
+});
+
 test('a second guest to the same destination is refused while the first is on its way', async (t) => {
   const couriers = await Couriers.start(t, { receive: {} });
   const sources = await Promise.all([couriers.source()]);

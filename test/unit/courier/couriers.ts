@@ -10,6 +10,8 @@ import type { JobView } from '../../../src/courier/job/job.js';
 import { systemClock } from '../../../src/net/system-clock.js';
 
 export const TOKEN = 'a token that has more than thirty-two characters';
+/** Two guests can be on their way at once. */
+const ROUTES = ['vm', 'vm2'];
 const PATIENCE_MS = 20_000;
 
 export async function until<Value>(what: string, probe: () => Value | undefined | false): Promise<Value> {
@@ -71,16 +73,18 @@ export class Couriers {
   }
 
   async startA(): Promise<void> {
-    const send = [
-      { listen: `unix:${this.directory}/a.sock`, peer: 'b', destination: 'vm', ...this.changes.send },
-    ];
+    const send = ROUTES.map((destination, number) => ({
+      listen: `unix:${this.directory}/a${number}.sock`,
+      ...{ peer: 'b', destination, ...this.changes.send },
+    }));
     const peers = { b: `tcp:127.0.0.1:${this.#port}` };
     const config = this.#config('a', this.changes.tokenOfA ?? TOKEN, { peers, send });
     this.a = await Courier.start(config, systemClock, (line) => this.logA.push(line));
   }
 
   async startB(): Promise<void> {
-    const receive = { vm: { connect: `unix:${this.directory}/incoming.sock`, ...this.changes.receive } };
+    const place = { connect: `unix:${this.directory}/incoming.sock`, ...this.changes.receive };
+    const receive = Object.fromEntries(ROUTES.map((destination) => [destination, place]));
     const config = this.#config('b', TOKEN, { listen: `tcp:127.0.0.1:${this.#port}`, receive });
     this.b = await Courier.start(config, systemClock, () => undefined);
   }
@@ -89,9 +93,9 @@ export class Couriers {
     return this.#port;
   }
 
-  /** A hypervisor that migrates: connected with courier A. */
-  async source(): Promise<Socket> {
-    const socket = connect({ path: join(this.directory, 'a.sock'), allowHalfOpen: true });
+  /** A hypervisor that migrates: connected with courier A. @param route its number in ROUTES */
+  async source(route = 0): Promise<Socket> {
+    const socket = connect({ path: join(this.directory, `a${route}.sock`), allowHalfOpen: true });
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     socket.on('error', () => undefined);
     return socket;

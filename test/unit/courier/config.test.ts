@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isLocal, parseAddress } from '../../../src/courier/address.js';
+import { loadConfig } from '../../../src/courier/config.js';
+import { projectRoot } from '../../lab/daemon.js';
+import { TOKEN, until } from './couriers.js';
+
+const program = `${projectRoot}bin/vine-courier`;
+
+function directoryOf(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'courier-config-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  writeFileSync(join(directory, 'token'), TOKEN);
+  writeFileSync(join(directory, 'short'), 'secret');
+  return directory;
+}
+
+function good(directory: string): Record<string, unknown> {
+  return {
+    name: 'site-a',
+    tokenFile: 'token',
+    control: join(directory, 'control.sock'),
+    peers: { b: 'tcp:127.0.0.1:7710' },
+    send: [{ listen: `unix:${directory}/to.sock`, peer: 'b', destination: 'vm' }],
+    store: { memoryMb: 1, directory: join(directory, 'store') },
+  };
+}
+
+test('addresses', () => {
+  assert.deepEqual(parseAddress('unix:/run/x.sock'), { kind: 'unix', path: '/run/x.sock' });
+  assert.deepEqual(parseAddress('tcp:10.0.0.1:7710'), { kind: 'tcp', host: '10.0.0.1', port: 7710 });
+  assert.deepEqual(parseAddress('tcp:[fd00::1]:1'), { kind: 'tcp', host: 'fd00::1', port: 1 });
+  for (const bad of [
+    '',
+    '/run/x',
+    'unix:x',
+    `unix:/${'x'.repeat(107)}`,
+    'tcp:host:1',
+    'tcp:10.0.0.1',
+    'tcp:10.0.0.1:0',
+  ])
+    assert.equal(parseAddress(bad), undefined, bad);
+  for (const bad of [
+    'tcp:10.0.0.1:65536',
+    'tcp:[10.0.0.1]:1',
+    'tcp:fd00::1:1',
+    'tcp:256.0.0.1:1',
+    'udp:10.0.0.1:1',
+  ])
+    assert.equal(parseAddress(bad), undefined, bad);
+  const local = (text: string): boolean => {
+    const address = parseAddress(text);
+    return address !== undefined && isLocal(address);
+  };
+  assert.deepEqual(
+    ['unix:/x', 'tcp:127.0.0.1:1', 'tcp:[::1]:1', 'tcp:10.0.0.1:1', 'tcp:0.0.0.0:1', 'tcp:[::]:1'].map(local),
+    [true, true, true, false, false, false],
+  );
+});
+
+test('a file with mistakes: each is named with its place', (t) => {
+  const directory = directoryOf(t);
+  const path = join(directory, 'courier.json');
+  const errors = (change: Record<string, unknown>): readonly string[] => {
+    writeFileSync(path, JSON.stringify({ ...good(directory), ...change }));
+    const config = loadConfig(path);
+    return 'errors' in config ? config.errors.map((error) => error.replace(`${path}: `, '')) : [];
+  };
+  const send = { listen: 'unix:/x', peer: 'b', destination: 'vm' };
+  assert.deepEqual(errors({}), []);
+  assert.deepEqual(errors({ peers: { b: 'nowhere' } }), [
+    'peers.b: expected unix:/path, tcp:1.2.3.4:port or tcp:[::1]:port',
+  ]);
+  assert.deepEqual(errors({ send: [{ ...send, listen: 'tcp:0.0.0.0:4444' }] }), [
+    'send[0].listen: whoever reaches it is served: only a Unix socket or this machine’s loopback may be',
+  ]);
+  assert.deepEqual(errors({ send: [send, { ...send, peer: 'c' }] }), [
+    'send[1].peer: c is not in peers',
+    'send[1].listen: another one listens there',
+  ]);
+  assert.deepEqual(errors({ send: [] }), ['send: empty, and there is no listen']);
+  assert.deepEqual(errors({ store: { memoryMb: 100, diskMb: 50 } }), [
+    'store.diskMb: smaller than memoryMb: what is in memory is on disk, too',
+  ]);
+  assert.deepEqual(errors({ tokenFile: 'short' }), [
+    `tokenFile: ${directory}/short: shorter than 32 characters`,
+  ]);
+  assert.match(errors({ tokenFile: 'none' })[0] ?? '', /^tokenFile: ENOENT/);
+  assert.match(errors({ more: 1 })[0] ?? '', /more/);
+  writeFileSync(path, '{');
+  const broken = loadConfig(path);
+  assert.ok('errors' in broken && broken.errors.length === 1);
+});
+
+function metricsOf(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path: '/metrics' }, (reply) => {
+      let text = '';
+      reply.on('data', (piece: Buffer) => {
+        text += piece.toString();
+      });
+      reply.on('end', () => resolve(text));
+    });
+    call.on('error', reject);
+    call.end();
+  });
+}
+
+test('the program: checks, serves, answers, refuses a second one, stops', async (t) => {
+  const directory = directoryOf(t);
+  const path = join(directory, 'courier.json');
+  writeFileSync(path, JSON.stringify(good(directory)));
+  const run = (...words: readonly string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
+  assert.equal(
+    run('serve', '--check', '--config', path).stdout,
+    `${path}: the configuration of site-a is good\n`,
+  );
+  assert.equal(run('serve', '--check', '--config', join(directory, 'none')).status, 78);
+  assert.equal(run('fly').status, 2);
+  const asleep = run('status', '--config', path);
+  assert.equal(asleep.status, 1);
+  assert.match(asleep.stderr, /control\.sock: connect ENOENT.*is vine-courier running\?/);
+
+  const server = spawn(process.execPath, [program, 'serve', '--config', path], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  t.after(() => server.kill('SIGKILL'));
+  let said = '';
+  server.stderr.on('data', (text: Buffer) => {
+    said += text.toString();
+  });
+  await until('it is ready', () => said.includes('vine-courier site-a: ready'));
+  assert.match(run('status', '--config', path).stdout, /name +site-a\n/);
+  const status = JSON.parse(run('status', '--json', '--config', path).stdout) as { jobsRunning: number };
+  assert.equal(status.jobsRunning, 0);
+  assert.deepEqual(JSON.parse(run('jobs', '--json', '--config', path).stdout), []);
+  assert.match(run('jobs', '--config', path).stdout, /^JOB +ROLE +DESTINATION/);
+  assert.match(run('store', '--config', path).stdout, /mostPages +256\n/);
+  assert.match(await metricsOf(join(directory, 'control.sock')), /^vine_courier_jobs_running 0$/m);
+  const second = run('serve', '--config', path);
+  assert.equal(second.status, 1);
+  assert.match(second.stderr, /to\.sock: somebody listens there already/);
+  const exited = new Promise<number | null>((done) => server.once('exit', done));
+  server.kill('SIGTERM');
+  assert.equal(await exited, 0);
+});
