@@ -1,5 +1,7 @@
 /** `vine-courier` in a lab: on a host of each site, so that what they say to each other goes through the overlay. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobView } from '../../src/courier/job/job.js';
 import { projectRoot } from '../lab/daemon.js';
@@ -15,6 +17,8 @@ const LIMIT_MS = 20_000;
 
 export class LabCouriers {
   readonly #directory: string;
+  readonly #logs: Record<Site, string> = { a: '', b: '' };
+  readonly #processes = new Map<Site, ChildProcess>();
 
   private constructor(
     private readonly lab: Lab,
@@ -31,13 +35,7 @@ export class LabCouriers {
   /** @param node the Node.js that they run with */
   static async start(lab: Lab, vms: readonly string[], node = process.execPath): Promise<LabCouriers> {
     const couriers = new LabCouriers(lab, node, vms);
-    for (const site of ['a', 'b'] as const) couriers.#start(site);
-    for (const site of ['a', 'b'] as const)
-      await waitFor(
-        `the courier at site ${site} is ready`,
-        () => couriers.log(site).includes('ready'),
-        LIMIT_MS,
-      );
+    await Promise.all([couriers.start('a'), couriers.start('b')]);
     return couriers;
   }
 
@@ -74,11 +72,28 @@ export class LabCouriers {
   }
 
   log(site: Site): string {
-    try {
-      return readFileSync(join(this.#directory, `${site}.log`), 'utf8');
-    } catch {
-      return '';
-    }
+    return this.#logs[site];
+  }
+
+  /** Resolves when it serves. */
+  async start(site: Site): Promise<void> {
+    const command = [this.node, this.#program, 'serve', '--config', join(this.#directory, `${site}.json`)];
+    const child = this.lab.spawn(SITES[site].host, command);
+    this.#processes.set(site, child);
+    this.#logs[site] = '';
+    child.stderr.on('data', (text: Buffer) => {
+      this.#logs[site] += text.toString();
+    });
+    await waitFor(`the courier at site ${site} is ready`, () => this.log(site).includes(': ready'), LIMIT_MS);
+  }
+
+  /** As a machine's failure would. Resolves when it is gone. */
+  async kill(site: Site): Promise<void> {
+    const child = this.#processes.get(site);
+    if (child === undefined || child.exitCode !== null) throw new Error(`no courier runs at site ${site}`);
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
   }
 
   get #program(): string {
@@ -107,10 +122,5 @@ export class LabCouriers {
       store: { memoryMb: 256, diskMb: 512, directory: join(this.#directory, `${site}-store`) },
     };
     writeFileSync(join(this.#directory, `${site}.json`), JSON.stringify(config));
-  }
-
-  #start(site: Site): void {
-    const command = [this.node, this.#program, 'serve', '--config', join(this.#directory, `${site}.json`)];
-    this.lab.start(`courier-${site}`, SITES[site].host, command, join(this.#directory, `${site}.log`));
   }
 }

@@ -8,6 +8,7 @@ import { projectRoot } from '../lab/daemon.js';
 import { Guest } from '../lab/qemu/guest.js';
 import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
 import { EchoStream } from '../lab/traffic/traffic.js';
+import { pause } from '../lab/wait.js';
 import { LabCouriers } from './courier-support.js';
 import { cannotRun, round, untilKnownAt, withLab } from './support.js';
 
@@ -56,11 +57,11 @@ for (const [version, emulator, missing] of [
         ] as const) {
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const stream of streams) await stream.mark();
-          const pause = await guest.migrate(to, false, couriers.through('vm', from));
+          const times = await guest.migrate(to, false, couriers.through('vm', from));
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const { letter } of lab.plan.sites) await untilKnownAt(lab, letter, address, to);
           const { source, destination } = await couriers.last(from);
-          say(t, `${from} to ${to}`, source, pause);
+          say(t, `${from} to ${to}`, source, times);
           assert.equal(source.state, 'complete', source.reason);
           assert.equal(destination.state, 'complete', destination.reason);
           assert.equal(source.sha256, destination.sha256);
@@ -75,3 +76,49 @@ for (const [version, emulator, missing] of [
         await guest.stop();
       }),
   );
+
+/** 100 MB would take most of a minute: whatever happens, happens in the middle. */
+const SLOW = { delayMs: 10, rateMbit: 15 };
+const MIDDLE_MS = 3_000;
+
+test(
+  'a courier killed, or the WAN cut, in the middle of a migration: the guest goes on where it was',
+  { skip: cannotRun || (Guest.missing() ?? false) },
+  (t) =>
+    withLab(t, { topology: 'two-site' }, async (lab) => {
+      await lab.wan(SLOW);
+      const vms = ['vm1', 'vm2', 'vm3', 'vm4'] as const;
+      const couriers = await LabCouriers.start(lab, vms, existsSync(runtime) ? runtime : process.execPath);
+      const task = Guest.task(lab);
+      const guest = await Guest.boot(lab, 'a', task);
+      const stream = await EchoStream.open(lab, 'a1', lab.plan.guest.ipv4, task.echoPort);
+      await stream.progress(bytesBetween);
+      const faults: readonly [string, fault: () => Promise<unknown>, mend: () => Promise<unknown>][] = [
+        ['the source’s courier is killed', () => couriers.kill('a'), () => couriers.start('a')],
+        ['the destination’s courier is killed', () => couriers.kill('b'), () => couriers.start('b')],
+        ['the WAN is cut', () => lab.wan({ cut: true }), () => lab.wan(SLOW)],
+      ];
+      for (const [number, [what, fault, mend]] of faults.entries()) {
+        const began = performance.now();
+        const failed = assert.rejects(
+          guest.migrate('b', false, couriers.through(vms[number] ?? '', 'a')),
+          /migration failed/,
+        );
+        await pause(MIDDLE_MS);
+        await fault();
+        await failed;
+        t.diagnostic(`${what}: the migration has failed after ${round(performance.now() - began)} ms`);
+        assert.equal(guest.site, 'a');
+        await stream.progress(bytesBetween);
+        await mend();
+      }
+      await lab.wan({ delayMs: 10, rateMbit: 0 });
+      const times = await guest.migrate('b', false, couriers.through('vm4', 'a'));
+      const { source } = await couriers.last('a');
+      say(t, 'and then', source, times);
+      assert.equal(source.identical, true);
+      await stream.progress(bytesBetween);
+      await stream.finish();
+      await guest.stop();
+    }),
+);

@@ -59,7 +59,9 @@ export class PeerLink {
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => this.#heard(piece));
     socket.on('error', (error) => this.#close(error.message));
-    socket.on('close', () => this.#close('the other courier has closed the connection'));
+    // Nobody here says anything further to one who has said his last.
+    for (const event of ['end', 'close'])
+      socket.on(event, () => this.#close('the other courier has closed the connection'));
     this.#watch();
     if (side === 'caller') this.#write(helloFrame(this.#hello));
   }
