@@ -57,7 +57,9 @@ for (const [version, emulator, missing] of [
         ] as const) {
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const stream of streams) await stream.mark();
-          const times = await guest.migrate(to, false, couriers.through('vm', from));
+          // One way with an answer from the destination, one without.
+          const through = { ...couriers.through('vm', from), returnPath: from === 'a' };
+          const times = await guest.migrate(to, false, through);
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const { letter } of lab.plan.sites) await untilKnownAt(lab, letter, address, to);
           const { source, destination } = await couriers.last(from);

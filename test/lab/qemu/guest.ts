@@ -31,6 +31,8 @@ export interface Through {
   readonly uri: string;
   /** The Unix socket at which the destination waits. */
   readonly incoming: string;
+  /** The source waits until the destination says that it has all (QEMU's capability `return-path`). */
+  readonly returnPath?: boolean;
 }
 
 export interface MigrationResult {
@@ -194,17 +196,21 @@ export class Guest {
     const destination = new Machine(this.lab, to, Guest.started++, through);
     await destination.start(this.options, true, !closed);
     const source = this.machine;
+    if (through?.returnPath === true) {
+      const capabilities = [{ capability: 'return-path', state: true }];
+      await source.control.execute('migrate-set-capabilities', { capabilities });
+    }
     await source.control.execute('migrate', { uri: through?.uri ?? `unix:${destination.incoming}` });
     const done = await waitFor(
-      'the live migration is complete',
+      'the live migration is over',
       async () => {
         const state = await source.control.execute<QueryMigrate>('query-migrate');
-        if (state.status === 'failed')
-          throw new Error(`migration failed: ${state['error-desc'] ?? 'no reason given'}`);
-        return state.status === 'completed' && state;
+        return (state.status === 'completed' || state.status === 'failed') && state;
       },
       migrationLimitMs,
     );
+    if (done.status === 'failed')
+      throw new Error(`migration failed: ${done['error-desc'] ?? 'no reason given'}`);
     const completedAtMs = epochMs();
     this.machine = destination;
     await source.quit();
