@@ -58,7 +58,10 @@ async function withLab<Value>(
   try {
     const couriers = await LabCouriers.start(lab, vms);
     await lab.wan(WAN);
-    return await body(lab, couriers);
+    return await body(lab, couriers).catch((error: unknown) => {
+      for (const site of ['a', 'b'] as const) console.error(couriers.log(site).slice(-3_000));
+      throw error;
+    });
   } finally {
     await lab.down();
   }

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
-import { Digester } from '../store/digest.js';
+import { Digester, keyOf } from '../store/digest.js';
 import { PAGE_BYTES } from '../stream/token.js';
 import { type Instruction, readBatch } from '../wire/batch.js';
 import { type Frame, frameOf } from '../wire/frame.js';
@@ -200,6 +200,7 @@ export class IncomingJob {
     if (batch.serial !== this.#serial + 1) return `batch ${batch.serial} behind batch ${this.#serial}`;
     if (this.#finishing) return unexpected('batch');
     this.#serial = batch.serial;
+    this.#link.send(message.encodeSerial('got', batch.serial));
     this.#unwrittenBytes += batch.streamBytes;
     if (this.#unwrittenBytes > MOST_UNWRITTEN_BYTES) return 'more came than was acknowledged';
     const unpacked = decompress(batch, batch.instructionBytes);
@@ -333,7 +334,7 @@ export class IncomingJob {
     this.#destination?.write(stream, (error) => {
       if (error != null || this.isOver) return;
       this.#unwrittenBytes -= batch.streamBytes;
-      this.#link.send(message.encodeAck(batch.serial));
+      this.#link.send(message.encodeSerial('ack', batch.serial));
     });
   }
 
@@ -379,8 +380,4 @@ export class IncomingJob {
     this.#endedMs = this.options.world.clock.nowMs();
     this.options.ended();
   }
-}
-
-function keyOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, 16).toString('latin1');
 }

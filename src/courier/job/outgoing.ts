@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
-import { Digester } from '../store/digest.js';
+import { Digester, keyOf } from '../store/digest.js';
 import { StreamParser } from '../stream/parser.js';
 import { PAGE_BYTES, type Token } from '../stream/token.js';
 import { BatchMaker, type MadeBatch } from '../wire/batch-maker.js';
@@ -269,6 +269,8 @@ export class OutgoingJob {
         return this.#opened(payload);
       case 'ack':
         return this.#acked(payload.readUInt32BE(0));
+      case 'got':
+        return this.#got(payload.readUInt32BE(0));
       case 'want':
         return this.#wanted(payload);
       case 'back':
@@ -286,9 +288,15 @@ export class OutgoingJob {
     }
   }
 
-  #acked(serial: number): string | undefined {
+  #got(serial: number): string | undefined {
     if (!this.#window.arrived(serial, this.options.world.clock.nowMs()))
-      return `ack of ${serial}, which was not sent`;
+      return `batch ${serial} has come, which was not sent`;
+    this.#pump();
+    return undefined;
+  }
+
+  #acked(serial: number): string | undefined {
+    if (!this.#unacked.has(serial)) return `ack of ${serial}, which was not sent`;
     for (const [number, { streamBytes, pages }] of this.#unacked) {
       if (number > serial) break;
       this.#unacked.delete(number);
@@ -304,7 +312,7 @@ export class OutgoingJob {
     if (typeof want === 'string') return want;
     const references = this.#unacked.get(want.serial)?.references;
     const pages: Uint8Array[] = [];
-    for (const key of want.keys.map(keyOf)) {
+    for (const key of want.keys.map((key) => keyOf(key))) {
       const page = references?.get(key);
       if (page === undefined) return 'a page was asked for that was not referred to';
       // Each once: nobody makes this courier send without end.
@@ -380,16 +388,11 @@ export class OutgoingJob {
   /** In the guest's pause nobody waits for what another job has on its way. */
   #isThere(digest: Buffer, urgent: boolean): boolean {
     const { world } = this.options;
-    if (!world.store.peerHas(this.#peer, digest)) return false;
-    return !urgent || !world.isOnItsWay(keyOf(digest), this);
+    return world.store.peerHas(this.#peer, digest) && !(urgent && world.isOnItsWay(keyOf(digest), this));
   }
 
   #goes(digest: Buffer): void {
     this.options.world.store.setPeerHas(this.#peer, true, digest);
     this.#onTheirWay.add(keyOf(digest));
   }
-}
-
-function keyOf(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, 16).toString('latin1');
 }

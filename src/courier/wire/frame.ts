@@ -22,6 +22,7 @@ export const FRAMES = {
   open: { type: 3, least: 2, most: 4096 },
   opened: { type: 4, least: 2, most: 4096 },
   batch: { type: 5, least: 30, most: 30 + MOST_INSTRUCTION_BYTES + COMPRESSION_SLACK },
+  /** All up to this batch has been written to the destination: be32 serial. */
   ack: { type: 6, least: 4, most: 4 },
   want: { type: 7, least: 20, most: 4 + 16 * MOST_WANTED },
   pages: { type: 8, least: 9, most: 9 + MOST_ANSWER_BYTES + COMPRESSION_SLACK },
@@ -33,6 +34,8 @@ export const FRAMES = {
   /** Why the job has ended before its end: text for people. */
   fail: { type: 13, least: 0, most: 1024 },
   alive: { type: 14, least: 0, most: 0 },
+  /** A batch has come, whatever becomes of it: be32 serial. The WAN is measured by it. */
+  got: { type: 15, least: 4, most: 4 },
 } as const satisfies Record<string, FrameRule>;
 
 export type FrameName = keyof typeof FRAMES;

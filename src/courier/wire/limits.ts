@@ -9,8 +9,11 @@ export const MOST_BATCH_BYTES = 512 * 1024;
 /** Part of a batch that came from the hypervisor in one piece; a batch has room for one more when it is not full. */
 export const MOST_PIECE_BYTES = 64 * 1024;
 
-/** What may be on its way, as bytes of the stream: it is kept at the sender until it is acknowledged. */
-export const MOST_UNACKED_BYTES = 32 * 1024 * 1024;
+/**
+ * What may be on its way, as bytes of the stream: it is kept at the sender until the destination has it. A destination that is slow
+ * is felt at the source when so much waits for it.
+ */
+export const MOST_UNACKED_BYTES = 8 * 1024 * 1024;
 /** The receiver allows for what the sender counts otherwise. */
 export const MOST_UNWRITTEN_BYTES = 2 * MOST_UNACKED_BYTES;
 

@@ -52,10 +52,10 @@ export function decodeBatch(payload: Buffer): Batch | string {
   return { serial, codec, urgent: urgent === 1, instructionBytes, streamBytes, checkpoint, content };
 }
 
-export function encodeAck(serial: number): Buffer {
+export function encodeSerial(name: 'ack' | 'got', serial: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(serial);
-  return frameOf('ack', payload);
+  return frameOf(name, payload);
 }
 
 export interface Want {

@@ -12,8 +12,11 @@ const RATE_ROUND_TRIPS = 4;
 const MEASURE_MS = 10_000;
 /** Of what the path holds, while the time is measured. */
 const MEASURING_SHARE = 0.5;
-/** Until something is known, and never less: one batch that does not compress. */
-export const LEAST_WINDOW_BYTES = 64 * 1024;
+/**
+ * Until something is known, and never less. Where processors are busy the time to an answer says more about them than about the path,
+ * and a window that follows it would shrink without end.
+ */
+export const LEAST_WINDOW_BYTES = 256 * 1024;
 
 interface Sent {
   readonly serial: number;

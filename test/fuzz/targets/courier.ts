@@ -55,7 +55,7 @@ export const migrations: Target = {
 function frame(random: Random): Buffer {
   switch (random.below(8)) {
     case 0:
-      return message.encodeAck(random.word() >>> 0);
+      return message.encodeSerial('ack', random.word() >>> 0);
     case 1:
       return message.encodeBatch({
         ...{ serial: random.word() >>> 0, codec: random.pick(message.CODECS), urgent: random.chance(50) },

@@ -25,9 +25,9 @@ const payload = (frame: Buffer): Buffer => frame.subarray(5);
 
 test('frames: fixed bytes, and the same frames from any pieces', () => {
   assert.equal(frameOf('alive').toString('hex'), '0e00000000');
-  assert.equal(message.encodeAck(7).toString('hex'), '060000000400000007');
+  assert.equal(message.encodeSerial('ack', 7).toString('hex'), '060000000400000007');
   const sent = Buffer.concat([
-    message.encodeAck(1),
+    message.encodeSerial('ack', 1),
     frameOf('fail', Buffer.from('why')),
     frameOf('back-end'),
   ]);
@@ -57,10 +57,10 @@ test('frames: what is out of range is refused for good', () => {
   assert.equal(refused('0600000005'), 'ack frame of 5 bytes');
   assert.equal(refused('05ffffffff'), 'batch frame of 4294967295 bytes');
   const reader = new FrameReader();
-  const frames = reader.push(Buffer.concat([message.encodeAck(1), Buffer.alloc(5)]));
+  const frames = reader.push(Buffer.concat([message.encodeSerial('ack', 1), Buffer.alloc(5)]));
   assert.equal(frames.length, 1);
   assert.equal(reader.refused, 'frame of unknown type 0');
-  assert.equal(reader.push(message.encodeAck(2)), 'frame of unknown type 0');
+  assert.equal(reader.push(message.encodeSerial('ack', 2)), 'frame of unknown type 0');
   assert.throws(() => frameOf('ack', Buffer.alloc(9)), RangeError);
 });
 
