@@ -16,7 +16,7 @@ export function addWeb(program: Command, io: Io): void {
       `${summary}. Served on 127.0.0.1 until Ctrl-C, to the browser that first opens the address that is printed; nothing is asked of any other machine.`,
     )
     .option('--port <n>', 'port on 127.0.0.1; 0 for any that is free', port, 0)
-    .option('--allow-changes', 'let the page ping routers, end freezes, announce moves and change roles')
+    .option('--allow-changes', 'let the page ping routers and end freezes')
     .option('--config <dir>', 'directory with gndt.json and advice.json, for the advice', '/etc/vine');
   examples(command, ['vinectl web', 'vinectl web --port 8787 --allow-changes']);
   command.action(async (options: WebOptions, self: Command) => {

@@ -2,7 +2,7 @@
 import { type Fields, readQuery } from '../../control/parameters.js';
 import { type ObjectReply, object, refusal } from '../../control/reply.js';
 import { MOST_TOP, TRAFFIC_PATIENCE_MS, type TrafficView } from '../../control/traffic-view.js';
-import type { AdviceView, GroupsView } from '../../control/web/views.js';
+import type { AboutView, AdviceView, GroupsView } from '../../control/web/views.js';
 import { makeAdvice } from '../advice/make.js';
 import type { ControlClient } from '../client.js';
 import { CliError, REFUSED } from '../exit.js';
@@ -20,11 +20,14 @@ export interface Makers {
   readonly client: ControlClient;
   /** With gndt.json and advice.json. */
   readonly directory: string;
+  readonly allowChanges: boolean;
   nowMs(): number;
 }
 
 export function madeCalls(makers: Makers): ReadonlyMap<string, Made> {
+  const about = object({ allowChanges: makers.allowChanges } satisfies AboutView);
   return new Map<string, Made>([
+    ['/page/about', guarded([], async () => about)],
     ['/page/advice', oneAtATime(guarded(['objective', 'last'], (fields) => advice(makers, fields)))],
     ['/page/groups', oneAtATime(guarded(['last', 'vnet'], (fields) => groups(makers, fields)))],
   ]);

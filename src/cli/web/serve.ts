@@ -47,7 +47,7 @@ function optionsOf(
     token: randomBytes(SECRET_BYTES).toString('base64url'),
     session: randomBytes(SECRET_BYTES).toString('base64url'),
     files,
-    made: madeCalls({ client, directory: config, nowMs: () => io.nowMs() }),
+    made: madeCalls({ client, directory: config, allowChanges, nowMs: () => io.nowMs() }),
     socket: client.socket,
     allowChanges,
     explain: (error) => explain(error, client.socket),

@@ -11,16 +11,14 @@ const LOOKS: ReadonlySet<string> = new Set([
   '/v1/peers',
   '/v1/gndt',
   '/v1/directory',
-  '/v1/missing',
   '/v1/migrations',
   '/v1/events',
   '/v1/traffic',
   '/v1/doctor',
-  '/v1/role',
 ]);
 
-/** With `--allow-changes`. */
-export const CHANGES: ReadonlySet<string> = new Set(['/v1/ping', '/v1/unfreeze', '/v1/moves', '/v1/role']);
+/** With `--allow-changes`: what the page has a button for. */
+const CHANGES: ReadonlySet<string> = new Set(['/v1/ping', '/v1/unfreeze']);
 
 export interface Router {
   /** Path of its control socket. */

@@ -1,4 +1,9 @@
-/** What the page is told beside the control API's answers: the JSON of `/page/advice` and `/page/groups`. */
+/** What the page is told beside the control API's answers: the JSON of `/page/about`, `/page/advice` and `/page/groups`. */
+
+export interface AboutView {
+  /** The page may have buttons that change something. */
+  readonly allowChanges: boolean;
+}
 
 /** `bytes`, and the same in the objective's unit. */
 export interface AmountView {

@@ -97,7 +97,7 @@ async function startMade(t: TestContext) {
   router.add(9, 'vr-b', {}, 2);
   router.talks('10.1.0.1', '10.2.0.9', 40);
   const nowMs = (): number => Date.parse(NOW);
-  const calls = madeCalls({ client: new ControlClient(socket), directory, nowMs });
+  const calls = madeCalls({ client: new ControlClient(socket), directory, allowChanges: true, nowMs });
   const ask = async (path: string, query = '') => {
     const made = calls.get(path);
     assert.ok(made);

@@ -143,7 +143,6 @@ test('what a page has no use for is not passed on', async (t) => {
 
 const CHANGES: readonly (readonly [path: string, body: object])[] = [
   ['/v1/ping', { router: 'vr-b' }],
-  ['/v1/moves', { ip: '10.1.0.9' }],
   ['/v1/unfreeze', { ip: '10.1.0.9' }],
 ];
 
@@ -162,13 +161,13 @@ test('it only looks, unless it is allowed to change: then what is named, from it
     assert.equal((await change(steering, path, body, { origin: 'http://vine.example' })).status, 403);
   }
   for (const world of [looking, steering]) {
-    for (const path of ['/v1/reload', '/v1/network', '/v1/confirm', '/v1/log-level'])
+    for (const path of ['/v1/reload', '/v1/network', '/v1/confirm', '/v1/log-level', '/v1/moves'])
       assert.equal((await change(world, path, {})).status, 404, path);
     assert.deepEqual(world.router.reloads, []);
     assert.equal((await change(world, '/v1/status', {})).status, 405);
     assert.equal((await change(world, '/page/advice', {})).status, 405);
     for (const method of ['PUT', 'DELETE', 'PATCH'])
-      assert.equal((await world.ask('/v1/moves', { method })).status, 405, method);
+      assert.equal((await world.ask('/v1/ping', { method })).status, 405, method);
   }
   const { bare, web } = steering;
   const cookie = `vine-session-${web.port}=${SESSION}`;

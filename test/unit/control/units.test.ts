@@ -9,7 +9,7 @@ import {
   milliseconds,
   preciseTime,
   time,
-} from '../../../src/cli/show/units.js';
+} from '../../../src/control/units.js';
 
 test('durations change unit where two figures would do', () => {
   const cases: readonly (readonly [ms: number, shown: string, long: string])[] = [

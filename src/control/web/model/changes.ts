@@ -1,0 +1,19 @@
+/** What an event makes the page ask for again. */
+
+export type Topic = 'routers' | 'nodes' | 'moves';
+
+/** By how an event's name begins (docs/logs.md). */
+const TOPICS: readonly (readonly [prefix: string, topics: readonly Topic[]])[] = [
+  ['move_', ['moves', 'nodes']],
+  ['claim_', ['moves', 'nodes']],
+  ['node_', ['nodes']],
+  ['duplicate_address', ['nodes']],
+  ['unauthorised_', ['nodes']],
+  ['peer_', ['routers']],
+  ['role_', ['routers']],
+  ['events_dropped', ['routers', 'nodes', 'moves']],
+];
+
+export function topicsOf(event: string): readonly Topic[] {
+  return TOPICS.find(([prefix]) => event.startsWith(prefix))?.[1] ?? [];
+}
