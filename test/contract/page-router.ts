@@ -7,6 +7,7 @@ export const SITES = 10;
 export const NODES = 1_000;
 const PAIRS = 1_000;
 const SECONDS = 600;
+const ENDED_MS = Date.parse('2026-03-01T11:10:00.000Z');
 
 const routerOf = (site: number): string => `vr-${String(site).padStart(2, '0')}`;
 const siteOf = (node: number): number => node % SITES;
@@ -137,7 +138,14 @@ export class PageRouter extends FakeRouter {
     return undefined;
   }
 
-  override async traffic({ by, detail, mode, top }: TrafficRequest): Promise<TrafficView> {
+  override async traffic({
+    by,
+    detail,
+    mode,
+    top,
+    lastSeconds,
+  }: TrafficRequest): Promise<TrafficView | string> {
+    if (detail && lastSeconds > 3_600) return 'periods by themselves: of the last 3600s at most';
     const rows = (by === 'site' ? bySite() : PAIR_ROWS).slice(0, top);
     const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
     const part = {
@@ -150,9 +158,9 @@ export class PageRouter extends FakeRouter {
       rows,
     };
     return {
-      from: '2026-03-01T11:00:00.000Z',
-      to: '2026-03-01T11:10:00.000Z',
-      periods: 20,
+      from: new Date(ENDED_MS - lastSeconds * 1_000).toISOString(),
+      to: new Date(ENDED_MS).toISOString(),
+      periods: lastSeconds / 30,
       periodSeconds: 30,
       mode,
       weight: 1,

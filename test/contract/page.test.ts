@@ -153,6 +153,11 @@ describe('the page in chromium', { skip: noBrowser }, () => {
       advice.steps.flatMap(({ moves }) => moves.map(({ ips, from, to }) => [ips.join(', '), from, to])),
     );
     await page.screenshot({ path: join(ARTEFACTS, 'web-page.png'), fullPage: true });
+
+    await page.getByLabel('Of the last').selectOption('24 h');
+    await untilText(page, '#traffic-time', /^2026-02-28 11:10:00Z to /);
+    await untilText(page, '#group-note', /^Found in the last 120 periods/);
+    assert.equal(await page.locator('#traffic-notes').isHidden(), true);
     assert.deepEqual(complaints, []);
   });
 

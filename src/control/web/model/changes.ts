@@ -11,6 +11,11 @@ const TOPICS: readonly (readonly [prefix: string, topics: readonly Topic[]])[] =
   ['unauthorised_', ['nodes']],
   ['peer_', ['routers']],
   ['role_', ['routers']],
+  ['partner_', ['routers']],
+  ['site_switched', ['routers']],
+  ['router_joined', ['routers', 'nodes']],
+  ['reload_applied', ['routers', 'nodes']],
+  ['description_', ['routers', 'nodes']],
   ['events_dropped', ['routers', 'nodes', 'moves']],
 ];
 

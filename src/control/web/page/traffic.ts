@@ -11,6 +11,8 @@ import { Table } from './table.js';
 
 const MOST_PAIRS = '1024';
 const TALKERS = 20;
+/** Groups are found period by period, of which the routers tell so many at a time. */
+const MOST_GROUP_SECONDS = 3_600;
 
 interface Group {
   readonly number: number;
@@ -57,7 +59,7 @@ export class Traffic {
       const [bySite, byNode, groups] = await Promise.all([
         get<TrafficView>('/v1/traffic', { last, by: 'site', top: MOST_PAIRS }),
         get<TrafficView>('/v1/traffic', { last, by: 'node', top: MOST_PAIRS }),
-        get<GroupsView>('/page/groups', { last }),
+        get<GroupsView>('/page/groups', { last: String(Math.min(Number(last), MOST_GROUP_SECONDS)) }),
       ]);
       showSiteHeat(byId('site-heat'), siteMatrix(bySite, sites));
       this.#showNodes(byNode, groups);
@@ -72,7 +74,7 @@ export class Traffic {
     this.#groups.show(groups.groups.map(({ vnet, nodes }, i) => ({ number: i + 1, vnet, nodes })));
     const changing =
       groups.changingPeriods > 0 ? `; the last ${groups.changingPeriods} show other groups` : '';
-    setText(byId('group-note'), `Found in ${groups.periods} periods of 30 s${changing}.`);
+    setText(byId('group-note'), `Found in the last ${groups.periods} periods of 30 s${changing}.`);
     setText(byId('traffic-time'), `${time(view.from)} to ${time(view.to)}`);
     setNotes(byId('traffic-notes'), gapsOf(view));
   }
