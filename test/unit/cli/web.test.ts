@@ -126,6 +126,12 @@ test('the page gets the groups that vinectl finds', async (t) => {
   assert.equal(router.asked.at(-1)?.detail, true);
 });
 
+test('the page is told whether it may change something', async (t) => {
+  const { ask } = await startMade(t);
+  assert.deepEqual((await ask('/page/about')).body, { allowChanges: true });
+  assert.equal((await ask('/page/about', 'allowChanges=1')).status, 400);
+});
+
 test('what cannot be made is refused in words', async (t) => {
   const { ask, directory, close } = await startMade(t);
   for (const [path, query, message] of [
