@@ -82,6 +82,9 @@ export function rowsOf(page: Page, table: string): Promise<string[][]> {
     .evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent ?? '')));
 }
 
+// What is waited for is the text of a function: the page's Content-Security-Policy lets nothing be evaluated again and again, and
+// the tests are compiled without the browser's types.
+
 /** Until the first element that the selector finds has a text like it; looked at with every frame that is drawn. Unix time of then. */
 export async function untilText(
   page: Page,
@@ -90,18 +93,18 @@ export async function untilText(
   timeoutMs = 15_000,
 ): Promise<number> {
   const text = `document.querySelector(${JSON.stringify(selector)})?.textContent ?? ''`;
-  const expression = `new RegExp(${JSON.stringify(pattern.source)}).test(${text}) && Date.now()`;
+  const expression = `() => new RegExp(${JSON.stringify(pattern.source)}).test(${text}) && Date.now()`;
   const found = await page.waitForFunction(expression, undefined, { polling: 'raf', timeout: timeoutMs });
   return (await found.jsonValue()) as number;
 }
 
 /** Until the newest move on the page is this one; Unix time of then. */
 export async function untilMoveShown(page: Page, ip: string, to: string): Promise<number> {
-  const expression = `(() => {
+  const expression = `() => {
     const cells = document.querySelector('#move-table tbody tr')?.children ?? [];
     const isNode = cells[1]?.textContent.split(', ').includes(${JSON.stringify(ip)});
     return isNode && cells[4]?.textContent === ${JSON.stringify(to)} && Date.now();
-  })()`;
+  }`;
   const found = await page.waitForFunction(expression, undefined, { polling: 'raf', timeout: 15_000 });
   return (await found.jsonValue()) as number;
 }
