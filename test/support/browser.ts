@@ -25,6 +25,9 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
+/** Generous: the machine may have much else to do. */
+const PATIENCE_MS = 30_000;
+
 export interface Web {
   readonly url: string;
   readonly port: number;
@@ -82,29 +85,32 @@ export function rowsOf(page: Page, table: string): Promise<string[][]> {
     .evaluateAll((lines) => lines.map((line) => [...line.children].map((cell) => cell.textContent ?? '')));
 }
 
-// What is waited for is the text of a function: the page's Content-Security-Policy lets nothing be evaluated again and again, and
-// the tests are compiled without the browser's types.
+// What is waited for is an expression that is evaluated once and then looks for itself: the page's Content-Security-Policy lets
+// nothing be evaluated again and again, and the tests are compiled without the browser's types.
 
-/** Until the first element that the selector finds has a text like it; looked at with every frame that is drawn. Unix time of then. */
-export async function untilText(
-  page: Page,
-  selector: string,
-  pattern: RegExp,
-  timeoutMs = 15_000,
-): Promise<number> {
-  const text = `document.querySelector(${JSON.stringify(selector)})?.textContent ?? ''`;
-  const expression = `() => new RegExp(${JSON.stringify(pattern.source)}).test(${text}) && Date.now()`;
-  const found = await page.waitForFunction(expression, undefined, { polling: 'raf', timeout: timeoutMs });
-  return (await found.jsonValue()) as number;
+/** Looks with every frame that is drawn. Unix time of when the expression was true; throws with what is there instead. */
+async function untilTrue(page: Page, what: string, expression: string, text: string): Promise<number> {
+  const found = (await page.evaluate(`new Promise((resolve) => {
+    const look = () => (${expression}) ? resolve(Date.now()) : requestAnimationFrame(look);
+    setTimeout(() => resolve(${text}), ${PATIENCE_MS});
+    look();
+  })`)) as number | string;
+  if (typeof found === 'number') return found;
+  throw new Error(`${what}: not within ${PATIENCE_MS} ms; there is "${found}"`);
+}
+
+/** Until the first element that the selector finds has a text like it; Unix time of then. */
+export function untilText(page: Page, selector: string, pattern: RegExp): Promise<number> {
+  const text = `String(document.querySelector(${JSON.stringify(selector)})?.textContent)`;
+  const expression = `new RegExp(${JSON.stringify(pattern.source)}).test(${text})`;
+  return untilTrue(page, `${selector} like ${pattern}`, expression, text);
 }
 
 /** Until the newest move on the page is this one; Unix time of then. */
-export async function untilMoveShown(page: Page, ip: string, to: string): Promise<number> {
-  const expression = `() => {
-    const cells = document.querySelector('#move-table tbody tr')?.children ?? [];
-    const isNode = cells[1]?.textContent.split(', ').includes(${JSON.stringify(ip)});
-    return isNode && cells[4]?.textContent === ${JSON.stringify(to)} && Date.now();
-  }`;
-  const found = await page.waitForFunction(expression, undefined, { polling: 'raf', timeout: 15_000 });
-  return (await found.jsonValue()) as number;
+export function untilMoveShown(page: Page, ip: string, to: string): Promise<number> {
+  const cells = "[...(document.querySelector('#move-table tbody tr')?.children ?? [])]";
+  const texts = `${cells}.map((cell) => cell.textContent)`;
+  const expression = `((texts) => (texts[1] ?? '').split(', ').includes(${JSON.stringify(ip)}) &&
+    texts[4] === ${JSON.stringify(to)})(${texts})`;
+  return untilTrue(page, `the move of ${ip} to ${to}`, expression, `${texts}.join(' ')`);
 }

@@ -1,10 +1,13 @@
 /** uPlot with the page's colours, as wide as its place, drawn anew when either changes. The same numbers stand in a table. */
 import uPlot from 'uplot';
+import { preciseTime } from '../../units.js';
+import { timeLabels } from '../model/axes.js';
 
 type Data = uPlot.AlignedData;
-type Describe = (colour: (name: string) => string) => Omit<uPlot.Options, 'width' | 'height'>;
+type Describe = (colour: Colour) => Omit<uPlot.Options, 'width' | 'height'>;
 
-const HEIGHT = 180;
+const HEIGHT = 200;
+const LABEL_WIDTH = 96;
 
 export class Chart {
   readonly #place: HTMLElement;
@@ -31,7 +34,12 @@ export class Chart {
     const style = getComputedStyle(this.#place);
     const options = this.#describe((name) => style.getPropertyValue(`--${name}`).trim());
     this.#plot = new uPlot(
-      { ...options, width: this.#place.clientWidth, height: HEIGHT },
+      {
+        ...options,
+        width: this.#place.clientWidth,
+        height: HEIGHT,
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC'),
+      },
       this.#data,
       this.#place,
     );
@@ -44,14 +52,39 @@ export class Chart {
   }
 }
 
-export function axis(colour: (name: string) => string, values?: (value: number) => string): uPlot.Axis {
+type Colour = (name: string) => string;
+
+function lines(colour: Colour): uPlot.Axis {
   return {
     stroke: colour('dim'),
-    grid: { stroke: colour('line'), width: 1 },
+    grid: { stroke: colour('faint'), width: 1 },
     ticks: { stroke: colour('line'), width: 1 },
-    ...(values && {
-      values: (_plot, splits) => splits.map((value) => (value === null ? '' : values(value))),
-      size: 80,
-    }),
   };
 }
+
+export function timeAxis(colour: Colour): uPlot.Axis {
+  return {
+    ...lines(colour),
+    values: (_plot, splits, _axis, _space, apart) => timeLabels(splits, apart),
+  };
+}
+
+/** @param steps between two labels; without them, what is round in tens */
+export function valueAxis(
+  colour: Colour,
+  text: (value: number) => string,
+  steps?: readonly number[],
+): uPlot.Axis {
+  return {
+    ...lines(colour),
+    values: (_plot, splits) => splits.map((value) => (value === null ? '' : text(value))),
+    size: LABEL_WIDTH,
+    ...(steps && { incrs: [...steps] }),
+  };
+}
+
+/** What the legend says of the time under the pointer. */
+export const TIMES: uPlot.Series = {
+  label: 'Time',
+  value: (_plot, seconds) => (seconds === null ? '' : preciseTime(new Date(seconds * 1_000).toISOString())),
+};

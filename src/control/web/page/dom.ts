@@ -35,3 +35,14 @@ export function setNotes(list: HTMLElement, notes: readonly string[]): void {
   while (list.children.length > notes.length) list.lastElementChild?.remove();
   for (const [i, note] of notes.entries()) setText(list.children[i] ?? list.appendChild(element('li')), note);
 }
+
+/** The boxes that tables are in, for who scrolls by keys: not every browser lets the focus into what has nothing to press. */
+export function nameScrollBoxes(): void {
+  for (const box of document.querySelectorAll<HTMLElement>('.wide')) {
+    const caption = box.querySelector('caption')?.textContent;
+    if (caption === null || caption === undefined) continue;
+    box.tabIndex = 0;
+    box.setAttribute('role', 'group');
+    box.setAttribute('aria-label', caption);
+  }
+}

@@ -3,8 +3,10 @@ import { bytes } from '../../units.js';
 import { shadeOf } from '../model/heat.js';
 import { cellAt, type Matrix } from '../model/matrix.js';
 
-const MOST_PIXELS = 720;
+const MOST_PIXELS = 620;
 const MOST_CELL = 24;
+/** What is smaller cannot be seen; it covers a neighbour instead, the smaller traffic first. */
+const LEAST_CELL_PIXELS = 3;
 const STEPS: Readonly<Record<string, readonly [row: number, column: number]>> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -64,9 +66,11 @@ export class HeatCanvas {
     if (context === null) return;
     context.fillStyle = colour('heat-0');
     context.fillRect(0, 0, canvas.width, canvas.height);
-    for (const { row, column, bytesPerSecond } of cells.values()) {
+    const shown = Math.max(size, LEAST_CELL_PIXELS);
+    const inOrder = [...cells.values()].sort((one, other) => one.bytesPerSecond - other.bytesPerSecond);
+    for (const { row, column, bytesPerSecond } of inOrder) {
       context.fillStyle = colour(`heat-${shadeOf(bytesPerSecond, largest)}`);
-      context.fillRect(column * size, row * size, size, size);
+      context.fillRect(column * size, row * size, shown, shown);
     }
     context.strokeStyle = colour('group');
     context.lineWidth = 2;

@@ -6,7 +6,7 @@ import type { AboutView } from '../views.js';
 import { Advice } from './advice.js';
 import { follow, get, messageOf, post } from './api.js';
 import { browserClock } from './browser-clock.js';
-import { byId, setClass, setText } from './dom.js';
+import { byId, nameScrollBoxes, setClass, setText } from './dom.js';
 import { Findings } from './findings.js';
 import { Moves } from './moves.js';
 import { Nodes } from './nodes.js';
@@ -155,5 +155,6 @@ class Live {
   }
 }
 
+nameScrollBoxes();
 const { allowChanges } = await get<AboutView>('/page/about');
 void new Live(allowChanges).run();

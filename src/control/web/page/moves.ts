@@ -1,8 +1,9 @@
 /** Moves over time, one a line, and the steps of the one that is chosen. */
 import type { MigrationView } from '../../api.js';
 import { milliseconds, preciseTime } from '../../units.js';
+import { timeRange } from '../model/axes.js';
 import { moveKey, movePoints, moveSentence, newestFirst, stepBars } from '../model/moves.js';
-import { axis, Chart } from './chart.js';
+import { Chart, TIMES, timeAxis, valueAxis } from './chart.js';
 import { byId, element, setText } from './dom.js';
 import { Table } from './table.js';
 
@@ -13,7 +14,17 @@ const STYLES: Readonly<Record<MigrationView['verdict'], string>> = {
   undone: 'bad',
 };
 
+/** Room beside the first and the last move, and what is shown of one alone. */
+const MARGIN_SHARE = 0.02;
+const CHART_SECONDS = 60;
+
 const inMs = (value: number): string => `${value} ms`;
+
+function moveRange(_plot: unknown, least: number | null, most: number | null): [number, number] {
+  const [from, to] = timeRange(least, most, CHART_SECONDS);
+  const margin = (to - from) * MARGIN_SHARE;
+  return [from - margin, to + margin];
+}
 
 export class Moves {
   readonly #table: Table<MigrationView>;
@@ -48,7 +59,7 @@ export class Moves {
     );
     this.#chart = new Chart(byId('move-chart'), (colour) => ({
       series: [
-        {},
+        TIMES,
         {
           label: 'blackout',
           stroke: colour('accent'),
@@ -64,8 +75,8 @@ export class Moves {
           value: () => '',
         },
       ],
-      scales: { y: { distr: 3 } },
-      axes: [axis(colour), axis(colour, inMs)],
+      scales: { x: { range: moveRange }, y: { distr: 3 } },
+      axes: [timeAxis(colour), valueAxis(colour, inMs)],
     }));
   }
 

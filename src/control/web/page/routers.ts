@@ -1,14 +1,16 @@
 /** Sites and their routers, and the rate of this one over time. */
 import type { PeerView, StatusView } from '../../api.js';
 import { bytes, longDuration } from '../../units.js';
+import { BYTE_STEPS, timeRange } from '../model/axes.js';
 import { History } from '../model/history.js';
 import { type PeerSample, type Rate, type RouterRow, ratesOf, routerRows, totalOf } from '../model/peers.js';
-import { axis, Chart } from './chart.js';
+import { Chart, TIMES, timeAxis, valueAxis } from './chart.js';
 import { byId, setNotes, setText } from './dom.js';
 import { Table } from './table.js';
 
 /** Ten minutes of looks. */
 const MOST_POINTS = 300;
+const CHART_SECONDS = 600;
 
 const rateText = (value: number | undefined): string =>
   value === undefined ? '' : `${bytes(Math.round(value))}/s`;
@@ -59,18 +61,26 @@ export class Routers {
     );
     this.#chart = new Chart(byId('rate-chart'), (colour) => ({
       series: [
-        {},
-        { label: 'sent', stroke: colour('accent'), width: 2, value: (_plot, value) => rateText(value ?? 0) },
+        TIMES,
+        {
+          label: 'sent',
+          stroke: colour('accent'),
+          width: 2,
+          value: (_plot, value) => rateText(value ?? undefined),
+        },
         {
           label: 'received',
           stroke: colour('group'),
           width: 2,
           dash: [6, 3],
-          value: (_plot, value) => rateText(value ?? 0),
+          value: (_plot, value) => rateText(value ?? undefined),
         },
       ],
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 0) * 1.1)] } },
-      axes: [axis(colour), axis(colour, rateText)],
+      scales: {
+        x: { range: (_plot, least, most) => timeRange(least, most, CHART_SECONDS) },
+        y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 0) * 1.1)] },
+      },
+      axes: [timeAxis(colour), valueAxis(colour, rateText, BYTE_STEPS)],
     }));
   }
 
