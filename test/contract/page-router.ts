@@ -1,5 +1,12 @@
 /** A router of a network of ten sites and a thousand nodes, for the page: who is where can be changed while it is looked at. */
-import type { DirectoryView, GndtView, MigrationView, PeerView, StatusView } from '../../src/control/api.js';
+import type {
+  DirectoryView,
+  GndtView,
+  MigrationView,
+  PeerView,
+  PingView,
+  StatusView,
+} from '../../src/control/api.js';
 import type { TrafficRequest, TrafficRowView, TrafficView } from '../../src/control/traffic-view.js';
 import { FakeRouter } from '../unit/control/fake-router.js';
 
@@ -33,6 +40,8 @@ export class PageRouter extends FakeRouter {
   moves: MigrationView[] = Array.from({ length: 40 }, (_, n) =>
     this.#move(n * 7, routerOf((n + 3) % SITES), n),
   );
+  /** Addresses whose freeze was ended. */
+  readonly unfrozen: string[] = [];
   readonly #hosts: GndtView[] = [];
 
   /** As when the router hears of it from another one. */
@@ -128,6 +137,19 @@ export class PageRouter extends FakeRouter {
 
   override directory(): readonly DirectoryView[] {
     return this.rows;
+  }
+
+  override unfreeze({ ip }: { vnet: string | undefined; ip: string }): DirectoryView | string {
+    const node = this.rows.findIndex((row) => row.ip === ip && row.frozen);
+    const row = this.rows[node];
+    if (row === undefined) return `${ip} is not frozen`;
+    this.unfrozen.push(ip);
+    this.rows[node] = { ...row, frozen: false };
+    return row;
+  }
+
+  override ping(router: string): Promise<PingView | string> {
+    return Promise.resolve({ router, endpoint: 'udp://192.0.2.2:7700', rttMs: 40.125 });
   }
 
   override migrations(): readonly MigrationView[] {

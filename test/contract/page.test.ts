@@ -32,6 +32,31 @@ const FILTERING = `(() => {
   return performance.now() - began;
 })()`;
 
+/** What is wider than the window; tables scroll in their own boxes. */
+const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+/** Texts of less contrast with what is behind them than WCAG 2 asks for at AA, 4.5 to 1. */
+const FAINT = `(() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = parts(colour).slice(0, 3).map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (one) => {
+    const colour = getComputedStyle(one).backgroundColor;
+    return parts(colour)[3] === 0 && one.parentElement !== null ? behind(one.parentElement) : colour;
+  };
+  const hasText = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+  const seen = [...document.body.querySelectorAll('*')]
+    .filter((one) => hasText(one) && one.checkVisibility() && !one.disabled);
+  if (seen.length < 100) return ['only ' + seen.length + ' texts'];
+  return seen.flatMap((one) => {
+    const both = [light(getComputedStyle(one).color), light(behind(one))];
+    const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    return contrast < 4.5 ? [one.tagName + '.' + one.className + ' ' + one.textContent + ': ' + contrast.toFixed(2)] : [];
+  });
+})()`;
+
 interface World {
   readonly router: PageRouter;
   readonly page: Page;
@@ -153,6 +178,7 @@ describe('the page in chromium', { skip: noBrowser }, () => {
       (await rowsOf(page, 'advice-table')).map(([, node, , from, to]) => [node, from, to]),
       advice.steps.flatMap(({ moves }) => moves.map(({ ips, from, to }) => [ips.join(', '), from, to])),
     );
+    await page.evaluate('scrollTo(0, 0)');
     await page.screenshot({ path: join(ARTEFACTS, 'web-page.png'), fullPage: true });
 
     await page.getByLabel('Of the last').selectOption('24 h');
@@ -254,7 +280,11 @@ describe('the page in chromium', { skip: noBrowser }, () => {
   test('dark where the machine is dark', async (t) => {
     const ground = async (scheme: 'dark' | 'light'): Promise<number> => {
       const { page } = await open(t, [], { colorScheme: scheme });
-      await page.screenshot({ path: join(ARTEFACTS, `web-${scheme}.png`) });
+      await page.getByRole('button', { name: 'Ask' }).click();
+      await page.locator('#advice-table tbody th').first().waitFor();
+      assert.deepEqual(await page.evaluate(FAINT), [], `hard to read where it is ${scheme}`);
+      await page.evaluate('scrollTo(0, 0)');
+      await page.screenshot({ path: join(ARTEFACTS, `web-${scheme}.png`), fullPage: true });
       const colour = String(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
       const [red = 0, green = 0, blue = 0] = (colour.match(/\d+/g) ?? []).map(Number);
       return red + green + blue;
@@ -263,8 +293,17 @@ describe('the page in chromium', { skip: noBrowser }, () => {
     assert.ok((await ground('light')) > 600);
   });
 
+  test('nothing is wider than the window, also a small one', async (t) => {
+    const { page } = await open(t);
+    for (const width of [1_400, 1_000, 400]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.equal(await page.evaluate(OVERFLOW), 0, `${width} pixels`);
+      await page.screenshot({ path: join(ARTEFACTS, `web-${width}.png`), fullPage: true });
+    }
+  });
+
   test('the token opens one browser; another page gets nothing', async (t) => {
-    const { page, url, port } = await open(t);
+    const { page, url, port, router } = await open(t, ['--allow-changes']);
     const other = await browser.newContext();
     t.after(() => other.close());
     const second = await other.newPage();
@@ -276,23 +315,24 @@ describe('the page in chromium', { skip: noBrowser }, () => {
       route.fulfill({ contentType: 'text/html', body: '<title>x</title>' }),
     );
     await hostile.goto('http://127.0.0.1:1/');
-    const outcomes = await hostile.evaluate(async (target) => {
-      const attempts: RequestInit[] = [
-        { credentials: 'include' },
-        { credentials: 'include', mode: 'no-cors' },
-        { credentials: 'include', method: 'POST', body: '{}', mode: 'no-cors' },
+    const outcomes = await hostile.evaluate(async (server) => {
+      const attempts: [path: string, how: RequestInit][] = [
+        ['status', {}],
+        ['status', { mode: 'no-cors' }],
+        ['unfreeze', { method: 'POST', body: '{"ip":"10.7.0.17"}', mode: 'no-cors' }],
       ];
       const seen: string[] = [];
-      for (const attempt of attempts)
+      for (const [path, how] of attempts)
         seen.push(
-          await fetch(target, attempt).then(
+          await fetch(`${server}/v1/${path}`, { credentials: 'include', ...how }).then(
             (answer) => answer.text(),
             () => 'refused',
           ),
         );
       return seen;
-    }, `http://127.0.0.1:${port}/v1/status`);
+    }, `http://127.0.0.1:${port}`);
     for (const text of outcomes) assert.ok(text === 'refused' || text === '', text);
+    assert.deepEqual(router.unfrozen, []);
     // A name that resolves to this machine.
     const rebound = await page
       .context()
@@ -303,12 +343,14 @@ describe('the page in chromium', { skip: noBrowser }, () => {
   test('buttons that change something are there only when they are allowed', async (t) => {
     const looking = await open(t);
     assert.equal(await looking.page.getByRole('button', { name: /Ping|End freeze/ }).count(), 0);
-    const { page } = await open(t, ['--allow-changes']);
+    const { page, router } = await open(t, ['--allow-changes']);
     await page.getByRole('button', { name: 'Ping' }).first().click();
-    await untilText(page, '#said', /vr-01/);
+    await untilText(page, '#said', /^vr-01: 40\.125 ms$/);
+    assert.deepEqual(router.unfrozen, []);
     await page.getByLabel('Filter').fill('frozen');
     await page.getByRole('button', { name: 'End freeze' }).first().click();
-    await untilText(page, '#said', /frozen/);
+    await untilText(page, '#said', /^10\.7\.0\.17 is no longer frozen$/);
+    assert.deepEqual(router.unfrozen, ['10.7.0.17']);
   });
 
   test('a router that stops is told, and what was shown stays', async (t) => {

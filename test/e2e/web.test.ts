@@ -1,9 +1,16 @@
-/** `vinectl web` of a real network: what is shown is what the router says, and a move is seen within a second. */
+/**
+ * `vinectl web` of a real network: what is shown is what the router says, and a move is seen within a second.
+ * The picture in the README is build/artefacts/web-readme.png of this test.
+ */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Page } from 'playwright-core';
 import type { DirectoryView, PeerView } from '../../src/control/api.js';
 import { controlSocket, routerDirectory } from '../lab/configuration.js';
+import type { Lab } from '../lab/lab.js';
+import type { SiteLetter } from '../lab/plan.js';
+import { TcpStream } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
 import {
   ARTEFACTS,
@@ -15,55 +22,125 @@ import {
   untilText,
   watch,
 } from '../support/browser.js';
-import { moverAddress } from './families.js';
-import { cannotRun, ping, untilKnownAt, withLab } from './support.js';
+import { hostAddress, moverAddress } from './families.js';
+import { cannotRun, untilKnownAt, withLab } from './support.js';
 
 const SHOWN_MS = 1_000;
+/** A period has to end, and its traffic to be asked for. */
+const PERIOD_LIMIT_MS = 120_000;
+const VIEWPORT = { width: 1_200, height: 1_000 };
+
+/** Who talks with whom, and how much. */
+const STREAMS = [
+  ['b1', 'vm', 400_000],
+  ['c1', 'vm20', 120_000],
+  ['a1', 'vmb', 30_000],
+  ['b2', 'vmb', 2_000],
+] as const;
+
+function openStreams(lab: Lab): Promise<TcpStream[]> {
+  return Promise.all(
+    STREAMS.map(([host, node, bytesPerSecond]) =>
+      TcpStream.open(lab, host, node, moverAddress(lab, node, 4), bytesPerSecond),
+    ),
+  );
+}
+
+async function moveAndSee(lab: Lab, page: Page, name: string, to: SiteLetter): Promise<number> {
+  const seen = untilMoveShown(page, moverAddress(lab, name, 4), `vr-${to}`);
+  await lab.move(name, to, { announce: 'rarp' });
+  const seenMs = await seen;
+  const moves = await lab.daemon('a').get<readonly { to: string; startedUnixMs: number }[]>('/v1/migrations');
+  const startedMs = moves.filter((move) => move.to === `vr-${to}`).at(-1)?.startedUnixMs ?? 0;
+  return seenMs - startedMs;
+}
+
+async function peersAreShown(lab: Lab, page: Page): Promise<void> {
+  await waitFor('the routers are shown as they are', async () => {
+    const peers = await lab.daemon('a').get<readonly PeerView[]>('/v1/peers');
+    const [, ...shown] = await rowsOf(page, 'router-table');
+    assert.deepEqual(
+      shown.map(([, id, state]) => `${id} ${state}`).sort(),
+      peers.map(({ id, state }) => `${id} ${state}`).sort(),
+    );
+    return true;
+  });
+}
+
+async function nodesAreShown(lab: Lab, page: Page): Promise<void> {
+  await waitFor('the nodes are those of the directory', async () => {
+    const directory = await lab.daemon('a').get<readonly DirectoryView[]>('/v1/directory?state=here');
+    const rows = (await rowsOf(page, 'node-table')).map(([ip, , , at]) => `${ip} ${at}`);
+    assert.deepEqual(rows.sort(), directory.map(({ ip, router }) => `${ip} ${router}`).sort());
+    return true;
+  });
+}
+
+/** Every pair of the streams, in both directions; and the sites that they are between. */
+async function trafficIsShown(lab: Lab, page: Page): Promise<void> {
+  const pairs = STREAMS.map(
+    ([host, node]) => [hostAddress(lab, host, 4), moverAddress(lab, node, 4)] as const,
+  );
+  await waitFor(
+    'a period with all streams in it is shown',
+    async () => {
+      const shown = (await rowsOf(page, 'talker-table')).map(([from, , to]) => `${from} ${to}`);
+      for (const [one, other] of pairs)
+        for (const pair of [`${one} ${other}`, `${other} ${one}`])
+          assert.ok(shown.includes(pair), `${pair} is not in ${shown.join(', ')}`);
+      return true;
+    },
+    PERIOD_LIMIT_MS,
+  );
+  const heat = await rowsOf(page, 'site-heat');
+  assert.deepEqual(
+    heat.map(([site]) => site),
+    ['vr-a', 'vr-b', 'vr-c'],
+  );
+}
 
 test('live moves are on the page within a second', { skip: cannotRun || noBrowser }, (t) =>
-  withLab(t, { topology: 'two-site', wanDelayMs: 5 }, async (lab) => {
-    const address = moverAddress(lab, 'vm', 4);
-    await untilKnownAt(lab, 'a', address, 'a');
-    await ping(lab, 'b1', address);
+  withLab(t, { topology: 'three-site', moreVms: 1, wanDelayMs: 5 }, async (lab) => {
+    for (const [node, site] of [
+      ['vm', 'a'],
+      ['vm20', 'a'],
+      ['vmb', 'b'],
+    ] as const)
+      await untilKnownAt(lab, 'a', moverAddress(lab, node, 4), site);
     const browser = await startBrowser();
-    const web = await startWeb(controlSocket(lab.directory, 'a'), [
-      '--config',
-      routerDirectory(lab.directory, 'a'),
-    ]);
+    const directory = routerDirectory(lab.directory, 'a');
+    const web = await startWeb(controlSocket(lab.directory, 'a'), ['--config', directory]);
     try {
-      const page = await browser.newPage({ viewport: { width: 1300, height: 900 } });
+      const page = await browser.newPage({ viewport: VIEWPORT });
       const complaints = watch(page, web.port);
       await page.goto(web.url);
       await untilText(page, '#live', /^live$/);
-      await waitFor(
-        'the router table is shown',
-        async () => (await rowsOf(page, 'router-table')).length === 2,
-      );
-      const peers = await lab.daemon('a').get<readonly PeerView[]>('/v1/peers');
-      const [, shown] = await rowsOf(page, 'router-table');
-      assert.deepEqual(shown?.slice(1, 3), [peers[0]?.id, peers[0]?.state]);
-      for (const to of ['b', 'a'] as const) {
-        const seen = untilMoveShown(page, address, `vr-${to}`);
-        await lab.move('vm', to, { announce: 'rarp' });
-        const seenMs = await seen;
-        const moves = await lab
-          .daemon('a')
-          .get<readonly { to: string; startedUnixMs: number }[]>('/v1/migrations');
-        const startedMs = moves.filter((move) => move.to === `vr-${to}`).at(-1)?.startedUnixMs ?? 0;
-        t.diagnostic(
-          `to ${to}: on the page ${(seenMs - startedMs).toFixed(0)} ms after the router heard of it`,
-        );
-        assert.ok(seenMs - startedMs < SHOWN_MS, `${seenMs - startedMs} ms`);
+      const streams = await openStreams(lab);
+      await peersAreShown(lab, page);
+      for (const [name, to] of [
+        ['vm', 'b'],
+        ['vmb', 'c'],
+        ['vm20', 'b'],
+        ['vm', 'c'],
+        ['vmb', 'b'],
+        ['vm', 'a'],
+      ] as const) {
+        const tookMs = await moveAndSee(lab, page, name, to);
+        t.diagnostic(`${name} to ${to}: on the page ${tookMs.toFixed(0)} ms after the router heard of it`);
+        assert.ok(tookMs < SHOWN_MS, `${tookMs} ms`);
       }
-      const directory = await lab.daemon('a').get<readonly DirectoryView[]>('/v1/directory?state=here');
-      await waitFor('the nodes are those of the directory', async () => {
-        const rows = (await rowsOf(page, 'node-table')).map(([ip, , , at]) => `${ip} ${at}`);
-        assert.deepEqual(rows.sort(), directory.map(({ ip, router }) => `${ip} ${router}`).sort());
-        return true;
-      });
+      await nodesAreShown(lab, page);
+      await trafficIsShown(lab, page);
       await page.locator('#move-table tbody tr').first().getByRole('button').click();
+      await page.getByRole('button', { name: 'Ask' }).click();
+      await untilText(page, '#advice-sum', /a day/);
+      await page.evaluate('document.activeElement.blur(); scrollTo(0, 0)');
       await page.screenshot({ path: join(ARTEFACTS, 'web-lab.png'), fullPage: true });
+      await page.screenshot({ path: join(ARTEFACTS, 'web-readme.png') });
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.screenshot({ path: join(ARTEFACTS, 'web-lab-dark.png'), fullPage: true });
       assert.deepEqual(complaints, []);
+      await Promise.all(streams.map((stream) => stream.finish()));
     } finally {
       await browser.close();
       assert.equal(await web.stop(), 0);

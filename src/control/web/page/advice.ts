@@ -46,6 +46,7 @@ export class Advice {
   async ask(): Promise<void> {
     const sum = byId('advice-sum');
     setText(sum, 'asking …');
+    byId('advice-moves').hidden = false;
     try {
       const view = await get<AdviceView>('/page/advice', { objective: this.#objective.value });
       this.#table.show(adviceRows(view));

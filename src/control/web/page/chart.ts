@@ -23,9 +23,9 @@ export class Chart {
   }
 
   show(data: Data): void {
-    this.#data = data;
+    this.#data = twoAtLeast(data);
     if (this.#plot === undefined) this.#draw();
-    else this.#plot.setData(data);
+    else this.#plot.setData(this.#data);
   }
 
   #draw(): void {
@@ -50,6 +50,14 @@ export class Chart {
     else if (this.#plot.width !== this.#place.clientWidth && this.#place.clientWidth > 0)
       this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT });
   }
+}
+
+/** Around one point alone uPlot shows years; with an empty one beside it, the axis is as long as it is to be. */
+function twoAtLeast(data: Data): Data {
+  const [times, ...values] = data;
+  const [only] = times;
+  if (only === undefined || times.length > 1) return data;
+  return [[only - 1, only], ...values.map(([value]) => [null, value])];
 }
 
 type Colour = (name: string) => string;

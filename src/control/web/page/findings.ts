@@ -13,7 +13,7 @@ export class Findings {
     [
       { title: 'Level', text: ({ level }) => level, style: ({ level }) => STYLES[level] },
       { title: 'Check', text: ({ check }) => check },
-      { title: 'Of', text: ({ subject }) => subject, names: true },
+      { title: 'Of', text: ({ subject }) => subject, names: true, style: () => 'long' },
       { title: 'Finding', text: ({ message }) => message, style: () => 'long' },
       { title: 'What to do', text: ({ remedy }) => remedy, style: () => 'long' },
     ],

@@ -2,11 +2,14 @@
 import { bytes } from '../../units.js';
 import { shadeOf } from '../model/heat.js';
 import { cellAt, type Matrix } from '../model/matrix.js';
+import { byId, element } from './dom.js';
 
 const MOST_PIXELS = 620;
 const MOST_CELL = 24;
 /** What is smaller cannot be seen; it covers a neighbour instead, the smaller traffic first. */
 const LEAST_CELL_PIXELS = 3;
+/** CSS pixels of a cell beside which a name can be read. */
+const NAMED_CELL = 16;
 const STEPS: Readonly<Record<string, readonly [row: number, column: number]>> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -22,6 +25,7 @@ export class HeatCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #frame: HTMLElement;
   readonly #sentence: HTMLElement;
+  readonly #names = byId('heat-names');
   #matrix = EMPTY;
   #row = 0;
   #column = 0;
@@ -46,6 +50,15 @@ export class HeatCanvas {
     this.#matrix = matrix;
     this.#moveTo(this.#row, this.#column);
     this.#draw();
+    this.#showNames();
+  }
+
+  /** Of the rows; the columns have the same order. */
+  #showNames(): void {
+    const height = this.#cellPixels() / devicePixelRatio;
+    const names = height < NAMED_CELL ? [] : this.#matrix.names;
+    this.#names.replaceChildren(...names.map((name) => element('li', {}, name)));
+    this.#names.style.lineHeight = `${height}px`;
   }
 
   /** Side of a cell, of device pixels. */
