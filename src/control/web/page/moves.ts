@@ -1,6 +1,6 @@
 /** Moves over time, one a line, and the steps of the one that is chosen. */
 import type { MigrationView } from '../../api.js';
-import { milliseconds, preciseTime } from '../../units.js';
+import { counted, milliseconds, preciseTime } from '../../units.js';
 import { timeRange } from '../model/axes.js';
 import { moveKey, movePoints, moveSentence, newestFirst, stepBars } from '../model/moves.js';
 import { Chart, TIMES, timeAxis, valueAxis } from './chart.js';
@@ -16,12 +16,12 @@ const STYLES: Readonly<Record<MigrationView['verdict'], string>> = {
 
 /** Room beside the first and the last move, and what is shown of one alone. */
 const MARGIN_SHARE = 0.02;
-const CHART_SECONDS = 60;
+const LEAST_SECONDS = 60;
 
 const inMs = (value: number): string => `${value} ms`;
 
 function moveRange(_plot: unknown, least: number | null, most: number | null): [number, number] {
-  const [from, to] = timeRange(least, most, CHART_SECONDS);
+  const [from, to] = timeRange(least, most, LEAST_SECONDS);
   const margin = (to - from) * MARGIN_SHARE;
   return [from - margin, to + margin];
 }
@@ -51,7 +51,7 @@ export class Moves {
         },
         {
           title: 'Steps',
-          text: ({ steps }) => (steps.length === 0 ? '' : `${steps.length} steps`),
+          text: ({ steps }) => (steps.length === 0 ? '' : counted(steps.length, 'step')),
           press: (move) => this.#choose(move),
         },
       ],

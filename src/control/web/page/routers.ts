@@ -10,7 +10,7 @@ import { Table } from './table.js';
 
 /** Ten minutes of looks. */
 const MOST_POINTS = 300;
-const CHART_SECONDS = 600;
+const LEAST_SECONDS = 60;
 
 const rateText = (value: number | undefined): string =>
   value === undefined ? '' : `${bytes(Math.round(value))}/s`;
@@ -77,7 +77,7 @@ export class Routers {
         },
       ],
       scales: {
-        x: { range: (_plot, least, most) => timeRange(least, most, CHART_SECONDS) },
+        x: { range: (_plot, least, most) => timeRange(least, most, LEAST_SECONDS) },
         y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 0) * 1.1)] },
       },
       axes: [timeAxis(colour), valueAxis(colour, rateText, BYTE_STEPS)],

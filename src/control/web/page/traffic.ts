@@ -1,6 +1,6 @@
 /** Who talks to whom: two heat maps, groups, and the largest pairs. */
 import type { TrafficRowView, TrafficView } from '../../traffic-view.js';
-import { bytes, count, time } from '../../units.js';
+import { bytes, count, counted, time } from '../../units.js';
 import { gapsOf, nodeMatrix, siteMatrix } from '../model/matrix.js';
 import type { GroupsView } from '../views.js';
 import { get, messageOf } from './api.js';
@@ -73,8 +73,10 @@ export class Traffic {
     this.#talkers.show(view.parts.flatMap(({ rows }) => rows).slice(0, TALKERS));
     this.#groups.show(groups.groups.map(({ vnet, nodes }, i) => ({ number: i + 1, vnet, nodes })));
     const changing =
-      groups.changingPeriods > 0 ? `; the last ${groups.changingPeriods} show other groups` : '';
-    setText(byId('group-note'), `Found in the last ${groups.periods} periods of 30 s${changing}.`);
+      groups.changingPeriods > 0
+        ? `; other groups in the last ${counted(groups.changingPeriods, 'period')}`
+        : '';
+    setText(byId('group-note'), `Found in the last ${counted(groups.periods, 'period')} of 30 s${changing}.`);
     setText(byId('traffic-time'), `${time(view.from)} to ${time(view.to)}`);
     setNotes(byId('traffic-notes'), gapsOf(view));
   }

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { DirectoryView, GndtView, MigrationView } from '../../../../src/control/api.js';
 import type { TrafficRowView, TrafficView } from '../../../../src/control/traffic-view.js';
 import { adviceNotes, adviceRows, adviceSum } from '../../../../src/control/web/model/advice.js';
+import { BYTE_STEPS, timeLabels, timeRange } from '../../../../src/control/web/model/axes.js';
 import { topicsOf } from '../../../../src/control/web/model/changes.js';
 import { SHADES, shadeOf } from '../../../../src/control/web/model/heat.js';
 import { History } from '../../../../src/control/web/model/history.js';
@@ -58,6 +59,28 @@ test('this router stands before the others, each with its site', () => {
       ['south', 'vr-c', 'down', 'by way of vr-b', undefined],
       ['vr-b', 'vr-b', 'up', 'udp', 2],
     ],
+  );
+});
+
+test('labels of a time axis are UTC and as precise as they are apart', () => {
+  const times = [Date.UTC(2026, 10, 30, 23, 59, 5) / 1_000, Date.UTC(2026, 11, 1) / 1_000];
+  assert.deepEqual(timeLabels(times, 5), ['23:59:05', '00:00:00']);
+  assert.deepEqual(timeLabels(times, 60), ['23:59', '00:00']);
+  assert.deepEqual(timeLabels(times, 86_400), ['11-30', '12-01']);
+});
+
+test('a time axis shows all there is, and no less than it is to', () => {
+  assert.deepEqual(timeRange(1_000, 1_600, 60), [1_000, 1_600]);
+  assert.deepEqual(timeRange(1_000, 1_010, 60), [950, 1_010]);
+  assert.deepEqual(timeRange(1_000, 1_000, 60), [940, 1_000]);
+  assert.deepEqual(timeRange(null, null, 60), [-60, 0]);
+});
+
+test('steps of an axis of bytes are round in KiB and MiB', () => {
+  for (const round of [1, 512, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 50]) assert.ok(BYTE_STEPS.includes(round));
+  assert.deepEqual(
+    BYTE_STEPS,
+    [...BYTE_STEPS].sort((one, other) => one - other),
   );
 });
 
