@@ -34,7 +34,7 @@ const PERIOD_LIMIT_MS = 120_000;
 const ASK_EVERY_MS = 3_000;
 const VIEWPORT = { width: 1_200, height: 1_000 };
 /** Moves and traffic, with the page's head above them. */
-const README_HEIGHT = 1_200;
+const README_HEIGHT = 1_100;
 
 /** Who talks with whom, and how much. */
 const STREAMS = [
@@ -160,13 +160,14 @@ test('live moves are on the page within a second', { skip: cannotRun || noBrowse
       await page.locator('#move-table tbody tr').first().getByRole('button').click();
       await page.getByRole('button', { name: 'Ask' }).click();
       await untilText(page, '#advice-sum', /a day/);
+      await page.mouse.move(0, 0);
       await page.evaluate('document.activeElement.blur(); scrollTo(0, 0)');
       await page.screenshot({ path: join(ARTEFACTS, 'web-lab.png'), fullPage: true });
       await page.emulateMedia({ colorScheme: 'dark' });
       await page.screenshot({ path: join(ARTEFACTS, 'web-lab-dark.png'), fullPage: true });
       await page.emulateMedia({ colorScheme: 'light' });
       await page.setViewportSize({ ...VIEWPORT, height: README_HEIGHT });
-      await page.evaluate("document.querySelector('#moves').scrollIntoView()");
+      await page.evaluate("scrollTo(0, document.querySelector('#moves').offsetTop - 64)");
       await page.screenshot({ path: join(ARTEFACTS, 'web-readme.png') });
       assert.deepEqual(complaints, []);
       await Promise.all(streams.map((stream) => stream.finish()));
