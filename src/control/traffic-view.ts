@@ -3,6 +3,8 @@
 export const TRAFFIC_BY = ['node', 'site', 'group'] as const;
 export const MOST_TOP = 1_024;
 export const MOST_WAIT_SECONDS = 60;
+/** An answer comes within the time that the asker waits, or a moment later. */
+export const TRAFFIC_PATIENCE_MS = (MOST_WAIT_SECONDS + 30) * 1_000;
 
 export interface TrafficRequest {
   readonly lastSeconds: number;

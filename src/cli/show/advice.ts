@@ -1,8 +1,9 @@
 /** `vinectl advice`: which moves, what each saves, what it costs, when it has paid for itself. */
+
+import { bytes, count, duration } from '../../control/units.js';
 import type { Amount } from '../../traffic/advice/input.js';
 import type { AdviceReport, MoveReport, StepReport } from '../advice/report.js';
 import { type Column, clean, type Look, table } from './text.js';
-import { bytes, count, duration } from './units.js';
 
 interface Row {
   readonly number: number;

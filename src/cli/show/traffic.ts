@@ -1,7 +1,7 @@
 /** Who talks to whom, for people. */
 import type { TrafficPartView, TrafficRowView, TrafficView } from '../../control/traffic-view.js';
+import { bytes, count, time } from '../../control/units.js';
 import { type Column, clean, type Look, table } from './text.js';
-import { bytes, count, time } from './units.js';
 
 export function showTraffic(view: TrafficView, look: Look): string {
   const { paint } = look;
