@@ -90,9 +90,9 @@ export class TrafficDesk {
       if (this.#authority.allowsAsk(from, message)) this.#answering.asked(from, message);
       return;
     }
-    const asking = [...this.#open].find((one) => one.isAwaited(from, message.queryId));
-    const part = this.#authority.admitPart(from, message, asking !== undefined);
-    if (part !== undefined) asking?.received(from, part);
+    const asking = [...this.#open].find((one) => one.questionTo(from, message.queryId) !== undefined);
+    const part = this.#authority.admitPart(from, message, asking?.questionTo(from, message.queryId));
+    if (part !== undefined) asking?.received(from, part, part.rows.length === message.rows.length);
   }
 
   /** A string is the reason why it cannot be answered, and what could. */
