@@ -4,7 +4,16 @@
  * `scripts/bench counting [--rounds 6] [--seconds 4] [--json FILE]`; about a minute a round.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,7 +35,7 @@ const CHANGES = [
   {
     file: 'native/engine/flow_memory.cc',
     line: 'void FlowMemory::countPacket(int32_t* entry, const int32_t* d, const uint8_t* packet, size_t length) {\n',
-    more: '  if (entry != nullptr) return;\n',
+    more: '  return;\n',
   },
   { file: 'dist/src/router/traffic/metering.js', line: '    start() {\n', more: '        return;\n' },
 ] as const;
@@ -41,6 +50,11 @@ function makeUncounted(): void {
   for (const name of COPIED)
     cpSync(join(projectRoot, name), join(copy, name), { recursive: true, preserveTimestamps: true });
   symlinkSync(join(projectRoot, 'node_modules'), join(copy, 'node_modules'));
+  // The lab's programs; what is compiled for a Node it has of its own.
+  mkdirSync(join(copy, 'build'));
+  for (const name of readdirSync(join(projectRoot, 'build')))
+    if (name !== 'uncounted' && !name.startsWith('abi-'))
+      symlinkSync(join(projectRoot, 'build', name), join(copy, 'build', name));
   for (const { file, line, more } of CHANGES) {
     const text = readFileSync(join(copy, file), 'utf8');
     if (text.split(line).length !== 2)
