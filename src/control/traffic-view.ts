@@ -57,7 +57,7 @@ export interface TrafficView {
   readonly by: TrafficRequest['by'];
   /** Some routers have not told, or do not have all periods. */
   readonly partial: boolean;
-  /** Routers that have not told. */
+  /** Routers that have not told, or of which not all that they told counts. */
   readonly missing: readonly string[];
   /** Routers that have only some of the periods: they were started meanwhile. */
   readonly lacking: readonly { readonly router: string; readonly periods: number }[];

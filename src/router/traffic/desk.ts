@@ -13,6 +13,7 @@ import { Combined } from '../../traffic/combine.js';
 import { slice, type Told } from '../../traffic/gather.js';
 import { type Plan, planOf, type TrafficQuery } from '../../traffic/query.js';
 import type { Tables } from '../tables.js';
+import type { SiteTrafficCounts } from '../view/traffic-families.js';
 import { Metering } from './metering.js';
 import { trafficView } from './view.js';
 
@@ -62,6 +63,13 @@ export class TrafficDesk {
     return this.#counters.counters();
   }
 
+  /** What this router has counted since it was started, by the sites of both ends. */
+  siteTraffic(): SiteTrafficCounts {
+    const { rest, unattributed } = this.#metering.totals();
+    const pairs = rest.map((total) => ({ ...total, vnet: this.#vnetName(total.vnet) }));
+    return { pairs, unattributedBytes: unattributed.bytes };
+  }
+
   start(): void {
     this.#metering.start();
   }
@@ -82,9 +90,9 @@ export class TrafficDesk {
       if (this.#authority.allowsAsk(from, message)) this.#answering.asked(from, message);
       return;
     }
-    const asking = [...this.#open].find((one) => one.isAwaited(from, message.queryId));
-    const part = this.#authority.admitPart(from, message, asking !== undefined);
-    if (part !== undefined) asking?.received(from, part);
+    const asking = [...this.#open].find((one) => one.questionTo(from, message.queryId) !== undefined);
+    const part = this.#authority.admitPart(from, message, asking?.questionTo(from, message.queryId));
+    if (part !== undefined) asking?.received(from, part, part.rows.length === message.rows.length);
   }
 
   /** A string is the reason why it cannot be answered, and what could. */
@@ -141,7 +149,7 @@ export class TrafficDesk {
     });
     told(gndt.router, await this.#inSlices(this.#metering.gather(plan.question)));
     const missing = [...(await others), ...down].sort();
-    const vnetName = (vnet: VnetId): string => gndt.vnet(vnet)?.name ?? String(vnet);
+    const vnetName = (vnet: VnetId): string => this.#vnetName(vnet);
     const nameOf = (vnet: VnetId, ip: Ip): string => this.#nameOf(vnet, ip);
     return trafficView({ query, plan, combined, missing, periodsOf, nameOf, vnetName });
   }
@@ -167,7 +175,7 @@ export class TrafficDesk {
     const { gndt } = this.#options.tables;
     const { by, vnet: name, node, ...rest } = request;
     if (by === 'group')
-      return 'the router makes no groups, "vinectl traffic --by group" does: ask by node or by site';
+      return 'the router makes no groups, "vinectl traffic --by group" does, of by=node&detail=1 of the last 90 s or more: ask by node or by site';
     const vnet = name === undefined ? undefined : gndt.vnetByName(name);
     if (name !== undefined && vnet === undefined) return `there is no vnet "${name}" in gndt.json`;
     const ip = node === undefined ? undefined : Ip.parse(node);
@@ -176,6 +184,10 @@ export class TrafficDesk {
     const ips = ip === undefined ? [] : vnets.flatMap(({ id }) => this.#addressesWith(id, ip));
     const unique = [...new Map(ips.map((one) => [one.key, one])).values()];
     return { ...rest, by, vnet: vnet?.id, ips: unique.slice(0, MAX_ASKED_NODE_IPS) };
+  }
+
+  #vnetName(vnet: VnetId): string {
+    return this.#options.tables.gndt.vnet(vnet)?.name ?? String(vnet);
   }
 
   /** Of the machine that has this one. */

@@ -10,6 +10,7 @@ import type { TrafficCounters } from '../../traffic/asking/authority.js';
 import { gather, type Told } from '../../traffic/gather.js';
 import { Periods } from '../../traffic/periods.js';
 import type { Question } from '../../traffic/query.js';
+import { SiteTotals } from '../../traffic/site-totals.js';
 import { Attribution } from './attribution.js';
 import { Exporter } from './exporter.js';
 
@@ -31,6 +32,9 @@ export class Metering {
   readonly #options: MeteringOptions;
   readonly #attribution: Attribution;
   readonly #periods: Periods;
+  readonly #totals = new SiteTotals();
+  /** Where what is attributed goes. */
+  readonly #counted: Pick<Periods, 'add'>;
   /** The pass over the flow memories that is under way. */
   #pass: Generator<void> | undefined;
   /** Harvested and not yet attributed; from `#next` on. */
@@ -50,6 +54,12 @@ export class Metering {
     const { clock, gndt, config } = options;
     this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
     this.#attribution = new Attribution(gndt);
+    this.#counted = {
+      add: (pair, counts) => {
+        this.#periods.add(pair, counts);
+        this.#totals.add(pair, counts);
+      },
+    };
     this.#exporter = this.#makeExporter(config);
     this.#exportFrom = this.#periods.startSeconds;
   }
@@ -72,6 +82,11 @@ export class Metering {
       return;
     this.#exporter.stop();
     this.#exporter = this.#makeExporter(config);
+  }
+
+  /** Since the start. */
+  totals(): ReturnType<SiteTotals['totals']> {
+    return this.#totals.totals();
   }
 
   /** Counts what there is when it begins, and answers; in slices. */
@@ -126,10 +141,9 @@ export class Metering {
     const before = this.#unattributed;
     if (packets <= before.packets) return;
     this.#unattributed = { packets, bytes };
-    this.#periods.addUnattributed({
-      packets: packets - before.packets,
-      bytes: Math.max(0, bytes - before.bytes),
-    });
+    const grown = { packets: packets - before.packets, bytes: Math.max(0, bytes - before.bytes) };
+    this.#periods.addUnattributed(grown);
+    this.#totals.addUnattributed(grown);
   }
 
   /** Ends the period when all that was harvested in it is in it. False: nothing is left to do. */
@@ -137,7 +151,7 @@ export class Metering {
     const end = Math.min(this.#harvested.length, this.#next + FLOWS_A_SLICE);
     for (; this.#next < end; this.#next++) {
       const [flow, counts] = this.#harvested[this.#next] ?? [];
-      if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#periods);
+      if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#counted);
     }
     if (this.#next < this.#harvested.length) return true;
     this.#harvested = [];

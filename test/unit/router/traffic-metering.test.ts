@@ -135,3 +135,18 @@ test('what is nobody’s is counted once, and not taken back', () => {
   }
   assert.equal(ask(question(START_MS / 30_000, true)).bytes, 50);
 });
+
+test('what was counted since the start is summed by sites, whatever becomes of the periods', () => {
+  metering.start();
+  for (let second = 0; second < 90; second++) {
+    plane.pending = [1, 2, 3];
+    plane.lost = { packets: second, bytes: 10 * second };
+    clock.advance(1_000);
+  }
+  const { rest, unattributed } = metering.totals();
+  assert.deepEqual(
+    rest.map((total) => ({ ...total })),
+    [{ vnet: VNET, sourceSite: 'vr-a', destinationSite: 'vr-b', packets: 270, bytes: 27_000 }],
+  );
+  assert.deepEqual(unattributed, { packets: 89, bytes: 890 });
+});
