@@ -6,6 +6,7 @@ import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
 import { etcd } from './targets/etcd.js';
+import { flows } from './targets/flows.js';
 import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
@@ -28,4 +29,5 @@ export const TARGETS: readonly Target[] = [
   memberships,
   tokens,
   joins,
+  flows,
 ];
