@@ -113,6 +113,10 @@ export interface TrafficConfig {
   readonly keepSeconds: number;
   /** IPFIX collectors. */
   readonly export: readonly Endpoint[];
+  /** Where exporters of IPFIX, NetFlow v9 and sFlow are heard, by UDP. */
+  readonly listen: readonly Endpoint[];
+  /** Who they may be; undefined: this site's networks, and this machine itself. */
+  readonly exporters: readonly Prefix[] | undefined;
 }
 
 /** How far the tables may grow; counted in addresses. */

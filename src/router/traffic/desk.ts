@@ -9,10 +9,13 @@ import type { RouterId, TrafficConfig, VnetId } from '../../tables/model.js';
 import { Answering } from '../../traffic/asking/answering.js';
 import { Asking } from '../../traffic/asking/asking.js';
 import { TrafficAuthority, trafficCounters } from '../../traffic/asking/authority.js';
+import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import { Combined } from '../../traffic/combine.js';
 import { slice, type Told } from '../../traffic/gather.js';
 import { type Plan, planOf, type TrafficQuery } from '../../traffic/query.js';
+import type { Prepared } from '../reload/prepared.js';
 import type { Tables } from '../tables.js';
+import { FlowListener } from './flow-listener.js';
 import { Metering } from './metering.js';
 import { trafficView } from './view.js';
 
@@ -26,6 +29,8 @@ export interface TrafficDeskOptions {
   readonly tables: Pick<Tables, 'gndt' | 'directory'>;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly config: TrafficConfig;
+  /** Does this router serve the site? */
+  readonly isActive: () => boolean;
   readonly tunnel: { say(to: RouterId, message: TrafficMessage): void; upPeers(): RouterId[] };
 }
 
@@ -35,6 +40,7 @@ export class TrafficDesk {
   readonly #authority: TrafficAuthority;
   readonly #answering: Answering;
   readonly #metering: Metering;
+  readonly #listener: FlowListener;
   readonly #open = new Set<Asking>();
   #keepSeconds: number;
   #waiting = 0;
@@ -43,16 +49,20 @@ export class TrafficDesk {
 
   constructor(options: TrafficDeskOptions) {
     this.#options = options;
-    const { clock, conduct, tables, plane, config, tunnel } = options;
+    const { clock, conduct, tables, plane, config, tunnel, isActive } = options;
+    const { gndt, directory } = tables;
+    const counters = this.#counters;
     this.#keepSeconds = config.keepSeconds;
-    this.#metering = new Metering({ clock, gndt: tables.gndt, plane, counters: this.#counters, config });
+    this.#metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive });
+    const told = (decoded: Decoded): void => this.#metering.seen(decoded);
+    this.#listener = new FlowListener({ clock, gndt, counters, told });
     // So that a router that has been started anew is not told what it asked before.
     this.#lastQueryId = Math.floor(clock.wallMs());
-    const siteOf = (router: RouterId) => tables.gndt.siteOf(router);
-    this.#authority = new TrafficAuthority({ clock, conduct, counters: this.#counters, siteOf });
+    const siteOf = (router: RouterId) => gndt.siteOf(router);
+    this.#authority = new TrafficAuthority({ clock, conduct, counters, siteOf });
     this.#answering = new Answering({
       clock,
-      counters: this.#counters,
+      counters,
       gather: (question) => this.#metering.gather(question),
       say: (to, message) => tunnel.say(to, message),
     });
@@ -66,9 +76,20 @@ export class TrafficDesk {
     this.#metering.start();
   }
 
+  /** @returns a problem with where exporters are to be heard */
+  listen(): Promise<string | undefined> {
+    return this.#listener.start(this.#options.config);
+  }
+
+  /** See `prepareConfig`. */
+  prepare(config: TrafficConfig, lenient: boolean): Promise<Prepared | string> {
+    return this.#listener.prepare(config, lenient);
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#metering.stop();
+    this.#listener.stop();
     for (const asking of [...this.#open]) asking.stop();
   }
 

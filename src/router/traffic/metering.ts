@@ -3,15 +3,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Flow, FlowCounts } from '../../dataplane/flows/flow-harvest.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import type { Directory } from '../../tables/directory.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { TrafficConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
+import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import { gather, type Told } from '../../traffic/gather.js';
 import { Periods } from '../../traffic/periods.js';
 import type { Question } from '../../traffic/query.js';
 import { Attribution } from './attribution.js';
 import { Exporter } from './exporter.js';
+import { WithinSite, type WithinSiteOptions } from './within-site.js';
 
 const SECOND_MS = 1_000;
 /** Flows, before something else has its turn: a move must not wait for them. */
@@ -21,7 +24,9 @@ const A_SLICE = Number.POSITIVE_INFINITY;
 
 export interface MeteringOptions {
   readonly clock: Clock;
-  readonly gndt: Pick<Gndt, 'self' | 'router' | 'networkOf' | 'clientAt' | 'idAt' | 'siteOf' | 'peerIndex'>;
+  readonly gndt: Pick<Gndt, 'router' | 'idAt' | 'peerIndex'> & WithinSiteOptions['gndt'];
+  readonly directory: Pick<Directory, 'here'>;
+  readonly isActive: () => boolean;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly counters: TrafficCounters;
   readonly config: TrafficConfig;
@@ -30,6 +35,7 @@ export interface MeteringOptions {
 export class Metering {
   readonly #options: MeteringOptions;
   readonly #attribution: Attribution;
+  readonly #withinSite: WithinSite;
   readonly #periods: Periods;
   /** The pass over the flow memories that is under way. */
   #pass: Generator<void> | undefined;
@@ -49,7 +55,8 @@ export class Metering {
     this.#options = options;
     const { clock, gndt, config } = options;
     this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
-    this.#attribution = new Attribution(gndt);
+    this.#withinSite = new WithinSite(options);
+    this.#attribution = new Attribution(gndt, (...pair) => this.#withinSite.forwarded(...pair));
     this.#exporter = this.#makeExporter(config);
     this.#exportFrom = this.#periods.startSeconds;
   }
@@ -81,6 +88,11 @@ export class Metering {
     this.#begin();
     while (this.#step()) yield A_SLICE;
     return yield* gather(this.#periods, question, this.#options.clock.wallMs());
+  }
+
+  /** What an exporter of this site has seen; it is in the period in which it is told. */
+  seen(decoded: Decoded): void {
+    this.#withinSite.count(decoded, this.#periods);
   }
 
   /** At whole seconds of the wall clock, so that a period's end is one. */

@@ -7,6 +7,7 @@ import {
   readCollector,
   readEndpoint,
   readFilePath,
+  readFlowListen,
   readInterface,
   readKey,
   readListen,
@@ -79,6 +80,13 @@ export const collectorUrl = (description: string) =>
   text(readCollector, {
     description,
     examples: ['udp://192.0.2.9:4739'],
+    pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  });
+
+export const flowListenUrl = (description: string) =>
+  text(readFlowListen, {
+    description,
+    examples: ['udp://10.1.0.2:4739', 'udp://[::]:6343'],
     pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
   });
 

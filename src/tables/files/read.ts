@@ -148,6 +148,17 @@ export function readCollector(text: string): Read<Endpoint> {
   return { problem: `${JSON.stringify(text)} does not begin with udp://` };
 }
 
+/** Where something is heard by UDP. */
+export function readFlowListen(text: string): Read<Endpoint> {
+  const outcome = readEndpointUrl(text, 1);
+  if (!('value' in outcome)) return outcome;
+  const { transport, address } = outcome.value;
+  if (transport !== 'udp') return { problem: `${JSON.stringify(text)} does not begin with udp://` };
+  if (address.isGroup)
+    return { problem: `${quoted(text)} is multicast or broadcast; expected an address of this machine` };
+  return outcome;
+}
+
 /** An address at which others are reached. */
 export function readAddressEndpoint(text: string): Read<Endpoint> {
   const endpoint = readEndpointUrl(text, 1);
