@@ -116,6 +116,7 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('traffic.exporters', exportersOf(before), exportersOf(after)),
     ...setting('traffic.keep', String(before.traffic.keepSeconds), String(after.traffic.keepSeconds)),
     ...setting('traffic.listen', endpointsOf(before.traffic.listen), endpointsOf(after.traffic.listen)),
+    ...setting('traffic.sensors', sensorsOf(before), sensorsOf(after)),
     ...gatewayChanges(before, after),
   ];
 }
@@ -126,6 +127,13 @@ function endpointsOf(endpoints: readonly Endpoint[]): string {
 
 function exportersOf({ traffic }: RouterConfig): string {
   return traffic.exporters?.join(', ') ?? NONE;
+}
+
+function sensorsOf({ traffic: { sensors } }: RouterConfig): string {
+  if (sensors === undefined) return NONE;
+  const { listen, tokenFile } = sensors;
+  const where = 'path' in listen ? `unix:${listen.path}` : formatEndpoint({ transport: 'tcp', ...listen });
+  return `${where}, token ${tokenFile}`;
 }
 
 function gatewayChanges({ lans: before }: RouterConfig, { lans: after }: RouterConfig): ConfigChange[] {

@@ -143,8 +143,7 @@ export class Router {
   }
 
   async #startExporters(): Promise<void> {
-    const problem = await this.#parts.traffic.listen();
-    if (problem !== undefined) this.#parts.warnings.add(problem);
+    this.#parts.warnings.add(...(await this.#parts.traffic.listen()));
   }
 
   async #startTuns(): Promise<void> {

@@ -12,6 +12,7 @@ import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
+import { sensors } from './targets/sensors.js';
 
 export const TARGETS: readonly Target[] = [
   messages,
@@ -30,4 +31,5 @@ export const TARGETS: readonly Target[] = [
   tokens,
   joins,
   flows,
+  sensors,
 ];

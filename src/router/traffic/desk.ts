@@ -17,6 +17,7 @@ import type { Prepared } from '../reload/prepared.js';
 import type { Tables } from '../tables.js';
 import { FlowListener } from './flow-listener.js';
 import { Metering } from './metering.js';
+import { SensorListener } from './sensor-listener.js';
 import { trafficView } from './view.js';
 
 const SECOND_MS = 1_000;
@@ -41,6 +42,7 @@ export class TrafficDesk {
   readonly #answering: Answering;
   readonly #metering: Metering;
   readonly #listener: FlowListener;
+  readonly #sensors: SensorListener;
   readonly #open = new Set<Asking>();
   #keepSeconds: number;
   #waiting = 0;
@@ -56,6 +58,7 @@ export class TrafficDesk {
     this.#metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive });
     const told = (decoded: Decoded): void => this.#metering.seen(decoded);
     this.#listener = new FlowListener({ clock, gndt, counters, told });
+    this.#sensors = new SensorListener({ clock, gndt, counters, told });
     // So that a router that has been started anew is not told what it asked before.
     this.#lastQueryId = Math.floor(clock.wallMs());
     const siteOf = (router: RouterId) => gndt.siteOf(router);
@@ -76,20 +79,34 @@ export class TrafficDesk {
     this.#metering.start();
   }
 
-  /** @returns a problem with where exporters are to be heard */
-  listen(): Promise<string | undefined> {
-    return this.#listener.start(this.#options.config);
+  /** @returns problems with where exporters and sensors are to be heard; the router works without them */
+  async listen(): Promise<string[]> {
+    const { config } = this.#options;
+    const problems = [await this.#listener.start(config), await this.#sensors.start(config.sensors)];
+    return problems.filter((problem) => problem !== undefined);
   }
 
   /** See `prepareConfig`. */
-  prepare(config: TrafficConfig, lenient: boolean): Promise<Prepared | string> {
-    return this.#listener.prepare(config, lenient);
+  async prepare(config: TrafficConfig, lenient: boolean): Promise<Prepared | string> {
+    const exporters = await this.#listener.prepare(config, lenient);
+    if (typeof exporters === 'string') return exporters;
+    const sensors = await this.#sensors.prepare(config.sensors, lenient);
+    if (typeof sensors === 'string') {
+      exporters.abandon();
+      return sensors;
+    }
+    const both = [exporters, sensors];
+    return {
+      commit: () => both.forEach((one) => void one.commit()),
+      abandon: () => both.forEach((one) => void one.abandon()),
+    };
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#metering.stop();
     this.#listener.stop();
+    this.#sensors.stop();
     for (const asking of [...this.#open]) asking.stop();
   }
 

@@ -49,8 +49,9 @@ export class FlowListener {
   /** @returns a problem with an address; the router works without its exporters */
   async start(heard: Heard): Promise<string | undefined> {
     const prepared = await this.prepare(heard, false);
-    if (typeof prepared !== 'string') prepared.commit();
-    return typeof prepared === 'string' ? prepared : undefined;
+    if (typeof prepared === 'string') return prepared;
+    prepared.commit();
+    return undefined;
   }
 
   /** @param lenient rather not heard there than a problem */

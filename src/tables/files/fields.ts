@@ -16,6 +16,7 @@ import {
   readNodeIp,
   readNodePrefix,
   readPrefix,
+  readSensorListen,
   readSocketAddress,
 } from './read.js';
 import { text } from './schema.js';
@@ -88,6 +89,13 @@ export const flowListenUrl = (description: string) =>
     description,
     examples: ['udp://10.1.0.2:4739', 'udp://[::]:6343'],
     pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  });
+
+export const sensorListenUrl = (description: string) =>
+  text(readSensorListen, {
+    description,
+    examples: ['tcp://10.1.0.2:7701', 'unix:/run/vine/sensor.sock'],
+    pattern: '^(tcp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}|unix:/.+)$',
   });
 
 export const socketAddress = (description: string) =>

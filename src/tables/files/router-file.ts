@@ -15,6 +15,7 @@ import {
   nodePrefix,
   routerId,
   schemaReference,
+  sensorListenUrl,
   socketAddress,
   vnetName,
 } from './fields.js';
@@ -164,6 +165,17 @@ const traffic = strict(
         description:
           'where switches and hypervisors of this site tell what they see between its nodes, which the router does not see itself',
       }),
+    sensors: strict(
+      {
+        listen: sensorListenUrl(
+          'where sensors connect: an address of this machine and a TCP port, or a Unix socket',
+        ),
+        tokenFile: filePath(
+          'file with the key that "vinectl genpsk" prints, the same at the sensors, mode 0600',
+        ),
+      },
+      'vine-sensor on hypervisors of this site; off when left out',
+    ).optional(),
     exporters: z
       .array(nodePrefix('an address, or a prefix, from which that is taken'))
       .min(1)
@@ -265,6 +277,13 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
       export: file.traffic.export,
       listen: file.traffic.listen,
       exporters: file.traffic.exporters,
+      sensors:
+        file.traffic.sensors === undefined
+          ? undefined
+          : {
+              listen: file.traffic.sensors.listen,
+              tokenFile: resolve(directory, file.traffic.sensors.tokenFile),
+            },
     },
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,

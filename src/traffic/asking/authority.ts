@@ -30,6 +30,10 @@ export const TRAFFIC_COUNTERS = {
   /** Of exporters of this site. */
   traffic_flow_datagrams: 'event',
   traffic_flows_counted: 'event',
+  traffic_sensors_accepted: 'event',
+  /** They had another token, or did not say who they are. */
+  traffic_sensors_refused: 'drop',
+  traffic_sensor_messages: 'event',
   /** What they told of and is no pair of ours, or is counted by somebody else. */
   'traffic_flows_ignored_*': 'event',
   'traffic_flows_dropped_*': 'drop',

@@ -99,6 +99,7 @@ test('settings that change live', () => {
       export: ['udp://192.0.2.9:4739'],
       listen: ['udp://[::]:6343'],
       exporters: ['10.1.0.0/24', '10.9.0.1'],
+      sensors: { listen: 'unix:/run/vine/sensor.sock', tokenFile: 'sensor.key' },
     };
   });
   assert.deepEqual(shown(difference), [
@@ -118,6 +119,7 @@ test('settings that change live', () => {
     'router.json: changed setting traffic.exporters: none → 10.1.0.0/24, 10.9.0.1/32',
     'router.json: changed setting traffic.keep: 86400 → 3600',
     'router.json: changed setting traffic.listen: none → udp://[::]:6343',
+    'router.json: changed setting traffic.sensors: none → unix:/run/vine/sensor.sock, token /etc/vine/sensor.key',
   ]);
   assert.deepEqual(difference.refused, []);
 });

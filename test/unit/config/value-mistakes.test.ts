@@ -253,6 +253,16 @@ const CASES: readonly Case[] = [
   ],
   [
     ['router', 'traffic'],
+    { sensors: { listen: 'unix:sensor.sock', tokenFile: 'sensor.key' } },
+    'router.json: traffic.sensors.listen: "unix:sensor.sock" has no absolute path',
+  ],
+  [
+    ['router', 'traffic'],
+    { sensors: { listen: 'udp://10.1.0.2:7701', tokenFile: 'sensor.key' } },
+    'router.json: traffic.sensors.listen: "udp://10.1.0.2:7701" does not begin with tcp:// or unix:',
+  ],
+  [
+    ['router', 'traffic'],
     { exporters: [] },
     'router.json: traffic.exporters: the list is empty; expected at least one entry',
   ],
