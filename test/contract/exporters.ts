@@ -12,6 +12,7 @@ import { Directory } from '../../src/tables/directory.js';
 import { Gndt } from '../../src/tables/gndt.js';
 import type { GndtConfig } from '../../src/tables/model.js';
 import { trafficCounters } from '../../src/traffic/asking/authority.js';
+import type { Decoded } from '../../src/traffic/collect/seen-flow.js';
 import { Periods } from '../../src/traffic/periods.js';
 
 const CONFIG: GndtConfig = {
@@ -29,26 +30,17 @@ const CONFIG: GndtConfig = {
   nodes: [],
 };
 
-/** It listens on a free port of 127.0.0.1. */
-export async function ears(t: TestContext) {
+/** What would count, and by which counters. */
+export function site() {
   const gndt = new Gndt(CONFIG, 'vr-a');
   const counters = trafficCounters();
   const directory = new Directory('vr-a', systemClock);
   const within = new WithinSite({ clock: systemClock, gndt, directory, counters, isActive: () => true });
   const periods = new Periods(0);
-  const listener = new FlowListener({
-    clock: systemClock,
-    gndt,
-    counters,
-    told: (decoded) => within.count(decoded, periods),
-  });
-  t.after(() => listener.stop());
-  const port = await freePort();
-  const listen = [{ transport: 'udp', address: Ip.of('127.0.0.1'), port } as const];
-  const problem = await listener.start({ listen, exporters: undefined });
-  if (problem !== undefined) throw new Error(problem);
   return {
-    port,
+    gndt,
+    table: counters,
+    told: (decoded: Decoded): void => within.count(decoded, periods),
     counters: () => counters.counters(),
     /** As `source destination packets bytes`, sorted. */
     counted: () =>
@@ -57,6 +49,23 @@ export async function ears(t: TestContext) {
         .pairs.map((pair) => [pair.source, pair.destination, pair.packets, pair.bytes].join(' '))
         .sort(),
   };
+}
+
+/** It listens on a free port of 127.0.0.1. */
+export async function ears(t: TestContext) {
+  const { gndt, table, told, counters, counted } = site();
+  const listener = new FlowListener({
+    clock: systemClock,
+    gndt,
+    counters: table,
+    told,
+  });
+  t.after(() => listener.stop());
+  const port = await freePort();
+  const listen = [{ transport: 'udp', address: Ip.of('127.0.0.1'), port } as const];
+  const problem = await listener.start({ listen, exporters: undefined });
+  if (problem !== undefined) throw new Error(problem);
+  return { port, counters, counted };
 }
 
 async function freePort(): Promise<number> {
