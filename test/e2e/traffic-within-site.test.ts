@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { CountersView } from '../../src/control/api.js';
 import type { TrafficRowView, TrafficView } from '../../src/control/traffic-view.js';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
@@ -51,9 +52,10 @@ async function pings(lab: Lab, from: string, address: string): Promise<void> {
 }
 
 async function exportFlow(lab: Lab): Promise<void> {
-  const message = Buffer.from(ipfix(7, set(2, TEMPLATE_256), set(256, RECORD_256)));
-  const escaped = [...message].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-  await lab.exec('a2', ['bash', '-c', `printf '${escaped}' >/dev/udp/10.1.0.1/${EXPORTER_PORT}`]);
+  const file = join(lab.directory, 'message');
+  writeFileSync(file, ipfix(7, set(2, TEMPLATE_256), set(256, RECORD_256)));
+  // One datagram: cat writes it at once.
+  await lab.exec('a2', ['bash', '-c', `cat ${file} >/dev/udp/10.1.0.1/${EXPORTER_PORT}`]);
 }
 
 async function exactly(lab: Lab): Promise<readonly TrafficRowView[]> {
@@ -105,7 +107,7 @@ test('what stays on a LAN is counted once, by sensors and exporters', { skip: ca
     for (const row of [between(a1, a2), told])
       assert.deepEqual([row?.sourceSite, row?.destinationSite], [lab.siteName('a'), lab.siteName('a')]);
 
-    const { counters } = await lab.daemon('a').get<{ counters: Record<string, number> }>('/v1/counters');
+    const counters = await lab.daemon('a').get<CountersView>('/v1/counters');
     assert.equal(counters.traffic_sensors_accepted, 2);
     assert.ok((counters.traffic_flows_ignored_counted ?? 0) > 0, 'both sensors saw the pairs');
   }),
