@@ -4,18 +4,13 @@
  *   IPFIX:       version 10 (2) | length (2) | export time (4) | sequence (4) | observation domain (4) | sets
  *   NetFlow v9:  version 9 (2) | records (2) | uptime (4) | time (4) | sequence (4) | source id (4) | flowsets
  *   a set:       id (2) | length, with these four bytes (2) | templates or records
- *
- * Templates and sampling rates are kept by exporter, port and domain, a bounded number of each: an exporter that makes up domains
- * forgets its own.
  */
 import { type FlowRecord, readRecords } from './records.js';
-import { Sampling } from './sampling.js';
+import type { Sampling } from './sampling.js';
 import { Decoded } from './seen-flow.js';
+import { type Session, Sessions } from './sessions.js';
 import { type Protocol, readTemplates, type Template } from './templates.js';
 
-const MOST_EXPORTERS = 256;
-const MOST_DOMAINS = 16;
-const MOST_TEMPLATES = 64;
 const SET_HEADER_BYTES = 4;
 const FIRST_DATA_SET = 256;
 const EGRESS = 1;
@@ -33,12 +28,6 @@ const FRAMINGS: ReadonlyMap<number, Framing> = new Map([
   [10, { protocol: 'ipfix', headerBytes: 16, domainAt: 12, templateSet: 2, optionsSet: 3 }],
 ]);
 
-/** What one exporter has told of one domain. */
-interface Session {
-  readonly templates: Map<number, Template>;
-  readonly sampling: Sampling;
-}
-
 export interface ExporterAddress {
   readonly address: string;
   readonly port: number;
@@ -49,7 +38,7 @@ export function isNetflow(version: number): boolean {
 }
 
 export class NetflowDecoder {
-  readonly #exporters = new Map<string, Map<string, Session>>();
+  readonly #sessions = new Sessions();
 
   /** Of a version that `isNetflow`. */
   decode(datagram: Uint8Array, { address, port }: ExporterAddress): Decoded {
@@ -60,7 +49,9 @@ export class NetflowDecoder {
     if (protocol === 'ipfix' && view.getUint16(2) !== view.byteLength) return refused(address);
     const domain = view.getUint32(domainAt);
     const decoded = new Decoded(`${address} ${domain}`);
-    this.#readSets(view, framing, this.#sessionOf(address, `${protocol} ${port} ${domain}`), decoded);
+    this.#sessions.use(address, `${protocol} ${port} ${domain}`, (session) =>
+      this.#readSets(view, framing, session, decoded),
+    );
     return decoded;
   }
 
@@ -77,11 +68,6 @@ export class NetflowDecoder {
       at += length;
     }
   }
-
-  #sessionOf(exporter: string, domain: string): Session {
-    const domains = recent(this.#exporters, exporter, MOST_EXPORTERS, () => new Map<string, Session>());
-    return recent(domains, domain, MOST_DOMAINS, () => ({ templates: new Map(), sampling: new Sampling() }));
-  }
 }
 
 function refused(exporter: string): Decoded {
@@ -90,26 +76,16 @@ function refused(exporter: string): Decoded {
   return decoded;
 }
 
-/** The value of a key, made if need be; the key that was used longest ago makes way. */
-function recent<Key, Value>(map: Map<Key, Value>, key: Key, most: number, make: () => Value): Value {
-  const value = map.get(key) ?? make();
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > most && oldest !== undefined) map.delete(oldest);
-  return value;
-}
-
 function readSet(id: number, set: DataView, framing: Framing, session: Session, decoded: Decoded): void {
   const { protocol, templateSet, optionsSet } = framing;
   if (id === templateSet || id === optionsSet) {
     for (const read of readTemplates(set, protocol, id === optionsSet)) {
       if (read === undefined) decoded.drop('bad-template');
-      else keep(session.templates, read.id, read.template, framing);
+      else keep(session, read.id, read.template, framing);
     }
     return;
   }
-  const template = id < FIRST_DATA_SET ? undefined : session.templates.get(id);
+  const template = id < FIRST_DATA_SET ? undefined : session.template(id);
   if (template === undefined) {
     decoded.drop('unknown-template');
     return;
@@ -122,18 +98,14 @@ function readSet(id: number, set: DataView, framing: Framing, session: Session, 
 }
 
 function keep(
-  templates: Map<number, Template>,
+  session: Session,
   id: number,
   template: Template | undefined,
   { templateSet, optionsSet }: Framing,
 ): void {
-  if (template !== undefined) {
-    templates.delete(id);
-    recent(templates, id, MOST_TEMPLATES, () => template);
-  } else if (id === templateSet || id === optionsSet) {
-    for (const [known, { isOptions }] of templates)
-      if (isOptions === (id === optionsSet)) templates.delete(known);
-  } else templates.delete(id);
+  if (template !== undefined) session.keep(id, template);
+  else if (id === templateSet || id === optionsSet) session.withdrawAll(id === optionsSet);
+  else session.withdraw(id);
 }
 
 function readFlow(record: FlowRecord, sampling: Sampling, decoded: Decoded): void {

@@ -113,5 +113,19 @@ function readFields(
 function templateOf(fields: readonly Field[], isOptions: boolean): Template | undefined {
   if (fields.some(({ role, bytes }) => role !== undefined && !isLengthOf(role, bytes))) return undefined;
   const leastBytes = fields.reduce((sum, { bytes }) => sum + (bytes === VARIABLE ? 1 : bytes), 0);
-  return leastBytes === 0 ? undefined : { isOptions, fields, leastBytes };
+  return leastBytes === 0 ? undefined : { isOptions, fields: merged(fields), leastBytes };
+}
+
+/** Neighbours that nobody looks at are one field. */
+function merged(fields: readonly Field[]): Field[] {
+  const all: Field[] = [];
+  for (const field of fields) {
+    const last = all.at(-1);
+    const isSkipped = (one: Field | undefined): one is Field =>
+      one !== undefined && one.role === undefined && one.bytes !== VARIABLE;
+    if (isSkipped(last) && isSkipped(field) && last.bytes + field.bytes < VARIABLE)
+      all[all.length - 1] = { role: undefined, bytes: last.bytes + field.bytes };
+    else all.push(field);
+  }
+  return all;
 }

@@ -105,7 +105,7 @@ test('exporters that make up templates and domains forget their own, no others',
   const template = (id: number): string => `${id.toString(16).padStart(4, '0')}${TEMPLATE_256.slice(4)}`;
   const other = { ...FROM, address: '10.1.0.3' };
   decoder.decode(ipfix(7, set(2, TEMPLATE_256)), other);
-  for (let id = 256; id < 256 + 65; id++) decoder.decode(ipfix(7, set(2, template(id))), FROM);
+  for (let id = 256; id < 256 + 257; id++) decoder.decode(ipfix(7, set(2, template(id))), FROM);
   assert.deepEqual(shown(decoder.decode(ipfix(7, set(256, RECORD_256)), FROM)), ['unknown-template']);
   assert.deepEqual(shown(decoder.decode(ipfix(7, set(257, RECORD_256)), FROM)), [FLOW4]);
   for (let domain = 100; domain < 116; domain++) decoder.decode(ipfix(domain), FROM);
