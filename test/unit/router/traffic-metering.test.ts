@@ -7,6 +7,7 @@ import { FlowKind } from '../../../src/dataplane/flows/flow-memory.js';
 import { Ip } from '../../../src/net/ip.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Metering } from '../../../src/router/traffic/metering.js';
+import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { trafficCounters } from '../../../src/traffic/asking/authority.js';
 import type { Question } from '../../../src/traffic/query.js';
@@ -74,8 +75,10 @@ let metering: Metering;
 beforeEach(() => {
   clock = new SimClock(START_MS);
   plane = new FakePlane();
-  const config = { keepSeconds: 86_400, export: [] };
-  metering = new Metering({ clock, gndt, plane, counters: trafficCounters(), config });
+  const config = { keepSeconds: 86_400, export: [], listen: [], exporters: undefined, sensors: undefined };
+  const directory = new Directory('vr-a', clock);
+  const counters = trafficCounters();
+  metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive: () => true });
 });
 
 function question(lastPeriod: number, approximate: boolean): Question {
