@@ -10,7 +10,7 @@ import { loadNative } from '../../src/dataplane/native.js';
 import { waitFor } from '../lab/wait.js';
 import { udpPacket } from '../support/ip-packet.js';
 import { ears } from './exporters.js';
-import { inNamespaceOfOwn, ip } from './namespace.js';
+import { inNamespaceOfOwn, ip, untilCarries } from './namespace.js';
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
@@ -50,6 +50,8 @@ async function startSwitch(t: TestContext): Promise<Switch> {
     ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `port-${name}`);
     ip('link', 'set', name, 'up');
     ip('link', 'set', `port-${name}`, 'up');
+    untilCarries(name);
+    untilCarries(`port-${name}`);
   }
   execFileSync('ovsdb-tool', ['create', database, SCHEMA], { env });
   start('ovsdb-server', database, `--remote=punix:${socket}`, `--unixctl=${join(directory, 'db.ctl')}`);
@@ -114,7 +116,7 @@ function suite(): void {
       const { port, counted, counters } = await ears(t);
       const ovs = await startSwitch(t);
       const [words = '', target = ''] = settings(port);
-      ovs.vsctl('--', ...words.split(' '), target.replace('="', '="\\"').replace(/"$/, '\\""'));
+      ovs.vsctl('--', ...words.split(' '), target);
       await sendAll(ovs);
       await waitFor('all is told', () => JSON.stringify(counted()) === JSON.stringify(EXPECTED)).catch(() =>
         assert.deepEqual(counted(), EXPECTED, JSON.stringify(counters())),

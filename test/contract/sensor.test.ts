@@ -13,14 +13,10 @@ import { SensorListener } from '../../src/router/traffic/sensor-listener.js';
 import { waitFor } from '../lab/wait.js';
 import { udpPacket } from '../support/ip-packet.js';
 import { site } from './exporters.js';
-import { inNamespaceOfOwn, ip } from './namespace.js';
+import { inNamespaceOfOwn, ip, untilCarries } from './namespace.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/vine-sensor', import.meta.url));
 const FRAMES = 200;
-
-inNamespaceOfOwn('vine-sensor', import.meta.url, suite, () =>
-  test('vine-sensor', { skip: 'namespaces need root' }, () => {}),
-);
 
 interface Machine {
   readonly name: string;
@@ -40,6 +36,8 @@ function makeBridge(): void {
     ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `vnet-${name}`);
     ip('link', 'set', `vnet-${name}`, 'master', 'br0', 'up');
     ip('link', 'set', name, 'up');
+    untilCarries(name);
+    untilCarries(`vnet-${name}`);
   }
 }
 
@@ -79,6 +77,10 @@ const EXPECTED = [
   `10.1.0.6 10.1.0.5 ${FRAMES} ${60 * FRAMES}`,
   `fd00:1::5 fd00:1::6 ${FRAMES} ${1_400 * FRAMES}`,
 ];
+
+inNamespaceOfOwn('vine-sensor', import.meta.url, suite, () =>
+  test('vine-sensor', { skip: 'namespaces need root' }, () => {}),
+);
 
 function rig(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'vine-sensor-'));

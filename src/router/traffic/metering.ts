@@ -42,6 +42,10 @@ export class Metering {
   /** Harvested and not yet attributed; from `#next` on. */
   #harvested: (readonly [flow: Flow, counts: FlowCounts])[] = [];
   #next = 0;
+  /** What exporters have told since the pass began. */
+  #told: Decoded[] = [];
+  /** What they told before, to be counted after what this pass harvests: only then is it known what the router forwarded itself. */
+  readonly #due: Decoded[] = [];
   /** The most that was ever nobody's: what was told and given up at the same time is taken back. */
   #unattributed = { packets: 0, bytes: 0 };
   #exporter: Exporter;
@@ -92,7 +96,7 @@ export class Metering {
 
   /** What an exporter of this site has seen; it is in the period in which it is told. */
   seen(decoded: Decoded): void {
-    this.#withinSite.count(decoded, this.#periods);
+    this.#told.push(decoded);
   }
 
   /** At whole seconds of the wall clock, so that a period's end is one. */
@@ -120,7 +124,10 @@ export class Metering {
   }
 
   #begin(): void {
-    this.#pass ??= this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+    if (this.#pass !== undefined) return;
+    this.#pass = this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+    this.#due.push(...this.#told);
+    this.#told = [];
   }
 
   /** A slice of what is to be done. False: nothing is left. */
@@ -144,7 +151,7 @@ export class Metering {
     });
   }
 
-  /** Ends the period when all that was harvested in it is in it. False: nothing is left to do. */
+  /** Ends the period when all that was harvested and told in it is in it. False: nothing is left to do. */
   #attribute(): boolean {
     const end = Math.min(this.#harvested.length, this.#next + FLOWS_A_SLICE);
     for (; this.#next < end; this.#next++) {
@@ -154,6 +161,11 @@ export class Metering {
     if (this.#next < this.#harvested.length) return true;
     this.#harvested = [];
     this.#next = 0;
+    const decoded = this.#due.shift();
+    if (decoded !== undefined) {
+      this.#withinSite.count(decoded, this.#periods);
+      return true;
+    }
     if (this.#periods.roll(this.#options.clock.wallMs())) this.#attribution.forget();
     return false;
   }

@@ -3,6 +3,7 @@
  * a switch carries and the router does not see. Each packet counts once:
  *  - a pair that the router itself forwards between (it serves a host whose neighbour entry is wrong, say) is the router's;
  *  - of several exporters that see a pair (the hypervisors of both its ends, say) one counts, until it has been silent for a while;
+ *  - of one that sees a packet where it comes in and where it leaves, as Open vSwitch does, one of the two counts, likewise;
  *  - of a site's two routers the active one.
  */
 import type { Clock } from '../../net/clock.js';
@@ -70,7 +71,7 @@ export class WithinSite {
       return;
     }
     const { source, destination } = flow;
-    const held = this.#hold(keyOf(vnet, source, destination), observer);
+    const held = this.#hold(keyOf(vnet, source, destination), flow.isEgress ? `${observer} egress` : observer);
     if (held !== 'held') {
       counters.count(held === 'full' ? 'traffic_flows_dropped_no-room' : 'traffic_flows_ignored_counted');
       return;

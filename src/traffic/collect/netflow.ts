@@ -114,10 +114,6 @@ function readFlow(record: FlowRecord, sampling: Sampling, decoded: Decoded): voi
     decoded.ignore('no-addresses');
     return;
   }
-  if (record.number('direction') === EGRESS) {
-    decoded.ignore('egress');
-    return;
-  }
   const [packets, bytes] = [record.number('packets'), record.number('bytes')];
   if (packets === undefined || bytes === undefined) {
     decoded.drop('no-counters');
@@ -125,8 +121,9 @@ function readFlow(record: FlowRecord, sampling: Sampling, decoded: Decoded): voi
   }
   const [source, destination] = addresses;
   const rate = sampling.rateOf(record);
-  decoded.add(source, destination, { packets, bytes }, rate);
+  const isEgress = record.number('direction') === EGRESS;
+  decoded.add(source, destination, { packets, bytes, isEgress }, rate);
   const [backPackets, backBytes] = [record.number('reversePackets'), record.number('reverseBytes')];
   if (backPackets !== undefined && backBytes !== undefined)
-    decoded.add(destination, source, { packets: backPackets, bytes: backBytes }, rate);
+    decoded.add(destination, source, { packets: backPackets, bytes: backBytes, isEgress }, rate);
 }

@@ -8,6 +8,8 @@ export interface SeenFlow {
   readonly packets: number;
   /** Of IP packets, headers included. */
   readonly bytes: number;
+  /** Seen where it left, perhaps where it came in too; who sees one place only may call half of what he sees so, as softflowd does. */
+  readonly isEgress: boolean;
 }
 
 /** Why a datagram, a set, a template, a sample or a record was refused. */
@@ -34,12 +36,16 @@ export type FlowDropReason = (typeof FLOW_DROP_REASONS)[number];
 export const FLOW_IGNORE_REASONS = [
   /** Not IP, or a record about something else. */
   'no-addresses',
-  /** What has left by a port: it has come in by another one, and was told then. */
-  'egress',
   /** Counters of interfaces and other things that sFlow carries. */
   'other-sample',
 ] as const;
 export type FlowIgnoreReason = (typeof FLOW_IGNORE_REASONS)[number];
+
+interface Seen {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly isEgress?: boolean;
+}
 
 /** What was in one datagram. */
 export class Decoded {
@@ -59,8 +65,8 @@ export class Decoded {
   }
 
   /** @param oneIn packets of which one was looked at */
-  add(source: Ip, destination: Ip, counts: { packets: number; bytes: number }, oneIn: number): void {
-    const { packets, bytes } = counts;
+  add(source: Ip, destination: Ip, counts: Seen, oneIn: number): void {
+    const { packets, bytes, isEgress = false } = counts;
     if (packets === 0 && bytes === 0) return;
     if (!isRate(oneIn)) {
       this.drop('sampling');
@@ -75,6 +81,7 @@ export class Decoded {
       destination,
       packets: Math.round(packets * oneIn),
       bytes: Math.round(bytes * oneIn),
+      isEgress,
     });
   }
 }

@@ -63,10 +63,10 @@ function world() {
     assert.equal(directory.apply(record), 'applied');
   };
   /** @returns what was counted of it, and the counters that rose */
-  const tell = (source: string, destination: string, observer = 'x'): string => {
+  const tell = (source: string, destination: string, observer = 'x', isEgress = false): string => {
     const before = counters.counters();
     const decoded = new Decoded(observer);
-    decoded.add(Ip.of(source), Ip.of(destination), { packets: 2, bytes: 300 }, 1);
+    decoded.add(Ip.of(source), Ip.of(destination), { packets: 2, bytes: 300, isEgress }, 1);
     within.count(decoded, periods);
     return Object.entries(counters.counters())
       .filter(([name, count]) => count !== (before[name] ?? 0))
@@ -156,6 +156,19 @@ test('of two exporters that see a pair one counts, until it is silent', () => {
   assert.deepEqual(counted(), ['1 10.1.0.5 10.1.0.6 vr-a vr-a 6 900']);
 });
 
+test('where one tells of what comes in and of what leaves, one of the two counts', () => {
+  const { tell, counted } = world();
+  assert.equal(tell('10.1.0.5', '10.1.0.6'), 'counted');
+  assert.equal(tell('10.1.0.5', '10.1.0.6', 'x', true), 'ignored_counted');
+  // As softflowd tells of an answer.
+  assert.equal(tell('10.1.0.6', '10.1.0.5', 'x', true), 'counted');
+  assert.equal(tell('10.1.0.6', '10.1.0.5', 'x', true), 'counted');
+  assert.deepEqual(counted(), [
+    '1 10.1.0.5 10.1.0.6 vr-a vr-a 2 300',
+    '1 10.1.0.6 10.1.0.5 vr-a vr-a 4 600',
+  ]);
+});
+
 test('more pairs than can be held apart are refused, until others are silent', () => {
   const { clock, tell, within } = world();
   for (let i = 0; i < 65_536; i++)
@@ -173,11 +186,11 @@ test('the router that does not serve the site counts nothing, and what could not
   state.isActive = true;
   const decoded = new Decoded('x');
   decoded.drop('unknown-template');
-  decoded.ignore('egress');
+  decoded.ignore('no-addresses');
   within.count(decoded, new Periods(0));
   assert.deepEqual(counters.counters(), {
     traffic_flows_dropped_unknown_template: 1,
-    traffic_flows_ignored_egress: 1,
+    traffic_flows_ignored_no_addresses: 1,
     traffic_flows_ignored_standby: 1,
   });
 });

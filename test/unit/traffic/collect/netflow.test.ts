@@ -17,7 +17,9 @@ const FROM = { address: '10.1.0.2', port: 40_000 };
 
 function shown({ flows, dropped, ignored }: Decoded): string[] {
   return [
-    ...flows.map((flow) => `${flow.source} ${flow.destination} ${flow.packets} ${flow.bytes}`),
+    ...flows.map(({ source, destination, packets, bytes, isEgress }) =>
+      [source, destination, packets, bytes, ...(isEgress ? ['egress'] : [])].join(' '),
+    ),
     ...dropped,
     ...ignored,
   ];
@@ -170,7 +172,7 @@ test('what is no flow of a node is left', () => {
     told(
       ipfix(7, set(2, directed), set(256, `${ends} 00 00000003 0000012c`, `${ends} 01 00000003 0000012c`)),
     ),
-    [FLOW4, 'egress'],
+    [FLOW4, `${FLOW4} egress`],
   );
   // Both families in one template: the other one's are zero.
   const both = '0100 0006 0008 0004 000c 0004 001b 0010 001c 0010 0002 0004 0001 0004';
