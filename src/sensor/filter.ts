@@ -13,6 +13,7 @@ export function sensorFilter(links: readonly Prefix[], isOneOfSeveral: boolean):
     `(${family === 4 ? 'ip' : 'ip6'} and src net ${key} and dst net ${key})`;
   const all = '(ip or ip6)';
   const wanted = links.length > MOST_LINKS ? all : links.map(on).join(' or ');
-  const unicast = `(${wanted}) and not ether multicast`;
+  // The kernel has taken a tag off the frame before; libpcap knows. Last: what comes behind `vlan` would be looked for behind a tag.
+  const unicast = `(${wanted}) and not ether multicast and not vlan`;
   return isOneOfSeveral ? `inbound and ${unicast}` : unicast;
 }

@@ -95,12 +95,19 @@ const EXPECTED = [
   `fd00:1::5 fd00:1::6 ${FRAMES} ${1_400 * FRAMES}`,
 ];
 
+const CREATE_IPFIX =
+  'set bridge ovs0 ipfix=@e -- --id=@e create IPFIX cache_max_flows=1000 cache_active_timeout=1';
+
 function suite(): void {
   for (const [name, settings] of [
     [
-      'IPFIX',
+      'IPFIX as it comes in and as it leaves',
+      (port: number) => [`${CREATE_IPFIX} sampling=1`, `targets="127.0.0.1:${port}"`],
+    ],
+    [
+      'IPFIX as it comes in',
       (port: number) => [
-        'set bridge ovs0 ipfix=@e -- --id=@e create IPFIX sampling=1 cache_active_timeout=1',
+        `${CREATE_IPFIX} other_config:enable-output-sampling=false`,
         `targets="127.0.0.1:${port}"`,
       ],
     ],

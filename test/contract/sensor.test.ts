@@ -104,7 +104,11 @@ interface Running {
 }
 
 function runSensor(t: TestContext, ...words: readonly string[]): Running {
-  const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // It looks into /sys, which must be this namespace's.
+  const inside = ['--mount', 'sh', '-c', 'mount -t sysfs sysfs /sys && exec "$@"', 'sh'];
+  const child = spawn('unshare', [...inside, process.execPath, PROGRAM, ...words], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   t.after(() => child.kill('SIGKILL'));
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -135,8 +139,10 @@ function suite(): void {
         sensor.said().includes('accepted; counting on 10.1.0.0/16, fd00:1::/64'),
       );
       sendAll(t);
-      await waitFor('all is told', () => counted().length >= EXPECTED.length);
-      assert.deepEqual(counted(), EXPECTED);
+      // In two parts, where a tenth second has come in between.
+      await waitFor('all is told', () => JSON.stringify(counted()) === JSON.stringify(EXPECTED)).catch(() =>
+        assert.deepEqual(counted(), EXPECTED, sensor.said()),
+      );
       // The end tells what there is: nothing more.
       await ended(sensor);
       assert.match(sensor.said(), new RegExp(`counted ${3 * FRAMES} frames in `));

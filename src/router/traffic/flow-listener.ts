@@ -15,9 +15,9 @@ import { FlowDecoder } from '../../traffic/collect/decoder.js';
 import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import type { Prepared } from '../reload/prepared.js';
 
-/** Datagrams of one exporter, and of all. A full one has some 30 flows. */
-const EACH: Rate = { perSecond: 200, burst: 1_000 };
-const ALL: Rate = { perSecond: 500, burst: 2_000 };
+/** Datagrams of one exporter, and of all. A full one has some 30 flows; Open vSwitch's have one, and all of a cache come at once. */
+const EACH: Rate = { perSecond: 500, burst: 4_000 };
+const ALL: Rate = { perSecond: 1_000, burst: 8_000 };
 const MOST_EXPORTERS = 256;
 /** An exporter tells all that has ended at once. */
 const RECEIVE_BUFFER_BYTES = 1_048_576;

@@ -71,7 +71,10 @@ export class WithinSite {
       return;
     }
     const { source, destination } = flow;
-    const held = this.#hold(keyOf(vnet, source, destination), flow.isEgress ? `${observer} egress` : observer);
+    const held = this.#hold(
+      keyOf(vnet, source, destination),
+      flow.isEgress ? `${observer} egress` : observer,
+    );
     if (held !== 'held') {
       counters.count(held === 'full' ? 'traffic_flows_dropped_no-room' : 'traffic_flows_ignored_counted');
       return;

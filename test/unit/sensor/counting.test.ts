@@ -42,9 +42,9 @@ test('of more pairs than are told, the largest are told, and how much the others
 test('what the kernel is to let through', () => {
   const links = [Prefix.of('10.1.0.0/24'), Prefix.of('fd00:1::/64')];
   const wanted =
-    '((ip and src net 10.1.0.0/24 and dst net 10.1.0.0/24) or (ip6 and src net fd00:1::/64 and dst net fd00:1::/64)) and not ether multicast';
+    '((ip and src net 10.1.0.0/24 and dst net 10.1.0.0/24) or (ip6 and src net fd00:1::/64 and dst net fd00:1::/64)) and not ether multicast and not vlan';
   assert.equal(sensorFilter(links, false), wanted);
   assert.equal(sensorFilter(links, true), `inbound and ${wanted}`);
   const many = Array.from({ length: 65 }, (_, i) => Prefix.of(`10.${i}.0.0/16`));
-  assert.equal(sensorFilter(many, false), '((ip or ip6)) and not ether multicast');
+  assert.equal(sensorFilter(many, false), '((ip or ip6)) and not ether multicast and not vlan');
 });
