@@ -43,8 +43,8 @@ export class Sensor {
 
   accepted(links: readonly Prefix[]): void {
     const { captures, log } = this.#options;
-    log(`accepted; counting on ${links.join(', ') || 'no link'}`);
     captures.setLinks(links);
+    log(`accepted; counting on ${links.join(', ') || 'no link'}`);
   }
 
   #arm(): void {

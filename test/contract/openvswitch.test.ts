@@ -96,13 +96,13 @@ const EXPECTED = [
 ];
 
 const CREATE_IPFIX =
-  'set bridge ovs0 ipfix=@e -- --id=@e create IPFIX cache_max_flows=1000 cache_active_timeout=1';
+  'set bridge ovs0 ipfix=@e -- --id=@e create IPFIX sampling=1 cache_max_flows=1000 cache_active_timeout=1';
 
 function suite(): void {
   for (const [name, settings] of [
     [
       'IPFIX as it comes in and as it leaves',
-      (port: number) => [`${CREATE_IPFIX} sampling=1`, `targets="127.0.0.1:${port}"`],
+      (port: number) => [CREATE_IPFIX, `targets="127.0.0.1:${port}"`],
     ],
     [
       'IPFIX as it comes in',

@@ -10,9 +10,11 @@ import { Metering } from '../../../src/router/traffic/metering.js';
 import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
 import { type TrafficCounters, trafficCounters } from '../../../src/traffic/asking/authority.js';
+import { FlowDecoder } from '../../../src/traffic/collect/decoder.js';
 import { Decoded } from '../../../src/traffic/collect/seen-flow.js';
 import type { Question } from '../../../src/traffic/query.js';
 import { SimClock } from '../../support/sim-clock.js';
+import { ipfix, RECORD_256, set, TEMPLATE_256 } from '../traffic/collect/vectors.js';
 
 const VNET = 1;
 const START_MS = 1_767_225_600_000;
@@ -156,15 +158,18 @@ test('what an exporter tells of a pair that the router forwards between is not c
   assert.equal(counters.counters().traffic_flows_ignored_counted, 1);
 });
 
-test('what an exporter tells is in the period in which it is told', () => {
-  metering.start();
-  clock.advance(29_500);
-  const decoded = new Decoded('10.1.0.9 0');
-  decoded.add(Ip.of('10.1.0.1'), Ip.of('10.1.0.2'), { packets: 1, bytes: 100 }, 1);
-  metering.seen(decoded);
-  clock.advance(600);
-  assert.deepEqual(ask(question(START_MS / 30_000, false)).hosts, ['10.1.0.1']);
-});
+for (const offSeconds of [-60, 60])
+  test(`what an exporter whose clock is ${offSeconds} s off tells is in the period in which it is told`, () => {
+    metering.start();
+    clock.advance(29_500);
+    const message = ipfix(7, set(2, TEMPLATE_256), set(256, RECORD_256));
+    const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    view.setUint32(4, Math.floor(clock.wallMs() / 1_000) + offSeconds);
+    metering.seen(new FlowDecoder().decode(message, { address: '10.1.0.9', port: 40_000 }));
+    clock.advance(600);
+    const { hosts, bytes } = ask(question(START_MS / 30_000, false));
+    assert.deepEqual([hosts, bytes], [['10.1.0.5'], 300]);
+  });
 
 test('what is nobody’s is counted once, and not taken back', () => {
   for (const packets of [3, 2, 5]) {

@@ -89,8 +89,8 @@ test('it captures when the router has said what, and tells the last of it at the
   clock.advance(60_000);
   assert.deepEqual(taken(), [
     'start',
-    'log: accepted; counting on 10.1.0.0/24',
     'links 10.1.0.0/24',
+    'log: accepted; counting on 10.1.0.0/24',
     '10.1.0.5 1 1500',
     'close',
     'stop',
