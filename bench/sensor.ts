@@ -1,6 +1,7 @@
 /**
  * `scripts/bench sensor`: what vine-sensor costs the host whose bridge it listens to. Two machines on one bridge talk, with the sensor
  * and without it in turn: a TCP flow as fast as it goes, and small UDP packets at a given rate.
+ * Which of the two comes first changes with each round, and a round is compared with itself: what else the machine does shifts both.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,12 +17,13 @@ import { Lab } from '../test/lab/lab.js';
 import { lanBridge, switchName } from '../test/lab/plan.js';
 import { pause, waitFor } from '../test/lab/wait.js';
 import { describeMachine, machineLine } from './lib/machine.js';
-import { cpuSeconds, median } from './lib/measure.js';
+import { cpuSeconds } from './lib/measure.js';
 import { outputFile, progressLine } from './lib/run.js';
+import { type Round, type SensorRun, sensorSummary, type WithSensor } from './lib/sensor-figures.js';
 
 const UDP_BYTES = 200;
 const SECONDS = 5;
-const ROUNDS = 5;
+const ROUNDS = 6;
 /** The sensor tells every ten; what it has told then is compared with what was sent. */
 const TELLING_MS = 11_000;
 
@@ -64,18 +66,6 @@ async function iperf(lab: Lab, ...words: readonly string[]): Promise<Iperf> {
   return JSON.parse(await lab.exec('a1', client, { timeoutMs: 60_000 })) as Iperf;
 }
 
-interface Round {
-  readonly tcpGbps: number;
-  readonly udpLost: number;
-  readonly udpPackets: number;
-}
-
-interface WithSensor extends Round {
-  /** Of one processor. */
-  readonly tcpPercent: number;
-  readonly udpPercent: number;
-}
-
 async function tcpGbps(lab: Lab): Promise<number> {
   return ((await iperf(lab)).end.sum_received?.bits_per_second ?? Number.NaN) / 1e9;
 }
@@ -109,10 +99,15 @@ function options(): { rate: number; json: string | undefined } {
   return { rate, json: values.json };
 }
 
+interface Router {
+  readonly socket: string;
+  readonly key: string;
+  readonly told: () => number;
+  readonly stop: () => void;
+}
+
 /** The router's ears, here: what has been told. */
-async function listen(
-  directory: string,
-): Promise<{ socket: string; key: string; told: () => number; stop: () => void }> {
+async function listen(directory: string): Promise<Router> {
   const [socket, key] = [join(directory, 'socket'), join(directory, 'key')];
   writeFileSync(key, Buffer.alloc(32, 7).toString('base64'), { mode: 0o600 });
   const networks = [{ prefix: Prefix.of('10.1.0.0/24') }];
@@ -130,8 +125,27 @@ async function listen(
   return { socket, key, told: () => packets, stop: () => listener.stop() };
 }
 
+async function roundWithout(lab: Lab, rate: number): Promise<Round> {
+  const gbps = await tcpGbps(lab);
+  const { lost, packets } = await udp(lab, rate);
+  return { tcpGbps: gbps, udpLost: lost, udpPackets: packets };
+}
+
+async function roundWith(lab: Lab, rate: number, router: Router): Promise<WithSensor> {
+  const sensor = await startSensor(lab, router.socket, router.key);
+  const [gbps, tcpPercent] = await percentOf(sensor.pid, () => tcpGbps(lab));
+  await pause(TELLING_MS);
+  const toldBefore = router.told();
+  const [{ packets, lost }, udpPercent] = await percentOf(sensor.pid, () => udp(lab, rate));
+  await pause(TELLING_MS);
+  const missed = Math.max(0, packets - lost - (router.told() - toldBefore));
+  await sensor.stop();
+  return { tcpGbps: gbps, udpLost: lost, udpPackets: packets, tcpPercent, udpPercent, missed };
+}
+
 const { rate, json } = options();
 const file = outputFile(json, 'sensor');
+const startedAt = new Date().toISOString();
 const machine = describeMachine();
 console.log(machineLine(machine));
 const directory = mkdtempSync(join(tmpdir(), 'vine-bench-'));
@@ -139,22 +153,12 @@ const lab = await Lab.up({ topology: 'two-site', daemons: false });
 const router = await listen(directory);
 const without: Round[] = [];
 const withSensor: WithSensor[] = [];
-let lost = 0;
 try {
   for (let round = 1; round <= ROUNDS; round++) {
     progressLine(`round ${round} of ${ROUNDS}`);
-    const bare = { tcp: await tcpGbps(lab), udp: await udp(lab, rate) };
-    without.push({ tcpGbps: bare.tcp, udpLost: bare.udp.lost, udpPackets: bare.udp.packets });
-    const sensor = await startSensor(lab, router.socket, router.key);
-    const [tcp, tcpPercent] = await percentOf(sensor.pid, () => tcpGbps(lab));
-    await pause(TELLING_MS);
-    const toldBefore = router.told();
-    const [small, udpPercent] = await percentOf(sensor.pid, () => udp(lab, rate));
-    await pause(TELLING_MS);
-    const { packets: udpPackets, lost: udpLost } = small;
-    lost += Math.max(0, udpPackets - (router.told() - toldBefore));
-    withSensor.push({ tcpGbps: tcp, udpLost, udpPackets, tcpPercent, udpPercent });
-    await sensor.stop();
+    if (round % 2 === 1) without.push(await roundWithout(lab, rate));
+    withSensor.push(await roundWith(lab, rate, router));
+    if (round % 2 === 0) without.push(await roundWithout(lab, rate));
   }
 } finally {
   router.stop();
@@ -162,15 +166,7 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 progressLine('');
-const of = (rounds: readonly Round[], pick: (round: Round) => number): number => median(rounds.map(pick));
-const ratio = of(withSensor, (round) => round.tcpGbps) / of(without, (round) => round.tcpGbps);
-const percent = (pick: (round: WithSensor) => number): string => median(withSensor.map(pick)).toFixed(1);
-console.log(
-  `TCP: ${of(without, (round) => round.tcpGbps).toFixed(2)} Gbit/s without, ${ratio.toFixed(3)} of it with the sensor`,
-);
-console.log(`the sensor takes of one processor: ${percent((round) => round.tcpPercent)} % then, and`);
-console.log(
-  `${percent((round) => round.udpPercent)} % with ${rate} packets a second, of which it missed ${lost} in ${ROUNDS} rounds`,
-);
-writeFileSync(file, `${JSON.stringify({ machine, rate, ratio, lost, without, withSensor }, undefined, 2)}\n`);
+const run: SensorRun = { startedAt, machine, rate, seconds: SECONDS, without, withSensor };
+console.log(sensorSummary(run));
+writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
 console.log(file);

@@ -6,7 +6,8 @@ const MOST_LINKS = 64;
 
 /**
  * IP packets between two addresses of one link. Of several interfaces only what comes in by each: what goes out by one has come in by
- * another, or by the host's uplink, where the sensor of the sender's host has counted it.
+ * another, or by the host's uplink, where the sensor of the sender's host has counted it. libpcap filters the first frame of a capture
+ * itself, where it does not know `inbound`: that one is not counted.
  */
 export function sensorFilter(links: readonly Prefix[], isOneOfSeveral: boolean): string {
   const on = ({ family, key }: Prefix): string =>
