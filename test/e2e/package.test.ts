@@ -160,7 +160,7 @@ test('what it holds: manual pages, completions, examples; no sources, no test co
     '/usr/share/man/man1/vinectl.1.gz',
     '/usr/share/man/man8/vined.8.gz',
     '/usr/share/man/man8/vine-sensor.8.gz',
-    '/usr/sbin/vine-sensor',
+    '/usr/lib/vine-router/bin/vine-sensor',
     '/lib/systemd/system/vine-sensor.service',
     '/usr/share/bash-completion/completions/vinectl',
     '/usr/share/zsh/vendor-completions/_vinectl',
