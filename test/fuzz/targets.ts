@@ -6,11 +6,13 @@ import { control } from './targets/control.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
 import { etcd } from './targets/etcd.js';
+import { flows } from './targets/flows.js';
 import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
+import { sensors } from './targets/sensors.js';
 
 export const TARGETS: readonly Target[] = [
   messages,
@@ -28,4 +30,6 @@ export const TARGETS: readonly Target[] = [
   memberships,
   tokens,
   joins,
+  flows,
+  sensors,
 ];

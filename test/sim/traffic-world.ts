@@ -150,6 +150,7 @@ export class TrafficWorld {
     const desk = new TrafficDesk({
       clock,
       conduct,
+      isActive: () => true,
       tables: { gndt, directory: new Directory(router, clock) },
       plane: {
         *harvest(told): Generator<void> {
@@ -158,7 +159,7 @@ export class TrafficWorld {
         },
         unattributed: () => ({ packets: 0, bytes: 0 }),
       },
-      config: { keepSeconds: 86_400, export: [] },
+      config: { keepSeconds: 86_400, export: [], listen: [], exporters: undefined, sensors: undefined },
       tunnel: {
         say: (to, message) => this.carry(router, to, message),
         upPeers: () => ALL.filter((other) => other !== router),

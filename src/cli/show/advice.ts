@@ -83,7 +83,7 @@ function footOf({ steps, later, staying, notes, traffic }: AdviceReport): string
     );
   if (moves.length > 0)
     lines.push(
-      'traffic within a LAN is not counted: machines that must stay beside others of their LAN belong in advice.json ("together")',
+      'traffic within a LAN is counted only where exporters or sensors tell of it: machines that must stay beside others of their LAN belong in advice.json ("together")',
     );
   if (later > 0) lines.push(`${count(later)} more machines would gain: ask again when these have moved`);
   for (const { why, machines } of staying)

@@ -9,12 +9,16 @@ import type { RouterId, TrafficConfig, VnetId } from '../../tables/model.js';
 import { Answering } from '../../traffic/asking/answering.js';
 import { Asking } from '../../traffic/asking/asking.js';
 import { TrafficAuthority, trafficCounters } from '../../traffic/asking/authority.js';
+import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import { Combined } from '../../traffic/combine.js';
 import { slice, type Told } from '../../traffic/gather.js';
 import { type Plan, planOf, type TrafficQuery } from '../../traffic/query.js';
+import type { Prepared } from '../reload/prepared.js';
 import type { Tables } from '../tables.js';
 import type { SiteTrafficCounts } from '../view/traffic-families.js';
+import { FlowListener } from './flow-listener.js';
 import { Metering } from './metering.js';
+import { SensorListener } from './sensor-listener.js';
 import { trafficView } from './view.js';
 
 const SECOND_MS = 1_000;
@@ -27,6 +31,8 @@ export interface TrafficDeskOptions {
   readonly tables: Pick<Tables, 'gndt' | 'directory'>;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly config: TrafficConfig;
+  /** Does this router serve the site? */
+  readonly isActive: () => boolean;
   readonly tunnel: { say(to: RouterId, message: TrafficMessage): void; upPeers(): RouterId[] };
 }
 
@@ -36,6 +42,8 @@ export class TrafficDesk {
   readonly #authority: TrafficAuthority;
   readonly #answering: Answering;
   readonly #metering: Metering;
+  readonly #listener: FlowListener;
+  readonly #sensors: SensorListener;
   readonly #open = new Set<Asking>();
   #keepSeconds: number;
   #waiting = 0;
@@ -44,16 +52,21 @@ export class TrafficDesk {
 
   constructor(options: TrafficDeskOptions) {
     this.#options = options;
-    const { clock, conduct, tables, plane, config, tunnel } = options;
+    const { clock, conduct, tables, plane, config, tunnel, isActive } = options;
+    const { gndt, directory } = tables;
+    const counters = this.#counters;
     this.#keepSeconds = config.keepSeconds;
-    this.#metering = new Metering({ clock, gndt: tables.gndt, plane, counters: this.#counters, config });
+    this.#metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive });
+    const told = (decoded: Decoded): void => this.#metering.seen(decoded);
+    this.#listener = new FlowListener({ clock, gndt, counters, told });
+    this.#sensors = new SensorListener({ clock, gndt, counters, told });
     // So that a router that has been started anew is not told what it asked before.
     this.#lastQueryId = Math.floor(clock.wallMs());
-    const siteOf = (router: RouterId) => tables.gndt.siteOf(router);
-    this.#authority = new TrafficAuthority({ clock, conduct, counters: this.#counters, siteOf });
+    const siteOf = (router: RouterId) => gndt.siteOf(router);
+    this.#authority = new TrafficAuthority({ clock, conduct, counters, siteOf });
     this.#answering = new Answering({
       clock,
-      counters: this.#counters,
+      counters,
       gather: (question) => this.#metering.gather(question),
       say: (to, message) => tunnel.say(to, message),
     });
@@ -74,9 +87,34 @@ export class TrafficDesk {
     this.#metering.start();
   }
 
+  /** @returns problems with where exporters and sensors are to be heard; the router works without them */
+  async listen(): Promise<string[]> {
+    const { config } = this.#options;
+    const problems = [await this.#listener.start(config), await this.#sensors.start(config.sensors)];
+    return problems.filter((problem) => problem !== undefined);
+  }
+
+  /** See `prepareConfig`. */
+  async prepare(config: TrafficConfig, lenient: boolean): Promise<Prepared | string> {
+    const exporters = await this.#listener.prepare(config, lenient);
+    if (typeof exporters === 'string') return exporters;
+    const sensors = await this.#sensors.prepare(config.sensors, lenient);
+    if (typeof sensors === 'string') {
+      exporters.abandon();
+      return sensors;
+    }
+    const both = [exporters, sensors];
+    return {
+      commit: () => both.forEach((one) => void one.commit()),
+      abandon: () => both.forEach((one) => void one.abandon()),
+    };
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#metering.stop();
+    this.#listener.stop();
+    this.#sensors.stop();
     for (const asking of [...this.#open]) asking.stop();
   }
 

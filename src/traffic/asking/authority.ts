@@ -29,6 +29,16 @@ export const TRAFFIC_COUNTERS = {
   traffic_messages_exported: 'event',
   /** One could not be sent, or a collector was not there. */
   traffic_export_failed: 'drop',
+  /** Of exporters of this site. */
+  traffic_flow_datagrams: 'event',
+  traffic_flows_counted: 'event',
+  traffic_sensors_accepted: 'event',
+  /** They had another token, or did not say who they are. */
+  traffic_sensors_refused: 'drop',
+  traffic_sensor_messages: 'event',
+  /** What they told of and is no pair of ours, or is counted by somebody else. */
+  'traffic_flows_ignored_*': 'event',
+  'traffic_flows_dropped_*': 'drop',
 } as const satisfies CounterTable;
 
 export type TrafficCounters = DeclaredCounters<typeof TRAFFIC_COUNTERS>;
