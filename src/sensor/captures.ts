@@ -1,28 +1,28 @@
 /** The captures on the host's interfaces, which come and go as machines do. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { FramesListener, PcapAddon, PcapHandle } from '../arp/pcap.js';
+import type { PairCapture, PairCounter } from '../dataplane/pair-counter.js';
 import type { Prefix } from '../net/prefix.js';
-import { FRAME_BYTES } from './counting.js';
 import { sensorFilter } from './filter.js';
 
-/** Some 20,000 frames' beginnings. */
+/** Some 25,000 frames' beginnings. */
 const RING_BYTES = 4 * 1024 * 1024;
+/** This program wakes ten times a second, or when a sixteenth of the ring is full. */
+export const COLLECT_MS = 100;
 const INTERFACES = '/sys/class/net';
 const ANY = '*';
 const MOST_INTERFACES = 256;
 
 export interface CapturesOptions {
-  readonly pcap: PcapAddon;
+  readonly counter: Pick<PairCounter, 'openCapture'>;
   /** Names, or beginnings of names with an asterisk behind. */
   readonly interfaces: readonly string[];
-  readonly onFrames: FramesListener;
   readonly log: (text: string) => void;
 }
 
 interface Open {
   /** The kernel's number: one that was made anew has another. */
   readonly index: string;
-  readonly handle: PcapHandle;
+  readonly handle: PairCapture;
   drops: number;
 }
 
@@ -42,9 +42,7 @@ export class Captures {
 
   /** Frames between two addresses of one of these links are captured from now on. */
   setLinks(links: readonly Prefix[]): void {
-    const { interfaces } = this.#options;
-    const isOneOfSeveral = interfaces.length > 1 || interfaces.some((name) => name.endsWith(ANY));
-    const filter = links.length === 0 ? '' : sensorFilter(links, isOneOfSeveral);
+    const filter = links.length === 0 ? '' : sensorFilter(links);
     if (filter !== this.#filter) this.close();
     this.#filter = filter;
     this.look();
@@ -91,11 +89,10 @@ export class Captures {
   }
 
   #capture(name: string, index: string): void {
-    const { pcap, onFrames } = this.#options;
+    const [filter, inboundOnly] = [this.#filter, this.#areSeveral()];
+    const options = { interface: name, filter, inboundOnly, collectMs: COLLECT_MS, ringBytes: RING_BYTES };
     try {
-      const filter = this.#filter;
-      const options = { interface: name, filter, frameBytes: FRAME_BYTES, ringBytes: RING_BYTES };
-      this.#open.set(name, { index, handle: pcap.openCapture(options, onFrames), drops: 0 });
+      this.#open.set(name, { index, handle: this.#options.counter.openCapture(options), drops: 0 });
       this.#problems.delete(name);
     } catch (error) {
       this.#tell(
@@ -103,6 +100,15 @@ export class Captures {
         `${name} cannot be captured: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
+  }
+
+  /**
+   * Of several interfaces only what comes in by each counts: what goes out by one has come in by another, or by the host's uplink,
+   * where the sensor of the sender's host has counted it.
+   */
+  #areSeveral(): boolean {
+    const { interfaces } = this.#options;
+    return interfaces.length > 1 || interfaces.some((name) => name.endsWith(ANY));
   }
 
   /** Once, as long as it stays so. */

@@ -4,17 +4,12 @@ import type { Prefix } from '../net/prefix.js';
 /** A longer program is not taken by the kernel. */
 const MOST_LINKS = 64;
 
-/**
- * IP packets between two addresses of one link. Of several interfaces only what comes in by each: what goes out by one has come in by
- * another, or by the host's uplink, where the sensor of the sender's host has counted it. libpcap filters the first frame of a capture
- * itself, where it does not know `inbound`: that one is not counted.
- */
-export function sensorFilter(links: readonly Prefix[], isOneOfSeveral: boolean): string {
+/** IP packets between two addresses of one link. */
+export function sensorFilter(links: readonly Prefix[]): string {
   const on = ({ family, key }: Prefix): string =>
     `(${family === 4 ? 'ip' : 'ip6'} and src net ${key} and dst net ${key})`;
   const all = '(ip or ip6)';
   const wanted = links.length > MOST_LINKS ? all : links.map(on).join(' or ');
   // The kernel has taken a tag off the frame before; libpcap knows. Last: what comes behind `vlan` would be looked for behind a tag.
-  const unicast = `(${wanted}) and not ether multicast and not vlan`;
-  return isOneOfSeveral ? `inbound and ${unicast}` : unicast;
+  return `(${wanted}) and not ether multicast and not vlan`;
 }

@@ -68,11 +68,9 @@ function run({ interface: interfaces, router: connectTo, tokenFile, name }: Argu
     process.exitCode = EX_CONFIG;
     return;
   }
-  const counting = new Counting();
-  const onFrames = (frames: readonly Uint8Array[]): void => {
-    for (const frame of frames) counting.count(frame);
-  };
-  const captures = new Captures({ pcap: loadNative(), interfaces, onFrames, log });
+  const counter = loadNative().createPairCounter();
+  const counting = new Counting(counter);
+  const captures = new Captures({ counter, interfaces, log });
   const link = new RouterLink({
     clock: systemClock,
     connect: connectTo,
@@ -82,11 +80,11 @@ function run({ interface: interfaces, router: connectTo, tokenFile, name }: Argu
     accepted: (links) => sensor.accepted(links),
   });
   const sensor = new Sensor({ clock: systemClock, counting, captures, link, log });
-  const end = (): void => {
-    sensor.stop();
+  const ended = (): void => {
     const { user, system } = process.cpuUsage();
     log(`counted ${counting.frames} frames in ${((user + system) / 1e6).toFixed(2)} s of processor time`);
   };
+  const end = (): void => sensor.stop(ended);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end);
   sensor.start();
 }

@@ -2,13 +2,14 @@
 import type { Clock, Timer } from '../net/clock.js';
 import type { Prefix } from '../net/prefix.js';
 import { ipfixMessages } from '../traffic/export/ipfix.js';
-import type { Captures } from './captures.js';
+import { type Captures, COLLECT_MS } from './captures.js';
 import type { Counting } from './counting.js';
 import type { RouterLink } from './router-link.js';
 
 export const INTERVAL_MS = 10_000;
 /** For the way to the router. */
 const BEFORE_MS = 500;
+const HARVEST_MS = 1_000;
 
 export interface SensorOptions {
   readonly clock: Clock;
@@ -21,6 +22,7 @@ export interface SensorOptions {
 export class Sensor {
   readonly #options: SensorOptions;
   #timer: Timer | undefined;
+  #harvesting: Timer | undefined;
   #sequence = 0;
   #sinceMs: number;
 
@@ -32,19 +34,33 @@ export class Sensor {
   start(): void {
     this.#options.link.start();
     this.#arm();
+    this.#harvest();
   }
 
-  stop(): void {
+  /** Not at once: the kernel still collects the last frames. */
+  stop(ended: () => void): void {
     this.#timer?.cancel();
-    this.#tell();
-    this.#options.captures.close();
-    this.#options.link.stop();
+    this.#timer = this.#options.clock.after('sensor-end', 2 * COLLECT_MS, () => {
+      this.#harvesting?.cancel();
+      this.#tell();
+      this.#options.captures.close();
+      this.#options.link.stop();
+      ended();
+    });
   }
 
   accepted(links: readonly Prefix[]): void {
     const { captures, log } = this.#options;
     captures.setLinks(links);
     log(`accepted; counting on ${links.join(', ') || 'no link'}`);
+  }
+
+  #harvest(): void {
+    const { clock, counting } = this.#options;
+    this.#harvesting = clock.after('sensor-harvest', HARVEST_MS, () => {
+      counting.harvest();
+      this.#harvest();
+    });
   }
 
   #arm(): void {

@@ -4,12 +4,20 @@ import { Prefix } from '../../../src/net/prefix.js';
 import { Counting } from '../../../src/sensor/counting.js';
 import { Sensor } from '../../../src/sensor/sensor.js';
 import { FlowDecoder } from '../../../src/traffic/collect/decoder.js';
+import { countPairs } from '../../support/pair-counts.js';
 import { SimClock } from '../../support/sim-clock.js';
 import { bytesOf, FRAME4 } from '../traffic/collect/vectors.js';
 
 function world() {
   const clock = new SimClock();
-  const counting = new Counting();
+  const frames: Uint8Array[] = [];
+  const harvests: number[] = [];
+  const counting = new Counting({
+    take: () => {
+      harvests.push(clock.nowMs());
+      return countPairs(frames.splice(0));
+    },
+  });
   const decoder = new FlowDecoder();
   const done: string[] = [];
   const state = { isConnected: true, drops: 0 };
@@ -38,8 +46,8 @@ function world() {
   });
   /** What was done since the last time. */
   const taken = (): string[] => done.splice(0);
-  const count = (): void => counting.count(bytesOf(FRAME4));
-  return { clock, sensor, state, taken, count };
+  const count = (): void => void frames.push(bytesOf(FRAME4));
+  return { clock, sensor, state, taken, count, harvests };
 }
 
 test('it tells half a second before each tenth second of the wall clock', () => {
@@ -84,9 +92,14 @@ test('it captures when the router has said what, and tells the last of it at the
   const { clock, sensor, taken, count } = world();
   sensor.start();
   sensor.accepted([Prefix.of('10.1.0.0/24')]);
+  let ended = 0;
+  sensor.stop(() => ended++);
+  // The kernel hands it over late.
+  clock.advance(150);
   count();
-  sensor.stop();
+  assert.equal(ended, 0);
   clock.advance(60_000);
+  assert.equal(ended, 1);
   assert.deepEqual(taken(), [
     'start',
     'links 10.1.0.0/24',
@@ -95,4 +108,14 @@ test('it captures when the router has said what, and tells the last of it at the
     'close',
     'stop',
   ]);
+});
+
+test('it takes what the addon has counted each second, and nothing after the end', () => {
+  const { clock, sensor, harvests } = world();
+  sensor.start();
+  clock.advance(3_000);
+  assert.deepEqual(harvests, [1_000, 2_000, 3_000]);
+  sensor.stop(() => {});
+  clock.advance(60_000);
+  assert.equal(harvests.length, 4);
 });
