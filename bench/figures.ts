@@ -1,6 +1,6 @@
 /**
- * `scripts/bench figures [--check]`: writes what README.md, docs/performance.md and docs/advice.md quote from the kept runs
- * bench/results/throughput.json, advice.json and, when there is one, soak.json.
+ * `scripts/bench figures [--check]`: writes what README.md and documents in docs quote from the kept runs
+ * bench/results/throughput.json, advice.json, sensor.json and, when there is one, soak.json.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

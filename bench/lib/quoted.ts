@@ -5,6 +5,7 @@ import { projectRoot } from '../../test/lab/daemon.js';
 import { type AdviceRun, adviceFigures } from './advice-figures.js';
 import { performanceFigures, readmeFigures, type SoakReport, withFigures } from './figures.js';
 import type { ThroughputReport } from './report.js';
+import { type SensorRun, sensorFigures } from './sensor-figures.js';
 
 export interface Quoted {
   readonly file: string;
@@ -23,6 +24,7 @@ export function quoted(): readonly Quoted[] {
     ['README.md', readmeFigures(report)],
     ['docs/performance.md', performanceFigures(report, soak)],
     ['docs/advice.md', adviceFigures(json('bench/results/advice.json') as AdviceRun)],
+    ['docs/operating.md', sensorFigures(json('bench/results/sensor.json') as SensorRun)],
   ] as const;
   return documents.map(([file, figures]) => ({
     file,

@@ -6,6 +6,7 @@
 #include "base/layout.h"
 #include "binding/napi_util.h"
 #include "engine/flow_memory.h"
+#include "io/pair_counter.h"
 
 namespace {
 
@@ -18,6 +19,7 @@ napi_value layout(napi_env env) {
   vine::setProperty(env, object, "counters", vine::numberValue(env, vine::counter::count));
   vine::setProperty(env, object, "flowEntryWords", vine::numberValue(env, vine::kFlowEntryWords));
   vine::setProperty(env, object, "flowMagic", vine::numberValue(env, vine::kFlowMagic));
+  vine::setProperty(env, object, "countedPairBytes", vine::numberValue(env, sizeof(vine::CountedPair)));
   vine::setProperty(env, object, "peerStats", vine::numberValue(env, vine::peer_stat::count));
   return object;
 }
@@ -30,6 +32,7 @@ NAPI_MODULE_INIT() {
   vine::definePeers(env, exports);
   vine::defineEngine(env, exports);
   vine::defineCapture(env, exports);
+  vine::definePairs(env, exports);
   vine::defineMemory(env, exports);
   vine::defineNotify(env, exports);
   vine::definePriority(env, exports);

@@ -8,6 +8,7 @@ void defineSockets(napi_env env, napi_value exports);
 void definePeers(napi_env env, napi_value exports);
 void defineEngine(napi_env env, napi_value exports);
 void defineCapture(napi_env env, napi_value exports);
+void definePairs(napi_env env, napi_value exports);
 void defineMemory(napi_env env, napi_value exports);
 void defineNotify(napi_env env, napi_value exports);
 void definePriority(napi_env env, napi_value exports);

@@ -230,6 +230,8 @@ void FlowMemory::countPacket(int32_t* entry, const int32_t* d, const uint8_t* pa
   // Packets last: who sees one sees also what else was written for it.
   add64(entry + fw::bytes, size.bytes);
   add64(entry + fw::packets, size.packets);
+  int32_t* counted = options_.memory + fh::counted;
+  __atomic_store_n(counted, static_cast<int32_t>(static_cast<uint32_t>(*counted) + 1), __ATOMIC_RELEASE);
 }
 
 void FlowMemory::note(const int32_t* d) {

@@ -16,7 +16,19 @@ constexpr uint32_t kFlowHeaderWords = 64;
 constexpr uint32_t kFlowEntryWords = 32;
 
 namespace flow_header {
-enum : uint32_t { magic, entries, ring, seed, used, serial, head, unattributedPackets = 8, unattributedBytes = 10, tail = 32 };
+enum : uint32_t {
+  magic,
+  entries,
+  ring,
+  seed,
+  used,
+  serial,
+  head,
+  counted,
+  unattributedPackets = 8,
+  unattributedBytes = 10,
+  tail = 32
+};
 }
 
 namespace flow_word {
@@ -92,7 +104,7 @@ class FlowMemory {
   bool parse(const int32_t* d, Parsed* parsed, Key key, bool* hasKey) const;
   bool fits(const int32_t* d, const Parsed& parsed, int32_t action, int32_t mtu) const;
   /** Once it has its action. */
-  static void countPacket(int32_t* entry, const int32_t* d, const uint8_t* packet, size_t length);
+  void countPacket(int32_t* entry, const int32_t* d, const uint8_t* packet, size_t length);
   void addActivity(int32_t number, size_t base) const;
   void carryOut(int32_t* entry, const Parsed& parsed, int32_t* d);
   uint32_t setOf(const Key key) const;

@@ -1,9 +1,12 @@
 #include "io/frame_capture.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <pcap/pcap.h>
 #include <sys/socket.h>
+
+#include "io/pair_counter.h"
 
 namespace vine {
 namespace {
@@ -26,8 +29,8 @@ bool activate(pcap_t* handle, const CaptureOptions& options, Failure* failure) {
   pcap_set_snaplen(handle, static_cast<int>(options.frameBytes));
   pcap_set_buffer_size(handle, static_cast<int>(options.ringBytes));
   pcap_set_promisc(handle, 1);
-  // Each frame at once: the kernel would otherwise collect some for a while.
-  pcap_set_immediate_mode(handle, 1);
+  if (options.collectMs == 0) pcap_set_immediate_mode(handle, 1);
+  else pcap_set_timeout(handle, static_cast<int>(options.collectMs));
   pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO);
   const int status = pcap_activate(handle);
   return status >= 0 || refuse(failure, 0, reasonOf(handle, status));
@@ -48,6 +51,19 @@ bool setFilter(pcap_t* handle, const std::string& filter, Failure* failure) {
   const int status = pcap_setfilter(handle, &program);
   pcap_freecode(&program);
   return status == 0 || refuse(failure, 0, reasonOf(handle, status));
+}
+
+/**
+ * libpcap looks at each frame itself, unlike at "inbound" in a filter, which it does not know for the frames that came before the
+ * kernel had the filter.
+ */
+bool setDirection(pcap_t* handle, const CaptureOptions& options, Failure* failure) {
+  if (!options.inboundOnly) return true;
+  if (pcap_setdirection(handle, PCAP_D_IN) != 0) return refuse(failure, 0, reasonOf(handle, PCAP_ERROR));
+  // Linux before 4.20 puts the others into the ring all the same.
+  const int on = 1;
+  setsockopt(pcap_fileno(handle), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
+  return true;
 }
 
 bool dontWait(pcap_t* handle, Failure* failure) {
@@ -71,7 +87,8 @@ std::unique_ptr<FrameCapture> FrameCapture::open(const CaptureOptions& options, 
   }
   std::unique_ptr<FrameCapture> capture(new FrameCapture(handle));
   const bool opened = activate(handle, options, failure) && isEthernet(handle, failure) &&
-                      setFilter(handle, options.filter, failure) && dontWait(handle, failure);
+                      setDirection(handle, options, failure) && setFilter(handle, options.filter, failure) &&
+                      dontWait(handle, failure);
   return opened ? std::move(capture) : nullptr;
 }
 
@@ -89,6 +106,13 @@ bool FrameCapture::take() {
     at += frame.length;
   }
   return taken >= 0;
+}
+
+bool FrameCapture::count(PairCounter& counter) {
+  const pcap_handler countOne = [](u_char* to, const pcap_pkthdr* header, const u_char* data) {
+    reinterpret_cast<PairCounter*>(to)->count(data, header->caplen);
+  };
+  return pcap_dispatch(handle_, kCountBatch, countOne, reinterpret_cast<u_char*>(&counter)) >= 0;
 }
 
 void FrameCapture::add(uint8_t* self, const pcap_pkthdr* header, const uint8_t* data) {

@@ -14,6 +14,8 @@ struct pcap_pkthdr;
 
 namespace vine {
 
+class PairCounter;
+
 struct CaptureOptions {
   std::string interfaceName;
   /** pcap-filter(7); the kernel runs it. */
@@ -22,6 +24,10 @@ struct CaptureOptions {
   uint32_t frameBytes = 0;
   /** Of the ring that the kernel puts frames into. */
   uint32_t ringBytes = 0;
+  /** So long the kernel may collect frames before it says that there are some; 0: each at once. */
+  uint32_t collectMs = 0;
+  /** Not what the interface sends. */
+  bool inboundOnly = false;
 };
 
 struct CapturedFrame {
@@ -35,6 +41,8 @@ class FrameCapture {
  public:
   /** Frames that one `take` takes at most, so that what else the thread has to do gets its turn. */
   static constexpr size_t kBatch = 64;
+  /** The same of `count`, which is done with a frame in a fiftieth of the time. */
+  static constexpr int kCountBatch = 4096;
 
   /** Promiscuous, without waiting. Null with `failure` filled; its `error` is ENODEV when there is no such interface. */
   static std::unique_ptr<FrameCapture> open(const CaptureOptions& options, Failure* failure);
@@ -46,6 +54,8 @@ class FrameCapture {
   int descriptor() const;
   /** Fills `frames` with what there is, in order. False when there can be no more: the interface is gone. */
   bool take();
+  /** Instead of `take`: counts what there is, where it lies. */
+  bool count(PairCounter& counter);
   /** Valid until the next `take`. */
   const std::vector<CapturedFrame>& frames() const { return frames_; }
   /**

@@ -130,6 +130,11 @@ function stopped(socket: string): CliError {
   return new CliError(UNREACHABLE, `the router on ${socket} has stopped`);
 }
 
+/** What to tell people of a connection to `socket` that failed. */
+export function explain(error: unknown, socket: string): string {
+  return unreachable(error, socket).message;
+}
+
 function unreachable(error: unknown, socket: string): CliError {
   if (error instanceof CliError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -18,6 +18,7 @@ import { addShellVerbs } from './verbs/shell.js';
 import { addSteeringVerbs } from './verbs/steer.js';
 import { addTokenVerbs } from './verbs/token.js';
 import { addTraffic } from './verbs/traffic.js';
+import { addWeb } from './verbs/web.js';
 import { packageVersion } from './version.js';
 
 /** Throws commander's `CommanderError` instead of ending the process. */
@@ -52,6 +53,7 @@ export function createProgram(io: Io): Command {
   addLiveVerbs(program, io);
   addTraffic(program, io);
   addAdvice(program, io);
+  addWeb(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);
   addDoctor(program, io);

@@ -9,6 +9,7 @@ import { encodeKey } from '../tables/files/read.js';
 import { ROUTER_FILE } from '../tables/files/router-file.js';
 import { Gndt } from '../tables/gndt.js';
 import type {
+  Endpoint,
   GndtConfig,
   LanConfig,
   LndtEntry,
@@ -111,14 +112,28 @@ function settingChanges(before: RouterConfig, after: RouterConfig): ConfigChange
     ...setting('mobility.dhcp.ignoreFormat', formatOf(before), formatOf(after)),
     ...limitChanges(before, after),
     ...setting('failover.deadMs', String(before.failover.deadMs), String(after.failover.deadMs)),
-    ...setting('traffic.export', collectorsOf(before), collectorsOf(after)),
+    ...setting('traffic.export', endpointsOf(before.traffic.export), endpointsOf(after.traffic.export)),
+    ...setting('traffic.exporters', exportersOf(before), exportersOf(after)),
     ...setting('traffic.keep', String(before.traffic.keepSeconds), String(after.traffic.keepSeconds)),
+    ...setting('traffic.listen', endpointsOf(before.traffic.listen), endpointsOf(after.traffic.listen)),
+    ...setting('traffic.sensors', sensorsOf(before), sensorsOf(after)),
     ...gatewayChanges(before, after),
   ];
 }
 
-function collectorsOf({ traffic }: RouterConfig): string {
-  return traffic.export.length === 0 ? NONE : traffic.export.map(formatEndpoint).join(', ');
+function endpointsOf(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(formatEndpoint).join(', ') || NONE;
+}
+
+function exportersOf({ traffic }: RouterConfig): string {
+  return traffic.exporters?.join(', ') ?? NONE;
+}
+
+function sensorsOf({ traffic: { sensors } }: RouterConfig): string {
+  if (sensors === undefined) return NONE;
+  const { listen, tokenFile } = sensors;
+  const where = 'path' in listen ? `unix:${listen.path}` : formatEndpoint({ transport: 'tcp', ...listen });
+  return `${where}, token ${tokenFile}`;
 }
 
 function gatewayChanges({ lans: before }: RouterConfig, { lans: after }: RouterConfig): ConfigChange[] {

@@ -21,7 +21,8 @@ import {
 } from './filters.js';
 import { type Fields, readMembers, readQuery } from './parameters.js';
 import { object, type Reply, refusal, rows } from './reply.js';
-import { TRAFFIC_PARAMETERS, TRAFFIC_PATIENCE_MS, trafficCall } from './traffic-call.js';
+import { TRAFFIC_PARAMETERS, trafficCall } from './traffic-call.js';
+import { TRAFFIC_PATIENCE_MS } from './traffic-view.js';
 
 export type Call =
   | {

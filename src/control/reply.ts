@@ -16,7 +16,9 @@ const ROWS_PER_TURN = 200;
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-export function object(body: object): Reply {
+export type ObjectReply = Extract<Reply, { kind: 'object' }>;
+
+export function object(body: object): ObjectReply {
   return { kind: 'object', status: 200, body };
 }
 
@@ -25,12 +27,12 @@ export function rows(list: Rows): Reply {
 }
 
 /** @param status 4xx or 5xx */
-export function refusal(status: number, error: string): Reply {
+export function refusal(status: number, error: string): ObjectReply {
   return { kind: 'object', status, body: { error } satisfies ErrorView };
 }
 
 /** An object, indented, with a line feed at the end. */
-export function sendObject(response: ServerResponse, reply: Extract<Reply, { kind: 'object' }>): void {
+export function sendObject(response: ServerResponse, reply: ObjectReply): void {
   const text = `${JSON.stringify(reply.body, null, 2)}\n`;
   response.writeHead(
     reply.status,

@@ -17,7 +17,7 @@ export class ControlSocketError extends Error {
  * Binds `server` to `path`: makes the directory, replaces the socket file of a router that died, refuses one that
  * is served. Until {@link openToGroup} only the owner may connect.
  */
-export async function bindSocket(server: Server, path: string): Promise<void> {
+export async function bindSocket(server: Server, path: string, setting = 'control.socket'): Promise<void> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new ControlSocketError(
       `${path} is longer than a Unix socket's ${MAX_PATH_BYTES} bytes: choose a shorter one`,
@@ -25,7 +25,7 @@ export async function bindSocket(server: Server, path: string): Promise<void> {
   }
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    await removeStale(path);
+    await removeStale(path, setting);
     await listen(server, path);
   } catch (error) {
     if (error instanceof ControlSocketError) throw error;
@@ -52,12 +52,12 @@ export async function openToGroup(path: string, group: string): Promise<string |
   }
 }
 
-async function removeStale(path: string): Promise<void> {
+async function removeStale(path: string, setting: string): Promise<void> {
   const found = await lstat(path).catch(ignoreMissing);
   if (found === undefined) return;
   if (!found.isSocket()) {
     throw new ControlSocketError(
-      `${path} exists and is not a socket: remove it or choose another control.socket`,
+      `${path} exists and is not a socket: remove it or choose another ${setting}`,
     );
   }
   if (await isServed(path)) throw new ControlSocketError(`another vined is running on ${path}`);

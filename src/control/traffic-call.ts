@@ -16,9 +16,6 @@ export const TRAFFIC_PARAMETERS = [
   'wait',
 ] as const;
 
-/** An answer comes within the time that the asker waits, or a moment later. */
-export const TRAFFIC_PATIENCE_MS = (MOST_WAIT_SECONDS + 30) * 1_000;
-
 const MODES: readonly TrafficRequest['mode'][] = ['ended', 'exact', 'approximate'];
 const DEFAULTS = { last: '600', weight: '1', top: '20', wait: '5' } as const;
 const MOST_SECONDS = 604_800;

@@ -3,6 +3,8 @@
 export const TRAFFIC_BY = ['node', 'site', 'group'] as const;
 export const MOST_TOP = 1_024;
 export const MOST_WAIT_SECONDS = 60;
+/** An answer comes within the time that the asker waits, or a moment later. */
+export const TRAFFIC_PATIENCE_MS = (MOST_WAIT_SECONDS + 30) * 1_000;
 
 export interface TrafficRequest {
   readonly lastSeconds: number;
@@ -55,7 +57,7 @@ export interface TrafficView {
   readonly by: TrafficRequest['by'];
   /** Some routers have not told, or do not have all periods. */
   readonly partial: boolean;
-  /** Routers that have not told. */
+  /** Routers that have not told, or of which not all that they told counts. */
   readonly missing: readonly string[];
   /** Routers that have only some of the periods: they were started meanwhile. */
   readonly lacking: readonly { readonly router: string; readonly periods: number }[];

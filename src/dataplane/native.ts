@@ -7,8 +7,9 @@ import type { PcapAddon } from '../arp/pcap.js';
 import { DESCRIPTOR_WORDS, EngineCounter, type NativeAddon, PeerStat, SCRATCH_SLOTS } from './engine.js';
 import { FLOW_ENTRY_WORDS, FLOW_MAGIC } from './flows/flow-memory.js';
 import type { NameLookupAddon } from './name-lookup.js';
+import { COUNTED_PAIR_BYTES, type PairCounterAddon } from './pair-counter.js';
 
-export type LoadedAddon = NativeAddon & PcapAddon & NameLookupAddon;
+export type LoadedAddon = NativeAddon & PcapAddon & NameLookupAddon & PairCounterAddon;
 
 const ADDON = 'vine_native.node';
 
@@ -19,6 +20,7 @@ const LAYOUT: Readonly<Record<string, number>> = {
   counters: EngineCounter.count,
   flowEntryWords: FLOW_ENTRY_WORDS,
   flowMagic: FLOW_MAGIC,
+  countedPairBytes: COUNTED_PAIR_BYTES,
   peerStats: PeerStat.count,
 };
 

@@ -71,56 +71,69 @@ export type ControlMessage =
   | MembershipMessage
   | TrafficMessage;
 
-const LINK_TYPES: { readonly [Type in LinkMessage['type']]: true } = {
-  hello: true,
-  ping: true,
-  pong: true,
-  bye: true,
-  seek: true,
-  seen: true,
-};
+/** What the parts of a router are told: all but what a link with a peer keeps to itself. */
+export type DeliveredMessage = Exclude<ControlMessage, HelloMessage | PingMessage | PongMessage | ByeMessage>;
 
-const PAIR_TYPES: { readonly [Type in PairMessage['type']]: true } = {
-  pairHeartbeat: true,
-  siteActive: true,
-  siteActiveRefused: true,
-  partnerQuery: true,
-  partnerAnswer: true,
-  handOver: true,
-};
-
-const NETWORK_TYPES: { readonly [Type in NetworkMessage['type']]: true } = {
-  networkState: true,
-  networkAsk: true,
-  networkPart: true,
-};
-
-const MEMBERSHIP_TYPES: { readonly [Type in MembershipMessage['type']]: true } = {
-  membership: true,
-  membershipDigest: true,
-};
-
-const TRAFFIC_TYPES: { readonly [Type in TrafficMessage['type']]: true } = {
-  trafficAsk: true,
-  trafficPart: true,
-};
-
-export function isTrafficMessage(message: ControlMessage): message is TrafficMessage {
-  return Object.hasOwn(TRAFFIC_TYPES, message.type);
+interface MessageOf {
+  readonly link: LinkMessage;
+  readonly table: TableMessage;
+  readonly pair: PairMessage;
+  readonly network: NetworkMessage;
+  readonly membership: MembershipMessage;
+  readonly traffic: TrafficMessage;
 }
 
-export function isMembershipMessage(message: ControlMessage): message is MembershipMessage {
-  return Object.hasOwn(MEMBERSHIP_TYPES, message.type);
-}
+/** Which part of a router each kind of message concerns; a kind that is missing does not compile. */
+const PART_OF: { readonly [Part in keyof MessageOf as MessageOf[Part]['type']]: Part } = {
+  hello: 'link',
+  ping: 'link',
+  pong: 'link',
+  bye: 'link',
+  seek: 'link',
+  seen: 'link',
+  records: 'table',
+  digest: 'table',
+  stale: 'table',
+  recall: 'table',
+  returned: 'table',
+  whoHas: 'table',
+  has: 'table',
+  claim: 'table',
+  claimResult: 'table',
+  nodesOf: 'table',
+  nodes: 'table',
+  redirect: 'table',
+  search: 'table',
+  dhcp: 'table',
+  partnerRecords: 'table',
+  partnerDigests: 'table',
+  partnerWhole: 'table',
+  pairHeartbeat: 'pair',
+  siteActive: 'pair',
+  siteActiveRefused: 'pair',
+  partnerQuery: 'pair',
+  partnerAnswer: 'pair',
+  handOver: 'pair',
+  networkState: 'network',
+  networkAsk: 'network',
+  networkPart: 'network',
+  membership: 'membership',
+  membershipDigest: 'membership',
+  trafficAsk: 'traffic',
+  trafficPart: 'traffic',
+};
 
-export function isNetworkMessage(message: ControlMessage): message is NetworkMessage {
-  return Object.hasOwn(NETWORK_TYPES, message.type);
-}
+const isOf =
+  <Part extends keyof MessageOf>(part: Part) =>
+  (message: ControlMessage): message is MessageOf[Part] =>
+    PART_OF[message.type] === part;
 
-export function isPairMessage(message: ControlMessage): message is PairMessage {
-  return Object.hasOwn(PAIR_TYPES, message.type);
-}
+export const isLinkMessage = isOf('link');
+export const isTableMessage = isOf('table');
+export const isPairMessage = isOf('pair');
+export const isNetworkMessage = isOf('network');
+export const isMembershipMessage = isOf('membership');
+export const isTrafficMessage = isOf('traffic');
 
-export function isLinkMessage(message: ControlMessage): message is LinkMessage {
-  return Object.hasOwn(LINK_TYPES, message.type);
-}
+export const isIntroduction = (message: ControlMessage): message is IntroductionMessage =>
+  message.type === 'seek' || message.type === 'seen';

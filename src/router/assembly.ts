@@ -275,7 +275,15 @@ function makeOverlay(
     desk: pair?.desk,
   });
   const { plane } = parts;
-  const traffic = new TrafficDesk({ clock, conduct, tables, plane, tunnel, config: config.router.traffic });
+  const traffic = new TrafficDesk({
+    clock,
+    conduct,
+    tables,
+    plane,
+    tunnel,
+    config: config.router.traffic,
+    isActive: () => sites.isActive(gndt.router),
+  });
   for (const source of [tunnel, roles, mobility, growth, traffic]) board.add(source);
   return { growth, initialSync, tunnel, roles, mobilityEvents, mobility, pair, traffic };
 }

@@ -66,6 +66,7 @@ export class Router {
       { name: 'control socket', run: () => this.#startControl() },
       { name: 'kernel guard', run: () => this.#startGuard() },
       { name: 'metrics', run: () => this.#startMetrics() },
+      { name: 'exporters', run: () => this.#startExporters() },
       { name: 'warnings', run: () => this.#logWarnings(this.#parts.warnings.all()) },
       { name: 'tunnel worker', run: () => plane.startTunnel(listener) },
       { name: 'tunnel', run: () => tunnel.start() },
@@ -139,6 +140,10 @@ export class Router {
   async #startMetrics(): Promise<void> {
     const problem = await this.#parts.metricsHost.start(this.#options.config.router.metrics);
     if (problem !== undefined) this.#parts.warnings.add(problem);
+  }
+
+  async #startExporters(): Promise<void> {
+    this.#parts.warnings.add(...(await this.#parts.traffic.listen()));
   }
 
   async #startTuns(): Promise<void> {

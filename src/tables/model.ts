@@ -113,6 +113,19 @@ export interface TrafficConfig {
   readonly keepSeconds: number;
   /** IPFIX collectors. */
   readonly export: readonly Endpoint[];
+  /** Where exporters of IPFIX, NetFlow v9 and sFlow are heard, by UDP. */
+  readonly listen: readonly Endpoint[];
+  /** Who they may be; undefined: this site's networks, and this machine itself. */
+  readonly exporters: readonly Prefix[] | undefined;
+  /** Undefined: no sensors are heard. */
+  readonly sensors: SensorsConfig | undefined;
+}
+
+/** Programs on hypervisors that count for this router. */
+export interface SensorsConfig {
+  readonly listen: { readonly address: Ip; readonly port: number } | { readonly path: string };
+  /** With the key that they have too. */
+  readonly tokenFile: string;
 }
 
 /** How far the tables may grow; counted in addresses. */

@@ -1,6 +1,6 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
-import type { HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
+import type { DeliveredMessage, HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
 import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
 import type { PairMessage } from '../protocol/pair-message.js';
@@ -24,12 +24,7 @@ import { PeerSessions, type SessionsContext, type SessionsListener } from './ses
 export interface PeerListener {
   up(peer: Peer): void;
   down(peer: Peer, reason: string): void;
-  message(peer: Peer, message: TableMessage): void;
-  pair(peer: Peer, message: PairMessage): void;
-  network(peer: Peer, message: NetworkMessage): void;
-  membership(peer: Peer, message: MembershipMessage): void;
-  traffic(peer: Peer, message: TrafficMessage): void;
-  introduction(peer: Peer, message: IntroductionMessage): void;
+  message(peer: Peer, message: DeliveredMessage): void;
   /** An authentic message of it has come by that connection. */
   authenticatedByStream(peer: Peer, stream: number): void;
   /** Packets up to this size can be sent to it. */
@@ -282,28 +277,8 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
     this.#owner.heard(this.#last);
   }
 
-  message(message: TableMessage): void {
+  message(message: DeliveredMessage): void {
     this.#owner.message(this, message);
-  }
-
-  pair(message: PairMessage): void {
-    this.#owner.pair(this, message);
-  }
-
-  membership(message: MembershipMessage): void {
-    this.#owner.membership(this, message);
-  }
-
-  network(message: NetworkMessage): void {
-    this.#owner.network(this, message);
-  }
-
-  traffic(message: TrafficMessage): void {
-    this.#owner.traffic(this, message);
-  }
-
-  introduction(message: IntroductionMessage): void {
-    this.#owner.introduction(this, message);
   }
 
   ended(how: LinkEnd, reason: string): void {

@@ -8,7 +8,14 @@
 import type { Timer } from '../net/clock.js';
 import { Conduct } from '../protocol/conduct.js';
 import { ControlCodec } from '../protocol/control-codec.js';
-import { type HelloMessage, isMembershipMessage } from '../protocol/control-message.js';
+import {
+  type HelloMessage,
+  isIntroduction,
+  isMembershipMessage,
+  isNetworkMessage,
+  isPairMessage,
+  isTableMessage,
+} from '../protocol/control-message.js';
 import { leastMinorOf } from '../protocol/least-minor.js';
 import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
@@ -371,16 +378,18 @@ function peerListener(
   streams: Streams,
 ): PeerListener {
   return {
-    introduction: (peer, message) => introductions.received(peer, message),
     authenticatedByStream: (peer, stream) => streams.authenticatedPacketReceived(stream, peer.endpoint),
     mtuFound: (peer, innerBytes) => listeners.mtu?.(peer.number, innerBytes),
     up: (peer) => listeners.up(peer.id),
     down: (peer, reason) => listeners.down(peer.id, reason),
-    message: (peer, message) => listeners.message(peer.id, message),
-    pair: (peer, message) => listeners.pair?.(peer.id, message),
-    network: (peer, message) => listeners.network?.(peer.id, message),
-    membership: (peer, message) => listeners.membership?.(peer.id, message),
-    traffic: (peer, message) => listeners.traffic?.(peer.id, message),
+    message: (peer, message) => {
+      if (isIntroduction(message)) introductions.received(peer, message);
+      else if (isTableMessage(message)) listeners.message(peer.id, message);
+      else if (isPairMessage(message)) listeners.pair?.(peer.id, message);
+      else if (isNetworkMessage(message)) listeners.network?.(peer.id, message);
+      else if (isMembershipMessage(message)) listeners.membership?.(peer.id, message);
+      else listeners.traffic?.(peer.id, message satisfies TrafficMessage);
+    },
     event: (event) => listeners.event?.(event),
     heard: (last) => listeners.heard?.(last),
   };

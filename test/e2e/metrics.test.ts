@@ -62,6 +62,15 @@ test('metrics are as documented, and follow traffic, drops and a move', { skip: 
       'vine_process_resident_memory_bytes',
     ])
       assert.ok(value(before.samples, name) > 0, name);
+    // Pings from b1 and answers to vm, both ways; of one's own site only what leaves it is counted.
+    await waitFor('traffic is counted by sites', async () => {
+      const { samples } = await scrape(lab);
+      const labels = 'vnet="blue",source_site="vr-b",destination_site="vr-a"';
+      return (
+        value(samples, `vine_traffic_packets_total{${labels}}`) >= 2 &&
+        value(samples, `vine_traffic_bytes_total{${labels}}`) >= 2 * 84
+      );
+    });
     const rtt = value(before.samples, 'vine_peer_rtt_seconds{peer="vr-a"}');
     assert.ok(rtt >= 0.01 && rtt < 1, `RTT ${rtt} s`);
 

@@ -7,11 +7,13 @@ import { batches, couriers, migrations } from './targets/courier.js';
 import { dhcp } from './targets/dhcp.js';
 import { documents } from './targets/documents.js';
 import { etcd } from './targets/etcd.js';
+import { flows } from './targets/flows.js';
 import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
+import { sensors } from './targets/sensors.js';
 
 export const TARGETS: readonly Target[] = [
   messages,
@@ -32,4 +34,6 @@ export const TARGETS: readonly Target[] = [
   migrations,
   couriers,
   batches,
+  flows,
+  sensors,
 ];

@@ -6,7 +6,7 @@ import { Lab } from './lab.js';
 import { knownLabs, readState } from './ledger.js';
 import { type Cut, cutLink, healLink, type Side } from './links.js';
 import { type Announcement, announcements } from './mover.js';
-import { type SiteLetter, type Topology, topologies } from './plan.js';
+import { type Topology, topologies } from './plan.js';
 import { inNamespace } from './shell.js';
 import type { WanSettings } from './wan.js';
 
@@ -17,11 +17,6 @@ function numberArgument(text: string): number {
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('not a number ≥ 0');
   return value;
 }
-
-const siteArgument = (text: string): SiteLetter => {
-  if (text === 'a' || text === 'b' || text === 'c') return text;
-  throw new InvalidArgumentError('a site is a, b or c');
-};
 
 function topologyArgument(text: string): Topology {
   const found = topologies.find((topology) => topology === text);
@@ -127,8 +122,14 @@ interface CliMoveOptions {
   readonly downtime: number;
 }
 
-async function move(node: string, to: SiteLetter, options: CliMoveOptions): Promise<void> {
+/** Of whoever knows a node by its address and a site by what the routers call it: `vinectl advice --execute-with`. */
+async function move(nodeOrAddress: string, toSite: string, options: CliMoveOptions): Promise<void> {
   const lab = Lab.attach(options.name);
+  const { movers, sites } = lab.plan;
+  const mover = movers.find(({ ipv4, ipv6 }) => [ipv4, ipv6].includes(nodeOrAddress));
+  const node = mover?.name ?? nodeOrAddress;
+  const to = sites.find(({ letter }) => [letter, lab.siteName(letter)].includes(toSite))?.letter;
+  if (to === undefined) throw new Error(`no site "${toSite}" in this lab`);
   const { announced } = await lab.move(node, to, {
     announce: options.announce,
     downtimeMs: options.downtime,
@@ -196,8 +197,8 @@ function program(): Command {
   lab
     .command('move')
     .addOption(nameOption())
-    .argument('<node>')
-    .argument('<site>', 'a, b or c', siteArgument)
+    .argument('<node>', 'its name or an address of it')
+    .argument('<site>', 'a, b or c, or as the routers call it')
     .addOption(new Option('--announce <kind>').choices(announcements).default('rarp'))
     .option('--downtime <ms>', 'how long it is plugged in nowhere', numberArgument, 0)
     .action(move);

@@ -175,8 +175,8 @@ export class Daemon {
     signal(pid, name);
   }
 
-  vinectl(args: readonly string[]): Promise<Outcome> {
-    return run([`${projectRoot}bin/vinectl`, '--socket', this.socket, ...args], { timeoutMs: 10_000 });
+  vinectl(args: readonly string[], timeoutMs = 10_000): Promise<Outcome> {
+    return run([`${projectRoot}bin/vinectl`, '--socket', this.socket, ...args], { timeoutMs });
   }
 
   /** The last lines of its log, for a failing test's report. */

@@ -1,7 +1,10 @@
 /**
  * The main job, told as it happens: two sites, a connection, a migration, and the connection goes on. Twice: with a
- * namespace as the machine that moves, and with a real QEMU guest where that is installed.
+ * namespace as the machine that moves, and with a real QEMU guest where that is installed. Then who talks to whom, and an advice
+ * that is followed.
  */
+import { followAdvice, startTalk } from './demo/advice.js';
+import { good, heading, ms, paint, say, show } from './demo/tell.js';
 import { Lab } from './lab.js';
 import { routerName } from './plan.js';
 import { Guest } from './qemu/guest.js';
@@ -9,28 +12,15 @@ import { EchoStream, TcpStream, UdpProbe } from './traffic/traffic.js';
 
 const wanDelayMs = 20;
 const enoughBytes = 100_000;
-const colour = process.stdout.isTTY === true && !process.env.NO_COLOR;
-const paint = (code: string, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-
-const say = (text: string): void => console.log(text);
-const heading = (text: string): void => say(`\n${paint('1', text)}`);
-const good = (text: string): void => say(`${paint('32', '✓')} ${text}`);
-const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
 const picture = `
    site A  10.1.0.0/24                                     site B  10.2.0.0/24
 
    a1 ──┐                                                                   ┌── b1
         ├── switch ── vr-a ═════ WAN, ${wanDelayMs} ms each way ═════ vr-b ── switch ──┤
-   vm ──┘             vined           encrypted            vined            └── (vm goes here)
+   vm ──┘             vined           encrypted            vined            ├── vmb
+                                                                            └── (vm goes here)
 `;
-
-/** What an operator would type and see. */
-async function show(lab: Lab, site: 'a' | 'b', ...args: string[]): Promise<void> {
-  say(paint('2', `\n  $ vinectl ${args.join(' ')}        (router of site ${site.toUpperCase()})`));
-  const text = await lab.vinectl(site, args);
-  say(text.trimEnd().replace(/^/gm, '    '));
-}
 
 async function showTables(lab: Lab, ip: string, mac: string): Promise<void> {
   await show(lab, 'b', 'gndt');
@@ -123,7 +113,10 @@ async function main(): Promise<void> {
     good('both routers run and have found each other');
     await show(lab, 'a', 'peers');
     await moveNamespace(lab);
+    const streams = await startTalk(lab);
+    const beganMs = Date.now();
     await migrateGuest(lab);
+    await followAdvice(lab, streams, beganMs);
   } catch (error) {
     say(lab.report());
     throw error;

@@ -269,8 +269,8 @@ export class Lab {
   }
 
   /** Output of `vinectl` asked of a site's router. Rejects with `CommandError` unless it ends with 0. */
-  async vinectl(site: SiteLetter, args: readonly string[]): Promise<string> {
-    const outcome = await this.daemon(site).vinectl(args);
+  async vinectl(site: SiteLetter, args: readonly string[], timeoutMs?: number): Promise<string> {
+    const outcome = await this.daemon(site).vinectl(args, timeoutMs);
     if (outcome.status !== 0) throw new CommandError(['vinectl', ...args], outcome);
     return outcome.stdout;
   }

@@ -266,6 +266,7 @@ export class FakeFlows {
     const lengths = travellingLengths(packet, words);
     this.#addWide(entry + E.bytes, BigInt(lengths.reduce((sum, length) => sum + length, 0)));
     this.#addWide(entry + E.packets, BigInt(lengths.length));
+    Atomics.add(this.#words, F.counted, 1);
   }
 
   #unattributed(packets: bigint, bytes: bigint): void {

@@ -5,7 +5,7 @@
 import type { Clock } from '../../src/net/clock.js';
 import { Conduct } from '../../src/protocol/conduct.js';
 import { ControlCodec } from '../../src/protocol/control-codec.js';
-import type { HelloMessage } from '../../src/protocol/control-message.js';
+import { type HelloMessage, isTableMessage } from '../../src/protocol/control-message.js';
 import { split } from '../../src/protocol/split.js';
 import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
@@ -161,13 +161,9 @@ export class SimLinkWan {
       ended: () => this.#retry(owner, peer),
       changed: () => {},
       counted: () => {},
-      message: (message) => router()?.message(peer, message),
-      // Nobody to be introduced to.
-      pair: () => {},
-      network: () => {},
-      membership: () => {},
-      traffic: () => {},
-      introduction: () => {},
+      message: (message) => {
+        if (isTableMessage(message)) router()?.message(peer, message);
+      },
     };
     const link = new Link(0, peer, this.#contextOf(owner, peer), listener, ONE_PATH);
     const end = { owner, peer, link };

@@ -1,8 +1,9 @@
 /** `vinectl advice`: which moves, what each saves, what it costs, when it has paid for itself. */
+
+import { bytes, count, duration } from '../../control/units.js';
 import type { Amount } from '../../traffic/advice/input.js';
 import type { AdviceReport, MoveReport, StepReport } from '../advice/report.js';
 import { type Column, clean, type Look, table } from './text.js';
-import { bytes, count, duration } from './units.js';
 
 interface Row {
   readonly number: number;
@@ -82,7 +83,7 @@ function footOf({ steps, later, staying, notes, traffic }: AdviceReport): string
     );
   if (moves.length > 0)
     lines.push(
-      'traffic within a LAN is not counted: machines that must stay beside others of their LAN belong in advice.json ("together")',
+      'traffic within a LAN is counted only where exporters or sensors tell of it: machines that must stay beside others of their LAN belong in advice.json ("together")',
     );
   if (later > 0) lines.push(`${count(later)} more machines would gain: ask again when these have moved`);
   for (const { why, machines } of staying)

@@ -1,7 +1,7 @@
 /** `vinectl events`: one line each, `field=value`. */
 import type { EventView } from '../../control/api.js';
+import { preciseTime } from '../../control/units.js';
 import { clean, type Look } from './text.js';
-import { preciseTime } from './units.js';
 
 /** Ends in a line feed. */
 export function showEvent({ at, event, ...fields }: EventView, { paint }: Look): string {

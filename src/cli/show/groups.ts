@@ -1,11 +1,11 @@
 /** `vinectl traffic --by group`: who talks mostly with each other, made from the pairs of each period. */
 import type { TrafficPartView, TrafficView } from '../../control/traffic-view.js';
+import { count, time } from '../../control/units.js';
 import { groupsOf } from '../../traffic/groups/groups.js';
 import { NO_GROUPS, nextGroups, type SteadyGroups } from '../../traffic/groups/steady.js';
 import type { Measure } from '../../traffic/groups/weights.js';
 import type { PairTraffic } from '../../traffic/matrix.js';
 import { type Look, table } from './text.js';
-import { count, time } from './units.js';
 
 export interface GroupsReport {
   readonly from: string;

@@ -1,7 +1,7 @@
 /** `vinectl migrations`: each move with what happened when. */
 import type { MigrationView } from '../../control/api.js';
+import { age, milliseconds, time } from '../../control/units.js';
 import { clean, type Look } from './text.js';
-import { age, milliseconds, time } from './units.js';
 
 const VERDICT_STYLES = { claiming: 'yellow', accepted: 'green', refused: 'red', undone: 'red' } as const;
 

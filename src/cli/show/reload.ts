@@ -1,7 +1,7 @@
 /** `vinectl reload`: what has changed, a line each. */
 import type { ChangeView, ReloadView } from '../../control/api.js';
+import { time } from '../../control/units.js';
 import { clean, type Look } from './text.js';
-import { time } from './units.js';
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
 const STYLES = { added: 'green', removed: 'red', changed: 'yellow' } as const;

@@ -1,7 +1,7 @@
 /** `vinectl role`. */
 import type { PartnerView, RoleLanView, RoleView } from '../../control/role-view.js';
+import { age, count, duration, time } from '../../control/units.js';
 import { type Block, blocks, type Look } from './text.js';
-import { age, count, duration, time } from './units.js';
 
 export function showRole(view: RoleView, { paint, nowMs }: Look): string {
   const { partner } = view;

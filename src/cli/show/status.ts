@@ -1,7 +1,7 @@
 /** `vinectl status` and `vinectl counters`. */
 import type { CountersView, StatusView } from '../../control/api.js';
+import { count, longDuration, time } from '../../control/units.js';
 import { type Block, blocks, clean, type Look, table } from './text.js';
-import { count, longDuration, time } from './units.js';
 
 type NodeCounts = Pick<StatusView, 'nodesHere' | 'nodesVisiting' | 'nodesDeparted' | 'nodesMissing'>;
 

@@ -8,8 +8,8 @@ import type {
   MissingView,
   PeerView,
 } from '../../control/api.js';
+import { age, bytes, count, duration } from '../../control/units.js';
 import { type Column, type Look, table } from './text.js';
-import { age, bytes, count, duration } from './units.js';
 
 const PEER_STYLES = { up: 'green', connecting: 'yellow', down: 'red', refused: 'red' } as const;
 

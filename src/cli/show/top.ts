@@ -1,9 +1,9 @@
 /** `vinectl top`: two looks at the router, and what happened between them. */
 import type { CountersView, MigrationView, PeerView, StatusView } from '../../control/api.js';
 import type { SiteRoleView } from '../../control/role-view.js';
+import { bytes, count, longDuration, preciseTime } from '../../control/units.js';
 import { nodesLine } from './status.js';
 import { clean, type Look, table } from './text.js';
-import { bytes, count, longDuration, preciseTime } from './units.js';
 
 export interface Sample {
   readonly atMs: number;

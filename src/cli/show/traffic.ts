@@ -1,7 +1,7 @@
 /** Who talks to whom, for people. */
 import type { TrafficPartView, TrafficRowView, TrafficView } from '../../control/traffic-view.js';
+import { bytes, count, time } from '../../control/units.js';
 import { type Column, clean, type Look, table } from './text.js';
-import { bytes, count, time } from './units.js';
 
 export function showTraffic(view: TrafficView, look: Look): string {
   const { paint } = look;
@@ -9,7 +9,7 @@ export function showTraffic(view: TrafficView, look: Look): string {
     `${paint('bold', 'Traffic')} from ${time(view.from)} to ${time(view.to)}: ${periodsText(view)}`,
     ...(view.missing.length === 0
       ? []
-      : [paint('yellow', `partial: no answer from ${clean(view.missing.join(', '))}`)]),
+      : [paint('yellow', `partial: no whole answer from ${clean(view.missing.join(', '))}`)]),
     ...(view.lacking.length === 0
       ? []
       : [paint('yellow', `partial: ${view.lacking.map(lackingText(view)).join(', ')}`)]),

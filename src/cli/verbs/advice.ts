@@ -8,7 +8,7 @@ import type { Io } from '../io.js';
 import { examples } from './help.js';
 import { time } from './traffic.js';
 
-const OBJECTIVES: readonly Objective[] = ['traffic', 'latency', 'cost'];
+export const OBJECTIVES: readonly Objective[] = ['traffic', 'latency', 'cost'];
 const HOUR_SECONDS = 3_600;
 const MOST_HORIZON_SECONDS = 366 * 24 * HOUR_SECONDS;
 const DAY_SECONDS = 24 * HOUR_SECONDS;
@@ -67,7 +67,14 @@ export function addAdvice(program: Command, io: Io): void {
     if (options.executeWith !== undefined)
       (await import('../advice/execute.js')).checkCommand(options.executeWith);
     const client = await context.client();
-    const report = await makeReport(client, io, options);
+    const { makeAdvice } = await import('../advice/make.js');
+    const report = await makeAdvice(client, {
+      objective: options.objective,
+      horizonSeconds: options.horizon,
+      lastSeconds: options.last,
+      directory: options.config,
+      nowMs: io.nowMs(),
+    });
     if (context.json) context.print(`${JSON.stringify(report)}\n`);
     else context.print((await import('../show/advice.js')).showAdvice(report, context.look));
     if (options.executeWith !== undefined)
@@ -80,23 +87,6 @@ function horizon(text: string): number {
   if (seconds < HOUR_SECONDS || seconds > MOST_HORIZON_SECONDS)
     throw new InvalidArgumentError('It is a time from 1h to 366d.');
   return seconds;
-}
-
-async function makeReport(client: ControlClient, io: Io, options: Options): Promise<AdviceReport> {
-  const { gather } = await import('../advice/gather.js');
-  const { advise } = await import('../../traffic/advice/advise.js');
-  const { reportOf } = await import('../advice/report.js');
-  const { objective, horizon: horizonSeconds } = options;
-  const gathered = await gather(client, options.config, options.last);
-  const { most, restMinutes } = gathered.file;
-  const advice = advise(gathered.input, {
-    objective,
-    horizonMs: horizonSeconds * 1000,
-    nowMs: io.nowMs(),
-    most,
-    restMs: restMinutes * 60_000,
-  });
-  return reportOf(gathered, advice, { objective, horizonSeconds });
 }
 
 async function carryOut(

@@ -1,6 +1,6 @@
 /** `vinectl traffic`: who talks to whom. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { MOST_TOP, MOST_WAIT_SECONDS, type TrafficView } from '../../control/traffic-view.js';
+import { MOST_TOP, TRAFFIC_PATIENCE_MS, type TrafficView } from '../../control/traffic-view.js';
 import type { Measure } from '../../traffic/groups/weights.js';
 import type { ControlClient } from '../client.js';
 import { type Context, contextOf } from '../context.js';
@@ -8,7 +8,6 @@ import { CliError, REFUSED } from '../exit.js';
 import type { Io } from '../io.js';
 import { examples, positiveInteger } from './help.js';
 
-const PATIENCE_MS = (MOST_WAIT_SECONDS + 30) * 1_000;
 /** With `--exact`: what is left of a period, and what the answers need. */
 const EXACT_WAIT_SECONDS = 33;
 /** Three periods. */
@@ -73,7 +72,11 @@ export function addTraffic(program: Command, io: Io): void {
     const context = contextOf(io, self);
     const client = await context.client();
     if (options.by === 'group') return printGroups(context, client, options);
-    const { text, body } = await client.get<TrafficView>('/v1/traffic', queryOf(options), PATIENCE_MS);
+    const { text, body } = await client.get<TrafficView>(
+      '/v1/traffic',
+      queryOf(options),
+      TRAFFIC_PATIENCE_MS,
+    );
     const { showTraffic } = await import('../show/traffic.js');
     context.print(context.json ? text : showTraffic(body, context.look));
   });
@@ -88,7 +91,7 @@ async function printGroups(context: Context, client: ControlClient, options: Opt
       `a group is one when it is found in three periods: ask for ${LEAST_GROUP_SECONDS}s or more`,
     );
   const query = queryOf({ ...options, by: 'node', detail: true, top: MOST_TOP });
-  const { body } = await client.get<TrafficView>('/v1/traffic', query, PATIENCE_MS);
+  const { body } = await client.get<TrafficView>('/v1/traffic', query, TRAFFIC_PATIENCE_MS);
   const report = groupsReport(body, options);
   context.print(context.json ? `${JSON.stringify(report)}\n` : showGroups(report, context.look));
 }

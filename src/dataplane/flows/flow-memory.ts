@@ -41,6 +41,8 @@ export const F = {
   serial: 5,
   /** Entries ever put into the ring, wrapping. */
   head: 6,
+  /** Times that an entry was added to, wrapping; written after what was added. */
+  counted: 7,
   /** Forwarded packets, and their bytes, of entries that the ring had no room for. */
   unattributedPackets: 8,
   unattributedBytes: 10,

@@ -17,7 +17,7 @@ import { Ip } from '../../net/ip.js';
 import { BROADCAST_MAC, type Mac } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
 import { ControlCodec } from '../../protocol/control-codec.js';
-import { type ControlMessage, isLinkMessage, isPairMessage } from '../../protocol/control-message.js';
+import { isTableMessage } from '../../protocol/control-message.js';
 import { split } from '../../protocol/split.js';
 import type { TableMessage } from '../../protocol/table-message.js';
 import { Directory } from '../../tables/directory.js';
@@ -242,10 +242,6 @@ class ScratchLink {
     }
     this.#channel.flushAcks();
   }
-}
-
-function isTableMessage(message: ControlMessage): message is TableMessage {
-  return !isLinkMessage(message) && !isPairMessage(message);
 }
 
 /** Time that passes when it is told to; what falls due is run on the way. */

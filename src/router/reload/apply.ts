@@ -81,15 +81,23 @@ export async function prepareConfig(
     guard.abandon();
     return metrics;
   }
+  const exporters = await parts.traffic.prepare(after.router.traffic, lenient);
+  if (typeof exporters === 'string') {
+    guard.abandon();
+    metrics.abandon();
+    return exporters;
+  }
   return {
     commit: () => {
       commit(parts, { gndt, peers }, before, after);
       guard.commit();
       metrics.commit();
+      exporters.commit();
     },
     abandon: () => {
       guard.abandon();
       metrics.abandon();
+      exporters.abandon();
     },
   };
 }

@@ -16,14 +16,19 @@ const MOST_ENDS = 32_768;
 
 type EndKind = 'node' | 'client' | 'outside';
 
+/** Told of each pair that the router forwards between two nodes of its own site. */
+type Forwarded = (vnet: VnetId, source: Ip, destination: Ip) => void;
+
 type Found = Pick<Gndt, 'self' | 'networkOf' | 'clientAt' | 'idAt' | 'siteOf'>;
 
 export class Attribution {
   readonly #gndt: Found;
+  readonly #forwarded: Forwarded;
   readonly #ends = new Map<string, EndKind>();
 
-  constructor(gndt: Found) {
+  constructor(gndt: Found, forwarded: Forwarded = () => {}) {
     this.#gndt = gndt;
+    this.#forwarded = forwarded;
   }
 
   count(flow: Flow, counts: FlowCounts, periods: Pick<Periods, 'add'>): void {
@@ -31,6 +36,8 @@ export class Attribution {
     if (!isCountedHere(flow, source)) return;
     const destination = this.#kindOf(flow, flow.destination);
     const { family, vnet } = flow;
+    if (flow.kind === FlowKind.frame && isDelivered(flow) && source === 'node' && destination === 'node')
+      this.#forwarded(vnet, Ip.fromWords(family, flow.source), Ip.fromWords(family, flow.destination));
     const end = (kind: EndKind, words: IpWords) => (kind === 'outside' ? undefined : { family, words });
     periods.add(
       {

@@ -9,11 +9,16 @@ import type { RouterId, TrafficConfig, VnetId } from '../../tables/model.js';
 import { Answering } from '../../traffic/asking/answering.js';
 import { Asking } from '../../traffic/asking/asking.js';
 import { TrafficAuthority, trafficCounters } from '../../traffic/asking/authority.js';
+import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import { Combined } from '../../traffic/combine.js';
 import { slice, type Told } from '../../traffic/gather.js';
 import { type Plan, planOf, type TrafficQuery } from '../../traffic/query.js';
+import type { Prepared } from '../reload/prepared.js';
 import type { Tables } from '../tables.js';
+import type { SiteTrafficCounts } from '../view/traffic-families.js';
+import { FlowListener } from './flow-listener.js';
 import { Metering } from './metering.js';
+import { SensorListener } from './sensor-listener.js';
 import { trafficView } from './view.js';
 
 const SECOND_MS = 1_000;
@@ -26,6 +31,8 @@ export interface TrafficDeskOptions {
   readonly tables: Pick<Tables, 'gndt' | 'directory'>;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly config: TrafficConfig;
+  /** Does this router serve the site? */
+  readonly isActive: () => boolean;
   readonly tunnel: { say(to: RouterId, message: TrafficMessage): void; upPeers(): RouterId[] };
 }
 
@@ -35,6 +42,8 @@ export class TrafficDesk {
   readonly #authority: TrafficAuthority;
   readonly #answering: Answering;
   readonly #metering: Metering;
+  readonly #listener: FlowListener;
+  readonly #sensors: SensorListener;
   readonly #open = new Set<Asking>();
   #keepSeconds: number;
   #waiting = 0;
@@ -43,16 +52,21 @@ export class TrafficDesk {
 
   constructor(options: TrafficDeskOptions) {
     this.#options = options;
-    const { clock, conduct, tables, plane, config, tunnel } = options;
+    const { clock, conduct, tables, plane, config, tunnel, isActive } = options;
+    const { gndt, directory } = tables;
+    const counters = this.#counters;
     this.#keepSeconds = config.keepSeconds;
-    this.#metering = new Metering({ clock, gndt: tables.gndt, plane, counters: this.#counters, config });
+    this.#metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive });
+    const told = (decoded: Decoded): void => this.#metering.seen(decoded);
+    this.#listener = new FlowListener({ clock, gndt, counters, told });
+    this.#sensors = new SensorListener({ clock, gndt, counters, told });
     // So that a router that has been started anew is not told what it asked before.
     this.#lastQueryId = Math.floor(clock.wallMs());
-    const siteOf = (router: RouterId) => tables.gndt.siteOf(router);
-    this.#authority = new TrafficAuthority({ clock, conduct, counters: this.#counters, siteOf });
+    const siteOf = (router: RouterId) => gndt.siteOf(router);
+    this.#authority = new TrafficAuthority({ clock, conduct, counters, siteOf });
     this.#answering = new Answering({
       clock,
-      counters: this.#counters,
+      counters,
       gather: (question) => this.#metering.gather(question),
       say: (to, message) => tunnel.say(to, message),
     });
@@ -62,13 +76,45 @@ export class TrafficDesk {
     return this.#counters.counters();
   }
 
+  /** What this router has counted since it was started, by the sites of both ends. */
+  siteTraffic(): SiteTrafficCounts {
+    const { rest, unattributed } = this.#metering.totals();
+    const pairs = rest.map((total) => ({ ...total, vnet: this.#vnetName(total.vnet) }));
+    return { pairs, unattributedBytes: unattributed.bytes };
+  }
+
   start(): void {
     this.#metering.start();
+  }
+
+  /** @returns problems with where exporters and sensors are to be heard; the router works without them */
+  async listen(): Promise<string[]> {
+    const { config } = this.#options;
+    const problems = [await this.#listener.start(config), await this.#sensors.start(config.sensors)];
+    return problems.filter((problem) => problem !== undefined);
+  }
+
+  /** See `prepareConfig`. */
+  async prepare(config: TrafficConfig, lenient: boolean): Promise<Prepared | string> {
+    const exporters = await this.#listener.prepare(config, lenient);
+    if (typeof exporters === 'string') return exporters;
+    const sensors = await this.#sensors.prepare(config.sensors, lenient);
+    if (typeof sensors === 'string') {
+      exporters.abandon();
+      return sensors;
+    }
+    const both = [exporters, sensors];
+    return {
+      commit: () => both.forEach((one) => void one.commit()),
+      abandon: () => both.forEach((one) => void one.abandon()),
+    };
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#metering.stop();
+    this.#listener.stop();
+    this.#sensors.stop();
     for (const asking of [...this.#open]) asking.stop();
   }
 
@@ -82,9 +128,9 @@ export class TrafficDesk {
       if (this.#authority.allowsAsk(from, message)) this.#answering.asked(from, message);
       return;
     }
-    const asking = [...this.#open].find((one) => one.isAwaited(from, message.queryId));
-    const part = this.#authority.admitPart(from, message, asking !== undefined);
-    if (part !== undefined) asking?.received(from, part);
+    const asking = [...this.#open].find((one) => one.questionTo(from, message.queryId) !== undefined);
+    const part = this.#authority.admitPart(from, message, asking?.questionTo(from, message.queryId));
+    if (part !== undefined) asking?.received(from, part, part.rows.length === message.rows.length);
   }
 
   /** A string is the reason why it cannot be answered, and what could. */
@@ -141,7 +187,7 @@ export class TrafficDesk {
     });
     told(gndt.router, await this.#inSlices(this.#metering.gather(plan.question)));
     const missing = [...(await others), ...down].sort();
-    const vnetName = (vnet: VnetId): string => gndt.vnet(vnet)?.name ?? String(vnet);
+    const vnetName = (vnet: VnetId): string => this.#vnetName(vnet);
     const nameOf = (vnet: VnetId, ip: Ip): string => this.#nameOf(vnet, ip);
     return trafficView({ query, plan, combined, missing, periodsOf, nameOf, vnetName });
   }
@@ -167,7 +213,7 @@ export class TrafficDesk {
     const { gndt } = this.#options.tables;
     const { by, vnet: name, node, ...rest } = request;
     if (by === 'group')
-      return 'the router makes no groups, "vinectl traffic --by group" does: ask by node or by site';
+      return 'the router makes no groups, "vinectl traffic --by group" does, of by=node&detail=1 of the last 90 s or more: ask by node or by site';
     const vnet = name === undefined ? undefined : gndt.vnetByName(name);
     if (name !== undefined && vnet === undefined) return `there is no vnet "${name}" in gndt.json`;
     const ip = node === undefined ? undefined : Ip.parse(node);
@@ -176,6 +222,10 @@ export class TrafficDesk {
     const ips = ip === undefined ? [] : vnets.flatMap(({ id }) => this.#addressesWith(id, ip));
     const unique = [...new Map(ips.map((one) => [one.key, one])).values()];
     return { ...rest, by, vnet: vnet?.id, ips: unique.slice(0, MAX_ASKED_NODE_IPS) };
+  }
+
+  #vnetName(vnet: VnetId): string {
+    return this.#options.tables.gndt.vnet(vnet)?.name ?? String(vnet);
   }
 
   /** Of the machine that has this one. */

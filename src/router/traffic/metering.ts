@@ -3,15 +3,19 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Flow, FlowCounts } from '../../dataplane/flows/flow-harvest.js';
 import type { DataPlane } from '../../dataplane/plane.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import type { Directory } from '../../tables/directory.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { TrafficConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
+import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import { gather, type Told } from '../../traffic/gather.js';
 import { Periods } from '../../traffic/periods.js';
 import type { Question } from '../../traffic/query.js';
+import { SiteTotals } from '../../traffic/site-totals.js';
 import { Attribution } from './attribution.js';
 import { Exporter } from './exporter.js';
+import { WithinSite, type WithinSiteOptions } from './within-site.js';
 
 const SECOND_MS = 1_000;
 /** Flows, before something else has its turn: a move must not wait for them. */
@@ -21,7 +25,9 @@ const A_SLICE = Number.POSITIVE_INFINITY;
 
 export interface MeteringOptions {
   readonly clock: Clock;
-  readonly gndt: Pick<Gndt, 'self' | 'router' | 'networkOf' | 'clientAt' | 'idAt' | 'siteOf' | 'peerIndex'>;
+  readonly gndt: Pick<Gndt, 'router' | 'idAt' | 'peerIndex'> & WithinSiteOptions['gndt'];
+  readonly directory: Pick<Directory, 'here'>;
+  readonly isActive: () => boolean;
   readonly plane: Pick<DataPlane, 'harvest' | 'unattributed'>;
   readonly counters: TrafficCounters;
   readonly config: TrafficConfig;
@@ -30,12 +36,20 @@ export interface MeteringOptions {
 export class Metering {
   readonly #options: MeteringOptions;
   readonly #attribution: Attribution;
+  readonly #withinSite: WithinSite;
   readonly #periods: Periods;
+  readonly #totals = new SiteTotals();
+  /** Where what is attributed goes. */
+  readonly #counted: Pick<Periods, 'add'>;
   /** The pass over the flow memories that is under way. */
   #pass: Generator<void> | undefined;
   /** Harvested and not yet attributed; from `#next` on. */
   #harvested: (readonly [flow: Flow, counts: FlowCounts])[] = [];
   #next = 0;
+  /** What exporters have told since the pass began. */
+  #told: Decoded[] = [];
+  /** What they told before, to be counted after what this pass harvests: only then is it known what the router forwarded itself. */
+  readonly #due: Decoded[] = [];
   /** The most that was ever nobody's: what was told and given up at the same time is taken back. */
   #unattributed = { packets: 0, bytes: 0 };
   #exporter: Exporter;
@@ -49,7 +63,14 @@ export class Metering {
     this.#options = options;
     const { clock, gndt, config } = options;
     this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
-    this.#attribution = new Attribution(gndt);
+    this.#withinSite = new WithinSite(options);
+    this.#attribution = new Attribution(gndt, (...pair) => this.#withinSite.forwarded(...pair));
+    this.#counted = {
+      add: (pair, counts) => {
+        this.#periods.add(pair, counts);
+        this.#totals.add(pair, counts);
+      },
+    };
     this.#exporter = this.#makeExporter(config);
     this.#exportFrom = this.#periods.startSeconds;
   }
@@ -74,6 +95,11 @@ export class Metering {
     this.#exporter = this.#makeExporter(config);
   }
 
+  /** Since the start. */
+  totals(): ReturnType<SiteTotals['totals']> {
+    return this.#totals.totals();
+  }
+
   /** Counts what there is when it begins, and answers; in slices. */
   *gather(question: Question): Generator<number, Told> {
     // One that is under way may have gone by what has come since.
@@ -81,6 +107,11 @@ export class Metering {
     this.#begin();
     while (this.#step()) yield A_SLICE;
     return yield* gather(this.#periods, question, this.#options.clock.wallMs());
+  }
+
+  /** What an exporter of this site has seen; it is in the period in which it is told. */
+  seen(decoded: Decoded): void {
+    this.#told.push(decoded);
   }
 
   /** At whole seconds of the wall clock, so that a period's end is one. */
@@ -108,7 +139,10 @@ export class Metering {
   }
 
   #begin(): void {
-    this.#pass ??= this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+    if (this.#pass !== undefined) return;
+    this.#pass = this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
+    this.#due.push(...this.#told);
+    this.#told = [];
   }
 
   /** A slice of what is to be done. False: nothing is left. */
@@ -126,22 +160,26 @@ export class Metering {
     const before = this.#unattributed;
     if (packets <= before.packets) return;
     this.#unattributed = { packets, bytes };
-    this.#periods.addUnattributed({
-      packets: packets - before.packets,
-      bytes: Math.max(0, bytes - before.bytes),
-    });
+    const grown = { packets: packets - before.packets, bytes: Math.max(0, bytes - before.bytes) };
+    this.#periods.addUnattributed(grown);
+    this.#totals.addUnattributed(grown);
   }
 
-  /** Ends the period when all that was harvested in it is in it. False: nothing is left to do. */
+  /** Ends the period when all that was harvested and told in it is in it. False: nothing is left to do. */
   #attribute(): boolean {
     const end = Math.min(this.#harvested.length, this.#next + FLOWS_A_SLICE);
     for (; this.#next < end; this.#next++) {
       const [flow, counts] = this.#harvested[this.#next] ?? [];
-      if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#periods);
+      if (flow !== undefined && counts !== undefined) this.#attribution.count(flow, counts, this.#counted);
     }
     if (this.#next < this.#harvested.length) return true;
     this.#harvested = [];
     this.#next = 0;
+    const decoded = this.#due.shift();
+    if (decoded !== undefined) {
+      this.#withinSite.count(decoded, this.#counted);
+      return true;
+    }
     if (this.#periods.roll(this.#options.clock.wallMs())) this.#attribution.forget();
     return false;
   }

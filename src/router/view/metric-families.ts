@@ -6,9 +6,10 @@ import { cpuSeconds } from '../life/thread-time.js';
 import { counter, gauge, type MetricFamily, type MetricRow, single } from './exposition.js';
 import { type NetworkSource, networkFamilies } from './network-families.js';
 import { type PairSource, pairFamilies } from './pair-families.js';
+import { type SiteTrafficSource, siteTrafficFamilies } from './traffic-families.js';
 
 /** Asked anew for each scrape. */
-export interface MetricsSource extends PairSource, NetworkSource {
+export interface MetricsSource extends PairSource, NetworkSource, SiteTrafficSource {
   status(): StatusView;
   peers(): readonly PeerView[];
   counters(): CountersView;
@@ -39,6 +40,7 @@ export function familiesOf(source: MetricsSource): readonly MetricFamily[] {
     ...pairFamilies(source, seen.counters),
     ...networkFamilies(source, seen.counters, seen.status.id),
     ...trafficFamilies(seen),
+    ...siteTrafficFamilies(source),
     ...flowFamilies(seen),
     ...controlFamilies(seen),
     ...processFamilies(seen),

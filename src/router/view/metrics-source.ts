@@ -3,6 +3,7 @@ import type { DataPlane } from '../../dataplane/plane.js';
 import type { ForwardingTable } from '../../tables/forwarding/forwarding-table.js';
 import type { Gateways } from '../lan/gateways.js';
 import type { Tables } from '../tables.js';
+import type { TrafficDesk } from '../traffic/desk.js';
 import type { CounterBoard } from './counter-board.js';
 import type { LiveView } from './live-view.js';
 import type { MetricsSource } from './metric-families.js';
@@ -15,10 +16,11 @@ export interface MetricsParts {
   readonly forwarding: ForwardingTable;
   readonly plane: Pick<DataPlane, 'vnetTraffic' | 'threads'>;
   readonly gateways: Pick<Gateways, 'conflicts'>;
+  readonly traffic: Pick<TrafficDesk, 'siteTraffic'>;
 }
 
 export function metricsSource(parts: MetricsParts): Omit<MetricsSource, keyof NetworkSource> {
-  const { view, board, tables, forwarding, plane, gateways } = parts;
+  const { view, board, tables, forwarding, plane, gateways, traffic } = parts;
   const { gndt, lndt, hwdt, directory } = tables;
   return {
     status: () => view.status(),
@@ -37,6 +39,7 @@ export function metricsSource(parts: MetricsParts): Omit<MetricsSource, keyof Ne
     }),
     vnetTraffic: () =>
       gndt.config.vnets.map(({ id, name }) => ({ vnet: name, traffic: plane.vnetTraffic(id) })),
+    siteTraffic: () => traffic.siteTraffic(),
     threads: () => plane.threads(),
   };
 }

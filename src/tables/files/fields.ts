@@ -7,6 +7,7 @@ import {
   readCollector,
   readEndpoint,
   readFilePath,
+  readFlowListen,
   readInterface,
   readKey,
   readListen,
@@ -15,6 +16,7 @@ import {
   readNodeIp,
   readNodePrefix,
   readPrefix,
+  readSensorListen,
   readSocketAddress,
 } from './read.js';
 import { text } from './schema.js';
@@ -80,6 +82,20 @@ export const collectorUrl = (description: string) =>
     description,
     examples: ['udp://192.0.2.9:4739'],
     pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  });
+
+export const flowListenUrl = (description: string) =>
+  text(readFlowListen, {
+    description,
+    examples: ['udp://10.1.0.2:4739', 'udp://[::]:6343'],
+    pattern: '^udp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$',
+  });
+
+export const sensorListenUrl = (description: string) =>
+  text(readSensorListen, {
+    description,
+    examples: ['tcp://10.1.0.2:7701', 'unix:/run/vine/sensor.sock'],
+    pattern: '^(tcp://([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}|unix:/.+)$',
   });
 
 export const socketAddress = (description: string) =>

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { Ip } from '../../net/ip.js';
 import { isGroupMac, type Mac, parseMac, ZERO_MAC } from '../../net/mac.js';
 import { Prefix } from '../../net/prefix.js';
-import type { Endpoint, RouterEndpoint } from '../model.js';
+import type { Endpoint, RouterEndpoint, SensorsConfig } from '../model.js';
 import { readHostName } from './host-name.js';
 import { quoted } from './suggest.js';
 
@@ -146,6 +146,30 @@ export function readCollector(text: string): Read<Endpoint> {
   const outcome = readAddressEndpoint(text);
   if (!('value' in outcome) || outcome.value.transport === 'udp') return outcome;
   return { problem: `${JSON.stringify(text)} does not begin with udp://` };
+}
+
+/** Where something is heard by UDP. */
+export function readFlowListen(text: string): Read<Endpoint> {
+  const outcome = readEndpointUrl(text, 1);
+  if (!('value' in outcome)) return outcome;
+  const { transport, address } = outcome.value;
+  if (transport !== 'udp') return { problem: `${JSON.stringify(text)} does not begin with udp://` };
+  if (address.isGroup)
+    return { problem: `${quoted(text)} is multicast or broadcast; expected an address of this machine` };
+  return outcome;
+}
+
+/** Where sensors are heard. The path of a Unix socket is absolute. */
+export function readSensorListen(text: string): Read<SensorsConfig['listen']> {
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length);
+    return path.startsWith('/') ? { value: { path } } : { problem: `${quoted(text)} has no absolute path` };
+  }
+  const outcome = readEndpointUrl(text, 1);
+  if (!('value' in outcome)) return outcome;
+  const { transport, address, port } = outcome.value;
+  if (transport !== 'tcp') return { problem: `${quoted(text)} does not begin with tcp:// or unix:` };
+  return { value: { address, port } };
 }
 
 /** An address at which others are reached. */

@@ -8,11 +8,14 @@ import { networkSection, toNetworkConfig } from './etcd-fields.js';
 import {
   collectorUrl,
   filePath,
+  flowListenUrl,
   interfaceName,
   listenUrl,
   nodeIp,
+  nodePrefix,
   routerId,
   schemaReference,
+  sensorListenUrl,
   socketAddress,
   vnetName,
 } from './fields.js';
@@ -130,6 +133,13 @@ const failover = strict(
 );
 
 const MOST_COLLECTORS = 4;
+const MOST_LISTENERS = 4;
+const MOST_EXPORTERS = 64;
+
+const atMost = (most: number, what: string) => ({
+  error: ({ input }: { readonly input?: unknown }) =>
+    `expected at most ${most} ${what}, got ${Array.isArray(input) ? input.length : 0}`,
+});
 
 const traffic = strict(
   {
@@ -140,12 +150,41 @@ const traffic = strict(
     ).default(DEFAULTS.trafficKeepSeconds),
     export: z
       .array(collectorUrl('where an IPFIX collector (RFC 7011) listens: address and UDP port'))
-      .max(MOST_COLLECTORS, {
-        error: ({ input }) =>
-          `expected at most ${MOST_COLLECTORS} collectors, got ${Array.isArray(input) ? input.length : 0}`,
-      })
+      .max(MOST_COLLECTORS, atMost(MOST_COLLECTORS, 'collectors'))
       .default([])
       .meta({ description: 'IPFIX collectors that are sent the pairs of each period when it has ended' }),
+    listen: z
+      .array(
+        flowListenUrl(
+          'where IPFIX, NetFlow v9 and sFlow v5 are heard: an address of this machine and a UDP port',
+        ),
+      )
+      .max(MOST_LISTENERS, atMost(MOST_LISTENERS, 'addresses'))
+      .default([])
+      .meta({
+        description:
+          'where switches and hypervisors of this site tell what they see between its nodes, which the router does not see itself',
+      }),
+    sensors: strict(
+      {
+        listen: sensorListenUrl(
+          'where sensors connect: an address of this machine and a TCP port, or a Unix socket',
+        ),
+        tokenFile: filePath(
+          'file with the key that "vinectl genpsk" prints, the same at the sensors, mode 0600',
+        ),
+      },
+      'vine-sensor on hypervisors of this site; off when left out',
+    ).optional(),
+    exporters: z
+      .array(nodePrefix('an address, or a prefix, from which that is taken'))
+      .min(1)
+      .max(MOST_EXPORTERS, atMost(MOST_EXPORTERS, 'exporters'))
+      .optional()
+      .meta({
+        description:
+          "who may tell; when left out, whoever has an address of this site's networks, and this machine itself",
+      }),
   },
   'what is remembered of who talks to whom; in memory, and of the oldest only the largest pairs when there is no room',
 );
@@ -233,7 +272,19 @@ export function toRouterConfig(file: RouterFile, directory: string): RouterConfi
     mobility,
     limits: file.limits,
     failover: file.failover,
-    traffic: { keepSeconds: file.traffic.keep, export: file.traffic.export },
+    traffic: {
+      keepSeconds: file.traffic.keep,
+      export: file.traffic.export,
+      listen: file.traffic.listen,
+      exporters: file.traffic.exporters,
+      sensors:
+        file.traffic.sensors === undefined
+          ? undefined
+          : {
+              listen: file.traffic.sensors.listen,
+              tokenFile: resolve(directory, file.traffic.sensors.tokenFile),
+            },
+    },
     ...(file.network === undefined ? {} : { network: toNetworkConfig(file.network, directory) }),
     tun: file.tun,
     workers: file.workers,

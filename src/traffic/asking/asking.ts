@@ -1,6 +1,7 @@
 /**
  * Asks the other routers, each once, a few at a time; parts that do not come are asked for again. Ends when all have answered, or
- * at the time that was given; who has not told everything by then is missing.
+ * at the time that was given; who has not told everything by then is missing, and so is, with what it has told, who has told what
+ * does not count.
  */
 import type { Clock, Timer } from '../../net/clock.js';
 import {
@@ -31,7 +32,7 @@ export interface AskingContext {
 export interface Heard {
   /** Called for each router that has answered, once. */
   readonly told: (router: RouterId, told: Told) => void;
-  /** At the end. */
+  /** At the end. Who has told what does not count is in both. */
   readonly done: (missing: readonly RouterId[]) => void;
 }
 
@@ -43,6 +44,8 @@ interface Pending {
   parts: number | undefined;
   periods: number;
   tries: number;
+  /** All that it has told counts. */
+  isSound: boolean;
   timer: Timer | undefined;
 }
 
@@ -73,18 +76,20 @@ export class Asking {
     this.#next();
   }
 
-  isAwaited(from: RouterId, queryId: number): boolean {
-    return queryId === this.#queryId && this.#pending.has(from);
+  /** The question, when an answer of that router to it is awaited. */
+  questionTo(from: RouterId, queryId: number): Question | undefined {
+    return queryId === this.#queryId && this.#pending.has(from) ? this.#question : undefined;
   }
 
-  /** Has passed the gate. */
-  received(from: RouterId, message: TrafficPartMessage): void {
+  /** Has passed the gate. @param isWhole the gate has taken nothing out of it */
+  received(from: RouterId, message: TrafficPartMessage, isWhole = true): void {
     const pending = this.#pending.get(from);
     if (pending === undefined || message.queryId !== this.#queryId) return;
     // It has made its answer anew: what was told before belongs to another one.
     if (pending.parts !== undefined && pending.parts !== message.parts) pending.rows.clear();
     pending.parts = message.parts;
     pending.periods = message.periods;
+    pending.isSound &&= isWhole;
     if (pending.rows.has(message.part)) return;
     pending.rows.set(message.part, message.rows);
     pending.rowCount += message.rows.length;
@@ -123,6 +128,7 @@ export class Asking {
         parts: undefined,
         periods: 0,
         tries: 0,
+        isSound: true,
         timer: undefined,
       };
       this.#pending.set(router, pending);
@@ -155,7 +161,8 @@ export class Asking {
   }
 
   #complete(pending: Pending): void {
-    const { router, periods, rows } = pending;
+    const { router, periods, rows, isSound } = pending;
+    if (!isSound) this.#missing.push(router);
     const all = [...rows].sort(([a], [b]) => a - b).flatMap(([, some]) => some);
     this.#heard.told(router, toldOf(periods, all));
     this.#end(pending);

@@ -3,7 +3,7 @@
  * costs. An answer must have been asked for, and is about the sender's own site: a pair is counted at one of its two ends.
  *
  *   trafficAsk   priced by the periods that have to be looked at
- *   trafficPart  in answer to an open question of ours to that peer; rows of other sites' are taken out
+ *   trafficPart  in answer to an open question of ours to that peer; rows of other sites', and those that cannot be, are taken out
  *
  * What is refused is counted and told to `Conduct`; it is never an exception, and never logged.
  */
@@ -17,6 +17,8 @@ import type {
   TrafficPartMessage,
 } from '../../protocol/traffic-message.js';
 import type { RouterId, SiteId } from '../../tables/model.js';
+import { PERIOD_SECONDS } from '../periods.js';
+import type { Question } from '../query.js';
 
 export const TRAFFIC_COUNTERS = {
   'traffic_refused_*': 'drop',
@@ -27,6 +29,16 @@ export const TRAFFIC_COUNTERS = {
   traffic_messages_exported: 'event',
   /** One could not be sent, or a collector was not there. */
   traffic_export_failed: 'drop',
+  /** Of exporters of this site. */
+  traffic_flow_datagrams: 'event',
+  traffic_flows_counted: 'event',
+  traffic_sensors_accepted: 'event',
+  /** They had another token, or did not say who they are. */
+  traffic_sensors_refused: 'drop',
+  traffic_sensor_messages: 'event',
+  /** What they told of and is no pair of ours, or is counted by somebody else. */
+  'traffic_flows_ignored_*': 'event',
+  'traffic_flows_dropped_*': 'drop',
 } as const satisfies CounterTable;
 
 export type TrafficCounters = DeclaredCounters<typeof TRAFFIC_COUNTERS>;
@@ -34,12 +46,15 @@ export function trafficCounters(): TrafficCounters {
   return new DeclaredCounters(TRAFFIC_COUNTERS);
 }
 
-type Refusal = 'too-soon' | 'unasked' | 'not-yours';
+type Refusal = 'too-soon' | 'unasked' | 'not-yours' | 'impossible';
 
 /** A day's 2,880 periods cost 30: three of those at once, then one every 8 s. */
 const PERIODS_A_UNIT = 100;
 const ASKS: Rate = { perSecond: 4, burst: 100 };
 const PARTS: Rate = { perSecond: 2_000, burst: 4_000 };
+/** More than this in a row, for the whole time that was asked for, no router forwards: 1 Tbit/s, in the smallest frames. */
+const MOST_BYTES_A_SECOND = 125e9;
+const MOST_PACKETS_A_SECOND = 1.5e9;
 /** What is on the way when a question is given up, or comes twice, is no fault. */
 const INNOCENT: Rate = { perSecond: 20, burst: 600 };
 
@@ -70,9 +85,16 @@ export class TrafficAuthority {
     return isPaid || this.#refused(from, 'trafficAsk', 'too-soon');
   }
 
-  /** What of it counts; undefined: nothing. */
-  admitPart(from: RouterId, part: TrafficPartMessage, isAwaited: boolean): TrafficPartMessage | undefined {
-    if (!isAwaited) {
+  /**
+   * What of it counts; undefined: nothing.
+   * @param asked the open question that it answers, if there is one
+   */
+  admitPart(
+    from: RouterId,
+    part: TrafficPartMessage,
+    asked: Pick<Question, 'detail' | 'periods'> | undefined,
+  ): TrafficPartMessage | undefined {
+    if (asked === undefined) {
       this.#refused(from, 'trafficPart', 'unasked');
       return undefined;
     }
@@ -81,10 +103,16 @@ export class TrafficAuthority {
       return undefined;
     }
     const site = this.#context.siteOf(from);
-    const rows = part.rows.filter(
+    const own = part.rows.filter(
       (row) => row.kind === 'nobody' || row.sourceSite === site || row.destinationSite === site,
     );
-    if (rows.length < part.rows.length) this.#refused(from, 'trafficPart', 'not-yours');
+    if (own.length < part.rows.length) this.#refused(from, 'trafficPart', 'not-yours');
+    const seconds = PERIOD_SECONDS * (asked.detail ? 1 : asked.periods);
+    const rows = own.filter(
+      ({ bytes, packets }) =>
+        bytes <= seconds * MOST_BYTES_A_SECOND && packets <= seconds * MOST_PACKETS_A_SECOND,
+    );
+    if (rows.length < own.length) this.#refused(from, 'trafficPart', 'impossible');
     return { ...part, rows };
   }
 

@@ -13,13 +13,10 @@ import type { Timer } from '../../net/clock.js';
 import { RateLimit } from '../../net/rate-limit.js';
 import {
   type ByeMessage,
+  type DeliveredMessage,
   type HelloMessage,
   type IntroductionMessage,
   isLinkMessage,
-  isMembershipMessage,
-  isNetworkMessage,
-  isPairMessage,
-  isTrafficMessage,
   type LinkMessage,
   type PongMessage,
 } from '../../protocol/control-message.js';
@@ -59,12 +56,8 @@ export interface LinkListener {
   ended(how: LinkEnd, reason: string): void;
   /** Every tick, when the packet engine counts. */
   counted(counts: PeerCounts): void;
-  message(message: TableMessage): void;
-  introduction(message: IntroductionMessage): void;
-  pair(message: PairMessage): void;
-  network(message: NetworkMessage): void;
-  membership(message: MembershipMessage): void;
-  traffic(message: TrafficMessage): void;
+  /** For whichever part of the router it concerns. */
+  message(message: DeliveredMessage): void;
 }
 
 /** The paths that a link's messages take. */
@@ -281,14 +274,8 @@ export class Link {
     else if (body.type === 'ping')
       this.#channel.sendOnce(pongTo(body, this.#context.ports.clock), { to: source });
     else if (body.type === 'pong') this.#answered(body, source);
-    else if (body.type === 'seek' || body.type === 'seen') this.#listener.introduction(body);
-    else if (isPairMessage(body)) this.#listener.pair(body);
-    else if (isNetworkMessage(body)) this.#listener.network(body);
-    else if (isMembershipMessage(body)) this.#listener.membership(body);
-    else if (isTrafficMessage(body)) this.#listener.traffic(body);
-    else if (!isLinkMessage(body)) this.#listener.message(body);
-    // These have been dealt with before.
-    else body satisfies HelloMessage | ByeMessage;
+    // Hello and Bye have been dealt with before.
+    else if (body.type !== 'hello' && body.type !== 'bye') this.#listener.message(body);
     this.#channel.flushAcks();
   }
 

@@ -2,6 +2,7 @@
 import type { PcapHandle } from '../../../src/arp/pcap.js';
 import { EngineCounter, type NativeAddon, type WakeupWatch } from '../../../src/dataplane/engine.js';
 import { createFlowMemory } from '../../../src/dataplane/flows/flow-memory.js';
+import type { PairCapture, PairCounter } from '../../../src/dataplane/pair-counter.js';
 import { GENERATION_WORDS } from '../../../src/tables/forwarding/generations.js';
 import type { Random } from '../random.js';
 
@@ -12,6 +13,8 @@ export class CallFuzzer {
   readonly #functions: readonly [name: string, call: (...values: unknown[]) => unknown][];
   readonly #random: Random;
   readonly #captures: PcapHandle[] = [];
+  readonly #counters: PairCounter[] = [];
+  readonly #counting: PairCapture[] = [];
 
   constructor(addon: NativeAddon, random: Random) {
     this.#random = random;
@@ -34,6 +37,7 @@ export class CallFuzzer {
       const result = call(...values);
       if (name === 'createEngine') (result as { close(): void }).close();
       if (name === 'openCapture') this.#useCapture(result as PcapHandle);
+      if (name === 'createPairCounter') this.#countPairs(result as PairCounter);
       if (name === 'watchWakeup') (result as WakeupWatch).close();
     } catch (error) {
       if (!(error instanceof Error)) throw new Error(`${name} threw what is no error`, { cause: error });
@@ -46,6 +50,14 @@ export class CallFuzzer {
   }
 
   #captureArguments(): unknown[] {
+    const random = this.#random;
+    return [
+      random.chance(10) ? this.#value() : this.#captureOptions(),
+      random.chance(10) ? this.#value() : () => {},
+    ];
+  }
+
+  #captureOptions(more: object = {}): unknown {
     const random = this.#random;
     const options: Record<string, unknown> = {
       interface: 'lo',
@@ -61,9 +73,30 @@ export class CallFuzzer {
       ]),
       frameBytes: random.pick([64, 100, 1522, 262_144]),
       ringBytes: random.pick([65_536, 1 << 20]),
+      ...more,
     };
     for (const key of Object.keys(options)) if (random.chance(10)) options[key] = this.#value();
-    return [random.chance(10) ? this.#value() : options, random.chance(10) ? this.#value() : () => {}];
+    return options;
+  }
+
+  /** What the captures send comes by on the same interface. */
+  #countPairs(counter: PairCounter): void {
+    const random = this.#random;
+    this.#counters.push(counter);
+    if (this.#counters.length > 4) this.#counters.shift();
+    const more = {
+      filter: random.pick(['', '', 'ip or ip6', '((']),
+      inboundOnly: random.chance(50),
+      collectMs: random.pick([1, 10, 1_000]),
+      ringBytes: 1 << 20,
+    };
+    for (const used of this.#counters) if (random.chance(50)) used.take();
+    if (this.#counting.length > 4) this.#counting.shift()?.close();
+    if (random.chance(5)) counter.take.call(this.#value() as PairCounter);
+    const capture = random.pick(this.#counters).openCapture(this.#captureOptions(more) as never);
+    this.#counting.push(capture);
+    random.pick(this.#counting).drops.call(random.chance(5) ? (this.#value() as PairCapture) : capture);
+    if (random.chance(20)) random.pick(this.#counting).close();
   }
 
   /** Closed at once, now and then, or when the frames that come by have been seen for a while. */

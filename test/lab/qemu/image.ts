@@ -61,8 +61,11 @@ ip addr add $(value ip) dev eth0
 ip -6 addr add $(value ip6) dev eth0
 for route in $(value routes | tr ';' ' '); do ip route add \${route%,*} via \${route#*,}; done
 ip route add default via $(value default)
+while true; do nc -ll -p $(value echo) -e cat; sleep 1; done &
+listening=$(printf ':%04X [0-9A-F]*:0000 0A ' $(value echo))
+until grep -q "$listening" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 echo ${readyLine} >/dev/console
-while true; do nc -ll -p $(value echo) -e cat; sleep 1; done
+wait
 `;
 
 /** Why no guest can be run here; undefined when all is there. */

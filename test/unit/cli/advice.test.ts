@@ -74,7 +74,7 @@ test('what is advised, for people', async (t) => {
     /^1 {2}10\.1\.0\.1 {2}blue {2}vr-a {2}vr-b {5}55\.9 GiB {2}100\.0 % +4\.4 GiB +112 min +37 s +\d+ ms\*\n/m,
   );
   assert.match(out, /^\* memory or dirty rate are assumed/m);
-  assert.match(out, /^traffic within a LAN is not counted/m);
+  assert.match(out, /^traffic within a LAN is counted only where/m);
   assert.match(out, /^traffic from 2026-03-01T11:00:00\.000Z to 2026-03-01T12:00:00\.000Z$/m);
   const [asked] = router.asked;
   assert.deepEqual([asked?.lastSeconds, asked?.by, asked?.top], [3_600, 'node', 1_024]);

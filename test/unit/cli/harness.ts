@@ -31,6 +31,13 @@ export interface Options {
 
 /** `main` with streams of its own. */
 export async function vinectl(argv: readonly string[], options: Options = {}): Promise<Result> {
+  const { io, result } = ioFor(options);
+  const status = await main(argv, io);
+  return { status, ...result() };
+}
+
+/** What `main` is handed, and what has been written so far. */
+export function ioFor(options: Options): { readonly io: Io; result(): Omit<Result, 'status'> } {
   let out = '';
   let err = '';
   const interrupts = new Set<() => void>();
@@ -58,8 +65,7 @@ export async function vinectl(argv: readonly string[], options: Options = {}): P
       return () => interrupts.delete(listener);
     },
   };
-  const status = await main(argv, io);
-  return { status, out, err };
+  return { io, result: () => ({ out, err }) };
 }
 
 async function* chunks(text: string): AsyncGenerator<string> {

@@ -234,6 +234,7 @@ test('help is there for every verb, with examples', async () => {
     'status',
     'top',
     'traffic',
+    'web',
   ]);
   for (const verb of verbs) {
     const help = await vinectl([...verb.split(' '), '--help']);

@@ -28,6 +28,7 @@ const VERBS = [
   'ping',
   'top',
   'traffic',
+  'web',
   'graph',
   'doctor',
   'genkey',

@@ -94,7 +94,13 @@ test('settings that change live', () => {
     router.mobility = { verify: 'strict', maxMoves: 6, moveWindowSeconds: 90, dhcp };
     router.limits = { nodesPerLan: 1, nodesPerRouter: 2, nodes: 3 };
     router.failover = { deadMs: 1_000 };
-    router.traffic = { keep: 3_600, export: ['udp://192.0.2.9:4739'] };
+    router.traffic = {
+      keep: 3_600,
+      export: ['udp://192.0.2.9:4739'],
+      listen: ['udp://[::]:6343'],
+      exporters: ['10.1.0.0/24', '10.9.0.1'],
+      sensors: { listen: 'unix:/run/vine/sensor.sock', tokenFile: 'sensor.key' },
+    };
   });
   assert.deepEqual(shown(difference), [
     'router.json: changed setting privateKeyFile: /etc/vine/router.key → /etc/vine/other.key',
@@ -110,7 +116,10 @@ test('settings that change live', () => {
     'router.json: changed setting limits.nodes: 131072 → 3',
     'router.json: changed setting failover.deadMs: 250 → 1000',
     'router.json: changed setting traffic.export: none → udp://192.0.2.9:4739',
+    'router.json: changed setting traffic.exporters: none → 10.1.0.0/24, 10.9.0.1/32',
     'router.json: changed setting traffic.keep: 86400 → 3600',
+    'router.json: changed setting traffic.listen: none → udp://[::]:6343',
+    'router.json: changed setting traffic.sensors: none → unix:/run/vine/sensor.sock, token /etc/vine/sensor.key',
   ]);
   assert.deepEqual(difference.refused, []);
 });

@@ -28,7 +28,7 @@ test('router.json: what is left out has its default', () => {
     mobility: { verify: 'optimistic', maxMoves: 100, moveWindowSeconds: 60 },
     limits: { nodesPerLan: 4_096, nodesPerRouter: 16_384, nodes: 131_072 },
     failover: { deadMs: DEAD_MS },
-    traffic: { keepSeconds: 86_400, export: [] },
+    traffic: { keepSeconds: 86_400, export: [], listen: [], exporters: undefined, sensors: undefined },
     tun: [],
     workers: 1,
     dhcpIgnore: undefined,
@@ -47,7 +47,13 @@ test('router.json: what is given counts, the rest of an object keeps its default
     mobility: { maxMoves: 9, dhcp: { ignoreFile: '../dnsmasq/vine' } },
     limits: { nodesPerLan: 64 },
     failover: { deadMs: 1_000 },
-    traffic: { keep: 3_600, export: ['udp://[fd00::9]:4739'] },
+    traffic: {
+      keep: 3_600,
+      export: ['udp://[fd00::9]:4739'],
+      listen: ['udp://0.0.0.0:4739'],
+      exporters: ['10.1.0.0/24', 'fd00:1::2'],
+      sensors: { listen: 'tcp://10.1.0.2:7701', tokenFile: 'sensor.key' },
+    },
   };
   const { router } = good(written);
   assert.deepEqual(router.listen, [
@@ -63,6 +69,9 @@ test('router.json: what is given counts, the rest of an object keeps its default
   assert.deepEqual(router.traffic, {
     keepSeconds: 3_600,
     export: [{ transport: 'udp', address: Ip.of('fd00::9'), port: 4739 }],
+    listen: [{ transport: 'udp', address: Ip.of('0.0.0.0'), port: 4739 }],
+    exporters: [Prefix.of('10.1.0.0/24'), Prefix.host(Ip.of('fd00:1::2'))],
+    sensors: { listen: { address: Ip.of('10.1.0.2'), port: 7_701 }, tokenFile: `${DIRECTORY}/sensor.key` },
   });
   assert.deepEqual(router.dhcpIgnore, { file: '/etc/dnsmasq/vine', format: 'dnsmasq' });
   assert.deepEqual(router.limits, { nodesPerLan: 64, nodesPerRouter: 16_384, nodes: 131_072 });

@@ -241,6 +241,36 @@ const CASES: readonly Case[] = [
     { export: ['tcp://192.0.2.9:4739'] },
     'router.json: traffic.export[0]: "tcp://192.0.2.9:4739" does not begin with udp://',
   ],
+  [
+    ['router', 'traffic'],
+    { listen: ['tcp://10.1.0.2:4739'] },
+    'router.json: traffic.listen[0]: "tcp://10.1.0.2:4739" does not begin with udp://',
+  ],
+  [
+    ['router', 'traffic'],
+    { listen: ['udp://239.0.0.1:4739'] },
+    'router.json: traffic.listen[0]: "udp://239.0.0.1:4739" is multicast or broadcast; expected an address of this machine',
+  ],
+  [
+    ['router', 'traffic'],
+    { sensors: { listen: 'unix:sensor.sock', tokenFile: 'sensor.key' } },
+    'router.json: traffic.sensors.listen: "unix:sensor.sock" has no absolute path',
+  ],
+  [
+    ['router', 'traffic'],
+    { sensors: { listen: 'udp://10.1.0.2:7701', tokenFile: 'sensor.key' } },
+    'router.json: traffic.sensors.listen: "udp://10.1.0.2:7701" does not begin with tcp:// or unix:',
+  ],
+  [
+    ['router', 'traffic'],
+    { exporters: [] },
+    'router.json: traffic.exporters: the list is empty; expected at least one entry',
+  ],
+  [
+    ['router', 'traffic'],
+    { exporters: ['10.1.0.1/24'] },
+    'router.json: traffic.exporters[0]: "10.1.0.1/24" has host bits set; did you mean 10.1.0.0/24?',
+  ],
   [['gndt', 'vnets'], [], 'gndt.json: vnets: the list is empty; expected at least one entry'],
   [['gndt', 'vnets', 0, 'id'], 0, 'gndt.json: vnets[0].id: expected a whole number from 1 to 65535, got 0'],
   [

@@ -13,8 +13,14 @@ const alertText = read('config/prometheus/vine-alerts.yml');
 const alertNames = [...alertText.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
 
 /** Names of all metrics that the code has. */
-const known = ['metrics.ts', 'metric-families.ts', 'pair-families.ts', 'network-families.ts'].flatMap(
-  (file) => [...read(`src/router/view/${file}`).matchAll(/'(vine_[a-z_]+)'/g)].map(([, name = '']) => name),
+const known = [
+  'metrics.ts',
+  'metric-families.ts',
+  'pair-families.ts',
+  'network-families.ts',
+  'traffic-families.ts',
+].flatMap((file) =>
+  [...read(`src/router/view/${file}`).matchAll(/'(vine_[a-z_]+)'/g)].map(([, name = '']) => name),
 );
 const promtool = [join(projectRoot, 'build/tools/promtool'), '/usr/bin/promtool'].find(existsSync) ?? '';
 const noPromtool = promtool === '' ? 'needs promtool: scripts/setup --tests' : false;

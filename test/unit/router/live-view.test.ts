@@ -106,7 +106,15 @@ function setUp({ sites = [], peers = [], role }: Setting = {}) {
       role === undefined ? alone : { view: () => role, take: async () => role, reconfigure: () => {} },
   });
   const metrics = new Metrics({
-    ...metricsSource({ view, board, tables, forwarding, plane, gateways: { conflicts: () => [] } }),
+    ...metricsSource({
+      view,
+      board,
+      tables,
+      forwarding,
+      plane,
+      gateways: { conflicts: () => [] },
+      traffic: { siteTraffic: () => ({ pairs: [], unattributedBytes: 0 }) },
+    }),
     network: () => undefined,
     memberships: () => [],
   });

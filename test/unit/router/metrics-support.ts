@@ -25,6 +25,7 @@ export function metricsSource({ board }: { board?: CounterBoard } = {}): Metrics
     isDrop: (name) => board?.isDrop(name) ?? false,
     tables: () => ({}),
     vnetTraffic: () => [],
+    siteTraffic: () => ({ pairs: [], unattributedBytes: 0 }),
     threads: () => [],
     network: () => undefined,
     memberships: () => [],

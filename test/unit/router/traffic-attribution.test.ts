@@ -86,6 +86,28 @@ test('what a node sends is counted where the node is', () => {
   assert.deepEqual(counted(LAN, '10.2.0.5', '10.2.0.6', TO_B), ['10.2.0.5', '10.2.0.6', 'site-a', 'vr-b']);
 });
 
+test('of what it forwards between two nodes of its own LANs it tells, and of nothing else', () => {
+  const told: string[] = [];
+  const attribution = new Attribution(
+    gndt,
+    (vnet, source, destination) => void told.push(`${vnet} ${source} ${destination}`),
+  );
+  const periods = new Periods(0);
+  for (const [[kind, from], source, destination, [action, to]] of [
+    [LAN, '10.1.0.5', '10.1.0.6', TO_LAN],
+    [LAN, 'fd00:1::5', 'fd00:1::6', TO_LAN],
+    [LAN, '10.1.0.5', '10.2.0.6', TO_B],
+    [LAN, '10.1.0.5', '192.0.2.1', TO_LAN],
+    [CLIENT, '10.1.0.200', '10.1.0.5', TO_LAN],
+    [FROM_B, '10.2.0.5', '10.1.0.5', TO_LAN],
+  ] as const) {
+    const [one, other] = [Ip.of(source), Ip.of(destination)];
+    const ends = { family: one.family, source: one.words, destination: other.words };
+    attribution.count({ ...ends, vnet: VNET, kind, from, action, to }, { packets: 1, bytes: 100 }, periods);
+  }
+  assert.deepEqual(told, ['1 10.1.0.5 10.1.0.6', '1 fd00:1::5 fd00:1::6']);
+});
+
 test('where it arrives, or is sent on, it is not counted again', () => {
   assert.equal(counted(FROM_B, '10.2.0.5', '10.1.0.5', TO_LAN), undefined);
   assert.equal(counted(FROM_B, 'fd00:2::5', 'fd00:1::5', TO_LAN), undefined);

@@ -7,10 +7,14 @@ import { FlowKind } from '../../../src/dataplane/flows/flow-memory.js';
 import { Ip } from '../../../src/net/ip.js';
 import { Prefix } from '../../../src/net/prefix.js';
 import { Metering } from '../../../src/router/traffic/metering.js';
+import { Directory } from '../../../src/tables/directory.js';
 import { Gndt } from '../../../src/tables/gndt.js';
-import { trafficCounters } from '../../../src/traffic/asking/authority.js';
+import { type TrafficCounters, trafficCounters } from '../../../src/traffic/asking/authority.js';
+import { FlowDecoder } from '../../../src/traffic/collect/decoder.js';
+import { Decoded } from '../../../src/traffic/collect/seen-flow.js';
 import type { Question } from '../../../src/traffic/query.js';
 import { SimClock } from '../../support/sim-clock.js';
+import { ipfix, RECORD_256, set, TEMPLATE_256 } from '../traffic/collect/vectors.js';
 
 const VNET = 1;
 const START_MS = 1_767_225_600_000;
@@ -40,13 +44,14 @@ class FakePlane {
   passes = 0;
   readonly steps: number[] = [];
   lost = { packets: 0, bytes: 0 };
+  flow = flow;
 
   *harvest(told: (flow: Flow, counts: FlowCounts) => void): Generator<void> {
     this.passes++;
     const found = this.pending.splice(0);
     for (const host of found) {
       this.steps.push(host);
-      told(flow(host), { packets: 1, bytes: 100 });
+      told(this.flow(host), { packets: 1, bytes: 100 });
       yield;
     }
   }
@@ -70,12 +75,15 @@ function flow(host: number): Flow {
 
 let clock: SimClock;
 let plane: FakePlane;
+let counters: TrafficCounters;
 let metering: Metering;
 beforeEach(() => {
   clock = new SimClock(START_MS);
   plane = new FakePlane();
-  const config = { keepSeconds: 86_400, export: [] };
-  metering = new Metering({ clock, gndt, plane, counters: trafficCounters(), config });
+  const config = { keepSeconds: 86_400, export: [], listen: [], exporters: undefined, sensors: undefined };
+  const directory = new Directory('vr-a', clock);
+  counters = trafficCounters();
+  metering = new Metering({ clock, gndt, directory, plane, counters, config, isActive: () => true });
 });
 
 function question(lastPeriod: number, approximate: boolean): Question {
@@ -128,10 +136,60 @@ test('a question counts what has come by then, also when a pass is half done', (
   assert.equal(plane.passes, 2);
 });
 
+test('what an exporter tells of a pair that the router forwards between is not counted beside it, also at first', () => {
+  const [one, two] = [Ip.of('10.1.0.1'), Ip.of('10.1.0.2')];
+  plane.flow = (host) => ({
+    ...flow(host),
+    destination: two.words,
+    action: Action.lan,
+    to: 0,
+  });
+  plane.pending = [1];
+  const told = (source: Ip, destination: Ip): void => {
+    const decoded = new Decoded('10.1.0.9 0');
+    decoded.add(source, destination, { packets: 1, bytes: 100 }, 1);
+    metering.seen(decoded);
+  };
+  told(one, two);
+  told(two, one);
+  const { hosts, bytes } = ask(question(START_MS / 30_000, true));
+  assert.deepEqual(hosts, ['10.1.0.1', '10.1.0.2']);
+  assert.equal(bytes, 200);
+  assert.equal(counters.counters().traffic_flows_ignored_counted, 1);
+});
+
+for (const offSeconds of [-60, 60])
+  test(`what an exporter whose clock is ${offSeconds} s off tells is in the period in which it is told`, () => {
+    metering.start();
+    clock.advance(29_500);
+    const message = ipfix(7, set(2, TEMPLATE_256), set(256, RECORD_256));
+    const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    view.setUint32(4, Math.floor(clock.wallMs() / 1_000) + offSeconds);
+    metering.seen(new FlowDecoder().decode(message, { address: '10.1.0.9', port: 40_000 }));
+    clock.advance(600);
+    const { hosts, bytes } = ask(question(START_MS / 30_000, false));
+    assert.deepEqual([hosts, bytes], [['10.1.0.5'], 300]);
+  });
+
 test('what is nobody’s is counted once, and not taken back', () => {
   for (const packets of [3, 2, 5]) {
     plane.lost = { packets, bytes: 10 * packets };
     ask(question(START_MS / 30_000, true));
   }
   assert.equal(ask(question(START_MS / 30_000, true)).bytes, 50);
+});
+
+test('what was counted since the start is summed by sites, whatever becomes of the periods', () => {
+  metering.start();
+  for (let second = 0; second < 90; second++) {
+    plane.pending = [1, 2, 3];
+    plane.lost = { packets: second, bytes: 10 * second };
+    clock.advance(1_000);
+  }
+  const { rest, unattributed } = metering.totals();
+  assert.deepEqual(
+    rest.map((total) => ({ ...total })),
+    [{ vnet: VNET, sourceSite: 'vr-a', destinationSite: 'vr-b', packets: 270, bytes: 27_000 }],
+  );
+  assert.deepEqual(unattributed, { packets: 89, bytes: 890 });
 });

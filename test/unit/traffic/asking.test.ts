@@ -90,8 +90,8 @@ function network(pairsOf: Readonly<Record<string, number>>, lossPercent = 0): Ne
     },
     hear: (from, message) => {
       if (message.type !== 'trafficPart') return;
-      const part = authority.admitPart(from, message, asking?.isAwaited(from, message.queryId) === true);
-      if (part !== undefined) asking?.received(from, part);
+      const part = authority.admitPart(from, message, asking?.questionTo(from, message.queryId));
+      if (part !== undefined) asking?.received(from, part, part.rows.length === message.rows.length);
     },
   };
   for (const [router, pairs] of Object.entries(pairsOf)) {

@@ -125,6 +125,7 @@ it('tells once of an entry that is in the ring already and that no other flow ha
   const has = (entry: number, serial: number, packets: bigint): void => {
     words[entry + E.serial] = serial;
     wide[(entry + E.packets) / 2] = packets;
+    words[F.counted] = (words[F.counted] ?? 0) + 1;
   };
   const harvest = new FlowHarvest(memory);
   const told: number[] = [];
@@ -151,4 +152,27 @@ it('tells once of an entry that is in the ring already and that no other flow ha
   round();
   assert.deepEqual(told, [5]);
   assert.deepEqual(harvest.unattributed, { packets: 0, bytes: 0 });
+});
+
+it('where nothing was counted since, nothing is looked at; whatever its number is, what was counted is found', () => {
+  const memory = createFlowMemory({ entries: 2, ring: 1 });
+  const [words, wide] = [new Int32Array(memory), new BigUint64Array(memory)];
+  const at = FLOW_HEADER_WORDS;
+  const harvest = new FlowHarvest(memory);
+  const told = (): number => {
+    let sum = 0;
+    harvest.harvest((_flow, { packets }) => {
+      sum += packets;
+    });
+    return sum;
+  };
+  words[at + E.serial] = 1;
+  wide[(at + E.packets) / 2] = 3n;
+  assert.equal(told(), 0);
+  for (const number of [1, 0x7fff_ffff, -0x8000_0000, -1, 0]) {
+    words[F.counted] = number;
+    assert.equal(told(), number === 1 ? 3 : 1);
+    wide[(at + E.packets) / 2] = (wide[(at + E.packets) / 2] ?? 0n) + 1n;
+    assert.equal(told(), 0);
+  }
 });

@@ -4,12 +4,13 @@ import { clean, plain, table } from '../../../src/cli/show/text.js';
 import {
   age,
   bytes,
+  counted,
   duration,
   longDuration,
   milliseconds,
   preciseTime,
   time,
-} from '../../../src/cli/show/units.js';
+} from '../../../src/control/units.js';
 
 test('durations change unit where two figures would do', () => {
   const cases: readonly (readonly [ms: number, shown: string, long: string])[] = [
@@ -36,6 +37,13 @@ test('bytes are IEC, and never 1024 of a unit', () => {
     [Number.MAX_SAFE_INTEGER, '8.0 PiB'],
   ];
   for (const [count, shown] of cases) assert.equal(bytes(count), shown);
+});
+
+test('one is not several', () => {
+  assert.deepEqual(
+    [0, 1, 2, 1_000].map((number) => counted(number, 'step')),
+    ['0 steps', '1 step', '2 steps', '1,000 steps'],
+  );
 });
 
 test('times are UTC; what is no time is shown as it is', () => {

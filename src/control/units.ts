@@ -70,3 +70,8 @@ export function count(value: number): string {
 export function milliseconds(us: number): string {
   return (us / 1000).toFixed(3);
 }
+
+/** `1 step`, `2 steps` */
+export function counted(number: number, what: string): string {
+  return `${count(number)} ${what}${number === 1 ? '' : 's'}`;
+}
