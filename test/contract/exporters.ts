@@ -7,6 +7,7 @@ import { Ip } from '../../src/net/ip.js';
 import { Prefix } from '../../src/net/prefix.js';
 import { systemClock } from '../../src/net/system-clock.js';
 import { FlowListener } from '../../src/router/traffic/flow-listener.js';
+import { ToldFlows } from '../../src/router/traffic/told-flows.js';
 import { WithinSite } from '../../src/router/traffic/within-site.js';
 import { Directory } from '../../src/tables/directory.js';
 import { Gndt } from '../../src/tables/gndt.js';
@@ -37,10 +38,16 @@ export function site() {
   const directory = new Directory('vr-a', systemClock);
   const within = new WithinSite({ clock: systemClock, gndt, directory, counters, isActive: () => true });
   const periods = new Periods(0);
+  const told = new ToldFlows(counters);
   return {
     gndt,
     table: counters,
-    told: (decoded: Decoded): void => within.count(decoded, periods),
+    told: (decoded: Decoded): void => {
+      told.add(decoded);
+      told.passBegan();
+      const due = told.take(Number.POSITIVE_INFINITY);
+      for (const [observer, flow] of due) within.count(flow, observer, periods);
+    },
     counters: () => counters.counters(),
     /** As `source destination packets bytes`, sorted. */
     counted: () =>

@@ -11,11 +11,11 @@ import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Endpoint, TrafficConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
-import { FlowDecoder } from '../../traffic/collect/decoder.js';
+import { costOf, FlowDecoder } from '../../traffic/collect/decoder.js';
 import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import type { Prepared } from '../reload/prepared.js';
 
-/** Datagrams of one exporter, and of all. A full one has some 30 flows; Open vSwitch's have one, and all of a cache come at once. */
+/** Datagrams (`costOf`) of one exporter, and of all. A full one has some 30 flows; Open vSwitch's have one, and all of a cache come at once. */
 const EACH: Rate = { perSecond: 500, burst: 4_000 };
 const ALL: Rate = { perSecond: 1_000, burst: 8_000 };
 const MOST_EXPORTERS = 256;
@@ -119,7 +119,8 @@ export class FlowListener {
       return;
     }
     // Its own limit first: who says too much must not use up what is there for the others.
-    if (!this.#each.allow(from.key) || !this.#all.allow()) {
+    const cost = costOf(datagram);
+    if (!this.#each.allow(from.key, cost) || !this.#all.allow(cost)) {
       counters.count('traffic_flows_dropped_too-soon');
       return;
     }

@@ -15,6 +15,7 @@ import type { Question } from '../../traffic/query.js';
 import { SiteTotals } from '../../traffic/site-totals.js';
 import { Attribution } from './attribution.js';
 import { Exporter } from './exporter.js';
+import { ToldFlows } from './told-flows.js';
 import { WithinSite, type WithinSiteOptions } from './within-site.js';
 
 const SECOND_MS = 1_000;
@@ -46,10 +47,7 @@ export class Metering {
   /** Harvested and not yet attributed; from `#next` on. */
   #harvested: (readonly [flow: Flow, counts: FlowCounts])[] = [];
   #next = 0;
-  /** What exporters have told since the pass began. */
-  #told: Decoded[] = [];
-  /** What they told before, to be counted after what this pass harvests: only then is it known what the router forwarded itself. */
-  readonly #due: Decoded[] = [];
+  readonly #told: ToldFlows;
   /** The most that was ever nobody's: what was told and given up at the same time is taken back. */
   #unattributed = { packets: 0, bytes: 0 };
   #exporter: Exporter;
@@ -63,6 +61,7 @@ export class Metering {
     this.#options = options;
     const { clock, gndt, config } = options;
     this.#periods = new Periods(clock.wallMs(), { keepSeconds: config.keepSeconds });
+    this.#told = new ToldFlows(options.counters);
     this.#withinSite = new WithinSite(options);
     this.#attribution = new Attribution(gndt, (...pair) => this.#withinSite.forwarded(...pair));
     this.#counted = {
@@ -111,7 +110,7 @@ export class Metering {
 
   /** What an exporter of this site has seen; it is in the period in which it is told. */
   seen(decoded: Decoded): void {
-    this.#told.push(decoded);
+    this.#told.add(decoded);
   }
 
   /** At whole seconds of the wall clock, so that a period's end is one. */
@@ -141,8 +140,7 @@ export class Metering {
   #begin(): void {
     if (this.#pass !== undefined) return;
     this.#pass = this.#options.plane.harvest((flow, counts) => this.#harvested.push([flow, counts]));
-    this.#due.push(...this.#told);
-    this.#told = [];
+    this.#told.passBegan();
   }
 
   /** A slice of what is to be done. False: nothing is left. */
@@ -175,11 +173,9 @@ export class Metering {
     if (this.#next < this.#harvested.length) return true;
     this.#harvested = [];
     this.#next = 0;
-    const decoded = this.#due.shift();
-    if (decoded !== undefined) {
-      this.#withinSite.count(decoded, this.#counted);
-      return true;
-    }
+    const due = this.#told.take(FLOWS_A_SLICE);
+    for (const [observer, flow] of due) this.#withinSite.count(flow, observer, this.#counted);
+    if (due.length > 0) return true;
     if (this.#periods.roll(this.#options.clock.wallMs())) this.#attribution.forget();
     return false;
   }

@@ -13,7 +13,7 @@ import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { SensorsConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
-import { FlowDecoder } from '../../traffic/collect/decoder.js';
+import { costOf, FlowDecoder } from '../../traffic/collect/decoder.js';
 import type { Decoded } from '../../traffic/collect/seen-flow.js';
 import {
   acceptance,
@@ -165,7 +165,7 @@ export class SensorListener {
         counters.count('traffic_flows_dropped_length');
         return false;
       }
-      if (!this.#limit.allow(name)) {
+      if (!this.#limit.allow(name, costOf(message))) {
         counters.count('traffic_flows_dropped_too-soon');
         continue;
       }

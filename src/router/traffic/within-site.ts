@@ -12,7 +12,7 @@ import type { Directory } from '../../tables/directory.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { VnetId } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
-import type { Decoded, SeenFlow } from '../../traffic/collect/seen-flow.js';
+import type { SeenFlow } from '../../traffic/collect/seen-flow.js';
 import type { Periods } from '../../traffic/periods.js';
 
 /** Exporters tell of a flow that goes on each minute, most of them: two of those, and some. */
@@ -45,19 +45,13 @@ export class WithinSite {
     this.#options = options;
   }
 
-  count({ observer, flows, dropped, ignored }: Decoded, periods: Pick<Periods, 'add'>): void {
-    const { counters } = this.#options;
-    for (const reason of dropped) counters.count(`traffic_flows_dropped_${reason}`);
-    for (const reason of ignored) counters.count(`traffic_flows_ignored_${reason}`);
-    for (const flow of flows) this.#count(flow, observer, periods);
-  }
-
   /** The router has forwarded between these two. */
   forwarded(vnet: VnetId, source: Ip, destination: Ip): void {
     this.#hold(keyOf(vnet, source, destination), THE_ROUTER);
   }
 
-  #count(flow: SeenFlow, observer: string, periods: Pick<Periods, 'add'>): void {
+  /** @param observer who has seen it */
+  count(flow: SeenFlow, observer: string, periods: Pick<Periods, 'add'>): void {
     const { counters, gndt, isActive } = this.#options;
     if (!isActive()) {
       counters.count('traffic_flows_ignored_standby');

@@ -158,6 +158,43 @@ test('what an exporter tells of a pair that the router forwards between is not c
   assert.equal(counters.counters().traffic_flows_ignored_counted, 1);
 });
 
+test('exporters that tell all that they may neither hold up a period nor heap up', () => {
+  metering.start();
+  const tell = (flows: number): void => {
+    const decoded = new Decoded('10.1.0.9 0');
+    for (let i = 0; i < flows; i++)
+      decoded.add(Ip.of('10.1.0.1'), Ip.of('10.1.0.2'), { packets: 1, bytes: 100 }, 1);
+    metering.seen(decoded);
+  };
+  // As many datagrams as all of them may send, for a minute, each with one flow.
+  for (let ms = 0; ms < 60_000; ms++) {
+    tell(1);
+    clock.advance(1);
+  }
+  const { bytes } = ask(question(START_MS / 30_000, false));
+  assert.ok(bytes >= 2_900_000 && bytes <= 3_000_000, `${bytes} bytes in the period's thirty seconds`);
+  clock.advance(2_000);
+  const before = counters.counters();
+  for (let i = 0; i < 100; i++) tell(1_000);
+  assert.equal(counters.counters().traffic_flows_dropped_no_room, 100_000 - 32_768);
+  clock.advance(2_000);
+  assert.equal(
+    (counters.counters().traffic_flows_counted ?? 0) - (before.traffic_flows_counted ?? 0),
+    32_768,
+  );
+});
+
+test('what could not be read, or is no flow, has its counter', () => {
+  const decoded = new Decoded('10.1.0.9 0');
+  decoded.drop('unknown-template');
+  decoded.ignore('no-addresses');
+  metering.seen(decoded);
+  assert.deepEqual(counters.counters(), {
+    traffic_flows_dropped_unknown_template: 1,
+    traffic_flows_ignored_no_addresses: 1,
+  });
+});
+
 for (const offSeconds of [-60, 60])
   test(`what an exporter whose clock is ${offSeconds} s off tells is in the period in which it is told`, () => {
     metering.start();

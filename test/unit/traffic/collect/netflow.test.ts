@@ -179,3 +179,10 @@ test('what is no flow of a node is left', () => {
   const zero = '00'.repeat(8);
   assert.deepEqual(told(ipfix(7, set(2, both), set(256, zero, RECORD_257))), [FLOW6]);
 });
+
+test('a message longer than any usual frame is not read', () => {
+  const record = ipfix(7, set(2, TEMPLATE_256), ...Array.from({ length: 1_000 }, () => set(256, RECORD_256)));
+  assert.ok(record.length > 9_216);
+  const { flows, dropped } = new FlowDecoder().decode(record, { address: '10.1.0.9', port: 40_000 });
+  assert.deepEqual([flows, dropped], [[], ['length']]);
+});
