@@ -102,14 +102,6 @@ napi_value closeCapture(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
-bool readSize(napi_env env, napi_value object, const char* name, int64_t low, int64_t high, uint32_t* out) {
-  napi_value value = nullptr;
-  int64_t number = 0;
-  if (!readProperty(env, object, name, &value) || !readInteger(env, value, name, low, high, &number)) return false;
-  *out = static_cast<uint32_t>(number);
-  return true;
-}
-
 bool readOptions(napi_env env, napi_value object, CaptureOptions* options) {
   napi_value value = nullptr;
   return readProperty(env, object, "interface", &value) &&

@@ -97,14 +97,6 @@ napi_value closeCapture(napi_env env, napi_callback_info info) {
   return undefinedValue(env);
 }
 
-bool readNumber(napi_env env, napi_value object, const char* name, int64_t low, int64_t high, uint32_t* out) {
-  napi_value value = nullptr;
-  int64_t number = 0;
-  if (!readProperty(env, object, name, &value) || !readInteger(env, value, name, low, high, &number)) return false;
-  *out = static_cast<uint32_t>(number);
-  return true;
-}
-
 bool readOptions(napi_env env, napi_value object, CaptureOptions* options) {
   options->frameBytes = PairCounter::kFrameBytes;
   napi_value value = nullptr;
@@ -112,8 +104,8 @@ bool readOptions(napi_env env, napi_value object, CaptureOptions* options) {
          readText(env, value, "interface", &options->interfaceName) && readProperty(env, object, "filter", &value) &&
          readText(env, value, "filter", &options->filter) && readProperty(env, object, "inboundOnly", &value) &&
          readBoolean(env, value, "inboundOnly", &options->inboundOnly) &&
-         readNumber(env, object, "collectMs", 1, kMostCollectMs, &options->collectMs) &&
-         readNumber(env, object, "ringBytes", kLeastRingBytes, kMostRingBytes, &options->ringBytes);
+         readSize(env, object, "collectMs", 1, kMostCollectMs, &options->collectMs) &&
+         readSize(env, object, "ringBytes", kLeastRingBytes, kMostRingBytes, &options->ringBytes);
 }
 
 napi_value openCapture(napi_env env, napi_callback_info info) {

@@ -92,6 +92,14 @@ bool readProperty(napi_env env, napi_value object, const char* name, napi_value*
   return napi_get_named_property(env, object, name, out) == napi_ok;
 }
 
+bool readSize(napi_env env, napi_value object, const char* name, int64_t low, int64_t high, uint32_t* out) {
+  napi_value value = nullptr;
+  int64_t number = 0;
+  if (!readProperty(env, object, name, &value) || !readInteger(env, value, name, low, high, &number)) return false;
+  *out = static_cast<uint32_t>(number);
+  return true;
+}
+
 bool readBoolean(napi_env env, napi_value value, const char* name, bool* out) {
   if (napi_get_value_bool(env, value, out) == napi_ok) return true;
   napi_throw_type_error(env, nullptr, (std::string(name) + " must be a boolean").c_str());

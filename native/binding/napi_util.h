@@ -37,6 +37,8 @@ bool readBytes(napi_env env, napi_value value, const char* name, Bytes* out);
 /** 4 or 16 address bytes and a port. */
 bool readAddress(napi_env env, napi_value address, napi_value port, uint16_t lowestPort, Bytes* bytes, uint16_t* out);
 bool readProperty(napi_env env, napi_value object, const char* name, napi_value* out);
+/** A property that is a whole number from `low` to `high`, of 32 bits at most. */
+bool readSize(napi_env env, napi_value object, const char* name, int64_t low, int64_t high, uint32_t* out);
 bool readBoolean(napi_env env, napi_value value, const char* name, bool* out);
 /** False, with an error, for what is none. */
 bool checkFunction(napi_env env, napi_value value, const char* name);
