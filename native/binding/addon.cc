@@ -6,7 +6,7 @@
 #include "base/layout.h"
 #include "binding/napi_util.h"
 #include "engine/flow_memory.h"
-#include "io/pair_counter.h"
+#include "capture/pair_counter.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "binding/addon.h"
 #include "binding/loop_watch.h"
 #include "binding/napi_util.h"
-#include "io/frame_capture.h"
+#include "capture/frame_capture.h"
 
 namespace vine {
 namespace {

@@ -7,8 +7,8 @@
 #include "binding/addon.h"
 #include "binding/loop_watch.h"
 #include "binding/napi_util.h"
-#include "io/frame_capture.h"
-#include "io/pair_counter.h"
+#include "capture/frame_capture.h"
+#include "capture/pair_counter.h"
 
 namespace vine {
 namespace {

@@ -2,7 +2,7 @@
 
 /** In one `take`; what is beyond is only summed. */
 export const MOST_COUNTED_PAIRS = 65_536;
-/** native/io/pair_counter.h, `CountedPair`: source and destination, 16 bytes each, then packets, bytes and family as doubles. */
+/** native/capture/pair_counter.h, `CountedPair`: source and destination, 16 bytes each, then packets, bytes and family as doubles. */
 export const COUNTED_PAIR_BYTES = 56;
 
 export interface PairCaptureOptions {

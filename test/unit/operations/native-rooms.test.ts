@@ -9,9 +9,10 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
   crypto: ['base'],
   offload: ['base'],
   io: ['base'],
+  capture: ['base', 'io'],
   session: ['base', 'crypto', 'io'],
   engine: ['base', 'io', 'offload', 'session'],
-  binding: ['base', 'crypto', 'io', 'session', 'engine', 'offload'],
+  binding: ['base', 'crypto', 'io', 'capture', 'session', 'engine', 'offload'],
 };
 
 test('includes of the native code go one way', () => {

@@ -1,4 +1,4 @@
-#include "io/frame_capture.h"
+#include "capture/frame_capture.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -6,7 +6,7 @@
 #include <pcap/pcap.h>
 #include <sys/socket.h>
 
-#include "io/pair_counter.h"
+#include "capture/pair_counter.h"
 
 namespace vine {
 namespace {

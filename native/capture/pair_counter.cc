@@ -1,4 +1,4 @@
-#include "io/pair_counter.h"
+#include "capture/pair_counter.h"
 
 #include <sys/random.h>
 
