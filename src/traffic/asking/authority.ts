@@ -25,6 +25,8 @@ export const TRAFFIC_COUNTERS = {
   /** So many questions wait for their answer already. */
   traffic_questions_dropped_queue_full: 'drop',
   traffic_questions_answered: 'event',
+  /** More than any router forwards, as only an exporter can have told it: said as the most that can be. */
+  traffic_rows_held_down: 'event',
   /** To each collector. */
   traffic_messages_exported: 'event',
   /** One could not be sent, or a collector was not there. */
@@ -55,6 +57,15 @@ const PARTS: Rate = { perSecond: 2_000, burst: 4_000 };
 /** More than this in a row, for the whole time that was asked for, no router forwards: 1 Tbit/s, in the smallest frames. */
 const MOST_BYTES_A_SECOND = 125e9;
 const MOST_PACKETS_A_SECOND = 1.5e9;
+/** What a row in answer to a question can come to: who answers says no more, who asks believes no more. */
+export function mostOf({ detail, periods }: Pick<Question, 'detail' | 'periods'>): {
+  readonly bytes: number;
+  readonly packets: number;
+} {
+  const seconds = PERIOD_SECONDS * (detail ? 1 : periods);
+  return { bytes: seconds * MOST_BYTES_A_SECOND, packets: seconds * MOST_PACKETS_A_SECOND };
+}
+
 /** What is on the way when a question is given up, or comes twice, is no fault. */
 const INNOCENT: Rate = { perSecond: 20, burst: 600 };
 
@@ -107,11 +118,8 @@ export class TrafficAuthority {
       (row) => row.kind === 'nobody' || row.sourceSite === site || row.destinationSite === site,
     );
     if (own.length < part.rows.length) this.#refused(from, 'trafficPart', 'not-yours');
-    const seconds = PERIOD_SECONDS * (asked.detail ? 1 : asked.periods);
-    const rows = own.filter(
-      ({ bytes, packets }) =>
-        bytes <= seconds * MOST_BYTES_A_SECOND && packets <= seconds * MOST_PACKETS_A_SECOND,
-    );
+    const most = mostOf(asked);
+    const rows = own.filter(({ bytes, packets }) => bytes <= most.bytes && packets <= most.packets);
     if (rows.length < own.length) this.#refused(from, 'trafficPart', 'impossible');
     return { ...part, rows };
   }
