@@ -91,6 +91,11 @@ export class FieldReader {
     return this.#number(this.#fields[name] ?? 0, 0, max, 'bad-number');
   }
 
+  /** −most … most. An absent field is 0. */
+  int(name: string, most: number): number {
+    return this.#number(this.#fields[name] ?? 0, -most, most, 'bad-number');
+  }
+
   /** An id or a token. */
   id(name: string): number {
     return this.uint(name, MAX_ID);
@@ -229,6 +234,12 @@ export class FieldReader {
     if (word !== undefined) return word;
     this.#faults.report('bad-enum');
     return placeholder;
+  }
+
+  /** Undefined: it is not there. */
+  optional<Value>(name: string, read: (fields: FieldReader) => Value): Value | undefined {
+    const value = this.#fields[name] ?? undefined;
+    return value === undefined ? undefined : read(new FieldReader(value, this.#faults));
   }
 
   list<Value>(name: string, read: (fields: FieldReader) => Value): Value[] {
