@@ -8,7 +8,7 @@ import { OUR_CODECS } from './job/compression.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
 
-const DEFAULT_CONFIG = '/etc/vine/courier.json';
+const DEFAULT_CONFIG = '/etc/vine-courier/courier.json';
 const FAILED = 1;
 const USAGE = 2;
 /** As sysexits.h has it, and vined. */
