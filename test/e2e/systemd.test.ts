@@ -285,10 +285,9 @@ async function life(t: TestContext, lab: Lab, gateways: Gateways): Promise<void>
   await step('reloaded', () => reloads(a, lab));
   await step('watched', () => isWatched(a, lab));
   await step('sensors', async () => {
-    const pair = { names: ['b1', 'b2'], addresses: ['10.2.0.11', '10.2.0.12'] } as const;
     await Promise.all([
-      sensorCounts(a, lab, { names: ['a1', 'a2'], addresses: ['10.1.0.11', '10.1.0.12'] }),
-      sensorCounts(b, lab, pair),
+      sensorCounts(a, lab, { from: 'a1', source: '10.1.0.11', destination: '10.1.0.77' }),
+      sensorCounts(b, lab, { from: 'b1', source: '10.2.0.11', destination: '10.2.0.77' }),
     ]);
     for (const service of both) await sensorLives(service, mostExposure);
   });
