@@ -237,6 +237,38 @@ describe('the page in chromium', { skip: noBrowser }, () => {
     assert.equal((await rowsOf(page, 'node-table')).length, 3);
   });
 
+  test('traffic is asked for one after the other, and an answer that is no longer wanted is not shown', async (t) => {
+    const { page, router } = await open(t);
+    await untilText(page, '#group-note', /^Found in the last/);
+    router.dayTakesMs = 500;
+    await page.evaluate(`window.shown = [];
+      new MutationObserver(() => shown.push(document.querySelector('#traffic-time').textContent))
+        .observe(document.querySelector('#traffic-time'), { childList: true })`);
+    const last = page.getByLabel('Of the last');
+    await last.selectOption('24 h');
+    await last.selectOption('1 h');
+    await untilText(page, '#traffic-time', /^2026-03-01 10:10:00Z to /);
+    await last.selectOption('90 s');
+    await untilText(page, '#traffic-time', /^2026-03-01 11:08:30Z to /);
+    assert.deepEqual(
+      ((await page.evaluate('shown')) as string[]).map((text) => text.slice(0, 20)),
+      ['2026-03-01 10:10:00Z', '2026-03-01 11:08:30Z'],
+    );
+    assert.equal(router.mostQuestions, 1);
+  });
+
+  test('without groups there are the maps and the largest pairs', async (t) => {
+    const { page, router } = await open(t);
+    router.noPeriods = 'there are four questions already';
+    await page.getByLabel('Of the last').selectOption('1 h');
+    await untilText(page, '#traffic-time', /^2026-03-01 10:10:00Z to /);
+    await untilText(page, '#group-note', /^there are four questions already$/);
+    assert.equal((await rowsOf(page, 'talker-table')).length, 20);
+    assert.equal((await rowsOf(page, 'site-heat')).length, SITES);
+    assert.deepEqual(await rowsOf(page, 'group-table'), [['no groups are known']]);
+    assert.equal(await page.locator('#traffic-notes').isHidden(), true);
+  });
+
   test('all of it can be done by keyboard, and every part has a name', async (t) => {
     const { page, api } = await open(t);
     const frame = page.getByRole('application', { name: /^Traffic between nodes/ });
