@@ -48,15 +48,18 @@ export class PageRouter extends FakeRouter {
   readonly unfrozen: string[] = [];
   /** How many questions about traffic it had at one time. */
   mostQuestions = 0;
-  /** How long an answer about a day takes. */
-  dayTakesMs = 0;
+  /** Answers about a day come when it settles. */
+  dayMayBeTold: Promise<unknown> = Promise.resolve();
+  daysAsked = 0;
   /** Why it does not tell periods by themselves, of which groups are made. */
   noPeriods: string | undefined;
+  /** Less than 1: there are more pairs than it tells. */
+  shareOfBytes = 1;
   #questions = 0;
   readonly #hosts: GndtView[] = [];
 
   /** As when the router hears of it from another one. */
-  moveTo(node: number, site: number): MigrationView {
+  moveTo(node: number, site: number, { isTold = true } = {}): MigrationView {
     const row = this.rows[node];
     if (row === undefined) throw new Error(`no node ${node}`);
     const seq = row.seq + 1;
@@ -72,6 +75,7 @@ export class PageRouter extends FakeRouter {
     });
     const move = this.#move(node, routerOf(site), this.moves.length);
     this.moves.push(move);
+    if (!isTold) return move;
     this.emit({
       at: move.startedAt,
       event: 'move_learned',
@@ -173,7 +177,11 @@ export class PageRouter extends FakeRouter {
 
   override async traffic(request: TrafficRequest): Promise<TrafficView | string> {
     this.mostQuestions = Math.max(this.mostQuestions, ++this.#questions);
-    await pause(request.lastSeconds === DAY_SECONDS ? this.dayTakesMs : ANSWER_MS);
+    await pause(ANSWER_MS);
+    if (request.lastSeconds === DAY_SECONDS) {
+      this.daysAsked++;
+      await this.dayMayBeTold;
+    }
     this.#questions--;
     return this.#answer(request);
   }
@@ -188,8 +196,8 @@ export class PageRouter extends FakeRouter {
       seconds: SECONDS,
       packets: rows.length,
       bytes,
-      truncated: false,
-      shareOfBytes: 1,
+      truncated: this.shareOfBytes < 1,
+      shareOfBytes: this.shareOfBytes,
       rows,
     };
     return {

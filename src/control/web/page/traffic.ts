@@ -67,11 +67,14 @@ export class Traffic {
     this.#isWantedAgain = true;
     if (this.#isAsking) return;
     this.#isAsking = true;
-    while (this.#isWantedAgain) {
-      this.#isWantedAgain = false;
-      await this.#ask(this.#last.value);
+    try {
+      while (this.#isWantedAgain) {
+        this.#isWantedAgain = false;
+        await this.#ask(this.#last.value);
+      }
+    } finally {
+      this.#isAsking = false;
     }
-    this.#isAsking = false;
   }
 
   async #ask(last: string): Promise<void> {
@@ -85,6 +88,7 @@ export class Traffic {
       const groups = await this.#askGroups(last);
       if (isOld()) return;
       this.#showNodes(byNode, groups instanceof Error ? undefined : groups);
+      setNotes(byId('traffic-notes'), gapsOf(bySite, byNode));
       this.#showGroups(groups);
     } catch (failure) {
       if (!isOld()) setNotes(byId('traffic-notes'), [messageOf(failure)]);
@@ -101,7 +105,6 @@ export class Traffic {
     this.#heat.show(nodeMatrix(view, groups));
     this.#talkers.show(view.parts.flatMap(({ rows }) => rows).slice(0, TALKERS));
     setText(byId('traffic-time'), `${time(view.from)} to ${time(view.to)}`);
-    setNotes(byId('traffic-notes'), gapsOf(view));
   }
 
   #showGroups(found: GroupsView | Error): void {
@@ -112,7 +115,9 @@ export class Traffic {
     }
     this.#groups.show(found.groups.map(({ vnet, nodes }, i) => ({ number: i + 1, vnet, nodes })));
     const changing =
-      found.changingPeriods > 0 ? `; other groups in the last ${counted(found.changingPeriods, 'period')}` : '';
+      found.changingPeriods > 0
+        ? `; other groups in the last ${counted(found.changingPeriods, 'period')}`
+        : '';
     setText(byId('group-note'), `Found in the last ${counted(found.periods, 'period')} of 30 s${changing}.`);
   }
 }
