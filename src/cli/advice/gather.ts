@@ -1,7 +1,7 @@
 /** Asks the router for all that an advice is made from. */
 import type { DirectoryView, GndtView, MigrationView, PeerView, StatusView } from '../../control/api.js';
 import type { TrafficView } from '../../control/traffic-view.js';
-import { MOST_TOP } from '../../control/traffic-view.js';
+import { MOST_TOP, TRAFFIC_PATIENCE_MS } from '../../control/traffic-view.js';
 import { Ip } from '../../net/ip.js';
 import { siteIds } from '../../tables/files/advice-checks.js';
 import type { AdviceFile } from '../../tables/files/advice-file.js';
@@ -44,7 +44,11 @@ export async function gather(
     client.get<readonly GndtView[]>('/v1/gndt'),
     client.get<readonly DirectoryView[]>('/v1/directory'),
     client.get<readonly MigrationView[]>('/v1/migrations'),
-    client.get<TrafficView>('/v1/traffic', { last: String(lastSeconds), by: 'node', top: String(MOST_TOP) }),
+    client.get<TrafficView>(
+      '/v1/traffic',
+      { last: String(lastSeconds), by: 'node', top: String(MOST_TOP) },
+      TRAFFIC_PATIENCE_MS,
+    ),
   ]);
   // A router that has joined with a token stands in no file, and may be of a site of two.
   const joined = new Map(peers.body.flatMap(({ id, site }) => (site === null ? [] : [[id, site] as const])));
