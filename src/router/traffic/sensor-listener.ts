@@ -5,11 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { readPresharedKey } from '../../config/keys.js';
-import { messageOf } from '../../config/system-error.js';
 import { bindSocket } from '../../control/socket.js';
 import type { Clock } from '../../net/clock.js';
 import type { Prefix } from '../../net/prefix.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import { messageOf } from '../../net/system-error.js';
+import { listening } from '../../net/unix-socket.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { SensorsConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
@@ -89,7 +90,7 @@ export class SensorListener {
     server.maxConnections = MOST_SENSORS;
     try {
       if ('path' in listen) await bindSocket(server, listen.path, 'traffic.sensors.listen');
-      else await bound(server, listen.address.key, listen.port);
+      else await listening(server, { host: listen.address.key, port: listen.port, ipv6Only: true });
     } catch (error) {
       return `listen: ${messageOf(error)}`;
     }
@@ -181,14 +182,4 @@ export class SensorListener {
     const all = [...vnets.flatMap(({ subnet }) => subnet ?? []), ...networks.map(({ prefix }) => prefix)];
     return [...new Map(all.map((prefix) => [prefix.key, prefix])).values()];
   }
-}
-
-function bound(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, ipv6Only: true }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
