@@ -11,6 +11,7 @@ import type { Prefix } from '../../net/prefix.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
 import { messageOf } from '../../net/system-error.js';
 import { listening } from '../../net/unix-socket.js';
+import { Unproven } from '../../net/unproven.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { SensorsConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
@@ -29,6 +30,8 @@ import { NOTHING_TO_DO, type Prepared } from '../reload/prepared.js';
 /** A sensor sends 147 messages of some 28 pairs at most, every ten seconds. */
 const MESSAGES: Rate = { perSecond: 50, burst: 1_000 };
 const MOST_SENSORS = 64;
+/** Connections of one host that have not shown the token. */
+export const MOST_UNPROVEN_OF_ONE = 8;
 const GREETING_LIMIT_MS = 5_000;
 
 export interface SensorListenerOptions {
@@ -43,6 +46,7 @@ export class SensorListener {
   readonly #decoder = new FlowDecoder();
   readonly #limit: KeyedRateLimit;
   readonly #sockets = new Set<Socket>();
+  readonly #unproven = new Unproven(MOST_SENSORS, MOST_UNPROVEN_OF_ONE);
   #server: Server | undefined;
   #listen = '';
   #token: Uint8Array = new Uint8Array();
@@ -123,6 +127,12 @@ export class SensorListener {
 
   #connected(socket: Socket): void {
     const { clock, counters } = this.#options;
+    const proven = this.#unproven.take(socket.remoteAddress);
+    if (typeof proven === 'string') {
+      counters.count(proven === 'too-many' ? 'traffic_sensors_refused' : 'traffic_sensors_refused_host');
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     socket.unref();
     const nonce = randomBytes(NONCE_BYTES);
@@ -136,6 +146,7 @@ export class SensorListener {
     socket.on('error', () => {});
     socket.on('close', () => {
       late.cancel();
+      proven();
       this.#sockets.delete(socket);
     });
     socket.on('data', (bytes) => {
@@ -150,6 +161,7 @@ export class SensorListener {
           refuse();
           return;
         }
+        proven();
         counters.count('traffic_sensors_accepted');
         socket.write(`${acceptance(this.#links())}\n`);
       }
