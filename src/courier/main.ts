@@ -1,6 +1,7 @@
 /** `vine-courier`: serves, or asks the one that serves. */
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../net/system-clock.js';
+import { messageOf } from '../net/system-error.js';
 import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier, type CourierView } from './courier.js';
@@ -39,7 +40,7 @@ async function serve({ config: path, check }: Options): Promise<void> {
   }
   if (!OUR_CODECS.includes('zstd'))
     complain(
-      `this Node.js (${process.version}) has no zstd (22.15 or later has): deflate is used, which saves less`,
+      `this Node.js (${process.version}) has no zstd (22.15, 23.8 and later have): deflate is used, which saves less`,
     );
   const courier = await Courier.start(config, systemClock, (line) => process.stderr.write(`${line}\n`));
   const control = await serveControl(courier, config.control).catch(async (error: unknown) => {
@@ -50,7 +51,13 @@ async function serve({ config: path, check }: Options): Promise<void> {
   const stop = (): void => {
     control.close();
     control.closeAllConnections();
-    void courier.stop().then(() => process.exit(0));
+    courier.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        complain(messageOf(error));
+        process.exit(FAILED);
+      },
+    );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }
@@ -127,7 +134,7 @@ export async function runCourier(): Promise<void> {
     await createProgram().parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
-    complain(error instanceof Error ? error.message : String(error));
+    complain(messageOf(error));
     process.exit(FAILED);
   }
 }

@@ -5,8 +5,8 @@
  */
 import { Ip } from '../net/ip.js';
 import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
+import { NAME } from '../net/name.js';
 import { Prefix } from '../net/prefix.js';
-import { NAME } from '../tables/files/read.js';
 import { MAX_VRID } from '../tables/gateway.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../tables/record.js';
 import { MAX_ELEMENTS, MAX_ID } from './constants.js';

@@ -3,6 +3,7 @@ import type { DirectoryView, GndtView, MigrationView, PeerView, StatusView } fro
 import type { TrafficView } from '../../control/traffic-view.js';
 import { MOST_TOP, TRAFFIC_PATIENCE_MS } from '../../control/traffic-view.js';
 import { Ip } from '../../net/ip.js';
+import { MIB } from '../../net/sizes.js';
 import { siteIds } from '../../tables/files/advice-checks.js';
 import type { AdviceFile } from '../../tables/files/advice-file.js';
 import { vnetIds } from '../../tables/files/gndt-file.js';
@@ -16,8 +17,6 @@ import { CliError, REFUSED } from '../exit.js';
 import { readAdviceFile, readGndt } from './files.js';
 import { Links } from './links.js';
 import { type Machine, machinesOf } from './machines.js';
-
-const MIB = 2 ** 20;
 
 export interface Gathered {
   readonly input: AdviceInput;

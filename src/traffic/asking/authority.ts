@@ -37,6 +37,8 @@ export const TRAFFIC_COUNTERS = {
   traffic_sensors_accepted: 'event',
   /** They had another token, or did not say who they are. */
   traffic_sensors_refused: 'drop',
+  /** One host had as many connections as one may have that has not shown the token. */
+  traffic_sensors_refused_host: 'drop',
   traffic_sensor_messages: 'event',
   /** What they told of and is no pair of ours, or is counted by somebody else. */
   'traffic_flows_ignored_*': 'event',
