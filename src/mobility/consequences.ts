@@ -94,7 +94,7 @@ export class Consequences {
         this.#parts.doubt.probed(purpose, evidence);
         break;
       case 'returned':
-        this.#parts.recovery.probed(purpose.record, evidence);
+        this.#parts.recovery.probed(purpose, evidence);
         break;
       default:
         purpose satisfies never;

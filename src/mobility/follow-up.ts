@@ -79,8 +79,8 @@ export type ProbePurpose =
       readonly askedMs: number;
       readonly cause: DoubtCause;
     }
-  /** A record of this router's that another has kept: is the node here? */
-  | { readonly for: 'returned'; readonly record: NodeRecord };
+  /** A record of this router's that another has kept: is the node here? `isOwn`: it was, as far as was known here then. */
+  | { readonly for: 'returned'; readonly record: NodeRecord; readonly isOwn: boolean };
 
 /** Why a router is asked, with what the asker needs to go on. */
 export type QueryPurpose =

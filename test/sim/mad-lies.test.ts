@@ -244,6 +244,36 @@ for (const verify of ['optimistic', 'strict', 'off'] as const) {
   });
 }
 
+test('a node that comes to where a liar has said it is, while it is asked for there, stays there', () => {
+  for (let untilMs = 0; untilMs <= 1_200; untilMs += 100) {
+    const all = new MadWorld();
+    const node = all.world.host('h2-1');
+    // Who says that it knows something of vr-c is asked for it.
+    all.mad.tell('vr-c', { type: 'digest', highestStamp: 2 ** 51, count: 1, hash: 7 });
+    all.world.settle(50);
+    // With the number that the node's move will have.
+    const records = node.ips.map((ip) => ({
+      ...all.record(ip),
+      router: 'vr-c',
+      seq: all.record(ip).seq + 1,
+    }));
+    all.mad.tell('vr-c', { type: 'returned', records });
+    all.world.settle(untilMs);
+    const lost: string[] = [];
+    const site = all.world.site(3);
+    const { watch } = site;
+    site.watch = (by, change) => {
+      if (change.before?.state === 'here' && change.after.state === 'withdrawn')
+        lost.push(change.after.ip.key);
+      watch?.(by, change);
+    };
+    movesTruly(all, node, 3);
+    all.world.settle(2_000);
+    assert.deepEqual(lost, [], `moved ${untilMs} ms after the lie`);
+    for (const ip of node.ips) assert.equal(all.places(ip), 'vr-c vr-c vr-c', ip.key);
+  }
+});
+
 describe('a tombstone of a node that answers where it is', () => {
   for (const verify of ['optimistic', 'strict', 'off'] as const) {
     test(`${verify}: changes nothing`, () => {

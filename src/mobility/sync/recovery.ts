@@ -19,6 +19,7 @@ import { type AddressProbe, PATIENT } from '../address-probe.js';
 import type { Context } from '../context.js';
 import type { Arrival } from '../destination/arrival.js';
 import type { Evidence } from '../evidence.js';
+import type { ProbePurpose } from '../follow-up.js';
 import type { UpdateBatcher } from './update-batcher.js';
 
 /** Nodes that are asked at a time on one router's word; it gives back what is beyond when tables are compared again. */
@@ -30,6 +31,8 @@ const SILENT_OF_ONE: Rate = { perSecond: 512 / 86_400, burst: 512 };
 /** Native nodes for which one router has asked, and for how long that is remembered: by then tables have been compared. */
 const WANTED_BY_ONE = 256;
 const WANTED_MS = 60_000;
+
+type ReturnedProbe = Extract<ProbePurpose, { readonly for: 'returned' }>;
 
 interface Asked {
   /** The highest that has come. */
@@ -81,10 +84,10 @@ export class Recovery {
   }
 
   /** A node whose record has come back was asked. */
-  probed(record: NodeRecord, evidence: Evidence | undefined): void {
+  probed({ record, isOwn }: ReturnedProbe, evidence: Evidence | undefined): void {
     const asked = this.#ended(record);
     const highest = asked?.record ?? record;
-    if (evidence === undefined) this.#isSilent(highest, asked?.givers ?? new Set());
+    if (evidence === undefined) this.#isSilent(highest, asked?.givers ?? new Set(), isOwn);
     else this.#isHere(highest, evidence);
   }
 
@@ -93,7 +96,7 @@ export class Recovery {
     const { vnet, ip } = record;
     const own = { ...record, mac, state };
     this.#issue(own);
-    if (!this.#context.isFixed(vnet, ip)) this.#ask(own);
+    if (!this.#context.isFixed(vnet, ip)) this.#ask(own, true);
   }
 
   #unknown(from: RouterId, record: NodeRecord): void {
@@ -101,7 +104,7 @@ export class Recovery {
     // It has left, as far as the record says; but it may have been seen here since.
     const isSeen = state === 'here' || this.#context.hwdt.get(vnet, ip)?.mac === mac;
     if (!isSeen) {
-      this.#isSilent(record, new Set([from]));
+      this.#isSilent(record, new Set([from]), false);
       return;
     }
     const key = nodeMacKey(record);
@@ -149,13 +152,14 @@ export class Recovery {
     this.#parts.arrival.redirect({ lan, mac, ips: own.map(({ ip }) => ip) }, () => {});
   }
 
-  #isSilent(record: NodeRecord, givers: ReadonlySet<RouterId>): void {
+  /** @param wasOwn when it was asked. One that has come since has been seen here by other means. */
+  #isSilent(record: NodeRecord, givers: ReadonlySet<RouterId>, wasOwn: boolean): void {
     const { vnet, ip, mac } = record;
     const { directory, self } = this.#context;
     const own = directory.get(vnet, ip);
     if (own?.router === self) {
       if (own.state === 'withdrawn') this.#issue({ ...record, state: 'withdrawn' });
-      else if (own.mac === mac) this.#parts.updates.withdrawUnchanged(record);
+      else if (wasOwn && own.mac === mac) this.#parts.updates.withdrawUnchanged(record);
       else if (compareRecords(record, own) > 0) this.#renumber(record, own);
       return;
     }
@@ -230,9 +234,9 @@ export class Recovery {
     if (record !== undefined) this.#parts.updates.publish(record);
   }
 
-  #ask(record: NodeRecord): boolean {
+  #ask(record: NodeRecord, isOwn = false): boolean {
     const { vnet, ip, mac } = record;
-    const purpose = { for: 'returned', record } as const;
+    const purpose: ReturnedProbe = { for: 'returned', record, isOwn };
     return this.#parts.addressProbe.ask({ vnet, ip, mac, probes: PATIENT, purpose });
   }
 }

@@ -52,7 +52,7 @@ export class Removal {
       } else if (previous === self) {
         // It was this router's before: if it answers it is again, as after a loss of state.
         const own = { vnet, ip, mac, router: self, seq: 1, state: 'here', stamp: 0 } as const;
-        addressProbe.ask({ ...question, purpose: { for: 'returned', record: own } });
+        addressProbe.ask({ ...question, purpose: { for: 'returned', record: own, isOwn: false } });
       }
     }
     // They may have been what kept this router from claiming what it had seen.
