@@ -1,7 +1,8 @@
-/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/store, /metrics. */
+/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/store, /metrics. */
 import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { Courier } from './courier.js';
+import { type DiskView, isOver } from './disk/view.js';
 import { removeStale } from './listening.js';
 
 const SOCKET_MODE = 0o660;
@@ -24,6 +25,7 @@ function answer(courier: Courier, { method, url }: IncomingMessage, reply: Serve
     '/v1/status': () => courier.status(),
     '/v1/jobs': () => courier.jobs(),
     '/v1/store': () => courier.storeView(),
+    '/v1/disks': () => courier.disks(),
   };
   const known = answers[url ?? ''];
   if (method !== 'GET') reply.writeHead(405).end();
@@ -33,12 +35,22 @@ function answer(courier: Courier, { method, url }: IncomingMessage, reply: Serve
   else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(known())}\n`);
 }
 
+function diskGauges(disks: readonly DiskView[]): Readonly<Record<string, number>> {
+  const running = disks.filter((disk) => !isOver(disk));
+  return {
+    disks_running: running.length,
+    disks_stalled: running.filter(({ whyStalled }) => whyStalled !== '').length,
+    disks_bytes_waiting: running.reduce((sum, { bytesWaiting }) => sum + bytesWaiting, 0),
+  };
+}
+
 /** Prometheus' text format. */
 function metrics(courier: Courier): string {
   const store = courier.storeView();
   const counts = { ...courier.status().counters, ...store.counters };
   const gauges = {
     jobs_running: courier.status().jobsRunning,
+    ...diskGauges(courier.disks()),
     store_pages: store.pages,
     store_pages_memory: store.pagesInMemory,
     store_pages_disk: store.pagesOnDisk,

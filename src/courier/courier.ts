@@ -5,6 +5,9 @@ import type { Clock, Timer } from '../net/clock.js';
 import { DeclaredCounters } from '../net/counters.js';
 import { socketOptions } from './address.js';
 import type { CourierConfig } from './config.js';
+import { Disks } from './disk/disks.js';
+import type { DiskView } from './disk/view.js';
+import { diskPlaces } from './disk-places.js';
 import { IncomingJob } from './job/incoming.js';
 import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
 import { OutgoingJob } from './job/outgoing.js';
@@ -27,6 +30,7 @@ export interface CourierView {
   readonly jobsEnded: number;
   readonly listen: string | null;
   readonly peers: readonly string[];
+  readonly disks: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -35,6 +39,7 @@ export class Courier implements JobWorld {
   readonly #running = new Set<Job>();
   readonly #unopened = new Set<IncomingJob>();
   #ended: JobView[] = [];
+  readonly #disks: Disks;
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -46,6 +51,10 @@ export class Courier implements JobWorld {
     private readonly log: (line: string) => void,
   ) {
     this.#startedAt = new Date(clock.wallMs()).toISOString();
+    this.#disks = new Disks({
+      ...{ ...diskPlaces(config), token: config.token, store, clock, log },
+      isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+    });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
@@ -65,9 +74,11 @@ export class Courier implements JobWorld {
   }
 
   async #listen(): Promise<void> {
-    const { listen, send } = this.config;
+    const { listen, send, disks } = this.config;
     for (const route of send)
       this.#servers.push(await listenAt(route.listen, (socket) => this.#goes(socket, route)));
+    for (const [number, disk] of disks.entries())
+      this.#servers.push(await listenAt(disk.listen, (socket) => this.#disks.accept(number, socket)));
     if (listen !== undefined) this.#servers.push(await listenAt(listen, (socket) => this.#comes(socket)));
   }
 
@@ -76,13 +87,14 @@ export class Courier implements JobWorld {
     this.#progress?.cancel();
     for (const server of this.#servers) server.close();
     for (const job of [...this.#running, ...this.#unopened]) job.stop('the courier was stopped');
+    this.#disks.stop('the courier was stopped');
     await this.store.close();
   }
 
   isOnItsWay(key: string, except: object): boolean {
     for (const job of this.#running)
       if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
-    return false;
+    return this.#disks.isOnItsWay(key, except);
   }
 
   otherJobs(except: object): number {
@@ -100,8 +112,14 @@ export class Courier implements JobWorld {
       jobsEnded: this.#ended.length,
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: Object.keys(peers),
-      counters: this.counters.counters(),
+      disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
+      counters: { ...this.counters.counters(), ...this.#disks.counts() },
     };
+  }
+
+  /** As jobs. */
+  disks(): readonly DiskView[] {
+    return this.#disks.views();
   }
 
   /** Those that have ended first, at most a hundred of them. */
@@ -146,6 +164,10 @@ export class Courier implements JobWorld {
       link: { socket, token: this.config.token, clock: this.clock },
       world: this,
       connect: (opening) => this.#destination(opening, job),
+      isDisk: (link, codec, payload) => {
+        this.#unopened.delete(job);
+        this.#disks.comes(link, codec, payload);
+      },
       ended: () => this.#over(job),
     });
     this.#unopened.add(job);

@@ -28,6 +28,8 @@ export interface IncomingOptions {
   readonly world: JobWorld;
   /** Connects with the hypervisor; a string: why not. */
   connect(opening: Opening, job: IncomingJob): Socket | string;
+  /** It is a disk that comes: somebody else goes on with the link. */
+  isDisk(link: PeerLink, codec: message.Codec, payload: Buffer): void;
   ended(): void;
 }
 
@@ -128,6 +130,7 @@ export class IncomingJob {
 
   #handle({ name, payload }: Frame): string | undefined {
     if (name === 'open') return this.#open(payload);
+    if (name === 'disk-open' && this.#opening === undefined) return this.#giveAway(payload);
     if (this.#destination === undefined) return unexpected(name);
     switch (name) {
       case 'batch':
@@ -139,6 +142,11 @@ export class IncomingJob {
       default:
         return unexpected(name);
     }
+  }
+
+  #giveAway(payload: Buffer): undefined {
+    this.#patience.cancel();
+    this.options.isDisk(this.#link, this.#codec, payload);
   }
 
   #open(payload: Buffer): string | undefined {

@@ -1,0 +1,71 @@
+/** A way between two ports of this machine that can be slow, and can be cut: then what is under way is lost, and nobody is let through. */
+import { connect, createServer, type Socket } from 'node:net';
+
+export class CutWan {
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #server = createServer((socket) => this.#accept(socket));
+  isCut = false;
+  /** So many more may go through from the caller on, then the way is cut. */
+  cutAfterBytes = Number.POSITIVE_INFINITY;
+  /** The port that it leads to. */
+  to = 0;
+
+  /** @param bytesPerSecond from the caller on */
+  constructor(private readonly bytesPerSecond = Number.POSITIVE_INFINITY) {}
+
+  /** Its own port. */
+  async listen(): Promise<number> {
+    await new Promise<void>((done) => this.#server.listen(0, '127.0.0.1', done));
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  cut(): void {
+    this.isCut = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  mend(): void {
+    this.isCut = false;
+    this.cutAfterBytes = Number.POSITIVE_INFINITY;
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+
+  #accept(near: Socket): void {
+    if (this.isCut) {
+      near.destroy();
+      return;
+    }
+    const far = connect(this.to, '127.0.0.1');
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    near.on('data', (piece: Buffer) => {
+      this.cutAfterBytes -= piece.length;
+      if (this.cutAfterBytes < 0) this.cut();
+      else this.#pass(near, far, piece);
+    });
+    far.on('data', (piece: Buffer) => near.write(piece));
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#pairs.delete(pair);
+        other.destroy();
+      });
+    }
+  }
+
+  #pass(near: Socket, far: Socket, piece: Buffer): void {
+    far.write(piece);
+    const tookMs = (piece.length / this.bytesPerSecond) * 1000;
+    if (tookMs === 0) return;
+    near.pause();
+    setTimeout(() => near.resume(), tookMs);
+  }
+}
