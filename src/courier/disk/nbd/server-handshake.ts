@@ -10,6 +10,7 @@ export type HandshakeAction =
   /** The export is wanted, or told of: the answer is `chosen`. No more bytes are looked at before. */
   | { readonly is: 'choose'; readonly name: string }
   | { readonly is: 'transmit' }
+  /** Empty: the client has given up, as it may. */
   | { readonly is: 'close'; readonly why: string };
 
 /** Longer options are refused; none that is answered has more. */
@@ -126,7 +127,7 @@ export class ServerHandshake {
       case spec.OPT.exportName:
         return this.#choose(option, data.toString());
       case spec.OPT.abort:
-        return [say(optionReply(option, spec.REP.ack)), this.#close('the client has given up')];
+        return [say(optionReply(option, spec.REP.ack)), this.#close('')];
       case spec.OPT.list:
         return data.length > 0 ? [error(option, spec.REP.errInvalid, 'data')] : this.#list(option);
       case spec.OPT.info:

@@ -16,8 +16,8 @@ export interface ConnectionOptions {
   readonly socket: Socket;
   readonly names: readonly string[];
   readonly world: DiskWorld;
-  /** The session that the client is to use from now on. */
-  join(connection: ExportConnection): Promise<SourceSession>;
+  /** The session that the client is to use from now on, or why there is none. */
+  join(connection: ExportConnection): Promise<SourceSession | string>;
   closed(connection: ExportConnection): void;
 }
 
@@ -55,6 +55,7 @@ export class ExportConnection {
   }
 
   #came(piece: Buffer): void {
+    if (this.#isLeaving) return;
     if (this.#reader === undefined) this.#act(this.#handshake.push(piece));
     else {
       this.#reader.push(piece);
@@ -76,8 +77,9 @@ export class ExportConnection {
           this.#transmit();
           break;
         case 'close':
-          world.counters.count('disk_clients_refused');
-          socket.end();
+          if (action.why !== '') world.counters.count('disk_clients_refused');
+          this.#isLeaving = true;
+          socket.destroySoon();
           break;
       }
   }
@@ -85,8 +87,9 @@ export class ExportConnection {
   async #choose(): Promise<void> {
     const { socket } = this.options;
     socket.pause();
-    this.#session = await this.options.join(this);
-    this.#facts = await this.#session.facts();
+    const session = await this.options.join(this);
+    if (typeof session !== 'string') this.#session = session;
+    this.#facts = typeof session === 'string' ? session : await session.facts();
     if (this.#isClosed) return;
     this.#act(this.#handshake.chosen(this.#facts));
     socket.resume();
@@ -189,6 +192,6 @@ export class ExportConnection {
   /** What is outstanding is answered before. */
   #leave(): void {
     this.#isLeaving = true;
-    if (this.#outstanding === 0 || this.#write !== undefined) this.options.socket.end();
+    if (this.#outstanding === 0 || this.#write !== undefined) this.options.socket.destroySoon();
   }
 }

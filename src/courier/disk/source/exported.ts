@@ -5,6 +5,8 @@ import { ExportConnection } from './connection.js';
 import type { SourceSession } from './session.js';
 
 const MOST_CLIENTS = 16;
+/** So long a client waits for the end of the session before: hypervisors stand still meanwhile. */
+const LAST_MS = 10_000;
 
 export class ExportedDisk {
   readonly #clients = new Set<ExportConnection>();
@@ -38,8 +40,9 @@ export class ExportedDisk {
     for (const client of this.#clients) client.close();
   }
 
-  async #join(client: ExportConnection): Promise<SourceSession> {
-    while (this.#session?.isFinishing === true) await this.#session.over();
+  async #join(client: ExportConnection): Promise<SourceSession | string> {
+    const last = this.#session;
+    if (last?.isFinishing === true && !(await this.#ends(last))) return 'the last session has not ended yet';
     if (this.#session === undefined || this.#session.isOver) this.#session = this.begin();
     const session = this.#session;
     const users = this.#users.get(session) ?? new Set();
@@ -47,6 +50,16 @@ export class ExportedDisk {
     // While it waited for the last session's end, it may have gone.
     if (!this.#clients.has(client)) this.#leave(client, session);
     return session;
+  }
+
+  #ends(session: SourceSession): Promise<boolean> {
+    return new Promise((resolve) => {
+      const patience = this.world.clock.after('disk-last', LAST_MS, () => resolve(false));
+      void session.over().then(() => {
+        patience.cancel();
+        resolve(true);
+      });
+    });
   }
 
   #left(client: ExportConnection): void {

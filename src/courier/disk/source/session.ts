@@ -79,6 +79,8 @@ export class SourceSession {
     const { clock } = options.world;
     this.#startedMs = clock.nowMs();
     this.#startedAt = new Date(clock.wallMs()).toISOString();
+    this.#whyStalled = 'the other courier was not reached yet';
+    this.#limit(OPEN_MS);
     this.#connect();
   }
 
@@ -241,13 +243,19 @@ export class SourceSession {
       return;
     }
     const { clock } = this.options.world;
-    const limitMs = this.#facts === undefined ? OPEN_MS : this.options.stallSeconds * 1000;
-    if (this.#facts !== undefined && this.#state !== 'stalled') this.#state = 'stalled';
-    this.#stall ??= clock.after('disk-stall', limitMs, () => this.#fail(ERROR.io, this.#whyStalled));
     this.#whyStalled = reason;
+    this.#limit(this.options.stallSeconds * 1000);
     this.#retry = clock.after('disk-retry', this.#retryMs, () => this.#connect());
     this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
+    if (this.#state !== 'running' && this.#state !== 'finishing') return;
+    this.#state = 'stalled';
     this.options.changed(this.view());
+  }
+
+  /** Unless something goes on within the time it has failed. */
+  #limit(limitMs: number): void {
+    const { clock } = this.options.world;
+    this.#stall ??= clock.after('disk-stall', limitMs, () => this.#fail(ERROR.io, this.#whyStalled));
   }
 
   #goesOn(): void {
