@@ -61,6 +61,7 @@ class World {
   readonly directory = mkdtempSync(join(tmpdir(), 'courier-disks-'));
   readonly wan = new CutWan(WAN_BYTES_PER_SECOND);
   readonly #processes: ChildProcess[] = [];
+  readonly #couriers = new Map<'a' | 'b', ChildProcess>();
   log = '';
 
   static async start(t: TestContext, format: 'raw' | 'qcow2' = 'raw'): Promise<World> {
@@ -91,16 +92,29 @@ class World {
       disks: [{ listen: `unix:${world.path('disk.sock')}`, peer: 'b', destination: 'disk' }],
     });
     await waitFor('qemu-nbd listens', () => existsSync(world.path('nbd.sock')));
-    for (const name of ['b', 'a']) {
-      const child = world.spawn(node, program, 'serve', '--config', world.path(`${name}.json`));
-      let log = '';
-      child.stderr?.on('data', (text: Buffer) => {
-        log += text.toString();
-        if (name === 'a') world.log += text.toString();
-      });
-      await waitFor(`courier ${name} is ready`, () => log.includes(': ready'), LIMIT_MS);
-    }
+    for (const name of ['b', 'a'] as const) await world.serve(name);
     return world;
+  }
+
+  /** Resolves when it is ready. */
+  async serve(name: 'a' | 'b'): Promise<void> {
+    const child = this.spawn(node, program, 'serve', '--config', this.path(`${name}.json`));
+    this.#couriers.set(name, child);
+    let log = '';
+    child.stderr?.on('data', (text: Buffer) => {
+      log += text.toString();
+      if (name === 'a') this.log += text.toString();
+    });
+    await waitFor(`courier ${name} is ready`, () => log.includes(': ready'), LIMIT_MS);
+  }
+
+  /** As a machine's failure would. Resolves when it is gone. */
+  async kill(name: 'a' | 'b'): Promise<void> {
+    const child = this.#couriers.get(name);
+    if (child === undefined) throw new Error(`no courier ${name}`);
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
   }
 
   path(name: string): string {
@@ -279,6 +293,34 @@ test('a WAN that is cut twice in the middle: qemu-img does not notice, and littl
   assert.ok(view.bytesSentAgain <= 0.05 * view.bytesWritten, `${view.bytesSentAgain} bytes sent again`);
   assert.match(world.log, /disk disk to b: stalled/);
 });
+
+for (const name of ['a', 'b'] as const)
+  test(`courier ${name} is killed in the middle: the writer gets an error, and begins anew with the next one`, {
+    skip: cannotRun,
+  }, async (t) => {
+    const world = await World.start(t);
+    const source = world.path('source.img');
+    writeFileSync(source, randomBytes(SIZE));
+    const convert = ['qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw', source, world.uri];
+    const failed = run(convert, { timeoutMs: LIMIT_MS });
+    await waitFor(
+      'a part is written',
+      async () => ((await world.running())?.bytesWritten ?? 0) >= SIZE / 4,
+      LIMIT_MS,
+    );
+    await world.kill(name);
+    if (name === 'b') await world.serve(name);
+    const { status, stderr } = await failed;
+    assert.notEqual(status, 0, 'qemu-img did not notice');
+    t.diagnostic(stderr.trim().split('\n').at(-1) ?? '');
+    if (name === 'b')
+      assert.match((await world.disks('a')).at(-1)?.reason ?? '', /this session is not known here/);
+    else await world.serve(name);
+    await succeed(...convert);
+    const view = await world.over();
+    assert.equal(view.state, 'complete', view.reason);
+    await world.same(source);
+  });
 
 const emulator = '/usr/bin/qemu-system-x86_64';
 

@@ -71,13 +71,14 @@ export class Disks {
   comes(link: PeerLink, codec: Codec, payload: Buffer): void {
     const open = message.decodeDiskOpen(payload);
     const session = typeof open === 'string' ? open : this.#sessionOf(open);
-    if (typeof session !== 'string') {
-      session.attach(link, codec, typeof open === 'string' ? '' : open.store);
+    if (typeof open !== 'string' && typeof session !== 'string') {
+      session.attach(link, codec, open.store);
       return;
     }
+    const refused = String(session).slice(0, 500);
     this.#counters.count('disks_refused');
     link.handOver({ frame: () => undefined, closed: () => undefined });
-    link.send(message.encodeDiskOpened({ refused: session.slice(0, 500) }));
+    link.send(message.encodeDiskOpened({ refused }));
     link.end();
   }
 
