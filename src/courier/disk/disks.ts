@@ -71,14 +71,13 @@ export class Disks {
   comes(link: PeerLink, codec: Codec, payload: Buffer): void {
     const open = message.decodeDiskOpen(payload);
     const session = typeof open === 'string' ? open : this.#sessionOf(open);
-    if (typeof open !== 'string' && typeof session !== 'string') {
-      session.attach(link, codec, open.store);
+    if (typeof session !== 'string') {
+      session.attach(link, codec);
       return;
     }
-    const refused = String(session).slice(0, 500);
     this.#counters.count('disks_refused');
     link.handOver({ frame: () => undefined, closed: () => undefined });
-    link.send(message.encodeDiskOpened({ refused }));
+    link.send(message.encodeDiskOpened({ refused: session.slice(0, 500) }));
     link.end();
   }
 

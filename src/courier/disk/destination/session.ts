@@ -88,7 +88,7 @@ export class DestinationSession {
   }
 
   /** The session goes on at this connection, whatever it had before. */
-  attach(link: PeerLink, codec: Codec, store: string): void {
+  attach(link: PeerLink, codec: Codec): void {
     const before = this.#attached;
     if (before !== undefined) {
       this.#detach(before, 'the session goes on at another connection');
@@ -102,7 +102,7 @@ export class DestinationSession {
       closed: (reason) => this.#detach(attached, reason ?? 'closed'),
     });
     void this.#target.then((target) => {
-      if (target !== undefined && this.#attached === attached) this.#begin(attached, target, store);
+      if (target !== undefined && this.#attached === attached) this.#begin(attached, target);
     });
   }
 
@@ -152,13 +152,13 @@ export class DestinationSession {
     return undefined;
   }
 
-  #begin(attached: Attached, target: NbdTarget, store: string): void {
+  #begin(attached: Attached, target: NbdTarget): void {
     if (this.isOver) return;
     const { world, open } = this.options;
     const { sizeBytes, minimumBytes } = target.facts;
     const records = new RecordReader(sizeBytes);
     attached.receiver = new Receiver({
-      ...{ link: attached.link, world, peer: world.store.peer(store), counts: this.#counts },
+      ...{ link: attached.link, world, peer: world.store.peer(open.store), counts: this.#counts },
       digester: new Digester(open.owner, PAGE_BYTES),
       take: (stream) => this.#take(records.push(stream), target),
     });
