@@ -157,7 +157,7 @@ test('random work, a destination that does it in any order, and a WAN that is cu
 });
 
 test('a WAN that stays cut: writers wait, and get an error after the limit; the next session begins anew', async (t) => {
-  const couriers = await DiskCouriers.start(t, { disk: { stallSeconds: 1 }, sizeBytes: 64 * MIB });
+  const couriers = await DiskCouriers.start(t, { disk: { stallSeconds: 5 }, sizeBytes: 64 * MIB });
   const user = await couriers.user();
   await user.write(0, Buffer.from('before'));
   couriers.wan.cut();
