@@ -7,7 +7,7 @@ import * as message from '../../../src/courier/disk/message.js';
 import { recordHead, writeRecord } from '../../../src/courier/disk/record.js';
 import { tokensOf } from '../../../src/courier/disk/source/tokens.js';
 import { PeerLink } from '../../../src/courier/job/peer-link.js';
-import { sha256 } from '../../../src/courier/store/digest.js';
+import { Digester } from '../../../src/courier/store/digest.js';
 import { BatchMaker } from '../../../src/courier/wire/batch-maker.js';
 import { type Frame, frameOf } from '../../../src/courier/wire/frame.js';
 import { encodeBatch, encodePages } from '../../../src/courier/wire/message.js';
@@ -48,6 +48,8 @@ const OPEN = {
   ...{ isOld: false, stallSeconds: 600 },
 };
 
+const DIGESTER = new Digester(OPEN.owner, 4096);
+
 async function caller(couriers: DiskCouriers, open: object = {}): Promise<Fake> {
   const fake = new Fake(connect(couriers.wanPort, '127.0.0.1'), 'caller');
   await until('it is ready', () => fake.isReady);
@@ -57,14 +59,26 @@ async function caller(couriers: DiskCouriers, open: object = {}): Promise<Fake> 
 
 /** A batch of verbatim bytes, or of a page that is said to be there. */
 function batch(bytes: Buffer, isThere = false, change: object = {}): Buffer {
-  const maker = new BatchMaker({ digest: sha256, isThere: () => isThere, goes: () => undefined });
+  const maker = new BatchMaker({
+    digest: (page) => DIGESTER.of(page),
+    isThere: () => isThere,
+    goes: () => undefined,
+  });
   if (isThere) maker.add(tokensOf(writeRecord(0, bytes)), false);
   else maker.add([{ kind: 'verbatim', bytes }], false);
   const made = maker.take();
   if (made === undefined) throw new Error('an empty batch');
   const { serial, urgent, instructions, streamBytes, checkpoint } = made;
   const sizes = { instructionBytes: instructions.length, streamBytes };
-  return encodeBatch({ serial, codec: 'none', urgent, ...sizes, checkpoint, content: instructions, ...change });
+  return encodeBatch({
+    serial,
+    codec: 'none',
+    urgent,
+    ...sizes,
+    checkpoint,
+    content: instructions,
+    ...change,
+  });
 }
 
 test('a caller that says what does not fit: nothing is done, and it is told why', async (t) => {
@@ -94,7 +108,7 @@ test('a caller that says what does not fit: nothing is done, and it is told why'
   const liar = await caller(couriers);
   await liar.got('disk-opened');
   liar.link.send(batch(page, true));
-  assert.equal((await liar.got('want')).toString('hex', 4, 20), sha256(page).toString('hex', 0, 16));
+  assert.equal((await liar.got('want')).toString('hex', 4, 20), DIGESTER.of(page).toString('hex', 0, 16));
   liar.link.send(encodePages({ serial: 1, codec: 'none', bytes: 4096, content: randomBytes(4096) }));
   await until('it is ended', () => liar.ended !== undefined);
   assert.match(liar.ended ?? '', /does not match its digest/);
