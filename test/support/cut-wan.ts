@@ -5,6 +5,9 @@ export class CutWan {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #server = createServer((socket) => this.#accept(socket));
   isCut = false;
+  #isSilent = false;
+  /** Came while nothing was let through. */
+  #held: Socket[] = [];
   /** So many more may go through from the caller on, then the way is cut. */
   cutAfterBytes = Number.POSITIVE_INFINITY;
   /** The port that it leads to. */
@@ -25,17 +28,33 @@ export class CutWan {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
   }
 
+  /** Nothing is let through, and nobody is told: what is under way comes when it is mended. */
+  silence(): void {
+    this.isCut = true;
+    this.#isSilent = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  }
+
   mend(): void {
     this.isCut = false;
+    this.#isSilent = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+    for (const near of this.#held.splice(0)) this.#accept(near);
     this.cutAfterBytes = Number.POSITIVE_INFINITY;
   }
 
   close(): void {
+    for (const near of this.#held) near.destroy();
     this.cut();
     this.#server.close();
   }
 
   #accept(near: Socket): void {
+    if (this.#isSilent) {
+      near.on('error', () => undefined);
+      this.#held.push(near);
+      return;
+    }
     if (this.isCut) {
       near.destroy();
       return;
@@ -66,6 +85,8 @@ export class CutWan {
     const tookMs = (piece.length / this.bytesPerSecond) * 1000;
     if (tookMs === 0) return;
     near.pause();
-    setTimeout(() => near.resume(), tookMs);
+    setTimeout(() => {
+      if (!this.isCut) near.resume();
+    }, tookMs);
   }
 }

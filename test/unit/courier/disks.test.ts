@@ -156,6 +156,25 @@ test('random work, a destination that does it in any order, and a WAN that is cu
   assert.equal(couriers.a.status().counters.disks_resumed, view?.resumed);
 });
 
+test('a WAN that says nothing for more than ten seconds, and then all that it has kept: nothing is lost or done twice', async (t) => {
+  const couriers = await DiskCouriers.start(t);
+  const user = await couriers.user();
+  const contents = [randomBytes(4 * MIB), randomBytes(4 * MIB)] as const;
+  const work: Promise<number>[] = [user.write(0, contents[0])];
+  await until('a part is there', () => couriers.target.count('write') > 8);
+  couriers.wan.silence();
+  // The same place once more: what was kept on the way must not come after it.
+  work.push(user.write(MIB, contents[1]), user.flush());
+  await until('it is noticed', () => couriers.diskA()?.state === 'stalled');
+  assert.match(couriers.diskA()?.whyStalled ?? '', /nothing was heard of the other courier/);
+  couriers.wan.mend();
+  assert.deepEqual(await Promise.all(work), [0, 0, 0]);
+  assert.ok(couriers.target.durable.subarray(0, MIB).equals(contents[0].subarray(0, MIB)));
+  assert.ok(couriers.target.durable.subarray(MIB, 5 * MIB).equals(contents[1]));
+  await closed(couriers, user);
+  assert.equal(couriers.diskA()?.resumed, 1);
+});
+
 test('a WAN that stays cut: writers wait, and get an error after the limit; the next session begins anew', async (t) => {
   const couriers = await DiskCouriers.start(t, { disk: { stallSeconds: 5 }, sizeBytes: 64 * MIB });
   const user = await couriers.user();
