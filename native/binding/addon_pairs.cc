@@ -1,7 +1,10 @@
 // createPairCounter: captures of libpcap whose frames are counted where they lie, and what was counted. JavaScript is entered by nothing
 // of it: it asks.
+#include <net/if.h>
+
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "binding/addon.h"
@@ -130,6 +133,13 @@ napi_value openCapture(napi_env env, napi_callback_info info) {
   return self;
 }
 
+napi_value interfaceIndex(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  std::string name;
+  if (!readText(env, call.arguments[0], "name", &name)) return nullptr;
+  return numberValue(env, if_nametoindex(name.c_str()));
+}
+
 napi_value createPairCounter(napi_env env, napi_callback_info) {
   napi_value self = nullptr;
   auto counter = std::make_unique<Counter>(std::make_shared<PairCounter>());
@@ -139,6 +149,7 @@ napi_value createPairCounter(napi_env env, napi_callback_info) {
   }
   counter.release();
   setFunction(env, self, "openCapture", openCapture);
+  setFunction(env, self, "interfaceIndex", interfaceIndex);
   setFunction(env, self, "take", takePairs);
   return self;
 }

@@ -1,9 +1,7 @@
 /** Speaks to the router's control API; one connection per call. */
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { ANSWER_PATIENCE_MS } from '../control/http-server.js';
 import { CliError, REFUSED, UNREACHABLE } from './exit.js';
-
-/** The router answers from memory; one that takes so long hangs. */
-const ANSWER_TIMEOUT_MS = 10_000;
 
 export type Query = Readonly<Record<string, string | undefined>>;
 
@@ -15,14 +13,27 @@ export interface Answer<Body> {
 
 /** Every method rejects with {@link CliError}: `REFUSED` with the router's words, or `UNREACHABLE`. */
 export class ControlClient {
-  constructor(readonly socket: string) {}
+  readonly #signal: AbortSignal | undefined;
 
-  get<Body>(path: string, query: Query = {}, timeout = ANSWER_TIMEOUT_MS): Promise<Answer<Body>> {
+  /** @param signal ends all of its calls */
+  constructor(
+    readonly socket: string,
+    signal?: AbortSignal,
+  ) {
+    this.#signal = signal;
+  }
+
+  /** To the same router. */
+  until(signal: AbortSignal): ControlClient {
+    return new ControlClient(this.socket, signal);
+  }
+
+  get<Body>(path: string, query: Query = {}, timeout = ANSWER_PATIENCE_MS): Promise<Answer<Body>> {
     return this.#call({ method: 'GET', path: withQuery(path, query), timeout }, undefined);
   }
 
   post<Body>(path: string, body: object): Promise<Answer<Body>> {
-    return this.#call({ method: 'POST', path, timeout: ANSWER_TIMEOUT_MS }, JSON.stringify(body));
+    return this.#call({ method: 'POST', path, timeout: ANSWER_PATIENCE_MS }, JSON.stringify(body));
   }
 
   /**
@@ -53,15 +64,9 @@ export class ControlClient {
 
   #send(options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const call = request({ ...options, socketPath: this.socket, agent: false }, resolve);
-      call.on('timeout', () => {
-        call.destroy(
-          new CliError(
-            UNREACHABLE,
-            `the router on ${this.socket} does not answer: is it stopped or overloaded?`,
-          ),
-        );
-      });
+      const signal = this.#signal && { signal: this.#signal };
+      const call = request({ ...signal, ...options, socketPath: this.socket, agent: false }, resolve);
+      call.on('timeout', () => call.destroy(new CliError(UNREACHABLE, silent(this.socket))));
       call.on('error', (error) => reject(unreachable(error, this.socket)));
       call.end(body);
     });
@@ -147,6 +152,10 @@ function closedByRouter(socket: string): string {
   return `the router on ${socket} closed the connection: it has just stopped, or it has 64 control connections already`;
 }
 
+function silent(socket: string): string {
+  return `the router on ${socket} does not answer: is it stopped or overloaded?`;
+}
+
 const START = 'start it with "systemctl start vined", or name its socket with --socket PATH or VINE_SOCKET';
 
 const REMEDIES: Readonly<Record<string, Remedy>> & { readonly other: Remedy } = {
@@ -156,6 +165,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> & { readonly other: Remedy } = 
     `no permission to open ${socket}: run as root, or as a member of the group that "ls -l" shows`,
   ECONNRESET: closedByRouter,
   EPIPE: closedByRouter,
+  ETIMEDOUT: silent,
   HPE_INVALID_CONSTANT: (socket) => stranger(socket).message,
   other: (socket, error) =>
     `no router on ${socket}: ${error instanceof Error ? error.message : String(error)}; ${START}`,

@@ -13,11 +13,11 @@ import {
 import { dirname, join } from 'node:path';
 import { replaceFile } from '../config/append-node.js';
 import { readNetworkKey } from '../config/keys.js';
-import { messageOf } from '../config/system-error.js';
 import { decodeText, versionOf } from '../membership/description.js';
 import { MAX_DOCUMENT_BYTES, readSignature, signatureLine } from '../membership/document.js';
 import { setMember } from '../membership/member-text.js';
 import { generateNetworkKey, publicKeyOf, sign } from '../membership/signature.js';
+import { messageOf } from '../net/system-error.js';
 import { formatConfigError } from '../tables/files/error.js';
 import { checkGndt } from '../tables/files/gndt-checks.js';
 import { GNDT_FILE, type GndtFile, gndtSchema, MAX_VERSION } from '../tables/files/gndt-file.js';

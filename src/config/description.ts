@@ -23,10 +23,10 @@ import {
   readSuccessions,
   type Succession,
 } from '../membership/succession.js';
+import { codeOf, messageOf } from '../net/system-error.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
 import { GNDT_FILE, SIGNATURE_FILE } from '../tables/files/gndt-file.js';
 import type { RouterConfig } from '../tables/model.js';
-import { codeOf, messageOf } from './system-error.js';
 import { readTrialFile, TRIAL_FILE } from './trial-file.js';
 
 /** In the state directory: the description as it came, and what follows the pinned key. */

@@ -1,7 +1,7 @@
 /** The files that router.json names for an etcd. They are read at each connection: what is wrong with them now is a warning. */
 import { accessSync, constants, statSync } from 'node:fs';
+import { codeOf, messageOf } from '../net/system-error.js';
 import type { EtcdConfig } from '../tables/model.js';
-import { codeOf, messageOf } from './system-error.js';
 
 /** By others than owner and group. */
 const OTHERS = 0o007;

@@ -28,9 +28,9 @@ import {
   type WatchAnswer,
   watchRequest,
 } from '../membership/etcd/messages.js';
+import { codeOf, messageOf } from '../net/system-error.js';
 import type { EtcdConfig } from '../tables/model.js';
 import { openSecret } from './etcd-files.js';
-import { codeOf, messageOf } from './system-error.js';
 
 const MAX_ERROR_BYTES = 8 * 1024;
 

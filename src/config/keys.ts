@@ -1,8 +1,8 @@
 /** X25519 keys (RFC 7748) as WireGuard keeps them: 32 raw bytes, base64 in files. Private keys are never logged. */
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { codeOf, messageOf } from '../net/system-error.js';
 import { decodeKey, encodeKey, KEY_BYTES, type Read } from '../tables/files/read.js';
-import { codeOf, messageOf } from './system-error.js';
 
 /** DER before the 32 raw bytes of a private key (RFC 8410 §7: PKCS #8, algorithm 1.3.101.110). */
 const PKCS8_HEAD = Buffer.from('302e020100300506032b656e04220420', 'hex');

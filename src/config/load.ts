@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Description, decodeText, textOf } from '../membership/description.js';
 import { memberOf } from '../membership/membership.js';
 import type { Succession } from '../membership/succession.js';
+import { codeOf, messageOf } from '../net/system-error.js';
 import type { ConfigError, Outcome } from '../tables/files/error.js';
 import { GNDT_FILE } from '../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../tables/files/lndt-file.js';
@@ -17,7 +18,6 @@ import { chooseDescription, type DescriptionSource } from './description.js';
 import { etcdFileWarnings } from './etcd-files.js';
 import { derivePublicKey, readPresharedKey, readPrivateKey } from './keys.js';
 import { type ReadMemberships, readMemberships } from './membership-file.js';
-import { codeOf, messageOf } from './system-error.js';
 import { unusedNetworks } from './unused-networks.js';
 
 /** A checked configuration. Nothing here is to be logged whole: it holds the private key. */

@@ -1,10 +1,10 @@
 /** What is wrong with the machine, for `vinectl doctor`: the router's view of it, or vinectl's own when none runs. */
 import { accessSync, constants } from 'node:fs';
+import { messageOf } from '../net/system-error.js';
 import type { LanConfig } from '../tables/model.js';
 import { error, type Finding, ok, warning } from './finding.js';
 import type { HeldAddress } from './interfaces.js';
 import type { LinkState } from './machine.js';
-import { messageOf } from './system-error.js';
 
 /** RFC 8200 §5: every IPv6 link carries that. */
 const MIN_MTU_BYTES = 1280;

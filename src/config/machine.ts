@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { messageOf } from './system-error.js';
+import { messageOf } from '../net/system-error.js';
 
 const COMMAND_LIMIT_MS = 3_000;
 

@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { decodeMembership, MOST_MEMBERSHIP_BYTES } from '../membership/membership.js';
 import { HEARSAY, type HeldMembership, MOST_MEMBERSHIPS } from '../membership/membership-set.js';
-import { codeOf, messageOf } from './system-error.js';
+import { codeOf, messageOf } from '../net/system-error.js';
 
 export const MEMBERSHIPS_FILE = 'memberships.json';
 

@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { NAME } from '../net/name.js';
+import { codeOf, messageOf } from '../net/system-error.js';
 import { MAX_VERSION } from '../tables/files/gndt-file.js';
-import { NAME } from '../tables/files/read.js';
-import { codeOf, messageOf } from './system-error.js';
 
 export const TRIAL_FILE = 'description.json';
 

@@ -107,6 +107,8 @@ export interface PeerView {
   readonly packetsReceived: number;
   readonly version: string | null;
   readonly innerMtuBytes: number;
+  /** Where it is, as it says itself: two routers that are as far apart as their round trip takes. Null: it has not said. */
+  readonly coordinate: CoordinateView | null;
   /** By how much its clock is ahead of this router's, to half a round trip. */
   readonly clockOffsetMs: number | null;
   /** Has it read the same gndt.json? Null before its first greeting. */
@@ -115,6 +117,16 @@ export interface PeerView {
   readonly refusals: number;
   /** It goes on sending what is refused: its share of this router's attention has shrunk until it stops. */
   readonly misbehaving: boolean;
+}
+
+/** A network coordinate of Vivaldi's (SIGCOMM 2004). */
+export interface CoordinateView {
+  /** Milliseconds each, three. */
+  readonly point: readonly number[];
+  /** The way to the core, which all paths have in common. */
+  readonly heightMs: number;
+  /** How wrong it believes to be: 0 … 1, a share of a round trip. */
+  readonly error: number;
 }
 
 /** An ordinary WireGuard client that connects to this router. */

@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:http';
 
 export const MAX_HEADER_BYTES = 8 * 1024;
+/** For who asks the router: it answers from memory, and one that takes so long hangs. */
+export const ANSWER_PATIENCE_MS = 10_000;
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** A client that neither sends nor reads for so long is cut off. */

@@ -1,5 +1,6 @@
 /** `GET /metrics` over TCP for Prometheus: nothing else is served there, and nothing can be changed. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { listening } from '../net/unix-socket.js';
 import { boundedServer } from './http-server.js';
 
 const MAX_CONNECTIONS = 16;
@@ -30,7 +31,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
       else say(response, 500, 'fault in the router, see its log\n');
     });
   });
-  await listen(server, options);
+  await listening(server, { host: options.address, port: options.port, exclusive: true });
   server.on('error', options.onFault);
   const bound = server.address();
   return {
@@ -59,16 +60,6 @@ async function answer(
 function say(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
   response.end(text);
-}
-
-function listen(server: Server, { address, port }: MetricsServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address, port, exclusive: true }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 function close(server: Server): Promise<void> {

@@ -1,12 +1,11 @@
 /** The control socket's place in the file system: who has it, who may open it. */
 import { execFile } from 'node:child_process';
-import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
-import { connect, type Server } from 'node:net';
+import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
+import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-
-/** `sun_path` of unix(7) less its closing zero; a longer path would silently be cut. */
-const MAX_PATH_BYTES = 107;
+import { messageOf } from '../net/system-error.js';
+import { listeningPrivately, MOST_PATH_BYTES, removeStaleSocket } from '../net/unix-socket.js';
 
 /** Start-up cannot go on; the message names the path and a remedy. */
 export class ControlSocketError extends Error {
@@ -18,15 +17,15 @@ export class ControlSocketError extends Error {
  * is served. Until {@link openToGroup} only the owner may connect.
  */
 export async function bindSocket(server: Server, path: string, setting = 'control.socket'): Promise<void> {
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+  if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
     throw new ControlSocketError(
-      `${path} is longer than a Unix socket's ${MAX_PATH_BYTES} bytes: choose a shorter one`,
+      `${path} is longer than a Unix socket's ${MOST_PATH_BYTES} bytes: choose a shorter one`,
     );
   }
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
     await removeStale(path, setting);
-    await listen(server, path);
+    await listeningPrivately(server, path);
   } catch (error) {
     if (error instanceof ControlSocketError) throw error;
     throw new ControlSocketError(`cannot open the control socket ${path}: ${messageOf(error)}`);
@@ -53,48 +52,13 @@ export async function openToGroup(path: string, group: string): Promise<string |
 }
 
 async function removeStale(path: string, setting: string): Promise<void> {
-  const found = await lstat(path).catch(ignoreMissing);
-  if (found === undefined) return;
-  if (!found.isSocket()) {
+  const occupied = await removeStaleSocket(path);
+  if (occupied === 'served') throw new ControlSocketError(`another vined is running on ${path}`);
+  if (occupied === 'no-socket') {
     throw new ControlSocketError(
       `${path} exists and is not a socket: remove it or choose another ${setting}`,
     );
   }
-  if (await isServed(path)) throw new ControlSocketError(`another vined is running on ${path}`);
-  await unlink(path).catch(ignoreMissing);
-}
-
-function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      // Its queue of connections is full: somebody holds it.
-      else if (error.code === 'EAGAIN') resolve(true);
-      else reject(error);
-    });
-  });
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      server.off('error', reject);
-      resolve();
-    });
-    // The file is made within listen(): with this mask nobody can slip in before its group is set.
-    const before = process.umask(0o177);
-    try {
-      server.listen(path);
-    } finally {
-      process.umask(before);
-    }
-  });
 }
 
 /** From /etc/group, or else from wherever this machine keeps its groups. */
@@ -110,12 +74,4 @@ function gidOf(name: string, text: string): number | undefined {
   const line = text.split('\n').find((entry) => entry.startsWith(`${name}:`));
   const gid = line?.split(':')[2] ?? '';
   return /^\d+$/.test(gid) ? Number(gid) : undefined;
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,7 @@
 /** Numbers and times for people. */
 
+export { bytes } from '../net/sizes.js';
+
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -44,21 +46,6 @@ export function time(at: string): string {
 export function preciseTime(at: string): string {
   const then = Date.parse(at);
   return Number.isNaN(then) ? at : new Date(then).toISOString().replace('T', ' ');
-}
-
-const IEC = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-
-/** `512 B`, `1.5 KiB`, `12.0 GiB` (IEC 80000-13: steps of 1,024). */
-export function bytes(count: number): string {
-  if (count < 1024) return `${count} B`;
-  let scaled = count / 1024;
-  let unit = 0;
-  // 1,023.95 would print as 1024.0.
-  while (scaled >= 1023.95 && unit < IEC.length - 1) {
-    scaled /= 1024;
-    unit++;
-  }
-  return `${scaled.toFixed(1)} ${IEC[unit]}`;
 }
 
 /** `1,234,567` */

@@ -1,12 +1,10 @@
 /** Where sockets are: `unix:/path` or `tcp:host:port`, with an IPv6 address in brackets. */
 import { isIP } from 'node:net';
+import { MOST_PATH_BYTES } from '../net/unix-socket.js';
 
 export type Address =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
-
-/** A Unix socket's path has room for so many bytes (sockaddr_un). */
-const MOST_PATH_BYTES = 107;
 
 /** Undefined: it is neither. */
 export function parseAddress(text: string): Address | undefined {

@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { NAME, NAME_RULE } from '../net/name.js';
+import { messageOf } from '../net/system-error.js';
+import { MOST_PATH_BYTES } from '../net/unix-socket.js';
 import { type Address, isLocal, parseAddress } from './address.js';
+import { LOCK_NAME_BYTES } from './store/lock.js';
 
-const NAME = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected letters, digits, ".", "_" and "-", at most 64');
+const NAMED = z.string().regex(NAME, `no name; ${NAME_RULE}`);
 const ADDRESS = z.string().transform((text, context): Address => {
   const address = parseAddress(text);
   if (address !== undefined) return address;
@@ -17,32 +19,55 @@ const LOCAL = ADDRESS.refine(
   isLocal,
   'whoever reaches it is served: only a Unix socket or this machine’s loopback may be',
 );
-const MEBIBYTES = z.int().min(1).max(1_048_576);
+
+/** An object as a map, in which only what is written there is found: every object has a "constructor". */
+function byName<Value extends z.ZodType>(value: Value) {
+  const asMap = (given: unknown): unknown =>
+    typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof Map)
+      ? new Map(Object.entries(given))
+      : given;
+  return z.preprocess(asMap, z.map(NAMED, value, 'expected an object of names')).prefault({});
+}
+
+/** Each page of a store has its place in tables in memory, whether it is in memory or on disk (docs/courier.md). */
+export const MOST_STORE_MB = 65_536;
+const TOO_MUCH = `at most ${MOST_STORE_MB} (64 GiB), whose tables alone take 0.8 GB of memory`;
+
+/** An absolute path at which, or below which, there is a Unix socket. */
+function pathOf(mostBytes: number) {
+  const fits = (path: string): boolean => Buffer.byteLength(path) <= mostBytes;
+  return z
+    .string()
+    .startsWith('/')
+    .refine(fits, `longer than the ${mostBytes} bytes that its socket leaves it`);
+}
 
 const FILE = z.strictObject({
-  name: NAME,
+  name: NAMED,
   /** The control socket's path. */
-  control: z.string().startsWith('/').max(107).default('/run/vine-courier/control.sock'),
+  control: pathOf(MOST_PATH_BYTES).default('/run/vine-courier/control.sock'),
   /** The file with the secret that all couriers have. */
   tokenFile: z.string().min(1),
   /** Where other couriers call; without it nothing is received. */
   listen: ADDRESS.optional(),
-  peers: z.record(NAME, ADDRESS).default({}),
+  peers: byName(ADDRESS),
   /** Where hypervisors migrate to, and what becomes of it. */
   send: z
-    .array(z.strictObject({ listen: LOCAL, peer: NAME, destination: NAME, owner: NAME.default('default') }))
+    .array(
+      z.strictObject({ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') }),
+    )
     .max(1024)
     .default([]),
   /** The hypervisors that wait for guests, by the names that other couriers use. */
-  receive: z.record(NAME, z.strictObject({ connect: ADDRESS, owner: NAME.default('default') })).default({}),
+  receive: byName(z.strictObject({ connect: ADDRESS, owner: NAMED.default('default') })),
   /** Disks: where NBD clients write to, and what becomes of it. */
   disks: z
     .array(
       z.strictObject({
         listen: LOCAL,
-        peer: NAME,
-        destination: NAME,
-        owner: NAME.default('default'),
+        peer: NAMED,
+        destination: NAMED,
+        owner: NAMED.default('default'),
         /** So long writers wait when the WAN is cut; then they get an error. */
         stallSeconds: z.int().min(1).max(86_400).default(600),
       }),
@@ -50,22 +75,19 @@ const FILE = z.strictObject({
     .max(64)
     .default([]),
   /** NBD exports that disks are written to, by the names that other couriers use. */
-  receiveDisks: z
-    .record(
-      NAME,
-      z.strictObject({
-        connect: ADDRESS,
-        export: z.string().max(255).default(''),
-        owner: NAME.default('default'),
-      }),
-    )
-    .default({}),
+  receiveDisks: byName(
+    z.strictObject({
+      connect: ADDRESS,
+      export: z.string().max(255).default(''),
+      owner: NAMED.default('default'),
+    }),
+  ),
   store: z
     .strictObject({
-      memoryMb: MEBIBYTES.default(256),
+      memoryMb: z.int().min(1).max(MOST_STORE_MB, TOO_MUCH).default(256),
       /** 0: none. */
-      diskMb: z.int().min(0).max(16_777_216).default(0),
-      directory: z.string().startsWith('/').default('/var/lib/vine-courier'),
+      diskMb: z.int().min(0).max(MOST_STORE_MB, TOO_MUCH).default(0),
+      directory: pathOf(MOST_PATH_BYTES - LOCK_NAME_BYTES).default('/var/lib/vine-courier'),
       /** Pages of all owners are matched against each other. */
       shared: z.boolean().default(false),
     })
@@ -82,7 +104,7 @@ export function loadConfig(path: string): CourierConfig | { readonly errors: rea
   try {
     content = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    return { errors: [`${path}: ${error instanceof Error ? error.message : String(error)}`] };
+    return { errors: [`${path}: ${messageOf(error)}`] };
   }
   const read = FILE.safeParse(content);
   if (!read.success)
@@ -103,7 +125,7 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const seen = new Set<string>();
   for (const list of ['send', 'disks'] as const)
     for (const [number, { peer, listen }] of config[list].entries()) {
-      if (config.peers[peer] === undefined) yield `${list}[${number}].peer: ${peer} is not in peers`;
+      if (!config.peers.has(peer)) yield `${list}[${number}].peer: ${peer} is not in peers`;
       const where = JSON.stringify(listen);
       if (seen.has(where)) yield `${list}[${number}].listen: another one listens there`;
       seen.add(where);
@@ -111,8 +133,7 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  const places = Object.keys({ ...config.receive, ...config.receiveDisks });
-  if (config.listen !== undefined && places.length === 0)
+  if (config.listen !== undefined && config.receive.size + config.receiveDisks.size === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
   if (config.listen === undefined && config.send.length + config.disks.length === 0)
     yield 'send: empty, and there is no listen';
@@ -125,6 +146,6 @@ function readToken(path: string): { token: string } | { error: string } {
       ? { token }
       : { error: `${path}: shorter than ${LEAST_TOKEN} characters` };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: messageOf(error) };
   }
 }

@@ -1,38 +1,34 @@
 /** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/store, /metrics. */
-import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { Courier } from './courier.js';
 import { type DiskView, isOver } from './disk/view.js';
-import { removeStale } from './listening.js';
+import { listenAt } from './listening.js';
 
-const SOCKET_MODE = 0o660;
 const ANSWER_MS = 5_000;
+
+const VIEWS = new Map<string, (courier: Courier) => unknown>([
+  ['/v1/status', (courier) => courier.status()],
+  ['/v1/jobs', (courier) => courier.jobs()],
+  ['/v1/disks', (courier) => courier.disks()],
+  ['/v1/store', (courier) => courier.storeView()],
+]);
 
 /** Rejects with the system's error. */
 export async function serveControl(courier: Courier, path: string): Promise<Server> {
-  await removeStale(path);
   const server = createServer((call, reply) => answer(courier, call, reply));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  await chmod(path, SOCKET_MODE);
+  await listenAt(server, { kind: 'unix', path });
+  // A call that cannot be accepted concerns its caller alone.
+  server.on('error', () => courier.counters.count('accepts_failed'));
   return server;
 }
 
 function answer(courier: Courier, { method, url }: IncomingMessage, reply: ServerResponse): void {
-  const answers: Readonly<Record<string, () => unknown>> = {
-    '/v1/status': () => courier.status(),
-    '/v1/jobs': () => courier.jobs(),
-    '/v1/store': () => courier.storeView(),
-    '/v1/disks': () => courier.disks(),
-  };
-  const known = answers[url ?? ''];
+  const view = VIEWS.get(url ?? '');
   if (method !== 'GET') reply.writeHead(405).end();
   else if (url === '/metrics')
     reply.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics(courier));
-  else if (known === undefined) reply.writeHead(404).end();
-  else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(known())}\n`);
+  else if (view === undefined) reply.writeHead(404).end();
+  else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(view(courier))}\n`);
 }
 
 function diskGauges(disks: readonly DiskView[]): Readonly<Record<string, number>> {

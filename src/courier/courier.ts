@@ -1,9 +1,11 @@
 /** A courier: its store, the sockets where hypervisors and other couriers come, and the jobs that follow. */
 import { randomBytes } from 'node:crypto';
-import { connect, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../net/clock.js';
 import { DeclaredCounters } from '../net/counters.js';
-import { socketOptions } from './address.js';
+import { bytes, MIB } from '../net/sizes.js';
+import { Unproven } from '../net/unproven.js';
+import { type Address, socketOptions } from './address.js';
 import type { CourierConfig } from './config.js';
 import { Disks } from './disk/disks.js';
 import type { DiskView } from './disk/view.js';
@@ -14,14 +16,21 @@ import { OutgoingJob } from './job/outgoing.js';
 import { listenAt } from './listening.js';
 import { PageStore, type StoreView } from './store/page-store.js';
 import { PAGE_BYTES } from './stream/token.js';
+import { Turns } from './turns.js';
 import type { Opening } from './wire/opening.js';
 
 const MOST_ENDED = 100;
-/** Others' connections that have not said what comes; a stranger's are among them. */
-const MOST_UNOPENED = 32;
+/** Others' connections that have not proven the token: in all, and of one host. */
+const MOST_STRANGERS = 32;
+const MOST_STRANGERS_OF_ONE = 8;
+/** Less than that: who moves many guests at once is no stranger. */
+const HANDSHAKES_AT_ONCE = 4;
+/** Connections of couriers whose hypervisors have not said anything yet. */
+const MOST_SILENT = 1_024;
 const PROGRESS_MS = 1_000;
 
 type Job = OutgoingJob | IncomingJob;
+type Route = CourierConfig['send'][number];
 
 export interface CourierView {
   readonly name: string;
@@ -37,7 +46,13 @@ export interface CourierView {
 export class Courier implements JobWorld {
   readonly counters = new DeclaredCounters(JOB_COUNTERS);
   readonly #running = new Set<Job>();
-  readonly #unopened = new Set<IncomingJob>();
+  readonly #unproven = new Unproven(MOST_STRANGERS, MOST_STRANGERS_OF_ONE);
+  readonly #strangers = new Set<IncomingJob>();
+  /** Of those that know the token, the ones that have not said what comes. */
+  readonly #silent = new Set<IncomingJob>();
+  readonly #handshakes = new Turns(HANDSHAKES_AT_ONCE);
+  /** Hypervisors whose handshake with the other courier has to wait for its turn. */
+  readonly #waiting = new Set<Socket>();
   #ended: JobView[] = [];
   readonly #disks: Disks;
   readonly #servers: Server[] = [];
@@ -54,13 +69,14 @@ export class Courier implements JobWorld {
     this.#disks = new Disks({
       ...{ ...diskPlaces(config), token: config.token, store, clock, log },
       isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+      turn: (peer, begin) => this.#handshakes.take(peer, begin),
     });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
   static async start(config: CourierConfig, clock: Clock, log: (line: string) => void): Promise<Courier> {
     const { memoryMb, diskMb, directory } = config.store;
-    const sizes = { memoryBytes: memoryMb * 2 ** 20, diskBytes: diskMb * 2 ** 20 };
+    const sizes = { memoryBytes: memoryMb * MIB, diskBytes: diskMb * MIB };
     const store = await PageStore.open({ pageBytes: PAGE_BYTES, ...sizes, directory, clock });
     const courier = new Courier(config, store, clock, log);
     try {
@@ -75,18 +91,26 @@ export class Courier implements JobWorld {
 
   async #listen(): Promise<void> {
     const { listen, send, disks } = this.config;
-    for (const route of send)
-      this.#servers.push(await listenAt(route.listen, (socket) => this.#goes(socket, route)));
+    for (const route of send) await this.#serve(route.listen, (socket) => this.#goes(socket, route));
     for (const [number, disk] of disks.entries())
-      this.#servers.push(await listenAt(disk.listen, (socket) => this.#disks.accept(number, socket)));
-    if (listen !== undefined) this.#servers.push(await listenAt(listen, (socket) => this.#comes(socket)));
+      await this.#serve(disk.listen, (socket) => this.#disks.accept(number, socket));
+    if (listen !== undefined) await this.#serve(listen, (socket) => this.#comes(socket));
+  }
+
+  async #serve(address: Address, accept: (socket: Socket) => void): Promise<void> {
+    const server = createServer({ allowHalfOpen: true }, accept);
+    await listenAt(server, address);
+    server.on('error', () => this.counters.count('accepts_failed'));
+    this.#servers.push(server);
   }
 
   /** Ends all jobs: the hypervisors' migrations fail, and their guests go on. */
   async stop(): Promise<void> {
     this.#progress?.cancel();
     for (const server of this.#servers) server.close();
-    for (const job of [...this.#running, ...this.#unopened]) job.stop('the courier was stopped');
+    for (const socket of this.#waiting) socket.destroy();
+    for (const job of [...this.#running, ...this.#strangers, ...this.#silent])
+      job.stop('the courier was stopped');
     this.#disks.stop('the courier was stopped');
     await this.store.close();
   }
@@ -111,7 +135,7 @@ export class Courier implements JobWorld {
       jobsRunning: this.#running.size,
       jobsEnded: this.#ended.length,
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
-      peers: Object.keys(peers),
+      peers: [...peers.keys()],
       disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
       counters: { ...this.counters.counters(), ...this.#disks.counts() },
     };
@@ -135,8 +159,20 @@ export class Courier implements JobWorld {
     return this.config.store.shared ? '' : owner;
   }
 
-  #goes(source: Socket, { peer, destination, owner }: CourierConfig['send'][number]): void {
-    const address = this.config.peers[peer];
+  /** It is not read before it is its turn. */
+  #goes(source: Socket, route: Route): void {
+    source.on('error', () => undefined);
+    this.#waiting.add(source);
+    this.#handshakes.take(route.peer, (done) => {
+      this.#waiting.delete(source);
+      if (source.destroyed) done();
+      else this.#leaves(source, route, done);
+    });
+  }
+
+  /** @param done the other courier is who it should be, or the job is over */
+  #leaves(source: Socket, { peer, destination, owner }: Route, done: () => void): void {
+    const address = this.config.peers.get(peer);
     if (address === undefined) throw new Error(`${peer} is not in peers`);
     const socket = connect({ ...socketOptions(address), allowHalfOpen: false });
     const job: OutgoingJob = new OutgoingJob({
@@ -149,14 +185,19 @@ export class Courier implements JobWorld {
         world: this,
       },
       link: { socket, token: this.config.token, clock: this.clock },
-      ended: () => this.#over(job),
+      proven: done,
+      ended: () => {
+        done();
+        this.#over(job);
+      },
     });
     this.#begun(job);
   }
 
   #comes(socket: Socket): void {
-    if (this.#unopened.size >= MOST_UNOPENED) {
-      this.counters.count('strangers_refused');
+    const leave = this.#unproven.take(socket.remoteAddress);
+    if (typeof leave === 'string') {
+      this.counters.count(leave === 'too-many' ? 'strangers_refused' : 'strangers_refused_host');
       socket.destroy();
       return;
     }
@@ -165,19 +206,33 @@ export class Courier implements JobWorld {
       world: this,
       connect: (opening) => this.#destination(opening, job),
       isDisk: (link, codec, payload) => {
-        this.#unopened.delete(job);
+        this.#silent.delete(job);
         this.#disks.comes(link, codec, payload);
+      },
+      proven: () => {
+        leave();
+        this.#proven(job);
       },
       ended: () => this.#over(job),
     });
-    this.#unopened.add(job);
+    // Its socket stays for a while when the job is over.
+    socket.once('close', leave);
+    this.#strangers.add(job);
+  }
+
+  #proven(job: IncomingJob): void {
+    this.#strangers.delete(job);
+    this.#silent.add(job);
+    if (this.#silent.size <= MOST_SILENT) return;
+    this.counters.count('jobs_refused');
+    job.stop('too many hypervisors are connected and say nothing');
   }
 
   /** The waiting hypervisor's socket, or why this job may not have it. */
   #destination(opening: Opening, job: IncomingJob): Socket | string {
-    this.#unopened.delete(job);
+    this.#silent.delete(job);
     const { destination, owner, speaker } = opening;
-    const place = this.config.receive[destination];
+    const place = this.config.receive.get(destination);
     if (place === undefined) return `there is no destination ${destination}`;
     if (owner !== this.#owner(place.owner))
       return `${destination} belongs to ${this.#owner(place.owner) || 'all'}, not to ${owner || 'all'}`;
@@ -206,7 +261,8 @@ export class Courier implements JobWorld {
   #over(job: Job): void {
     // A job may end while it is being made.
     queueMicrotask(() => {
-      if (this.#unopened.delete(job as IncomingJob)) this.counters.count('strangers_refused');
+      if (this.#strangers.delete(job as IncomingJob)) this.counters.count('strangers_refused');
+      this.#silent.delete(job as IncomingJob);
       if (!this.#running.delete(job)) return;
       const view = job.view();
       if (view === undefined) return;
@@ -239,7 +295,7 @@ export function progressLine(view: JobView): string {
   const said = [
     `job ${view.job} ${view.destination} ${way} ${at}: ${view.state}`,
     view.reason && `(${view.reason})`,
-    `${mebibytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${mebibytes(wan)} on the WAN, ${view.savedPercent} % saved`,
+    `${bytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${bytes(wan)} on the WAN, ${view.savedPercent} % saved`,
     `${view.pages} pages, ${view.pagesReferenced} known there`,
     view.speaker === 'tls' && 'TLS: nothing can be saved, switch it off in the hypervisor',
     view.speaker === 'multifd' && 'a multifd channel: only compressed',
@@ -250,8 +306,4 @@ export function progressLine(view: JobView): string {
     .filter((part) => part !== '' && part !== false)
     .join(', ')
     .replace(', (', ' (');
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

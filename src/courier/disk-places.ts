@@ -7,14 +7,14 @@ import type { DestinationPlace, DisksOptions, SourcePlace } from './disk/disks.j
 export function diskPlaces(config: CourierConfig): Pick<DisksOptions, 'sources' | 'destinations'> {
   const ownerOf = (owner: string): string => (config.store.shared ? '' : owner);
   const sources = config.disks.map(({ peer, destination, owner, stallSeconds }): SourcePlace => {
-    const address = config.peers[peer];
+    const address = config.peers.get(peer);
     if (address === undefined) throw new Error(`${peer} is not in peers`);
     return {
       ...{ peer, destination, owner: ownerOf(owner), stallSeconds },
       connect: () => connect({ ...socketOptions(address), allowHalfOpen: false }),
     };
   });
-  const destinations = Object.entries(config.receiveDisks).map(([name, place]) => {
+  const destinations = [...config.receiveDisks].map(([name, place]) => {
     const { owner, export: exportName } = place;
     const open = (): ReturnType<typeof connect> => connect(socketOptions(place.connect));
     return [name, { owner: ownerOf(owner), exportName, connect: open } satisfies DestinationPlace] as const;

@@ -1,29 +1,25 @@
 /** Listening where it was configured. */
-import { chmod, unlink } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { chmod } from 'node:fs/promises';
+import type { Server } from 'node:net';
+import { listening, listeningPrivately, removeStaleSocket } from '../net/unix-socket.js';
 import { type Address, socketOptions } from './address.js';
 
-/** The owner and his group: who may open it may migrate through it. */
+/** The owner and his group: who may open it may migrate through it, or ask. */
 const SOCKET_MODE = 0o660;
 
-/** Rejects with the system's error. A Unix socket that nobody listens at any more is replaced. */
-export async function listenAt(address: Address, accept: (socket: Socket) => void): Promise<Server> {
-  if (address.kind === 'unix') await removeStale(address.path);
-  const server = createServer({ allowHalfOpen: true }, accept);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(socketOptions(address), resolve);
-  });
-  if (address.kind === 'unix') await chmod(address.path, SOCKET_MODE);
-  return server;
-}
-
-export async function removeStale(path: string): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-  if (answers) throw new Error(`${path}: somebody listens there already`);
-  await unlink(path).catch(() => undefined);
+/** Rejects with the system's error, or with what is there already; the server does not listen then. */
+export async function listenAt(server: Server, address: Address): Promise<void> {
+  if (address.kind === 'tcp') return listening(server, socketOptions(address));
+  const { path } = address;
+  const occupied = await removeStaleSocket(path);
+  if (occupied === 'served') throw new Error(`${path}: somebody listens there already`);
+  if (occupied === 'no-socket')
+    throw new Error(`${path}: exists and is not a socket: remove it or choose another place`);
+  await listeningPrivately(server, path);
+  try {
+    await chmod(path, SOCKET_MODE);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 /** `vine-courier`: serves, or asks the one that serves. */
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../net/system-clock.js';
+import { messageOf } from '../net/system-error.js';
 import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier, type CourierView } from './courier.js';
@@ -9,7 +10,7 @@ import { OUR_CODECS } from './job/compression.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
 
-const DEFAULT_CONFIG = '/etc/vine/courier.json';
+const DEFAULT_CONFIG = '/etc/vine-courier/courier.json';
 const FAILED = 1;
 const USAGE = 2;
 /** As sysexits.h has it, and vined. */
@@ -40,7 +41,7 @@ async function serve({ config: path, check }: Options): Promise<void> {
   }
   if (!OUR_CODECS.includes('zstd'))
     complain(
-      `this Node.js (${process.version}) has no zstd (22.15 or later has): deflate is used, which saves less`,
+      `this Node.js (${process.version}) has no zstd (22.15, 23.8 and later have): deflate is used, which saves less`,
     );
   const courier = await Courier.start(config, systemClock, (line) => process.stderr.write(`${line}\n`));
   const control = await serveControl(courier, config.control).catch(async (error: unknown) => {
@@ -51,7 +52,13 @@ async function serve({ config: path, check }: Options): Promise<void> {
   const stop = (): void => {
     control.close();
     control.closeAllConnections();
-    void courier.stop().then(() => process.exit(0));
+    courier.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        complain(messageOf(error));
+        process.exit(FAILED);
+      },
+    );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }
@@ -149,7 +156,7 @@ export async function runCourier(): Promise<void> {
     await createProgram().parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE);
-    complain(error instanceof Error ? error.message : String(error));
+    complain(messageOf(error));
     process.exit(FAILED);
   }
 }

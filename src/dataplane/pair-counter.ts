@@ -40,6 +40,11 @@ export interface PairCounter {
    * Throws as `openCapture` of `arp/pcap` does.
    */
   openCapture(options: PairCaptureOptions): PairCapture;
+  /**
+   * The kernel's number of an interface of this process's network namespace; one that was made anew has another. 0: there is none.
+   * (/sys/class/net would show the namespace in which /sys was mounted.)
+   */
+  interfaceIndex(name: string): number;
   /** What was counted since the last time. */
   take(): PairCounts;
 }

@@ -6,7 +6,7 @@
  *
  * Site and networks are the grant's alone: what a binding cannot say it cannot say wrongly.
  */
-import { NAME } from '../tables/files/read.js';
+import { NAME } from '../net/name.js';
 import type { RouterEndpoint, RouterId } from '../tables/model.js';
 import { FieldReader, FieldWriter } from './byte-fields.js';
 import { type Grant, KEY_BYTES } from './grant.js';

@@ -9,8 +9,9 @@
  * Nodes of these networks may move to every site, as those of a network of gndt.json without `mobility.allow`.
  */
 import { createHash } from 'node:crypto';
+import { NAME } from '../net/name.js';
 import type { Prefix } from '../net/prefix.js';
-import { NAME, readPrefix } from '../tables/files/read.js';
+import { readPrefix } from '../tables/files/read.js';
 import type { VnetId } from '../tables/model.js';
 import { FieldReader, FieldWriter } from './byte-fields.js';
 import { SIGNATURE_BYTES, sign, verify } from './signature.js';

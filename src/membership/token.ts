@@ -8,7 +8,7 @@
  * anything is sent. Who holds the line may join; it is to be kept like a password until it is used.
  */
 import { createHash } from 'node:crypto';
-import { NAME } from '../tables/files/read.js';
+import { NAME } from '../net/name.js';
 import type { RouterEndpoint, RouterId } from '../tables/model.js';
 import { MOST_ENDPOINTS } from './binding.js';
 import { FieldReader, FieldWriter } from './byte-fields.js';

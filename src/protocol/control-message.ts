@@ -1,4 +1,5 @@
 /** Everything that a control message can say: what concerns the link itself, and what concerns the tables. */
+import type { Coordinate } from '../net/coordinates.js';
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
 import type { MembershipMessage } from './membership-message.js';
@@ -33,6 +34,8 @@ export interface PongMessage {
   readonly token: number;
   /** Its sender's clock, microseconds of Unix time; 0: not told. */
   readonly wallUs: number;
+  /** Where its sender is; undefined: not told. */
+  readonly coordinate: Coordinate | undefined;
 }
 
 /** "Can you see this router?" */

@@ -5,8 +5,8 @@
  */
 import { Ip } from '../net/ip.js';
 import { isGroupMac, type Mac, readMac, ZERO_MAC } from '../net/mac.js';
+import { NAME } from '../net/name.js';
 import { Prefix } from '../net/prefix.js';
-import { NAME } from '../tables/files/read.js';
 import { MAX_VRID } from '../tables/gateway.js';
 import { MAX_SEQUENCE, MAX_STAMP } from '../tables/record.js';
 import { MAX_ELEMENTS, MAX_ID } from './constants.js';
@@ -89,6 +89,11 @@ export class FieldReader {
   /** 0 … max. An absent field is 0. */
   uint(name: string, max: number): number {
     return this.#number(this.#fields[name] ?? 0, 0, max, 'bad-number');
+  }
+
+  /** −most … most. An absent field is 0. */
+  int(name: string, most: number): number {
+    return this.#number(this.#fields[name] ?? 0, -most, most, 'bad-number');
   }
 
   /** An id or a token. */
@@ -229,6 +234,12 @@ export class FieldReader {
     if (word !== undefined) return word;
     this.#faults.report('bad-enum');
     return placeholder;
+  }
+
+  /** Undefined: it is not there. */
+  optional<Value>(name: string, read: (fields: FieldReader) => Value): Value | undefined {
+    const value = this.#fields[name] ?? undefined;
+    return value === undefined ? undefined : read(new FieldReader(value, this.#faults));
   }
 
   list<Value>(name: string, read: (fields: FieldReader) => Value): Value[] {

@@ -14,6 +14,7 @@ import {
   MAX_TERM,
 } from './constants.js';
 import type { ControlMessage } from './control-message.js';
+import { readCoordinate } from './coordinate-codec.js';
 import type { FieldReader } from './field-reader.js';
 import { MOST_MEMBERSHIP_BYTES } from './membership-message.js';
 import {
@@ -68,7 +69,12 @@ const READERS: {
     innerMtuBytes: fields.innerMtu('innerMtuBytes'),
   }),
   ping: (fields) => ({ type: 'ping', token: fields.id('token') }),
-  pong: (fields) => ({ type: 'pong', token: fields.id('token'), wallUs: fields.uint('wallUs', MAX_STAMP) }),
+  pong: (fields) => ({
+    type: 'pong',
+    token: fields.id('token'),
+    wallUs: fields.uint('wallUs', MAX_STAMP),
+    coordinate: fields.optional('coordinate', readCoordinate),
+  }),
   bye: (fields) => ({
     type: 'bye',
     reason: fields.text('reason', MAX_REASON),

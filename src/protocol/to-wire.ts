@@ -2,7 +2,8 @@
 import { type Mac, writeMac } from '../net/mac.js';
 import type { NodeRecord } from '../tables/model.js';
 import { MAX_SINCE_DETECTION_US } from './constants.js';
-import type { ControlMessage } from './control-message.js';
+import type { ControlMessage, PongMessage } from './control-message.js';
+import { coordinateToWire } from './coordinate-codec.js';
 import type { Envelope } from './envelope.js';
 import { DOCUMENT_KINDS, type NetworkStateMessage } from './network-message.js';
 import type { MoveClaim } from './table-message.js';
@@ -45,6 +46,10 @@ function networkStateToWire({ documents, trial, verdict }: NetworkStateMessage):
   };
 }
 
+function pongToWire({ token, wallUs, coordinate }: PongMessage): WireObject {
+  return { token, wallUs, ...(coordinate === undefined ? {} : { coordinate: coordinateToWire(coordinate) }) };
+}
+
 function digestToWire(digest: string): Uint8Array {
   return new Uint8Array(Buffer.from(digest, 'hex'));
 }
@@ -53,7 +58,6 @@ function bodyToWire(message: ControlMessage): WireObject {
   switch (message.type) {
     case 'hello':
     case 'ping':
-    case 'pong':
     case 'bye':
     case 'seek':
     case 'digest':
@@ -63,6 +67,8 @@ function bodyToWire(message: ControlMessage): WireObject {
     case 'siteActiveRefused':
     case 'partnerQuery':
       return { ...message };
+    case 'pong':
+      return pongToWire(message);
     case 'pairHeartbeat':
       return {
         ...message,

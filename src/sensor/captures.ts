@@ -1,5 +1,5 @@
 /** The captures on the host's interfaces, which come and go as machines do. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { listInterfaces } from '../config/interfaces.js';
 import type { PairCapture, PairCounter } from '../dataplane/pair-counter.js';
 import type { Prefix } from '../net/prefix.js';
 import { sensorFilter } from './filter.js';
@@ -8,12 +8,11 @@ import { sensorFilter } from './filter.js';
 const RING_BYTES = 4 * 1024 * 1024;
 /** This program wakes ten times a second, or when a sixteenth of the ring is full. */
 export const COLLECT_MS = 100;
-const INTERFACES = '/sys/class/net';
 const ANY = '*';
 const MOST_INTERFACES = 256;
 
 export interface CapturesOptions {
-  readonly counter: Pick<PairCounter, 'openCapture'>;
+  readonly counter: Pick<PairCounter, 'openCapture' | 'interfaceIndex'>;
   /** Names, or beginnings of names with an asterisk behind. */
   readonly interfaces: readonly string[];
   readonly log: (text: string) => void;
@@ -21,7 +20,7 @@ export interface CapturesOptions {
 
 interface Open {
   /** The kernel's number: one that was made anew has another. */
-  readonly index: string;
+  readonly index: number;
   readonly handle: PairCapture;
   drops: number;
 }
@@ -75,20 +74,18 @@ export class Captures {
     this.#open.clear();
   }
 
-  *#wanted(): Generator<[name: string, index: string]> {
+  *#wanted(): Generator<[name: string, index: number]> {
     const names = this.#options.interfaces.flatMap((name) =>
-      name.endsWith(ANY)
-        ? readdirSync(INTERFACES).filter((one) => one.startsWith(name.slice(0, -1)))
-        : [name],
+      name.endsWith(ANY) ? listInterfaces().filter((one) => one.startsWith(name.slice(0, -1))) : [name],
     );
     for (const name of [...new Set(names)].slice(0, MOST_INTERFACES)) {
-      const index = indexOf(name);
-      if (index !== undefined) yield [name, index];
+      const index = this.#options.counter.interfaceIndex(name);
+      if (index > 0) yield [name, index];
       else this.#tell(name, `there is no interface ${name}`);
     }
   }
 
-  #capture(name: string, index: string): void {
+  #capture(name: string, index: number): void {
     const [filter, inboundOnly] = [this.#filter, this.#areSeveral()];
     const options = { interface: name, filter, inboundOnly, collectMs: COLLECT_MS, ringBytes: RING_BYTES };
     try {
@@ -116,13 +113,5 @@ export class Captures {
     if (this.#problems.get(name) === problem) return;
     this.#problems.set(name, problem);
     this.#options.log(problem);
-  }
-}
-
-function indexOf(name: string): string | undefined {
-  try {
-    return readFileSync(`${INTERFACES}/${name}/ifindex`, 'latin1').trim();
-  } catch {
-    return undefined;
   }
 }

@@ -178,6 +178,11 @@ export class PeerEndpoint implements HandshakePaths, LinkPath, StreamUser {
     return asks ? 'once' : 'none';
   }
 
+  /** By that relay, if by one. */
+  preferRelay(relay: number | undefined): void {
+    this.#paths.preferRelay(relay);
+  }
+
   /** A third router sees it at that UDP address (undefined: it comes by TCP); `relay`: the number of one that carries. */
   seenAt(address: DatagramAddress | undefined, relay: number | undefined): void {
     let isNew = address !== undefined && this.#paths.seen(address);

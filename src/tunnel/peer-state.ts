@@ -1,4 +1,5 @@
 /** What operators are shown and told of another router. */
+import type { Coordinate } from '../net/coordinates.js';
 import type { Ip } from '../net/ip.js';
 import type { RouterId } from '../tables/model.js';
 import type { CipherName } from '../wireguard/primitives.js';
@@ -29,6 +30,8 @@ export interface PeerState {
   readonly lossPercent: number | undefined;
   readonly lastHandshakeWallMs: number | undefined;
   readonly rttMs: number | undefined;
+  /** Where it said last that it is. */
+  readonly coordinate: Coordinate | undefined;
   /** What its last Hello said; undefined before the first. */
   readonly version: string | undefined;
   readonly capabilities: readonly string[];

@@ -1,5 +1,6 @@
 /** One other router: its sessions and its control link, and how each one's end affects the other. */
 import type { Timer } from '../net/clock.js';
+import type { Coordinate } from '../net/coordinates.js';
 import type { DeliveredMessage, HelloMessage, IntroductionMessage } from '../protocol/control-message.js';
 import type { MembershipMessage } from '../protocol/membership-message.js';
 import type { NetworkMessage } from '../protocol/network-message.js';
@@ -85,6 +86,10 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
 
   get rttMs(): number | undefined {
     return this.#link.pings.rtt.rttMs;
+  }
+
+  get coordinate(): Coordinate | undefined {
+    return this.#link.pings.coordinate;
   }
 
   get hasSession(): boolean {
@@ -198,6 +203,7 @@ export class Peer implements LinkListener, SessionsListener, PeerEndpointOwner {
       lossPercent: this.isUp ? this.#link.pings.lossPercent : undefined,
       lastHandshakeWallMs: this.sessions.lastHandshakeWallMs,
       rttMs: this.rttMs,
+      coordinate: this.coordinate,
       version: hello?.version,
       capabilities: hello?.capabilities ?? [],
       innerMtuBytes: this.innerMtuBytes,

@@ -37,6 +37,7 @@ import { namesOf } from './endpoint.js';
 import { HandshakeDispatcher } from './handshake-dispatcher.js';
 import type { LastHeard } from './last-heard.js';
 import { OwnStall } from './link/own-stall.js';
+import { Position } from './link/position.js';
 import { NameDesk } from './names/name-desk.js';
 import type { KeptName } from './names/names.js';
 import { Introductions } from './paths/introductions.js';
@@ -353,6 +354,7 @@ export class Tunnel {
 
   #context(timestampsAfterUs: number | undefined): PeerContext {
     const ports = this.#ports;
+    const chance = (): number => (ports.random(1)[0] ?? 0) / 256;
     return {
       identity: this.#identity,
       ciphers: this.#ciphers,
@@ -365,7 +367,8 @@ export class Tunnel {
       routers: this.#peerTable,
       book: this.#names,
       conduct: this.#conduct,
-      chance: () => (ports.random(1)[0] ?? 0) / 256,
+      chance,
+      position: new Position(chance),
       counters: this.#counts,
     };
   }

@@ -1,4 +1,5 @@
 /** A router of a network of ten sites and a thousand nodes, for the page: who is where can be changed while it is looked at. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type {
   DirectoryView,
   GndtView,
@@ -14,6 +15,9 @@ export const SITES = 10;
 export const NODES = 1_000;
 const PAIRS = 1_000;
 const SECONDS = 600;
+const DAY_SECONDS = 86_400;
+/** The other routers take theirs. */
+const ANSWER_MS = 20;
 const ENDED_MS = Date.parse('2026-03-01T11:10:00.000Z');
 
 const routerOf = (site: number): string => `vr-${String(site).padStart(2, '0')}`;
@@ -42,10 +46,20 @@ export class PageRouter extends FakeRouter {
   );
   /** Addresses whose freeze was ended. */
   readonly unfrozen: string[] = [];
+  /** How many questions about traffic it had at one time. */
+  mostQuestions = 0;
+  /** Answers about a day come when it settles. */
+  dayMayBeTold: Promise<unknown> = Promise.resolve();
+  daysAsked = 0;
+  /** Why it does not tell periods by themselves, of which groups are made. */
+  noPeriods: string | undefined;
+  /** Less than 1: there are more pairs than it tells. */
+  shareOfBytes = 1;
+  #questions = 0;
   readonly #hosts: GndtView[] = [];
 
   /** As when the router hears of it from another one. */
-  moveTo(node: number, site: number): MigrationView {
+  moveTo(node: number, site: number, { isTold = true } = {}): MigrationView {
     const row = this.rows[node];
     if (row === undefined) throw new Error(`no node ${node}`);
     const seq = row.seq + 1;
@@ -61,6 +75,7 @@ export class PageRouter extends FakeRouter {
     });
     const move = this.#move(node, routerOf(site), this.moves.length);
     this.moves.push(move);
+    if (!isTold) return move;
     this.emit({
       at: move.startedAt,
       event: 'move_learned',
@@ -160,13 +175,19 @@ export class PageRouter extends FakeRouter {
     return undefined;
   }
 
-  override async traffic({
-    by,
-    detail,
-    mode,
-    top,
-    lastSeconds,
-  }: TrafficRequest): Promise<TrafficView | string> {
+  override async traffic(request: TrafficRequest): Promise<TrafficView | string> {
+    this.mostQuestions = Math.max(this.mostQuestions, ++this.#questions);
+    await pause(ANSWER_MS);
+    if (request.lastSeconds === DAY_SECONDS) {
+      this.daysAsked++;
+      await this.dayMayBeTold;
+    }
+    this.#questions--;
+    return this.#answer(request);
+  }
+
+  #answer({ by, detail, mode, top, lastSeconds }: TrafficRequest): TrafficView | string {
+    if (detail && this.noPeriods !== undefined) return this.noPeriods;
     if (detail && lastSeconds > 3_600) return 'periods by themselves: of the last 3600s at most';
     const rows = (by === 'site' ? bySite() : PAIR_ROWS).slice(0, top);
     const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
@@ -175,8 +196,8 @@ export class PageRouter extends FakeRouter {
       seconds: SECONDS,
       packets: rows.length,
       bytes,
-      truncated: false,
-      shareOfBytes: 1,
+      truncated: this.shareOfBytes < 1,
+      shareOfBytes: this.shareOfBytes,
       rows,
     };
     return {

@@ -1,28 +1,17 @@
 /** The page of `vinectl web` in a real browser, before the control API of a network with a thousand nodes. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import { after, before, describe, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import type { AdviceView } from '../../src/control/advice-view.js';
 import type { FindingView, PeerView } from '../../src/control/api.js';
-import { startControlServer } from '../../src/control/server.js';
 import type { TrafficView } from '../../src/control/traffic-view.js';
 import { bytes, milliseconds } from '../../src/control/units.js';
-import type { AdviceView, GroupsView } from '../../src/control/web/views.js';
-import {
-  ARTEFACTS,
-  noBrowser,
-  rowsOf,
-  startBrowser,
-  startWeb,
-  untilMoveShown,
-  untilText,
-  watch,
-} from '../support/browser.js';
-import { facesOf, temporaryDirectory } from '../unit/control/fixture.js';
-import { NODES, PAGE_GNDT, PageRouter, SITES } from './page-router.js';
+import type { GroupsView } from '../../src/control/web/views.js';
+import { ARTEFACTS, noBrowser, rowsOf, startBrowser, untilText } from '../support/browser.js';
+import { NODES, SITES } from './page-router.js';
+import { open } from './page-world.js';
 
-const SHOWN_MS = 1_000;
 /** From the key to the rows, in the page. */
 const FILTERING = `(() => {
   const input = document.querySelector('#node-filter');
@@ -57,17 +46,6 @@ const FAINT = `(() => {
   });
 })()`;
 
-interface World {
-  readonly router: PageRouter;
-  readonly page: Page;
-  readonly port: number;
-  readonly url: string;
-  readonly complaints: readonly string[];
-  /** What the page's server says, asked by the page's own browser. */
-  api<Body>(path: string): Promise<Body>;
-  closeRouter(): Promise<void>;
-}
-
 describe('the page in chromium', { skip: noBrowser }, () => {
   let browser: Browser;
   before(async () => {
@@ -75,38 +53,9 @@ describe('the page in chromium', { skip: noBrowser }, () => {
   });
   after(() => browser.close());
 
-  async function open(
-    t: TestContext,
-    args: readonly string[] = [],
-    look: Parameters<Browser['newPage']>[0] = {},
-  ): Promise<World> {
-    const directory = await temporaryDirectory(t);
-    const socket = join(directory, 'control.sock');
-    const router = new PageRouter();
-    const server = await startControlServer({
-      socket,
-      group: 'root',
-      ...facesOf(router),
-      onFault: (_call, fault) => t.diagnostic(String(fault)),
-    });
-    t.after(() => server.close());
-    writeFileSync(join(directory, 'gndt.json'), JSON.stringify(PAGE_GNDT));
-    const web = await startWeb(socket, ['--config', directory, ...args]);
-    t.after(() => web.stop());
-    const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, ...look });
-    t.after(() => context.close());
-    const page = await context.newPage();
-    const complaints = watch(page, web.port);
-    await page.goto(web.url);
-    await page.locator('#talker-table tbody th').first().waitFor();
-    const api = <Body>(path: string): Promise<Body> =>
-      page.evaluate(async (asked) => (await fetch(asked)).json(), path) as Promise<Body>;
-    return { router, page, port: web.port, url: web.url, complaints, api, closeRouter: () => server.close() };
-  }
-
   test('what is shown is what the API says', async (t) => {
-    const { page, api, complaints, port, router } = await open(t);
-    assert.equal(page.url(), `http://127.0.0.1:${port}/`, 'the token stays in the address');
+    const { page, api, complaints, port, router } = await open(t, browser);
+    assert.equal(page.url(), `http://127.0.0.1:${port}/`, 'the token or the key stays in the address');
     const peers = await api<readonly PeerView[]>('/v1/peers');
     const routers = await rowsOf(page, 'router-table');
     assert.equal(routers.length, SITES);
@@ -162,6 +111,7 @@ describe('the page in chromium', { skip: noBrowser }, () => {
       router.moves.at(-1)?.steps.map(({ step, atUs }) => [step, `${milliseconds(atUs)} ms`]),
     );
 
+    await untilText(page, '#finding-sum', /error/);
     const findings = await api<readonly FindingView[]>('/v1/doctor');
     const shownFindings = await rowsOf(page, 'finding-table');
     assert.deepEqual(
@@ -189,7 +139,7 @@ describe('the page in chromium', { skip: noBrowser }, () => {
   });
 
   test('a thousand nodes: every one is on a page, and is found', async (t) => {
-    const { page, router, complaints } = await open(t);
+    const { page, router, complaints } = await open(t, browser);
     const seen = new Map<string, string>();
     const next = page.getByRole('button', { name: 'Next page' });
     for (;;) {
@@ -210,35 +160,13 @@ describe('the page in chromium', { skip: noBrowser }, () => {
     await filter.fill('');
     const tookMs = (await page.evaluate(FILTERING)) as number;
     t.diagnostic(`filter over ${NODES} nodes: ${tookMs.toFixed(1)} ms`);
-    assert.ok(tookMs < 100, `${tookMs} ms`);
+    assert.equal(await page.locator('#node-count').textContent(), `1 to 50 of 100 (of ${NODES})`);
     await page.locator('#nodes').screenshot({ path: join(ARTEFACTS, 'web-nodes.png') });
     assert.deepEqual(complaints, []);
   });
 
-  test('a move is shown within a second, and said to who does not see it', async (t) => {
-    const { page, router } = await open(t);
-    await untilText(page, '#live', /^live$/);
-    for (const [node, site] of [
-      [5, 8],
-      [6, 2],
-      [7, 1],
-    ] as const) {
-      const { ips, to } = router.moveTo(node, site);
-      const began = Date.now();
-      const tookMs = (await untilMoveShown(page, ips[0] ?? '', to)) - began;
-      t.diagnostic(`shown after ${tookMs} ms`);
-      assert.ok(tookMs < SHOWN_MS, `${tookMs} ms`);
-    }
-    assert.match(
-      (await page.locator('#news').textContent()) ?? '',
-      /moved from vr-07 to vr-01: (accepted|refused)\./,
-    );
-    await page.getByLabel('Filter').fill('visiting');
-    assert.equal((await rowsOf(page, 'node-table')).length, 3);
-  });
-
   test('all of it can be done by keyboard, and every part has a name', async (t) => {
-    const { page, api } = await open(t);
+    const { page, api } = await open(t, browser);
     const frame = page.getByRole('application', { name: /^Traffic between nodes/ });
     await frame.focus();
     await page.keyboard.press('ArrowRight');
@@ -279,7 +207,7 @@ describe('the page in chromium', { skip: noBrowser }, () => {
 
   test('dark where the machine is dark', async (t) => {
     const ground = async (scheme: 'dark' | 'light'): Promise<number> => {
-      const { page } = await open(t, [], { colorScheme: scheme });
+      const { page } = await open(t, browser, { look: { colorScheme: scheme } });
       await page.getByRole('button', { name: 'Ask' }).click();
       await page.locator('#advice-table tbody th').first().waitFor();
       assert.deepEqual(await page.evaluate(FAINT), [], `hard to read where it is ${scheme}`);
@@ -294,70 +222,11 @@ describe('the page in chromium', { skip: noBrowser }, () => {
   });
 
   test('nothing is wider than the window, also a small one', async (t) => {
-    const { page } = await open(t);
+    const { page } = await open(t, browser);
     for (const width of [1_400, 1_000, 400]) {
       await page.setViewportSize({ width, height: 900 });
       assert.equal(await page.evaluate(OVERFLOW), 0, `${width} pixels`);
       await page.screenshot({ path: join(ARTEFACTS, `web-${width}.png`), fullPage: true });
     }
-  });
-
-  test('the token opens one browser; another page gets nothing', async (t) => {
-    const { page, url, port, router } = await open(t, ['--allow-changes']);
-    const other = await browser.newContext();
-    t.after(() => other.close());
-    const second = await other.newPage();
-    assert.equal((await second.goto(url))?.status(), 403);
-    assert.equal((await second.goto(`http://127.0.0.1:${port}/v1/status`))?.status(), 401);
-    // The browser with the session, asked to by a page of another origin (another port of the same machine).
-    const hostile = await page.context().newPage();
-    await hostile.route('http://127.0.0.1:1/', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>x</title>' }),
-    );
-    await hostile.goto('http://127.0.0.1:1/');
-    const outcomes = await hostile.evaluate(async (server) => {
-      const attempts: [path: string, how: RequestInit][] = [
-        ['status', {}],
-        ['status', { mode: 'no-cors' }],
-        ['unfreeze', { method: 'POST', body: '{"ip":"10.7.0.17"}', mode: 'no-cors' }],
-      ];
-      const seen: string[] = [];
-      for (const [path, how] of attempts)
-        seen.push(
-          await fetch(`${server}/v1/${path}`, { credentials: 'include', ...how }).then(
-            (answer) => answer.text(),
-            () => 'refused',
-          ),
-        );
-      return seen;
-    }, `http://127.0.0.1:${port}`);
-    for (const text of outcomes) assert.ok(text === 'refused' || text === '', text);
-    assert.deepEqual(router.unfrozen, []);
-    // A name that resolves to this machine.
-    const rebound = await page
-      .context()
-      .request.get(`http://127.0.0.1:${port}/v1/status`, { headers: { host: `vine.example:${port}` } });
-    assert.equal(rebound.status(), 403);
-  });
-
-  test('buttons that change something are there only when they are allowed', async (t) => {
-    const looking = await open(t);
-    assert.equal(await looking.page.getByRole('button', { name: /Ping|End freeze/ }).count(), 0);
-    const { page, router } = await open(t, ['--allow-changes']);
-    await page.getByRole('button', { name: 'Ping' }).first().click();
-    await untilText(page, '#said', /^vr-01: 40\.125 ms$/);
-    assert.deepEqual(router.unfrozen, []);
-    await page.getByLabel('Filter').fill('frozen');
-    await page.getByRole('button', { name: 'End freeze' }).first().click();
-    await untilText(page, '#said', /^10\.7\.0\.17 is no longer frozen$/);
-    assert.deepEqual(router.unfrozen, ['10.7.0.17']);
-  });
-
-  test('a router that stops is told, and what was shown stays', async (t) => {
-    const { page, closeRouter } = await open(t);
-    await closeRouter();
-    await untilText(page, '#answer', /no router on/);
-    assert.match((await page.locator('#live').textContent()) ?? '', /no router on|has stopped/);
-    assert.equal((await rowsOf(page, 'router-table')).length, SITES);
   });
 });

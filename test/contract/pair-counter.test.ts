@@ -218,6 +218,9 @@ function suite(): void {
     const open = (more: object) => () =>
       counter.openCapture({ ...optionsOf('near'), ...more } as PairCaptureOptions).close();
     assert.throws(open({ interface: 'no-such' }), { code: 'ENODEV' });
+    assert.equal(counter.interfaceIndex('no-such'), 0);
+    assert.ok(counter.interfaceIndex('near') > 0);
+    assert.throws(() => counter.interfaceIndex(7 as never), TypeError);
     assert.throws(open({ interface: 7 }), TypeError);
     assert.throws(open({ filter: 'no such filter' }), /syntax error/);
     assert.throws(open({ inboundOnly: 1 }), TypeError);

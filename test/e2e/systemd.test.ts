@@ -18,6 +18,8 @@ import { run } from '../lab/shell.js';
 import { TcpStream } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
 import { ping, withLab } from './support.js';
+import { courierLives, couriersCarry } from './systemd-courier.js';
+import { sensorCounts, sensorLives } from './systemd-sensor.js';
 import { exposure, hasOwnRuntime, nothingIsLeft, paths, Service } from './systemd-support.js';
 
 /** What docs/security.md and the unit promise. */
@@ -55,7 +57,7 @@ async function installs({ machine }: Service): Promise<void> {
     cp /media/files/${machine.name}/*.json /etc/vine/
     install -o vine -g vine -m 0600 /media/files/${machine.name}/router.key /etc/vine/router.key`);
   const { stdout, stderr } = await machine.attempt(
-    'systemd-analyze verify --man=no vined.service vine-sensor.service',
+    'systemd-analyze verify --man=no vined.service vine-sensor.service vine-courier.service',
   );
   assert.equal(stdout + stderr, '', 'systemd finds fault with the unit');
   assert.notEqual((await machine.attempt('systemctl is-enabled vined')).status, 0, 'it is enabled by itself');
@@ -282,6 +284,17 @@ async function life(t: TestContext, lab: Lab, gateways: Gateways): Promise<void>
   await step('killed', () => comesBackAfterKill(a, lab));
   await step('reloaded', () => reloads(a, lab));
   await step('watched', () => isWatched(a, lab));
+  await step('sensors', async () => {
+    await Promise.all([
+      sensorCounts(a, lab, { from: 'a1', source: '10.1.0.11', destination: '10.1.0.77' }),
+      sensorCounts(b, lab, { from: 'b1', source: '10.2.0.11', destination: '10.2.0.77' }),
+    ]);
+    for (const service of both) await sensorLives(service, mostExposure);
+  });
+  await step('couriers', async () => {
+    await couriersCarry(a.machine, b.machine);
+    for (const { machine } of both) await courierLives(machine, mostExposure);
+  });
   await step('upgraded', () => upgrades(a, lab, gateways));
   await step('logged', () => isInTheJournal(a));
   for (const service of both) await step('stopped', () => stopsCleanly(service));

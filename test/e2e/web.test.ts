@@ -1,5 +1,6 @@
 /**
- * `vinectl web` of a real network: what is shown is what the router says, and a move is seen within a second.
+ * `vinectl web` of a real network: what is shown is what the router says, and moves are seen when the router hears of them. How
+ * soon is told and not judged: it is the machine's affair too.
  * The picture in the README is build/artefacts/web-readme.png of this test.
  */
 import assert from 'node:assert/strict';
@@ -17,7 +18,9 @@ import { TcpStream } from '../lab/traffic/traffic.js';
 import { waitFor } from '../lab/wait.js';
 import {
   ARTEFACTS,
+  holdLooks,
   noBrowser,
+  requestsFor,
   rowsOf,
   startBrowser,
   startWeb,
@@ -28,7 +31,6 @@ import {
 import { hostAddress, moverAddress } from './families.js';
 import { cannotRun, untilKnownAt, withLab } from './support.js';
 
-const SHOWN_MS = 1_000;
 /** A period has to end, and its traffic to be asked for. */
 const PERIOD_LIMIT_MS = 120_000;
 const ASK_EVERY_MS = 3_000;
@@ -126,7 +128,7 @@ async function trafficIsShown(lab: Lab, page: Page): Promise<void> {
   );
 }
 
-test('live moves are on the page within a second', { skip: cannotRun || noBrowser }, (t) =>
+test('live moves are on the page by their events', { skip: cannotRun || noBrowser }, (t) =>
   withLab(t, { topology: 'three-site', moreVms: 1, wanDelayMs: 5 }, async (lab) => {
     for (const [node, site] of [
       ['vm', 'a'],
@@ -140,9 +142,11 @@ test('live moves are on the page within a second', { skip: cannotRun || noBrowse
     try {
       const page = await browser.newPage({ viewport: VIEWPORT });
       const complaints = watch(page, web.port);
+      const looksGoOn = await holdLooks(page);
+      const streams = requestsFor(page, '/v1/events?follow=1');
       await page.goto(web.url);
       await untilText(page, '#live', /^live$/);
-      const streams = await openStreams(lab);
+      const talks = await openStreams(lab);
       await peersAreShown(lab, page);
       for (const [name, to] of [
         ['vm', 'b'],
@@ -153,8 +157,9 @@ test('live moves are on the page within a second', { skip: cannotRun || noBrowse
       ] as const) {
         const tookMs = await moveAndSee(lab, page, name, to);
         t.diagnostic(`${name} to ${to}: on the page ${tookMs.toFixed(0)} ms after the router heard of it`);
-        assert.ok(tookMs < SHOWN_MS, `${tookMs} ms`);
       }
+      assert.equal(streams.length, 1, 'a stream that is opened anew has the page look too');
+      await looksGoOn();
       await nodesAreShown(lab, page);
       await trafficIsShown(lab, page);
       await page.locator('#move-table tbody tr').first().getByRole('button').click();
@@ -170,7 +175,7 @@ test('live moves are on the page within a second', { skip: cannotRun || noBrowse
       await page.evaluate("scrollTo(0, document.querySelector('#moves').offsetTop - 64)");
       await page.screenshot({ path: join(ARTEFACTS, 'web-readme.png') });
       assert.deepEqual(complaints, []);
-      await Promise.all(streams.map((stream) => stream.finish()));
+      await Promise.all(talks.map((stream) => stream.finish()));
     } finally {
       await browser.close();
       assert.equal(await web.stop(), 0);

@@ -77,7 +77,8 @@ describe('a mad router', () => {
   it('cannot make up answers to Pings', (test) => {
     const scene = new Scene(test);
     const before = scene.a.tunnel.peers()[0];
-    for (let token = 1_000; token < 2_000; token++) scene.say({ type: 'pong', token, wallUs: 1 });
+    for (let token = 1_000; token < 2_000; token++)
+      scene.say({ type: 'pong', token, wallUs: 1, coordinate: undefined });
     assert.equal(scene.a.count('control_refused_pong_unasked'), 1_000);
     const after = scene.a.tunnel.peers()[0];
     assert.deepEqual([after?.rttMs, after?.clockOffsetMs], [before?.rttMs, before?.clockOffsetMs]);

@@ -36,6 +36,9 @@ function straight({ from, to }: Datagram): boolean {
   return boxes.includes(host(from)) && boxes.includes(host(to));
 }
 
+const isC = ({ address }: { address: Uint8Array }): boolean => address[0] === 192 && address[3] === 3;
+const isD = ({ address }: { address: Uint8Array }): boolean => address[0] === 192 && address[3] === 4;
+
 /** The epoch of the last control message from that peer: what an insider who is the peer would go on with. */
 function epochFrom(tunnel: Tunnel, peer: number): () => number {
   let epoch = 0;
@@ -169,6 +172,40 @@ describe('a path', () => {
     assert.ok(a.sendPacket(1));
     world.clock.advance(100);
     assert.equal(b.packets, 1);
+  });
+
+  it('goes by the relay by which the way is clearly shorter, and stays there', (test) => {
+    const world = new World({
+      routers: [...NAMES, 'vr-d'],
+      nat: { 'vr-a': 'hard', 'vr-b': 'hard' },
+      relays: ['vr-c', 'vr-d'],
+    });
+    test.diagnostic(`seed ${world.seed}`);
+    // vr-c is on another continent.
+    world.farther = ({ from, to }) => ([from, to].some(isC) ? 60 : 0);
+    const [a, b] = [...NAMES, 'vr-d'].map((id) => world.start(id));
+    if (a === undefined || b === undefined) throw new Error('routers');
+    const relayOf = (router: SimRouter, id: string): string | undefined =>
+      router.tunnel.peers().find((peer) => peer.id === id)?.relay;
+    const byNearest = (): boolean => relayOf(a, 'vr-b') === 'vr-d' && relayOf(b, 'vr-a') === 'vr-d';
+    world.until('relayed', () => both(a, b, 'relay'), 5_000);
+    // As the routers found each other by chance.
+    world.cut = ({ from, to }) => [from, to].some(isD);
+    world.until(
+      'by the far one',
+      () => relayOf(a, 'vr-b') === 'vr-c' && relayOf(b, 'vr-a') === 'vr-c',
+      60_000,
+    );
+    world.cut = () => false;
+    const tookMs = world.until('by the nearest', byNearest, 600_000);
+    test.diagnostic(`after ${tookMs / 1_000} s`);
+    assert.ok(connected(a, b));
+    for (let minute = 0; minute < 20; minute++) {
+      world.clock.advance(60_000);
+      assert.ok(byNearest(), `another one after ${minute} minutes`);
+    }
+    const ways = a.tunnel.peers().find(({ id }) => id === 'vr-d');
+    assert.ok(ways?.coordinate !== undefined && ways.coordinate.error < 0.5);
   });
 
   it('is not changed by what an insider says of it, nor are strangers flooded on his word', (test) => {

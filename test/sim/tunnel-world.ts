@@ -331,6 +331,8 @@ export interface WorldOptions {
 }
 
 export class World {
+  /** By how many milliseconds more a datagram is on the way. */
+  farther: ((datagram: Datagram) => number) | undefined;
   readonly seed: number;
   readonly random: Random;
   readonly clock = new SimClock();
@@ -452,7 +454,7 @@ export class World {
 
   private deliver(datagram: Datagram): void {
     const copy = { ...datagram, bytes: datagram.bytes.slice() };
-    this.clock.after('datagram', this.delayMs(), () => {
+    this.clock.after('datagram', this.delayMs() + (this.farther?.(datagram) ?? 0), () => {
       const to = this.inside(datagram);
       if (to !== undefined) this.routers.get(addressKey(to))?.receive(copy);
     });

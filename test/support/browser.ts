@@ -5,6 +5,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { TABLES_MS } from '../../src/control/web/model/pace.js';
+import { KEY_HEADER } from '../../src/control/web/views.js';
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const EXECUTABLE = PATHS.find((path) => existsSync(path));
@@ -61,6 +63,53 @@ async function firstLine(child: ChildProcessWithoutNullStreams): Promise<string>
     if (line !== undefined && rest.length > 0) return line;
   }
   throw new Error(`vinectl web has ended: ${err}`);
+}
+
+export interface Said {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** What the page's server says to the page: with its session. @param body posted; undefined: it is a GET */
+export function askAsPage(page: Page, path: string, body?: object): Promise<Said> {
+  const key = `localStorage.getItem(${JSON.stringify(KEY_HEADER)})`;
+  const posted = body === undefined ? '' : `method: 'POST', body: ${JSON.stringify(JSON.stringify(body))}, `;
+  return page.evaluate(`(async () => {
+    const how = { ${posted}headers: { ${JSON.stringify(KEY_HEADER)}: ${key} } };
+    const answer = await fetch(${JSON.stringify(path)}, how);
+    return { status: answer.status, body: await answer.json() };
+  })()`) as Promise<Said>;
+}
+
+/**
+ * Before the page is opened: what is shown of nodes and moves comes by events alone, as the timer of the looks that come now and
+ * then is held. Settles with a function that lets it go on; it fails when there is none.
+ */
+export async function holdLooks(page: Page): Promise<() => Promise<void>> {
+  await page.addInitScript(`(() => {
+    const real = window.setTimeout;
+    window.setTimeout = (action, delayMs, ...rest) => {
+      if (delayMs !== ${TABLES_MS} || window.heldLook !== undefined) return real(action, delayMs, ...rest);
+      window.heldLook = action;
+      return 0;
+    };
+  })()`);
+  return () => page.evaluate('heldLook()') as Promise<void>;
+}
+
+/** What the page has asked for at this path, growing as it does. */
+export function requestsFor(page: Page, path: string): readonly string[] {
+  const urls: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().endsWith(path)) urls.push(request.url());
+  });
+  return urls;
+}
+
+/** As when the reader turns to another tab, and back. */
+export async function hidePage(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+    document.dispatchEvent(new Event('visibilitychange'))`);
 }
 
 /** What a page has done that it must not: errors, complaints of the browser, requests to anywhere else. */

@@ -11,6 +11,7 @@ import type { TableMessage } from '../../src/protocol/table-message.js';
 import type { RouterId } from '../../src/tables/model.js';
 import { Counters } from '../../src/tunnel/counters.js';
 import { Link, type LinkContext, type LinkListener, type LinkPath } from '../../src/tunnel/link/link.js';
+import { Position } from '../../src/tunnel/link/position.js';
 import { DEFAULT_TIMES } from '../../src/tunnel/times.js';
 import type { WanEnd, WanOptions } from './sim-lan-wan.js';
 
@@ -216,6 +217,7 @@ export class SimLinkWan {
       counters: new HeardCounters(refused),
       conduct: new Conduct(this.#clock),
       routers: { standingOf: () => 'unknown' },
+      position: new Position(() => 0.5),
     };
   }
 

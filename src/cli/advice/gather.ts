@@ -1,8 +1,9 @@
 /** Asks the router for all that an advice is made from. */
 import type { DirectoryView, GndtView, MigrationView, PeerView, StatusView } from '../../control/api.js';
 import type { TrafficView } from '../../control/traffic-view.js';
-import { MOST_TOP } from '../../control/traffic-view.js';
+import { MOST_TOP, TRAFFIC_PATIENCE_MS } from '../../control/traffic-view.js';
 import { Ip } from '../../net/ip.js';
+import { MIB } from '../../net/sizes.js';
 import { siteIds } from '../../tables/files/advice-checks.js';
 import type { AdviceFile } from '../../tables/files/advice-file.js';
 import { vnetIds } from '../../tables/files/gndt-file.js';
@@ -16,8 +17,6 @@ import { CliError, REFUSED } from '../exit.js';
 import { readAdviceFile, readGndt } from './files.js';
 import { Links } from './links.js';
 import { type Machine, machinesOf } from './machines.js';
-
-const MIB = 2 ** 20;
 
 export interface Gathered {
   readonly input: AdviceInput;
@@ -44,7 +43,11 @@ export async function gather(
     client.get<readonly GndtView[]>('/v1/gndt'),
     client.get<readonly DirectoryView[]>('/v1/directory'),
     client.get<readonly MigrationView[]>('/v1/migrations'),
-    client.get<TrafficView>('/v1/traffic', { last: String(lastSeconds), by: 'node', top: String(MOST_TOP) }),
+    client.get<TrafficView>(
+      '/v1/traffic',
+      { last: String(lastSeconds), by: 'node', top: String(MOST_TOP) },
+      TRAFFIC_PATIENCE_MS,
+    ),
   ]);
   // A router that has joined with a token stands in no file, and may be of a site of two.
   const joined = new Map(peers.body.flatMap(({ id, site }) => (site === null ? [] : [[id, site] as const])));

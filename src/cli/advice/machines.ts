@@ -2,13 +2,12 @@
 import type { DirectoryView, GndtView, MigrationView } from '../../control/api.js';
 import { Ip } from '../../net/ip.js';
 import { Prefix } from '../../net/prefix.js';
+import { MIB } from '../../net/sizes.js';
 import type { AdviceFile } from '../../tables/files/advice-file.js';
 import type { GndtFile } from '../../tables/files/gndt-file.js';
 import type { SiteId, VnetId } from '../../tables/model.js';
 import { PrefixIndex } from '../../tables/prefix-index.js';
 import type { AdvisedMachine, PastMove } from '../../traffic/advice/input.js';
-
-const MIB = 2 ** 20;
 
 export interface Tables {
   readonly gndt: GndtFile;

@@ -50,7 +50,7 @@ export function reportOf(
   const { objective, horizonSeconds } = asked;
   const guessed =
     objective === 'latency' && links.guessed
-      ? ['round trips between other sites are taken by way of this router where advice.json has none (links)']
+      ? ['round trips between other sites are estimated where advice.json has none (links)']
       : [];
   return {
     objective,

@@ -1,7 +1,7 @@
 /** Changes to a gndt.json that are more than one member; the file is laid out anew. */
 import { replaceFile } from '../../config/append-node.js';
-import { messageOf } from '../../config/system-error.js';
 import type { MembershipView } from '../../control/membership-view.js';
+import { messageOf } from '../../net/system-error.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import { checkGndt } from '../../tables/files/gndt-checks.js';
 import { GNDT_FILE, gndtSchema } from '../../tables/files/gndt-file.js';

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { derivePublicKey } from '../../config/keys.js';
-import { messageOf } from '../../config/system-error.js';
 import type { Prefix } from '../../net/prefix.js';
+import { messageOf } from '../../net/system-error.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { GNDT_FILE, SIGNATURE_FILE } from '../../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../../tables/files/lndt-file.js';

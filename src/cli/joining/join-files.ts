@@ -2,9 +2,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MEMBERSHIPS_FILE, writeMemberships } from '../../config/membership-file.js';
-import { messageOf } from '../../config/system-error.js';
 import type { Membership } from '../../membership/membership.js';
 import type { TokenContent } from '../../membership/token.js';
+import { messageOf } from '../../net/system-error.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import { GNDT_FILE } from '../../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../../tables/files/lndt-file.js';

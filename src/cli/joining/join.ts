@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { derivePublicKey } from '../../config/keys.js';
-import { messageOf } from '../../config/system-error.js';
 import { createBinding, MOST_ENDPOINTS } from '../../membership/binding.js';
 import { decodeMembership, joinMembership, type Membership } from '../../membership/membership.js';
 import { decodeToken, MOST_TOKEN_CHARACTERS, type TokenContent } from '../../membership/token.js';
+import { messageOf } from '../../net/system-error.js';
 import { readEndpoint, readListen, readName } from '../../tables/files/read.js';
 import type { RouterEndpoint } from '../../tables/model.js';
 import { CliError, REFUSED } from '../exit.js';

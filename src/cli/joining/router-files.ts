@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { generatePrivateKey, readPrivateKey } from '../../config/keys.js';
 import { MEMBERSHIPS_FILE } from '../../config/membership-file.js';
-import { messageOf } from '../../config/system-error.js';
+import { messageOf } from '../../net/system-error.js';
 import { formatConfigError } from '../../tables/files/error.js';
 import { GNDT_FILE } from '../../tables/files/gndt-file.js';
 import { LNDT_FILE } from '../../tables/files/lndt-file.js';

@@ -1,6 +1,7 @@
 /** `vinectl advice`: which moves, what each saves, what it costs, when it has paid for itself. */
 
-import { bytes, count, duration } from '../../control/units.js';
+import { adviceNotes } from '../../control/advice-view.js';
+import { bytes, duration } from '../../control/units.js';
 import type { Amount } from '../../traffic/advice/input.js';
 import type { AdviceReport, MoveReport, StepReport } from '../advice/report.js';
 import { type Column, clean, type Look, table } from './text.js';
@@ -20,7 +21,7 @@ export function showAdvice(report: AdviceReport, { paint }: Look): string {
     `${paint('bold', sumOf(report))}\n`,
     rows.length === 0 ? '' : '\n',
     table(rows, columnsOf(report), paint, 'no move pays'),
-    ...footOf(report).map((line) => `${clean(line)}\n`),
+    ...['', ...adviceNotes(report)].map((line) => `${clean(line)}\n`),
   ].join('');
 }
 
@@ -71,24 +72,3 @@ function columnsOf({ objective, now }: AdviceReport): Column<Row>[] {
 const stillOf = ({ downtimeSeconds, assumed }: MoveReport): string =>
   `${(downtimeSeconds * 1000).toFixed(0)} ms${assumed ? '*' : ' '}`;
 const styleOf = ({ converges }: MoveReport): 'red' | undefined => (converges ? undefined : 'red');
-
-function footOf({ steps, later, staying, notes, traffic }: AdviceReport): string[] {
-  const moves = steps.flatMap((step) => step.moves);
-  const lines: string[] = [];
-  if (moves.some(({ assumed }) => assumed))
-    lines.push('* memory or dirty rate are assumed: say in advice.json what they are ("machines")');
-  for (const { ips } of moves.filter(({ converges }) => !converges))
-    lines.push(
-      `${ips[0]} writes to its memory faster than it can be sent: it would be stopped early, and stand still`,
-    );
-  if (moves.length > 0)
-    lines.push(
-      'traffic within a LAN is counted only where exporters or sensors tell of it: machines that must stay beside others of their LAN belong in advice.json ("together")',
-    );
-  if (later > 0) lines.push(`${count(later)} more machines would gain: ask again when these have moved`);
-  for (const { why, machines } of staying)
-    lines.push(`${count(machines)} ${machines === 1 ? 'machine stays' : 'machines stay'}: ${why}`);
-  for (const note of notes) lines.push(`note: ${note}`);
-  lines.push(`traffic from ${traffic.from} to ${traffic.to}`);
-  return ['', ...lines];
-}

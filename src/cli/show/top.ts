@@ -1,5 +1,6 @@
 /** `vinectl top`: two looks at the router, and what happened between them. */
 import type { CountersView, MigrationView, PeerView, StatusView } from '../../control/api.js';
+import { growthPerSecond } from '../../control/rates.js';
 import type { SiteRoleView } from '../../control/role-view.js';
 import { bytes, count, longDuration, preciseTime } from '../../control/units.js';
 import { nodesLine } from './status.js';
@@ -43,8 +44,7 @@ export interface TopView {
 
 export function rates(before: Sample, now: Sample): TopView {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
-  // A counter that has gone back was begun anew: what it has is what it got since.
-  const rate = (old: number, value: number): number => (value < old ? value : value - old) / seconds;
+  const rate = (old: number, value: number): number => growthPerSecond(old, value, seconds);
   const old = new Map(before.peers.map((peer) => [peer.id, peer]));
   const { status, peers, counters, moves } = now;
   const drops = Object.entries(counters).flatMap(([name, value]): [string, number][] => {

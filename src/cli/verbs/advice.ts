@@ -1,6 +1,6 @@
 /** `vinectl advice`: which machines should be elsewhere. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Objective } from '../../traffic/advice/input.js';
+import { OBJECTIVES, type Objective } from '../../traffic/advice/input.js';
 import type { AdviceReport, MoveReport } from '../advice/report.js';
 import type { ControlClient } from '../client.js';
 import { type Context, contextOf } from '../context.js';
@@ -8,7 +8,6 @@ import type { Io } from '../io.js';
 import { examples } from './help.js';
 import { time } from './traffic.js';
 
-export const OBJECTIVES: readonly Objective[] = ['traffic', 'latency', 'cost'];
 const HOUR_SECONDS = 3_600;
 const MOST_HORIZON_SECONDS = 366 * 24 * HOUR_SECONDS;
 const DAY_SECONDS = 24 * HOUR_SECONDS;

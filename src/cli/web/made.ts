@@ -1,20 +1,24 @@
 /** What the page is told beside the router's own answers: groups and advice, made as `vinectl traffic` and `vinectl advice` make them. */
+import type { AdviceView } from '../../control/advice-view.js';
 import { type Fields, readQuery } from '../../control/parameters.js';
 import { type ObjectReply, object, refusal } from '../../control/reply.js';
 import { MOST_TOP, TRAFFIC_PATIENCE_MS, type TrafficView } from '../../control/traffic-view.js';
-import type { AboutView, AdviceView, GroupsView } from '../../control/web/views.js';
+import type { Made } from '../../control/web/server.js';
+import type { AboutView, GroupsView } from '../../control/web/views.js';
+import { OBJECTIVES } from '../../traffic/advice/input.js';
 import { makeAdvice } from '../advice/make.js';
 import type { ControlClient } from '../client.js';
 import { CliError, REFUSED } from '../exit.js';
 import { groupsReport } from '../show/groups.js';
-import { OBJECTIVES } from '../verbs/advice.js';
 
 const DEFAULT_SECONDS = 3_600;
 const DEFAULT_GROUP_SECONDS = 600;
 const MOST_SECONDS = 604_800;
 const DAY_SECONDS = 86_400;
+/** Of one kind, with the one that is being made. */
+const MOST_WAITING = 8;
 
-type Made = (query: URLSearchParams) => Promise<ObjectReply>;
+type Make = (fields: Fields, client: ControlClient) => Promise<ObjectReply>;
 
 export interface Makers {
   readonly client: ControlClient;
@@ -25,15 +29,21 @@ export interface Makers {
 }
 
 export function madeCalls(makers: Makers): ReadonlyMap<string, Made> {
-  const about = object({ allowChanges: makers.allowChanges } satisfies AboutView);
+  const { client, allowChanges } = makers;
+  const about = object({ allowChanges } satisfies AboutView);
+  const made = (allowed: readonly string[], make: Make): Made => oneAtATime(guarded(client, allowed, make));
   return new Map<string, Made>([
-    ['/page/about', guarded([], async () => about)],
-    ['/page/advice', oneAtATime(guarded(['objective', 'last'], (fields) => advice(makers, fields)))],
-    ['/page/groups', oneAtATime(guarded(['last', 'vnet'], (fields) => groups(makers, fields)))],
+    ['/page/about', guarded(client, [], async () => about)],
+    ['/page/advice', made(['objective', 'last'], (fields, until) => advice(until, makers, fields))],
+    ['/page/groups', made(['last', 'vnet'], (fields, until) => groups(until, fields))],
   ]);
 }
 
-async function advice({ client, directory, nowMs }: Makers, fields: Fields): Promise<ObjectReply> {
+async function advice(
+  client: ControlClient,
+  { directory, nowMs }: Makers,
+  fields: Fields,
+): Promise<ObjectReply> {
   const objective = OBJECTIVES.find((one) => one === (fields.objective ?? 'traffic'));
   if (objective === undefined)
     return refusal(400, `objective "${fields.objective}" is not one of ${OBJECTIVES.join(', ')}`);
@@ -43,7 +53,7 @@ async function advice({ client, directory, nowMs }: Makers, fields: Fields): Pro
   return object((await makeAdvice(client, wanted)) satisfies AdviceView);
 }
 
-async function groups({ client }: Makers, fields: Fields): Promise<ObjectReply> {
+async function groups(client: ControlClient, fields: Fields): Promise<ObjectReply> {
   const last = secondsOf(fields.last, DEFAULT_GROUP_SECONDS);
   if (typeof last === 'string') return refusal(400, last);
   const query = { last: String(last), by: 'node', detail: '1', top: String(MOST_TOP), vnet: fields.vnet };
@@ -58,12 +68,12 @@ function secondsOf(text: string | undefined, usual: number): number | string {
 }
 
 /** Checks the parameters; what the router refuses, and what it cannot be asked, is told the page in the same words. */
-function guarded(allowed: readonly string[], make: (fields: Fields) => Promise<ObjectReply>): Made {
-  return async (query) => {
+function guarded(client: ControlClient, allowed: readonly string[], make: Make): Made {
+  return async (query, signal) => {
     const fields = readQuery(query, allowed);
     if (typeof fields === 'string') return refusal(400, fields);
     try {
-      return await make(fields);
+      return await make(fields, client.until(signal));
     } catch (failure) {
       if (!(failure instanceof CliError)) throw failure;
       return refusal(failure.status === REFUSED ? 409 : 502, failure.message);
@@ -71,12 +81,24 @@ function guarded(allowed: readonly string[], make: (fields: Fields) => Promise<O
   };
 }
 
-/** An advice takes this process for a moment: a page that asks again and again waits for its turn. */
+/** An advice takes this process for a moment: a page that asks again and again waits for its turn, of which there are few. */
 function oneAtATime(make: Made): Made {
   let last: Promise<unknown> = Promise.resolve();
-  return (query) => {
-    const next = last.then(() => make(query));
-    last = next.catch(() => undefined);
+  let waiting = 0;
+  return (query, signal) => {
+    if (waiting === MOST_WAITING)
+      return Promise.resolve(
+        refusal(503, `${MOST_WAITING} of these are asked for already: ask again in a moment`),
+      );
+    waiting++;
+    const next = last.then(() =>
+      signal.aborted ? refusal(503, 'nobody waits for it') : make(query, signal),
+    );
+    last = next
+      .catch(() => undefined)
+      .then(() => {
+        waiting--;
+      });
     return next;
   };
 }

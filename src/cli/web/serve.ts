@@ -46,6 +46,7 @@ function optionsOf(
     port,
     token: randomBytes(SECRET_BYTES).toString('base64url'),
     session: randomBytes(SECRET_BYTES).toString('base64url'),
+    key: randomBytes(SECRET_BYTES).toString('base64url'),
     files,
     made: madeCalls({ client, directory: config, allowChanges, nowMs: () => io.nowMs() }),
     socket: client.socket,

@@ -13,12 +13,22 @@ export interface Head {
   /** Sec-Fetch-Site, which every browser of today sends to 127.0.0.1 and no page can forge. */
   readonly fetchSite: string | undefined;
   readonly cookie: string | undefined;
+  /** What the page shows beside the cookie: browsers send cookies to every port of 127.0.0.1. */
+  readonly key: string | undefined;
+}
+
+export interface Secrets {
+  /** Of the address that is printed: opens one session. */
+  readonly token: string;
+  /** Of the session: in a cookie, and in the page's own storage. Both open calls, the cookie alone only the page's files. */
+  readonly session: string;
+  readonly key: string;
 }
 
 export type Verdict =
   | { readonly kind: 'admitted' }
-  /** The token was right: the browser gets the session's cookie, and asks again without the token. */
-  | { readonly kind: 'begun'; readonly cookie: string }
+  /** The token was right: the browser gets the session's cookie and its key, and asks again without the token. */
+  | { readonly kind: 'begun'; readonly cookie: string; readonly location: string }
   | { readonly kind: 'refused'; readonly status: 401 | 403; readonly error: string };
 
 const ASK_AGAIN = 'start "vinectl web" again for another address';
@@ -26,17 +36,17 @@ const ASK_AGAIN = 'start "vinectl web" again for another address';
 export class Access {
   readonly #hosts: readonly string[];
   readonly #cookieName: string;
-  readonly #token: string;
-  readonly #session: string;
+  readonly #secrets: Secrets;
+  readonly #files: Pick<ReadonlySet<string>, 'has'>;
   #tokenIsUsed = false;
 
-  /** Of a server on 127.0.0.1 and `port`. */
-  constructor(port: number, secrets: { readonly token: string; readonly session: string }) {
+  /** Of a server on 127.0.0.1 and `port`. @param files paths of the page's own files, which tell nothing */
+  constructor(port: number, secrets: Secrets, files: Pick<ReadonlySet<string>, 'has'>) {
     this.#hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
     // Browsers keep cookies by host and not by port: two servers on one machine must not take each other's away.
     this.#cookieName = `vine-session-${port}`;
-    this.#token = secrets.token;
-    this.#session = secrets.session;
+    this.#secrets = secrets;
+    this.#files = files;
   }
 
   /** Takes the token away when it is used. */
@@ -47,7 +57,8 @@ export class Access {
     const token = head.url.searchParams.get('token');
     if (head.method === 'GET' && head.url.pathname === '/' && token !== null)
       return this.#begin(token, hasSession);
-    if (hasSession) return { kind: 'admitted' };
+    const mayAsk = this.#files.has(head.url.pathname) || isSame(head.key ?? '', this.#secrets.key);
+    if (hasSession && mayAsk) return { kind: 'admitted' };
     const error = `no session: open the address that "vinectl web" has printed, or ${ASK_AGAIN}`;
     return { kind: 'refused', status: 401, error };
   }
@@ -66,20 +77,24 @@ export class Access {
   }
 
   #begin(token: string, hasSession: boolean): Verdict {
-    const cookie = `${this.#cookieName}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
-    // The address that was printed, opened again where it was opened first.
-    if (hasSession) return { kind: 'begun', cookie };
-    if (!isSame(token, this.#token))
+    const { session, key } = this.#secrets;
+    const cookie = `${this.#cookieName}=${session}; HttpOnly; SameSite=Strict; Path=/`;
+    // The address that was printed, opened again where it was opened first: the page has the key already.
+    if (hasSession) return { kind: 'begun', cookie, location: '/' };
+    if (!isSame(token, this.#secrets.token))
       return { kind: 'refused', status: 403, error: `the token is wrong: ${ASK_AGAIN}` };
     if (this.#tokenIsUsed)
       return { kind: 'refused', status: 403, error: `the token has been used: ${ASK_AGAIN}` };
     this.#tokenIsUsed = true;
-    return { kind: 'begun', cookie };
+    // A fragment is never sent anywhere: only the page that is opened sees it.
+    return { kind: 'begun', cookie, location: `/#key=${key}` };
   }
 
   #hasSession(cookie: string | undefined): boolean {
     const pairs = (cookie ?? '').split(';').map((pair) => pair.trim().split('='));
-    return pairs.some(([name, value = '']) => name === this.#cookieName && isSame(value, this.#session));
+    return pairs.some(
+      ([name, value = '']) => name === this.#cookieName && isSame(value, this.#secrets.session),
+    );
   }
 }
 

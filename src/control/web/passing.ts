@@ -2,6 +2,7 @@
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { readBody } from '../body.js';
+import { ANSWER_PATIENCE_MS } from '../http-server.js';
 import { type ObjectReply, refusal, sendObject } from '../reply.js';
 import { TRAFFIC_PATIENCE_MS } from '../traffic-view.js';
 
@@ -24,9 +25,14 @@ export interface Router {
   /** Path of its control socket. */
   readonly socket: string;
   readonly allowChanges: boolean;
-  /** What to tell people of a connection that failed. */
+  /** What to tell people of a connection that failed; of a call that has had no answer in time, the code is ETIMEDOUT. */
   readonly explain: (error: unknown) => string;
+  /** For an answer from its memory; what it asks other routers for has more. Undefined: as vinectl waits. */
+  readonly patienceMs?: number;
 }
+
+/** The browser's connection is held for longer than the router's, so that it can be told. */
+const TELLING_MS = 5_000;
 
 /** @returns why the call is not passed on; undefined: it is */
 export function refusalOf(
@@ -58,7 +64,9 @@ export async function passOn(
   router: Router,
 ): Promise<void> {
   const follows = url.pathname === '/v1/events' && url.searchParams.get('follow') === '1';
-  asked.socket.setTimeout(follows ? 0 : TRAFFIC_PATIENCE_MS);
+  const patienceMs =
+    url.pathname === '/v1/traffic' ? TRAFFIC_PATIENCE_MS : (router.patienceMs ?? ANSWER_PATIENCE_MS);
+  asked.socket.setTimeout(follows ? 0 : patienceMs + TELLING_MS);
   let body: string | undefined;
   if (asked.method === 'POST') {
     const read = await readBody(asked);
@@ -76,10 +84,10 @@ export async function passOn(
     method: asked.method,
     path: `${url.pathname}${url.search}`,
     agent: false,
-    ...(follows ? {} : { timeout: TRAFFIC_PATIENCE_MS }),
+    ...(follows ? {} : { timeout: patienceMs }),
   });
   response.on('close', () => call.destroy());
-  call.on('timeout', () => call.destroy(new Error('the router does not answer')));
+  call.on('timeout', () => call.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
   call.on('error', (error) => {
     if (response.headersSent) response.destroy();
     else sendObject(response, refusal(502, router.explain(error)));

@@ -5,22 +5,23 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { boundedServer } from '../http-server.js';
 import { type ObjectReply, refusal, sendObject } from '../reply.js';
-import { Access, type Head } from './access.js';
+import { Access, type Head, type Secrets } from './access.js';
 import type { PageFile } from './files.js';
 import { passOn, type Router, refusalOf } from './passing.js';
+import { KEY_HEADER } from './views.js';
 
-/** A browser opens six at most; several tabs and a second browser have room. */
-export const MAX_WEB_CONNECTIONS = 64;
+/** A browser opens six at most. The router has 64 for all, of which half may follow its events: a page takes a part of them. */
+export const MAX_WEB_CONNECTIONS = 16;
 
-export interface WebServerOptions extends Router {
+/** An answer that is made here from several of the router's. The signal: nobody waits for it any more. */
+export type Made = (query: URLSearchParams, signal: AbortSignal) => Promise<ObjectReply>;
+
+export interface WebServerOptions extends Router, Secrets {
   /** 0: any that is free. */
   readonly port: number;
-  /** Of the address that is printed: opens one session. And what that session's browser shows from then on. */
-  readonly token: string;
-  readonly session: string;
   readonly files: ReadonlyMap<string, PageFile>;
-  /** Answers that are made here from several of the router's, by path. */
-  readonly made: ReadonlyMap<string, (query: URLSearchParams) => Promise<ObjectReply>>;
+  /** By path. */
+  readonly made: ReadonlyMap<string, Made>;
 }
 
 export interface WebServer {
@@ -57,7 +58,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 export async function startWebServer(options: WebServerOptions): Promise<WebServer> {
   const server = boundedServer(MAX_WEB_CONNECTIONS);
   const port = await listen(server, options.port);
-  const access = new Access(port, options);
+  const access = new Access(port, options, options.files);
   server.on('request', (request, response) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     respond(options, access, request, response).catch((fault: unknown) => {
@@ -99,7 +100,7 @@ async function respond(
   const verdict = access.judge(head);
   if (verdict.kind === 'refused') return sendObject(response, refusal(verdict.status, verdict.error));
   if (verdict.kind === 'begun') {
-    response.writeHead(303, { location: '/', 'set-cookie': verdict.cookie });
+    response.writeHead(303, { location: verdict.location, 'set-cookie': verdict.cookie });
     response.end();
     return;
   }
@@ -116,8 +117,24 @@ async function respond(
     response.end(file.bytes);
     return;
   }
-  const reply = await made?.(url.searchParams);
-  if (reply !== undefined) sendObject(response, reply);
+  if (made !== undefined) await make(made, url, request, response);
+}
+
+/** It may take its time, each of the router's answers its own; who goes away takes it with him. */
+async function make(
+  made: Made,
+  { searchParams }: URL,
+  { socket }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const left = new AbortController();
+  response.on('close', () => left.abort());
+  const idleMs = socket.timeout ?? 0;
+  socket.setTimeout(0);
+  const reply = await made(searchParams, left.signal);
+  if (response.destroyed) return;
+  socket.setTimeout(idleMs);
+  sendObject(response, reply);
 }
 
 function onlyGet(method: string, url: URL): ObjectReply {
@@ -128,7 +145,7 @@ function onlyGet(method: string, url: URL): ObjectReply {
 /** Undefined: what is asked for is not a path. */
 function headOf({ method = '', url = '', headers }: IncomingMessage): Head | undefined {
   if (!url.startsWith('/')) return undefined;
-  const fetchSite = headers['sec-fetch-site'];
+  const [fetchSite, key] = [headers['sec-fetch-site'], headers[KEY_HEADER]];
   return {
     method,
     // `//other/path` names another host in a URL, and is a path here.
@@ -137,5 +154,6 @@ function headOf({ method = '', url = '', headers }: IncomingMessage): Head | und
     origin: headers.origin,
     fetchSite: typeof fetchSite === 'string' ? fetchSite : undefined,
     cookie: headers.cookie,
+    key: typeof key === 'string' ? key : undefined,
   };
 }

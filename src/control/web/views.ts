@@ -1,53 +1,11 @@
-/** What the page is told beside the control API's answers: the JSON of `/page/about`, `/page/advice` and `/page/groups`. */
+/** What the page is told beside the control API's answers: the JSON of `/page/about` and `/page/groups`; `/page/advice` has an `AdviceView`. */
+
+/** The header with the session's key, which the page sends with every call. */
+export const KEY_HEADER = 'vine-key';
 
 export interface AboutView {
   /** The page may have buttons that change something. */
   readonly allowChanges: boolean;
-}
-
-/** `bytes`, and the same in the objective's unit. */
-export interface AmountView {
-  readonly bytes: number;
-  readonly value: number;
-}
-
-export interface AdvisedMoveView {
-  readonly vnet: string;
-  readonly ips: readonly string[];
-  readonly mac: string;
-  readonly from: string;
-  readonly to: string;
-  /** Of its migration. */
-  readonly bytes: number;
-  readonly seconds: number;
-  readonly downtimeSeconds: number;
-  readonly converges: boolean;
-  /** Its memory or dirty rate is what is taken for granted. */
-  readonly assumed: boolean;
-}
-
-export interface AdviceStepView {
-  readonly kind: 'move' | 'swap' | 'group';
-  readonly moves: readonly AdvisedMoveView[];
-  /** A day. */
-  readonly saves: AmountView;
-  /** Once. */
-  readonly costs: AmountView;
-  readonly paidBackSeconds: number;
-}
-
-export interface AdviceView {
-  readonly objective: 'traffic' | 'latency' | 'cost';
-  readonly unit: string;
-  readonly horizonSeconds: number;
-  readonly traffic: { readonly from: string; readonly to: string };
-  /** A day's, between sites. */
-  readonly now: AmountView;
-  readonly after: AmountView;
-  readonly steps: readonly AdviceStepView[];
-  readonly later: number;
-  readonly staying: readonly { readonly why: string; readonly machines: number }[];
-  readonly notes: readonly string[];
 }
 
 export interface GroupsView {

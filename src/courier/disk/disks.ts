@@ -37,6 +37,8 @@ export interface DisksOptions {
   readonly store: PageStore;
   readonly clock: Clock;
   isOnItsWay(key: string, except: object): boolean;
+  /** Handshakes with a peer take turns: it takes no more strangers of one host at once. */
+  turn(peer: string, begin: (done: () => void) => void): void;
   log(line: string): void;
 }
 
@@ -109,6 +111,7 @@ export class Disks {
   #goes(place: SourcePlace): SourceSession {
     const session: SourceSession = new SourceSession({
       ...{ ...place, connect: place.connect, token: this.options.token, world: this.#world },
+      turn: (begin) => this.options.turn(place.peer, begin),
       changed: (view) => this.#changed(view),
       ended: (view) => this.#over(session, view),
     });

@@ -1,10 +1,12 @@
 /** What couriers say of disks to each other, besides the stream; decoders answer a value or why it is none. */
 import { z } from 'zod';
+import { NAME } from '../../net/name.js';
+import { printable } from '../stream/item.js';
 import { MOST_DISK_READ_BYTES } from '../wire/disk-frames.js';
 import { frameOf } from '../wire/frame.js';
 import { CODECS, type Codec } from '../wire/message.js';
 
-const NAME = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const NAMED = z.string().regex(NAME);
 const STORE = z.string().regex(/^[0-9a-f]{32}$/);
 const COUNT = z.int().min(0);
 
@@ -12,8 +14,8 @@ const OPEN = z.strictObject({
   /** Random; whoever does not know it is another session, and has another disk. */
   session: z.string().regex(/^[0-9a-f]{32}$/),
   /** A name that the listener's configuration has. */
-  destination: NAME,
-  owner: z.union([z.literal(''), NAME]),
+  destination: NAMED,
+  owner: z.union([z.literal(''), NAMED]),
   store: STORE,
   /** The session was open before: it is not begun if it is not known. */
   isOld: z.boolean(),
@@ -117,7 +119,7 @@ export function encodeFailure({ error, reason }: DiskFailure): Buffer {
 
 /** The wire's text goes to people. */
 export function decodeFailure(payload: Buffer): DiskFailure {
-  const reason = payload.toString('latin1', 4).replace(/[^\x20-\x7e]/g, '?');
+  const reason = printable(payload.toString('latin1', 4));
   return { error: payload.readUInt32BE(0), reason };
 }
 

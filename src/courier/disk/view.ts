@@ -1,6 +1,7 @@
 /** What operators see of a disk, and what all disks of a courier share. */
 import type { Clock } from '../../net/clock.js';
 import type { DeclaredCounters } from '../../net/counters.js';
+import { bytes } from '../../net/sizes.js';
 import type { PageStore } from '../store/page-store.js';
 
 export const DISK_COUNTERS = {
@@ -122,17 +123,13 @@ export function diskLine(view: DiskView): string {
     `disk ${view.destination} ${way} ${at}: ${view.state}`,
     view.reason && `(${view.reason})`,
     view.whyStalled && `(${view.whyStalled})`,
-    view.sizeBytes !== null && `${mebibytes(view.sizeBytes)} large`,
-    `${mebibytes(view.bytesWritten)} written in ${view.seconds.toFixed(1)} s, ${mebibytes(view.bytesZeroed)} of it zeroes`,
-    `${mebibytes(view.wanBytesSent + view.wanBytesReceived)} on the WAN`,
-    view.bytesSentAgain > 0 && `${mebibytes(view.bytesSentAgain)} sent again`,
+    view.sizeBytes !== null && `${bytes(view.sizeBytes)} large`,
+    `${bytes(view.bytesWritten)} written in ${view.seconds.toFixed(1)} s, ${bytes(view.bytesZeroed)} of it zeroes`,
+    `${bytes(view.wanBytesSent + view.wanBytesReceived)} on the WAN`,
+    view.bytesSentAgain > 0 && `${bytes(view.bytesSentAgain)} sent again`,
   ];
   return said
     .filter((part) => part !== '' && part !== false)
     .join(', ')
     .replaceAll(', (', ' (');
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

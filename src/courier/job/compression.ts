@@ -1,5 +1,5 @@
 /**
- * Compresses in the threads of Node's pool. zstd is Node's own, which has it from 22.15 on: on an older one couriers agree on deflate,
+ * Compresses in the threads of Node's pool. zstd is Node's own, which has it from 22.15 and 23.8 on: on an older one couriers agree on deflate,
  * level 1 (docs/decisions.md).
  */
 import { promisify } from 'node:util';

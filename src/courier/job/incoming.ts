@@ -4,30 +4,39 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
+import { messageOf } from '../../net/system-error.js';
 import { Digester, keyOf } from '../store/digest.js';
+import type { Peer } from '../store/peers.js';
 import { PAGE_BYTES } from '../stream/token.js';
 import { type Instruction, readBatch } from '../wire/batch.js';
 import { type Frame, frameOf } from '../wire/frame.js';
-import { MOST_UNWRITTEN_BYTES } from '../wire/limits.js';
+import {
+  MOST_BACK_BYTES,
+  MOST_BACK_PIECE_BYTES,
+  MOST_UNWRITTEN_BATCHES,
+  MOST_UNWRITTEN_BYTES,
+} from '../wire/limits.js';
 import * as message from '../wire/message.js';
 import { decodeOpening, encodeOpening, type Opening } from '../wire/opening.js';
 import { isSameTotal, StreamCheck } from '../wire/stream-check.js';
 import { decompress } from './compression.js';
+import { InOrder } from './in-order.js';
 import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
 
-const OPEN_MS = 10_000;
+/** For the hypervisor that waits to take the connection: it is on this site. */
+export const CONNECT_MS = 10_000;
 /** So long another job may take to bring a page that was referred to here, before it is asked for. */
 const ELSEWHERE_MS = 60;
 const LOOK_MS = 5;
-const MOST_BACK_BYTES = 4 * 1024 * 1024;
-const BACK_PIECE_BYTES = 64 * 1024;
 
 export interface IncomingOptions {
   readonly link: Omit<LinkOptions, 'side'>;
   readonly world: JobWorld;
   /** Connects with the hypervisor; a string: why not. */
   connect(opening: Opening, job: IncomingJob): Socket | string;
+  /** The other courier is who it should be; at most once, and before `ended`. What comes it may say much later. */
+  proven(): void;
   /** It is a disk that comes: somebody else goes on with the link. */
   isDisk(link: PeerLink, codec: message.Codec, payload: Buffer): void;
   ended(): void;
@@ -42,22 +51,25 @@ export class IncomingJob {
   readonly #link: PeerLink;
   readonly #startedMs: number;
   readonly #startedAt: string;
-  /** For the other courier to say what comes. */
-  readonly #patience: Timer;
+  /** For the destination to take the connection. */
+  #patience: Timer | undefined;
   #endedMs: number | undefined;
   #state: JobState = 'connecting';
   #reason = '';
   #codec: message.Codec = 'none';
   #opening: Opening | undefined;
   #digester = new Digester('', PAGE_BYTES);
-  #peer = -1;
+  /** The other store. */
+  #peer: Peer | undefined;
+  /** It is connected when the state is not `connecting` any more. */
   #destination: Socket | undefined;
   readonly #check = new StreamCheck();
   #serial = 0;
   #unwrittenBytes = 0;
+  #unwrittenBatches = 0;
   /** Pages are kept and looked up in the stream's order; then the stream is written in its order. */
-  #lookedUp: Promise<unknown> = Promise.resolve();
-  #written: Promise<unknown> = Promise.resolve();
+  readonly #lookUps = new InOrder(this);
+  readonly #writes = new InOrder(this);
   readonly #wanted = new Map<string, Wanted>();
   readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 };
   #finishing = false;
@@ -73,14 +85,12 @@ export class IncomingJob {
       {
         ready: (codec) => {
           this.#codec = codec;
+          options.proven();
         },
         frame: (frame) => this.#frame(frame),
         closed: (reason) => this.#fail(reason ?? 'closed'),
       },
     );
-    this.#patience = clock.after('courier-opening', OPEN_MS, () => {
-      if (this.#opening === undefined) this.#fail('nobody has said what comes');
-    });
   }
 
   /** Undefined before the other courier has said, with the right token, what comes. */
@@ -94,6 +104,11 @@ export class IncomingJob {
 
   stop(reason: string): void {
     this.#fail(reason);
+  }
+
+  /** A batch could not be unpacked, or is not what it should be. */
+  failed(error: unknown): void {
+    this.#fail(messageOf(error));
   }
 
   view(): JobView | undefined {
@@ -131,7 +146,7 @@ export class IncomingJob {
   #handle({ name, payload }: Frame): string | undefined {
     if (name === 'open') return this.#open(payload);
     if (name === 'disk-open' && this.#opening === undefined) return this.#giveAway(payload);
-    if (this.#destination === undefined) return unexpected(name);
+    if (this.#state === 'connecting') return unexpected(name);
     switch (name) {
       case 'batch':
         return this.#batch(payload);
@@ -145,7 +160,6 @@ export class IncomingJob {
   }
 
   #giveAway(payload: Buffer): undefined {
-    this.#patience.cancel();
     this.options.isDisk(this.#link, this.#codec, payload);
   }
 
@@ -154,7 +168,6 @@ export class IncomingJob {
     if (typeof opening === 'string') return opening;
     if (this.#opening !== undefined) return unexpected('open');
     this.#opening = opening;
-    this.#patience.cancel();
     const destination = this.options.connect(opening, this);
     if (typeof destination === 'string') {
       this.#refuse(destination);
@@ -162,9 +175,13 @@ export class IncomingJob {
     }
     this.#digester = new Digester(opening.owner, PAGE_BYTES);
     this.#peer = this.options.world.store.peer(opening.store);
+    this.#destination = destination;
+    this.#patience = this.options.world.clock.after('courier-destination', CONNECT_MS, () =>
+      this.#refuse('the destination: it does not take the connection'),
+    );
     destination.once('connect', () => this.#connected(destination));
     destination.on('error', (error) => {
-      if (this.#destination === undefined) this.#refuse(`the destination: ${error.message}`);
+      if (this.#state === 'connecting') this.#refuse(`the destination: ${error.message}`);
       else this.#fail(`the destination: ${error.message}`);
     });
     destination.on('close', () => {
@@ -178,14 +195,12 @@ export class IncomingJob {
     this.options.world.counters.count('jobs_refused');
     this.#over('failed', reason);
     this.#link.end();
+    this.#destination?.destroy();
   }
 
   #connected(destination: Socket): void {
-    if (this.isOver) {
-      destination.destroy();
-      return;
-    }
-    this.#destination = destination;
+    this.#patience?.cancel();
+    if (this.isOver) return;
     this.#state = 'running';
     destination.on('data', (bytes: Buffer) => this.#back(bytes));
     destination.on('end', () => {
@@ -197,8 +212,8 @@ export class IncomingJob {
   }
 
   #back(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; at += BACK_PIECE_BYTES)
-      this.#link.send(frameOf('back', bytes.subarray(at, at + BACK_PIECE_BYTES)));
+    for (let at = 0; at < bytes.length; at += MOST_BACK_PIECE_BYTES)
+      this.#link.send(frameOf('back', bytes.subarray(at, at + MOST_BACK_PIECE_BYTES)));
     if (this.#link.waitingBytes > MOST_BACK_BYTES) this.#fail('the destination says more than the WAN takes');
   }
 
@@ -210,26 +225,18 @@ export class IncomingJob {
     this.#serial = batch.serial;
     this.#link.send(message.encodeSerial('got', batch.serial));
     this.#unwrittenBytes += batch.streamBytes;
-    if (this.#unwrittenBytes > MOST_UNWRITTEN_BYTES) return 'more came than was acknowledged';
-    const unpacked = decompress(batch, batch.instructionBytes);
-    unpacked.catch(() => undefined);
-    this.#lookedUp = this.#guarded(this.#lookedUp, async () => {
-      const instructions = readBatch(await unpacked, batch.streamBytes);
+    this.#unwrittenBatches++;
+    const isTooMuch =
+      this.#unwrittenBytes > MOST_UNWRITTEN_BYTES || this.#unwrittenBatches > MOST_UNWRITTEN_BATCHES;
+    if (isTooMuch) return 'more came than was acknowledged';
+    this.#lookUps.add(decompress(batch, batch.instructionBytes), async (unpacked) => {
+      const instructions = readBatch(unpacked, batch.streamBytes);
       if (typeof instructions === 'string') throw new Error(instructions);
       const pieces = await this.#lookUp(instructions);
       // What is asked for does not hold up looking further.
-      const stream = this.#complete(batch, pieces);
-      stream.catch(() => undefined);
-      this.#written = this.#guarded(this.#written, async () => this.#write(batch, await stream));
+      this.#writes.add(this.#complete(batch, pieces), (stream) => this.#write(batch, stream));
     });
     return undefined;
-  }
-
-  /** The next step, unless one before has ended the job. */
-  #guarded(before: Promise<unknown>, step: () => Promise<void>): Promise<void> {
-    return before
-      .then(() => (this.isOver ? undefined : step()))
-      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)));
   }
 
   /** Keeps what is new, finds what is known; a key stays where the page is not there. */
@@ -254,7 +261,7 @@ export class IncomingJob {
   #keep(digest: Buffer, page: Buffer): void {
     const { store } = this.options.world;
     store.put(digest, page);
-    store.setPeerHas(this.#peer, true, digest);
+    if (this.#peer !== undefined) store.setPeerHas(this.#peer, true, digest);
   }
 
   async #complete(batch: message.Batch, pieces: readonly (Buffer | { key: Buffer })[]): Promise<Buffer> {
@@ -317,7 +324,7 @@ export class IncomingJob {
         for (let at = 0; at < bytes.length; at += PAGE_BYTES)
           this.#answered(bytes.subarray(at, at + PAGE_BYTES));
       })
-      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)));
+      .catch((error: unknown) => this.failed(error));
     return undefined;
   }
 
@@ -333,8 +340,7 @@ export class IncomingJob {
   }
 
   /** A batch whose stream is not what went in ends the job before any of it is passed on. */
-  async #write(batch: message.Batch, stream: Buffer): Promise<void> {
-    if (this.isOver) return;
+  #write(batch: message.Batch, stream: Buffer): void {
     if (!this.#check.takes(stream, batch.checkpoint)) {
       this.options.world.counters.count('batches_not_the_stream');
       throw new Error('what came out is not what went in: nothing of it was passed on');
@@ -342,6 +348,7 @@ export class IncomingJob {
     this.#destination?.write(stream, (error) => {
       if (error != null || this.isOver) return;
       this.#unwrittenBytes -= batch.streamBytes;
+      this.#unwrittenBatches--;
       this.#link.send(message.encodeSerial('ack', batch.serial));
     });
   }
@@ -351,9 +358,7 @@ export class IncomingJob {
     if (typeof theirs === 'string') return theirs;
     if (this.#finishing) return unexpected('finish');
     this.#finishing = true;
-    this.#lookedUp = this.#guarded(this.#lookedUp, async () => {
-      this.#written = this.#guarded(this.#written, async () => this.#compare(theirs));
-    });
+    this.#lookUps.add(undefined, () => this.#writes.add(undefined, () => this.#compare(theirs)));
     return undefined;
   }
 
@@ -384,7 +389,7 @@ export class IncomingJob {
   #over(state: 'complete' | 'failed', reason: string): void {
     this.#state = state;
     this.#reason = reason;
-    this.#patience.cancel();
+    this.#patience?.cancel();
     this.#endedMs = this.options.world.clock.nowMs();
     this.options.ended();
   }

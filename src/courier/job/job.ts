@@ -11,7 +11,11 @@ export const JOB_COUNTERS = {
   /** Ended before their end, from whatever side. */
   jobs_failed: 'drop',
   jobs_refused: 'drop',
+  /** They did not prove that they know the token, or there were too many of them. */
   strangers_refused: 'drop',
+  /** One host had as many of them as one may have. */
+  strangers_refused_host: 'drop',
+  accepts_failed: 'drop',
   /** Streams whose pages could not be looked at, by who speaks. */
   streams_passed_multifd: 'event',
   streams_passed_tls: 'event',

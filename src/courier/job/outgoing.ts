@@ -4,27 +4,30 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
-import { Digester, keyOf } from '../store/digest.js';
+import { messageOf } from '../../net/system-error.js';
+import { Digester, keyOf, type PageKey } from '../store/digest.js';
+import type { Peer } from '../store/peers.js';
+import { printable } from '../stream/item.js';
 import { StreamParser } from '../stream/parser.js';
 import { PAGE_BYTES, type Token } from '../stream/token.js';
 import { BatchMaker, type MadeBatch } from '../wire/batch-maker.js';
 import type { Frame } from '../wire/frame.js';
-import { MOST_UNACKED_BYTES, PAGES_PER_ANSWER } from '../wire/limits.js';
+import { MOST_BACK_BYTES, PAGES_PER_ANSWER } from '../wire/limits.js';
 import * as message from '../wire/message.js';
 import { decodeOpened, encodeOpening } from '../wire/opening.js';
 import { isSameTotal } from '../wire/stream-check.js';
 import { Window } from '../wire/window.js';
 import { compress } from './compression.js';
+import { InOrder } from './in-order.js';
 import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
 import { Level } from './level.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
+import { Unacked } from './unacked.js';
 
 /** An item whose rest does not come for so long is passed on as far as it has come. */
 const RELEASE_MS = 20;
 /** Batches that are being compressed at once. */
 const MOST_COMPRESSING = 2;
-/** What a destination says back is a few bytes; a source that does not read it is none. */
-const MOST_BACK_BYTES = 4 * 1024 * 1024;
 
 export interface OutgoingOptions {
   readonly job: string;
@@ -34,6 +37,8 @@ export interface OutgoingOptions {
   readonly destination: string;
   readonly owner: string;
   readonly world: JobWorld;
+  /** The other courier is who it should be; at most once, and before `ended`. */
+  proven(): void;
   ended(): void;
 }
 
@@ -53,21 +58,16 @@ export class OutgoingJob {
   /** What came before the other courier was ready. */
   #early: Token[] = [];
   #isOpening = false;
-  /** The other store's number here. */
-  #peer = -1;
+  /** The other store; it is known when the state is not `connecting` any more. */
+  #peer: Peer | undefined;
   #sourceEnded = false;
   #finishSent = false;
   #backEnded = false;
   #identical: boolean | undefined;
   #compressing = 0;
   /** Batches go in their order, however long their compression takes. */
-  #order: Promise<unknown> = Promise.resolve();
-  readonly #unacked = new Map<
-    number,
-    Pick<MadeBatch, 'streamBytes' | 'pages'> & { references: Map<string, Uint8Array> }
-  >();
-  #unackedBytes = 0;
-  readonly #onTheirWay = new Set<string>();
+  readonly #order: InOrder;
+  readonly #unacked = new Unacked();
   #askedFor = 0;
   #release: Timer | undefined;
   /** Pieces that the source has said. */
@@ -83,11 +83,13 @@ export class OutgoingJob {
       isThere: (digest, urgent) => this.#isThere(digest, urgent),
       goes: (digest) => this.#goes(digest),
     });
+    this.#order = new InOrder(this);
     this.#link = new PeerLink(
       { ...options.link, side: 'caller' },
       {
         ready: (codec) => {
           this.#codec = codec;
+          options.proven();
           this.#open();
         },
         frame: (frame) => this.#frame(frame),
@@ -103,12 +105,17 @@ export class OutgoingJob {
   }
 
   /** The page has been sent, and has not been acknowledged. */
-  isOnItsWay(key: string): boolean {
-    return this.#onTheirWay.has(key);
+  isOnItsWay(key: PageKey): boolean {
+    return this.#unacked.pages.has(key);
   }
 
   stop(reason: string): void {
     this.#fail(reason);
+  }
+
+  /** Of compression. */
+  failed(error: unknown): void {
+    this.#fail(`compression: ${messageOf(error)}`);
   }
 
   view(): JobView {
@@ -181,10 +188,13 @@ export class OutgoingJob {
     this.#pump();
   }
 
-  /** Says what comes, when both are known: the other courier's codec and the stream's first bytes. */
+  /**
+   * Says what comes, when both are known: the other courier's codec and the stream's first bytes. A source may connect long before it
+   * says anything. Bytes that are too few to tell, and were given out all the same, are those of somebody unknown.
+   */
   #open(): void {
-    if (this.#isOpening || !this.#link.isReady || (this.#parser.speaker === undefined && !this.#sourceEnded))
-      return;
+    const isKnown = this.#parser.speaker !== undefined || this.#sourceEnded || this.#early.length > 0;
+    if (this.#isOpening || !this.#link.isReady || !isKnown) return;
     this.#isOpening = true;
     const { job, destination, owner, world } = this.options;
     const speaker = this.#parser.speaker ?? 'unknown';
@@ -196,8 +206,7 @@ export class OutgoingJob {
     const opened = decodeOpened(payload);
     if (typeof opened === 'string') return opened;
     if (!this.#isOpening || this.#state !== 'connecting') return unexpected('opened');
-    if ('refused' in opened)
-      return `the other courier refuses: ${opened.refused.replace(/[^\x20-\x7e]/g, '?')}`;
+    if ('refused' in opened) return `the other courier refuses: ${printable(opened.refused)}`;
     this.#peer = this.options.world.store.peer(opened.store);
     this.#state = 'running';
     this.#maker.add(this.#early, this.#parser.phase === 'stopped');
@@ -212,6 +221,7 @@ export class OutgoingJob {
     const { source } = this.options;
     if (this.#state === 'connecting') {
       if (this.#early.length > 0) source.pause();
+      else this.#armRelease();
       return;
     }
     while (!this.#maker.isEmpty && this.#mayGo()) {
@@ -225,7 +235,7 @@ export class OutgoingJob {
   }
 
   #mayGo(): boolean {
-    if (!this.#window.isOpen || this.#unackedBytes >= MOST_UNACKED_BYTES) {
+    if (!this.#window.isOpen || this.#unacked.isFull) {
       this.#level.waitedFor('wan');
       return false;
     }
@@ -235,27 +245,18 @@ export class OutgoingJob {
   }
 
   #go(batch: MadeBatch): void {
-    const { serial, urgent, instructions, streamBytes, checkpoint, pages } = batch;
-    this.#unacked.set(serial, { streamBytes, pages, references: new Map(batch.references) });
-    this.#unackedBytes += streamBytes;
+    const { serial, urgent, instructions, streamBytes, checkpoint } = batch;
+    this.#unacked.sent(batch);
     this.#compressing++;
     const compressed = compress(this.#codec, instructions, urgent ? 1 : this.#level.value);
-    this.#inOrder(async () => {
-      const { codec, content } = await compressed;
+    this.#order.add(compressed, ({ codec, content }) => {
       this.#compressing--;
-      if (this.isOver) return;
       const sizes = { instructionBytes: instructions.length, streamBytes };
       const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
       this.#window.sent(serial, frame.length, this.options.world.clock.nowMs());
       this.#link.send(frame);
       this.#pump();
     });
-  }
-
-  #inOrder(step: () => Promise<void>): void {
-    this.#order = this.#order
-      .then(step)
-      .catch((error: unknown) => this.#fail(`compression: ${String(error)}`));
   }
 
   #frame(frame: Frame): void {
@@ -296,13 +297,7 @@ export class OutgoingJob {
   }
 
   #acked(serial: number): string | undefined {
-    if (!this.#unacked.has(serial)) return `ack of ${serial}, which was not sent`;
-    for (const [number, { streamBytes, pages }] of this.#unacked) {
-      if (number > serial) break;
-      this.#unacked.delete(number);
-      this.#unackedBytes -= streamBytes;
-      for (const digest of pages) this.#onTheirWay.delete(keyOf(digest));
-    }
+    if (!this.#unacked.acked(serial)) return `ack of ${serial}, which was not sent`;
     this.#pump();
     return undefined;
   }
@@ -310,15 +305,8 @@ export class OutgoingJob {
   #wanted(payload: Buffer): string | undefined {
     const want = message.decodeWant(payload);
     if (typeof want === 'string') return want;
-    const references = this.#unacked.get(want.serial)?.references;
-    const pages: Uint8Array[] = [];
-    for (const key of want.keys.map((key) => keyOf(key))) {
-      const page = references?.get(key);
-      if (page === undefined) return 'a page was asked for that was not referred to';
-      // Each once: nobody makes this courier send without end.
-      references?.delete(key);
-      pages.push(page);
-    }
+    const pages = this.#unacked.take(want.serial, want.keys);
+    if (pages === undefined) return 'a page was asked for that was not referred to';
     this.#askedFor += pages.length;
     this.options.world.counters.count('pages_asked_for', pages.length);
     for (let at = 0; at < pages.length; at += PAGES_PER_ANSWER)
@@ -332,7 +320,7 @@ export class OutgoingJob {
       .then(({ codec, content }) =>
         this.#link.send(message.encodePages({ serial, codec, bytes: pages.length, content })),
       )
-      .catch((error: unknown) => this.#fail(`compression: ${String(error)}`));
+      .catch((error: unknown) => this.failed(error));
   }
 
   #finish(): void {
@@ -365,8 +353,7 @@ export class OutgoingJob {
   #fail(reason: string): void {
     if (this.isOver) return;
     this.#over('failed', reason);
-    for (const key of this.#onTheirWay)
-      this.options.world.store.setPeerHas(this.#peer, false, Buffer.from(key, 'latin1'));
+    for (const key of this.#unacked.pages) this.#peerHas(Buffer.from(key, 'latin1'), false);
     this.#link.fail(reason);
     this.options.source.destroy();
   }
@@ -388,11 +375,16 @@ export class OutgoingJob {
   /** In the guest's pause nobody waits for what another job has on its way. */
   #isThere(digest: Buffer, urgent: boolean): boolean {
     const { world } = this.options;
-    return world.store.peerHas(this.#peer, digest) && !(urgent && world.isOnItsWay(keyOf(digest), this));
+    const isThere = this.#peer !== undefined && world.store.peerHas(this.#peer, digest);
+    return isThere && !(urgent && world.isOnItsWay(keyOf(digest), this));
   }
 
   #goes(digest: Buffer): void {
-    this.options.world.store.setPeerHas(this.#peer, true, digest);
-    this.#onTheirWay.add(keyOf(digest));
+    this.#peerHas(digest, true);
+    this.#unacked.goes(digest);
+  }
+
+  #peerHas(digest: Buffer, has: boolean): void {
+    if (this.#peer !== undefined) this.options.world.store.setPeerHas(this.#peer, has, digest);
   }
 }

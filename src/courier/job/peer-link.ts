@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../net/clock.js';
+import { printable } from '../stream/item.js';
 import { type Frame, type FrameName, FrameReader, frameOf } from '../wire/frame.js';
 import {
   commonCodec,
@@ -16,7 +17,8 @@ import {
 import type { Codec } from '../wire/message.js';
 import { OUR_CODECS } from './compression.js';
 
-const HANDSHAKE_MS = 10_000;
+/** From the connection's beginning until both have proven their token, however often something comes. */
+export const HANDSHAKE_MS = 10_000;
 const ALIVE_MS = 1_000;
 /** So long the other side may take to close its end. */
 const LINGER_MS = 2_000;
@@ -46,6 +48,7 @@ export class PeerLink {
   #ready = false;
   #closed = false;
   #heardAtMs: number;
+  readonly #begunAtMs: number;
   #timer: Timer | undefined;
   #sent = 0;
   #received = 0;
@@ -55,7 +58,8 @@ export class PeerLink {
     private events: LinkEvents,
   ) {
     const { socket, side, clock } = options;
-    this.#heardAtMs = clock.nowMs();
+    this.#begunAtMs = clock.nowMs();
+    this.#heardAtMs = this.#begunAtMs;
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => this.#heard(piece));
     socket.on('error', (error) => this.#close(error.message));
@@ -142,9 +146,7 @@ export class PeerLink {
     }
     if (frame.name === 'alive') return;
     if (frame.name === 'fail') {
-      // The wire's text goes to people.
-      const text = frame.payload.toString('latin1').replace(/[^\x20-\x7e]/g, '?');
-      this.#close(`the other courier: ${text}`);
+      this.#close(`the other courier: ${printable(frame.payload.toString('latin1'))}`);
       return;
     }
     this.events.frame(frame);
@@ -181,11 +183,20 @@ export class PeerLink {
     return proofOf(this.options.token, by, callers, listeners);
   }
 
+  #late(): string | undefined {
+    const nowMs = this.options.clock.nowMs();
+    const silentMs = nowMs - this.#heardAtMs;
+    if (silentMs > SILENT_MS)
+      return `nothing was heard of the other courier for ${Math.round(silentMs / 1000)} s`;
+    const isLate = !this.#ready && nowMs - this.#begunAtMs > HANDSHAKE_MS;
+    return isLate ? 'the other courier has not proven that it knows the token' : undefined;
+  }
+
   #watch(): void {
     this.#timer = this.options.clock.after('courier-alive', ALIVE_MS, () => {
-      const silentMs = this.options.clock.nowMs() - this.#heardAtMs;
-      if (silentMs > (this.#ready ? SILENT_MS : HANDSHAKE_MS)) {
-        this.fail(`nothing was heard of the other courier for ${Math.round(silentMs / 1000)} s`);
+      const problem = this.#late();
+      if (problem !== undefined) {
+        this.fail(problem);
         return;
       }
       if (this.#ready) this.send(frameOf('alive'));

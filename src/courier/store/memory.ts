@@ -1,4 +1,5 @@
 /** Pages in memory, a fixed number, those used longest ago out first. The memory is taken as it is needed, a MiB at a time. */
+import { FreeEntries } from './free-entries.js';
 import { Recency } from './recency.js';
 
 const PAGES_AT_ONCE = 256;
@@ -8,8 +9,7 @@ export class PageMemory {
   readonly #recency: Recency;
   readonly #entryOf: Int32Array;
   readonly #placeOf: Int32Array;
-  readonly #free: number[] = [];
-  #untouched = 0;
+  readonly #free: FreeEntries;
 
   /** @param entries how many numbers of entries there are */
   constructor(
@@ -18,6 +18,7 @@ export class PageMemory {
     private readonly pageBytes: number,
   ) {
     this.#recency = new Recency(capacity);
+    this.#free = new FreeEntries(capacity);
     this.#entryOf = new Int32Array(capacity);
     this.#placeOf = new Int32Array(entries).fill(-1);
   }
@@ -41,7 +42,7 @@ export class PageMemory {
   /** Keeps a copy. Answers which entry had to go for it; -1: none. */
   add(entry: number, page: Uint8Array): number {
     let gone = -1;
-    let place = this.#free.pop() ?? (this.#untouched < this.capacity ? this.#untouched++ : -1);
+    let place = this.#free.take();
     if (place < 0) {
       place = this.#recency.oldest();
       gone = this.#entryOf[place] ?? -1;
@@ -59,7 +60,7 @@ export class PageMemory {
     if (place < 0) return;
     this.#placeOf[entry] = -1;
     this.#recency.drop(place);
-    this.#free.push(place);
+    this.#free.giveBack(place);
   }
 
   #at(place: number): Buffer {

@@ -9,11 +9,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../net/clock.js';
 import { DeclaredCounters } from '../../net/counters.js';
-import { DIGEST_BYTES, type Digester, KEY_BYTES } from './digest.js';
-import { type Entry, MOST_PEERS, NAME_BYTES, RECORD_BYTES, StoreDisk } from './disk.js';
+import { messageOf } from '../../net/system-error.js';
+import { type Digester, KEY_BYTES } from './digest.js';
+import { NAME_BYTES, StoreDisk } from './disk.js';
+import { FreeEntries } from './free-entries.js';
 import { KeyTable } from './key-table.js';
 import { PageMemory } from './memory.js';
+import { type Peer, Peers } from './peers.js';
 import { Recency } from './recency.js';
+import { RECORD_BYTES, Records } from './records.js';
+import { StampOrder } from './stamp-order.js';
 
 export const STORE_COUNTERS = {
   store_hits_memory: 'event',
@@ -40,6 +45,13 @@ export interface StoreOptions {
   readonly clock: Clock;
 }
 
+/** A page that goes to disk. */
+interface Leaving {
+  readonly entry: number;
+  readonly digest: Buffer;
+  readonly page: Buffer;
+}
+
 export interface StoreView {
   readonly name: string;
   readonly pages: number;
@@ -59,12 +71,11 @@ export class PageStore {
   readonly #keys: KeyTable;
   readonly #recency: Recency;
   readonly #memory: PageMemory;
-  readonly #free: number[] = [];
-  #untouched = 0;
+  readonly #free: FreeEntries;
   /** By entry: the page is on disk; which peers have it. */
   readonly #written: Uint8Array;
   readonly #peersOf: Uint32Array;
-  readonly #peers: string[];
+  readonly #peers: Peers;
   /** In memory only, the next to be written first. */
   readonly #unwritten = new Map<number, Buffer>();
   #onDisk = 0;
@@ -86,43 +97,62 @@ export class PageStore {
     this.#keys = new KeyTable(this.#capacity);
     this.#recency = new Recency(this.#capacity);
     this.#memory = new PageMemory(inMemory, this.#capacity, pageBytes);
+    this.#free = new FreeEntries(this.#capacity);
     this.#written = new Uint8Array(this.#capacity);
     this.#peersOf = new Uint32Array(this.#capacity);
-    this.#peers = [...(disk?.head.peers ?? [])];
+    this.#peers = new Peers(disk?.head.peers ?? []);
     this.name = disk?.head.name ?? randomBytes(NAME_BYTES).toString('hex');
   }
 
-  /** Rejects when the directory cannot be used. Files that are no store's, or are cut off, are begun anew as far as that goes. */
+  /**
+   * Rejects when the directory cannot be used; nothing is left open then. Files that are no store's, or are cut off, are begun anew as
+   * far as that goes.
+   */
   static async open(options: StoreOptions): Promise<PageStore> {
     const { directory, diskBytes, pageBytes } = options;
     const withDisk = directory !== undefined && diskBytes > 0;
     const disk = withDisk ? await StoreDisk.open(directory, pageBytes) : undefined;
-    const store = new PageStore(options, disk);
-    if (disk !== undefined) await store.#load(disk);
-    return store;
+    try {
+      const store = new PageStore(options, disk);
+      if (disk !== undefined) await store.#load(disk);
+      return store;
+    } catch (error) {
+      await disk?.close();
+      throw error;
+    }
   }
 
+  /** Some records at a time: a store may have millions of them, and of each only what its tables have room for is kept. */
   async #load(disk: StoreDisk): Promise<void> {
-    const found: Entry[] = [];
-    for await (const entry of disk.entries(this.#capacity)) found.push(entry);
-    found.sort((a, b) => b.stamp - a.stamp);
-    const kept: Entry[] = [];
-    // Of two with one digest the later.
-    for (const one of found) {
-      if (this.#keys.find(one.digest) >= 0) continue;
-      this.#keys.add(one.entry, one.digest);
-      kept.push(one);
-    }
-    for (const { entry, stamp, peers } of kept.reverse()) {
+    await disk.cut(this.#capacity);
+    const order = new StampOrder(this.#capacity);
+    for await (const records of disk.records())
+      for (let number = 0; number < records.count; number++) this.#loadOne(records, number, order);
+    for (const { entry, stamp } of order.sorted()) {
       this.#recency.use(entry);
-      this.#written[entry] = 1;
-      this.#peersOf[entry] = peers;
-      this.#stamp = Math.max(this.#stamp, stamp + 1);
+      this.#stamp = stamp + 1;
     }
-    this.#onDisk = kept.length;
-    for (let entry = this.#capacity - 1; entry >= 0; entry--)
-      if (this.#written[entry] === 0) this.#free.push(entry);
-    this.#untouched = this.#capacity;
+    this.#onDisk = this.#recency.size;
+    this.#free.begin((entry) => this.#written[entry] === 1);
+  }
+
+  /** Of two with one digest the later. */
+  #loadOne(records: Records, number: number, order: StampOrder): void {
+    const stamp = records.stampAt(number);
+    if (stamp === 0) return;
+    const entry = records.first + number;
+    const digest = records.digestAt(number);
+    const twin = this.#keys.find(digest);
+    if (twin >= 0) {
+      if (order.stampOf(twin) >= stamp) return;
+      this.#keys.remove(twin);
+      this.#written[twin] = 0;
+      order.set(twin, 0);
+    }
+    this.#keys.add(entry, digest);
+    this.#written[entry] = 1;
+    this.#peersOf[entry] = records.peersAt(number);
+    order.set(entry, stamp);
   }
 
   /** Whether a page with that key should be there. It is proven only when it is fetched. */
@@ -177,30 +207,29 @@ export class PageStore {
     return read;
   }
 
-  /** The number of another store, under which is remembered what it has. When there are too many, the first one's is given away. */
-  peer(name: string): number {
-    const known = this.#peers.indexOf(name);
-    if (known >= 0) return known;
-    const number = this.#peers.length < MOST_PEERS ? this.#peers.length : 0;
+  /** Another store, of which is remembered what it has. */
+  peer(name: string): Peer {
+    const { peer, isNew } = this.#peers.ask(name);
+    const mask = maskOf(peer);
+    if (!isNew) return peer;
     for (let entry = 0; entry < this.#capacity; entry++)
-      this.#peersOf[entry] = (this.#peersOf[entry] ?? 0) & ~(1 << number);
-    this.#peers[number] = name;
-    this.disk?.writePeers(this.#peers).catch((error: unknown) => this.#refused(error));
-    return number;
+      this.#peersOf[entry] = (this.#peersOf[entry] ?? 0) & ~mask;
+    this.disk?.writePeers(this.#peers.names).catch((error: unknown) => this.#refused(error));
+    return peer;
   }
 
   /** What this store believes; the other one may have forgotten the page since. */
-  peerHas(peer: number, digest: Uint8Array, at = 0): boolean {
+  peerHas(peer: Peer, digest: Uint8Array, at = 0): boolean {
     const entry = this.#keys.find(digest, at);
-    return entry >= 0 && ((this.#peersOf[entry] ?? 0) & (1 << peer)) !== 0;
+    return entry >= 0 && ((this.#peersOf[entry] ?? 0) & maskOf(peer)) !== 0;
   }
 
   /** No effect for a page that is not here. */
-  setPeerHas(peer: number, has: boolean, digest: Uint8Array, at = 0): void {
+  setPeerHas(peer: Peer, has: boolean, digest: Uint8Array, at = 0): void {
     const entry = this.#keys.find(digest, at);
     if (entry < 0) return;
     const bits = this.#peersOf[entry] ?? 0;
-    this.#peersOf[entry] = has ? bits | (1 << peer) : bits & ~(1 << peer);
+    this.#peersOf[entry] = has ? bits | maskOf(peer) : bits & ~maskOf(peer);
   }
 
   view(): StoreView {
@@ -217,7 +246,7 @@ export class PageStore {
     };
   }
 
-  /** What is only in memory goes to disk, and the order of use with it. */
+  /** What is only in memory goes to disk, and the order of use with it. Never rejects: a disk that refuses then is `diskProblem`. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.disk === undefined) return;
@@ -225,16 +254,16 @@ export class PageStore {
     this.#retryAtMs = 0;
     await this.#writeAll(this.disk);
     await this.#writeOrder(this.disk).catch((error: unknown) => this.#refused(error));
-    await this.disk.close();
+    await this.disk.close().catch((error: unknown) => this.#refused(error));
   }
 
   /** An entry that nobody has. */
   #allot(): number {
-    const free = this.#free.pop() ?? (this.#untouched < this.#capacity ? this.#untouched++ : -1);
+    const free = this.#free.take();
     if (free >= 0) return free;
     this.#drop(this.#recency.oldest());
     this.counters.count('store_pages_replaced');
-    return this.#free.pop() ?? 0;
+    return this.#free.take();
   }
 
   #keep(entry: number, page: Uint8Array): void {
@@ -252,7 +281,7 @@ export class PageStore {
     this.#unwritten.delete(entry);
     if (this.#written[entry] === 1) this.#onDisk--;
     this.#written[entry] = 0;
-    this.#free.push(entry);
+    this.#free.giveBack(entry);
   }
 
   async #read(entry: number): Promise<Buffer | undefined> {
@@ -279,8 +308,12 @@ export class PageStore {
   async #writeAll(disk: StoreDisk): Promise<void> {
     while (this.#unwritten.size > 0 && this.options.clock.nowMs() >= this.#retryAtMs) {
       const next = [...take(this.#unwritten, PAGES_AT_ONCE)].sort(([a], [b]) => a - b);
+      // The memory may have other pages before the disk is done.
+      const leaving = next.map(([entry, digest]) => {
+        return { entry, digest, page: Buffer.from(this.#memory.get(entry) ?? []) };
+      });
       try {
-        await this.#writeSome(disk, next);
+        for (const run of runsOf(leaving)) await this.#writeRun(disk, run);
         this.#diskProblem = undefined;
       } catch (error) {
         this.#refused(error);
@@ -288,21 +321,16 @@ export class PageStore {
     }
   }
 
-  /** In runs of entries that follow each other. */
-  async #writeSome(
-    disk: StoreDisk,
-    next: readonly (readonly [entry: number, digest: Buffer])[],
-  ): Promise<void> {
-    // The memory may have other pages before the disk is done.
-    const pages = next.map(([entry]) => Buffer.from(this.#memory.get(entry) ?? []));
-    for (let from = 0, to = 1; to <= next.length; to++) {
-      const [first] = next[from] ?? [0];
-      if (next[to]?.[0] === first + to - from) continue;
-      await disk.writePages(first, Buffer.concat(pages.slice(from, to)));
-      from = to;
+  async #writeRun(disk: StoreDisk, run: readonly Leaving[]): Promise<void> {
+    const first = run[0]?.entry ?? 0;
+    await disk.writePages(first, Buffer.concat(run.map(({ page }) => page)));
+    const records = Records.empty(first, run.length);
+    for (const [number, { entry, digest }] of run.entries()) {
+      records.setDigest(number, digest);
+      records.set(number, this.#stamp++, this.#peersOf[entry] ?? 0);
     }
-    await disk.writeRecords(next.map(([entry, digest]) => this.#record(entry, digest)));
-    for (const [entry, digest] of next) {
+    await disk.writeRecords(records);
+    for (const { entry, digest } of run) {
       // Another page may have got the entry; it is in the queue itself then.
       if (this.#unwritten.get(entry) !== digest) continue;
       this.#unwritten.delete(entry);
@@ -311,27 +339,25 @@ export class PageStore {
     }
   }
 
-  #record(entry: number, digest: Buffer): Entry {
-    return { entry, digest, stamp: this.#stamp++, peers: this.#peersOf[entry] ?? 0 };
-  }
-
+  /** Each record gets a stamp by its entry's place in the order of use. */
   async #writeOrder(disk: StoreDisk): Promise<void> {
-    const digests = new Map<number, Buffer>();
-    const records: Entry[] = [];
-    for await (const { entry, digest } of disk.entries(this.#capacity)) {
-      if (this.#written[entry] === 1) digests.set(entry, digest);
-      else records.push({ entry, digest: Buffer.alloc(DIGEST_BYTES), stamp: 0, peers: 0 });
+    const places = new Uint32Array(this.#capacity);
+    let last = 0;
+    for (const entry of this.#recency) if (this.#written[entry] === 1) places[entry] = ++last;
+    for await (const records of disk.records()) {
+      for (let number = 0; number < records.count; number++) {
+        const entry = records.first + number;
+        const place = places[entry] ?? 0;
+        if (place === 0) records.clear(number);
+        else records.set(number, this.#stamp + place, this.#peersOf[entry] ?? 0);
+      }
+      await disk.writeRecords(records);
     }
-    for (const entry of this.#recency) {
-      const digest = digests.get(entry);
-      if (digest !== undefined) records.push(this.#record(entry, digest));
-    }
-    await disk.writeRecords(records.sort((a, b) => a.entry - b.entry));
   }
 
   #refused(error: unknown): void {
     this.counters.count('store_disk_errors');
-    this.#diskProblem = error instanceof Error ? error.message : String(error);
+    this.#diskProblem = messageOf(error);
     this.#retryAtMs = this.options.clock.nowMs() + RETRY_DISK_MS;
   }
 }
@@ -341,4 +367,22 @@ function* take<Key, Value>(from: ReadonlyMap<Key, Value>, most: number): Generat
     if (most-- === 0) return;
     yield one;
   }
+}
+
+/** Runs of entries that follow each other. */
+function* runsOf(sorted: readonly Leaving[]): Generator<readonly Leaving[]> {
+  let run: Leaving[] = [];
+  for (const one of sorted) {
+    if (run.length > 0 && one.entry !== (run.at(-1)?.entry ?? 0) + 1) {
+      yield run;
+      run = [];
+    }
+    run.push(one);
+  }
+  if (run.length > 0) yield run;
+}
+
+/** No bit at all where the peer has been forgotten. */
+function maskOf({ bit }: Peer): number {
+  return bit === undefined ? 0 : 1 << bit;
 }

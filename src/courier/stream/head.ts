@@ -2,7 +2,7 @@
  * What stands outside of the sections' content (QEMU's migration/savevm.c): the beginning, which tells who speaks, the
  * configuration and its subsections, the heads of sections, footers, commands.
  */
-import { counted, latin1, MORE, type Reading, Unknown, u16, u32 } from './item.js';
+import { counted, latin1, MORE, printable, type Reading, Unknown, u16, u32 } from './item.js';
 
 export const CONFIGURATION = 0x07;
 export const SUBSECTION = 0x05;
@@ -116,7 +116,6 @@ export function machineType(bytes: Uint8Array): string {
   return shown(latin1(bytes.subarray(5)));
 }
 
-/** Names come from the wire and go to people. */
-export function shown(name: string): string {
-  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
+function shown(name: string): string {
+  return printable(name).slice(0, 64);
 }

@@ -37,6 +37,11 @@ export function counted(bytes: Uint8Array, at: number): string | undefined {
   return latin1(bytes.subarray(at + 1, at + 1 + length));
 }
 
+/** What came from a wire, for people: nothing in it that a terminal obeys. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?');
+}
+
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

@@ -41,8 +41,9 @@ export class StreamParser {
   #passedBecause: string | undefined;
   /** Of the package that is passed on. */
   #packageBytes = 0;
-  /** The beginning of an item whose rest has not come yet. */
-  #held: Uint8Array = new Uint8Array(0);
+  /** The beginning of an item whose rest has not come yet, with room behind it: what comes in tiny pieces is not copied with each. */
+  #held = Buffer.alloc(0);
+  #heldLength = 0;
   /** So much of what is held has been given out already, by `release`. */
   #released = 0;
   #tokens: Token[] = [];
@@ -73,12 +74,13 @@ export class StreamParser {
 
   /** How many bytes wait for the rest of their item, and were not given out. */
   get heldBytes(): number {
-    return this.#held.length - this.#released;
+    return this.#heldLength - this.#released;
   }
 
   /** The items that are complete with `chunk`. */
   push(chunk: Uint8Array): readonly Token[] {
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    const isNew = this.#heldLength === 0;
+    const bytes = isNew ? chunk : this.#append(chunk);
     let at = 0;
     while (at < bytes.length) {
       const rest = bytes.subarray(at);
@@ -87,9 +89,24 @@ export class StreamParser {
       this.#give(item.kind, rest.subarray(0, item.bytes));
       at += item.bytes;
     }
-    // A copy: what is held should not keep a large chunk alive.
-    this.#held = at === bytes.length ? new Uint8Array(0) : bytes.slice(at);
+    // A copy: what is held should not keep a large chunk alive, nor is the tokens' memory written to.
+    if (isNew || at > 0) {
+      this.#held = Buffer.from(bytes.subarray(at));
+      this.#heldLength = this.#held.length;
+    }
     return this.#taken();
+  }
+
+  #append(chunk: Uint8Array): Uint8Array {
+    const length = this.#heldLength + chunk.length;
+    if (length > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#held.length));
+      larger.set(this.#held.subarray(0, this.#heldLength));
+      this.#held = larger;
+    }
+    this.#held.set(chunk, this.#heldLength);
+    this.#heldLength = length;
+    return this.#held.subarray(0, length);
   }
 
   /**
@@ -98,8 +115,8 @@ export class StreamParser {
    */
   release(): readonly Token[] {
     if (this.heldBytes === 0) return [];
-    this.#tokens.push({ kind: 'verbatim', bytes: this.#held.subarray(this.#released) });
-    this.#released = this.#held.length;
+    this.#tokens.push({ kind: 'verbatim', bytes: this.#held.subarray(this.#released, this.#heldLength) });
+    this.#released = this.#heldLength;
     return this.#taken();
   }
 

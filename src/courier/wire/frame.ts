@@ -3,7 +3,7 @@
  * that calls has the source, the one that listens has the destination.
  */
 import { DISK_FRAMES } from './disk-frames.js';
-import { MOST_ANSWER_BYTES, MOST_INSTRUCTION_BYTES, MOST_WANTED } from './limits.js';
+import { MOST_ANSWER_BYTES, MOST_BACK_PIECE_BYTES, MOST_INSTRUCTION_BYTES, MOST_WANTED } from './limits.js';
 
 export const FRAME_HEAD_BYTES = 5;
 /** What compression may add to bytes that do not compress. */
@@ -28,7 +28,7 @@ export const FRAMES = {
   want: { type: 7, least: 20, most: 4 + 16 * MOST_WANTED },
   pages: { type: 8, least: 9, most: 9 + MOST_ANSWER_BYTES + COMPRESSION_SLACK },
   /** What the destination says to the source. */
-  back: { type: 9, least: 1, most: 64 * 1024 },
+  back: { type: 9, least: 1, most: MOST_BACK_PIECE_BYTES },
   'back-end': { type: 10, least: 0, most: 0 },
   finish: { type: 11, least: 40, most: 40 },
   finished: { type: 12, least: 40, most: 40 },
@@ -62,29 +62,39 @@ export function frameOf(name: FrameName, ...parts: readonly Uint8Array[]): Buffe
   return Buffer.concat([head, ...parts]);
 }
 
-/** Puts frames together from the pieces that come. After the first reason nothing more is taken. */
+/** A frame whose head has come. */
+interface Begun {
+  readonly name: FrameName;
+  readonly length: number;
+  /** Made when the payload does not come in one piece: each byte is copied once, into what will be handed on. */
+  payload: Buffer | undefined;
+  filled: number;
+}
+
+/**
+ * Puts frames together from the pieces that come. A payload that is in one piece is a view of it. What is kept of a frame that has only
+ * begun is no more than the frame may have. After the first reason nothing more is taken.
+ */
 export class FrameReader {
-  #pieces: Buffer[] = [];
-  #bytes = 0;
+  readonly #head = Buffer.alloc(FRAME_HEAD_BYTES);
+  #headBytes = 0;
+  #begun: Begun | undefined;
   #refused: string | undefined;
 
   /** The frames that are whole now, or why there will be none. */
   push(piece: Buffer): readonly Frame[] | string {
     if (this.#refused !== undefined) return this.#refused;
-    this.#pieces.push(piece);
-    this.#bytes += piece.length;
     const frames: Frame[] = [];
-    for (;;) {
-      const frame = this.#next();
-      if (frame === undefined) return frames;
-      if (typeof frame !== 'string') frames.push(frame);
-      else {
-        this.#refused = frame;
-        this.#pieces = [];
-        // What came whole before it counts; the reason comes with the next piece, or at once.
-        return frames.length > 0 ? frames : frame;
-      }
-    }
+    let rest = piece;
+    do {
+      if (this.#begun === undefined) rest = this.#readHead(rest);
+      const frame = this.#begun && this.#fill(this.#begun, rest);
+      if (frame === undefined) break;
+      frames.push({ name: frame.name, payload: frame.payload });
+      rest = frame.rest;
+    } while (rest.length > 0);
+    // What came whole before it counts; the reason comes with the next piece, or at once.
+    return frames.length > 0 || this.#refused === undefined ? frames : this.#refused;
   }
 
   /** Why nothing more is taken. */
@@ -92,28 +102,33 @@ export class FrameReader {
     return this.#refused;
   }
 
-  #next(): Frame | string | undefined {
-    if (this.#bytes < FRAME_HEAD_BYTES) return undefined;
-    const head = this.#first(FRAME_HEAD_BYTES);
-    const name = BY_TYPE.get(head[0] ?? 0);
-    if (name === undefined) return `frame of unknown type ${head[0]}`;
-    const length = head.readUInt32BE(1);
-    const { least, most } = FRAMES[name];
-    if (length < least || length > most) return `${name} frame of ${length} bytes`;
-    if (this.#bytes < FRAME_HEAD_BYTES + length) return undefined;
-    const all = this.#first(FRAME_HEAD_BYTES + length);
-    const rest = all.subarray(FRAME_HEAD_BYTES + length);
-    this.#pieces = rest.length > 0 ? [rest] : [];
-    this.#bytes = rest.length;
-    return { name, payload: all.subarray(FRAME_HEAD_BYTES, FRAME_HEAD_BYTES + length) };
+  /** Answers what is behind the head. */
+  #readHead(piece: Buffer): Buffer {
+    const taken = piece.copy(this.#head, this.#headBytes);
+    this.#headBytes += taken;
+    if (this.#headBytes < FRAME_HEAD_BYTES) return piece.subarray(taken);
+    this.#headBytes = 0;
+    const name = BY_TYPE.get(this.#head[0] ?? 0);
+    const length = this.#head.readUInt32BE(1);
+    if (name === undefined) this.#refused = `frame of unknown type ${this.#head[0]}`;
+    else if (length < FRAMES[name].least || length > FRAMES[name].most)
+      this.#refused = `${name} frame of ${length} bytes`;
+    else this.#begun = { name, length, payload: undefined, filled: 0 };
+    return piece.subarray(taken);
   }
 
-  /** The first piece, made at least so long. */
-  #first(length: number): Buffer {
-    const [first] = this.#pieces;
-    if (first !== undefined && first.length >= length && this.#pieces.length === 1) return first;
-    const joined = Buffer.concat(this.#pieces);
-    this.#pieces = [joined];
-    return joined;
+  /** Undefined: it is not whole yet, and has taken all of the piece. */
+  #fill(begun: Begun, piece: Buffer): (Frame & { readonly rest: Buffer }) | undefined {
+    const wanted = begun.length - begun.filled;
+    const rest = piece.subarray(wanted);
+    if (begun.payload === undefined && piece.length >= wanted) {
+      this.#begun = undefined;
+      return { name: begun.name, payload: piece.subarray(0, wanted), rest };
+    }
+    begun.payload ??= Buffer.allocUnsafeSlow(begun.length);
+    begun.filled += piece.copy(begun.payload, begun.filled, 0, wanted);
+    if (begun.filled < begun.length) return undefined;
+    this.#begun = undefined;
+    return { name: begun.name, payload: begun.payload, rest };
   }
 }

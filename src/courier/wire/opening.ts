@@ -1,16 +1,17 @@
 /** What the caller says of a stream before it comes, and the listener's answer: JSON, each field in its range. */
 import { z } from 'zod';
+import { NAME } from '../../net/name.js';
 import { frameOf } from './frame.js';
 
-const NAME = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+const NAMED = z.string().regex(NAME);
 const STORE = z.string().regex(/^[0-9a-f]{32}$/);
 
 const OPENING = z.strictObject({
   job: z.string().regex(/^[0-9a-f]{16}$/),
   /** A name that the listener's configuration has. */
-  destination: NAME,
+  destination: NAMED,
   /** Whose pages they are; empty: all couriers' owners share theirs. */
-  owner: z.union([z.literal(''), NAME]),
+  owner: z.union([z.literal(''), NAMED]),
   store: STORE,
   /** What the stream's first bytes say. */
   speaker: z.enum(['qemu', 'multifd', 'tls', 'unknown']),

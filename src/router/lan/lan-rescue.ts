@@ -3,9 +3,9 @@
  * to overhear who is wanted and who is there (`Overhearing` says when that costs too much).
  */
 
-import { messageOf } from '../../config/system-error.js';
 import type { LanSocket, NativeAddon } from '../../dataplane/engine.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { messageOf } from '../../net/system-error.js';
 import type { Directory } from '../../tables/directory.js';
 import { MacTable } from '../../tables/forwarding/mac-table.js';
 import { Rescue } from '../../tables/forwarding/rescue.js';

@@ -1,5 +1,5 @@
 /** A start that can be called off, and an end that goes through: what a router's life is made of. */
-import { messageOf } from '../../config/system-error.js';
+import { messageOf } from '../../net/system-error.js';
 
 export interface Step {
   /** For the message when it fails. */

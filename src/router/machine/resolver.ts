@@ -1,10 +1,10 @@
 /** The system's resolver, and which of the addresses that it gives are not to be sent to from this machine. */
 import { heldAddresses } from '../../config/interfaces.js';
-import { messageOf } from '../../config/system-error.js';
 import type { NameLookup, NameLookupAddon } from '../../dataplane/name-lookup.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import type { Prefix } from '../../net/prefix.js';
+import { messageOf } from '../../net/system-error.js';
 import type { LookupAnswer } from '../../tunnel/names/names.js';
 import type { ResolverPort } from '../../tunnel/ports.js';
 

@@ -6,10 +6,10 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DESCRIPTION_FILE, SUCCESSION_FILE } from '../../config/description.js';
-import { codeOf } from '../../config/system-error.js';
 import { TRIAL_FILE, trialFileText } from '../../config/trial-file.js';
 import type { TrialRecord } from '../../membership/agreement-ports.js';
 import type { Description } from '../../membership/description.js';
+import { codeOf } from '../../net/system-error.js';
 import { replaceFileBeside } from '../state/replace-file.js';
 
 /** What ran before the one on trial, when that was not the configuration directory's. */

@@ -5,7 +5,6 @@
 
 import type { VineConfig } from '../../config/load.js';
 import { writeMemberships } from '../../config/membership-file.js';
-import { messageOf } from '../../config/system-error.js';
 import type { MembershipView } from '../../control/membership-view.js';
 import { admit } from '../../membership/admission.js';
 import { type Membership, memberOf } from '../../membership/membership.js';
@@ -22,6 +21,7 @@ import { BoundedMap } from '../../net/bounded-map.js';
 import type { Clock } from '../../net/clock.js';
 import { type CounterTable, DeclaredCounters } from '../../net/counters.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import { messageOf } from '../../net/system-error.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import type { MembershipMessage, OneMembershipMessage } from '../../protocol/membership-message.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';

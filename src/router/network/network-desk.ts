@@ -8,9 +8,10 @@ import type { ApplyOutcome, TrialRecord } from '../../membership/agreement-ports
 import { type Description, textOf } from '../../membership/description.js';
 import { successionDocument } from '../../membership/succession.js';
 import type { Clock } from '../../net/clock.js';
+import { NAME } from '../../net/name.js';
 import type { Conduct } from '../../protocol/conduct.js';
 import type { NetworkMessage } from '../../protocol/network-message.js';
-import { encodeKey, NAME } from '../../tables/files/read.js';
+import { encodeKey } from '../../tables/files/read.js';
 import type { RouterId } from '../../tables/model.js';
 import { siteResolver } from '../../tables/sites.js';
 import type { Reloader } from '../reload/reloader.js';

@@ -9,8 +9,8 @@
  * to send to until they speak. Without it both are learned again.
  */
 import { z } from 'zod';
+import { NAME } from '../../net/name.js';
 import { MAX_TERM } from '../../pair/heartbeat.js';
-import { NAME } from '../../tables/files/read.js';
 import { wholeNumber } from '../../tables/files/schema.js';
 import { MAX_PEERS } from '../../tables/gndt.js';
 import type { RouterId, SiteId } from '../../tables/model.js';

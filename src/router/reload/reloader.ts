@@ -8,10 +8,10 @@
  */
 import { type ConfigDifference, configDifference } from '../../config/difference.js';
 import type { LoadOutcome, VineConfig } from '../../config/load.js';
-import { messageOf } from '../../config/system-error.js';
 import { configWithMembers } from '../../config/with-members.js';
 import type { ConfirmView, ReloadErrorView, ReloadRequest, ReloadView } from '../../control/api.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { messageOf } from '../../net/system-error.js';
 import { type ConfigError, formatConfigError } from '../../tables/files/error.js';
 import type { Member } from '../../tables/files/members.js';
 import { Subscribers } from '../../tables/subscribers.js';

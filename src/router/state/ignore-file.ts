@@ -4,8 +4,8 @@
  */
 import { basename, dirname } from 'node:path';
 import { ignoreList } from '../../config/ignore-list.js';
-import { messageOf } from '../../config/system-error.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { messageOf } from '../../net/system-error.js';
 import type { DhcpIgnore } from '../../tables/model.js';
 import type { EventHub } from '../view/event-hub.js';
 import type { LocalRecords } from './local-records.js';

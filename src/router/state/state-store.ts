@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf } from '../../config/system-error.js';
 import type { Clock, Timer } from '../../net/clock.js';
+import { codeOf, messageOf } from '../../net/system-error.js';
 import { replaceFileBeside } from './replace-file.js';
 
 /** A move is written when its messages are out, and the moves that follow at once with it. */

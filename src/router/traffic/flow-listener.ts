@@ -3,10 +3,10 @@
  * where moves are decided too.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { messageOf } from '../../config/system-error.js';
 import type { Clock } from '../../net/clock.js';
 import { Ip } from '../../net/ip.js';
 import { KeyedRateLimit, type Rate, RateLimit } from '../../net/rate-limit.js';
+import { messageOf } from '../../net/system-error.js';
 import { formatEndpoint } from '../../tables/files/endpoint-text.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { Endpoint, TrafficConfig } from '../../tables/model.js';

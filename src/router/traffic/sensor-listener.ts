@@ -5,11 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { readPresharedKey } from '../../config/keys.js';
-import { messageOf } from '../../config/system-error.js';
 import { bindSocket } from '../../control/socket.js';
 import type { Clock } from '../../net/clock.js';
 import type { Prefix } from '../../net/prefix.js';
 import { KeyedRateLimit, type Rate } from '../../net/rate-limit.js';
+import { messageOf } from '../../net/system-error.js';
+import { listening } from '../../net/unix-socket.js';
+import { Unproven } from '../../net/unproven.js';
 import type { Gndt } from '../../tables/gndt.js';
 import type { SensorsConfig } from '../../tables/model.js';
 import type { TrafficCounters } from '../../traffic/asking/authority.js';
@@ -28,6 +30,8 @@ import { NOTHING_TO_DO, type Prepared } from '../reload/prepared.js';
 /** A sensor sends 147 messages of some 28 pairs at most, every ten seconds. */
 const MESSAGES: Rate = { perSecond: 50, burst: 1_000 };
 const MOST_SENSORS = 64;
+/** Connections of one host that have not shown the token. */
+export const MOST_UNPROVEN_OF_ONE = 8;
 const GREETING_LIMIT_MS = 5_000;
 
 export interface SensorListenerOptions {
@@ -42,6 +46,7 @@ export class SensorListener {
   readonly #decoder = new FlowDecoder();
   readonly #limit: KeyedRateLimit;
   readonly #sockets = new Set<Socket>();
+  readonly #unproven = new Unproven(MOST_SENSORS, MOST_UNPROVEN_OF_ONE);
   #server: Server | undefined;
   #listen = '';
   #token: Uint8Array = new Uint8Array();
@@ -89,7 +94,7 @@ export class SensorListener {
     server.maxConnections = MOST_SENSORS;
     try {
       if ('path' in listen) await bindSocket(server, listen.path, 'traffic.sensors.listen');
-      else await bound(server, listen.address.key, listen.port);
+      else await listening(server, { host: listen.address.key, port: listen.port, ipv6Only: true });
     } catch (error) {
       return `listen: ${messageOf(error)}`;
     }
@@ -122,6 +127,12 @@ export class SensorListener {
 
   #connected(socket: Socket): void {
     const { clock, counters } = this.#options;
+    const proven = this.#unproven.take(socket.remoteAddress);
+    if (typeof proven === 'string') {
+      counters.count(proven === 'too-many' ? 'traffic_sensors_refused' : 'traffic_sensors_refused_host');
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     socket.unref();
     const nonce = randomBytes(NONCE_BYTES);
@@ -135,6 +146,7 @@ export class SensorListener {
     socket.on('error', () => {});
     socket.on('close', () => {
       late.cancel();
+      proven();
       this.#sockets.delete(socket);
     });
     socket.on('data', (bytes) => {
@@ -149,6 +161,7 @@ export class SensorListener {
           refuse();
           return;
         }
+        proven();
         counters.count('traffic_sensors_accepted');
         socket.write(`${acceptance(this.#links())}\n`);
       }
@@ -181,14 +194,4 @@ export class SensorListener {
     const all = [...vnets.flatMap(({ subnet }) => subnet ?? []), ...networks.map(({ prefix }) => prefix)];
     return [...new Map(all.map((prefix) => [prefix.key, prefix])).values()];
   }
-}
-
-function bound(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, ipv6Only: true }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

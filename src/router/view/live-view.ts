@@ -197,6 +197,7 @@ export class LiveView implements RouterView {
       packetsReceived: counts?.packetsReceived ?? 0,
       version: version ?? null,
       innerMtuBytes: this.#parts.plane.peerMtu(state.peer),
+      coordinate: state.coordinate ?? null,
       clockOffsetMs: state.clockOffsetMs ?? null,
       sameGndt: state.sameGndt ?? null,
       ...this.#parts.conduct.view(id),

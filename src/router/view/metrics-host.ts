@@ -1,6 +1,7 @@
 /** The metrics' listener over reloads: on, off, or on another address, without a gap when that is possible. */
-import { codeOf, messageOf } from '../../config/system-error.js';
+
 import { type MetricsServer, startMetricsServer } from '../../control/metrics-server.js';
+import { codeOf, messageOf } from '../../net/system-error.js';
 import type { RouterConfig } from '../../tables/model.js';
 import { NOTHING_TO_DO, type Prepared } from '../reload/prepared.js';
 import type { LazyMetrics } from './lazy-metrics.js';

@@ -1,9 +1,9 @@
 /** The kinds of text that the three files share, each read into its value type. */
 
 import { z } from 'zod';
+import { NAME } from '../../net/name.js';
 import { HOST_NAME } from './host-name.js';
 import {
-  NAME,
   readCollector,
   readEndpoint,
   readFilePath,

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { Ip } from '../../net/ip.js';
 import { isGroupMac, type Mac, parseMac, ZERO_MAC } from '../../net/mac.js';
+import { NAME, NAME_RULE } from '../../net/name.js';
 import { Prefix } from '../../net/prefix.js';
 import type { Endpoint, RouterEndpoint, SensorsConfig } from '../model.js';
 import { readHostName } from './host-name.js';
@@ -12,15 +13,9 @@ export type Read<T> = { readonly value: T } | { readonly problem: string };
 /** Bytes of an X25519 key. */
 export const KEY_BYTES = 32;
 
-/** Published in the JSON Schemas as well. */
-export const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-
-/** Ids of routers and names of vnets: at most 63 characters, so that they fit a wire field and a table's column. */
+/** Ids of routers and names of vnets. */
 export function readName(text: string): Read<string> {
-  if (NAME.test(text)) return { value: text };
-  return {
-    problem: `${quoted(text)} is no name; use 1 to 63 letters, digits, ".", "_", "-", a letter or digit first and last`,
-  };
+  return NAME.test(text) ? { value: text } : { problem: `${quoted(text)} is no name; ${NAME_RULE}` };
 }
 
 /** Linux: IFNAMSIZ − 1 = 15 bytes, neither "/" nor white space, not "." or "..". */

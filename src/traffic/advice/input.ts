@@ -4,7 +4,8 @@ import type { TrafficMatrix } from '../matrix.js';
 import type { MachineLoad } from './migration.js';
 
 /** What is to become less: bytes between sites; the same, each weighed by its round trip; or what they cost. */
-export type Objective = 'traffic' | 'latency' | 'cost';
+export const OBJECTIVES = ['traffic', 'latency', 'cost'] as const;
+export type Objective = (typeof OBJECTIVES)[number];
 
 export interface AdvisedMachine {
   readonly vnet: VnetId;

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/traffic-message.js';
 import type { RouterId } from '../../tables/model.js';
 import { rowsOf, slice, type Told } from '../gather.js';
-import type { TrafficCounters } from './authority.js';
+import { mostOf, type TrafficCounters } from './authority.js';
 import { partsOf } from './parts.js';
 
 /** Answers that are kept: one an asker. */
@@ -83,7 +83,7 @@ export class Answering {
 
   #answered(from: RouterId, question: TrafficAskMessage, told: Told): void {
     const { clock, counters } = this.#context;
-    const parts = partsOf(rowsOf(told));
+    const parts = partsOf(this.#possible(question, rowsOf(told)));
     const answer = { queryId: question.queryId, periods: told.periods, parts, madeMs: clock.nowMs() };
     this.#answers.set(from, answer);
     counters.count('traffic_questions_answered');
@@ -92,6 +92,20 @@ export class Answering {
     if (this.#waiting.get(from)?.queryId === question.queryId) this.#waiting.delete(from);
     this.#send(from, answer, question.first);
     this.#work();
+  }
+
+  /** What an exporter has told may be beyond what the others can believe of this router. */
+  #possible(question: TrafficAskMessage, rows: readonly TrafficRow[]): TrafficRow[] {
+    const most = mostOf(question);
+    return rows.map((row) => {
+      if (row.bytes <= most.bytes && row.packets <= most.packets) return row;
+      this.#context.counters.count('traffic_rows_held_down');
+      return {
+        ...row,
+        bytes: Math.min(row.bytes, most.bytes),
+        packets: Math.min(row.packets, most.packets),
+      };
+    });
   }
 
   #send(to: RouterId, { queryId, periods, parts }: Answer, first: number): void {

@@ -25,6 +25,8 @@ export const TRAFFIC_COUNTERS = {
   /** So many questions wait for their answer already. */
   traffic_questions_dropped_queue_full: 'drop',
   traffic_questions_answered: 'event',
+  /** More than any router forwards, as only an exporter can have told it: said as the most that can be. */
+  traffic_rows_held_down: 'event',
   /** To each collector. */
   traffic_messages_exported: 'event',
   /** One could not be sent, or a collector was not there. */
@@ -35,6 +37,8 @@ export const TRAFFIC_COUNTERS = {
   traffic_sensors_accepted: 'event',
   /** They had another token, or did not say who they are. */
   traffic_sensors_refused: 'drop',
+  /** One host had as many connections as one may have that has not shown the token. */
+  traffic_sensors_refused_host: 'drop',
   traffic_sensor_messages: 'event',
   /** What they told of and is no pair of ours, or is counted by somebody else. */
   'traffic_flows_ignored_*': 'event',
@@ -55,6 +59,15 @@ const PARTS: Rate = { perSecond: 2_000, burst: 4_000 };
 /** More than this in a row, for the whole time that was asked for, no router forwards: 1 Tbit/s, in the smallest frames. */
 const MOST_BYTES_A_SECOND = 125e9;
 const MOST_PACKETS_A_SECOND = 1.5e9;
+/** What a row in answer to a question can come to: who answers says no more, who asks believes no more. */
+export function mostOf({ detail, periods }: Pick<Question, 'detail' | 'periods'>): {
+  readonly bytes: number;
+  readonly packets: number;
+} {
+  const seconds = PERIOD_SECONDS * (detail ? 1 : periods);
+  return { bytes: seconds * MOST_BYTES_A_SECOND, packets: seconds * MOST_PACKETS_A_SECOND };
+}
+
 /** What is on the way when a question is given up, or comes twice, is no fault. */
 const INNOCENT: Rate = { perSecond: 20, burst: 600 };
 
@@ -107,11 +120,8 @@ export class TrafficAuthority {
       (row) => row.kind === 'nobody' || row.sourceSite === site || row.destinationSite === site,
     );
     if (own.length < part.rows.length) this.#refused(from, 'trafficPart', 'not-yours');
-    const seconds = PERIOD_SECONDS * (asked.detail ? 1 : asked.periods);
-    const rows = own.filter(
-      ({ bytes, packets }) =>
-        bytes <= seconds * MOST_BYTES_A_SECOND && packets <= seconds * MOST_PACKETS_A_SECOND,
-    );
+    const most = mostOf(asked);
+    const rows = own.filter(({ bytes, packets }) => bytes <= most.bytes && packets <= most.packets);
     if (rows.length < own.length) this.#refused(from, 'trafficPart', 'impossible');
     return { ...part, rows };
   }

@@ -72,7 +72,7 @@ export class Decoded {
       this.drop('sampling');
       return;
     }
-    if (!isPlausible(packets, bytes)) {
+    if (!isPlausible(packets, bytes) || bytes * oneIn > MOST_BYTES) {
       this.drop('counters');
       return;
     }

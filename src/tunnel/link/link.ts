@@ -37,6 +37,7 @@ import { EnvelopeInput } from './envelope-input.js';
 import { type OutputContext, SealedOutput } from './envelope-output.js';
 import { Liveness } from './liveness.js';
 import { type Ping, Pings, pongTo } from './pings.js';
+import type { Position } from './position.js';
 import { refusalOf, type Terms } from './refusal.js';
 
 /** Of our refusal, to one that goes on. */
@@ -77,6 +78,7 @@ export interface LinkContext extends OutputContext, AuthorityContext {
   readonly times: TunnelTimes;
   /** What we greet with now, and want of others; a reload changes both. */
   readonly self: Terms;
+  readonly position: Position;
 }
 
 export class Link {
@@ -112,7 +114,7 @@ export class Link {
     this.#listener = listener;
     this.#paths = paths;
     const { ports, times, counters } = context;
-    this.pings = new Pings(ports.clock);
+    this.pings = new Pings(ports.clock, context.position);
     this.#liveness = new Liveness(times);
     this.#authority = new LinkAuthority(expectedId, context);
     this.#reminders = new RateLimit(ports.clock, REMINDERS);
@@ -272,7 +274,9 @@ export class Link {
     else if (body === undefined)
       this.#context.counters.add(envelope.id === 0 ? 'control_acks' : 'control_unknown_bodies');
     else if (body.type === 'ping')
-      this.#channel.sendOnce(pongTo(body, this.#context.ports.clock), { to: source });
+      this.#channel.sendOnce(pongTo(body, this.#context.ports.clock, this.#context.position.own), {
+        to: source,
+      });
     else if (body.type === 'pong') this.#answered(body, source);
     // Hello and Bye have been dealt with before.
     else if (body.type !== 'hello' && body.type !== 'bye') this.#listener.message(body);

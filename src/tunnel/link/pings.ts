@@ -1,8 +1,10 @@
 /** The Pings that wait for a Pong: what each was for, what the answers say of round trip and clock, and how many were lost. */
 import type { Clock } from '../../net/clock.js';
+import type { Coordinate } from '../../net/coordinates.js';
 import type { PingMessage, PongMessage } from '../../protocol/control-message.js';
 import { MAX_STAMP } from '../../tables/record.js';
 import type { DatagramAddress } from '../ports.js';
+import type { Position } from './position.js';
 import { RttEstimator } from './rtt.js';
 
 /** `alive`: the regular ones, on the path in use. `path`: does another path work? `size`: does so much fit? */
@@ -27,15 +29,23 @@ const LOSS_WINDOW = 100;
 export class Pings {
   readonly rtt = new RttEstimator();
   readonly #clock: Clock;
+  readonly #position: Position;
   #nextToken = 1;
   readonly #waiting = new Map<number, Ping>();
   /** Of the last regular Pings, oldest first: was it answered? */
   #outcomes: { readonly token: number; answered: boolean }[] = [];
 
   #offsetMs: number | undefined;
+  #coordinate: Coordinate | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, position: Position) {
     this.#clock = clock;
+    this.#position = position;
+  }
+
+  /** Where the peer said last that it is. */
+  get coordinate(): Coordinate | undefined {
+    return this.#coordinate;
   }
 
   /** By how much the peer's clock is ahead of ours, as far as half a round trip can tell; undefined before a ping. */
@@ -64,7 +74,7 @@ export class Pings {
   }
 
   /** What the answered Ping was; undefined when it was none of ours, or was answered before. */
-  answered({ token, wallUs }: PongMessage): Ping | undefined {
+  answered({ token, wallUs, coordinate }: PongMessage): Ping | undefined {
     const ping = this.#waiting.get(token);
     if (ping === undefined) return undefined;
     this.#waiting.delete(token);
@@ -73,11 +83,20 @@ export class Pings {
       this.rtt.sample(rttMs);
       const outcome = this.#outcomes.find((one) => one.token === token);
       if (outcome !== undefined) outcome.answered = true;
+      this.#locate(coordinate, ping);
     }
     // Its clock was read about half a round trip ago.
     if (wallUs > 0) this.#offsetMs = wallUs / 1000 + rttMs / 2 - this.#clock.wallMs();
     ping.asker?.(rttMs);
     return ping;
+  }
+
+  /** By way of a relay it is no distance. Smoothed, since a place is for long. */
+  #locate(coordinate: Coordinate | undefined, { path }: Ping): void {
+    this.#coordinate = coordinate ?? this.#coordinate;
+    const { rttMs } = this.rtt;
+    if (coordinate !== undefined && rttMs !== undefined && path?.relay === undefined)
+      this.#position.measured(coordinate, rttMs);
   }
 
   /** Share of the regular Pings that got no answer, 0 … 100; undefined before the first. The newest may still get one. */
@@ -97,7 +116,7 @@ export class Pings {
 }
 
 /** The answer to a peer's Ping. A clock that is nowhere near the truth is not told. */
-export function pongTo({ token }: PingMessage, clock: Clock): PongMessage {
+export function pongTo({ token }: PingMessage, clock: Clock, coordinate: Coordinate): PongMessage {
   const wallUs = Math.floor(clock.wallMs() * 1000);
-  return { type: 'pong', token, wallUs: wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0 };
+  return { type: 'pong', token, wallUs: wallUs >= 0 && wallUs <= MAX_STAMP ? wallUs : 0, coordinate };
 }

@@ -5,6 +5,7 @@
  * What a router says of another is a hint: an address is only tried with messages that the other alone can answer.
  */
 import type { Clock } from '../../net/clock.js';
+import { type Coordinate, estimatedRttMs, nearestRelay } from '../../net/coordinates.js';
 import { KeyedRateLimit } from '../../net/rate-limit.js';
 import type { IntroductionMessage, SeenMessage } from '../../protocol/control-message.js';
 import type { RouterId } from '../../tables/model.js';
@@ -18,6 +19,9 @@ const HELPERS = 3;
 const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000] as const;
 /** Questions to one router: well below what it takes from one (tunnel/authority.ts). */
 const QUESTIONS = { perSecond: 200, burst: 400 };
+/** Another relay takes the place of the one in use when the way by it is shorter by such a share, and by so much. */
+const SHORTER_SHARE = 0.7;
+const SHORTER_MS = 5;
 
 /** Are other routers asked where a peer is: not at all, once, or until it is reached? */
 export type SearchState = 'none' | 'once' | 'open';
@@ -27,12 +31,15 @@ export interface IntroducedPeer {
   readonly id: RouterId;
   readonly number: number;
   readonly rttMs: number | undefined;
+  /** Where it says that it is. */
+  readonly coordinate: Coordinate | undefined;
   /** We are in direct contact with it. */
   readonly canIntroduce: boolean;
   say(message: IntroductionMessage): void;
   readonly endpoint: {
     readonly isRelay: boolean;
     readonly path: DatagramAddress | undefined;
+    preferRelay(relay: number | undefined): void;
     tick(relays: readonly number[], stalledMs: number): SearchState;
     seenAt(address: DatagramAddress | undefined, relay: number | undefined): void;
   };
@@ -66,8 +73,10 @@ export class Introductions {
   /** Every now and then: lets peers see to their paths, and asks for those that want it. See `PeerEndpoint.tick`. */
   tick(stalledMs: number): void {
     const helpers = this.#helpers();
-    const relays = helpers.filter(({ endpoint }) => endpoint.isRelay).map(({ number }) => number);
+    const carriers = helpers.filter(({ endpoint }) => endpoint.isRelay);
+    const relays = carriers.map(({ number }) => number);
     for (const peer of this.#peers.peers()) {
+      if (peer.endpoint.path?.relay !== undefined) peer.endpoint.preferRelay(preferred(peer, carriers));
       const state = peer.endpoint.tick(relays, stalledMs);
       if (state === 'none') this.#searches.delete(peer.id);
       else if (state === 'once') this.#ask(peer, helpers);
@@ -125,6 +134,22 @@ export class Introductions {
     const address = ip === undefined || port === 0 ? undefined : { address: ip.toBytes(), port };
     peer.endpoint.seenAt(address, from.endpoint.isRelay ? from.number : undefined);
   }
+}
+
+/** The relay by which the way to it is clearly shorter than by the one in use; else that one. */
+function preferred(peer: IntroducedPeer, carriers: readonly IntroducedPeer[]): number | undefined {
+  const { coordinate: to, endpoint } = peer;
+  const inUse = endpoint.path?.relay;
+  if (to === undefined) return inUse;
+  const ways = carriers.flatMap(({ number: relay, rttMs, coordinate: at }) =>
+    rttMs === undefined || at === undefined || relay === peer.number ? [] : [{ relay, rttMs, at }],
+  );
+  const used = ways.find(({ relay }) => relay === inUse);
+  const best = nearestRelay(to, ways);
+  if (best === undefined || used === undefined) return inUse;
+  const usedMs = used.rttMs + estimatedRttMs(used.at, to);
+  const isShorter = best.rttMs <= usedMs * SHORTER_SHARE && best.rttMs <= usedMs - SHORTER_MS;
+  return isShorter ? best.relay : inUse;
 }
 
 function sighting(peer: IntroducedPeer): SeenMessage {

@@ -3,9 +3,10 @@
  *
  * A path is believed when a Ping that was sent by it was answered by it. The path in use is given up for any other that
  * answers once `SUSPECT_AFTER` regular Pings in a row were not answered (when one is overdue, more follow quickly); and
- * for a better one (straight UDP before TCP before a relay) that answers `PROOF` Pings in a row. Better ones are tried in
- * campaigns: for `CAMPAIGN_MS` after a session begins or a third router has told where the peer is, then every
- * `pathProbeMs`. Sessions do not know of this: keys, counters and connections stay as they are when the path changes.
+ * for a better one (straight UDP before TCP before a relay, one by which the way is clearly shorter before others) that
+ * answers `PROOF` Pings in a row. Better ones are tried in campaigns: for `CAMPAIGN_MS` after a session begins or a third
+ * router has told where the peer is, then every `pathProbeMs`. Sessions do not know of this: keys, counters and connections
+ * stay as they are when the path changes.
  */
 import type { Ping } from '../link/pings.js';
 import type { DatagramAddress, TunnelPorts } from '../ports.js';
@@ -19,6 +20,8 @@ const CAMPAIGN_MS = 5_000;
 const FORGET_AFTER_MS = 120_000;
 /** All that a peer can be reached by; an insider who names ever new addresses only drives out his own. */
 const MAX_PATHS = 16;
+/** Less than what one kind of way is better than another. */
+const PREFERENCE = 0.5;
 
 export interface PathsOwner {
   /** Is there a session to send Pings in? */
@@ -56,6 +59,7 @@ export class Paths {
   #lastAnsweredMs = Number.NEGATIVE_INFINITY;
   #campaignUntilMs = Number.NEGATIVE_INFINITY;
   #nextCampaignMs = 0;
+  #preferredRelay: number | undefined;
 
   constructor(
     peer: number,
@@ -103,13 +107,24 @@ export class Paths {
     return current !== undefined && kindOf(current) === 'udp' && !this.suspect && this.#owner.hasSession;
   }
 
+  /** Of several relays, the one by which the way is shortest; undefined: not known. */
+  preferRelay(relay: number | undefined): void {
+    this.#preferredRelay = relay;
+  }
+
+  /** Smaller is better. */
+  #rankOf(path: DatagramAddress): number {
+    const isPreferred = path.relay !== undefined && path.relay === this.#preferredRelay;
+    return rankOf(path) - (isPreferred ? PREFERENCE : 0);
+  }
+
   /** Where to call: the path in use first, then the others, the better kinds before the worse. */
   candidates(): DatagramAddress[] {
     const { current } = this;
     const others = [...this.#known.values()]
       .map(({ path }) => path)
       .filter((path) => !samePath(path, current))
-      .sort((a, b) => rankOf(a) - rankOf(b));
+      .sort((a, b) => this.#rankOf(a) - this.#rankOf(b));
     return current === undefined ? others : [current, ...others];
   }
 
@@ -117,8 +132,8 @@ export class Paths {
   adopt(path: DatagramAddress): void {
     this.#remember(path);
     const { current } = this;
-    if (current === undefined || !this.#owner.hasSession || this.suspect || rankOf(path) <= rankOf(current))
-      this.#use(path, 'handshake');
+    const isKept = current !== undefined && this.#owner.hasSession && !this.suspect;
+    if (!isKept || this.#rankOf(path) <= this.#rankOf(current)) this.#use(path, 'handshake');
   }
 
   /** A third router says that the peer is there. True when that is news. */
@@ -140,7 +155,7 @@ export class Paths {
     const known = this.#remember(path);
     const { current } = this;
     if (known === undefined || current === undefined || samePath(path, current)) return;
-    if (rankOf(path) < rankOf(current) || this.#unanswered > 1) this.#tryPath(known);
+    if (this.#rankOf(path) < this.#rankOf(current) || this.#unanswered > 1) this.#tryPath(known);
   }
 
   /** It cannot be used any more (a connection has ended, a relay is down). */
@@ -172,7 +187,7 @@ export class Paths {
     known.answered++;
     known.untilMs = Math.max(known.untilMs, this.#nowMs + FORGET_AFTER_MS);
     if (current === undefined || this.suspect) this.#use(known.path, 'the path before does not answer');
-    else if (rankOf(known.path) >= rankOf(current)) return;
+    else if (this.#rankOf(known.path) >= this.#rankOf(current)) return;
     else if (known.answered >= PROOF) this.#use(known.path, 'a better path answers');
     else this.#tryPath(known);
   }
@@ -214,7 +229,8 @@ export class Paths {
     const { current } = this;
     for (const known of this.#known.values()) {
       if (samePath(known.path, current)) continue;
-      if (current !== undefined && !this.suspect && rankOf(known.path) >= rankOf(current)) continue;
+      if (current !== undefined && !this.suspect && this.#rankOf(known.path) >= this.#rankOf(current))
+        continue;
       // One that is being proved answers faster than this; one that is silent must start from the beginning.
       if (this.#nowMs - known.lastPingMs >= this.#context.times.pingIntervalMs / 2) known.answered = 0;
       this.#tryPath(known);
@@ -233,7 +249,8 @@ export class Paths {
     this.#lastAnsweredMs = this.#nowMs;
     this.#context.ports.setPeerEndpoint(this.#peer, this.#chosen);
     if (changes) this.#owner.pathChanged(this.#chosen, why);
-    if (changes && rankOf(path) > 0) this.#nextCampaignMs = this.#nowMs + this.#context.times.pathProbeMs;
+    if (changes && this.#rankOf(path) > 0)
+      this.#nextCampaignMs = this.#nowMs + this.#context.times.pathProbeMs;
   }
 
   /** The relays that can be used now; one that is no more among them is no path any more. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { StreamParser } from '../../../src/courier/stream/parser.js';
 import type { Token } from '../../../src/courier/stream/token.js';
-import { BatchWriter, readBatch } from '../../../src/courier/wire/batch.js';
-import { type Frame, FrameReader, frameOf } from '../../../src/courier/wire/frame.js';
+import { BatchWriter, type Instruction, readBatch } from '../../../src/courier/wire/batch.js';
+import { FRAMES, type Frame, FrameReader, frameOf } from '../../../src/courier/wire/frame.js';
 import { helloFrame, helloOf, readHello } from '../../../src/courier/wire/handshake.js';
 import * as message from '../../../src/courier/wire/message.js';
 import { decodeOpened, decodeOpening, encodeOpening } from '../../../src/courier/wire/opening.js';
@@ -100,20 +100,31 @@ const DECODERS: Partial<Record<Frame['name'], Decoder>> = {
   finished: message.decodeTotal,
 };
 
-/** What another courier sends: frames that are whole, mutated, in pieces. None throws, and none is longer than it may be. */
+/**
+ * What another courier sends: frames that are whole, mutated, in pieces. None throws, none is longer than it may be, and they are those
+ * that come out when all comes in one piece.
+ */
 function hear(random: Random): string {
   const sent = Buffer.concat(Array.from({ length: 1 + random.below(4) }, () => frame(random)));
+  const bytes = Buffer.from(random.chance(30) ? sent : mutated(sent, random));
   const reader = new FrameReader();
-  let outcome = 'nothing';
-  for (const piece of pieces(random.chance(30) ? sent : mutated(sent, random), random)) {
+  const heard: Frame[] = [];
+  for (const piece of pieces(bytes, random)) {
     const frames = reader.push(piece);
-    if (typeof frames === 'string') return 'frame refused';
-    for (const { name, payload } of frames) {
-      const read = DECODERS[name]?.(payload);
-      outcome = typeof read === 'string' ? `${name} refused` : name;
-    }
+    if (typeof frames !== 'string') heard.push(...frames);
   }
-  return outcome;
+  const whole = new FrameReader();
+  const frames = whole.push(bytes);
+  assert.deepEqual(heard, typeof frames === 'string' ? [] : frames, 'pieces give other frames');
+  assert.equal(reader.refused, whole.refused);
+  let outcome = 'nothing';
+  for (const { name, payload } of heard) {
+    const { least, most } = FRAMES[name];
+    assert.ok(payload.length >= least && payload.length <= most, `${name} of ${payload.length} bytes`);
+    const read = DECODERS[name]?.(payload);
+    outcome = typeof read === 'string' ? `${name} refused` : name;
+  }
+  return reader.refused === undefined ? outcome : 'frame refused';
 }
 
 export const couriers: Target = {
@@ -136,13 +147,32 @@ function batch(random: Random): string {
   const whole = writer.take();
   assert.ok(typeof readBatch(whole, streamBytes) !== 'string', 'what was written is not read');
   const bytes = Buffer.from(mutated(whole, random));
-  const read = readBatch(bytes, random.chance(80) ? streamBytes : random.below(10_000));
+  const announced = random.chance(80) ? streamBytes : random.below(10_000);
+  const read = readBatch(bytes, announced);
   if (typeof read === 'string') return read.replace(/\d+/, 'N');
-  // Whatever is taken can be written, and stands for the same.
-  let standsFor = 0;
-  for (const one of read) standsFor += one.is === 'reference' ? 4096 : one.bytes.length;
-  assert.ok(standsFor <= 600_000);
+  // Whatever is taken stands for what was announced, and can be written and read again.
+  for (const one of read) rewrite(writer, one);
+  assert.equal(writer.streamBytes, announced);
+  const again = readBatch(writer.take(), announced);
+  assert.ok(typeof again !== 'string', 'what was taken is not read when it is written again');
+  assert.deepEqual(contentOf(again), contentOf(read));
   return 'read';
+}
+
+function rewrite(writer: BatchWriter, one: Instruction): void {
+  if (one.is === 'verbatim') writer.verbatim(one.bytes);
+  else if (one.is === 'page') writer.page(one.bytes);
+  else writer.reference(one.key);
+}
+
+/** Without where one piece of what is verbatim ends and the next begins. */
+function contentOf(instructions: readonly Instruction[]): Buffer {
+  return Buffer.concat(
+    instructions.flatMap((one) => {
+      if (one.is === 'verbatim') return [one.bytes];
+      return one.is === 'page' ? [Buffer.from('page'), one.bytes] : [Buffer.from('key'), one.key];
+    }),
+  );
 }
 
 export const batches: Target = {

@@ -3,6 +3,7 @@
  * or come by other ways, sightings, connections that come and go. It must not throw, must not grow, and must go on.
  */
 import assert from 'node:assert/strict';
+import type { Coordinate } from '../../../src/net/coordinates.js';
 import { Ip } from '../../../src/net/ip.js';
 import { ControlCodec } from '../../../src/protocol/control-codec.js';
 import type { ControlMessage } from '../../../src/protocol/control-message.js';
@@ -129,6 +130,7 @@ class Scene {
           type: 'pong',
           token: random.chance(80) ? 1 + random.below(60) : random.below(2 ** 31),
           wallUs: random.pick([0, 2 ** 52, 1]),
+          coordinate: random.chance(50) ? undefined : this.#coordinate(),
         };
       case 3:
         return {
@@ -146,6 +148,12 @@ class Scene {
 
   #mutatedPayload(): Uint8Array {
     return mutated(this.#payload(), this.#random);
+  }
+
+  #coordinate(): Coordinate {
+    const random = this.#random;
+    const ms = (): number => random.pick([0, -10_000, 10_000, 0.001, -random.below(100)]);
+    return { point: [ms(), ms(), ms()], heightMs: Math.abs(ms()), error: random.pick([0, 1, 0.001]) };
   }
 
   #ip(): Ip | undefined {

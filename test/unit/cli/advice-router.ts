@@ -1,5 +1,6 @@
 /** A router among three sites whose tables and traffic an advice is made from; its machines can be moved. */
 import type {
+  CoordinateView,
   DirectoryView,
   GndtView,
   MigrationView,
@@ -101,6 +102,9 @@ export class AdviceRouter extends FakeRouter {
     return move;
   }
 
+  /** Where the others say that they are. */
+  readonly places = new Map<string, CoordinateView>();
+
   override status(): StatusView {
     return { ...super.status(), id: 'vr-a' };
   }
@@ -109,8 +113,8 @@ export class AdviceRouter extends FakeRouter {
     const [peer] = super.peers();
     if (peer === undefined) return [];
     return [
-      { ...peer, id: 'vr-b', site: null, rttMs: 10 },
-      { ...peer, id: 'vr-c', site: null, rttMs: 30 },
+      { ...peer, id: 'vr-b', site: null, rttMs: 10, coordinate: this.places.get('vr-b') ?? null },
+      { ...peer, id: 'vr-c', site: null, rttMs: 30, coordinate: this.places.get('vr-c') ?? null },
     ];
   }
 

@@ -205,6 +205,16 @@ test('latency: measured round trips, said ones, and what is only estimated is sa
     10e9 * 40,
     'by way of vr-a',
   );
+  const between = async (): Promise<number> =>
+    (await report(['--objective', 'latency', '--horizon', '1h'])).now.value / 10e9;
+  router.places.set('vr-b', { point: [3, 0, 0], heightMs: 1, error: 0.1 });
+  assert.equal(await between(), 40, 'the place of one alone');
+  router.places.set('vr-c', { point: [0, 4, 0], heightMs: 2, error: 0.6 });
+  assert.equal(await between(), 40, 'one that is in doubt of its place');
+  router.places.set('vr-c', { point: [0, 4, 0], heightMs: 2, error: 0.2 });
+  assert.equal(await between(), 5 + 1 + 2, 'by their places');
+  router.places.set('vr-c', { point: [0, 400, 0], heightMs: 2, error: 0.2 });
+  assert.equal(await between(), 40, 'never more than by way of vr-a');
 });
 
 test('rest and return: moves of before count', async (t) => {

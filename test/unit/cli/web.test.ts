@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { ControlClient } from '../../../src/cli/client.js';
+import { ControlClient, explain } from '../../../src/cli/client.js';
 import { Context } from '../../../src/cli/context.js';
 import { CliError } from '../../../src/cli/exit.js';
 import { madeCalls } from '../../../src/cli/web/made.js';
 import { serveWeb, type WebOptions } from '../../../src/cli/web/serve.js';
 import { startControlServer } from '../../../src/control/server.js';
+import { KEY_HEADER } from '../../../src/control/web/views.js';
 import { NOW } from '../control/fake-router.js';
 import { facesOf, startFixture, temporaryDirectory } from '../control/fixture.js';
 import { AdviceRouter, GNDT } from './advice-router.js';
@@ -50,14 +51,61 @@ test('the address is printed and opens the page, until Ctrl-C', async (t) => {
     if (!json) assert.match(out, /vr-a, to look at in a browser/);
     const first = await fetch(url, { redirect: 'manual' });
     assert.equal(first.status, 303);
-    const cookie = first.headers.get('set-cookie')?.split(';')[0] ?? '';
-    const opened = await fetch(new URL('/', url), { headers: { cookie } });
+    const headers = sessionOf(first);
+    const opened = await fetch(new URL('/', url), { headers });
     assert.equal(await opened.text(), 'index.html');
+    assert.equal((await fetch(new URL('/v1/status', url), { headers })).status, 200);
     interrupt();
     await served;
     await assert.rejects(fetch(url), 'it still listens');
     assert.equal(result().err, '');
   }
+});
+
+/** What its browser shows from then on. */
+function sessionOf(opened: Response): Record<string, string> {
+  const [, key = ''] = /^\/#key=([\w-]{43})$/.exec(opened.headers.get('location') ?? '') ?? [];
+  return { cookie: opened.headers.get('set-cookie')?.split(';')[0] ?? '', [KEY_HEADER]: key };
+}
+
+test('Ctrl-C gives up what the router is being asked for', async (t) => {
+  const socket = join(await temporaryDirectory(t), 'control.sock');
+  const silent = createServer((request, response) => {
+    if (request.url === '/v1/status') response.end('{"id":"vr-a"}');
+  });
+  t.after(() => silent.close());
+  silent.listen(socket);
+  await once(silent, 'listening');
+  let interrupt = (): void => {};
+  let printed = (_: string): void => {};
+  const address = new Promise<string>((resolve) => {
+    printed = resolve;
+  });
+  const { io } = ioFor({
+    onOutput: (out, stop) => {
+      interrupt = stop;
+      printed(out);
+    },
+  });
+  const context = new Context(io, { socket, json: true, color: false });
+  const served = serveWeb(context, OPTIONS, await pageDirectory(t));
+  const { url } = JSON.parse(await address) as { url: string };
+  const headers = sessionOf(await fetch(url, { redirect: 'manual' }));
+  const asked = once(silent, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+  const page = assert.rejects(fetch(new URL('/page/groups', url), { headers }));
+  const [{ url: path = '' }, response] = await asked;
+  assert.match(path, /^\/v1\/traffic\?/);
+  const gone = once(response, 'close');
+  interrupt();
+  await Promise.all([served, page, gone]);
+});
+
+test('a router that says nothing in time is told of as vinectl tells of it', () => {
+  const late = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+  assert.equal(
+    explain(late, '/run/vine.sock'),
+    'the router on /run/vine.sock does not answer: is it stopped or overloaded?',
+  );
 });
 
 test('a page that is not built, a port that is taken, a router that is not there', async (t) => {
@@ -98,10 +146,10 @@ async function startMade(t: TestContext) {
   router.talks('10.1.0.1', '10.2.0.9', 40);
   const nowMs = (): number => Date.parse(NOW);
   const calls = madeCalls({ client: new ControlClient(socket), directory, allowChanges: true, nowMs });
-  const ask = async (path: string, query = '') => {
+  const ask = async (path: string, query = '', signal = new AbortController().signal) => {
     const made = calls.get(path);
     assert.ok(made);
-    return made(new URLSearchParams(query));
+    return made(new URLSearchParams(query), signal);
   };
   return { router, directory, socket, ask, close: () => server.close() };
 }
@@ -130,6 +178,37 @@ test('the page is told whether it may change something', async (t) => {
   const { ask } = await startMade(t);
   assert.deepEqual((await ask('/page/about')).body, { allowChanges: true });
   assert.equal((await ask('/page/about', 'allowChanges=1')).status, 400);
+});
+
+test('one is made after the other; so many wait, and one more is refused', async (t) => {
+  const { ask, router } = await startMade(t);
+  const { traffic } = router;
+  let [running, most] = [0, 0];
+  let answer = (): void => {};
+  const mayAnswer = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  router.traffic = async (request) => {
+    most = Math.max(most, ++running);
+    await mayAnswer;
+    running--;
+    return traffic.call(router, request);
+  };
+  const leaves = new AbortController();
+  const asked = Array.from({ length: 8 }, (_, n) =>
+    ask('/page/groups', '', n === 5 ? leaves.signal : undefined),
+  );
+  const refused = await ask('/page/groups');
+  assert.equal(refused.status, 503);
+  assert.match((refused.body as { error: string }).error, /asked for already: ask again in a moment/);
+  assert.equal((await ask('/page/about')).status, 200);
+  leaves.abort();
+  answer();
+  const statuses = (await Promise.all(asked)).map(({ status }) => status);
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200, 503, 200, 200]);
+  assert.equal(router.asked.length, 7, 'who has left is not asked for');
+  assert.equal(most, 1);
+  assert.equal((await ask('/page/groups')).status, 200, 'there is room again');
 });
 
 test('what cannot be made is refused in words', async (t) => {

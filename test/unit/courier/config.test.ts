@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { isLocal, parseAddress } from '../../../src/courier/address.js';
 import { loadConfig } from '../../../src/courier/config.js';
 import { projectRoot } from '../../lab/daemon.js';
+import { within } from '../../lab/wait.js';
 import { TOKEN, until } from './couriers.js';
 
 const program = `${projectRoot}bin/vine-courier`;
@@ -107,6 +108,21 @@ test('a file with mistakes: each is named with its place', (t) => {
   assert.deepEqual(errors({ store: { memoryMb: 100, diskMb: 50 } }), [
     'store.diskMb: smaller than memoryMb: what is in memory is on disk, too',
   ]);
+  for (const store of [{ memoryMb: 65_537 }, { diskMb: 65_537 }])
+    assert.deepEqual(errors({ store }), [
+      `store.${Object.keys(store)[0]}: at most 65536 (64 GiB), whose tables alone take 0.8 GB of memory`,
+    ]);
+  assert.deepEqual(errors({ store: { directory: `/${'x'.repeat(93)}` } }), [
+    'store.directory: longer than the 93 bytes that its socket leaves it',
+  ]);
+  assert.deepEqual(errors({ send: [{ ...send, peer: 'constructor' }] }), [
+    'send[0].peer: constructor is not in peers',
+  ]);
+  assert.match(errors({ peers: [] })[0] ?? '', /^peers: expected an object of names/);
+  assert.match(errors({ peers: { 'a b': 'tcp:127.0.0.1:1' } })[0] ?? '', /^peers\.a b: no name; use 1 to 63/);
+  // As JSON it is a key like any other.
+  const proto = JSON.parse('{ "peers": { "b": "tcp:127.0.0.1:1", "__proto__": "tcp:127.0.0.1:2" } }');
+  assert.match(errors(proto)[0] ?? '', /^peers\.__proto__: no name; use 1 to 63/);
   assert.deepEqual(errors({ tokenFile: 'short' }), [
     `tokenFile: ${directory}/short: shorter than 32 characters`,
   ]);
@@ -172,5 +188,5 @@ test('the program: checks, serves, answers, refuses a second one, stops', async 
   assert.match(second.stderr, /to\.sock: somebody listens there already/);
   const exited = new Promise<number | null>((done) => server.once('exit', done));
   server.kill('SIGTERM');
-  assert.equal(await exited, 0);
+  assert.equal(await within('it ends', exited), 0);
 });

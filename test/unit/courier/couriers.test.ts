@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OUR_CODECS } from '../../../src/courier/job/compression.js';
 import { frameOf } from '../../../src/courier/wire/frame.js';
 import { helloFrame, helloOf } from '../../../src/courier/wire/handshake.js';
+import { within } from '../../lab/wait.js';
+import { SimClock } from '../../support/sim-clock.js';
 import { Couriers, isOver, until } from './couriers.js';
 import { migration } from './streams.js';
 
@@ -162,7 +165,7 @@ test('nothing waits for the rest of an item: a source that waits for an answer g
   const answered = new Promise<void>((done) => source.once('data', () => done()));
   // In the middle of a page.
   source.write(STREAM.subarray(0, 1500));
-  await answered;
+  await within('the answer comes back', answered);
   source.end(STREAM.subarray(1500));
   const job = await until('the job is over', () => couriers.a.jobs().find(isOver));
   assert.equal(job.state, 'complete', job.reason);
@@ -178,7 +181,7 @@ async function broken(couriers: Couriers, cut: () => unknown): Promise<string> {
   source.write(STREAM.subarray(0, 3_000_000));
   await until('half of it has arrived', () => (couriers.arrivals[0]?.bytes().length ?? 0) > 1_000_000);
   await cut();
-  await closed;
+  await within('the source’s connection is closed', closed);
   return (await until('the job is over', () => couriers.a.jobs().find(isOver))).reason;
 }
 
@@ -238,7 +241,7 @@ test('strangers on the couriers’ port are dropped, and disturb nobody', async 
     socket.on('error', () => undefined);
     socket.resume();
     socket.write(bytes);
-    await new Promise<void>((done) => socket.once('close', () => done()));
+    await within('it is closed', new Promise<void>((done) => socket.once('close', () => done())));
   };
   await stranger(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
   await stranger(
@@ -249,4 +252,124 @@ test('strangers on the couriers’ port are dropped, and disturb nobody', async 
   assert.equal(a.state, 'complete', a.reason);
   assert.ok(arrived.equals(STREAM));
   assert.equal(couriers.b.status().counters.strangers_refused, 3);
+});
+
+test('one host that opens connections and says nothing does not keep others out', async (t) => {
+  const couriers = await Couriers.start(t);
+  const { counters } = couriers.b;
+  const held: Socket[] = [];
+  t.after(() => held.forEach((socket) => void socket.destroy()));
+  for (let number = 0; number < 40; number++) {
+    const socket = connect({ port: couriers.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    socket.on('error', () => undefined);
+    held.push(socket);
+  }
+  await until('it has eight places', () => counters.get('strangers_refused_host') === 32);
+  const { a, arrived } = await couriers.migrate(STREAM);
+  assert.equal(a.state, 'complete', a.reason);
+  assert.ok(arrived.equals(STREAM));
+  assert.equal(counters.get('strangers_refused'), 0);
+});
+
+test('who moves many guests at once is no stranger', async (t) => {
+  const couriers = await Couriers.start(t);
+  const stream = randomBytes(10_000);
+  const sources = await Promise.all(Array.from({ length: 40 }, () => couriers.source()));
+  for (const source of sources) source.resume().end(stream);
+  await until('all are over', () => couriers.a.jobs().length === 40 && couriers.a.jobs().every(isOver));
+  for (const { state, reason } of couriers.a.jobs()) assert.equal(state, 'complete', reason);
+  assert.deepEqual(
+    ['strangers_refused', 'strangers_refused_host'].map((name) => couriers.b.status().counters[name]),
+    [undefined, undefined],
+  );
+});
+
+test('a courier does not shake hands with more connections at once than a host may have', async (t) => {
+  const couriers = await Couriers.start(t);
+  await couriers.b.stop();
+  // One that takes connections, and says nothing.
+  const calls: Socket[] = [];
+  const mute = createServer((socket) => calls.push(socket.on('error', () => undefined)));
+  await new Promise<void>((done) => mute.listen(couriers.port, '127.0.0.1', done));
+  t.after(() => {
+    mute.close();
+    for (const call of calls) call.destroy();
+  });
+  const sources = await Promise.all(Array.from({ length: 6 }, () => couriers.source()));
+  const waiting = sources[5];
+  await until('four are on their way', () => calls.length === 4);
+  // Those that have no turn yet are taken by the courier all the same, and wait.
+  await new Promise((done) => setTimeout(done, 100));
+  assert.deepEqual([calls.length, couriers.a.jobs().length], [4, 4]);
+  calls[0]?.destroy();
+  await until('the next one has its turn', () => calls.length === 5);
+  const closed = new Promise<void>((done) => waiting?.resume().once('end', done));
+  await couriers.a.stop();
+  await within('one that waits is closed, too', closed);
+  assert.equal(calls.length, 5);
+});
+
+test('a source that says nothing for a quarter of a minute is waited for', async (t) => {
+  const clock = new SimClock();
+  const couriers = await Couriers.start(t, { clock });
+  const source = await couriers.source();
+  source.resume();
+  const job = () => couriers.a.jobs()[0];
+  await until('both couriers know each other', () => job()?.codec === OUR_CODECS.at(-1));
+  for (let second = 0; second < 15; second++) {
+    const before = job()?.wanBytesReceived ?? 0;
+    clock.advance(1_000);
+    await until('the other courier lives', () => (job()?.wanBytesReceived ?? 0) > before);
+  }
+  assert.equal(job()?.state, 'connecting');
+  source.end(STREAM);
+  await until('the job is over', () => {
+    clock.advance(1);
+    return couriers.a.jobs().some(isOver);
+  });
+  assert.equal(job()?.state, 'complete', job()?.reason);
+  assert.ok(couriers.arrivals[0]?.bytes().equals(STREAM));
+});
+
+test('first bytes that are too few to tell who speaks do not wait for more', async (t) => {
+  const couriers = await Couriers.start(t);
+  for (const length of [1, 3]) {
+    const before = couriers.arrivals.length;
+    const source = await couriers.source();
+    source.resume();
+    source.write(STREAM.subarray(0, length));
+    const arrival = await until('they arrive', () => {
+      const waiting = couriers.arrivals[before];
+      return waiting !== undefined && waiting.bytes().length === length && waiting;
+    });
+    source.end(STREAM.subarray(length));
+    const job = await until('the job is over', () => couriers.a.jobs().slice(before).find(isOver));
+    assert.equal(job.state, 'complete', job.reason);
+    assert.ok(arrival.bytes().equals(STREAM));
+    assert.equal(job.pages, NUMBERS.length, 'the pages behind them are known all the same');
+  }
+});
+
+test('a destination with the name of something that every object has is none', async (t) => {
+  const couriers = await Couriers.start(t, { send: { destination: 'constructor' } });
+  const { a } = await couriers.migrate(STREAM.subarray(0, 50_000));
+  assert.equal(a.reason, 'the other courier refuses: there is no destination constructor');
+});
+
+test('what is at a socket’s place and is none stays there, and is named', async (t) => {
+  const couriers = await Couriers.start(t);
+  const path = join(couriers.directory, 'a0.sock');
+  await couriers.a.stop();
+  writeFileSync(path, 'precious');
+  await assert.rejects(
+    couriers.startA(),
+    new Error(`${path}: exists and is not a socket: remove it or choose another place`),
+  );
+  assert.equal(readFileSync(path, 'utf8'), 'precious');
+  rmSync(path);
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(path, done));
+  await assert.rejects(couriers.startA(), new Error(`${path}: somebody listens there already`));
+  await new Promise((done) => server.close(done));
+  await couriers.startA();
 });

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { type CourierConfig, loadConfig } from '../../../src/courier/config.js';
 import { Courier } from '../../../src/courier/courier.js';
 import type { JobView } from '../../../src/courier/job/job.js';
+import type { Clock } from '../../../src/net/clock.js';
 import { systemClock } from '../../../src/net/system-clock.js';
 
 export const TOKEN = 'a token that has more than thirty-two characters';
@@ -30,6 +31,21 @@ async function freePort(): Promise<number> {
   const address = server.address();
   await new Promise((done) => server.close(done));
   return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Two ends of a TCP connection. */
+export async function connected(t: TestContext): Promise<[caller: Socket, listener: Socket]> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  const caller = connect(typeof address === 'object' && address !== null ? address.port : 0, '127.0.0.1');
+  const listener = await new Promise<Socket>((done) => server.once('connection', done));
+  server.close();
+  t.after(() => {
+    caller.destroy();
+    listener.destroy();
+  });
+  return [caller, listener];
 }
 
 /** A hypervisor that waits for a guest: what came to it, and its connection. */
@@ -79,14 +95,18 @@ export class Couriers {
     }));
     const peers = { b: `tcp:127.0.0.1:${this.#port}` };
     const config = this.#config('a', this.changes.tokenOfA ?? TOKEN, { peers, send });
-    this.a = await Courier.start(config, systemClock, (line) => this.logA.push(line));
+    this.a = await Courier.start(config, this.clock, (line) => this.logA.push(line));
   }
 
   async startB(): Promise<void> {
     const place = { connect: `unix:${this.directory}/incoming.sock`, ...this.changes.receive };
     const receive = Object.fromEntries(ROUTES.map((destination) => [destination, place]));
     const config = this.#config('b', TOKEN, { listen: `tcp:127.0.0.1:${this.#port}`, receive });
-    this.b = await Courier.start(config, systemClock, () => undefined);
+    this.b = await Courier.start(config, this.clock, () => undefined);
+  }
+
+  private get clock(): Clock {
+    return this.changes.clock ?? systemClock;
   }
 
   get port(): number {
@@ -162,6 +182,8 @@ export interface Changes {
   readonly send?: object;
   readonly receive?: object;
   readonly store?: object;
+  /** Both couriers'. */
+  readonly clock?: Clock;
   readonly onArrival?: (waiting: Waiting, bytes: Buffer) => void;
 }
 

@@ -3,6 +3,7 @@ import { Digester } from '../../../src/courier/store/digest.js';
 import { PageStore } from '../../../src/courier/store/page-store.js';
 import { PAGE_BYTES } from '../../../src/courier/stream/token.js';
 import { systemClock } from '../../../src/net/system-clock.js';
+import { until } from './couriers.js';
 import { pageOf } from './streams.js';
 
 const digester = new Digester('', PAGE_BYTES);
@@ -14,7 +15,7 @@ const store = await PageStore.open({
   clock: systemClock,
 });
 for (let number = 0; number < 60; number++) store.put(digester.of(pageOf(number)), pageOf(number));
-while (store.view().diskProblem === null) await new Promise((done) => setImmediate(done));
+await until('the disk refuses', () => store.view().diskProblem !== null);
 let kept = 0;
 for (let number = 20; number < 60; number++) {
   const page = await store.fetch(digester.of(pageOf(number)), 0, digester);

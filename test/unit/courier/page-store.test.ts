@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +22,7 @@ import { Digester, KEY_BYTES } from '../../../src/courier/store/digest.js';
 import { PageStore } from '../../../src/courier/store/page-store.js';
 import { PAGE_BYTES } from '../../../src/courier/stream/token.js';
 import { systemClock } from '../../../src/net/system-clock.js';
+import { until } from './couriers.js';
 import { pageOf } from './streams.js';
 
 const digester = new Digester('', PAGE_BYTES);
@@ -20,6 +33,24 @@ function directoryOf(t: TestContext): string {
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
+
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const locksIn = (directory: string): string[] =>
+  readdirSync(directory).filter((name) => name.startsWith('lock.'));
+/** What this process has open there, and sockets that anybody has. */
+function heldIn(directory: string): string[] {
+  const files = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return []; // that of the folder itself
+    }
+  });
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  return [...files, ...sockets].filter((name) => name.includes(directory));
+}
+/** Another store's. */
+const nameOf = (number: number): string => (number + 1).toString(16).padStart(32, '0');
 
 /** Room for so many pages. */
 function storeOf(directory: string | undefined, inMemory: number, onDisk: number): Promise<PageStore> {
@@ -38,7 +69,7 @@ function put(store: PageStore, ...numbers: readonly number[]): void {
 
 /** The disk is written behind the caller's back. */
 async function untilOnDisk(store: PageStore, pages: number): Promise<void> {
-  while (store.view().pagesOnDisk < pages) await new Promise((done) => setImmediate(done));
+  await until(`${pages} pages are on disk`, () => store.view().pagesOnDisk >= pages);
 }
 
 /** Those of `numbers` that are there, and right. */
@@ -127,14 +158,13 @@ test('files that were cut, or are no store’s: what is left is used', async (t)
 
 test('a store that was killed has what was written, and believes nothing that was not', async (t) => {
   const directory = directoryOf(t);
-  const first = await storeOf(directory, 10, 10);
-  put(first, 1, 2, 3);
-  await untilOnDisk(first, 3);
-  // Not closed. The lock says that it is in use by this process, which may take it again.
+  const killed = spawnSync(process.execPath, [script('killed-store.js'), directory], { encoding: 'utf8' });
+  assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+  assert.equal(locksIn(directory).length, 1, 'its lock is left behind, and locks nothing');
   const second = await storeOf(directory, 10, 10);
+  assert.equal(locksIn(directory).length, 1, 'only this one’s');
   assert.deepEqual(await kept(second, 1, 2, 3), [1, 2, 3]);
   await second.close();
-  await first.close();
 });
 
 test('a smaller disk than before: what is behind its end is forgotten', async (t) => {
@@ -151,11 +181,43 @@ test('a smaller disk than before: what is behind its end is forgotten', async (t
   await second.close();
 });
 
-test('another process that uses the directory is named', async (t) => {
+test('one has a directory at a time, whatever a file in it says of processes', async (t) => {
   const directory = directoryOf(t);
-  const store = await storeOf(directory, 2, 4);
+  const first = await storeOf(directory, 2, 4);
   writeFileSync(join(directory, 'lock'), '1\n');
-  await assert.rejects(storeOf(directory, 2, 4), /lock: in use by process 1$/);
+  await assert.rejects(storeOf(directory, 2, 4), new Error(`${directory}: in use by another process`));
+  assert.equal(locksIn(directory).length, 1);
+  const both = await Promise.allSettled([storeOf(directory, 2, 4), storeOf(directory, 2, 4)]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  await first.close();
+  assert.deepEqual(locksIn(directory), []);
+  const second = await storeOf(directory, 2, 4);
+  await second.close();
+});
+
+test('several that come at once: never are two let in', async (t) => {
+  const directory = directoryOf(t);
+  for (let round = 0; round < 10; round++) {
+    const opened = await Promise.allSettled(Array.from({ length: 4 }, () => storeOf(directory, 2, 4)));
+    const stores = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    assert.ok(stores.length <= 1, `${stores.length} have it`);
+    for (const store of stores) await store.close();
+  }
+  assert.deepEqual(locksIn(directory), []);
+});
+
+test('an open that fails leaves neither a lock nor an open file', async (t) => {
+  const directory = directoryOf(t);
+  mkdirSync(join(directory, 'index'));
+  await assert.rejects(storeOf(directory, 2, 4), /EISDIR/);
+  assert.deepEqual(locksIn(directory), []);
+  assert.deepEqual(heldIn(directory), []);
+  rmdirSync(join(directory, 'index'));
+  const store = await storeOf(directory, 2, 4);
+  assert.equal(heldIn(directory).length, 3, 'two files and the lock');
   await store.close();
 });
 
@@ -184,15 +246,54 @@ test('what other stores have is remembered, and survives a restart', async (t) =
   const again = second.peer('bb'.repeat(16));
   assert.equal(second.peerHas(again, key.subarray(0, KEY_BYTES)), true);
   assert.equal(second.peerHas(again, digester.of(pageOf(2))), false);
-  for (let number = 0; number < 40; number++) second.peer(number.toString(16).padStart(32, '0'));
+  for (let number = 0; number < 40; number++) second.peer(nameOf(number));
   assert.equal(second.peerHas(second.peer('cc'.repeat(16)), key), false, 'a new one has nothing');
   await second.close();
 });
 
+test('the 33rd store takes the place of the one asked for longest ago, and of no other', async (t) => {
+  const directory = directoryOf(t);
+  const store = await storeOf(directory, 4, 4);
+  put(store, 1);
+  const key = digester.of(pageOf(1));
+  const peers = Array.from({ length: 32 }, (_, number) => store.peer(nameOf(number)));
+  for (const peer of peers) store.setPeerHas(peer, true, key);
+  const has = (number: number): boolean => store.peerHas(store.peer(nameOf(number)), key);
+  assert.ok(has(0), 'the first is asked for again');
+  store.setPeerHas(store.peer(nameOf(32)), true, key);
+  const [, second] = peers;
+  assert.ok(second !== undefined && !store.peerHas(second, key), 'the second had to go');
+  store.setPeerHas(second, true, key);
+  store.peer(nameOf(33));
+  assert.ok(has(32), 'the 34th does not take the place of the 33rd');
+  store.setPeerHas(store.peer(nameOf(32)), false, key);
+  store.setPeerHas(second, true, key);
+  assert.ok(!has(32), 'what is said of one that had to go is said of nobody');
+  for (const number of [0, 3, 31]) assert.ok(has(number), `${number} stays`);
+  assert.ok(!has(33) && !has(2));
+  await store.close();
+  const again = await storeOf(directory, 4, 4);
+  assert.ok(again.peerHas(again.peer(nameOf(0)), key), 'and over a restart');
+  await again.close();
+});
+
+test('memory is what the tables take, whatever is on disk', { timeout: 120_000 }, (t) => {
+  const directory = directoryOf(t);
+  // Half a million entries, in a process that has no memory for an object each.
+  const flags = ['--expose-gc', '--max-old-space-size=40', script('large-store.js'), directory];
+  const ran = spawnSync(process.execPath, flags, { encoding: 'utf8' });
+  assert.equal(ran.status, 0, ran.stderr);
+  const said = JSON.parse(ran.stdout) as { bytesAnEntry: number; loaded: number; oldest: boolean };
+  t.diagnostic(`${said.bytesAnEntry} bytes an entry`);
+  assert.equal(said.loaded, 500_000);
+  assert.ok(said.oldest, 'the order of use survives');
+  assert.ok(said.bytesAnEntry > 20 && said.bytesAnEntry < 64, `${said.bytesAnEntry} bytes an entry`);
+});
+
 test('a full disk: the store goes on in memory, and says why', (t) => {
   const directory = directoryOf(t);
-  const script = fileURLToPath(new URL('full-disk.js', import.meta.url));
-  const inside = `mount -t tmpfs -o size=64k none ${directory} && exec ${process.execPath} ${script} ${directory}`;
+  const program = `${process.execPath} ${script('full-disk.js')}`;
+  const inside = `mount -t tmpfs -o size=64k none ${directory} && exec ${program} ${directory}`;
   const ran = spawnSync('unshare', ['-m', 'sh', '-c', inside], { encoding: 'utf8' });
   if (/unshare failed|Operation not permitted|permission denied/.test(ran.stderr)) {
     t.skip('no privilege to mount a small file system');

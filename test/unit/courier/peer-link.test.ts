@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
-import { connect, createServer, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
-import { PeerLink, SILENT_MS } from '../../../src/courier/job/peer-link.js';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { HANDSHAKE_MS, PeerLink, SILENT_MS } from '../../../src/courier/job/peer-link.js';
 import { frameOf } from '../../../src/courier/wire/frame.js';
-import type { Side } from '../../../src/courier/wire/handshake.js';
+import { helloFrame, helloOf, type Side } from '../../../src/courier/wire/handshake.js';
 import { SimClock } from '../../support/sim-clock.js';
-import { TOKEN, until } from './couriers.js';
-
-async function connected(t: TestContext): Promise<[caller: Socket, listener: Socket]> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  const caller = connect(typeof address === 'object' && address !== null ? address.port : 0, '127.0.0.1');
-  const listener = await new Promise<Socket>((done) => server.once('connection', done));
-  server.close();
-  t.after(() => {
-    caller.destroy();
-    listener.destroy();
-  });
-  return [caller, listener];
-}
+import { connected, TOKEN, until } from './couriers.js';
 
 class End {
   ready = false;
@@ -93,12 +79,25 @@ test('a listener that does not know the token is not believed', async (t) => {
   const [one, other] = await connected(t);
   const caller = new End(one, 'caller');
   // It answers with a hello, and with any proof.
-  const { helloFrame, helloOf } = await import('../../../src/courier/wire/handshake.js');
   other.write(
     Buffer.concat([helloFrame(helloOf(['none'], Buffer.alloc(32))), frameOf('proof', Buffer.alloc(32))]),
   );
   await until('it is closed', () => caller.closed.length > 0);
   assert.deepEqual([caller.closed, caller.ready], [['the other courier has another token'], false]);
+});
+
+test('one that says a byte now and then does not hold its place longer than a silent one', async (t) => {
+  const [one, other] = await connected(t);
+  const listener = new End(other, 'listener');
+  const hello = helloFrame(helloOf(['none'], Buffer.alloc(32)));
+  for (let second = 0; second < HANDSHAKE_MS / 1_000; second++) {
+    one.write(hello.subarray(second, second + 1));
+    await until('it has come', () => listener.link.receivedBytes === second + 1);
+    listener.clock.advance(1_000);
+  }
+  assert.deepEqual(listener.closed, []);
+  listener.clock.advance(1_000);
+  assert.deepEqual(listener.closed, ['the other courier has not proven that it knows the token']);
 });
 
 test('anything before the proof ends the connection', async (t) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sha256 } from '../../../src/courier/store/digest.js';
+import { FreeEntries } from '../../../src/courier/store/free-entries.js';
 import { KeyTable } from '../../../src/courier/store/key-table.js';
 import { Recency } from '../../../src/courier/store/recency.js';
+import { MOST_ENTRIES, MOST_STAMP, StampOrder } from '../../../src/courier/store/stamp-order.js';
 import { randomOf } from '../../fuzz/target.js';
 
 /** Many of them want the same place: the first word, which places them, has few values. */
@@ -64,4 +66,50 @@ test('recency agrees with a list', () => {
     assert.equal(recency.size, naive.length);
   }
   assert.deepEqual([...recency], naive);
+});
+
+test('free entries: each once, those given back first', () => {
+  const free = new FreeEntries(4);
+  assert.deepEqual([free.take(), free.take()], [0, 1]);
+  free.giveBack(0);
+  assert.deepEqual(
+    Array.from({ length: 4 }, () => free.take()),
+    [0, 2, 3, -1],
+  );
+  free.begin((entry) => entry === 1);
+  assert.deepEqual(
+    Array.from({ length: 4 }, () => free.take()),
+    [0, 2, 3, -1],
+  );
+  free.begin(() => false);
+  assert.equal(free.take(), 0);
+});
+
+test('entries are sorted by their stamps, whatever those are', () => {
+  const random = randomOf(11, 1);
+  const order = new StampOrder(1_000);
+  const naive = new Map<number, number>();
+  for (let step = 0; step < 3_000; step++) {
+    const entry = random.below(1_000);
+    const high = random.below(2) * random.below(2 ** 30) * 2 ** 8;
+    const stamp = random.chance(10) ? 0 : 1 + high + random.below(2 ** 20);
+    order.set(entry, stamp);
+    assert.equal(order.stampOf(entry), stamp);
+    naive.delete(entry);
+    if (stamp > 0) naive.set(entry, stamp);
+  }
+  const expected = [...naive].map(([entry, stamp]) => ({ entry, stamp }));
+  expected.sort((a, b) => a.stamp - b.stamp || a.entry - b.entry);
+  assert.deepEqual([...order.sorted()], expected);
+  const largest = new StampOrder(3);
+  largest.set(2, MOST_STAMP);
+  largest.set(0, 1);
+  assert.deepEqual(
+    [...largest.sorted()],
+    [
+      { entry: 0, stamp: 1 },
+      { entry: 2, stamp: MOST_STAMP },
+    ],
+  );
+  assert.throws(() => new StampOrder(MOST_ENTRIES + 1), RangeError);
 });

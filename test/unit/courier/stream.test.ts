@@ -96,6 +96,20 @@ test('byte by byte, everything released at once: nothing waits, and the place is
   assert.equal(parser.counts.get('page'), NUMBERS.length);
 });
 
+test('a long item byte by byte costs as much as it has bytes', () => {
+  const long = Buffer.concat([Buffer.from([8]), made.be16(9), made.be16(65_535), Buffer.alloc(65_535)]);
+  const parser = new StreamParser();
+  parser.push(Buffer.concat([made.HEAD, made.configuration()]));
+  const before = process.cpuUsage();
+  for (let round = 0; round < 5; round++)
+    for (let at = 0; at < long.length; at++) parser.push(long.subarray(at, at + 1));
+  const { user, system } = process.cpuUsage(before);
+  assert.equal(parser.counts.get('command'), 5);
+  assert.equal(parser.passedBecause, undefined);
+  // Whoever copies all that is held with each byte copies 10 GB here.
+  assert.ok(user + system < 1_500_000, `${(user + system) / 1e6} s of processor time`);
+});
+
 test('1,000 truncated and mutated streams, in pieces: the same bytes', () => {
   const short = made.migration([1]);
   let passed = 0;

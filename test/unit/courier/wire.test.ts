@@ -50,6 +50,28 @@ test('frames: fixed bytes, and the same frames from any pieces', () => {
   }
 });
 
+test('frames: byte by byte costs as much as there are bytes', () => {
+  const content = Buffer.alloc(200_000, 7);
+  const batch = { serial: 1, codec: 'none' as const, urgent: false, instructionBytes: content.length };
+  const checkpoint = Buffer.alloc(16);
+  const sent = message.encodeBatch({ ...batch, streamBytes: content.length, checkpoint, content });
+  const reader = new FrameReader();
+  const frames: Frame[] = [];
+  const before = process.cpuUsage();
+  for (let at = 0; at < sent.length; at++) {
+    const read = reader.push(sent.subarray(at, at + 1));
+    assert.ok(typeof read !== 'string');
+    frames.push(...read);
+  }
+  const { user, system } = process.cpuUsage(before);
+  assert.deepEqual(
+    frames.map(({ name, payload: bytes }) => [name, bytes.equals(payload(sent))]),
+    [['batch', true]],
+  );
+  // Whoever copies all that waits with each byte copies 20 GB here, which takes seconds.
+  assert.ok(user + system < 1_000_000, `${(user + system) / 1e6} s of processor time`);
+});
+
 test('frames: what is out of range is refused for good', () => {
   const refused = (hex: string): unknown => new FrameReader().push(Buffer.from(hex, 'hex'));
   assert.equal(refused('0000000000'), 'frame of unknown type 0');
@@ -138,6 +160,7 @@ test('opening: fields in their range, and nothing else', () => {
     decodeOpening(Buffer.from(JSON.stringify({ ...opening, ...change })));
   assert.equal(refused({ destination: '../x' }), 'opening: destination');
   assert.equal(refused({ owner: 'a b' }), 'opening: owner');
+  assert.equal(refused({ destination: 'x'.repeat(64) }), 'opening: destination');
   assert.equal(refused({ more: 1 }), 'opening: not as expected');
   assert.equal(decodeOpening(Buffer.from('{')), 'not JSON');
   assert.deepEqual(decodeOpened(Buffer.from('{"refused":"no"}')), { refused: 'no' });

@@ -131,6 +131,22 @@ const LINK_MESSAGES: readonly Case[] = [
   ['a digest of 31 bytes', hello({ gndtDigest: many(31, 0) }), 'bad-bytes'],
   ['a Ping’s token of 2^64 − 1', payloadOf({ ping: { token: HUGE } }), 'bad-number'],
   ['a Pong’s token of 2^64 − 1', payloadOf({ pong: { token: HUGE } }), 'bad-number'],
+  ['a place beyond all', payloadOf({ pong: { token: 1, coordinate: { xUs: 10_000_001 } } }), 'bad-number'],
+  [
+    'a place beyond all, downwards',
+    payloadOf({ pong: { token: 1, coordinate: { zUs: -10_000_001 } } }),
+    'bad-number',
+  ],
+  [
+    'a height beyond all',
+    payloadOf({ pong: { token: 1, coordinate: { heightUs: 10_000_001 } } }),
+    'bad-number',
+  ],
+  [
+    'an error of more than all',
+    payloadOf({ pong: { token: 1, coordinate: { errorPermille: 1_001 } } }),
+    'bad-number',
+  ],
   ['a Pong’s clock of 2^64 − 1', payloadOf({ pong: { token: 1, wallUs: HUGE } }), 'bad-number'],
   ['an escape sequence in a Bye', payloadOf({ bye: { reason: '\u009b2J' } }), 'bad-text'],
   ['a Seen of no port', seen({ port: 0 }), 'taken'],

@@ -237,6 +237,7 @@ function peerState(id: string): PeerState {
     capabilities: [],
     innerMtuBytes: 0,
     sameGndt: undefined,
+    coordinate: undefined,
     clockOffsetMs: undefined,
     pathMtuBytes: undefined,
     pendingMessages: 0,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Ip } from '../../../src/net/ip.js';
 import { Prefix } from '../../../src/net/prefix.js';
-import { SensorListener } from '../../../src/router/traffic/sensor-listener.js';
+import { MOST_UNPROVEN_OF_ONE, SensorListener } from '../../../src/router/traffic/sensor-listener.js';
 import { RouterLink } from '../../../src/sensor/router-link.js';
 import type { GndtConfig } from '../../../src/tables/model.js';
 import { trafficCounters } from '../../../src/traffic/asking/authority.js';
@@ -117,6 +117,28 @@ test('who says something else, or nothing, is refused', async (t) => {
   await waitFor('it is greeted', () => silent.said().startsWith('vine-sensor/1 '));
   clock.advance(5_000);
   await waitFor('it is refused', () => refused() === 3 && silent.said().endsWith('\nrefused\n'));
+});
+
+test('one host that opens connections and says nothing does not keep sensors out', async (t) => {
+  const { listener, counters, tokenFile } = world(t);
+  await listener.start({ listen: { address: Ip.of('127.0.0.1'), port: 0 }, tokenFile });
+  const { address } = listener;
+  if (typeof address !== 'object' || address === null) assert.fail('it listens at no port');
+  const from = (localAddress: string): Socket =>
+    connect({ port: address.port, host: '127.0.0.1', localAddress });
+  const held = Array.from({ length: 64 }, () => from('127.0.0.2'));
+  for (const socket of held) socket.on('error', () => undefined);
+  t.after(() => held.forEach((socket) => void socket.destroy()));
+  const refused = (): number => counters.get('traffic_sensors_refused_host');
+  await waitFor('it has eight places', () => refused() === held.length - MOST_UNPROVEN_OF_ONE);
+  const { accepted } = sensor(t, () => from('127.0.0.1'), TOKEN);
+  await waitFor('a sensor of another host is accepted', () => accepted.length === 1);
+  // Those that are accepted take no such place.
+  for (let number = 0; number <= MOST_UNPROVEN_OF_ONE; number++) {
+    const next = sensor(t, () => from('127.0.0.1'), TOKEN, `host-${number}`);
+    await waitFor(`number ${number} is accepted, too`, () => next.accepted.length === 1);
+  }
+  assert.equal(refused(), held.length - MOST_UNPROVEN_OF_ONE);
 });
 
 test('what makes no sense after the greeting ends the stream, too much is left out', async (t) => {

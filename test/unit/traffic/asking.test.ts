@@ -46,7 +46,11 @@ interface Network {
 }
 
 /** @param pairsOf of each other router, whose site is named like it */
-function network(pairsOf: Readonly<Record<string, number>>, lossPercent = 0): Network {
+function network(
+  pairsOf: Readonly<Record<string, number>>,
+  lossPercent = 0,
+  counts = { packets: 1, bytes: 1_000 },
+): Network {
   const clock = new SimClock();
   const random = new Random(5);
   const counters = trafficCounters();
@@ -98,7 +102,10 @@ function network(pairsOf: Readonly<Record<string, number>>, lossPercent = 0): Ne
     const periods = new Periods(clock.wallMs() - 30_000);
     for (let i = 0; i < pairs; i++) {
       const ends = i % 2 === 0 ? {} : { source: Ip.v6(0xfd000000, 0, 0, i), destination: undefined };
-      periods.add(pair(i, 0, { sourceSite: router, ...ends }), { packets: 1, bytes: 1_000 + i });
+      periods.add(pair(i, 0, { sourceSite: router, ...ends }), {
+        packets: counts.packets,
+        bytes: counts.bytes + i,
+      });
     }
     periods.roll(clock.wallMs());
     const say = (_to: string, message: TrafficPartMessage): void =>
@@ -132,6 +139,19 @@ test('every router is asked once, and its answer is whole', () => {
   assert.equal(bytesOf(net.told.get('b')), 900 * 1_000 + (900 * 899) / 2);
   assert.equal(net.told.get('b')?.parts.get(0)?.pairs.length, 900);
   assert.deepEqual([net.told.get('c')?.periods, bytesOf(net.told.get('c'))], [1, 0]);
+});
+
+test('a router to which an exporter has told what cannot be is believed by the others, as far as it can be', () => {
+  const net = network({ a: 2 }, 0, { packets: 2 ** 60, bytes: 2 ** 70 });
+  net.ask(['a']);
+  net.clock.advance(1_000);
+  assert.deepEqual(net.missing, []);
+  assert.equal(bytesOf(net.told.get('a')), 2 * 30 * 125e9);
+  assert.equal(net.counters.counters().traffic_rows_held_down, 2);
+  assert.deepEqual(
+    Object.keys(net.counters.counters()).filter((name) => name.includes('refused')),
+    [],
+  );
 });
 
 test('what is lost is asked for again', () => {

@@ -19,7 +19,7 @@ const HELLO: LinkMessage = {
   innerMtuBytes: 1_500,
 };
 const PING: LinkMessage = { type: 'ping', token: 1 };
-const PONG: LinkMessage = { type: 'pong', token: 1, wallUs: 0 };
+const PONG: LinkMessage = { type: 'pong', token: 1, wallUs: 0, coordinate: undefined };
 const BYE: LinkMessage = { type: 'bye', reason: '', refusal: false };
 const seek = (router: string): LinkMessage => ({ type: 'seek', router });
 const seen = (router: string): LinkMessage => ({ type: 'seen', router, ip: undefined, port: 0 });

@@ -1,6 +1,6 @@
 /** An advice as rows: one a move, what a step has as a whole in the line of its first. */
+import type { AdviceView, AdvisedMoveView, AmountView } from '../../advice-view.js';
 import { bytes } from '../../units.js';
-import type { AdviceView, AdvisedMoveView, AmountView } from '../views.js';
 
 export interface AdviceRow {
   /** Counted from 1. */
@@ -39,15 +39,4 @@ export function adviceSum({ now, after, steps, objective }: AdviceView): string 
   const less = now.value === 0 ? 0 : 100 * (1 - after.value / now.value);
   const what = objective === 'traffic' ? '' : ` of what is asked about (${objective})`;
   return `${first}; with these moves ${bytes(Math.round(after.bytes))}, ${less.toFixed(1)} % less${what}.`;
-}
-
-export function adviceNotes({ later, staying, notes, traffic }: AdviceView): string[] {
-  return [
-    ...(later > 0 ? [`${later} more machines would gain: ask again when these have moved`] : []),
-    ...staying.map(
-      ({ why, machines }) => `${machines} ${machines === 1 ? 'machine stays' : 'machines stay'}: ${why}`,
-    ),
-    ...notes,
-    `traffic from ${traffic.from} to ${traffic.to}`,
-  ];
 }

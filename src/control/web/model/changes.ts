@@ -1,9 +1,9 @@
 /** What an event makes the page ask for again. */
-
-export type Topic = 'routers' | 'nodes' | 'moves';
+export const TOPICS = ['routers', 'nodes', 'moves'] as const;
+export type Topic = (typeof TOPICS)[number];
 
 /** By how an event's name begins (docs/logs.md). */
-const TOPICS: readonly (readonly [prefix: string, topics: readonly Topic[]])[] = [
+const ABOUT: readonly (readonly [prefix: string, topics: readonly Topic[]])[] = [
   ['move_', ['moves', 'nodes']],
   ['claim_', ['moves', 'nodes']],
   ['node_', ['nodes']],
@@ -14,11 +14,18 @@ const TOPICS: readonly (readonly [prefix: string, topics: readonly Topic[]])[] =
   ['partner_', ['routers']],
   ['site_switched', ['routers']],
   ['router_joined', ['routers', 'nodes']],
-  ['reload_applied', ['routers', 'nodes']],
+  ['reload_', ['routers', 'nodes']],
   ['description_', ['routers', 'nodes']],
-  ['events_dropped', ['routers', 'nodes', 'moves']],
+  ['events_dropped', TOPICS],
 ];
 
-export function topicsOf(event: string): readonly Topic[] {
-  return TOPICS.find(([prefix]) => event.startsWith(prefix))?.[1] ?? [];
+export interface EventName {
+  readonly event: string;
+  /** Of `events_suppressed`: the kind of which there were more. */
+  readonly of?: unknown;
+}
+
+export function topicsOf({ event, of }: EventName): readonly Topic[] {
+  const name = event === 'events_suppressed' ? String(of) : event;
+  return ABOUT.find(([prefix]) => name.startsWith(prefix))?.[1] ?? [];
 }

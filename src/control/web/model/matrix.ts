@@ -1,5 +1,6 @@
 /** The traffic matrix as it is drawn: sites by sites, and nodes by nodes with groups beside each other. */
 import type { TrafficRowView, TrafficView } from '../../traffic-view.js';
+import { bytes, counted } from '../../units.js';
 import type { GroupsView } from '../views.js';
 import { compare } from './peers.js';
 
@@ -26,7 +27,17 @@ export interface Matrix {
   readonly largest: number;
   /** Groups, where they stand in `names`. */
   readonly groups: readonly Span[];
+  /** Shown are so many pairs, the largest of more; undefined: all there are. */
+  readonly largestOf: number | undefined;
 }
+
+export const EMPTY_MATRIX: Matrix = {
+  names: [],
+  cells: new Map(),
+  largest: 0,
+  groups: [],
+  largestOf: undefined,
+};
 
 /** Key of a cell in a matrix of so many. */
 export const cellKey = (count: number, row: number, column: number): number => row * count + column;
@@ -46,7 +57,7 @@ export function siteMatrix(view: TrafficView, known: Iterable<string>): Matrix {
     ({ sourceSite }) => sourceSite,
     ({ destinationSite }) => destinationSite,
   );
-  return { names, cells, largest: largestOf(cells), groups: [] };
+  return { names, cells, largest: largestIn(cells), groups: [], largestOf: cutAt(view) };
 }
 
 /** How a node is called on the page: with its vnet where there are several. */
@@ -77,7 +88,7 @@ export function nodeMatrix(view: TrafficView, groups: GroupsView | undefined): M
   others.sort(([one, less], [other, more]) => more - less || compare(one, other));
   names.push(...others.map(([node]) => node));
   const cells = sums(rows, names, from, to);
-  return { names, cells, largest: largestOf(cells), groups: spans };
+  return { names, cells, largest: largestIn(cells), groups: spans, largestOf: cutAt(view) };
 }
 
 function sums(
@@ -102,20 +113,45 @@ function sums(
   return cells;
 }
 
-function largestOf(cells: ReadonlyMap<number, Cell>): number {
+function cutAt({ parts }: TrafficView): number | undefined {
+  if (!parts.some(({ truncated }) => truncated)) return undefined;
+  return parts.reduce((sum, { rows }) => sum + rows.length, 0);
+}
+
+/** What is under the reader's cursor; empty beyond the matrix. */
+export function cellSentence(matrix: Matrix, row: number, column: number): string {
+  const { names, groups, largestOf } = matrix;
+  const [from, to] = [names[row], names[column]];
+  if (from === undefined || to === undefined) return '';
+  const cell = cellAt(matrix, row, column);
+  const none = largestOf === undefined ? 'nothing' : `not among the ${counted(largestOf, 'largest pair')}`;
+  const amount = cell === undefined ? none : `${bytes(Math.round(cell.bytesPerSecond))}/s`;
+  const common = groups.find(({ first, end }) => [row, column].every((at) => at >= first && at < end));
+  return `${from} to ${to}: ${amount}${common === undefined ? '' : `; both in group ${common.group}`}`;
+}
+
+function largestIn(cells: ReadonlyMap<number, Cell>): number {
   let largest = 0;
   for (const { bytesPerSecond } of cells.values()) largest = Math.max(largest, bytesPerSecond);
   return largest;
 }
 
-/** What is not in a matrix, one sentence each; nothing: all is. */
-export function gapsOf(view: TrafficView): string[] {
-  const [part] = view.parts;
-  const gaps: string[] = [];
-  if (view.missing.length > 0) gaps.push(`No answer from ${view.missing.join(', ')}.`);
-  if (view.lacking.length > 0)
-    gaps.push(`Only a part of the time from ${view.lacking.map(({ router }) => router).join(', ')}.`);
-  if (part?.truncated === true)
-    gaps.push(`Shown are ${(part.shareOfBytes * 100).toFixed(1)} % of the bytes.`);
-  return gaps;
+/** What is not in the two maps, one sentence each; nothing: all is. */
+export function gapsOf(bySite: TrafficView, byNode: TrafficView): string[] {
+  const both = [bySite, byNode];
+  const missing = new Set(both.flatMap((view) => view.missing));
+  const lacking = new Set(both.flatMap((view) => view.lacking.map(({ router }) => router)));
+  return [
+    ...(missing.size > 0 ? [`No answer from ${[...missing].join(', ')}.`] : []),
+    ...(lacking.size > 0 ? [`Only a part of the time from ${[...lacking].join(', ')}.`] : []),
+    ...cutOf('Sites by sites', bySite),
+    ...cutOf('Nodes by nodes', byNode),
+  ];
+}
+
+function cutOf(map: string, view: TrafficView): string[] {
+  const [pairs, [part]] = [cutAt(view), view.parts];
+  if (pairs === undefined || part === undefined) return [];
+  const share = (part.shareOfBytes * 100).toFixed(1);
+  return [`${map}: shown are the ${counted(pairs, 'largest pair')}, with ${share} % of the bytes.`];
 }

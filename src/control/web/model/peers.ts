@@ -1,5 +1,6 @@
 /** Sites and their routers: state, round trip, and what passes between two looks. */
 import type { PeerView, StatusView } from '../../api.js';
+import { growthPerSecond } from '../../rates.js';
 
 /** A look at the peers. */
 export interface PeerSample {
@@ -28,19 +29,18 @@ export interface RouterRow {
   readonly rate: Rate | undefined;
 }
 
-/** By peer, from two looks; one that was not there before has none. A counter that has gone back was begun anew. */
+/** By peer, from two looks; one that was not there before has none. */
 export function ratesOf(before: PeerSample | undefined, now: PeerSample): ReadonlyMap<string, Rate> {
   const rates = new Map<string, Rate>();
   if (before === undefined || now.atMs <= before.atMs) return rates;
   const seconds = (now.atMs - before.atMs) / 1000;
   const old = new Map(before.peers.map((peer) => [peer.id, peer]));
-  const rate = (then: number, value: number): number => (value < then ? value : value - then) / seconds;
   for (const { id, bytesSent, bytesReceived } of now.peers) {
     const then = old.get(id);
     if (then === undefined) continue;
     rates.set(id, {
-      sentPerSecond: rate(then.bytesSent, bytesSent),
-      receivedPerSecond: rate(then.bytesReceived, bytesReceived),
+      sentPerSecond: growthPerSecond(then.bytesSent, bytesSent, seconds),
+      receivedPerSecond: growthPerSecond(then.bytesReceived, bytesReceived, seconds),
     });
   }
   return rates;

@@ -1,7 +1,7 @@
 /** Which machines should be elsewhere, when somebody asks. */
+import { type AdviceView, adviceNotes } from '../../advice-view.js';
 import { bytes, duration } from '../../units.js';
-import { type AdviceRow, adviceNotes, adviceRows, adviceSum } from '../model/advice.js';
-import type { AdviceView } from '../views.js';
+import { type AdviceRow, adviceRows, adviceSum } from '../model/advice.js';
 import { get, messageOf } from './api.js';
 import { byId, setNotes, setText } from './dom.js';
 import { Table } from './table.js';
@@ -27,14 +27,15 @@ export class Advice {
       { title: 'Takes', text: ({ move }) => duration(move.seconds * 1000), right: true },
       {
         title: 'Stands still',
-        text: ({ move }) =>
-          `${(move.downtimeSeconds * 1000).toFixed(0)} ms${move.assumed ? ' (assumed)' : ''}`,
+        text: ({ move }) => `${(move.downtimeSeconds * 1000).toFixed(0)} ms${move.assumed ? '*' : ''}`,
         style: ({ move }) => (move.converges ? '' : 'bad'),
         right: true,
       },
     ],
     'no move pays',
   );
+
+  #asked = 0;
 
   constructor() {
     byId('advice-form').addEventListener('submit', (event) => {
@@ -43,16 +44,20 @@ export class Advice {
     });
   }
 
+  /** The last to be asked for is shown, whichever comes last. */
   async ask(): Promise<void> {
+    const asked = ++this.#asked;
     const sum = byId('advice-sum');
     setText(sum, 'asking …');
     byId('advice-moves').hidden = false;
     try {
       const view = await get<AdviceView>('/page/advice', { objective: this.#objective.value });
+      if (asked !== this.#asked) return;
       this.#table.show(adviceRows(view));
       setText(sum, adviceSum(view));
       setNotes(byId('advice-notes'), adviceNotes(view));
     } catch (failure) {
+      if (asked !== this.#asked) return;
       this.#table.show([]);
       setText(sum, messageOf(failure));
       setNotes(byId('advice-notes'), []);

@@ -20,6 +20,8 @@ export class Findings {
     'nothing looked at yet',
   );
 
+  #asked = 0;
+
   constructor() {
     byId('finding-form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -28,16 +30,18 @@ export class Findings {
   }
 
   async look(): Promise<void> {
+    const asked = ++this.#asked;
     const sum = byId('finding-sum');
     setText(sum, 'looking …');
     try {
       const found = await get<readonly FindingView[]>('/v1/doctor');
+      if (asked !== this.#asked) return;
       const worstFirst = ORDER.flatMap((level) => found.filter((finding) => finding.level === level));
       this.#table.show(worstFirst);
       const counts = ORDER.map((level) => `${found.filter((one) => one.level === level).length} ${level}`);
       setText(sum, counts.join(', '));
     } catch (failure) {
-      setText(sum, messageOf(failure));
+      if (asked === this.#asked) setText(sum, messageOf(failure));
     }
   }
 }

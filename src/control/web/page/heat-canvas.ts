@@ -1,8 +1,7 @@
 /** Nodes by nodes on a canvas: a cursor that the mouse and the arrow keys move, and a sentence on what is under it. */
-import { bytes } from '../../units.js';
 import { shadeOf } from '../model/heat.js';
-import { cellAt, type Matrix } from '../model/matrix.js';
-import { byId, element } from './dom.js';
+import { cellSentence, EMPTY_MATRIX, type Matrix } from '../model/matrix.js';
+import { byId, element, setText } from './dom.js';
 
 const MOST_PIXELS = 620;
 const MOST_CELL = 24;
@@ -19,14 +18,12 @@ const STEPS: Readonly<Record<string, readonly [row: number, column: number]>> = 
   PageDown: [10, 0],
 };
 
-const EMPTY: Matrix = { names: [], cells: new Map(), largest: 0, groups: [] };
-
 export class HeatCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #frame: HTMLElement;
   readonly #sentence: HTMLElement;
   readonly #names = byId('heat-names');
-  #matrix = EMPTY;
+  #matrix: Matrix = EMPTY_MATRIX;
   #row = 0;
   #column = 0;
 
@@ -116,14 +113,7 @@ export class HeatCanvas {
   }
 
   #say(): void {
-    const { names, groups } = this.#matrix;
-    const [from, to] = [names[this.#row], names[this.#column]];
-    if (from === undefined || to === undefined) return;
-    const cell = cellAt(this.#matrix, this.#row, this.#column);
-    const amount = cell === undefined ? 'nothing' : `${bytes(Math.round(cell.bytesPerSecond))}/s`;
-    const common = groups.find(({ first, end }) =>
-      [this.#row, this.#column].every((position) => position >= first && position < end),
-    );
-    this.#sentence.textContent = `${from} to ${to}: ${amount}${common === undefined ? '' : `; both in group ${common.group}`}`;
+    const sentence = cellSentence(this.#matrix, this.#row, this.#column);
+    if (sentence !== '') setText(this.#sentence, sentence);
   }
 }

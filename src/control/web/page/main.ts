@@ -1,10 +1,12 @@
 /** The page: asks at the start, then when an event says that something has changed, and now and then anyway. */
+import type { Timer } from '../../../net/clock.js';
 import type { DirectoryView, GndtView, MigrationView, PeerView, PingView, StatusView } from '../../api.js';
-import { type Topic, topicsOf } from '../model/changes.js';
+import { TOPICS, type Topic, topicsOf } from '../model/changes.js';
 import { type NodeRow, nodeRows } from '../model/nodes.js';
+import { LOOK_MS, Pace, TABLES_MS } from '../model/pace.js';
 import type { AboutView } from '../views.js';
 import { Advice } from './advice.js';
-import { follow, get, messageOf, post } from './api.js';
+import { follow, get, messageOf, post, takeKey } from './api.js';
 import { browserClock } from './browser-clock.js';
 import { byId, nameScrollBoxes, setClass, setText } from './dom.js';
 import { Findings } from './findings.js';
@@ -13,11 +15,6 @@ import { Nodes } from './nodes.js';
 import { Routers } from './routers.js';
 import { Traffic } from './traffic.js';
 
-const LOOK_MS = 2_000;
-/** Without an event: a blackout is told after the move, for one. */
-const TABLES_MS = 10_000;
-/** Fifty moves in a second are few answers. */
-const GATHER_MS = 150;
 const RETRY_MS = 1_000;
 const PERIOD_MS = 30_000;
 /** When the routers have closed a period. */
@@ -30,9 +27,13 @@ class Live {
   readonly #moves = new Moves();
   readonly #traffic = new Traffic(() => void this.#traffic.refresh(this.#sites));
   readonly #findings = new Findings();
-  readonly #waiting = new Set<Topic>();
+  readonly #pace = new Pace();
+  #next: Timer | undefined;
+  #retry: Timer | undefined;
+  #stream = new AbortController();
   #sites: readonly string[] = [];
   #isWorking = false;
+  #hasMissedPeriod = false;
 
   constructor(changes: boolean) {
     new Advice();
@@ -41,18 +42,34 @@ class Live {
   }
 
   async run(): Promise<void> {
-    void this.#follow();
+    document.addEventListener('visibilitychange', () => this.#turn());
+    if (!document.hidden) void this.#follow();
     this.#every(LOOK_MS, ['routers']);
     this.#every(TABLES_MS, ['nodes', 'moves']);
-    await this.#refresh(['routers', 'nodes', 'moves']);
+    await this.#refresh(TOPICS);
     void this.#findings.look();
     await this.#traffic.refresh(this.#sites);
     this.#atPeriods();
   }
 
+  /** What nobody sees asks for nothing, and holds no connection: a browser has six to one server, for all tabs together. */
+  #turn(): void {
+    this.#stream.abort();
+    this.#retry?.cancel();
+    if (document.hidden) {
+      this.#pace.forget();
+      tell('not followed while the page is hidden', '');
+      return;
+    }
+    void this.#follow();
+    this.#want(TOPICS);
+    if (this.#hasMissedPeriod) void this.#traffic.refresh(this.#sites);
+    this.#hasMissedPeriod = false;
+  }
+
   #every(periodMs: number, topics: readonly Topic[]): void {
     browserClock.after('look', periodMs, () => {
-      if (!document.hidden) this.#want(topics);
+      this.#want(topics);
       this.#every(periodMs, topics);
     });
   }
@@ -60,31 +77,40 @@ class Live {
   #atPeriods(): void {
     const sinceMs = (browserClock.wallMs() - SETTLE_MS) % PERIOD_MS;
     browserClock.after('period', PERIOD_MS - sinceMs, () => {
-      if (!document.hidden) void this.#traffic.refresh(this.#sites);
+      if (document.hidden) this.#hasMissedPeriod = true;
+      else void this.#traffic.refresh(this.#sites);
       this.#atPeriods();
     });
   }
 
-  /** Events come one by one; what they are about is asked for together. */
   #want(topics: readonly Topic[]): void {
-    for (const topic of topics) this.#waiting.add(topic);
-    if (this.#isWorking || this.#waiting.size === 0) return;
-    this.#isWorking = true;
-    browserClock.after('gather', GATHER_MS, async () => {
-      const wanted = [...this.#waiting];
-      this.#waiting.clear();
-      await this.#refresh(wanted);
-      this.#isWorking = false;
-      this.#want([]);
-    });
+    if (document.hidden) return;
+    this.#pace.want(topics, browserClock.nowMs());
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#next?.cancel();
+    const { nextMs } = this.#pace;
+    if (this.#isWorking || nextMs === undefined) return;
+    const delayMs = Math.max(0, nextMs - browserClock.nowMs());
+    this.#next = browserClock.after(
+      'gather',
+      delayMs,
+      () => void this.#refresh(this.#pace.take(browserClock.nowMs())),
+    );
   }
 
   async #refresh(topics: readonly Topic[]): Promise<void> {
+    this.#isWorking = true;
     try {
       await Promise.all(topics.map((topic) => this.#show(topic)));
       if (topics.includes('routers')) setText(byId('answer'), '');
     } catch (failure) {
       setText(byId('answer'), messageOf(failure));
+    } finally {
+      this.#isWorking = false;
+      this.#goOn();
     }
   }
 
@@ -112,25 +138,26 @@ class Live {
     }
   }
 
-  /** Again and again: the router may be started anew. */
+  /** Again and again while the page is seen: the router may be started anew. */
   async #follow(): Promise<void> {
-    const tell = (text: string, style: string): void => {
-      setText(byId('live'), text);
-      setClass(byId('live'), style);
-    };
+    this.#stream = new AbortController();
+    const { signal } = this.#stream;
+    let ended = 'the router has stopped';
     try {
       await follow(
         () => {
           tell('live', 'good');
-          this.#want(['routers', 'nodes', 'moves']);
+          this.#want(TOPICS);
         },
-        ({ event }) => this.#want(topicsOf(event)),
+        (event) => this.#want(topicsOf(event)),
+        signal,
       );
-      tell('the router has stopped', 'bad');
     } catch (failure) {
-      tell(messageOf(failure), 'bad');
+      ended = messageOf(failure);
     }
-    browserClock.after('follow', RETRY_MS, () => void this.#follow());
+    if (signal.aborted) return;
+    tell(ended, 'bad');
+    this.#retry = browserClock.after('follow', RETRY_MS, () => void this.#follow());
   }
 
   async #ping(router: string): Promise<void> {
@@ -155,6 +182,26 @@ class Live {
   }
 }
 
+/** Of the stream of events. */
+function tell(text: string, style: string): void {
+  setText(byId('live'), text);
+  setClass(byId('live'), style);
+}
+
+/** Asks until there is an answer; meanwhile it says what is wrong. */
+async function open(): Promise<AboutView> {
+  for (;;) {
+    try {
+      await takeKey();
+      return await get<AboutView>('/page/about');
+    } catch (failure) {
+      setText(byId('answer'), messageOf(failure));
+    }
+    await new Promise<void>((resolve) => void browserClock.after('open', RETRY_MS, resolve));
+  }
+}
+
 nameScrollBoxes();
-const { allowChanges } = await get<AboutView>('/page/about');
+const { allowChanges } = await open();
+setText(byId('answer'), '');
 void new Live(allowChanges).run();

@@ -45,39 +45,79 @@ export class Traffic {
       { title: 'Nodes', text: ({ nodes }) => count(nodes.length), right: true },
       { title: 'Who', text: ({ nodes }) => nodes.join(' '), style: () => 'long' },
     ],
-    'no groups',
+    'no groups are known',
   );
+
+  #sites: Iterable<string> = [];
+  #isAsking = false;
+  #isWantedAgain = false;
 
   constructor(onChosen: () => void) {
     this.#last.addEventListener('change', onChosen);
   }
 
-  /** @param sites shown also when they are silent */
+  /**
+   * What is asked of all routers is asked one after the other: a router takes only few such questions at once. Wanted again
+   * meanwhile, it is asked once more afterwards.
+   *
+   * @param sites shown also when they are silent
+   */
   async refresh(sites: Iterable<string>): Promise<void> {
-    const last = this.#last.value;
+    this.#sites = sites;
+    this.#isWantedAgain = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     try {
-      const [bySite, byNode, groups] = await Promise.all([
-        get<TrafficView>('/v1/traffic', { last, by: 'site', top: MOST_PAIRS }),
-        get<TrafficView>('/v1/traffic', { last, by: 'node', top: MOST_PAIRS }),
-        get<GroupsView>('/page/groups', { last: String(Math.min(Number(last), MOST_GROUP_SECONDS)) }),
-      ]);
-      showSiteHeat(byId('site-heat'), siteMatrix(bySite, sites));
-      this.#showNodes(byNode, groups);
-    } catch (failure) {
-      setNotes(byId('traffic-notes'), [messageOf(failure)]);
+      while (this.#isWantedAgain) {
+        this.#isWantedAgain = false;
+        await this.#ask(this.#last.value);
+      }
+    } finally {
+      this.#isAsking = false;
     }
   }
 
-  #showNodes(view: TrafficView, groups: GroupsView): void {
+  async #ask(last: string): Promise<void> {
+    const isOld = (): boolean => this.#last.value !== last;
+    try {
+      const bySite = await get<TrafficView>('/v1/traffic', { last, by: 'site', top: MOST_PAIRS });
+      if (isOld()) return;
+      showSiteHeat(byId('site-heat'), siteMatrix(bySite, this.#sites));
+      const byNode = await get<TrafficView>('/v1/traffic', { last, by: 'node', top: MOST_PAIRS });
+      if (isOld()) return;
+      const groups = await this.#askGroups(last);
+      if (isOld()) return;
+      this.#showNodes(byNode, groups instanceof Error ? undefined : groups);
+      setNotes(byId('traffic-notes'), gapsOf(bySite, byNode));
+      this.#showGroups(groups);
+    } catch (failure) {
+      if (!isOld()) setNotes(byId('traffic-notes'), [messageOf(failure)]);
+    }
+  }
+
+  /** The maps are shown without them too. */
+  #askGroups(last: string): Promise<GroupsView | Error> {
+    const query = { last: String(Math.min(Number(last), MOST_GROUP_SECONDS)) };
+    return get<GroupsView>('/page/groups', query).catch((failure: unknown) => new Error(messageOf(failure)));
+  }
+
+  #showNodes(view: TrafficView, groups: GroupsView | undefined): void {
     this.#heat.show(nodeMatrix(view, groups));
     this.#talkers.show(view.parts.flatMap(({ rows }) => rows).slice(0, TALKERS));
-    this.#groups.show(groups.groups.map(({ vnet, nodes }, i) => ({ number: i + 1, vnet, nodes })));
-    const changing =
-      groups.changingPeriods > 0
-        ? `; other groups in the last ${counted(groups.changingPeriods, 'period')}`
-        : '';
-    setText(byId('group-note'), `Found in the last ${counted(groups.periods, 'period')} of 30 s${changing}.`);
     setText(byId('traffic-time'), `${time(view.from)} to ${time(view.to)}`);
-    setNotes(byId('traffic-notes'), gapsOf(view));
+  }
+
+  #showGroups(found: GroupsView | Error): void {
+    if (found instanceof Error) {
+      this.#groups.show([]);
+      setText(byId('group-note'), found.message);
+      return;
+    }
+    this.#groups.show(found.groups.map(({ vnet, nodes }, i) => ({ number: i + 1, vnet, nodes })));
+    const changing =
+      found.changingPeriods > 0
+        ? `; other groups in the last ${counted(found.changingPeriods, 'period')}`
+        : '';
+    setText(byId('group-note'), `Found in the last ${counted(found.periods, 'period')} of 30 s${changing}.`);
   }
 }

@@ -2,9 +2,12 @@
  * The stream of a session on one connection: batches come, pages are kept and looked up, and what was put together is proven to
  * be what went in before any of it is given on.
  */
+import { messageOf } from '../../../net/system-error.js';
 import { decompress } from '../../job/compression.js';
+import { InOrder } from '../../job/in-order.js';
 import { type PeerLink, unexpected } from '../../job/peer-link.js';
 import { type Digester, keyOf } from '../../store/digest.js';
+import type { Peer } from '../../store/peers.js';
 import { PAGE_BYTES } from '../../stream/token.js';
 import { type Instruction, readBatch } from '../../wire/batch.js';
 import type { Frame } from '../../wire/frame.js';
@@ -19,8 +22,8 @@ export interface ReceiverOptions {
   readonly link: PeerLink;
   readonly world: DiskWorld;
   readonly digester: Digester;
-  /** The other store's number here. */
-  readonly peer: number;
+  /** The other store. */
+  readonly peer: Peer;
   readonly counts: DiskCounts;
   /** Undefined: the stream's next bytes are as they should be. */
   take(stream: Buffer): string | undefined;
@@ -38,8 +41,8 @@ export class Receiver {
   #serial = 0;
   #untakenBytes = 0;
   /** Pages are kept and looked up in the stream's order; then the stream is given on in its order. */
-  #lookedUp: Promise<unknown> = Promise.resolve();
-  #given: Promise<unknown> = Promise.resolve();
+  readonly #lookUps = new InOrder(this);
+  readonly #gifts = new InOrder(this);
   readonly #wanted = new Map<string, Wanted>();
   #isOver = false;
 
@@ -64,31 +67,25 @@ export class Receiver {
     this.options.link.send(message.encodeSerial('got', batch.serial));
     this.#untakenBytes += batch.streamBytes;
     if (this.#untakenBytes > MOST_UNTAKEN_BYTES) return 'more came than was acknowledged';
-    const unpacked = decompress(batch, batch.instructionBytes);
-    unpacked.catch(() => undefined);
-    this.#lookedUp = this.#guarded(this.#lookedUp, async () => {
-      const instructions = readBatch(await unpacked, batch.streamBytes);
+    this.#lookUps.add(decompress(batch, batch.instructionBytes), async (unpacked) => {
+      const instructions = readBatch(unpacked, batch.streamBytes);
       if (typeof instructions === 'string') throw new Error(instructions);
       const pieces = await this.#lookUp(instructions);
       // What is asked for does not hold up looking further.
-      const stream = this.#complete(batch.serial, pieces);
-      stream.catch(() => undefined);
-      this.#given = this.#guarded(this.#given, async () => this.#give(batch, await stream));
+      this.#gifts.add(this.#complete(batch.serial, pieces), (stream) => this.#give(batch, stream));
     });
     return undefined;
   }
 
-  /** The next step, unless one before has ended the connection. */
-  #guarded(before: Promise<unknown>, step: () => Promise<void>): Promise<void> {
-    return before
-      .then(() => (this.#isOver ? undefined : step()))
-      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)));
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
-  #fail(reason: string): void {
+  /** A batch is not what it should be. */
+  failed(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.options.link.fail(reason);
+    this.options.link.fail(messageOf(error));
   }
 
   async #lookUp(instructions: readonly Instruction[]): Promise<Piece[]> {
@@ -147,7 +144,7 @@ export class Receiver {
         for (let at = 0; at < bytes.length; at += PAGE_BYTES)
           this.#answered(bytes.subarray(at, at + PAGE_BYTES));
       })
-      .catch((error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)));
+      .catch((error: unknown) => this.failed(error));
     return undefined;
   }
 
@@ -161,8 +158,7 @@ export class Receiver {
     wanted.resolve(page);
   }
 
-  async #give(batch: message.Batch, stream: Buffer): Promise<void> {
-    if (this.#isOver) return;
+  #give(batch: message.Batch, stream: Buffer): void {
     if (!this.#check.takes(stream, batch.checkpoint)) {
       this.options.world.counters.count('disk_batches_not_the_stream');
       throw new Error('what came out is not what went in: nothing of it was done');

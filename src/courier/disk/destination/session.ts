@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../../net/clock.js';
+import { messageOf } from '../../../net/system-error.js';
 import { compress } from '../../job/compression.js';
 import { type PeerLink, unexpected } from '../../job/peer-link.js';
 import { Digester } from '../../store/digest.js';
@@ -144,7 +145,7 @@ export class DestinationSession {
         this.#fail(ERROR.io, reason),
       );
     } catch (error) {
-      this.#fail(ERROR.io, error instanceof Error ? error.message : String(error));
+      this.#fail(ERROR.io, messageOf(error));
       return undefined;
     }
     if (!this.isOver) return this.#reached;
@@ -266,7 +267,7 @@ export class DestinationSession {
       .then(({ codec, content }) =>
         link.send(message.encodeAnswer({ number, error, codec, bytes: data.length, content })),
       )
-      .catch((error: unknown) => link.fail(`compression: ${String(error)}`));
+      .catch((error: unknown) => link.fail(`compression: ${messageOf(error)}`));
   }
 
   /** Nothing is under way: what has ended says goodbye to the destination. */

@@ -1,8 +1,12 @@
 /** A session's records on one connection: batches, as many as the WAN takes, and the pages that the other side asks for. */
+import { messageOf } from '../../../net/system-error.js';
 import { compress } from '../../job/compression.js';
+import { InOrder } from '../../job/in-order.js';
 import { Level } from '../../job/level.js';
 import { type PeerLink, unexpected } from '../../job/peer-link.js';
+import { Unacked } from '../../job/unacked.js';
 import { type Digester, keyOf } from '../../store/digest.js';
+import type { Peer } from '../../store/peers.js';
 import { BatchMaker, type MadeBatch } from '../../wire/batch-maker.js';
 import type { Frame } from '../../wire/frame.js';
 import { PAGES_PER_ANSWER } from '../../wire/limits.js';
@@ -23,8 +27,8 @@ export interface SenderOptions {
   readonly codec: message.Codec;
   readonly world: DiskWorld;
   readonly digester: Digester;
-  /** The other store's number here. */
-  readonly peer: number;
+  /** The other store. */
+  readonly peer: Peer;
   readonly log: RecordLog;
   readonly counts: DiskCounts;
 }
@@ -35,12 +39,8 @@ export class Sender {
   readonly #level = new Level();
   #compressing = 0;
   /** Batches go in their order, however long their compression takes. */
-  #order: Promise<unknown> = Promise.resolve();
-  readonly #unacked = new Map<
-    number,
-    { readonly pages: readonly Buffer[]; readonly references: Map<string, Uint8Array> }
-  >();
-  readonly #onTheirWay = new Set<string>();
+  readonly #order = new InOrder(this);
+  readonly #unacked = new Unacked();
   #isOver = false;
 
   constructor(private readonly options: SenderOptions) {
@@ -54,14 +54,23 @@ export class Sender {
       isThere: (digest) => world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this),
       goes: (digest) => {
         world.store.setPeerHas(peer, true, digest);
-        this.#onTheirWay.add(keyOf(digest));
+        this.#unacked.goes(digest);
       },
     });
   }
 
   /** The page has been sent, and has not been acknowledged. */
   isOnItsWay(key: string): boolean {
-    return this.#onTheirWay.has(key);
+    return this.#unacked.pages.has(key);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** A batch could not be compressed. */
+  failed(error: unknown): void {
+    this.options.link.fail(`compression: ${messageOf(error)}`);
   }
 
   /** Sends what may go. */
@@ -78,8 +87,7 @@ export class Sender {
   stop(): void {
     this.#isOver = true;
     const { world, peer } = this.options;
-    for (const key of this.#onTheirWay) world.store.setPeerHas(peer, false, Buffer.from(key, 'latin1'));
-    this.#onTheirWay.clear();
+    for (const key of this.#unacked.pages) world.store.setPeerHas(peer, false, Buffer.from(key, 'latin1'));
   }
 
   /** Undefined: the frame was as it should be. */
@@ -113,7 +121,7 @@ export class Sender {
   }
 
   #mayGo(): boolean {
-    if (!this.#window.isOpen) {
+    if (!this.#window.isOpen || this.#unacked.isFull) {
       this.#level.waitedFor('wan');
       return false;
     }
@@ -122,23 +130,19 @@ export class Sender {
     return false;
   }
 
-  #go({ serial, urgent, instructions, streamBytes, checkpoint, pages, references }: MadeBatch): void {
+  #go(batch: MadeBatch): void {
+    const { serial, urgent, instructions, streamBytes, checkpoint } = batch;
     const { link, codec: agreed, world } = this.options;
-    this.#unacked.set(serial, { pages, references: new Map(references) });
+    this.#unacked.sent(batch);
     this.#compressing++;
-    const compressed = compress(agreed, instructions, this.#level.value);
-    this.#order = this.#order
-      .then(async () => {
-        const { codec, content } = await compressed;
-        this.#compressing--;
-        if (this.#isOver) return;
-        const sizes = { instructionBytes: instructions.length, streamBytes };
-        const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
-        this.#window.sent(serial, frame.length, world.clock.nowMs());
-        link.send(frame);
-        this.pump();
-      })
-      .catch((error: unknown) => link.fail(`compression: ${String(error)}`));
+    this.#order.add(compress(agreed, instructions, this.#level.value), ({ codec, content }) => {
+      this.#compressing--;
+      const sizes = { instructionBytes: instructions.length, streamBytes };
+      const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
+      this.#window.sent(serial, frame.length, world.clock.nowMs());
+      link.send(frame);
+      this.pump();
+    });
   }
 
   #got(serial: number): string | undefined {
@@ -149,27 +153,16 @@ export class Sender {
   }
 
   #acked(serial: number): string | undefined {
-    if (!this.#unacked.has(serial)) return `ack of ${serial}, which was not sent`;
-    for (const [number, { pages }] of this.#unacked) {
-      if (number > serial) break;
-      this.#unacked.delete(number);
-      for (const digest of pages) this.#onTheirWay.delete(keyOf(digest));
-    }
+    if (!this.#unacked.acked(serial)) return `ack of ${serial}, which was not sent`;
+    this.pump();
     return undefined;
   }
 
   #wanted(payload: Buffer): string | undefined {
     const want = message.decodeWant(payload);
     if (typeof want === 'string') return want;
-    const references = this.#unacked.get(want.serial)?.references;
-    const pages: Uint8Array[] = [];
-    for (const key of want.keys.map((key) => keyOf(key))) {
-      const page = references?.get(key);
-      if (page === undefined) return 'a page was asked for that was not referred to';
-      // Each once: nobody makes this courier send without end.
-      references?.delete(key);
-      pages.push(page);
-    }
+    const pages = this.#unacked.take(want.serial, want.keys);
+    if (pages === undefined) return 'a page was asked for that was not referred to';
     this.options.counts.pagesAskedFor += pages.length;
     for (let at = 0; at < pages.length; at += PAGES_PER_ANSWER)
       this.#answer(want.serial, Buffer.concat(pages.slice(at, at + PAGES_PER_ANSWER)));
@@ -182,6 +175,6 @@ export class Sender {
       .then(({ codec, content }) =>
         link.send(message.encodePages({ serial, codec, bytes: pages.length, content })),
       )
-      .catch((error: unknown) => link.fail(`compression: ${String(error)}`));
+      .catch((error: unknown) => this.failed(error));
   }
 }

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Timer } from '../../../net/clock.js';
 import { PeerLink, unexpected } from '../../job/peer-link.js';
 import { Digester } from '../../store/digest.js';
+import { printable } from '../../stream/item.js';
 import { PAGE_BYTES } from '../../stream/token.js';
 import { type Frame, frameOf } from '../../wire/frame.js';
 import type { Codec } from '../../wire/message.js';
@@ -43,6 +44,8 @@ export interface SourceOptions {
   readonly world: DiskWorld;
   /** With the other courier. */
   connect(): Socket;
+  /** Calls when it is this session's turn to prove its token; what that is handed ends the turn. */
+  turn(begin: (done: () => void) => void): void;
   changed(view: DiskView): void;
   ended(view: DiskView): void;
 }
@@ -208,13 +211,27 @@ export class SourceSession {
   }
 
   #connect(): void {
+    this.options.turn((done) => {
+      if (this.isOver) done();
+      else this.#dial(done);
+    });
+  }
+
+  /** @param done the other courier is who it should be, or the connection is over */
+  #dial(done: () => void): void {
     const { connect, token, world } = this.options;
     const link = new PeerLink(
       { socket: connect(), side: 'caller', token, clock: world.clock },
       {
-        ready: (codec) => this.#ready(link, codec),
+        ready: (codec) => {
+          done();
+          this.#ready(link, codec);
+        },
         frame: (frame) => this.#frame(link, frame),
-        closed: (reason) => this.#lost(link, reason ?? 'closed'),
+        closed: (reason) => {
+          done();
+          this.#lost(link, reason ?? 'closed');
+        },
       },
     );
     this.#link = link;
@@ -299,7 +316,7 @@ export class SourceSession {
     if (typeof opened === 'string') return opened;
     if (this.#sender !== undefined) return unexpected('disk-opened');
     if ('refused' in opened) {
-      const reason = opened.refused.replace(/[^\x20-\x7e]/g, '?');
+      const reason = printable(opened.refused);
       this.#fail(ERROR.io, `the other courier refuses: ${reason}`);
       return undefined;
     }

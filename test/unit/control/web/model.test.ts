@@ -3,14 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { DirectoryView, GndtView, MigrationView } from '../../../../src/control/api.js';
-import type { TrafficRowView, TrafficView } from '../../../../src/control/traffic-view.js';
-import { adviceNotes, adviceRows, adviceSum } from '../../../../src/control/web/model/advice.js';
 import { BYTE_STEPS, timeLabels, timeRange } from '../../../../src/control/web/model/axes.js';
-import { topicsOf } from '../../../../src/control/web/model/changes.js';
 import { SHADES, shadeOf } from '../../../../src/control/web/model/heat.js';
 import { History } from '../../../../src/control/web/model/history.js';
 import { Lines } from '../../../../src/control/web/model/lines.js';
-import { cellAt, gapsOf, nodeMatrix, siteMatrix } from '../../../../src/control/web/model/matrix.js';
 import { movePoints, moveSentence, newestFirst, stepBars } from '../../../../src/control/web/model/moves.js';
 import {
   filterNodes,
@@ -20,7 +16,6 @@ import {
   stateOf,
 } from '../../../../src/control/web/model/nodes.js';
 import { ratesOf, routerRows, totalOf } from '../../../../src/control/web/model/peers.js';
-import type { AdviceView, GroupsView } from '../../../../src/control/web/views.js';
 import { FakeRouter, NOW } from '../fake-router.js';
 
 const ROUTER = new FakeRouter();
@@ -101,120 +96,6 @@ test('shades go by powers of ten', () => {
   assert.equal(shadeOf(1, 100), SHADES / 2);
   assert.equal(shadeOf(1e-9, 100), 1, 'a little is not nothing');
   assert.equal(shadeOf(1, 0), 0);
-});
-
-const row = (
-  source: string,
-  destination: string,
-  bytes: number,
-  sites = 'ab',
-  vnet = 'blue',
-): TrafficRowView => ({
-  vnet,
-  source,
-  destination,
-  sourceSite: sites.charAt(0),
-  destinationSite: sites.charAt(1),
-  packets: 1,
-  bytes,
-  bytesPerSecond: bytes / 10,
-});
-
-const traffic = (rows: readonly TrafficRowView[], change: Partial<TrafficView> = {}): TrafficView => ({
-  from: NOW,
-  to: NOW,
-  periods: 1,
-  periodSeconds: 30,
-  mode: 'ended',
-  weight: 1,
-  by: 'node',
-  partial: false,
-  missing: [],
-  lacking: [],
-  parts: [{ startedAt: NOW, seconds: 30, packets: 1, bytes: 1, truncated: false, shareOfBytes: 1, rows }],
-  ...change,
-});
-
-test('sites by sites: vnets are summed, a silent site has its row', () => {
-  const rows = [row('1', '2', 100), row('1', '2', 50, 'ab', 'red'), row('2', '1', 7, 'ba')];
-  const matrix = siteMatrix(traffic(rows), ['c', 'a']);
-  assert.deepEqual(matrix.names, ['a', 'b', 'c']);
-  assert.equal(cellAt(matrix, 0, 1)?.bytes, 150);
-  assert.equal(cellAt(matrix, 1, 0)?.bytesPerSecond, 0.7);
-  assert.equal(cellAt(matrix, 2, 0), undefined);
-  assert.equal(matrix.largest, 15);
-});
-
-const GROUPS: GroupsView = {
-  from: NOW,
-  to: NOW,
-  periods: 20,
-  partial: false,
-  groups: [{ vnet: 'blue', nodes: ['10.0.0.3', '10.0.0.4', '10.0.0.9'] }],
-  changingPeriods: 0,
-  threshold: 0.5,
-};
-
-test('nodes by nodes: members of a group are beside each other and framed, then who talks most', () => {
-  const rows = [
-    row('10.0.0.1', '10.0.0.2', 500),
-    row('10.0.0.3', '10.0.0.4', 10),
-    row('10.0.0.5', '10.0.0.1', 900),
-  ];
-  const matrix = nodeMatrix(traffic(rows), GROUPS);
-  assert.deepEqual(matrix.names, ['10.0.0.3', '10.0.0.4', '10.0.0.1', '10.0.0.5', '10.0.0.2']);
-  assert.deepEqual(matrix.groups, [{ group: 1, first: 0, end: 2 }], 'who is silent now is not in the frame');
-  assert.equal(cellAt(matrix, 0, 1)?.bytes, 10);
-  assert.equal(cellAt(matrix, 3, 2)?.bytes, 900);
-  assert.equal(matrix.cells.size, 3);
-  assert.deepEqual(nodeMatrix(traffic([]), undefined).names, []);
-});
-
-test('the same address in two vnets is two nodes', () => {
-  const rows = [row('10.0.0.1', '10.0.0.2', 1), row('10.0.0.1', '10.0.0.2', 2, 'ab', 'red')];
-  assert.deepEqual(nodeMatrix(traffic(rows), undefined).names, [
-    '10.0.0.1 (red)',
-    '10.0.0.2 (red)',
-    '10.0.0.1 (blue)',
-    '10.0.0.2 (blue)',
-  ]);
-});
-
-test('a matrix loses nothing of what the router has said', () => {
-  const address = fc.integer({ min: 1, max: 12 }).map((n) => `10.0.0.${n}`);
-  const rows = fc.array(fc.tuple(address, address, fc.integer({ min: 1, max: 1e9 })));
-  fc.assert(
-    fc.property(rows, (pairs) => {
-      const { cells, names } = nodeMatrix(
-        traffic(pairs.map(([from, to, bytes]) => row(from, to, bytes))),
-        GROUPS,
-      );
-      const sum = [...cells.values()].reduce((total, { bytes }) => total + bytes, 0);
-      assert.equal(
-        sum,
-        pairs.reduce((total, [, , bytes]) => total + bytes, 0),
-      );
-      assert.equal(new Set(names).size, names.length);
-      for (const { row: from, column } of cells.values())
-        assert.ok(from < names.length && column < names.length);
-    }),
-  );
-});
-
-test('what is not in the matrix is said', () => {
-  assert.deepEqual(gapsOf(traffic([])), []);
-  const [part] = traffic([]).parts;
-  assert.ok(part);
-  const view = traffic([], {
-    missing: ['vr-c'],
-    lacking: [{ router: 'vr-b', periods: 2 }],
-    parts: [{ ...part, truncated: true, shareOfBytes: 0.876 }],
-  });
-  assert.deepEqual(gapsOf(view), [
-    'No answer from vr-c.',
-    'Only a part of the time from vr-b.',
-    'Shown are 87.6 % of the bytes.',
-  ]);
 });
 
 const move = (change: Partial<MigrationView>): MigrationView => ({
@@ -354,69 +235,4 @@ test('a stream has the same lines however it is cut', () => {
       assert.deepEqual(found, ['{"a":1}', '{"b":"ü"}', '', '{"c":3}']);
     }),
   );
-});
-
-test('an event names what is asked for again', () => {
-  assert.deepEqual(topicsOf('move_learned'), ['moves', 'nodes']);
-  assert.deepEqual(topicsOf('peer_down'), ['routers']);
-  assert.deepEqual(topicsOf('events_dropped'), ['routers', 'nodes', 'moves']);
-  assert.deepEqual(topicsOf('drops'), []);
-});
-
-const ADVICE: AdviceView = {
-  objective: 'traffic',
-  unit: 'bytes',
-  horizonSeconds: 86_400,
-  traffic: { from: 'then', to: 'now' },
-  now: { bytes: 2_048, value: 2_048 },
-  after: { bytes: 512, value: 512 },
-  steps: [
-    {
-      kind: 'swap',
-      moves: ['10.1.0.1', '10.1.0.2'].map((ip) => ({
-        vnet: 'blue',
-        ips: [ip],
-        mac: '52:54:00:00:00:01',
-        from: 'vr-a',
-        to: 'vr-b',
-        bytes: 1,
-        seconds: 2,
-        downtimeSeconds: 0.1,
-        converges: true,
-        assumed: true,
-      })),
-      saves: { bytes: 1_536, value: 1_536 },
-      costs: { bytes: 2, value: 2 },
-      paidBackSeconds: 60,
-    },
-  ],
-  later: 3,
-  staying: [{ why: 'pinned', machines: 1 }],
-  notes: ['a note'],
-};
-
-test('an advice: a line a move, what a step has as a whole once', () => {
-  assert.deepEqual(
-    adviceRows(ADVICE).map(({ step, isFirst, saves, costs, paidBackMs, move: { ips } }) => [
-      step,
-      isFirst,
-      ips[0],
-      saves,
-      costs,
-      paidBackMs,
-    ]),
-    [
-      [1, true, '10.1.0.1', '1.5 KiB', '2 B', 60_000],
-      [1, false, '10.1.0.2', '', '', undefined],
-    ],
-  );
-  assert.equal(adviceRows({ ...ADVICE, objective: 'cost' })[0]?.saves, '1.5 KiB, 1536.00');
-  assert.equal(adviceSum(ADVICE), 'Between sites 2.0 KiB a day; with these moves 512 B, 75.0 % less.');
-  assert.equal(adviceSum({ ...ADVICE, steps: [] }), 'Between sites 2.0 KiB a day; no move pays.');
-  assert.deepEqual(adviceNotes(ADVICE), [
-    '3 more machines would gain: ask again when these have moved',
-    '1 machine stays: pinned',
-    'a note',
-    'traffic from then to now',
-  ]);
 });

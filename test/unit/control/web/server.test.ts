@@ -3,9 +3,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { startWebServer } from '../../../../src/control/web/server.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { MAX_FOLLOWERS } from '../../../../src/control/events.js';
+import { object } from '../../../../src/control/reply.js';
+import { MAX_WEB_CONNECTIONS, startWebServer } from '../../../../src/control/web/server.js';
+import { KEY_HEADER } from '../../../../src/control/web/views.js';
 import { call, until } from '../fixture.js';
-import { SESSION, startWorld, TOKEN, type World } from './world.js';
+import { KEY, SESSION, startWorld, TOKEN, type World } from './world.js';
+
+const CALLS = ['/page/advice', '/v1/status', '/v1/events?follow=1'];
+const originOf = (port: number): string => `http://127.0.0.1:${port}`;
 
 const errorOf = (text: string): string => (JSON.parse(text) as { error: string }).error;
 
@@ -25,7 +32,7 @@ test('the token is changed for a session once, by one browser', async (t) => {
   );
   const first = await bare(`/?token=${TOKEN}`);
   assert.equal(first.status, 303);
-  assert.equal(first.headers.location, '/');
+  assert.equal(first.headers.location, `/#key=${KEY}`);
   assert.deepEqual(first.headers['set-cookie'], [
     `vine-session-${web.port}=${SESSION}; HttpOnly; SameSite=Strict; Path=/`,
   ]);
@@ -33,6 +40,7 @@ test('the token is changed for a session once, by one browser', async (t) => {
   assert.equal(second.status, 403);
   assert.match(errorOf(second.text), /token has been used/);
   assert.equal(second.headers['set-cookie'], undefined);
+  assert.equal(second.headers.location, undefined);
   assert.equal((await ask(`/?token=${TOKEN}`)).status, 303, 'the same browser may open the address again');
   const page = await ask('/');
   assert.deepEqual([page.status, page.text], [200, '<!doctype html><title>page</title>']);
@@ -55,36 +63,64 @@ test('nothing is told without the session: page, files, calls', async (t) => {
     `vine-session-1=${SESSION}`,
   ];
   for (const cookie of cookies)
-    for (const path of ['/', '/page.js', '/page/advice', '/v1/status', '/v1/events?follow=1', '/nowhere'])
-      assert.equal((await bare(path, { headers: { cookie } })).status, 401, `${path} with "${cookie}"`);
+    for (const path of ['/', '/page.js', ...CALLS, '/nowhere']) {
+      const headers = { cookie, [KEY_HEADER]: KEY };
+      assert.equal((await bare(path, { headers })).status, 401, `${path} with "${cookie}"`);
+    }
+});
+
+test('the cookie, which browsers send to every port of this machine, opens the files alone', async (t) => {
+  const { bare, web } = await startWorld(t, { allowChanges: true });
+  const cookie = `vine-session-${web.port}=${SESSION}`;
+  for (const key of [undefined, '', 'the-kex', SESSION, TOKEN]) {
+    const headers = { cookie, origin: originOf(web.port), ...(key !== undefined && { [KEY_HEADER]: key }) };
+    for (const path of [...CALLS, '/nowhere', '/page.js/'])
+      assert.equal((await bare(path, { headers })).status, 401, `${path} with "${key}"`);
+    assert.equal((await bare('/v1/unfreeze', { method: 'POST', headers, body: '{}' })).status, 401, key);
+    for (const path of ['/', '/page.js']) assert.equal((await bare(path, { headers })).status, 200, path);
+  }
+  const begun = await bare('/?token=none', { headers: { cookie } });
+  assert.equal(begun.headers.location, '/', 'the key is told to nobody who has the cookie only');
+  assert.ok(!JSON.stringify([begun.headers, begun.text]).includes(KEY));
 });
 
 test('another Host, Origin or page is refused, also with the session', async (t) => {
-  const { ask, web } = await startWorld(t);
+  const { ask, bare, web } = await startWorld(t);
   const { port } = web;
-  const refused = async (headers: Record<string, string>, path = '/v1/status'): Promise<void> => {
-    const { status, text } = await ask(path, { headers });
+  const session = { cookie: `vine-session-${port}=${SESSION}`, [KEY_HEADER]: KEY };
+  // What is not given is not sent, so that one of the three alone is what is refused.
+  const refused = async (
+    headers: Record<string, string>,
+    why: RegExp,
+    path = '/v1/status',
+  ): Promise<void> => {
+    const { status, text } = await bare(path, { headers: { ...session, ...headers } });
     assert.equal(status, 403, JSON.stringify(headers));
-    assert.ok(!text.includes('vr-a'), text);
+    assert.match(errorOf(text), why);
   };
+  assert.equal((await bare('/v1/status', { headers: session })).status, 200);
   for (const host of [
     'vine.example',
     `vine.example:${port}`,
     '127.0.0.1',
     `127.0.0.1:${port + 1}`,
     `[::1]:${port}`,
-  ])
-    await refused({ host });
+  ]) {
+    await refused({ host }, /^Host ".*" is not this server/);
+    await refused({ host, origin: `http://${host}` }, /^Host ".*" is not this server/);
+  }
   for (const origin of [
     'null',
     'http://vine.example',
     `https://127.0.0.1:${port}`,
     `http://127.0.0.1:${port + 1}`,
   ])
-    await refused({ origin });
+    await refused({ origin }, /^Origin ".*" is not this page/);
   // Each of the two names is the page, but not one for the other.
-  await refused({ origin: `http://localhost:${port}` });
-  for (const site of ['cross-site', 'same-site']) await refused({ 'sec-fetch-site': site }, '/v1/events');
+  await refused({ origin: `http://localhost:${port}` }, /^Origin/);
+  for (const path of ['/v1/status', '/v1/events', '/page/advice', '/page.js'])
+    for (const site of ['cross-site', 'same-site'])
+      await refused({ 'sec-fetch-site': site }, /^asked by another page$/, path);
   const local = { host: `localhost:${port}`, origin: `http://localhost:${port}` };
   assert.equal((await ask('/v1/status', { headers: local })).status, 200);
 });
@@ -137,8 +173,10 @@ test('what a page has no use for is not passed on', async (t) => {
     '//v1/status',
     '/v1/status/',
     '/v1/status%00',
-  ])
-    assert.equal((await ask(path)).status, 404, path);
+  ]) {
+    const { status, text } = await ask(path);
+    assert.deepEqual([status, errorOf(text).startsWith('no such call for a page: ')], [404, true], path);
+  }
 });
 
 const CHANGES: readonly (readonly [path: string, body: object])[] = [
@@ -170,12 +208,9 @@ test('it only looks, unless it is allowed to change: then what is named, from it
       assert.equal((await world.ask('/v1/ping', { method })).status, 405, method);
   }
   const { bare, web } = steering;
-  const cookie = `vine-session-${web.port}=${SESSION}`;
-  assert.equal(
-    (await bare('/v1/ping', { method: 'POST', headers: { cookie }, body: '{}' })).status,
-    403,
-    'no Origin',
-  );
+  const headers = { cookie: `vine-session-${web.port}=${SESSION}`, [KEY_HEADER]: KEY };
+  const silent = await bare('/v1/ping', { method: 'POST', headers, body: '{"router":"vr-b"}' });
+  assert.deepEqual([silent.status, errorOf(silent.text)], [403, 'POST without Origin: not from this page']);
 });
 
 test('a body that is none is refused', async (t) => {
@@ -216,11 +251,62 @@ test('a page that goes away takes its stream at the router with it', async (t) =
 });
 
 test('without a router the page is told so, and served again when there is one', async (t) => {
-  const { ask, closeRouter, socket } = await startWorld(t);
+  const { ask, closeRouter, openRouter } = await startWorld(t);
   await closeRouter();
   const { status, text } = await ask('/v1/status');
-  assert.deepEqual([status, errorOf(text)], [502, `no router on ${socket}`]);
+  assert.deepEqual([status, errorOf(text)], [502, 'no router: ENOENT']);
   assert.equal((await ask('/')).status, 200);
+  await openRouter();
+  const again = await ask('/v1/status');
+  assert.equal(again.status, 200);
+  assert.match(again.text, /"id": "vr-a"/);
+});
+
+test('an answer that does not come in time is given up in words; traffic has more time', async (t) => {
+  const { ask, router } = await startWorld(t, { patienceMs: 100 });
+  router.doctor = () => new Promise(() => {});
+  const { status, text } = await ask('/v1/doctor');
+  assert.deepEqual([status, errorOf(text)], [502, 'the router does not answer']);
+  const { traffic } = router;
+  router.traffic = async (request) => {
+    await pause(500);
+    return traffic.call(router, request);
+  };
+  assert.equal((await ask('/v1/traffic')).status, 200);
+});
+
+test('what is made is given up when nobody waits for it: the page has gone, or the server ends', async (t) => {
+  const signals: AbortSignal[] = [];
+  const { open, web } = await startWorld(t, {
+    advice: (_query, signal) => {
+      signals.push(signal);
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(object({}))));
+    },
+  });
+  const gone = new AbortController();
+  const leaves = assert.rejects(open('/page/advice', gone.signal), { name: 'AbortError' });
+  await until(() => signals.length === 1);
+  assert.equal(signals[0]?.aborted, false);
+  gone.abort();
+  await leaves;
+  await until(() => signals[0]?.aborted === true);
+  const ends = assert.rejects(open('/page/advice'), { code: 'ECONNRESET' });
+  await until(() => signals.length === 2);
+  await web.close();
+  await ends;
+  assert.equal(signals[1]?.aborted, true);
+});
+
+test('it takes a part of the connections that the router has', async (t) => {
+  const { open, socket } = await startWorld(t);
+  for (let n = 0; n < MAX_WEB_CONNECTIONS; n++) {
+    const stream = await open('/v1/events?follow=1');
+    assert.equal(stream.statusCode, 200, `stream ${n}`);
+    stream.on('error', () => {});
+  }
+  await assert.rejects(open('/v1/status'), { code: 'ECONNRESET' });
+  assert.equal((await call(socket, 'GET', '/v1/status')).status, 200);
+  assert.ok(MAX_WEB_CONNECTIONS <= MAX_FOLLOWERS / 2, 'two pages, and one who follows by vinectl');
 });
 
 test('what is no request is refused, and the server goes on', async (t) => {
@@ -250,6 +336,7 @@ test('it listens on 127.0.0.1 only, and a port that is taken is an error', async
     port: web.port,
     token: 'a',
     session: 'b',
+    key: 'c',
     socket,
     allowChanges: false,
     files: new Map(),

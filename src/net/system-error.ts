@@ -1,4 +1,4 @@
-/** What Node's file functions throw. */
+/** What Node's functions for files and sockets throw. */
 
 /** `ENOENT` and the like; undefined for an error of another kind. */
 export function codeOf(error: unknown): string | undefined {

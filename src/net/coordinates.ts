@@ -15,8 +15,8 @@ const ERROR_SHARE = 0.25;
 const FULL_PULL_RTT_MS = 60;
 /** Nobody is nearer to the core than this; a height never becomes 0, or it could not grow again. */
 const LEAST_HEIGHT_MS = 0.1;
-/** Round trips above it are a stall, not a distance. */
-const MOST_RTT_MS = 10_000;
+/** Round trips above it are a stall, not a distance; nobody is further from the middle. */
+export const MOST_RTT_MS = 10_000;
 
 export interface Coordinate {
   /** Milliseconds each. */
@@ -62,16 +62,22 @@ export function measured(own: Coordinate, peer: Coordinate, rttMs: number, rando
   };
 }
 
+/** Somebody who could pass it on: how far away, and where. */
+export interface RelayAt<Id> {
+  readonly relay: Id;
+  readonly rttMs: number;
+  readonly at: Coordinate;
+}
+
 /** Of those that could pass it on, the one by which the way is shortest; undefined when there is none. */
 export function nearestRelay<Id>(
-  from: Coordinate,
   to: Coordinate,
-  relays: ReadonlyMap<Id, Coordinate>,
+  relays: Iterable<RelayAt<Id>>,
 ): { readonly relay: Id; readonly rttMs: number } | undefined {
   let best: { relay: Id; rttMs: number } | undefined;
-  for (const [relay, at] of relays) {
-    const rttMs = estimatedRttMs(from, at) + estimatedRttMs(at, to);
-    if (best === undefined || rttMs < best.rttMs) best = { relay, rttMs };
+  for (const { relay, rttMs, at } of relays) {
+    const wholeMs = rttMs + estimatedRttMs(at, to);
+    if (best === undefined || wholeMs < best.rttMs) best = { relay, rttMs: wholeMs };
   }
   return best;
 }
