@@ -12,29 +12,20 @@ import { PAGE_BYTES } from '../../stream/token.js';
 import { type Frame, frameOf } from '../../wire/frame.js';
 import type { Codec } from '../../wire/message.js';
 import * as message from '../message.js';
-import { ERROR, type ExportFacts, FLAG } from '../nbd/spec.js';
-import { BLOCK_BYTES, type DiskRecord, FLUSH, rangeRecords } from '../record.js';
+import { ERROR, type ExportFacts } from '../nbd/spec.js';
+import { type DiskRecord, FLUSH, rangeRecords } from '../record.js';
 import { type DiskState, type DiskView, type DiskWorld, isOver, noCounts } from '../view.js';
+import { factsOf, MOST_PAYLOAD_BYTES } from './facts.js';
 import { RecordLog } from './log.js';
 import { type Answer, Questions } from './questions.js';
 import { Sender } from './sender.js';
 
 /** What is taken and not done at the other side. */
 export const MOST_LOG_BYTES = 16 * 1024 * 1024;
-export const MOST_PAYLOAD_BYTES = 32 * 1024 * 1024;
 /** So long a client waits for the other site at its beginning. */
 const OPEN_MS = 10_000;
 const RETRY_MS = 250;
 const MOST_RETRY_MS = 5_000;
-const FLAGS =
-  FLAG.hasFlags |
-  FLAG.sendFlush |
-  FLAG.sendFua |
-  FLAG.sendTrim |
-  FLAG.sendWriteZeroes |
-  // All connections share the log, and a flush is of all that is in it.
-  FLAG.canMultiConn;
-
 export interface SourceOptions {
   readonly peer: string;
   readonly destination: string;
@@ -329,10 +320,7 @@ export class SourceSession {
     }
     if (this.#facts !== undefined) this.#resumed++;
     this.#counts.bytesSentAgain += again;
-    this.#facts = {
-      ...{ sizeBytes, flags: FLAGS, minimumBytes },
-      ...{ preferredBytes: BLOCK_BYTES, mostPayloadBytes: MOST_PAYLOAD_BYTES },
-    };
+    this.#facts = factsOf(sizeBytes, minimumBytes);
     this.#begin(link, opened.store);
     this.#questions.askAgain(taken);
     if (this.#log.isEmpty) this.#goesOn();
