@@ -91,7 +91,7 @@ test('a WAN that is cut twice in the middle: qemu-img does not notice, and littl
   const view = await world.over();
   say(t, view, SIZE);
   assert.equal(view.state, 'complete', view.reason);
-  assert.equal(view.resumed, 2);
+  assert.ok(view.resumed >= 2);
   await world.same(source);
   assert.ok(view.bytesSentAgain <= 0.05 * view.bytesWritten, `${view.bytesSentAgain} bytes sent again`);
   assert.match(world.log, /disk disk to b: stalled/);

@@ -12,8 +12,8 @@ import { BatchMaker } from '../../../src/courier/wire/batch-maker.js';
 import { type Frame, frameOf } from '../../../src/courier/wire/frame.js';
 import { encodeBatch, encodePages } from '../../../src/courier/wire/message.js';
 import { systemClock } from '../../../src/net/system-clock.js';
-import { TOKEN, until } from './couriers.js';
-import { DiskCouriers } from './disks.js';
+import { TOKEN } from './couriers.js';
+import { DiskCouriers, until } from './disks.js';
 
 /** Speaks as a courier does, and says what the test wants. */
 class Fake {

@@ -6,8 +6,7 @@ import { test } from 'node:test';
 import { CMD, ERROR, FUA } from '../../../src/courier/disk/nbd/spec.js';
 import { frameOf } from '../../../src/courier/wire/frame.js';
 import { Random } from '../../fuzz/random.js';
-import { until } from './couriers.js';
-import { DiskCouriers, DiskUser } from './disks.js';
+import { DiskCouriers, DiskUser, until } from './disks.js';
 
 const BLOCK = 64 * 1024;
 const MIB = 1024 * 1024;
@@ -172,19 +171,21 @@ test('a WAN that says nothing for more than ten seconds, and then all that it ha
   assert.ok(couriers.target.durable.subarray(0, MIB).equals(contents[0].subarray(0, MIB)));
   assert.ok(couriers.target.durable.subarray(MIB, 5 * MIB).equals(contents[1]));
   await closed(couriers, user);
-  assert.equal(couriers.diskA()?.resumed, 1);
+  assert.ok((couriers.diskA()?.resumed ?? 0) >= 1);
 });
 
 test('a WAN that stays cut: writers wait, and get an error after the limit; the next session begins anew', async (t) => {
-  const couriers = await DiskCouriers.start(t, { disk: { stallSeconds: 5 }, sizeBytes: 64 * MIB });
+  const couriers = await DiskCouriers.start(t, { disk: { stallSeconds: 2 }, sizeBytes: 64 * MIB });
   const user = await couriers.user();
   await user.write(0, Buffer.from('before'));
-  couriers.wan.cut();
+  assert.equal(await user.flush(), ERROR.none);
+  couriers.target.isHeld = true;
   const content = randomBytes(MIB);
   const writes = Array.from({ length: 40 }, (_, index) => user.write(index * MIB, content));
   const flush = user.flush();
   await until('the log is full', () => (couriers.diskA()?.bytesWaiting ?? 0) >= 16 * MIB);
   assert.ok((couriers.diskA()?.bytesWaiting ?? 0) < 18 * MIB, 'no more is taken');
+  couriers.wan.cut();
   const errors = await Promise.all(writes);
   assert.equal(await flush, ERROR.io);
   assert.equal(errors[0], ERROR.none);
@@ -193,6 +194,7 @@ test('a WAN that stays cut: writers wait, and get an error after the limit; the 
   assert.equal(couriers.diskA()?.state, 'failed');
   user.close();
   couriers.wan.mend();
+  couriers.target.release();
   const next = await couriers.user();
   await next.write(0, Buffer.from('anew'));
   await closed(couriers, next);

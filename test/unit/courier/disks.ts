@@ -13,10 +13,18 @@ import { ServerHandshake } from '../../../src/courier/disk/nbd/server-handshake.
 import { CMD, ERROR, type ExportFacts, FLAG } from '../../../src/courier/disk/nbd/spec.js';
 import type { DiskView } from '../../../src/courier/disk/view.js';
 import { systemClock } from '../../../src/net/system-clock.js';
+import { waitFor } from '../../lab/wait.js';
 import { CutWan } from '../../support/cut-wan.js';
 import { TOKEN } from './couriers.js';
 
 const ALL_FLAGS = FLAG.hasFlags | FLAG.sendFlush | FLAG.sendFua | FLAG.sendTrim | FLAG.sendWriteZeroes;
+
+/** What is right comes long before, also on a machine that has no time. */
+const PATIENCE_MS = 120_000;
+
+export function until<Value>(what: string, probe: () => Value | undefined | false): Promise<Value> {
+  return waitFor(what, probe, PATIENCE_MS);
+}
 
 /** An export in memory. It does its work in any order, as it may, and a flush makes durable what was answered before. */
 export class MemoryExport {
