@@ -60,6 +60,28 @@ const FILE = z.strictObject({
     .default([]),
   /** The hypervisors that wait for guests, by the names that other couriers use. */
   receive: byName(z.strictObject({ connect: ADDRESS, owner: NAMED.default('default') })),
+  /** Disks: where NBD clients write to, and what becomes of it. */
+  disks: z
+    .array(
+      z.strictObject({
+        listen: LOCAL,
+        peer: NAMED,
+        destination: NAMED,
+        owner: NAMED.default('default'),
+        /** So long writers wait when the WAN is cut; then they get an error. */
+        stallSeconds: z.int().min(1).max(86_400).default(600),
+      }),
+    )
+    .max(64)
+    .default([]),
+  /** NBD exports that disks are written to, by the names that other couriers use. */
+  receiveDisks: byName(
+    z.strictObject({
+      connect: ADDRESS,
+      export: z.string().max(255).default(''),
+      owner: NAMED.default('default'),
+    }),
+  ),
   store: z
     .strictObject({
       memoryMb: z.int().min(1).max(MOST_STORE_MB, TOO_MUCH).default(256),
@@ -101,18 +123,20 @@ function placeOf(path: readonly PropertyKey[]): string {
 
 function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const seen = new Set<string>();
-  for (const [number, { peer, listen }] of config.send.entries()) {
-    if (!config.peers.has(peer)) yield `send[${number}].peer: ${peer} is not in peers`;
-    const where = JSON.stringify(listen);
-    if (seen.has(where)) yield `send[${number}].listen: another one listens there`;
-    seen.add(where);
-  }
+  for (const list of ['send', 'disks'] as const)
+    for (const [number, { peer, listen }] of config[list].entries()) {
+      if (!config.peers.has(peer)) yield `${list}[${number}].peer: ${peer} is not in peers`;
+      const where = JSON.stringify(listen);
+      if (seen.has(where)) yield `${list}[${number}].listen: another one listens there`;
+      seen.add(where);
+    }
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  if (config.listen !== undefined && config.receive.size === 0)
+  if (config.listen !== undefined && config.receive.size + config.receiveDisks.size === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
-  if (config.listen === undefined && config.send.length === 0) yield 'send: empty, and there is no listen';
+  if (config.listen === undefined && config.send.length + config.disks.length === 0)
+    yield 'send: empty, and there is no listen';
 }
 
 function readToken(path: string): { token: string } | { error: string } {

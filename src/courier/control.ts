@@ -1,6 +1,7 @@
-/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/store, /metrics. */
+/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/store, /metrics. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { Courier } from './courier.js';
+import { type DiskView, isOver } from './disk/view.js';
 import { listenAt } from './listening.js';
 
 const ANSWER_MS = 5_000;
@@ -8,6 +9,7 @@ const ANSWER_MS = 5_000;
 const VIEWS = new Map<string, (courier: Courier) => unknown>([
   ['/v1/status', (courier) => courier.status()],
   ['/v1/jobs', (courier) => courier.jobs()],
+  ['/v1/disks', (courier) => courier.disks()],
   ['/v1/store', (courier) => courier.storeView()],
 ]);
 
@@ -29,12 +31,22 @@ function answer(courier: Courier, { method, url }: IncomingMessage, reply: Serve
   else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(view(courier))}\n`);
 }
 
+function diskGauges(disks: readonly DiskView[]): Readonly<Record<string, number>> {
+  const running = disks.filter((disk) => !isOver(disk));
+  return {
+    disks_running: running.length,
+    disks_stalled: running.filter(({ whyStalled }) => whyStalled !== '').length,
+    disks_bytes_waiting: running.reduce((sum, { bytesWaiting }) => sum + bytesWaiting, 0),
+  };
+}
+
 /** Prometheus' text format. */
 function metrics(courier: Courier): string {
   const store = courier.storeView();
   const counts = { ...courier.status().counters, ...store.counters };
   const gauges = {
     jobs_running: courier.status().jobsRunning,
+    ...diskGauges(courier.disks()),
     store_pages: store.pages,
     store_pages_memory: store.pagesInMemory,
     store_pages_disk: store.pagesOnDisk,

@@ -7,6 +7,9 @@ import { bytes, MIB } from '../net/sizes.js';
 import { Unproven } from '../net/unproven.js';
 import { type Address, socketOptions } from './address.js';
 import type { CourierConfig } from './config.js';
+import { Disks } from './disk/disks.js';
+import type { DiskView } from './disk/view.js';
+import { diskPlaces } from './disk-places.js';
 import { IncomingJob } from './job/incoming.js';
 import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
 import { OutgoingJob } from './job/outgoing.js';
@@ -36,6 +39,7 @@ export interface CourierView {
   readonly jobsEnded: number;
   readonly listen: string | null;
   readonly peers: readonly string[];
+  readonly disks: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -50,6 +54,7 @@ export class Courier implements JobWorld {
   /** Hypervisors whose handshake with the other courier has to wait for its turn. */
   readonly #waiting = new Set<Socket>();
   #ended: JobView[] = [];
+  readonly #disks: Disks;
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -61,6 +66,11 @@ export class Courier implements JobWorld {
     private readonly log: (line: string) => void,
   ) {
     this.#startedAt = new Date(clock.wallMs()).toISOString();
+    this.#disks = new Disks({
+      ...{ ...diskPlaces(config), token: config.token, store, clock, log },
+      isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+      turn: (peer, begin) => this.#handshakes.take(peer, begin),
+    });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
@@ -80,8 +90,10 @@ export class Courier implements JobWorld {
   }
 
   async #listen(): Promise<void> {
-    const { listen, send } = this.config;
+    const { listen, send, disks } = this.config;
     for (const route of send) await this.#serve(route.listen, (socket) => this.#goes(socket, route));
+    for (const [number, disk] of disks.entries())
+      await this.#serve(disk.listen, (socket) => this.#disks.accept(number, socket));
     if (listen !== undefined) await this.#serve(listen, (socket) => this.#comes(socket));
   }
 
@@ -99,13 +111,14 @@ export class Courier implements JobWorld {
     for (const socket of this.#waiting) socket.destroy();
     for (const job of [...this.#running, ...this.#strangers, ...this.#silent])
       job.stop('the courier was stopped');
+    this.#disks.stop('the courier was stopped');
     await this.store.close();
   }
 
   isOnItsWay(key: string, except: object): boolean {
     for (const job of this.#running)
       if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
-    return false;
+    return this.#disks.isOnItsWay(key, except);
   }
 
   otherJobs(except: object): number {
@@ -123,8 +136,14 @@ export class Courier implements JobWorld {
       jobsEnded: this.#ended.length,
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: [...peers.keys()],
-      counters: this.counters.counters(),
+      disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
+      counters: { ...this.counters.counters(), ...this.#disks.counts() },
     };
+  }
+
+  /** As jobs. */
+  disks(): readonly DiskView[] {
+    return this.#disks.views();
   }
 
   /** Those that have ended first, at most a hundred of them. */
@@ -186,6 +205,10 @@ export class Courier implements JobWorld {
       link: { socket, token: this.config.token, clock: this.clock },
       world: this,
       connect: (opening) => this.#destination(opening, job),
+      isDisk: (link, codec, payload) => {
+        this.#silent.delete(job);
+        this.#disks.comes(link, codec, payload);
+      },
       proven: () => {
         leave();
         this.#proven(job);

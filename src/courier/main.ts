@@ -5,6 +5,7 @@ import { messageOf } from '../net/system-error.js';
 import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier, type CourierView } from './courier.js';
+import type { DiskView } from './disk/view.js';
 import { OUR_CODECS } from './job/compression.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
@@ -78,9 +79,22 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
     .join('');
 }
 
+function showDisks(disks: readonly DiskView[]): string {
+  return table(
+    ['DISK', 'ROLE', 'STATE', 'SIZE', 'WRITTEN', 'ZEROES', 'WAITING', 'WAN', 'AGAIN', 'SECONDS', 'WHY'],
+    disks.map((disk) => [
+      ...[disk.destination, disk.role, disk.state, disk.sizeBytes === null ? '-' : String(disk.sizeBytes)],
+      ...[disk.bytesWritten, disk.bytesZeroed, disk.bytesWaiting].map(String),
+      ...[String(disk.wanBytesSent + disk.wanBytesReceived), String(disk.bytesSentAgain)],
+      ...[disk.seconds.toFixed(1), disk.reason || disk.whyStalled],
+    ]),
+  );
+}
+
 const SHOWN: Readonly<Record<string, Show>> = {
   status: (text) => pairs(JSON.parse(text) as CourierView),
   store: (text) => pairs(JSON.parse(text) as StoreView),
+  disks: (text) => showDisks(JSON.parse(text) as DiskView[]),
   jobs: (text) =>
     table(
       ['JOB', 'ROLE', 'DESTINATION', 'STATE', 'STREAM', 'WAN', 'SAVED', 'SECONDS', 'IDENTICAL', 'WHY'],
@@ -114,17 +128,25 @@ function createProgram(): Command {
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .option('--check', 'only check the configuration: status 0 when it is good, 78 when it is not')
     .action(serve);
-  for (const verb of ['status', 'jobs', 'store'] as const)
+  for (const verb of ['status', 'jobs', 'disks', 'store'] as const)
     program
       .command(verb)
       .description(
-        { status: 'what it is', jobs: 'migrations, now and before', store: 'pages that it keeps' }[verb],
+        {
+          status: 'what it is',
+          jobs: 'migrations, now and before',
+          disks: 'disks, now and before',
+          store: 'pages that it keeps',
+        }[verb],
       )
       .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
       .option('--json', 'for programs')
       .action(async ({ config, json }: Options) => {
         const text = await ask(load(config).control, `/v1/${verb}`);
         process.stdout.write(json === true ? text : (SHOWN[verb]?.(text) ?? text));
+        if (verb !== 'jobs' || json === true) return;
+        const disks = JSON.parse(await ask(load(config).control, '/v1/disks')) as DiskView[];
+        if (disks.length > 0) process.stdout.write(`\n${showDisks(disks)}`);
       });
   return program;
 }

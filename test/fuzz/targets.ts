@@ -5,6 +5,7 @@ import { config } from './targets/config.js';
 import { control } from './targets/control.js';
 import { batches, couriers, migrations } from './targets/courier.js';
 import { dhcp } from './targets/dhcp.js';
+import { diskMessages, diskRecords, nbdClients, nbdServers } from './targets/disks.js';
 import { documents } from './targets/documents.js';
 import { etcd } from './targets/etcd.js';
 import { flows } from './targets/flows.js';
@@ -34,6 +35,10 @@ export const TARGETS: readonly Target[] = [
   migrations,
   couriers,
   batches,
+  nbdClients,
+  nbdServers,
+  diskRecords,
+  diskMessages,
   flows,
   sensors,
 ];

@@ -37,6 +37,8 @@ export interface IncomingOptions {
   connect(opening: Opening, job: IncomingJob): Socket | string;
   /** The other courier is who it should be; at most once, and before `ended`. What comes it may say much later. */
   proven(): void;
+  /** It is a disk that comes: somebody else goes on with the link. */
+  isDisk(link: PeerLink, codec: message.Codec, payload: Buffer): void;
   ended(): void;
 }
 
@@ -143,6 +145,7 @@ export class IncomingJob {
 
   #handle({ name, payload }: Frame): string | undefined {
     if (name === 'open') return this.#open(payload);
+    if (name === 'disk-open' && this.#opening === undefined) return this.#giveAway(payload);
     if (this.#state === 'connecting') return unexpected(name);
     switch (name) {
       case 'batch':
@@ -154,6 +157,10 @@ export class IncomingJob {
       default:
         return unexpected(name);
     }
+  }
+
+  #giveAway(payload: Buffer): undefined {
+    this.options.isDisk(this.#link, this.#codec, payload);
   }
 
   #open(payload: Buffer): string | undefined {

@@ -55,7 +55,7 @@ export class PeerLink {
 
   constructor(
     private readonly options: LinkOptions,
-    private readonly events: LinkEvents,
+    private events: LinkEvents,
   ) {
     const { socket, side, clock } = options;
     this.#begunAtMs = clock.nowMs();
@@ -86,6 +86,11 @@ export class PeerLink {
   /** What waits here because TCP does not take it yet. */
   get waitingBytes(): number {
     return this.options.socket.writableLength;
+  }
+
+  /** From now on somebody else is told what happens. */
+  handOver(events: Omit<LinkEvents, 'ready'>): void {
+    this.events = { ...events, ready: () => undefined };
   }
 
   /** Nothing happens when the connection is closed. */

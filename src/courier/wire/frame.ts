@@ -2,6 +2,7 @@
  * Frames between two couriers, on one TCP connection for each stream: u8 type, be32 length, that many bytes. The courier
  * that calls has the source, the one that listens has the destination.
  */
+import { DISK_FRAMES } from './disk-frames.js';
 import { MOST_ANSWER_BYTES, MOST_BACK_PIECE_BYTES, MOST_INSTRUCTION_BYTES, MOST_WANTED } from './limits.js';
 
 export const FRAME_HEAD_BYTES = 5;
@@ -36,6 +37,7 @@ export const FRAMES = {
   alive: { type: 14, least: 0, most: 0 },
   /** A batch has come, whatever becomes of it: be32 serial. The WAN is measured by it. */
   got: { type: 15, least: 4, most: 4 },
+  ...DISK_FRAMES,
 } as const satisfies Record<string, FrameRule>;
 
 export type FrameName = keyof typeof FRAMES;

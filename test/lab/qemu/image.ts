@@ -25,6 +25,11 @@ const busybox = '/bin/busybox';
 export const kernelFile = join(guestDirectory, 'vmlinuz');
 /** Written by the guest on its console when its network and services are up. */
 export const readyLine = 'LAB-GUEST-READY';
+/**
+ * With the word "lab.write=SECONDS" the guest writes 128 KiB somewhere on its disk, flushes, says so on its console with how often
+ * it has, and waits for so long, again and again.
+ */
+export const wroteLine = 'LAB-GUEST-WROTE';
 
 export interface GuestTask {
   readonly mac: string;
@@ -62,6 +67,17 @@ ip -6 addr add $(value ip6) dev eth0
 for route in $(value routes | tr ';' ' '); do ip route add \${route%,*} via \${route#*,}; done
 ip route add default via $(value default)
 while true; do nc -ll -p $(value echo) -e cat; sleep 1; done &
+if [ -n "$(value write)" ]; then
+  blocks=$(($(cat /sys/block/vda/size) / 128))
+  written=0
+  while true; do
+    at=$(((RANDOM * 32768 + RANDOM) % (blocks - 2)))
+    dd if=/dev/urandom of=/dev/vda bs=64k count=2 seek=$at conv=notrunc,fsync 2>/dev/null || break
+    written=$((written + 1))
+    echo ${wroteLine} $written >/dev/console
+    sleep $(value write)
+  done &
+fi
 listening=$(printf ':%04X [0-9A-F]*:0000 0A ' $(value echo))
 until grep -q "$listening" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 echo ${readyLine} >/dev/console

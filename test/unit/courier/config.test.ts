@@ -85,6 +85,26 @@ test('a file with mistakes: each is named with its place', (t) => {
     'send[1].listen: another one listens there',
   ]);
   assert.deepEqual(errors({ send: [] }), ['send: empty, and there is no listen']);
+  const disk = { listen: 'unix:/disk', peer: 'b', destination: 'vm-disk' };
+  assert.deepEqual(errors({ send: [], disks: [disk] }), []);
+  assert.deepEqual(errors({ send: [send], disks: [{ ...disk, listen: 'unix:/x', peer: 'c' }] }), [
+    'disks[0].peer: c is not in peers',
+    'disks[0].listen: another one listens there',
+  ]);
+  assert.deepEqual(errors({ disks: [{ ...disk, listen: 'tcp:10.0.0.1:10809' }] }), [
+    'disks[0].listen: whoever reaches it is served: only a Unix socket or this machine’s loopback may be',
+  ]);
+  assert.match(errors({ disks: [{ ...disk, stallSeconds: 0 }] })[0] ?? '', /^disks\[0\]\.stallSeconds: /);
+  const place = { connect: 'unix:/nbd' };
+  assert.deepEqual(errors({ listen: 'tcp:10.0.0.1:7710', receiveDisks: { 'vm-disk': place } }), []);
+  assert.match(errors({ receiveDisks: { 'a b': place } })[0] ?? '', /^receiveDisks/);
+  assert.match(
+    errors({ receiveDisks: { vm: { ...place, export: 'x'.repeat(256) } } })[0] ?? '',
+    /^receiveDisks\.vm\.export: /,
+  );
+  assert.deepEqual(errors({ listen: 'tcp:10.0.0.1:7710' }), [
+    'receive: empty, so that nothing can come: leave out listen',
+  ]);
   assert.deepEqual(errors({ store: { memoryMb: 100, diskMb: 50 } }), [
     'store.diskMb: smaller than memoryMb: what is in memory is on disk, too',
   ]);
@@ -157,8 +177,12 @@ test('the program: checks, serves, answers, refuses a second one, stops', async 
   assert.equal(status.jobsRunning, 0);
   assert.deepEqual(JSON.parse(run('jobs', '--json', '--config', path).stdout), []);
   assert.match(run('jobs', '--config', path).stdout, /^JOB +ROLE +DESTINATION/);
+  assert.match(run('disks', '--config', path).stdout, /^DISK +ROLE +STATE +SIZE/);
+  assert.deepEqual(JSON.parse(run('disks', '--json', '--config', path).stdout), []);
   assert.match(run('store', '--config', path).stdout, /mostPages +256\n/);
-  assert.match(await metricsOf(join(directory, 'control.sock')), /^vine_courier_jobs_running 0$/m);
+  const metrics = await metricsOf(join(directory, 'control.sock'));
+  assert.match(metrics, /^vine_courier_jobs_running 0$/m);
+  assert.match(metrics, /^vine_courier_disks_stalled 0$/m);
   const second = run('serve', '--config', path);
   assert.equal(second.status, 1);
   assert.match(second.stderr, /to\.sock: somebody listens there already/);

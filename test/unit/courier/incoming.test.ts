@@ -34,6 +34,7 @@ async function jobWith(t: TestContext, destination: Socket) {
       seen.connects++;
       return destination;
     },
+    isDisk: () => assert.fail('no disk comes here'),
     proven: () => undefined,
     ended: () => void seen.ended++,
   });
