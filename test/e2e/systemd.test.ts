@@ -296,7 +296,13 @@ async function life(t: TestContext, lab: Lab, gateways: Gateways): Promise<void>
     for (const { machine } of both) await courierLives(machine, mostExposure);
   });
   await step('upgraded', () => upgrades(a, lab, gateways));
-  await step('logged', () => isInTheJournal(a));
+  await step('logged', async () => {
+    const mark = await a.mark();
+    await b.machine.sh('systemctl restart vined');
+    await a.untilSaid('"event":"peer_down"', mark);
+    await a.untilPeersUp(1);
+    await isInTheJournal(a);
+  });
   for (const service of both) await step('stopped', () => stopsCleanly(service));
   await step('without capabilities', () => needsItsCapabilities(b));
   await step('purged', () =>
