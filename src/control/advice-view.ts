@@ -34,14 +34,23 @@ export interface AdviceStepView {
 
 export interface AdviceView {
   readonly objective: 'traffic' | 'latency' | 'cost';
+  /** Of every `value`. */
   readonly unit: string;
   readonly horizonSeconds: number;
-  readonly traffic: { readonly from: string; readonly to: string };
+  /** The traffic that it is made from. */
+  readonly traffic: {
+    readonly from: string;
+    readonly to: string;
+    readonly partial: boolean;
+    readonly shareOfBytes: number;
+  };
   /** A day's, between sites. */
   readonly now: AmountView;
   readonly after: AmountView;
   readonly steps: readonly AdviceStepView[];
+  /** Machines that would gain too. */
   readonly later: number;
+  /** Why machines stay that may not be moved, and how many do. */
   readonly staying: readonly { readonly why: string; readonly machines: number }[];
   readonly notes: readonly string[];
 }

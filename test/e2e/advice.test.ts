@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AdviceReport } from '../../src/cli/advice/report.js';
+import type { AdviceView } from '../../src/control/advice-view.js';
 import type { TrafficView } from '../../src/control/traffic-view.js';
 import { controlSocket, routerDirectory } from '../lab/configuration.js';
 import { projectRoot } from '../lab/daemon.js';
@@ -67,14 +67,14 @@ function untilPeriodHas(lab: Lab, connections: number, rate: number): Promise<un
   );
 }
 
-const movesOf = (report: AdviceReport) => report.steps.flatMap(({ moves }) => moves);
+const movesOf = (report: AdviceView) => report.steps.flatMap(({ moves }) => moves);
 
 /** Does what is advised. */
-async function follow(lab: Lab): Promise<AdviceReport> {
+async function follow(lab: Lab): Promise<AdviceView> {
   const { status, stdout, stderr } = await advice(lab, ['--execute-with', moveCommand(lab)]);
   assert.equal(status, 0, stderr);
   const [first = ''] = stdout.split('\n');
-  return JSON.parse(first) as AdviceReport;
+  return JSON.parse(first) as AdviceView;
 }
 
 test('the lab moves its nodes as is advised, and then nothing more is', { skip: cannotRun }, (t) =>
@@ -107,7 +107,7 @@ test('the lab moves its nodes as is advised, and then nothing more is', { skip: 
     assert.ok(report.after.bytes < 0.01 * report.now.bytes);
     for (const stream of streams) await stream.progress(bytesPerSecond);
     for (const stream of streams) await stream.finish(); // throws when a byte is lost, doubled or changed
-    const again = JSON.parse((await advice(lab, [])).stdout) as AdviceReport;
+    const again = JSON.parse((await advice(lab, [])).stdout) as AdviceView;
     assert.deepEqual(again.steps, [], 'who has just moved rests');
   }),
 );

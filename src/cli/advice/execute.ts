@@ -2,11 +2,12 @@
  * Hands the moves of an advice to the operator's own command, one at a time: each has to have arrived before the next one
  * begins. The first that fails ends it; what was moved by then has been worth it by itself.
  */
+
+import type { AdvisedMoveView } from '../../control/advice-view.js';
 import type { DirectoryView, MigrationView } from '../../control/api.js';
 import type { ControlClient } from '../client.js';
 import { CliError, REFUSED, USAGE } from '../exit.js';
 import type { Io } from '../io.js';
-import type { MoveReport } from './report.js';
 
 const LOOK_MS = 1_000;
 /** Names, addresses and MACs are made of nothing else: nothing of it means anything to a shell. */
@@ -21,8 +22,8 @@ export interface Execution {
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   /** Before each command, and when the machine has arrived. */
-  onBegin(move: MoveReport, command: string): void;
-  onArrived(move: MoveReport, tookMs: number): void;
+  onBegin(move: AdvisedMoveView, command: string): void;
+  onArrived(move: AdvisedMoveView, tookMs: number): void;
 }
 
 /** @throws CliError when the command cannot say what is to move where */
@@ -33,7 +34,7 @@ export function checkCommand(command: string): void {
 }
 
 /** @throws CliError with what has failed, and how many have arrived */
-export async function execute(moves: readonly MoveReport[], execution: Execution): Promise<void> {
+export async function execute(moves: readonly AdvisedMoveView[], execution: Execution): Promise<void> {
   for (const [done, move] of moves.entries()) {
     if (execution.signal.aborted) throw stopped('interrupted', done, moves.length);
     try {
@@ -49,7 +50,7 @@ function stopped(why: string, done: number, all: number): CliError {
   return new CliError(REFUSED, `${why}; ${done} of ${all} moves were made, and nothing is tried after it`);
 }
 
-async function carryOut(move: MoveReport, execution: Execution): Promise<void> {
+async function carryOut(move: AdvisedMoveView, execution: Execution): Promise<void> {
   const { client, io, signal } = execution;
   const before = await placeOf(move, client);
   if (before.router !== move.from)
@@ -77,7 +78,7 @@ async function carryOut(move: MoveReport, execution: Execution): Promise<void> {
 
 /** Undefined: nothing is known yet. Moves are told apart from earlier ones by their sequence numbers. */
 async function arrivalOf(
-  move: MoveReport,
+  move: AdvisedMoveView,
   seq: number,
   client: ControlClient,
 ): Promise<'arrived' | string | undefined> {
@@ -95,7 +96,7 @@ async function arrivalOf(
   return now.seq > seq && now.router === move.to ? 'arrived' : undefined;
 }
 
-async function placeOf(move: MoveReport, client: ControlClient): Promise<DirectoryView> {
+async function placeOf(move: AdvisedMoveView, client: ControlClient): Promise<DirectoryView> {
   const query = { vnet: move.vnet, ip: move.ips[0] };
   const { body } = await client.get<readonly DirectoryView[]>('/v1/directory', query);
   const here = body.find(({ state }) => state === 'here');
@@ -103,9 +104,9 @@ async function placeOf(move: MoveReport, client: ControlClient): Promise<Directo
   return here;
 }
 
-const failed = ({ ips }: MoveReport, why: string): CliError => new CliError(REFUSED, `${ips[0]} ${why}`);
+const failed = ({ ips }: AdvisedMoveView, why: string): CliError => new CliError(REFUSED, `${ips[0]} ${why}`);
 
-function filledIn(command: string, { ips, to, from, vnet, mac }: MoveReport): string {
+function filledIn(command: string, { ips, to, from, vnet, mac }: AdvisedMoveView): string {
   const values: Readonly<Record<string, string>> = { node: ips[0] ?? '', site: to, from, vnet, mac };
   return command.replace(/\{(node|site|from|vnet|mac)\}/g, (_, name: string) => {
     const value = values[name] ?? '';

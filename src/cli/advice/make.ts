@@ -1,9 +1,11 @@
 /** An advice from what the router knows now and the files of a directory. */
+
+import type { AdviceView } from '../../control/advice-view.js';
 import { advise } from '../../traffic/advice/advise.js';
 import type { Objective } from '../../traffic/advice/input.js';
 import type { ControlClient } from '../client.js';
 import { gather } from './gather.js';
-import { type AdviceReport, reportOf } from './report.js';
+import { reportOf } from './report.js';
 
 export interface Wanted {
   readonly objective: Objective;
@@ -16,7 +18,7 @@ export interface Wanted {
 }
 
 /** @throws CliError when the files or the router's answers are no good for it */
-export async function makeAdvice(client: ControlClient, wanted: Wanted): Promise<AdviceReport> {
+export async function makeAdvice(client: ControlClient, wanted: Wanted): Promise<AdviceView> {
   const { objective, horizonSeconds, nowMs } = wanted;
   const gathered = await gather(client, wanted.directory, wanted.lastSeconds);
   const { most, restMinutes } = gathered.file;

@@ -1,5 +1,6 @@
 /** An advice as `vinectl advice --json` prints it. */
-import type { Advice, AdviceStep, AdvisedMove, Amount, Objective } from '../../traffic/advice/input.js';
+import type { AdviceView, AdvisedMoveView } from '../../control/advice-view.js';
+import type { Advice, AdvisedMove, Objective } from '../../traffic/advice/input.js';
 import type { Gathered } from './gather.js';
 
 /** Of `value` in an amount. */
@@ -9,44 +10,11 @@ export const UNITS: Readonly<Record<Objective, string>> = {
   cost: 'the currency of advice.json',
 };
 
-export interface MoveReport extends Omit<AdvisedMove, 'machine'> {
-  readonly vnet: string;
-  readonly ips: readonly string[];
-  readonly mac: string;
-  /** Memory or dirty rate is what advice.json takes for what nobody has said. */
-  readonly assumed: boolean;
-}
-
-export interface StepReport extends Omit<AdviceStep, 'moves'> {
-  readonly moves: readonly MoveReport[];
-}
-
-export interface AdviceReport {
-  readonly objective: Objective;
-  readonly unit: string;
-  readonly horizonSeconds: number;
-  /** The traffic that it is made from. */
-  readonly traffic: {
-    readonly from: string;
-    readonly to: string;
-    readonly partial: boolean;
-    readonly shareOfBytes: number;
-  };
-  /** A day. */
-  readonly now: Amount;
-  readonly after: Amount;
-  readonly steps: readonly StepReport[];
-  readonly later: number;
-  /** Why machines stay that may not be moved, and how many do. */
-  readonly staying: readonly { readonly why: string; readonly machines: number }[];
-  readonly notes: readonly string[];
-}
-
 export function reportOf(
   { machines, traffic, links, notes }: Gathered,
   advice: Advice,
   asked: { readonly objective: Objective; readonly horizonSeconds: number },
-): AdviceReport {
+): AdviceView {
   const { objective, horizonSeconds } = asked;
   const guessed =
     objective === 'latency' && links.guessed
@@ -71,7 +39,10 @@ export function reportOf(
   };
 }
 
-function moveOf({ machine: position, ...move }: AdvisedMove, machines: Gathered['machines']): MoveReport {
+function moveOf(
+  { machine: position, ...move }: AdvisedMove,
+  machines: Gathered['machines'],
+): AdvisedMoveView {
   const machine = machines[position];
   if (machine === undefined) throw new Error(`no machine ${position}`);
   const { vnetName: vnet, addresses: ips, mac, isAssumed: assumed } = machine;

@@ -1,19 +1,19 @@
 /** `vinectl advice`: which moves, what each saves, what it costs, when it has paid for itself. */
 
+import type { AdviceStepView, AdviceView, AdvisedMoveView } from '../../control/advice-view.js';
 import { adviceNotes } from '../../control/advice-view.js';
 import { bytes, duration } from '../../control/units.js';
 import type { Amount } from '../../traffic/advice/input.js';
-import type { AdviceReport, MoveReport, StepReport } from '../advice/report.js';
 import { type Column, clean, type Look, table } from './text.js';
 
 interface Row {
   readonly number: number;
-  readonly step: StepReport;
-  readonly move: MoveReport;
+  readonly step: AdviceStepView;
+  readonly move: AdvisedMoveView;
   readonly isFirst: boolean;
 }
 
-export function showAdvice(report: AdviceReport, { paint }: Look): string {
+export function showAdvice(report: AdviceView, { paint }: Look): string {
   const rows = report.steps.flatMap((step, i) =>
     step.moves.map((move, j): Row => ({ number: i + 1, step, move, isFirst: j === 0 })),
   );
@@ -25,7 +25,7 @@ export function showAdvice(report: AdviceReport, { paint }: Look): string {
   ].join('');
 }
 
-function sumOf({ now, after, steps, objective }: AdviceReport): string {
+function sumOf({ now, after, steps, objective }: AdviceView): string {
   const first = `between sites ${bytes(Math.round(now.bytes))} a day`;
   if (steps.length === 0) return first;
   const share =
@@ -39,8 +39,8 @@ function lessOf(now: Amount, after: Amount): string {
 }
 
 /** What a step has as a whole stands in the line of its first move. */
-function columnsOf({ objective, now }: AdviceReport): Column<Row>[] {
-  const step = (title: string, text: (step: StepReport) => string): Column<Row> => ({
+function columnsOf({ objective, now }: AdviceView): Column<Row>[] {
+  const step = (title: string, text: (step: AdviceStepView) => string): Column<Row> => ({
     title,
     right: true,
     text: ({ step: of, isFirst }) => (isFirst ? text(of) : ''),
@@ -69,6 +69,6 @@ function columnsOf({ objective, now }: AdviceReport): Column<Row>[] {
   ];
 }
 
-const stillOf = ({ downtimeSeconds, assumed }: MoveReport): string =>
+const stillOf = ({ downtimeSeconds, assumed }: AdvisedMoveView): string =>
   `${(downtimeSeconds * 1000).toFixed(0)} ms${assumed ? '*' : ' '}`;
-const styleOf = ({ converges }: MoveReport): 'red' | undefined => (converges ? undefined : 'red');
+const styleOf = ({ converges }: AdvisedMoveView): 'red' | undefined => (converges ? undefined : 'red');

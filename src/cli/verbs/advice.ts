@@ -1,7 +1,7 @@
 /** `vinectl advice`: which machines should be elsewhere. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { AdviceView, AdvisedMoveView } from '../../control/advice-view.js';
 import { OBJECTIVES, type Objective } from '../../traffic/advice/input.js';
-import type { AdviceReport, MoveReport } from '../advice/report.js';
 import type { ControlClient } from '../client.js';
 import { type Context, contextOf } from '../context.js';
 import type { Io } from '../io.js';
@@ -91,7 +91,7 @@ function horizon(text: string): number {
 async function carryOut(
   context: Context,
   client: ControlClient,
-  { steps }: AdviceReport,
+  { steps }: AdviceView,
   command: string,
   timeout: number,
 ): Promise<void> {
@@ -99,7 +99,7 @@ async function carryOut(
   const { io, json } = context;
   const interrupted = new AbortController();
   const forget = io.onInterrupt(() => interrupted.abort());
-  const tell = ({ ips, to }: MoveReport, what: string, more: object): void =>
+  const tell = ({ ips, to }: AdvisedMoveView, what: string, more: object): void =>
     context.print(
       json ? `${JSON.stringify({ node: ips[0], site: to, ...more })}\n` : `${ips[0]} -> ${to}: ${what}\n`,
     );

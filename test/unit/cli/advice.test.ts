@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { AdviceReport } from '../../../src/cli/advice/report.js';
+import type { AdviceView } from '../../../src/control/advice-view.js';
 import { startControlServer } from '../../../src/control/server.js';
 import { joinDocument } from '../../../src/membership/document.js';
 import { NOW } from '../control/fake-router.js';
@@ -17,7 +17,7 @@ interface World {
   readonly router: AdviceRouter;
   readonly directory: string;
   advice(argv?: readonly string[], options?: Options): Promise<Result>;
-  report(argv?: readonly string[]): Promise<AdviceReport>;
+  report(argv?: readonly string[]): Promise<AdviceView>;
   /** `10.1.0.1 vr-a>vr-b` for each move. */
   moves(argv?: readonly string[]): Promise<string[]>;
   file(content: object): void;
@@ -32,10 +32,10 @@ async function startWorld(t: TestContext): Promise<World> {
   writeFileSync(join(directory, 'gndt.json'), JSON.stringify(GNDT));
   const advice = (argv: readonly string[] = [], options: Options = {}): Promise<Result> =>
     vinectl(['advice', '--config', directory, ...argv], { socket, ...options });
-  const report = async (argv: readonly string[] = []): Promise<AdviceReport> => {
+  const report = async (argv: readonly string[] = []): Promise<AdviceView> => {
     const { status, out, err } = await advice(['--json', ...argv]);
     assert.deepEqual([status, err], [0, '']);
-    return JSON.parse(out) as AdviceReport;
+    return JSON.parse(out) as AdviceView;
   };
   return {
     router,

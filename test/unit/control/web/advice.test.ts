@@ -8,7 +8,7 @@ const ADVICE: AdviceView = {
   objective: 'traffic',
   unit: 'bytes',
   horizonSeconds: 86_400,
-  traffic: { from: 'then', to: 'now' },
+  traffic: { from: 'then', to: 'now', partial: false, shareOfBytes: 1 },
   now: { bytes: 2_048, value: 2_048 },
   after: { bytes: 512, value: 512 },
   steps: [
