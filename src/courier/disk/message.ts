@@ -4,6 +4,7 @@ import { NAME } from '../../net/name.js';
 import { printable } from '../stream/item.js';
 import { MOST_DISK_READ_BYTES } from '../wire/disk-frames.js';
 import { frameOf } from '../wire/frame.js';
+import { decodeJson } from '../wire/json.js';
 import { CODECS, type Codec } from '../wire/message.js';
 
 const NAMED = z.string().regex(NAME);
@@ -47,22 +48,11 @@ export function encodeDiskOpened(opened: DiskOpened): Buffer {
 }
 
 export function decodeDiskOpen(payload: Buffer): DiskOpen | string {
-  return decode(OPEN, payload);
+  return decodeJson(OPEN, payload, 'disk');
 }
 
 export function decodeDiskOpened(payload: Buffer): DiskOpened | string {
-  return decode(OPENED, payload);
-}
-
-function decode<Value>(schema: z.ZodType<Value>, payload: Buffer): Value | string {
-  let content: unknown;
-  try {
-    content = JSON.parse(payload.toString());
-  } catch {
-    return 'not JSON';
-  }
-  const read = schema.safeParse(content);
-  return read.success ? read.data : `disk: ${read.error.issues[0]?.path.join('.') || 'not as expected'}`;
+  return decodeJson(OPENED, payload, 'disk');
 }
 
 export function encodeDone(number: number): Buffer {

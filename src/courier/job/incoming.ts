@@ -4,23 +4,14 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
-import { messageOf } from '../../net/system-error.js';
-import { Digester, keyOf } from '../store/digest.js';
-import type { Peer } from '../store/peers.js';
+import { Digester } from '../store/digest.js';
 import { PAGE_BYTES } from '../stream/token.js';
-import { type Instruction, readBatch } from '../wire/batch.js';
 import { type Frame, frameOf } from '../wire/frame.js';
-import {
-  MOST_BACK_BYTES,
-  MOST_BACK_PIECE_BYTES,
-  MOST_UNWRITTEN_BATCHES,
-  MOST_UNWRITTEN_BYTES,
-} from '../wire/limits.js';
+import { MOST_BACK_BYTES, MOST_BACK_PIECE_BYTES } from '../wire/limits.js';
 import * as message from '../wire/message.js';
 import { decodeOpening, encodeOpening, type Opening } from '../wire/opening.js';
 import { isSameTotal, StreamCheck } from '../wire/stream-check.js';
-import { decompress } from './compression.js';
-import { InOrder } from './in-order.js';
+import { BatchReceiver } from './batch-receiver.js';
 import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
 
@@ -42,11 +33,6 @@ export interface IncomingOptions {
   ended(): void;
 }
 
-interface Wanted {
-  readonly page: Promise<Buffer>;
-  resolve(page: Buffer): void;
-}
-
 export class IncomingJob {
   readonly #link: PeerLink;
   readonly #startedMs: number;
@@ -58,19 +44,10 @@ export class IncomingJob {
   #reason = '';
   #codec: message.Codec = 'none';
   #opening: Opening | undefined;
-  #digester = new Digester('', PAGE_BYTES);
-  /** The other store. */
-  #peer: Peer | undefined;
+  /** Once the other courier has said what comes. */
+  #receiver: BatchReceiver | undefined;
   /** It is connected when the state is not `connecting` any more. */
   #destination: Socket | undefined;
-  readonly #check = new StreamCheck();
-  #serial = 0;
-  #unwrittenBytes = 0;
-  #unwrittenBatches = 0;
-  /** Pages are kept and looked up in the stream's order; then the stream is written in its order. */
-  readonly #lookUps = new InOrder(this);
-  readonly #writes = new InOrder(this);
-  readonly #wanted = new Map<string, Wanted>();
   readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 };
   #finishing = false;
   #identical: boolean | undefined;
@@ -106,15 +83,10 @@ export class IncomingJob {
     this.#fail(reason);
   }
 
-  /** A batch could not be unpacked, or is not what it should be. */
-  failed(error: unknown): void {
-    this.#fail(messageOf(error));
-  }
-
   view(): JobView | undefined {
     if (this.#opening === undefined) return undefined;
     const { job, destination, owner, speaker, store } = this.#opening;
-    const { sha256, bytes } = this.#check.total();
+    const { sha256, bytes } = (this.#receiver?.check ?? new StreamCheck()).total();
     const seconds = ((this.#endedMs ?? this.options.world.clock.nowMs()) - this.#startedMs) / 1000;
     const [sent, received] = [this.#link.sentBytes, this.#link.receivedBytes];
     return {
@@ -143,20 +115,13 @@ export class IncomingJob {
     if (problem !== undefined) this.#link.fail(problem);
   }
 
-  #handle({ name, payload }: Frame): string | undefined {
+  #handle(frame: Frame): string | undefined {
+    const { name, payload } = frame;
     if (name === 'open') return this.#open(payload);
     if (name === 'disk-open' && this.#opening === undefined) return this.#giveAway(payload);
-    if (this.#state === 'connecting') return unexpected(name);
-    switch (name) {
-      case 'batch':
-        return this.#batch(payload);
-      case 'pages':
-        return this.#pages(payload);
-      case 'finish':
-        return this.#finish(payload);
-      default:
-        return unexpected(name);
-    }
+    if (this.#state === 'connecting' || this.#receiver === undefined) return unexpected(name);
+    if (name === 'finish') return this.#finish(payload, this.#receiver);
+    return name === 'batch' && this.#finishing ? unexpected(name) : this.#receiver.handle(frame);
   }
 
   #giveAway(payload: Buffer): undefined {
@@ -173,8 +138,7 @@ export class IncomingJob {
       this.#refuse(destination);
       return undefined;
     }
-    this.#digester = new Digester(opening.owner, PAGE_BYTES);
-    this.#peer = this.options.world.store.peer(opening.store);
+    this.#receiver = this.#receiverOf(opening);
     this.#destination = destination;
     this.#patience = this.options.world.clock.after('courier-destination', CONNECT_MS, () =>
       this.#refuse('the destination: it does not take the connection'),
@@ -217,153 +181,44 @@ export class IncomingJob {
     if (this.#link.waitingBytes > MOST_BACK_BYTES) this.#fail('the destination says more than the WAN takes');
   }
 
-  #batch(payload: Buffer): string | undefined {
-    const batch = message.decodeBatch(payload);
-    if (typeof batch === 'string') return batch;
-    if (batch.serial !== this.#serial + 1) return `batch ${batch.serial} behind batch ${this.#serial}`;
-    if (this.#finishing) return unexpected('batch');
-    this.#serial = batch.serial;
-    this.#link.send(message.encodeSerial('got', batch.serial));
-    this.#unwrittenBytes += batch.streamBytes;
-    this.#unwrittenBatches++;
-    const isTooMuch =
-      this.#unwrittenBytes > MOST_UNWRITTEN_BYTES || this.#unwrittenBatches > MOST_UNWRITTEN_BATCHES;
-    if (isTooMuch) return 'more came than was acknowledged';
-    this.#lookUps.add(decompress(batch, batch.instructionBytes), async (unpacked) => {
-      const instructions = readBatch(unpacked, batch.streamBytes);
-      if (typeof instructions === 'string') throw new Error(instructions);
-      const pieces = await this.#lookUp(instructions);
-      // What is asked for does not hold up looking further.
-      this.#writes.add(this.#complete(batch, pieces), (stream) => this.#write(batch, stream));
+  #receiverOf({ owner, store }: Opening): BatchReceiver {
+    const { world } = this.options;
+    const receiver: BatchReceiver = new BatchReceiver({
+      ...{ link: this.#link, store: world.store, counts: this.#counts },
+      digester: new Digester(owner, PAGE_BYTES),
+      peer: world.store.peer(store),
+      give: (batch, stream) =>
+        this.#destination?.write(stream, (error) => {
+          if (error == null) receiver.done(batch);
+        }),
+      notTheStream: () => world.counters.count('batches_not_the_stream'),
+      elsewhere: (batch, keys) => this.#elsewhere(batch, keys),
+      askedFor: (pages) => world.counters.count('pages_asked_for', pages),
     });
-    return undefined;
+    return receiver;
   }
 
-  /** Keeps what is new, finds what is known; a key stays where the page is not there. */
-  async #lookUp(instructions: readonly Instruction[]): Promise<(Buffer | { key: Buffer })[]> {
-    const { store } = this.options.world;
-    return Promise.all(
-      instructions.map(async (one) => {
-        if (one.is === 'verbatim') return one.bytes;
-        this.#counts.pages++;
-        if (one.is === 'page') {
-          this.#counts.pagesNew++;
-          this.#keep(this.#digester.of(one.bytes), one.bytes);
-          return one.bytes;
-        }
-        this.#counts.pagesReferenced++;
-        return (await store.fetch(one.key, 0, this.#digester)) ?? { key: one.key };
-      }),
-    );
-  }
-
-  /** What the other side sends, it has. */
-  #keep(digest: Buffer, page: Buffer): void {
-    const { store } = this.options.world;
-    store.put(digest, page);
-    if (this.#peer !== undefined) store.setPeerHas(this.#peer, true, digest);
-  }
-
-  async #complete(batch: message.Batch, pieces: readonly (Buffer | { key: Buffer })[]): Promise<Buffer> {
-    const missing = pieces.flatMap((piece) => (Buffer.isBuffer(piece) ? [] : [piece.key]));
-    const found = missing.length === 0 ? new Map<string, Buffer>() : await this.#find(batch, missing);
-    return Buffer.concat(
-      pieces.map((piece) =>
-        Buffer.isBuffer(piece) ? piece : (found.get(keyOf(piece.key)) ?? Buffer.alloc(0)),
-      ),
-    );
-  }
-
-  /** Another job brings them, or the other courier is asked. */
-  async #find(batch: message.Batch, keys: readonly Buffer[]): Promise<Map<string, Buffer>> {
-    const { store, clock } = this.options.world;
+  /** Another job may bring them. */
+  async #elsewhere({ urgent }: message.Batch, keys: readonly Buffer[]): Promise<void> {
+    const { world } = this.options;
+    const { store, clock } = world;
     const untilMs = clock.nowMs() + ELSEWHERE_MS;
     const mayCome = (): boolean =>
-      !batch.urgent && clock.nowMs() < untilMs && this.options.world.otherJobs(this) > 0 && !this.isOver;
+      !urgent && clock.nowMs() < untilMs && world.otherJobs(this) > 0 && !this.isOver;
     while (mayCome() && !keys.every((key) => store.has(key)))
       await new Promise<void>((done) => clock.after('courier-elsewhere', LOOK_MS, done));
-    const found = new Map<string, Buffer>();
-    const asked: Buffer[] = [];
-    for (const key of new Map(keys.map((one) => [keyOf(one), one])).values()) {
-      const page = await store.fetch(key, 0, this.#digester);
-      if (page === undefined) asked.push(key);
-      else found.set(keyOf(key), page);
-    }
-    const answers = asked.map(async (key) => found.set(keyOf(key), await this.#want(key)));
-    const fresh = asked.filter((key) => !this.#isAsked.has(keyOf(key)));
-    for (const key of fresh) this.#isAsked.add(keyOf(key));
-    if (fresh.length > 0 && !this.isOver) {
-      this.#counts.pagesAskedFor += fresh.length;
-      this.options.world.counters.count('pages_asked_for', fresh.length);
-      this.#link.send(message.encodeWant({ serial: batch.serial, keys: fresh }));
-    }
-    await Promise.all(answers);
-    return found;
   }
 
-  /** Asked for, and not answered yet: nobody asks twice at once. */
-  readonly #isAsked = new Set<string>();
-
-  #want(key: Buffer): Promise<Buffer> {
-    const known = this.#wanted.get(keyOf(key));
-    if (known !== undefined) return known.page;
-    let resolve: (page: Buffer) => void = () => undefined;
-    const page = new Promise<Buffer>((done) => {
-      resolve = done;
-    });
-    this.#wanted.set(keyOf(key), { page, resolve });
-    return page;
-  }
-
-  #pages(payload: Buffer): string | undefined {
-    const pages = message.decodePages(payload);
-    if (typeof pages === 'string') return pages;
-    if (this.#wanted.size === 0) return 'pages that nobody asked for';
-    decompress(pages, pages.bytes)
-      .then((bytes) => {
-        for (let at = 0; at < bytes.length; at += PAGE_BYTES)
-          this.#answered(bytes.subarray(at, at + PAGE_BYTES));
-      })
-      .catch((error: unknown) => this.failed(error));
-    return undefined;
-  }
-
-  #answered(page: Buffer): void {
-    const digest = this.#digester.of(page);
-    const wanted = this.#wanted.get(keyOf(digest));
-    if (wanted === undefined)
-      throw new Error('a page that nobody asked for, or that does not match its digest');
-    this.#wanted.delete(keyOf(digest));
-    this.#isAsked.delete(keyOf(digest));
-    this.#keep(digest, page);
-    wanted.resolve(page);
-  }
-
-  /** A batch whose stream is not what went in ends the job before any of it is passed on. */
-  #write(batch: message.Batch, stream: Buffer): void {
-    if (!this.#check.takes(stream, batch.checkpoint)) {
-      this.options.world.counters.count('batches_not_the_stream');
-      throw new Error('what came out is not what went in: nothing of it was passed on');
-    }
-    this.#destination?.write(stream, (error) => {
-      if (error != null || this.isOver) return;
-      this.#unwrittenBytes -= batch.streamBytes;
-      this.#unwrittenBatches--;
-      this.#link.send(message.encodeSerial('ack', batch.serial));
-    });
-  }
-
-  #finish(payload: Buffer): string | undefined {
+  #finish(payload: Buffer, receiver: BatchReceiver): string | undefined {
     const theirs = message.decodeTotal(payload);
     if (typeof theirs === 'string') return theirs;
     if (this.#finishing) return unexpected('finish');
     this.#finishing = true;
-    this.#lookUps.add(undefined, () => this.#writes.add(undefined, () => this.#compare(theirs)));
+    receiver.after(() => this.#compare(receiver.check.total(), theirs));
     return undefined;
   }
 
-  #compare(theirs: message.Total): void {
-    const ours = this.#check.total();
+  #compare(ours: message.Total, theirs: message.Total): void {
     this.#identical = isSameTotal(ours, theirs);
     if (!this.#identical) throw new Error('what came out is not what went in');
     this.#state = 'finishing';
@@ -390,6 +245,7 @@ export class IncomingJob {
     this.#state = state;
     this.#reason = reason;
     this.#patience?.cancel();
+    this.#receiver?.stop();
     this.#endedMs = this.options.world.clock.nowMs();
     this.options.ended();
   }

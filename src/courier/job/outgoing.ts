@@ -4,30 +4,23 @@
  */
 import type { Socket } from 'node:net';
 import type { Timer } from '../../net/clock.js';
-import { messageOf } from '../../net/system-error.js';
 import { Digester, keyOf, type PageKey } from '../store/digest.js';
 import type { Peer } from '../store/peers.js';
 import { printable } from '../stream/item.js';
 import { StreamParser } from '../stream/parser.js';
 import { PAGE_BYTES, type Token } from '../stream/token.js';
-import { BatchMaker, type MadeBatch } from '../wire/batch-maker.js';
+import { BatchMaker } from '../wire/batch-maker.js';
 import type { Frame } from '../wire/frame.js';
-import { MOST_BACK_BYTES, PAGES_PER_ANSWER } from '../wire/limits.js';
+import { MOST_BACK_BYTES } from '../wire/limits.js';
 import * as message from '../wire/message.js';
 import { decodeOpened, encodeOpening } from '../wire/opening.js';
 import { isSameTotal } from '../wire/stream-check.js';
-import { Window } from '../wire/window.js';
-import { compress } from './compression.js';
-import { InOrder } from './in-order.js';
+import { BatchSender } from './batch-sender.js';
 import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
-import { Level } from './level.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
-import { Unacked } from './unacked.js';
 
 /** An item whose rest does not come for so long is passed on as far as it has come. */
 const RELEASE_MS = 20;
-/** Batches that are being compressed at once. */
-const MOST_COMPRESSING = 2;
 
 export interface OutgoingOptions {
   readonly job: string;
@@ -46,9 +39,8 @@ export class OutgoingJob {
   readonly #parser = new StreamParser();
   readonly #digester: Digester;
   readonly #maker: BatchMaker;
-  readonly #window = new Window();
-  readonly #level = new Level();
   readonly #link: PeerLink;
+  readonly #sender: BatchSender;
   readonly #startedMs: number;
   readonly #startedAt: string;
   #endedMs: number | undefined;
@@ -64,10 +56,6 @@ export class OutgoingJob {
   #finishSent = false;
   #backEnded = false;
   #identical: boolean | undefined;
-  #compressing = 0;
-  /** Batches go in their order, however long their compression takes. */
-  readonly #order: InOrder;
-  readonly #unacked = new Unacked();
   #askedFor = 0;
   #release: Timer | undefined;
   /** Pieces that the source has said. */
@@ -83,7 +71,6 @@ export class OutgoingJob {
       isThere: (digest, urgent) => this.#isThere(digest, urgent),
       goes: (digest) => this.#goes(digest),
     });
-    this.#order = new InOrder(this);
     this.#link = new PeerLink(
       { ...options.link, side: 'caller' },
       {
@@ -96,6 +83,16 @@ export class OutgoingJob {
         closed: (reason) => this.#fail(reason ?? 'closed'),
       },
     );
+    this.#sender = new BatchSender({
+      link: this.#link,
+      clock: world.clock,
+      codec: () => this.#codec,
+      pump: () => this.#pump(),
+      askedFor: (pages) => {
+        this.#askedFor += pages;
+        world.counters.count('pages_asked_for', pages);
+      },
+    });
     source.on('data', (piece: Buffer) => this.#came(piece));
     source.on('end', () => this.#cameAll());
     source.on('error', (error) => this.#fail(`the source: ${error.message}`));
@@ -106,16 +103,11 @@ export class OutgoingJob {
 
   /** The page has been sent, and has not been acknowledged. */
   isOnItsWay(key: PageKey): boolean {
-    return this.#unacked.pages.has(key);
+    return this.#sender.pages.has(key);
   }
 
   stop(reason: string): void {
     this.#fail(reason);
-  }
-
-  /** Of compression. */
-  failed(error: unknown): void {
-    this.#fail(`compression: ${messageOf(error)}`);
   }
 
   view(): JobView {
@@ -224,39 +216,14 @@ export class OutgoingJob {
       else this.#armRelease();
       return;
     }
-    while (!this.#maker.isEmpty && this.#mayGo()) {
+    while (!this.#maker.isEmpty && this.#sender.mayGo()) {
       const batch = this.#maker.take();
-      if (batch !== undefined) this.#go(batch);
+      if (batch !== undefined) this.#sender.go(batch);
     }
     if (this.#maker.isEmpty) source.resume();
     else source.pause();
     this.#armRelease();
-    if (this.#sourceEnded && this.#maker.isEmpty && this.#compressing === 0) this.#finish();
-  }
-
-  #mayGo(): boolean {
-    if (!this.#window.isOpen || this.#unacked.isFull) {
-      this.#level.waitedFor('wan');
-      return false;
-    }
-    if (this.#compressing < MOST_COMPRESSING) return true;
-    this.#level.waitedFor('compression');
-    return false;
-  }
-
-  #go(batch: MadeBatch): void {
-    const { serial, urgent, instructions, streamBytes, checkpoint } = batch;
-    this.#unacked.sent(batch);
-    this.#compressing++;
-    const compressed = compress(this.#codec, instructions, urgent ? 1 : this.#level.value);
-    this.#order.add(compressed, ({ codec, content }) => {
-      this.#compressing--;
-      const sizes = { instructionBytes: instructions.length, streamBytes };
-      const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
-      this.#window.sent(serial, frame.length, this.options.world.clock.nowMs());
-      this.#link.send(frame);
-      this.#pump();
-    });
+    if (this.#sourceEnded && this.#maker.isEmpty && !this.#sender.isCompressing) this.#finish();
   }
 
   #frame(frame: Frame): void {
@@ -264,16 +231,11 @@ export class OutgoingJob {
     if (problem !== undefined) this.#link.fail(problem);
   }
 
-  #handle({ name, payload }: Frame): string | undefined {
+  #handle(frame: Frame): string | undefined {
+    const { name, payload } = frame;
     switch (name) {
       case 'opened':
         return this.#opened(payload);
-      case 'ack':
-        return this.#acked(payload.readUInt32BE(0));
-      case 'got':
-        return this.#got(payload.readUInt32BE(0));
-      case 'want':
-        return this.#wanted(payload);
       case 'back':
         this.options.source.write(payload);
         return this.options.source.writableLength > MOST_BACK_BYTES ? 'the source does not read' : undefined;
@@ -285,42 +247,8 @@ export class OutgoingJob {
       case 'finished':
         return this.#finished(payload);
       default:
-        return unexpected(name);
+        return this.#sender.handle(frame);
     }
-  }
-
-  #got(serial: number): string | undefined {
-    if (!this.#window.arrived(serial, this.options.world.clock.nowMs()))
-      return `batch ${serial} has come, which was not sent`;
-    this.#pump();
-    return undefined;
-  }
-
-  #acked(serial: number): string | undefined {
-    if (!this.#unacked.acked(serial)) return `ack of ${serial}, which was not sent`;
-    this.#pump();
-    return undefined;
-  }
-
-  #wanted(payload: Buffer): string | undefined {
-    const want = message.decodeWant(payload);
-    if (typeof want === 'string') return want;
-    const pages = this.#unacked.take(want.serial, want.keys);
-    if (pages === undefined) return 'a page was asked for that was not referred to';
-    this.#askedFor += pages.length;
-    this.options.world.counters.count('pages_asked_for', pages.length);
-    for (let at = 0; at < pages.length; at += PAGES_PER_ANSWER)
-      this.#answer(want.serial, Buffer.concat(pages.slice(at, at + PAGES_PER_ANSWER)));
-    return undefined;
-  }
-
-  /** Not behind the batches that wait: the other courier waits for it. */
-  #answer(serial: number, pages: Buffer): void {
-    compress(this.#codec, pages, 1)
-      .then(({ codec, content }) =>
-        this.#link.send(message.encodePages({ serial, codec, bytes: pages.length, content })),
-      )
-      .catch((error: unknown) => this.failed(error));
   }
 
   #finish(): void {
@@ -353,7 +281,7 @@ export class OutgoingJob {
   #fail(reason: string): void {
     if (this.isOver) return;
     this.#over('failed', reason);
-    for (const key of this.#unacked.pages) this.#peerHas(Buffer.from(key, 'latin1'), false);
+    for (const key of this.#sender.pages) this.#peerHas(Buffer.from(key, 'latin1'), false);
     this.#link.fail(reason);
     this.options.source.destroy();
   }
@@ -363,6 +291,7 @@ export class OutgoingJob {
     this.#reason = reason;
     this.#endedMs = this.options.world.clock.nowMs();
     this.#release?.cancel();
+    this.#sender.stop();
     this.options.ended();
   }
 
@@ -381,7 +310,7 @@ export class OutgoingJob {
 
   #goes(digest: Buffer): void {
     this.#peerHas(digest, true);
-    this.#unacked.goes(digest);
+    this.#sender.goes(digest);
   }
 
   #peerHas(digest: Buffer, has: boolean): void {

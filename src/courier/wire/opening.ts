@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NAME } from '../../net/name.js';
 import { frameOf } from './frame.js';
+import { decodeJson } from './json.js';
 
 const NAMED = z.string().regex(NAME);
 const STORE = z.string().regex(/^[0-9a-f]{32}$/);
@@ -29,20 +30,9 @@ export function encodeOpening(name: 'open' | 'opened', content: Opening | Opened
 }
 
 export function decodeOpening(payload: Buffer): Opening | string {
-  return decode(OPENING, payload);
+  return decodeJson(OPENING, payload, 'opening');
 }
 
 export function decodeOpened(payload: Buffer): Opened | string {
-  return decode(OPENED, payload);
-}
-
-function decode<Value>(schema: z.ZodType<Value>, payload: Buffer): Value | string {
-  let content: unknown;
-  try {
-    content = JSON.parse(payload.toString());
-  } catch {
-    return 'not JSON';
-  }
-  const read = schema.safeParse(content);
-  return read.success ? read.data : `opening: ${read.error.issues[0]?.path.join('.') || 'not as expected'}`;
+  return decodeJson(OPENED, payload, 'opening');
 }

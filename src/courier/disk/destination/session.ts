@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Timer } from '../../../net/clock.js';
 import { messageOf } from '../../../net/system-error.js';
+import { BatchReceiver } from '../../job/batch-receiver.js';
 import { compress } from '../../job/compression.js';
 import { type PeerLink, unexpected } from '../../job/peer-link.js';
 import { Digester } from '../../store/digest.js';
@@ -16,7 +17,6 @@ import { ERROR } from '../nbd/spec.js';
 import { type DiskRecord, RecordReader } from '../record.js';
 import { type DiskState, type DiskView, type DiskWorld, isOver, noCounts } from '../view.js';
 import { ApplyOrder, type Numbered } from './order.js';
-import { Receiver } from './receiver.js';
 import { type Done, NbdTarget } from './target.js';
 
 /** What waits for the destination. The sender's log is shorter. */
@@ -43,7 +43,7 @@ export interface DestinationOptions {
 interface Attached {
   readonly link: PeerLink;
   readonly codec: Codec;
-  receiver: Receiver | undefined;
+  receiver: BatchReceiver | undefined;
 }
 
 export class DestinationSession {
@@ -158,11 +158,22 @@ export class DestinationSession {
     const { world, open } = this.options;
     const { sizeBytes, minimumBytes } = target.facts;
     const records = new RecordReader(sizeBytes);
-    attached.receiver = new Receiver({
-      ...{ link: attached.link, world, peer: world.store.peer(open.store), counts: this.#counts },
+    const receiver: BatchReceiver = new BatchReceiver({
+      ...{
+        link: attached.link,
+        store: world.store,
+        peer: world.store.peer(open.store),
+        counts: this.#counts,
+      },
       digester: new Digester(open.owner, PAGE_BYTES),
-      take: (stream) => this.#take(records.push(stream), target),
+      give: (batch, stream) => {
+        const problem = this.#take(records.push(stream), target);
+        if (problem !== undefined) throw new Error(problem);
+        receiver.done(batch);
+      },
+      notTheStream: () => world.counters.count('disk_batches_not_the_stream'),
     });
+    attached.receiver = receiver;
     if (this.#state === 'stalled') this.#resumed++;
     this.#state = 'running';
     this.#whyStalled = '';

@@ -1,0 +1,217 @@
+/**
+ * Batches that come from the other courier: pages are kept and looked up, what is not here is asked for, and what was put together is
+ * proven to be what went in before any of it is given on.
+ */
+import { messageOf } from '../../net/system-error.js';
+import { type Digester, keyOf } from '../store/digest.js';
+import type { PageStore } from '../store/page-store.js';
+import type { Peer } from '../store/peers.js';
+import { PAGE_BYTES } from '../stream/token.js';
+import { type Instruction, readBatch } from '../wire/batch.js';
+import type { Frame } from '../wire/frame.js';
+import { MOST_UNWRITTEN_BATCHES, MOST_UNWRITTEN_BYTES } from '../wire/limits.js';
+import * as message from '../wire/message.js';
+import { StreamCheck } from '../wire/stream-check.js';
+import { decompress } from './compression.js';
+import { InOrder } from './in-order.js';
+import { type PeerLink, unexpected } from './peer-link.js';
+
+export interface BatchReceiverOptions {
+  readonly link: PeerLink;
+  readonly store: PageStore;
+  readonly digester: Digester;
+  /** The other store. */
+  readonly peer: Peer;
+  /** Goes up. */
+  readonly counts: { pages: number; pagesNew: number; pagesReferenced: number; pagesAskedFor: number };
+  /** The batch's stream, the next bytes of it; who has done with them says `done`. What it throws ends the link. */
+  give(batch: message.Batch, stream: Buffer): void;
+  /** A batch's stream is not what went in. */
+  notTheStream(): void;
+  /** Resolves when nobody else may bring the pages any more. */
+  elsewhere?(batch: message.Batch, keys: readonly Buffer[]): Promise<void>;
+  askedFor?(pages: number): void;
+}
+
+type Piece = Buffer | { readonly key: Buffer };
+
+interface Wanted {
+  readonly page: Promise<Buffer>;
+  resolve(page: Buffer): void;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+export class BatchReceiver {
+  /** Of all that was given on. */
+  readonly check = new StreamCheck();
+  #serial = 0;
+  #openBytes = 0;
+  #openBatches = 0;
+  /** Pages are kept and looked up in the stream's order; then the stream is given on in its order. */
+  readonly #lookUps = new InOrder(this);
+  readonly #gifts = new InOrder(this);
+  /** Asked for, and not answered yet: nobody asks twice at once. */
+  readonly #wanted = new Map<string, Wanted>();
+  #isOver = false;
+
+  constructor(private readonly options: BatchReceiverOptions) {}
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** A batch could not be unpacked, or is not what it should be. */
+  failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.options.link.fail(messageOf(error));
+  }
+
+  /** Nothing more is given on. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  /** When all that has come until now was given on. */
+  after(step: () => void): void {
+    this.#lookUps.add(undefined, () => this.#gifts.add(undefined, step));
+  }
+
+  /** The batch's stream is where it should be. */
+  done({ serial, streamBytes }: message.Batch): void {
+    if (this.#isOver) return;
+    this.#openBytes -= streamBytes;
+    this.#openBatches--;
+    this.options.link.send(message.encodeSerial('ack', serial));
+  }
+
+  /** Undefined: the frame was as it should be. */
+  handle({ name, payload }: Frame): string | undefined {
+    if (name === 'batch') return this.#batch(payload);
+    return name === 'pages' ? this.#pages(payload) : unexpected(name);
+  }
+
+  #batch(payload: Buffer): string | undefined {
+    const batch = message.decodeBatch(payload);
+    if (typeof batch === 'string') return batch;
+    if (batch.serial !== this.#serial + 1) return `batch ${batch.serial} behind batch ${this.#serial}`;
+    this.#serial = batch.serial;
+    this.options.link.send(message.encodeSerial('got', batch.serial));
+    this.#openBytes += batch.streamBytes;
+    this.#openBatches++;
+    if (this.#openBytes > MOST_UNWRITTEN_BYTES || this.#openBatches > MOST_UNWRITTEN_BATCHES)
+      return 'more came than was acknowledged';
+    this.#lookUps.add(decompress(batch, batch.instructionBytes), async (unpacked) => {
+      const instructions = readBatch(unpacked, batch.streamBytes);
+      if (typeof instructions === 'string') throw new Error(instructions);
+      const pieces = await this.#lookUp(instructions);
+      // What is asked for does not hold up looking further.
+      this.#gifts.add(this.#complete(batch, pieces), (stream) => this.#give(batch, stream));
+    });
+    return undefined;
+  }
+
+  /** Keeps what is new, finds what is known; a key stays where the page is not there. */
+  async #lookUp(instructions: readonly Instruction[]): Promise<Piece[]> {
+    const { store, digester, counts } = this.options;
+    return Promise.all(
+      instructions.map(async (one) => {
+        if (one.is === 'verbatim') return one.bytes;
+        counts.pages++;
+        if (one.is === 'page') {
+          counts.pagesNew++;
+          this.#keep(digester.of(one.bytes), one.bytes);
+          return one.bytes;
+        }
+        counts.pagesReferenced++;
+        return (await store.fetch(one.key, 0, digester)) ?? { key: one.key };
+      }),
+    );
+  }
+
+  /** What the other side sends, it has. */
+  #keep(digest: Buffer, page: Buffer): void {
+    const { store, peer } = this.options;
+    store.put(digest, page);
+    store.setPeerHas(peer, true, digest);
+  }
+
+  async #complete(batch: message.Batch, pieces: readonly Piece[]): Promise<Buffer> {
+    const keys = new Map<string, Buffer>();
+    for (const piece of pieces) if (!Buffer.isBuffer(piece)) keys.set(keyOf(piece.key), piece.key);
+    const found = keys.size === 0 ? new Map<string, Buffer>() : await this.#find(batch, [...keys.values()]);
+    return Buffer.concat(
+      pieces.map((piece) => (Buffer.isBuffer(piece) ? piece : (found.get(keyOf(piece.key)) ?? NOTHING))),
+    );
+  }
+
+  /** Others bring them, or the other courier is asked. */
+  async #find(batch: message.Batch, keys: readonly Buffer[]): Promise<Map<string, Buffer>> {
+    const { store, digester } = this.options;
+    await this.options.elsewhere?.(batch, keys);
+    const found = new Map<string, Buffer>();
+    const missing: Buffer[] = [];
+    for (const key of keys) {
+      const page = await store.fetch(key, 0, digester);
+      if (page === undefined) missing.push(key);
+      else found.set(keyOf(key), page);
+    }
+    const fresh = missing.filter((key) => !this.#wanted.has(keyOf(key)));
+    for (const key of fresh) this.#wanted.set(keyOf(key), newWanted());
+    // Taken before anything is sent: an answer takes its promise out.
+    const answers = missing.map(async (key) => {
+      const page = await this.#wanted.get(keyOf(key))?.page;
+      if (page !== undefined) found.set(keyOf(key), page);
+    });
+    if (!this.#isOver) this.#ask(batch.serial, fresh);
+    await Promise.all(answers);
+    return found;
+  }
+
+  #ask(serial: number, keys: readonly Buffer[]): void {
+    if (keys.length === 0) return;
+    this.options.counts.pagesAskedFor += keys.length;
+    this.options.askedFor?.(keys.length);
+    this.options.link.send(message.encodeWant({ serial, keys }));
+  }
+
+  #pages(payload: Buffer): string | undefined {
+    const pages = message.decodePages(payload);
+    if (typeof pages === 'string') return pages;
+    if (this.#wanted.size === 0) return 'pages that nobody asked for';
+    decompress(pages, pages.bytes)
+      .then((bytes) => {
+        for (let at = 0; at < bytes.length; at += PAGE_BYTES)
+          this.#answered(bytes.subarray(at, at + PAGE_BYTES));
+      })
+      .catch((error: unknown) => this.failed(error));
+    return undefined;
+  }
+
+  #answered(page: Buffer): void {
+    const digest = this.options.digester.of(page);
+    const wanted = this.#wanted.get(keyOf(digest));
+    if (wanted === undefined)
+      throw new Error('a page that nobody asked for, or that does not match its digest');
+    this.#wanted.delete(keyOf(digest));
+    this.#keep(digest, page);
+    wanted.resolve(page);
+  }
+
+  #give(batch: message.Batch, stream: Buffer): void {
+    if (!this.check.takes(stream, batch.checkpoint)) {
+      this.options.notTheStream();
+      throw new Error('what came out is not what went in: nothing of it was passed on');
+    }
+    this.options.give(batch, stream);
+  }
+}
+
+function newWanted(): Wanted {
+  let resolve: (page: Buffer) => void = () => undefined;
+  const page = new Promise<Buffer>((done) => {
+    resolve = done;
+  });
+  return { page, resolve };
+}
