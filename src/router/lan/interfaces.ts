@@ -15,8 +15,11 @@ export interface InterfaceState {
 /** What the kernel is asked; other than its own only in tests. */
 export interface InterfaceSources {
   /** As `networkInterfaces` of node:os: only what is up and has an address. */
-  readonly list: () => NodeJS.Dict<readonly Pick<NetworkInterfaceInfo, 'address'>[]>;
-  /** A file of /sys/class/net/NAME; undefined when it cannot be read. */
+  readonly list: () => NodeJS.Dict<readonly Pick<NetworkInterfaceInfo, 'address' | 'mac'>[]>;
+  /**
+   * A file of /sys/class/net/NAME; undefined when it cannot be read. It may be of another network namespace, that in which /sys was
+   * mounted: what `list` says comes first.
+   */
   readonly read: (name: string, file: 'address' | 'operstate') => string | undefined;
 }
 
@@ -44,7 +47,8 @@ export function readInterfaces(
     );
     const addresses = listed.flatMap(({ address }) => Ip.parse(address.split('%')[0] ?? '') ?? []);
     const isUp = addresses.length > 0 || ['up', 'unknown'].includes(sources.read(name, 'operstate') ?? '');
-    return { mac: parseMac(sources.read(name, 'address') ?? ''), addresses: isUp ? addresses : undefined };
+    const mac = listed[0]?.mac ?? sources.read(name, 'address') ?? '';
+    return { mac: parseMac(mac), addresses: isUp ? addresses : undefined };
   });
 }
 

@@ -95,9 +95,9 @@ test('what the kernel says of interfaces: labels, zones, no address, down, gone'
   };
   const states = readInterfaces(['eth1', 'eth2', 'eth3', 'eth4'], {
     list: () => ({
-      eth1: [{ address: '10.1.0.1' }, { address: 'fe80::1%eth1' }],
-      'eth1:web': [{ address: '10.1.0.2' }],
-      eth10: [{ address: '10.9.0.1' }],
+      eth1: ['10.1.0.1', 'fe80::1%eth1'].map((address) => ({ address, mac: '02:00:00:00:00:01' })),
+      'eth1:web': [{ address: '10.1.0.2', mac: '02:00:00:00:00:01' }],
+      eth10: [{ address: '10.9.0.1', mac: '02:00:00:00:00:02' }],
     }),
     read: (name, file) => files[`${name} ${file}`],
   });
@@ -108,6 +108,24 @@ test('what the kernel says of interfaces: labels, zones, no address, down, gone'
       [OTHER, ''],
       [OTHER, undefined],
       [undefined, undefined],
+    ],
+  );
+});
+
+test('where /sys is another network namespace’s, its interface of the same name is not believed to be ours', () => {
+  const states = readInterfaces(['eth1', 'eth2'], {
+    list: () => ({
+      eth1: [{ address: '10.1.0.1', mac: '02:00:00:00:00:01' }],
+      eth2: [{ address: '10.2.0.1', mac: '02:00:00:00:00:01' }],
+    }),
+    read: (name, file) =>
+      name === 'eth1' ? { address: '02:00:00:00:00:02', operstate: 'down' }[file] : undefined,
+  });
+  assert.deepEqual(
+    states.map(({ mac: own, addresses }) => [own, addresses?.join()]),
+    [
+      [OWN, '10.1.0.1'],
+      [OWN, '10.2.0.1'],
     ],
   );
 });
