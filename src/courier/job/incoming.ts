@@ -17,8 +17,8 @@ import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
 
 /** For the hypervisor that waits to take the connection: it is on this site. */
 export const CONNECT_MS = 10_000;
-/** So long another job may take to bring a page that was referred to here, before it is asked for. */
-const ELSEWHERE_MS = 60;
+/** So long another job may take to bring a page that it is said to bring, before it is asked for here. */
+const ELSEWHERE_MS = 2_000;
 const LOOK_MS = 5;
 
 export interface IncomingOptions {
@@ -48,7 +48,7 @@ export class IncomingJob {
   #receiver: BatchReceiver | undefined;
   /** It is connected when the state is not `connecting` any more. */
   #destination: Socket | undefined;
-  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 };
+  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0, instructionBytes: 0 };
   #finishing = false;
   #identical: boolean | undefined;
   #backEnded = false;
@@ -192,19 +192,19 @@ export class IncomingJob {
           if (error == null) receiver.done(batch);
         }),
       notTheStream: () => world.counters.count('batches_not_the_stream'),
-      elsewhere: (batch, keys) => this.#elsewhere(batch, keys),
+      elsewhere: (keys, isUrgent) => this.#elsewhere(keys, isUrgent),
       askedFor: (pages) => world.counters.count('pages_asked_for', pages),
     });
     return receiver;
   }
 
-  /** Another job may bring them. */
-  async #elsewhere({ urgent }: message.Batch, keys: readonly Buffer[]): Promise<void> {
+  /** Another job brings them. */
+  async #elsewhere(keys: readonly Buffer[], isUrgent: () => boolean): Promise<void> {
     const { world } = this.options;
     const { store, clock } = world;
     const untilMs = clock.nowMs() + ELSEWHERE_MS;
     const mayCome = (): boolean =>
-      !urgent && clock.nowMs() < untilMs && world.otherJobs(this) > 0 && !this.isOver;
+      !isUrgent() && clock.nowMs() < untilMs && world.otherJobs(this) > 0 && !this.isOver;
     while (mayCome() && !keys.every((key) => store.has(key)))
       await new Promise<void>((done) => clock.after('courier-elsewhere', LOOK_MS, done));
   }

@@ -52,6 +52,8 @@ export interface JobView {
   readonly pagesNew: number;
   readonly pagesReferenced: number;
   readonly pagesAskedFor: number;
+  /** What was left to send when pages had become references, before compression. */
+  readonly instructionBytes: number;
   /** Of the hypervisor's stream, and on the WAN in both directions with all that couriers say. */
   readonly streamBytes: number;
   readonly wanBytesSent: number;

@@ -6,7 +6,7 @@ const LEAST = 1;
 const MOST = 6;
 const START = 3;
 /** So many batches in one direction before the level changes. */
-const PATIENCE = 32;
+const PATIENCE = 8;
 
 export class Level {
   #level = START;

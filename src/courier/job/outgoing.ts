@@ -68,7 +68,7 @@ export class OutgoingJob {
     this.#digester = new Digester(owner, PAGE_BYTES);
     this.#maker = new BatchMaker({
       digest: (page) => this.#known(page),
-      isThere: (digest, urgent) => this.#isThere(digest, urgent),
+      whereIs: (digest, urgent) => this.#whereIs(digest, urgent),
       goes: (digest) => this.#goes(digest),
     });
     this.#link = new PeerLink(
@@ -302,10 +302,11 @@ export class OutgoingJob {
   }
 
   /** In the guest's pause nobody waits for what another job has on its way. */
-  #isThere(digest: Buffer, urgent: boolean): boolean {
+  #whereIs(digest: Buffer, urgent: boolean): 'nowhere' | 'there' | 'coming' {
     const { world } = this.options;
-    const isThere = this.#peer !== undefined && world.store.peerHas(this.#peer, digest);
-    return isThere && !(urgent && world.isOnItsWay(keyOf(digest), this));
+    if (this.#peer === undefined || !world.store.peerHas(this.#peer, digest)) return 'nowhere';
+    if (!world.isOnItsWay(keyOf(digest), this)) return 'there';
+    return urgent ? 'nowhere' : 'coming';
   }
 
   #goes(digest: Buffer): void {

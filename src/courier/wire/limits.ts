@@ -2,7 +2,7 @@
 import { MIB } from '../../net/sizes.js';
 import { PAGE_BYTES } from '../stream/token.js';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** A batch is closed before its instructions, or the stream that they stand for, are longer. */
 export const MOST_INSTRUCTION_BYTES = 256 * 1024;

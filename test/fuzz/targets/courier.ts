@@ -140,7 +140,8 @@ function batch(random: Random): string {
   const writer = new BatchWriter();
   for (let count = random.below(5); count >= 0; count--) {
     if (random.chance(60)) writer.verbatim(random.bytes(1 + random.below(300)));
-    else if (random.chance(50)) writer.reference(random.bytes(32));
+    else if (random.chance(50))
+      writer.reference(random.bytes(32), random.chance(50) ? 'coming' : 'reference');
     else writer.page(made.pageOf(random.below(5)));
   }
   const { streamBytes } = writer;
@@ -162,7 +163,7 @@ function batch(random: Random): string {
 function rewrite(writer: BatchWriter, one: Instruction): void {
   if (one.is === 'verbatim') writer.verbatim(one.bytes);
   else if (one.is === 'page') writer.page(one.bytes);
-  else writer.reference(one.key);
+  else writer.reference(one.key, one.is);
 }
 
 /** Without where one piece of what is verbatim ends and the next begins. */
@@ -170,7 +171,7 @@ function contentOf(instructions: readonly Instruction[]): Buffer {
   return Buffer.concat(
     instructions.flatMap((one) => {
       if (one.is === 'verbatim') return [one.bytes];
-      return one.is === 'page' ? [Buffer.from('page'), one.bytes] : [Buffer.from('key'), one.key];
+      return one.is === 'page' ? [Buffer.from('page'), one.bytes] : [Buffer.from(one.is), one.key];
     }),
   );
 }
