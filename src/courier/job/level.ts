@@ -1,5 +1,5 @@
 /**
- * zstd's level by what the processor leaves: lower when batches wait for their compression, higher when they wait for the WAN.
+ * zstd's level by what the processor leaves: lower when the WAN waits for batches, higher when they wait for the WAN.
  * Pure.
  */
 const LEAST = 1;
@@ -16,7 +16,7 @@ export class Level {
     return this.#level;
   }
 
-  /** What held the stream when a batch could not go. */
+  /** What the next batch waits for. */
   waitedFor(what: 'compression' | 'wan'): void {
     this.#balance += what === 'wan' ? 1 : -1;
     if (Math.abs(this.#balance) < PATIENCE) return;

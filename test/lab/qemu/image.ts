@@ -31,6 +31,12 @@ export const readyLine = 'LAB-GUEST-READY';
  */
 export const wroteLine = 'LAB-GUEST-WROTE';
 
+/**
+ * With the word "lab.orders" the guest does what comes on its second serial port, a line of shell each, one after the other, and says
+ * this on its console after each.
+ */
+export const doneLine = 'LAB-GUEST-DONE';
+
 export interface GuestTask {
   readonly mac: string;
   /** With mask. */
@@ -44,10 +50,11 @@ export interface GuestTask {
 }
 
 /** A word of the kernel command line each; init (below) reads them. */
-export function commandLine(task: GuestTask): string {
+export function commandLine(task: GuestTask, takesOrders = false): string {
   const words = ['console=ttyS0', 'edd=off', 'quiet', 'panic=-1'];
   words.push(`lab.ip=${task.ipv4}`, `lab.ip6=${task.ipv6}`, `lab.default=${task.defaultGateway}`);
   words.push(`lab.routes=${task.routes.join(';')}`, `lab.echo=${task.echoPort}`);
+  if (takesOrders) words.push('lab.orders');
   return words.join(' ');
 }
 
@@ -77,6 +84,13 @@ if [ -n "$(value write)" ]; then
     echo ${wroteLine} $written >/dev/console
     sleep $(value write)
   done &
+fi
+if grep -q lab.orders /proc/cmdline; then
+  stty -F /dev/ttyS1 raw -echo
+  while read -r line; do
+    eval "$line"
+    echo ${doneLine} >/dev/console
+  done </dev/ttyS1 &
 fi
 listening=$(printf ':%04X [0-9A-F]*:0000 0A ' $(value echo))
 until grep -q "$listening" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
