@@ -298,7 +298,7 @@ export function progressLine(view: JobView): string {
     `${bytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${bytes(wan)} on the WAN, ${view.savedPercent} % saved`,
     `${view.pages} pages, ${view.pagesReferenced} known there`,
     view.speaker === 'tls' && 'TLS: nothing can be saved, switch it off in the hypervisor',
-    view.speaker === 'multifd' && 'a multifd channel: only compressed',
+    view.speaker === 'multifd' && 'a multifd channel',
     view.sha256 !== null &&
       `sha256 ${view.sha256.slice(0, 16)}… ${view.identical === true ? 'same at both ends' : ''}`,
   ];

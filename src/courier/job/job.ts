@@ -16,8 +16,9 @@ export const JOB_COUNTERS = {
   /** One host had as many of them as one may have. */
   strangers_refused_host: 'drop',
   accepts_failed: 'drop',
+  /** Channels beside a guest's stream, with its pages. */
+  streams_multifd: 'event',
   /** Streams whose pages could not be looked at, by who speaks. */
-  streams_passed_multifd: 'event',
   streams_passed_tls: 'event',
   streams_passed_unknown: 'event',
   pages_sent: 'event',

@@ -190,7 +190,8 @@ export class OutgoingJob {
     this.#isOpening = true;
     const { job, destination, owner, world } = this.options;
     const speaker = this.#parser.speaker ?? 'unknown';
-    if (speaker !== 'qemu') world.counters.count(`streams_passed_${speaker}`);
+    if (speaker === 'multifd') world.counters.count('streams_multifd');
+    else if (speaker !== 'qemu') world.counters.count(`streams_passed_${speaker}`);
     this.#link.send(encodeOpening('open', { job, destination, owner, store: world.store.name, speaker }));
   }
 
@@ -301,12 +302,12 @@ export class OutgoingJob {
     return digest;
   }
 
-  /** In the guest's pause nobody waits for what another job has on its way. */
+  /** In the guest's pause nobody waits for what another job has on its way; a channel of multifd does not tell when that is. */
   #whereIs(digest: Buffer, urgent: boolean): 'nowhere' | 'there' | 'coming' {
     const { world } = this.options;
     if (this.#peer === undefined || !world.store.peerHas(this.#peer, digest)) return 'nowhere';
     if (!world.isOnItsWay(keyOf(digest), this)) return 'there';
-    return urgent ? 'nowhere' : 'coming';
+    return urgent || this.#parser.speaker === 'multifd' ? 'nowhere' : 'coming';
   }
 
   #goes(digest: Buffer): void {

@@ -23,6 +23,11 @@ function* pieces(bytes: Uint8Array, random: Random): Generator<Buffer> {
 
 function stream(random: Random): Buffer {
   const numbers = Array.from({ length: random.below(4) }, () => random.below(3));
+  if (random.chance(30))
+    return Buffer.concat([
+      made.MULTIFD_HELLO,
+      ...numbers.map((number) => made.packet([made.pageOf(number)])),
+    ]);
   if (random.chance(70)) return made.migration(numbers);
   return Buffer.concat([
     ...[made.HEAD, made.configuration(), made.start(random.below(9), random.pick(['ram', 'ram', 'block']))],
@@ -48,7 +53,7 @@ function parse(random: Random): string {
 
 export const migrations: Target = {
   name: 'migrations',
-  outcomes: ['understood', 'qemu', 'unknown'],
+  outcomes: ['understood', 'qemu', 'multifd', 'unknown'],
   open: () => parse,
 };
 
