@@ -21,6 +21,8 @@ import { runSync } from '../shell.js';
 
 const guestDirectory = `${projectRoot}build/guest`;
 const busybox = '/bin/busybox';
+/** Writes to the guest's disk (its head says how). */
+const writer = `${projectRoot}build/lab-writer`;
 
 export const kernelFile = join(guestDirectory, 'vmlinuz');
 /** Written by the guest on its console when its network and services are up. */
@@ -103,6 +105,7 @@ export function missingForGuests(): string | undefined {
   const remedy = 'run scripts/setup --tests';
   if (!existsSync('/usr/bin/qemu-system-x86_64')) return `qemu-system-x86 is not installed; ${remedy}`;
   if (!existsSync(busybox)) return `busybox-static is not installed; ${remedy}`;
+  if (!existsSync(writer)) return `build/lab-writer is not there; ${remedy}`;
   if (!existsSync(join(guestDirectory, 'complete'))) return `there is no guest kernel; ${remedy}`;
   if (!existsSync('/dev/net/tun')) return 'there is no /dev/net/tun: the kernel module tun is missing';
   return undefined;
@@ -111,11 +114,13 @@ export function missingForGuests(): string | undefined {
 /** Builds the image unless it is newer than this program; answers its path. */
 export function guestImage(): string {
   const image = join(guestDirectory, 'initramfs');
-  const self = statSync(new URL(import.meta.url)).mtimeMs;
+  const self = Math.max(...[new URL(import.meta.url), writer].map((path) => statSync(path).mtimeMs));
   if (existsSync(image) && statSync(image).mtimeMs > self) return image;
   const tree = mkdtempSync(join(tmpdir(), 'lab-guest-'));
   for (const directory of ['bin', 'proc', 'sys', 'dev']) mkdirSync(join(tree, directory));
   copyFileSync(busybox, join(tree, 'bin/busybox'));
+  copyFileSync(writer, join(tree, 'bin/lab-writer'));
+  chmodSync(join(tree, 'bin/lab-writer'), 0o755);
   cpSync(join(guestDirectory, 'modules'), join(tree, 'modules'), { recursive: true });
   writeFileSync(join(tree, 'init'), initScript);
   chmodSync(join(tree, 'init'), 0o755);
