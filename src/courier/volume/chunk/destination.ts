@@ -181,13 +181,16 @@ export class Destination {
     return this.#phase === 'receiving' ? this.#forget(why) : [];
   }
 
-  /** A chunk has come. False: it is of no use; else it is put to the storage, then `put` or `notPut`. */
-  comes({ chunk, version }: ChunkVersion): boolean {
+  /**
+   * A chunk has come. False: it is of no use; else it is put to the storage, then `put` or `notPut`.
+   * @param isPulled it was asked for after control has come: before, a push may be older than what will be given
+   */
+  comes({ chunk }: ChunkVersion, isPulled: boolean): boolean {
     if (this.#isAwaiting || this.#isLeaving) return false;
     const isUseful =
       this.#phase === 'receiving'
-        ? this.#given === undefined
-        : this.#phase === 'pulling' && this.#pulls.get(chunk)?.version === version;
+        ? !isPulled && this.#given === undefined
+        : this.#phase === 'pulling' && isPulled && this.#pulls.get(chunk) !== undefined;
     if (isUseful) this.#putting++;
     return isUseful;
   }

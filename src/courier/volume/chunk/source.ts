@@ -190,6 +190,7 @@ export class Source {
   }
 
   #has(chunks: readonly ChunkVersion[]): readonly SourceAction[] {
+    if (this.#phase === 'abandoned') return [{ do: 'say', message: { say: 'abandoned' } }];
     const problem = this.#order.has(chunks);
     if (problem !== undefined) {
       if (this.#phase !== 'pushing') return [{ do: 'fail', why: problem }];
