@@ -80,7 +80,10 @@ export class Shadow {
     const one = this.#at(chunk, sector);
     const last = one.written.at(-1);
     const may = [...(last?.values ?? []), ...(one.coming === undefined ? [] : [one.coming])];
-    assert.ok(may.includes(value), `${where}: sector ${chunk}.${sector} is ${value}, not ${may.join(' or ')}`);
+    assert.ok(
+      may.includes(value),
+      `${where}: sector ${chunk}.${sector} is ${value}, not ${may.join(' or ')}`,
+    );
     this.reads++;
     if (one.coming === undefined && last !== undefined) last.values = new Set([value]);
   }

@@ -2,7 +2,11 @@
  * The two couriers of a moving volume, around the real machines: what src/courier/volume/move does with promises and sockets is done here with
  * callbacks and queues, in any order that a storage and a link may have.
  */
-import { Destination, type DestinationAction, type KeptDestination } from '../../src/courier/volume/chunk/destination.js';
+import {
+  Destination,
+  type DestinationAction,
+  type KeptDestination,
+} from '../../src/courier/volume/chunk/destination.js';
 import { type Arrival, decide } from '../../src/courier/volume/chunk/opening.js';
 import type { ChunkVersion, DestinationSays, SourceSays } from '../../src/courier/volume/chunk/says.js';
 import { Source, type SourceAction, type SourcePhase } from '../../src/courier/volume/chunk/source.js';
@@ -11,7 +15,12 @@ import type { SimStorage } from './volume-storage.js';
 export type ToB =
   | { readonly is: 'open'; readonly arrival: Arrival }
   | { readonly is: 'says'; readonly says: SourceSays }
-  | { readonly is: 'chunk'; readonly of: ChunkVersion; readonly isPulled: boolean; readonly sectors: readonly number[] }
+  | {
+      readonly is: 'chunk';
+      readonly of: ChunkVersion;
+      readonly isPulled: boolean;
+      readonly sectors: readonly number[];
+    }
   | { readonly is: 'read'; readonly number: number };
 export type ToA =
   /** The connection is closed behind what was said. */
@@ -39,6 +48,8 @@ interface Move {
 const MOST_PUSHES = 3;
 
 export interface SideOptions {
+  /** Control has come, and nothing was done with it yet. */
+  readonly served: () => void;
   /** What was read here for the other side. */
   readonly found: (chunk: number, sector: number, value: number) => void;
   readonly storage: SimStorage;
@@ -79,7 +90,8 @@ export class SideA {
   begin(session: string): void {
     this.#isKept = false;
     this.#make(session, 'pushing');
-    for (const [chunk, count] of this.#writing) for (let at = 0; at < count; at++) this.source?.writeBegins([chunk]);
+    for (const [chunk, count] of this.#writing)
+      for (let at = 0; at < count; at++) this.source?.writeBegins([chunk]);
     this.#keep('pushing');
   }
 
@@ -133,7 +145,10 @@ export class SideA {
     }
     let { says } = message;
     if (says.say === 'ack' && this.options.fault === 'paper')
-      says = { ...says, chunks: says.chunks.map(({ chunk }) => ({ chunk, version: this.#storage.version(chunk) ?? 0 })) };
+      says = {
+        ...says,
+        chunks: says.chunks.map(({ chunk }) => ({ chunk, version: this.#storage.version(chunk) ?? 0 })),
+      };
     const { connections, outstanding } = this;
     this.#do(this.source?.hears(says, { connections, outstanding }) ?? []);
   }
@@ -150,13 +165,19 @@ export class SideA {
     for (let open = source.inFlight; open < MOST_PUSHES; open++) {
       const next = source.next();
       if (next === undefined) break;
-      this.#storage.readChunk(next.chunk, this.#alive((sectors) => this.send?.({ is: 'chunk', of: next, isPulled: false, sectors })));
+      this.#storage.readChunk(
+        next.chunk,
+        this.#alive((sectors) => this.send?.({ is: 'chunk', of: next, isPulled: false, sectors })),
+      );
     }
     const pull = this.#waiting.shift();
     if (pull === undefined) return;
     const version = this.#storage.version(pull.chunk) ?? 0;
     const of = { chunk: pull.chunk, version };
-    this.#storage.readChunk(pull.chunk, this.#alive((sectors) => this.send?.({ is: 'chunk', of, isPulled: true, sectors })));
+    this.#storage.readChunk(
+      pull.chunk,
+      this.#alive((sectors) => this.send?.({ is: 'chunk', of, isPulled: true, sectors })),
+    );
   }
 
   /** False: it is not served here any more. */
@@ -181,10 +202,14 @@ export class SideA {
 
   read(chunk: number, sector: number, done: (value: number) => void): void {
     this.outstanding++;
-    this.#storage.read(chunk, sector, this.#alive((value) => {
-      this.outstanding--;
-      done(value);
-    }));
+    this.#storage.read(
+      chunk,
+      sector,
+      this.#alive((value) => {
+        this.outstanding--;
+        done(value);
+      }),
+    );
   }
 
   flush(isGuests: boolean, done: () => void): void {
@@ -460,7 +485,11 @@ export class SideB {
       });
     switch (action.do) {
       case 'keep':
-        this.#storage.keep('move', { ...action.kept, session: this.session }, then((machine) => machine.kept(action.kept)));
+        this.#storage.keep(
+          'move',
+          { ...action.kept, session: this.session },
+          then((machine) => machine.kept(action.kept)),
+        );
         break;
       case 'flush': {
         const flushed = then((machine) => machine.flushed(action.token));
@@ -469,7 +498,10 @@ export class SideB {
         break;
       }
       case 'await':
-        this.#storage.await(action.remaining, then((machine) => machine.awaited()));
+        this.#storage.await(
+          action.remaining,
+          then((machine) => machine.awaited()),
+        );
         break;
       case 'forget':
         this.#storage.forget(then((machine) => machine.forgot()));
@@ -478,6 +510,7 @@ export class SideB {
         this.send?.({ is: 'says', says: action.message });
         break;
       case 'serve':
+        this.options.served();
         for (const { begin } of this.#writes.splice(0)) begin();
         break;
       case 'fail':

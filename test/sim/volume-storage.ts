@@ -77,9 +77,13 @@ export class SimStorage {
   step(): void {
     const may = this.#queue.filter(
       (one, at) =>
-        !this.#queue.slice(0, at).some(({ chunk, name }) =>
-          one.chunk === undefined ? name === one.name || one.name === 'all' : chunk === one.chunk || name === 'all',
-        ),
+        !this.#queue
+          .slice(0, at)
+          .some(({ chunk, name }) =>
+            one.chunk === undefined
+              ? name === one.name || one.name === 'all'
+              : chunk === one.chunk || name === 'all',
+          ),
     );
     const next = may[Math.floor(this.random() * may.length)];
     if (next === undefined) return;
@@ -189,7 +193,9 @@ export class SimStorage {
   /** The host is gone, too. */
   cutPower(): void {
     this.kill();
-    this.#cached = this.#cached.map((cached, chunk) => this.#survives(cached, this.#durable[chunk] ?? cached));
+    this.#cached = this.#cached.map((cached, chunk) =>
+      this.#survives(cached, this.#durable[chunk] ?? cached),
+    );
     this.#durable = structuredClone(this.#cached);
   }
 
@@ -198,7 +204,8 @@ export class SimStorage {
     // What happened last may have reached the disk, or may not.
     const version = cached.isPut ? durable.version : Math.max(cached.version, durable.version);
     if (this.random() < 0.3) return cached;
-    if (this.random() < 0.5 || cached.isAwaited !== durable.isAwaited) return { ...structuredClone(durable), version };
+    if (this.random() < 0.5 || cached.isAwaited !== durable.isAwaited)
+      return { ...structuredClone(durable), version };
     const sectors = [...durable.sectors];
     const valid = [...durable.valid];
     for (let sector = 0; sector < SECTORS; sector++)

@@ -257,7 +257,12 @@ export class Destination {
       case 'pulling':
         this.#pulls = new PullOrder(this.#given ?? []);
         this.#isAwaiting = false;
-        return [{ do: 'serve' }, say({ say: 'pulling', remaining: this.remaining }), ...this.#pull(), ...this.#end()];
+        return [
+          { do: 'serve' },
+          say({ say: 'pulling', remaining: this.remaining }),
+          ...this.#pull(),
+          ...this.#end(),
+        ];
       case 'done':
         return [say({ say: 'finished' })];
       case 'forgetting':

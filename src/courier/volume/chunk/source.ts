@@ -186,7 +186,9 @@ export class Source {
   }
 
   get #mayPush(): boolean {
-    return this.#isMet && this.#phase === 'pushing' && this.#keeping === undefined && this.#giving === undefined;
+    return (
+      this.#isMet && this.#phase === 'pushing' && this.#keeping === undefined && this.#giving === undefined
+    );
   }
 
   #has(chunks: readonly ChunkVersion[]): readonly SourceAction[] {
@@ -203,8 +205,7 @@ export class Source {
   #asked({ connections, outstanding }: Clients): readonly SourceAction[] {
     if (this.#phase === 'given') return this.#isMet ? [this.#given()] : [];
     if (this.#phase === 'abandoned') return [{ do: 'say', message: { say: 'abandoned' } }];
-    if (this.#phase === 'released' || this.#keeping !== undefined || this.#giving !== undefined)
-      return [];
+    if (this.#phase === 'released' || this.#keeping !== undefined || this.#giving !== undefined) return [];
     const isQuiet = connections === 0 || this.#order.isQuietSince(this.#guestFlushedAt);
     if (outstanding > 0 || !isQuiet) return [notYet('it is being written to, or was since the last flush')];
     if (!this.#isMet) return [notYet('what is there already is not known yet')];
