@@ -207,7 +207,8 @@ export class SideA {
       sector,
       this.#alive((value) => {
         this.outstanding--;
-        done(value);
+        // What has been read before control moved may be old by now.
+        if (this.isServing) done(value);
       }),
     );
   }
