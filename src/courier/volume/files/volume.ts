@@ -87,6 +87,14 @@ export class FileVolume implements SparseStorage {
     return `damaged chunks (${CHUNK_BYTES / 1024} KiB each): ${first}${this.#damaged.size > MOST_NAMED ? `, and ${this.#damaged.size - MOST_NAMED} more` : ''}`;
   }
 
+  /** What of the volume is in the data's file. */
+  get storedBytes(): number {
+    let stored = 0;
+    for (const [index, { map }] of this.parts.chunks)
+      stored += map === undefined ? this.#contents.lengthOf(index) : map.valid * SECTOR_BYTES;
+    return stored;
+  }
+
   read(offset: number, length: number): Promise<Buffer> {
     this.#check(offset, length);
     return this.#contents.read(offset, length);
