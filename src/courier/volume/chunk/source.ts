@@ -169,6 +169,11 @@ export class Source {
     return this.#keep('given', '');
   }
 
+  /** It has failed: nothing is given. */
+  notFlushed(token: FlushToken): void {
+    if (this.#giving === token) this.#giving = undefined;
+  }
+
   /** The phase of an action is durable. */
   kept(phase: SourcePhase): readonly SourceAction[] {
     this.#keeping = undefined;
