@@ -113,6 +113,10 @@ const FILE = z.strictObject({
         base: z.strictObject({ file: z.string().startsWith('/') }).optional(),
         directory: pathOf(MOST_PATH_BYTES - LOCK_NAME_BYTES),
         owner: NAMED.default('default'),
+        /** Another courier may move one here; until then it serves nothing. */
+        receive: z.boolean().default(false),
+        /** So long clients wait for control, or for what only the other site has; then they get an error. */
+        stallSeconds: z.int().min(1).max(86_400).default(30),
       }),
     )
     .max(64)
@@ -169,7 +173,8 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  if (config.listen !== undefined && config.receive.size + config.receiveDisks.size === 0)
+  const comes = config.receive.size + config.receiveDisks.size + config.volumes.filter((one) => one.receive).length;
+  if (config.listen !== undefined && comes === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
   if (config.listen === undefined && config.send.length + config.disks.length + config.volumes.length === 0)
     yield 'send: empty, and there is no listen';
@@ -177,12 +182,13 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
 
 /** @param seen where something else listens */
 function* volumeRelations(
-  { volumes, store }: Pick<CourierConfig, 'volumes' | 'store'>,
+  { volumes, store, listen: others }: Pick<CourierConfig, 'volumes' | 'store' | 'listen'>,
   seen: Set<string>,
 ): Generator<string> {
   const [names, directories] = [new Set<string>(), new Set([resolve(store.directory)])];
-  for (const [number, { name, listen, size, base, directory }] of volumes.entries()) {
+  for (const [number, { name, listen, size, base, directory, receive }] of volumes.entries()) {
     const at = `volumes[${number}]`;
+    if (receive && others === undefined) yield `${at}.receive: nothing can come without listen`;
     if (names.has(name)) yield `${at}.name: another volume has it`;
     if (seen.has(JSON.stringify(listen))) yield `${at}.listen: another one listens there`;
     if (directories.has(resolve(directory))) yield `${at}.directory: something else is there`;

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { Courier } from './courier.js';
 import { type DiskView, isOver } from './disk/view.js';
 import { listenAt } from './listening.js';
+import { orderVolume } from './volume-orders.js';
 import type { VolumeView } from './volume/volumes.js';
 
 const ANSWER_MS = 5_000;
@@ -24,7 +25,12 @@ export async function serveControl(courier: Courier, path: string): Promise<Serv
   return server;
 }
 
-function answer(courier: Courier, { method, url }: IncomingMessage, reply: ServerResponse): void {
+function answer(courier: Courier, call: IncomingMessage, reply: ServerResponse): void {
+  const { method, url } = call;
+  if (method === 'POST') {
+    void orderVolume(courier.moves, call, reply);
+    return;
+  }
   const view = VIEWS.get(url ?? '');
   if (method !== 'GET') reply.writeHead(405).end();
   else if (url === '/metrics')
@@ -61,6 +67,7 @@ function metrics(courier: Courier): string {
     jobs_running: courier.status().jobsRunning,
     ...diskGauges(courier.disks()),
     ...volumeGauges(courier.volumes()),
+    ...courier.moves.gauges(),
     store_pages: store.pages,
     store_pages_memory: store.pagesInMemory,
     store_pages_disk: store.pagesOnDisk,

@@ -17,7 +17,10 @@ import { listenAt } from './listening.js';
 import { PageStore, type StoreView } from './store/page-store.js';
 import { PAGE_BYTES } from './stream/token.js';
 import { Turns } from './turns.js';
-import { Volumes, type VolumeView } from './volume/volumes.js';
+import type { SparseStorage, VolumeGate } from './volume/gate.js';
+import { Moves } from './volume/move/moves.js';
+import type { MoveView } from './volume/move/view.js';
+import { type VolumeConfig, Volumes, type VolumeView } from './volume/volumes.js';
 import type { Opening } from './wire/opening.js';
 
 const MOST_ENDED = 100;
@@ -57,6 +60,7 @@ export class Courier implements JobWorld {
   #ended: JobView[] = [];
   readonly #disks: Disks;
   readonly #volumes: Volumes;
+  readonly moves: Moves;
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -73,7 +77,17 @@ export class Courier implements JobWorld {
       isOnItsWay: (key, except) => this.isOnItsWay(key, except),
       turn: (peer, begin) => this.#handshakes.take(peer, begin),
     });
-    this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log });
+    this.moves = new Moves({
+      ...{ token: config.token, store, clock, log },
+      connect: (peer) => {
+        const address = config.peers.get(peer);
+        return address && connect({ ...socketOptions(address), allowHalfOpen: false });
+      },
+      isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+      turn: (peer, begin) => this.#handshakes.take(peer, begin),
+    });
+    const gate = (storage: SparseStorage, volume: VolumeConfig): VolumeGate => this.moves.gate(storage, volume);
+    this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log, gate });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
@@ -119,6 +133,7 @@ export class Courier implements JobWorld {
     for (const job of [...this.#running, ...this.#strangers, ...this.#silent])
       job.stop('the courier was stopped');
     this.#disks.stop('the courier was stopped');
+    this.moves.stop('the courier was stopped');
     await this.#volumes.stop();
     await this.store.close();
   }
@@ -126,7 +141,7 @@ export class Courier implements JobWorld {
   isOnItsWay(key: string, except: object): boolean {
     for (const job of this.#running)
       if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
-    return this.#disks.isOnItsWay(key, except);
+    return this.#disks.isOnItsWay(key, except) || this.moves.isOnItsWay(key, except);
   }
 
   otherJobs(except: object): number {
@@ -145,7 +160,7 @@ export class Courier implements JobWorld {
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: [...peers.keys()],
       disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
-      counters: { ...this.counters.counters(), ...this.#disks.counts(), ...this.#volumes.counts() },
+      counters: { ...this.counters.counters(), ...this.#disks.counts(), ...this.#volumes.counts(), ...this.moves.counts() },
     };
   }
 
@@ -154,8 +169,8 @@ export class Courier implements JobWorld {
     return this.#disks.views();
   }
 
-  volumes(): readonly VolumeView[] {
-    return this.#volumes.views();
+  volumes(): readonly (VolumeView & { readonly move: MoveView | null })[] {
+    return this.#volumes.views().map((view) => ({ ...view, move: this.moves.view(view.name) }));
   }
 
   /** Those that have ended first, at most a hundred of them. */
@@ -217,9 +232,10 @@ export class Courier implements JobWorld {
       link: { socket, token: this.config.token, clock: this.clock },
       world: this,
       connect: (opening) => this.#destination(opening, job),
-      isDisk: (link, codec, payload) => {
+      isDisk: (link, codec, { name, payload }) => {
         this.#silent.delete(job);
-        this.#disks.comes(link, codec, payload);
+        if (name === 'volume-open') this.moves.comes(link, payload);
+        else this.#disks.comes(link, codec, payload);
       },
       proven: () => {
         leave();
@@ -295,6 +311,7 @@ export class Courier implements JobWorld {
         const view = job.view();
         if (view !== undefined) this.log(progressLine(view));
       }
+      for (const line of this.moves.lines()) this.log(`volume move ${line}`);
       this.#showProgress();
     });
   }

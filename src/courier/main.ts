@@ -12,7 +12,9 @@ import { OUR_CODECS } from './job/compression.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
 import { openVolume } from './volume/files/opening.js';
+import { type MoveView, moveLine } from './volume/move/view.js';
 import type { VolumeView } from './volume/volumes.js';
+import { addMoveVerbs } from './volume-verbs.js';
 
 const DEFAULT_CONFIG = '/etc/vine-courier/courier.json';
 const FAILED = 1;
@@ -95,7 +97,14 @@ function showDisks(disks: readonly DiskView[]): string {
   );
 }
 
-function showVolumes(volumes: readonly VolumeView[]): string {
+type Volume = VolumeView & { readonly move: MoveView | null };
+
+function showVolumes(volumes: readonly Volume[]): string {
+  const moves = volumes.flatMap(({ name, move }) => (move === null ? [] : `\n${moveLine(name, move)}`));
+  return `${volumeTable(volumes)}${moves.join('')}${moves.length > 0 ? '\n' : ''}`;
+}
+
+function volumeTable(volumes: readonly Volume[]): string {
   return table(
     ['VOLUME', 'OWNER', 'SIZE', 'MODIFIED', 'CHUNKS', 'CLIENTS', 'BASE', 'PROBLEM'],
     volumes.map((volume) => [
@@ -163,7 +172,9 @@ function createProgram(): Command {
         const disks = JSON.parse(await ask(load(config).control, '/v1/disks')) as DiskView[];
         if (disks.length > 0) process.stdout.write(`\n${showDisks(disks)}`);
       });
-  addVolumeVerbs(program.command('disk').description('volumes: disks that follow their guests'));
+  const disk = program.command('disk').description('volumes: disks that follow their guests');
+  addVolumeVerbs(disk);
+  addMoveVerbs(disk, (config) => load(config).control, DEFAULT_CONFIG);
   return program;
 }
 
@@ -175,7 +186,7 @@ function addVolumeVerbs(disk: Command): void {
     .option('--json', 'for programs')
     .action(async ({ config, json }: Options) => {
       const text = await ask(load(config).control, '/v1/volumes');
-      process.stdout.write(json === true ? text : showVolumes(JSON.parse(text) as VolumeView[]));
+      process.stdout.write(json === true ? text : showVolumes(JSON.parse(text) as Volume[]));
     });
   disk
     .command('check')

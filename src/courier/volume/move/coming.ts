@@ -20,7 +20,7 @@ import { type ComingRecord, MOVE_KEY } from './records.js';
 import { Relay } from './relay.js';
 import { Steadily } from './steadily.js';
 import { Waiting } from './waiting.js';
-import type { MoveWorld } from './world.js';
+import { countWan, type MoveWorld } from './world.js';
 
 /** What was refused is tried again. */
 const AGAIN_MS = 100;
@@ -85,6 +85,11 @@ export class ComingVolume {
     const { phase } = this.machine;
     const notYet = this.#control.count > 0 ? this.machine.whyNotYet : '';
     return this.#steadily.problem || this.#problem || (phase === 'done' ? '' : this.#whyStalled || notYet);
+  }
+
+  /** The connection that there is. */
+  get link(): PeerLink | undefined {
+    return this.#attached?.link;
   }
 
   get wan(): { readonly sent: number; readonly received: number } {
@@ -157,15 +162,15 @@ export class ComingVolume {
     return storage.read(offset, length);
   }
 
-  /** @param change of the range, in the storage */
-  async change(offset: number, length: number, change: () => Promise<void>): Promise<void> {
+  /** @param change of the chunks, in the storage */
+  async change(chunks: readonly number[], change: () => Promise<void>): Promise<void> {
     await this.control();
     try {
       await change();
     } finally {
-      const { chunkBytes, modified } = this.options.storage;
+      const { modified } = this.options.storage;
       if (this.machine.phase === 'pulling')
-        for (const chunk of chunksOf(offset, length, chunkBytes)) {
+        for (const chunk of chunks) {
           this.#do(this.machine.wrote(chunk, modified.get(chunk)?.isAwaited === true));
           this.#chunks.tell(chunk);
         }
@@ -279,6 +284,7 @@ export class ComingVolume {
     attached.receiver.stop();
     this.#wan.sent += attached.link.sentBytes;
     this.#wan.received += attached.link.receivedBytes;
+    countWan(this.options.world, attached.link);
     this.#relay.detach();
     this.machine.lost();
     if (this.#isOver) return;

@@ -19,7 +19,7 @@ import type { Piece } from './pieces.js';
 import { Rate } from './rate.js';
 import { type GoingRecord, MOVE_KEY } from './records.js';
 import { Steadily } from './steadily.js';
-import type { MoveWorld } from './world.js';
+import { countWan, type MoveWorld } from './world.js';
 
 const RETRY_MS = 250;
 const MOST_RETRY_MS = 5_000;
@@ -39,8 +39,7 @@ export interface GoingOptions {
   /** Calls when it is this session's turn to prove its token; what that is handed ends the turn. */
   turn(begin: (done: () => void) => void): void;
   clients(): Clients;
-  /** The phase is another; or nothing more is to be done nor said, and of an abandoned move nothing is left. */
-  changed(): void;
+  /** Nothing more is to be done, nor said; of an abandoned move nothing is left there. */
   over(): void;
 }
 
@@ -85,6 +84,11 @@ export class GoingVolume {
 
   get whyStalled(): string {
     return this.#steadily.problem || this.#whyStalled;
+  }
+
+  /** The connection that there is. */
+  get link(): PeerLink | undefined {
+    return this.#link;
   }
 
   get wan(): { readonly sent: number; readonly received: number } {
@@ -192,6 +196,7 @@ export class GoingVolume {
     const wasOpen = this.#attached?.sender !== undefined;
     this.#wan.sent += link.sentBytes;
     this.#wan.received += link.receivedBytes;
+    countWan(this.options.world, link);
     this.#attached?.sender?.stop();
     this.#link = undefined;
     this.#attached = undefined;
@@ -363,7 +368,6 @@ export class GoingVolume {
       () => {
         this.#do(this.source.kept(phase));
         this.#log(phase);
-        this.options.changed();
         this.#connect();
       },
     );

@@ -35,3 +35,9 @@ export interface MoveWorld {
   isOnItsWay(key: string, except: object): boolean;
   log(line: string): void;
 }
+
+/** Of a connection that is closed. */
+export function countWan({ counters }: MoveWorld, link: { readonly sentBytes: number; readonly receivedBytes: number }): void {
+  counters.count('volume_move_wan_bytes_sent', link.sentBytes);
+  counters.count('volume_move_wan_bytes_received', link.receivedBytes);
+}
