@@ -173,7 +173,8 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  const comes = config.receive.size + config.receiveDisks.size + config.volumes.filter((one) => one.receive).length;
+  const comes =
+    config.receive.size + config.receiveDisks.size + config.volumes.filter((one) => one.receive).length;
   if (config.listen !== undefined && comes === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
   if (config.listen === undefined && config.send.length + config.disks.length + config.volumes.length === 0)

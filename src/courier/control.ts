@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { Courier } from './courier.js';
 import { type DiskView, isOver } from './disk/view.js';
 import { listenAt } from './listening.js';
-import { orderVolume } from './volume-orders.js';
 import type { VolumeView } from './volume/volumes.js';
+import { orderVolume } from './volume-orders.js';
 
 const ANSWER_MS = 5_000;
 

@@ -86,7 +86,8 @@ export class Courier implements JobWorld {
       isOnItsWay: (key, except) => this.isOnItsWay(key, except),
       turn: (peer, begin) => this.#handshakes.take(peer, begin),
     });
-    const gate = (storage: SparseStorage, volume: VolumeConfig): VolumeGate => this.moves.gate(storage, volume);
+    const gate = (storage: SparseStorage, volume: VolumeConfig): VolumeGate =>
+      this.moves.gate(storage, volume);
     this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log, gate });
   }
 
@@ -160,7 +161,12 @@ export class Courier implements JobWorld {
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: [...peers.keys()],
       disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
-      counters: { ...this.counters.counters(), ...this.#disks.counts(), ...this.#volumes.counts(), ...this.moves.counts() },
+      counters: {
+        ...this.counters.counters(),
+        ...this.#disks.counts(),
+        ...this.#volumes.counts(),
+        ...this.moves.counts(),
+      },
     };
   }
 

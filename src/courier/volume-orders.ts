@@ -38,8 +38,11 @@ export async function orderVolume(moves: Moves, call: IncomingMessage, reply: Se
     else await moves.take(name);
     reply.writeHead(200, { 'content-type': 'application/json' }).end('{}\n');
   } catch (error) {
-    const why = error instanceof z.ZodError ? `${error.issues[0]?.path.join('.')}: not as expected` : messageOf(error);
-    reply.writeHead(REFUSED, { 'content-type': 'application/json' }).end(`${JSON.stringify({ error: why })}\n`);
+    const why =
+      error instanceof z.ZodError ? `${error.issues[0]?.path.join('.')}: not as expected` : messageOf(error);
+    reply
+      .writeHead(REFUSED, { 'content-type': 'application/json' })
+      .end(`${JSON.stringify({ error: why })}\n`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** `vine-courier disk move`, `abandon`, `take`: orders to the courier that runs. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { systemClock } from '../net/system-clock.js';
 import { ask } from './control.js';
 import { type MoveView, moveLine } from './volume/move/view.js';
 import { DEFAULT_THRESHOLD, order } from './volume-orders.js';
@@ -19,11 +20,17 @@ interface MoveOptions extends Options {
 }
 
 /** @param controlOf the control socket's path, by the configuration */
-export function addMoveVerbs(disk: Command, controlOf: (config: string) => string, defaultConfig: string): void {
+export function addMoveVerbs(
+  disk: Command,
+  controlOf: (config: string) => string,
+  defaultConfig: string,
+): void {
   disk
     .command('move')
     .argument('<name>', 'of the volume')
-    .description('move a volume to another courier: its content goes there, and control when its guest writes there')
+    .description(
+      'move a volume to another courier: its content goes there, and control when its guest writes there',
+    )
     .requiredOption('--to <peer>', 'the other courier, a name in peers')
     .option('--as <name>', 'of the volume there (the same name)')
     .option('--threshold <writes>', 'chunks written to as often are not pushed', countOf, DEFAULT_THRESHOLD)
@@ -57,7 +64,9 @@ function countOf(text: string): number {
 
 /** A line as long as it goes on. Whoever interrupts it interrupts nothing else. */
 async function follow(control: string, name: string): Promise<void> {
-  const interrupted = new Promise<'interrupted'>((resolve) => process.once('SIGINT', () => resolve('interrupted')));
+  const interrupted = new Promise<'interrupted'>((resolve) =>
+    process.once('SIGINT', () => resolve('interrupted')),
+  );
   const show = progress();
   for (;;) {
     const view = await viewOf(control, name);
@@ -65,9 +74,11 @@ async function follow(control: string, name: string): Promise<void> {
     show(moveLine(name, view));
     if (view.state === 'abandoned') throw new Error(`the move of ${name} was given up: ${view.reason}`);
     if (view.state === 'released') break;
-    const pause = new Promise<void>((resolve) => setTimeout(resolve, LOOK_MS));
+    const pause = new Promise<void>((resolve) => systemClock.after('look', LOOK_MS, resolve));
     if ((await Promise.race([pause, interrupted])) === 'interrupted') {
-      process.stderr.write(`\nthe move of ${name} goes on: vine-courier disk status shows it, disk abandon stops it\n`);
+      process.stderr.write(
+        `\nthe move of ${name} goes on: vine-courier disk status shows it, disk abandon stops it\n`,
+      );
       return;
     }
   }

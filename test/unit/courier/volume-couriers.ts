@@ -34,7 +34,7 @@ export class VolumeCouriers {
   readonly #ports = { a: 0, b: 0 };
   readonly #wanPorts = { a: 0, b: 0 };
 
-  private constructor(private readonly changes: VolumeChanges) {
+  private constructor(readonly changes: VolumeChanges) {
     this.wan = new CutWan(changes.wanBytesPerSecond);
   }
 
@@ -42,7 +42,10 @@ export class VolumeCouriers {
     const couriers = new VolumeCouriers(changes);
     t.after(() => couriers.#stop());
     writeFileSync(join(couriers.directory, 'token'), `${TOKEN}\n`);
-    for (const [which, wan] of [['b', couriers.wan], ['a', couriers.backWan]] as const) {
+    for (const [which, wan] of [
+      ['b', couriers.wan],
+      ['a', couriers.backWan],
+    ] as const) {
       couriers.#ports[which] = await freePort();
       wan.to = couriers.#ports[which];
       couriers.#wanPorts[which] = await wan.listen();
@@ -68,7 +71,12 @@ export class VolumeCouriers {
       ...{ directory: join(this.directory, `${which}-volume`), receive: which === 'b' },
       ...this.changes[which],
     };
-    const other_volume = { ...volume, name: 'other', directory: `${volume.directory}2`, listen: `${volume.listen}2` };
+    const other_volume = {
+      ...volume,
+      name: 'other',
+      directory: `${volume.directory}2`,
+      listen: `${volume.listen}2`,
+    };
     const config = {
       ...{ name: which, tokenFile: 'token', listen: `tcp:127.0.0.1:${this.#ports[which]}` },
       peers: { [other]: `tcp:127.0.0.1:${this.#wanPorts[other]}` },
@@ -115,7 +123,10 @@ export class VolumeCouriers {
 
   /** All that is not written to often is at the other side. */
   async pushed(): Promise<void> {
-    await until('all is pushed', () => this.view('a')?.state === 'pushing' && this.view('a')?.remaining === 0);
+    await until(
+      'all is pushed',
+      () => this.view('a')?.state === 'pushing' && this.view('a')?.remaining === 0,
+    );
   }
 
   #socket(which: Which): string {
@@ -176,7 +187,7 @@ export class Writer {
   #bytes(length: number): Buffer {
     const data = Buffer.alloc(length);
     for (let at = 0; at + 4 <= length; at += 4) {
-      this.#seed = Math.imul(this.#seed, 1_664_525) + 1_013_904_223;
+      this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) | 0;
       data.writeInt32LE(this.#seed, at);
     }
     return data;

@@ -158,7 +158,8 @@ export class ComingVolume {
       const data = await this.#relay.read(offset, length);
       if (data !== undefined) return data;
     }
-    for (const chunk of chunksOf(offset, length, storage.chunkBytes)) await this.#fetch(chunk, offset, length);
+    for (const chunk of chunksOf(offset, length, storage.chunkBytes))
+      await this.#fetch(chunk, offset, length);
     return storage.read(offset, length);
   }
 
@@ -238,7 +239,8 @@ export class ComingVolume {
     }
     const { number: chunk, version, length } = piece;
     const { size, chunkBytes } = this.options.storage;
-    if (length !== Math.min(chunkBytes, size - chunk * chunkBytes)) throw new Error(`chunk ${chunk} of ${length} bytes`);
+    if (length !== Math.min(chunkBytes, size - chunk * chunkBytes))
+      throw new Error(`chunk ${chunk} of ${length} bytes`);
     this.rate.count(length);
     if (!this.machine.comes({ chunk, version }, piece.kind === 'pull')) return Promise.resolve();
     return this.#put(piece);
@@ -320,7 +322,9 @@ export class ComingVolume {
         void this.#flushed(action.token);
         break;
       case 'await': {
-        const states = new Map(action.remaining.map(({ chunk, version, writes }) => [chunk, { version, writes }]));
+        const states = new Map(
+          action.remaining.map(({ chunk, version, writes }) => [chunk, { version, writes }]),
+        );
         const then = (): void => this.#do(this.machine.awaited());
         this.#steadily.do('what remains cannot be noted', () => storage.await(states), then);
         break;
@@ -376,7 +380,9 @@ export class ComingVolume {
         break;
       } catch (error) {
         this.#log(`its storage cannot flush: ${messageOf(error)}`);
-        await new Promise<void>((again) => this.options.world.clock.after('volume-flush-again', 1_000, again));
+        await new Promise<void>((again) =>
+          this.options.world.clock.after('volume-flush-again', 1_000, again),
+        );
         if (this.#isOver) return;
       }
     }

@@ -13,7 +13,14 @@ import type { FlushToken } from '../chunk/push-order.js';
 import type { ChunkVersion } from '../chunk/says.js';
 import { type Clients, Source, type SourceAction, type SourcePhase } from '../chunk/source.js';
 import type { VolumeStorage } from '../storage.js';
-import { DestinationReader, decodeOpened, decodeRead, encodeOpen, encodeSource, type VolumeRead } from './message.js';
+import {
+  DestinationReader,
+  decodeOpened,
+  decodeRead,
+  encodeOpen,
+  encodeSource,
+  type VolumeRead,
+} from './message.js';
 import { type Errand, PieceSender } from './piece-sender.js';
 import type { Piece } from './pieces.js';
 import { Rate } from './rate.js';
@@ -75,7 +82,12 @@ export class GoingVolume {
     this.rate = new Rate(world.clock);
     const { phase, threshold, completeFirst } = record;
     const chunks = [...storage.modified].map(([chunk, { version }]) => ({ chunk, version }));
-    this.source = new Source({ phase, threshold, completeFirst: completeFirst ?? Number.POSITIVE_INFINITY, chunks });
+    this.source = new Source({
+      phase,
+      threshold,
+      completeFirst: completeFirst ?? Number.POSITIVE_INFINITY,
+      chunks,
+    });
   }
 
   get record(): GoingRecord {
@@ -93,7 +105,10 @@ export class GoingVolume {
 
   get wan(): { readonly sent: number; readonly received: number } {
     const { sent, received } = this.#wan;
-    return { sent: sent + (this.#link?.sentBytes ?? 0), received: received + (this.#link?.receivedBytes ?? 0) };
+    return {
+      sent: sent + (this.#link?.sentBytes ?? 0),
+      received: received + (this.#link?.receivedBytes ?? 0),
+    };
   }
 
   /** A new move: it is kept, and then the other courier is called. */
@@ -271,7 +286,8 @@ export class GoingVolume {
     this.options.world.counters.count('volume_moves_refused');
     this.#log(`the other courier refuses: ${why}`);
     // Who refuses what was given up has nothing of it.
-    const says = this.source.phase === 'abandoned' ? { say: 'forgotten' as const } : { say: 'refused' as const, why };
+    const says =
+      this.source.phase === 'abandoned' ? { say: 'forgotten' as const } : { say: 'refused' as const, why };
     this.#do(this.source.hears(says, this.options.clients()));
     link.end();
     this.#whyStalled = why;
@@ -308,7 +324,13 @@ export class GoingVolume {
     const { storage } = this.options;
     const state = storage.modified.get(chunk);
     const length = Math.min(storage.chunkBytes, storage.size - chunk * storage.chunkBytes);
-    const known = { kind, number: chunk, version: version ?? state?.version ?? 0, writes: state?.writes ?? 0, length };
+    const known = {
+      kind,
+      number: chunk,
+      version: version ?? state?.version ?? 0,
+      writes: state?.writes ?? 0,
+      length,
+    };
     const data = await this.#read(chunk * storage.chunkBytes, length);
     if (kind === 'pull') this.rate.count(length);
     return { ...known, data, hasFailed: data === undefined };
@@ -352,7 +374,9 @@ export class GoingVolume {
         this.#attached?.link.fail(action.why);
         break;
       case 'over':
-        world.counters.count(this.source.phase === 'released' ? 'volume_moves_complete' : 'volume_moves_abandoned');
+        world.counters.count(
+          this.source.phase === 'released' ? 'volume_moves_complete' : 'volume_moves_abandoned',
+        );
         this.#log(this.source.phase === 'released' ? 'complete' : `given up (${this.#record.why})`);
         this.stop();
         this.options.over();

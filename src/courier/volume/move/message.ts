@@ -38,7 +38,8 @@ const OPENED = z.union([
 export type VolumeOpen = z.infer<typeof OPEN>;
 export type VolumeOpened = z.infer<typeof OPENED>;
 
-export const encodeOpen = (open: VolumeOpen): Buffer => frameOf('volume-open', Buffer.from(JSON.stringify(open)));
+export const encodeOpen = (open: VolumeOpen): Buffer =>
+  frameOf('volume-open', Buffer.from(JSON.stringify(open)));
 export const decodeOpen = (payload: Buffer): VolumeOpen | string => decodeJson(OPEN, payload, 'volume');
 export const encodeOpened = (opened: VolumeOpened): Buffer =>
   frameOf('volume-opened', Buffer.from(JSON.stringify(opened)));

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { PeerLink } from '../../job/peer-link.js';
-import type { SourcePhase } from '../chunk/source.js';
 import { decide } from '../chunk/opening.js';
+import type { SourcePhase } from '../chunk/source.js';
 import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
 import { ComingVolume, chunksOf } from './coming.js';
 import { GoingVolume } from './going.js';
@@ -54,6 +54,7 @@ export class MovableVolume implements VolumeGate {
   /** Chunks that are being written to, and how often at once. */
   readonly #writing = new Map<number, number>();
   #saidLate = false;
+  #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
   #ended: MoveView | undefined;
 
@@ -121,6 +122,8 @@ export class MovableVolume implements VolumeGate {
   /** Begins a move. Rejects with why not. */
   async move({ peer, name, threshold, completeFirst }: MoveOrder): Promise<void> {
     const { storage, connect } = this.options;
+    // What was given up a moment ago is being forgotten.
+    await this.#forgetting;
     const why = this.#whyNotMove();
     if (why !== undefined) throw new Error(why);
     const probe = connect(peer);
@@ -134,7 +137,16 @@ export class MovableVolume implements VolumeGate {
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
-        ...{ role: 'source', session: random(), peer, name, phase: 'pushing', why: '', threshold, completeFirst },
+        ...{
+          role: 'source',
+          session: random(),
+          peer,
+          name,
+          phase: 'pushing',
+          why: '',
+          threshold,
+          completeFirst,
+        },
       };
       const going = this.#goes(record, volume);
       // What is being written was not seen to begin.
@@ -284,14 +296,18 @@ export class MovableVolume implements VolumeGate {
       return this.#going.source.phase === 'released'
         ? `it has gone to ${this.#going.record.peer}`
         : `it is on its way to ${this.#going.record.peer} already`;
-    if (this.#coming !== undefined && this.#coming.machine.phase !== 'done') return 'it has not come completely itself';
-    return this.#coming === undefined && !this.#isServing ? 'there is nothing in it: it waits for one that comes' : undefined;
+    if (this.#coming !== undefined && this.#coming.machine.phase !== 'done')
+      return 'it has not come completely itself';
+    return this.#coming === undefined && !this.#isServing
+      ? 'there is nothing in it: it waits for one that comes'
+      : undefined;
   }
 
   #whyNotTheSame({ sizeBytes, chunkBytes, base }: VolumeOpen): string | undefined {
     const { storage } = this.options;
     if (storage.size !== sizeBytes) return `it has ${storage.size} bytes here, and not ${sizeBytes}`;
-    if (storage.chunkBytes !== chunkBytes) return `its chunks have ${storage.chunkBytes} bytes here, and not ${chunkBytes}`;
+    if (storage.chunkBytes !== chunkBytes)
+      return `its chunks have ${storage.chunkBytes} bytes here, and not ${chunkBytes}`;
     const [here, there] = [storage.baseDigest ?? 'none', base ?? 'none'];
     return here === there ? undefined : `its base is another one: here ${here}, there ${there}`;
   }
@@ -307,7 +323,13 @@ export class MovableVolume implements VolumeGate {
       this.#going?.stop();
       if (!keepsChunks) await storage.forget();
       await storage.keep(VOLUME_KEY, volume);
-      const record: ComingRecord = { role: 'destination', session, store, phase: 'receiving', isAsked: false };
+      const record: ComingRecord = {
+        role: 'destination',
+        session,
+        store,
+        phase: 'receiving',
+        isAsked: false,
+      };
       await storage.keep(MOVE_KEY, record);
       this.#going = undefined;
       this.#coming = this.#comes(record);
@@ -342,8 +364,8 @@ export class MovableVolume implements VolumeGate {
     const phase: SourcePhase = going.source.phase;
     if (this.#going !== going || phase !== 'abandoned') return;
     this.#ended = this.view();
-    await this.#forgetMove();
-    this.#going = undefined;
+    this.#forgetting = this.#forgetMove();
+    await this.#forgetting;
   }
 
   #comes(record: ComingRecord): ComingVolume {
@@ -367,8 +389,8 @@ export class MovableVolume implements VolumeGate {
     if (this.#coming !== coming) return;
     this.options.world.counters.count('volume_moves_abandoned');
     this.#ended = this.view();
-    await this.#forgetMove();
-    this.#coming = undefined;
+    this.#forgetting = this.#forgetMove();
+    await this.#forgetting;
   }
 
   /** What is kept of it is found again at the next start, and then nothing of it is here either. */
@@ -380,6 +402,8 @@ export class MovableVolume implements VolumeGate {
     } catch (error) {
       world.log(`volume ${name}: its move cannot be forgotten: ${String(error)}`);
     }
+    this.#going = undefined;
+    this.#coming = undefined;
     this.#isChanging = false;
   }
 

@@ -117,7 +117,8 @@ export class Moves {
 
   gauges(): Readonly<Record<string, number>> {
     const views = [...this.#volumes.keys()].flatMap((name) => this.view(name) ?? []).filter(isUnderWay);
-    const sum = (of: (view: MoveView) => number): number => views.reduce((total, view) => total + of(view), 0);
+    const sum = (of: (view: MoveView) => number): number =>
+      views.reduce((total, view) => total + of(view), 0);
     return {
       volume_moves_running: views.length,
       volume_moves_stalled: sum(({ whyStalled }) => (whyStalled === '' ? 0 : 1)),

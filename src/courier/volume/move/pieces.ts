@@ -105,7 +105,8 @@ export class PieceReader {
 function readHead(head: Buffer): Head | string {
   const kind = KINDS[(head[0] ?? 0) - 1];
   const failed = head[1] ?? 2;
-  if (kind === undefined || failed > 1 || head.readUInt16BE(2) !== 0) return `piece ${head.toString('hex', 0, 4)}`;
+  if (kind === undefined || failed > 1 || head.readUInt16BE(2) !== 0)
+    return `piece ${head.toString('hex', 0, 4)}`;
   const length = head.readUInt32BE(4);
   if (length === 0 || length > MOST_PIECE_BYTES) return `piece of ${length} bytes`;
   const [number, version] = [head.readBigUInt64BE(8), head.readBigUInt64BE(16)];

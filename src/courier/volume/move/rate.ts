@@ -24,6 +24,7 @@ export class Rate {
   }
 
   #forget(nowMs: number): void {
-    while (this.#samples.length > 0 && nowMs - (this.#samples[0]?.atMs ?? nowMs) > SPAN_MS) this.#samples.shift();
+    while (this.#samples.length > 0 && nowMs - (this.#samples[0]?.atMs ?? nowMs) > SPAN_MS)
+      this.#samples.shift();
   }
 }

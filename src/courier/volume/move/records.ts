@@ -56,7 +56,11 @@ export function readRecords({ records }: Pick<VolumeStorage, 'records'>): MoveRe
   };
 }
 
-function read<Value>(schema: z.ZodType<Value>, key: string, records: ReadonlyMap<string, VolumeRecord>): Value {
+function read<Value>(
+  schema: z.ZodType<Value>,
+  key: string,
+  records: ReadonlyMap<string, VolumeRecord>,
+): Value {
   const found = schema.safeParse(records.get(key));
   if (found.success) return found.data;
   throw new Error(`its record of ${key} is not one: ${found.error.issues[0]?.path.join('.') || 'damaged'}`);

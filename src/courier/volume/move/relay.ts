@@ -25,7 +25,8 @@ export class Relay {
 
   attach(send: (frame: Buffer) => void): void {
     this.#send = send;
-    for (const { number, offset, length } of this.#asked.values()) send(encodeRead({ number, offset, length }));
+    for (const { number, offset, length } of this.#asked.values())
+      send(encodeRead({ number, offset, length }));
   }
 
   detach(): void {

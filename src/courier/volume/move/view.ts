@@ -46,13 +46,18 @@ function goingView({ chunkBytes }: Pick<VolumeStorage, 'chunkBytes'>, going: Goi
     ...{ role: 'source', session: record.session, peer: record.peer, state: phase, reason: record.why },
     whyStalled: phase === 'released' ? '' : going.whyStalled,
     ...{ modified, pushed: modified - remaining, remaining },
-    depends: isNeeded ? `${record.name} at ${record.peer} depends on this courier: ${remaining} chunks` : null,
+    depends: isNeeded
+      ? `${record.name} at ${record.peer} depends on this courier: ${remaining} chunks`
+      : null,
     ...timeOf(remaining, chunkBytes, rate.bytesPerSecond),
     ...{ wanBytesSent: wan.sent, wanBytesReceived: wan.received },
   };
 }
 
-function comingView({ modified, chunkBytes }: Pick<VolumeStorage, 'modified' | 'chunkBytes'>, coming: ComingVolume): MoveView {
+function comingView(
+  { modified, chunkBytes }: Pick<VolumeStorage, 'modified' | 'chunkBytes'>,
+  coming: ComingVolume,
+): MoveView {
   const { machine, record, rate, wan } = coming;
   const { phase, remaining, received } = machine;
   const peer = record.store.slice(0, 8);

@@ -37,7 +37,10 @@ export interface MoveWorld {
 }
 
 /** Of a connection that is closed. */
-export function countWan({ counters }: MoveWorld, link: { readonly sentBytes: number; readonly receivedBytes: number }): void {
+export function countWan(
+  { counters }: MoveWorld,
+  link: { readonly sentBytes: number; readonly receivedBytes: number },
+): void {
   counters.count('volume_move_wan_bytes_sent', link.sentBytes);
   counters.count('volume_move_wan_bytes_received', link.receivedBytes);
 }
