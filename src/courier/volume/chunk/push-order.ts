@@ -8,8 +8,10 @@ import type { ChunkVersion, Remaining } from './says.js';
 
 interface Info {
   version: number;
-  /** Since the move has begun. */
+  /** Since the move has begun; those that go on where the one before has ended are one. */
   writes: number;
+  /** Where the last write has ended, in bytes of the volume. */
+  end: number | undefined;
   /** Writes under way. */
   pending: number;
   /** The moment of the last write's end. */
@@ -36,7 +38,7 @@ export class PushOrder {
   constructor(threshold: number, chunks: Iterable<ChunkVersion>) {
     this.#threshold = threshold;
     for (const { chunk, version } of chunks)
-      this.#chunks.set(chunk, { version, writes: 0, pending: 0, endedAt: 0 });
+      this.#chunks.set(chunk, { version, writes: 0, end: undefined, pending: 0, endedAt: 0 });
     this.#remaining = new Set(this.#chunks.keys());
   }
 
@@ -67,11 +69,13 @@ export class PushOrder {
     this.#fill();
   }
 
-  writeBegins(chunk: number): void {
-    const info = this.#chunks.get(chunk) ?? { version: -1, writes: 0, pending: 0, endedAt: 0 };
+  /** @param range in bytes of the volume, where it is known: one who writes from the beginning to the end has written once */
+  writeBegins(chunk: number, range?: { readonly from: number; readonly to: number }): void {
+    const info = this.#chunks.get(chunk) ?? { version: -1, writes: 0, end: undefined, pending: 0, endedAt: 0 };
     this.#chunks.set(chunk, info);
     info.pending++;
-    info.writes++;
+    if (range === undefined || range.from !== info.end || info.writes === 0) info.writes++;
+    info.end = range?.to;
     this.#pending++;
     this.#remaining.delete(chunk);
     this.#remaining.add(chunk);

@@ -83,12 +83,12 @@ export class Source {
     return this.#keeping !== 'given' && (this.#phase === 'pushing' || this.#phase === 'abandoned');
   }
 
-  /** What a client writes, or zeroes. False: it must not be done. */
-  writeBegins(chunks: Iterable<number>): boolean {
+  /** What a client writes, or zeroes. False: it must not be done. @param range in bytes of the volume */
+  writeBegins(chunks: Iterable<number>, range?: { readonly from: number; readonly to: number }): boolean {
     if (!this.isServing) return false;
     // Whoever writes has control: it does not move now.
     this.#giving = undefined;
-    for (const chunk of chunks) this.#order.writeBegins(chunk);
+    for (const chunk of chunks) this.#order.writeBegins(chunk, range);
     return true;
   }
 
@@ -147,7 +147,8 @@ export class Source {
       case 'finished':
         return this.#finished();
       case 'forgotten':
-        return this.#phase === 'abandoned' ? [{ do: 'over' }] : [];
+        if (this.#phase === 'abandoned') return [{ do: 'over' }];
+        return this.abandon('the other side has let go of it');
       case 'refused':
         return this.#phase === 'pushing' ? this.abandon(message.why) : [];
     }

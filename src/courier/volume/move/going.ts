@@ -64,6 +64,8 @@ export class GoingVolume {
   #record: GoingRecord;
   #attached: Attached | undefined;
   #link: PeerLink | undefined;
+  /** It waits for its turn. */
+  #isDialing = false;
   #retry: Timer | undefined;
   #retryMs = RETRY_MS;
   #flushing: Timer | undefined;
@@ -165,8 +167,11 @@ export class GoingVolume {
   }
 
   #connect(): void {
-    if (this.#isOver || this.#link !== undefined) return;
+    if (this.#isOver || this.#isDialing || this.#link !== undefined) return;
+    this.#isDialing = true;
+    this.#retry?.cancel();
     this.options.turn((done) => {
+      this.#isDialing = false;
       if (this.#isOver) done();
       else this.#dial(done);
     });

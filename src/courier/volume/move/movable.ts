@@ -264,16 +264,21 @@ export class MovableVolume implements VolumeGate {
 
   async #change(offset: number, length: number, change: () => Promise<void>): Promise<void> {
     const chunks = [...chunksOf(offset, length, this.options.storage.chunkBytes)];
-    const seen = (): Promise<void> => this.#seen(chunks, change);
+    const range = { from: offset, to: offset + length };
+    const seen = (): Promise<void> => this.#seen(chunks, range, change);
     const coming = this.#unfinished;
     return coming === undefined ? seen() : coming.change(chunks, seen);
   }
 
   /** The move sees which chunks are being written to. */
-  async #seen(chunks: readonly number[], change: () => Promise<void>): Promise<void> {
+  async #seen(
+    chunks: readonly number[],
+    range: { readonly from: number; readonly to: number },
+    change: () => Promise<void>,
+  ): Promise<void> {
     this.#mayServe('volume_late_writes');
     const { storage } = this.options;
-    this.#going?.source.writeBegins(chunks);
+    this.#going?.source.writeBegins(chunks, range);
     for (const chunk of chunks) this.#writing.set(chunk, (this.#writing.get(chunk) ?? 0) + 1);
     this.#outstanding++;
     try {
