@@ -55,7 +55,16 @@ export class VolumeExport {
     const facts: ExportFacts = { sizeBytes, flags: FLAGS, ...DEFAULT_SIZES, minimumBytes: SECTOR_BYTES };
     const client = new VolumeConnection({
       // The default export, and by its name.
-      ...{ socket, names: ['', name], facts, chunkBytes, gate, counters, room: this.#room, blocks: this.#blocks },
+      ...{
+        socket,
+        names: ['', name],
+        facts,
+        chunkBytes,
+        gate,
+        counters,
+        room: this.#room,
+        blocks: this.#blocks,
+      },
       closed: (connection) => this.#left(connection),
     });
     this.#clients.add(client);
