@@ -17,6 +17,7 @@ export interface Extent {
  */
 export interface VolumeGate {
   read(offset: number, length: number): Promise<Buffer>;
+  /** The data is the caller's again when it resolves. */
   write(offset: number, data: Uint8Array): Promise<void>;
   zero(offset: number, length: number): Promise<void>;
   flush(): Promise<void>;

@@ -29,6 +29,8 @@ export interface ReaderOptions {
   readonly agreed?: spec.Agreed;
   /** A write's data comes in blocks that end at multiples of it. */
   readonly blockBytes?: number;
+  /** A place for a block's data, which is copied to its beginning; without it blocks are views of what came, where they can be. */
+  place?(): Buffer;
 }
 
 export type RequestEvent =
@@ -73,15 +75,17 @@ export class RequestReader {
 
   readonly #rules: ReadonlyMap<number, KindRule>;
   readonly #blockBytes: number;
+  readonly #place: (() => Buffer) | undefined;
 
   /** @param queue what has come already */
   constructor(
     private readonly facts: spec.ExportFacts,
     private readonly queue: ByteQueue = new ByteQueue(),
-    { agreed = spec.NOTHING_AGREED, blockBytes = BLOCK_BYTES }: ReaderOptions = {},
+    { agreed = spec.NOTHING_AGREED, blockBytes = BLOCK_BYTES, place }: ReaderOptions = {},
   ) {
     this.#rules = rulesOf(facts, agreed);
     this.#blockBytes = blockBytes;
+    this.#place = place;
   }
 
   push(piece: Buffer): void {
@@ -98,12 +102,19 @@ export class RequestReader {
 
   #data(): RequestEvent | undefined {
     const length = Math.min(this.#leftBytes, this.#blockBytes - (this.#offset % this.#blockBytes));
-    const bytes = this.queue.take(length);
+    const bytes = this.#take(length);
     if (bytes === undefined) return undefined;
     const offset = this.#offset;
     this.#offset += length;
     this.#leftBytes -= length;
     return { is: 'data', offset, bytes, isLast: this.#leftBytes === 0 };
+  }
+
+  #take(length: number): Buffer | undefined {
+    if (this.#place === undefined || this.queue.length < length) return this.queue.take(length);
+    const place = this.#place();
+    this.queue.takeInto(place, length);
+    return place.subarray(0, length);
   }
 
   #request(): RequestEvent | undefined {

@@ -8,7 +8,7 @@ import { ERROR, type ExportFacts, STATE } from '../../disk/nbd/spec.js';
 import { dataHead, doneReply, errorReply, statusReply } from '../../disk/nbd/structured-replies.js';
 import type { Extent, VolumeGate } from '../gate.js';
 import type { VOLUME_COUNTERS } from './counters.js';
-import type { Room } from './room.js';
+import type { Blocks, Room } from './room.js';
 
 /** A client that does not read its replies is not read from either. */
 const MOST_UNREAD_BYTES = 1024 * 1024;
@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly chunkBytes: number;
   readonly gate: VolumeGate;
   readonly room: Room;
+  /** Of `chunkBytes` each. */
+  readonly blocks: Blocks;
   readonly counters: DeclaredCounters<typeof VOLUME_COUNTERS>;
   /** It has gone, and nothing of it is under way. */
   closed(connection: VolumeConnection): void;
@@ -77,7 +79,7 @@ export class VolumeConnection {
   }
 
   #act(actions: readonly HandshakeAction[]): void {
-    const { socket, facts, chunkBytes, counters } = this.options;
+    const { socket, facts, chunkBytes, counters, blocks } = this.options;
     for (const action of actions)
       switch (action.is) {
         case 'say':
@@ -89,7 +91,10 @@ export class VolumeConnection {
         case 'transmit': {
           const { agreed, rest } = this.#handshake;
           this.#isStructured = agreed.isStructured;
-          this.#reader = new RequestReader(facts, rest, { agreed, blockBytes: chunkBytes });
+          this.#reader = new RequestReader(facts, rest, {
+            ...{ agreed, blockBytes: chunkBytes },
+            place: () => blocks.take(),
+          });
           break;
         }
         case 'close':
@@ -198,7 +203,7 @@ export class VolumeConnection {
   }
 
   async #data(offset: number, bytes: Buffer, isLast: boolean): Promise<void> {
-    const { gate, room, counters } = this.options;
+    const { gate, room, counters, blocks } = this.options;
     const coming = this.#coming;
     if (coming === undefined) return;
     coming.running++;
@@ -212,6 +217,7 @@ export class VolumeConnection {
     } catch (error) {
       coming.error = nbdError(error);
     }
+    blocks.give(bytes);
     coming.running--;
     if (coming.isComplete && coming.running === 0) await this.#written(coming);
     room.give(bytes.length);

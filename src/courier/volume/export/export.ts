@@ -5,11 +5,13 @@ import { DEFAULT_SIZES, type ExportFacts, FLAG } from '../../disk/nbd/spec.js';
 import type { VolumeGate } from '../gate.js';
 import { VolumeConnection } from './connection.js';
 import type { VOLUME_COUNTERS } from './counters.js';
-import { Room } from './room.js';
+import { Blocks, Room } from './room.js';
 
 const MOST_CLIENTS = 16;
 /** Of requests under way. */
 const MOST_BYTES = 64 * 1024 * 1024;
+/** Blocks of a chunk's size that are kept for the next writes: 4 MiB. */
+const MOST_FREE_BLOCKS = 16;
 const SECTOR_BYTES = 512;
 const FLAGS =
   FLAG.hasFlags |
@@ -32,9 +34,12 @@ export interface ExportOptions {
 export class VolumeExport {
   readonly #clients = new Set<VolumeConnection>();
   readonly #room = new Room(MOST_BYTES);
+  readonly #blocks: Blocks;
   #whenAlone: (() => void) | undefined;
 
-  constructor(private readonly options: ExportOptions) {}
+  constructor(private readonly options: ExportOptions) {
+    this.#blocks = new Blocks(options.chunkBytes, MOST_FREE_BLOCKS);
+  }
 
   get connections(): number {
     return this.#clients.size;
@@ -50,7 +55,16 @@ export class VolumeExport {
     const facts: ExportFacts = { sizeBytes, flags: FLAGS, ...DEFAULT_SIZES, minimumBytes: SECTOR_BYTES };
     const client = new VolumeConnection({
       // The default export, and by its name.
-      ...{ socket, names: ['', name], facts, chunkBytes, gate, counters, room: this.#room },
+      ...{
+        socket,
+        names: ['', name],
+        facts,
+        chunkBytes,
+        gate,
+        counters,
+        room: this.#room,
+        blocks: this.#blocks,
+      },
       closed: (connection) => this.#left(connection),
     });
     this.#clients.add(client);

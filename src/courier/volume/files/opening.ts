@@ -24,6 +24,8 @@ export interface VolumePlace {
   /** A local file. */
   readonly base: string | undefined;
   readonly clock: Clock;
+  /** The machine's boot as 32 hexadecimal digits; by default the kernel says it. */
+  readonly boot?: string;
 }
 
 /** Rejects with the reason: another process has it, it is damaged, it is not what the place says. Nothing is left open then. */
@@ -50,9 +52,10 @@ interface Opened {
   readonly data: FileHandle;
 }
 
-async function start({ directory, sizeBytes, clock }: VolumePlace, opened: Opened): Promise<FileVolume> {
+async function start(place: VolumePlace, opened: Opened): Promise<FileVolume> {
+  const { directory, sizeBytes, clock } = place;
   const { base, data } = opened;
-  const [boot, dataBytes] = [await bootId(), (await data.stat()).size];
+  const [boot, dataBytes] = [place.boot ?? (await bootId()), (await data.stat()).size];
   const old = await readJournal(directory, boot);
   const wanted = sizeBytes ?? (base === undefined ? undefined : sectorsUp(base.sizeBytes));
   const size = old?.head.sizeBytes ?? wanted;

@@ -6,7 +6,7 @@ import type { Extent, SparseStorage } from '../gate.js';
 import type { ChunkState, VolumeRecord } from '../storage.js';
 import type { VolumeBase } from './base.js';
 import type { Chunk } from './chunk.js';
-import { Contents, type Run } from './contents.js';
+import { Contents } from './contents.js';
 import type { Journal } from './journal.js';
 import { CHUNK_BYTES, named, SECTOR_BYTES } from './layout.js';
 import { syncData } from './positioned.js';
@@ -107,9 +107,14 @@ export class FileVolume implements SparseStorage {
 
   extents(offset: number, length: number): readonly Extent[] {
     this.#check(offset, length);
-    return this.#contents
-      .runs(offset, length)
-      .map((run: Run) => ({ length: run.length, isHole: run.source === 'zero' }));
+    const extents: Extent[] = [];
+    for (const run of this.#contents.runs(offset, length)) {
+      const isHole = run.source === 'zero';
+      const last = extents.at(-1);
+      if (last?.isHole === isHole) extents[extents.length - 1] = { isHole, length: last.length + run.length };
+      else extents.push({ isHole, length: run.length });
+    }
+    return extents;
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
