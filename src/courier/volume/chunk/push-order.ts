@@ -71,7 +71,13 @@ export class PushOrder {
 
   /** @param range in bytes of the volume, where it is known: one who writes from the beginning to the end has written once */
   writeBegins(chunk: number, range?: { readonly from: number; readonly to: number }): void {
-    const info = this.#chunks.get(chunk) ?? { version: -1, writes: 0, end: undefined, pending: 0, endedAt: 0 };
+    const info = this.#chunks.get(chunk) ?? {
+      version: -1,
+      writes: 0,
+      end: undefined,
+      pending: 0,
+      endedAt: 0,
+    };
     this.#chunks.set(chunk, info);
     info.pending++;
     if (range === undefined || range.from !== info.end || info.writes === 0) info.writes++;
