@@ -20,6 +20,25 @@ const LOCAL = ADDRESS.refine(
   'whoever reaches it is served: only a Unix socket or this machine’s loopback may be',
 );
 
+const UNITS = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const SECTOR_BYTES = 512;
+/** 64 TiB. */
+const MOST_VOLUME_BYTES = 2 ** 46;
+
+/** A number of bytes, or a text like "20G" (powers of 1,024). */
+const SIZE = z
+  .union([
+    z.int(),
+    z.string().regex(/^[0-9]{1,15}[KMGT]?$/, 'expected bytes, or a text like "20G" (K, M, G, T)'),
+  ])
+  .transform((given) => {
+    if (typeof given === 'number') return given;
+    const unit = given.replace(/[0-9]+/, '') as keyof typeof UNITS;
+    return Number.parseInt(given, 10) * UNITS[unit];
+  })
+  .refine((size) => size >= SECTOR_BYTES && size <= MOST_VOLUME_BYTES, 'expected 512 bytes to 64T')
+  .refine((size) => size % SECTOR_BYTES === 0, `expected a multiple of ${SECTOR_BYTES} bytes`);
+
 /** An object as a map, in which only what is written there is found: every object has a "constructor". */
 function byName<Value extends z.ZodType>(value: Value) {
   const asMap = (given: unknown): unknown =>
@@ -82,6 +101,26 @@ const FILE = z.strictObject({
       owner: NAMED.default('default'),
     }),
   ),
+  /** Disks of this courier's own: NBD exports that other couriers can take over. */
+  volumes: z
+    .array(
+      z.strictObject({
+        name: NAMED,
+        listen: LOCAL,
+        /** May be left out where there is a base. */
+        size: SIZE.optional(),
+        /** What was never written; nobody writes to it. */
+        base: z.strictObject({ file: z.string().startsWith('/') }).optional(),
+        directory: pathOf(MOST_PATH_BYTES - LOCK_NAME_BYTES),
+        owner: NAMED.default('default'),
+        /** Another courier may move one here; until then it serves nothing. */
+        receive: z.boolean().default(false),
+        /** So long clients wait for control, or for what only the other site has; then they get an error. */
+        stallSeconds: z.int().min(1).max(86_400).default(30),
+      }),
+    )
+    .max(64)
+    .default([]),
   store: z
     .strictObject({
       memoryMb: z.int().min(1).max(MOST_STORE_MB, TOO_MUCH).default(256),
@@ -130,13 +169,35 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
       if (seen.has(where)) yield `${list}[${number}].listen: another one listens there`;
       seen.add(where);
     }
+  yield* volumeRelations(config, seen);
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  if (config.listen !== undefined && config.receive.size + config.receiveDisks.size === 0)
+  const comes =
+    config.receive.size + config.receiveDisks.size + config.volumes.filter((one) => one.receive).length;
+  if (config.listen !== undefined && comes === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
-  if (config.listen === undefined && config.send.length + config.disks.length === 0)
+  if (config.listen === undefined && config.send.length + config.disks.length + config.volumes.length === 0)
     yield 'send: empty, and there is no listen';
+}
+
+/** @param seen where something else listens */
+function* volumeRelations(
+  { volumes, store, listen: others }: Pick<CourierConfig, 'volumes' | 'store' | 'listen'>,
+  seen: Set<string>,
+): Generator<string> {
+  const [names, directories] = [new Set<string>(), new Set([resolve(store.directory)])];
+  for (const [number, { name, listen, size, base, directory, receive }] of volumes.entries()) {
+    const at = `volumes[${number}]`;
+    if (receive && others === undefined) yield `${at}.receive: nothing can come without listen`;
+    if (names.has(name)) yield `${at}.name: another volume has it`;
+    if (seen.has(JSON.stringify(listen))) yield `${at}.listen: another one listens there`;
+    if (directories.has(resolve(directory))) yield `${at}.directory: something else is there`;
+    if (size === undefined && base === undefined) yield `${at}.size: needed where there is no base`;
+    names.add(name);
+    seen.add(JSON.stringify(listen));
+    directories.add(resolve(directory));
+  }
 }
 
 function readToken(path: string): { token: string } | { error: string } {

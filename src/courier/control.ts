@@ -1,8 +1,10 @@
-/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/store, /metrics. */
+/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/volumes, /v1/store, /metrics. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { Courier } from './courier.js';
 import { type DiskView, isOver } from './disk/view.js';
 import { listenAt } from './listening.js';
+import type { VolumeView } from './volume/volumes.js';
+import { orderVolume } from './volume-orders.js';
 
 const ANSWER_MS = 5_000;
 
@@ -10,6 +12,7 @@ const VIEWS = new Map<string, (courier: Courier) => unknown>([
   ['/v1/status', (courier) => courier.status()],
   ['/v1/jobs', (courier) => courier.jobs()],
   ['/v1/disks', (courier) => courier.disks()],
+  ['/v1/volumes', (courier) => courier.volumes()],
   ['/v1/store', (courier) => courier.storeView()],
 ]);
 
@@ -22,7 +25,12 @@ export async function serveControl(courier: Courier, path: string): Promise<Serv
   return server;
 }
 
-function answer(courier: Courier, { method, url }: IncomingMessage, reply: ServerResponse): void {
+function answer(courier: Courier, call: IncomingMessage, reply: ServerResponse): void {
+  const { method, url } = call;
+  if (method === 'POST') {
+    void orderVolume(courier.moves, call, reply);
+    return;
+  }
   const view = VIEWS.get(url ?? '');
   if (method !== 'GET') reply.writeHead(405).end();
   else if (url === '/metrics')
@@ -40,6 +48,17 @@ function diskGauges(disks: readonly DiskView[]): Readonly<Record<string, number>
   };
 }
 
+function volumeGauges(volumes: readonly VolumeView[]): Readonly<Record<string, number>> {
+  const sum = (of: (volume: VolumeView) => number): number =>
+    volumes.reduce((total, volume) => total + of(volume), 0);
+  return {
+    volumes: volumes.length,
+    volumes_with_problems: sum(({ problem }) => (problem === null ? 0 : 1)),
+    volume_connections: sum(({ connections }) => connections),
+    volume_modified_chunks: sum(({ modifiedChunks }) => modifiedChunks),
+  };
+}
+
 /** Prometheus' text format. */
 function metrics(courier: Courier): string {
   const store = courier.storeView();
@@ -47,6 +66,8 @@ function metrics(courier: Courier): string {
   const gauges = {
     jobs_running: courier.status().jobsRunning,
     ...diskGauges(courier.disks()),
+    ...volumeGauges(courier.volumes()),
+    ...courier.moves.gauges(),
     store_pages: store.pages,
     store_pages_memory: store.pagesInMemory,
     store_pages_disk: store.pagesOnDisk,

@@ -9,7 +9,7 @@ import { type Address, socketOptions } from './address.js';
 import type { CourierConfig } from './config.js';
 import { Disks } from './disk/disks.js';
 import type { DiskView } from './disk/view.js';
-import { diskPlaces } from './disk-places.js';
+import { diskPlaces, volumePlaces } from './disk-places.js';
 import { IncomingJob } from './job/incoming.js';
 import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
 import { OutgoingJob } from './job/outgoing.js';
@@ -17,6 +17,10 @@ import { listenAt } from './listening.js';
 import { PageStore, type StoreView } from './store/page-store.js';
 import { PAGE_BYTES } from './stream/token.js';
 import { Turns } from './turns.js';
+import type { SparseStorage, VolumeGate } from './volume/gate.js';
+import { Moves } from './volume/move/moves.js';
+import type { MoveView } from './volume/move/view.js';
+import { type VolumeConfig, Volumes, type VolumeView } from './volume/volumes.js';
 import type { Opening } from './wire/opening.js';
 
 const MOST_ENDED = 100;
@@ -55,6 +59,8 @@ export class Courier implements JobWorld {
   readonly #waiting = new Set<Socket>();
   #ended: JobView[] = [];
   readonly #disks: Disks;
+  readonly #volumes: Volumes;
+  readonly moves: Moves;
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -71,6 +77,18 @@ export class Courier implements JobWorld {
       isOnItsWay: (key, except) => this.isOnItsWay(key, except),
       turn: (peer, begin) => this.#handshakes.take(peer, begin),
     });
+    this.moves = new Moves({
+      ...{ token: config.token, store, clock, log },
+      connect: (peer) => {
+        const address = config.peers.get(peer);
+        return address && connect({ ...socketOptions(address), allowHalfOpen: false });
+      },
+      isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+      turn: (peer, begin) => this.#handshakes.take(peer, begin),
+    });
+    const gate = (storage: SparseStorage, volume: VolumeConfig): VolumeGate =>
+      this.moves.gate(storage, volume);
+    this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log, gate });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
@@ -80,6 +98,7 @@ export class Courier implements JobWorld {
     const store = await PageStore.open({ pageBytes: PAGE_BYTES, ...sizes, directory, clock });
     const courier = new Courier(config, store, clock, log);
     try {
+      await courier.#volumes.open();
       await courier.#listen();
     } catch (error) {
       await courier.stop();
@@ -90,10 +109,13 @@ export class Courier implements JobWorld {
   }
 
   async #listen(): Promise<void> {
-    const { listen, send, disks } = this.config;
+    const { listen, send, disks, volumes } = this.config;
     for (const route of send) await this.#serve(route.listen, (socket) => this.#goes(socket, route));
     for (const [number, disk] of disks.entries())
       await this.#serve(disk.listen, (socket) => this.#disks.accept(number, socket));
+    for (const [number, volume] of volumes.entries())
+      if (this.#volumes.isOpen(number))
+        await this.#serve(volume.listen, (socket) => this.#volumes.accept(number, socket));
     if (listen !== undefined) await this.#serve(listen, (socket) => this.#comes(socket));
   }
 
@@ -112,13 +134,15 @@ export class Courier implements JobWorld {
     for (const job of [...this.#running, ...this.#strangers, ...this.#silent])
       job.stop('the courier was stopped');
     this.#disks.stop('the courier was stopped');
+    this.moves.stop('the courier was stopped');
+    await this.#volumes.stop();
     await this.store.close();
   }
 
   isOnItsWay(key: string, except: object): boolean {
     for (const job of this.#running)
       if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
-    return this.#disks.isOnItsWay(key, except);
+    return this.#disks.isOnItsWay(key, except) || this.moves.isOnItsWay(key, except);
   }
 
   otherJobs(except: object): number {
@@ -137,13 +161,22 @@ export class Courier implements JobWorld {
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: [...peers.keys()],
       disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
-      counters: { ...this.counters.counters(), ...this.#disks.counts() },
+      counters: {
+        ...this.counters.counters(),
+        ...this.#disks.counts(),
+        ...this.#volumes.counts(),
+        ...this.moves.counts(),
+      },
     };
   }
 
   /** As jobs. */
   disks(): readonly DiskView[] {
     return this.#disks.views();
+  }
+
+  volumes(): readonly (VolumeView & { readonly move: MoveView | null })[] {
+    return this.#volumes.views().map((view) => ({ ...view, move: this.moves.view(view.name) }));
   }
 
   /** Those that have ended first, at most a hundred of them. */
@@ -205,9 +238,10 @@ export class Courier implements JobWorld {
       link: { socket, token: this.config.token, clock: this.clock },
       world: this,
       connect: (opening) => this.#destination(opening, job),
-      isDisk: (link, codec, payload) => {
+      isDisk: (link, codec, { name, payload }) => {
         this.#silent.delete(job);
-        this.#disks.comes(link, codec, payload);
+        if (name === 'volume-open') this.moves.comes(link, payload);
+        else this.#disks.comes(link, codec, payload);
       },
       proven: () => {
         leave();
@@ -283,6 +317,7 @@ export class Courier implements JobWorld {
         const view = job.view();
         if (view !== undefined) this.log(progressLine(view));
       }
+      for (const line of this.moves.lines()) this.log(`volume move ${line}`);
       this.#showProgress();
     });
   }

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { socketOptions } from './address.js';
 import type { CourierConfig } from './config.js';
 import type { DestinationPlace, DisksOptions, SourcePlace } from './disk/disks.js';
+import type { VolumeConfig } from './volume/volumes.js';
 
 export function diskPlaces(config: CourierConfig): Pick<DisksOptions, 'sources' | 'destinations'> {
   const ownerOf = (owner: string): string => (config.store.shared ? '' : owner);
@@ -20,4 +21,11 @@ export function diskPlaces(config: CourierConfig): Pick<DisksOptions, 'sources' 
     return [name, { owner: ownerOf(owner), exportName, connect: open } satisfies DestinationPlace] as const;
   });
   return { sources, destinations: new Map(destinations) };
+}
+
+export function volumePlaces({ volumes, store }: CourierConfig): readonly VolumeConfig[] {
+  return volumes.map(({ name, size, base, directory, owner, receive, stallSeconds }) => ({
+    ...{ name, sizeBytes: size, base: base?.file, directory, receive, stallSeconds },
+    owner: store.shared ? '' : owner,
+  }));
 }

@@ -1,14 +1,20 @@
 /** `vine-courier`: serves, or asks the one that serves. */
 import { Command, CommanderError } from 'commander';
+import { bytes } from '../net/sizes.js';
 import { systemClock } from '../net/system-clock.js';
 import { messageOf } from '../net/system-error.js';
 import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier, type CourierView } from './courier.js';
 import type { DiskView } from './disk/view.js';
+import { volumePlaces } from './disk-places.js';
 import { OUR_CODECS } from './job/compression.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
+import { openVolume } from './volume/files/opening.js';
+import { type MoveView, moveLine } from './volume/move/view.js';
+import type { VolumeView } from './volume/volumes.js';
+import { addMoveVerbs } from './volume-verbs.js';
 
 const DEFAULT_CONFIG = '/etc/vine-courier/courier.json';
 const FAILED = 1;
@@ -91,6 +97,24 @@ function showDisks(disks: readonly DiskView[]): string {
   );
 }
 
+type Volume = VolumeView & { readonly move: MoveView | null };
+
+function showVolumes(volumes: readonly Volume[]): string {
+  const moves = volumes.flatMap(({ name, move }) => (move === null ? [] : `\n${moveLine(name, move)}`));
+  return `${volumeTable(volumes)}${moves.join('')}${moves.length > 0 ? '\n' : ''}`;
+}
+
+function volumeTable(volumes: readonly Volume[]): string {
+  return table(
+    ['VOLUME', 'OWNER', 'SIZE', 'MODIFIED', 'CHUNKS', 'CLIENTS', 'BASE', 'PROBLEM'],
+    volumes.map((volume) => [
+      ...[volume.name, volume.owner || '-', volume.sizeBytes === null ? '-' : bytes(volume.sizeBytes)],
+      ...[bytes(volume.modifiedBytes), String(volume.modifiedChunks), String(volume.connections)],
+      ...[volume.base?.slice(0, 16) ?? '-', volume.problem ?? '-'],
+    ]),
+  );
+}
+
 const SHOWN: Readonly<Record<string, Show>> = {
   status: (text) => pairs(JSON.parse(text) as CourierView),
   store: (text) => pairs(JSON.parse(text) as StoreView),
@@ -148,7 +172,39 @@ function createProgram(): Command {
         const disks = JSON.parse(await ask(load(config).control, '/v1/disks')) as DiskView[];
         if (disks.length > 0) process.stdout.write(`\n${showDisks(disks)}`);
       });
+  const disk = program.command('disk').description('volumes: disks that follow their guests');
+  addVolumeVerbs(disk);
+  addMoveVerbs(disk, (config) => load(config).control, DEFAULT_CONFIG);
   return program;
+}
+
+function addVolumeVerbs(disk: Command): void {
+  disk
+    .command('status')
+    .description('volumes, and what is wrong with them')
+    .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
+    .option('--json', 'for programs')
+    .action(async ({ config, json }: Options) => {
+      const text = await ask(load(config).control, '/v1/volumes');
+      process.stdout.write(json === true ? text : showVolumes(JSON.parse(text) as Volume[]));
+    });
+  disk
+    .command('check')
+    .argument('<name>', 'of the volume')
+    .description('compare a volume that is not served with its checksums: status 1 when it is damaged')
+    .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
+    .action(async (name: string, { config }: Options) => {
+      const place = volumePlaces(load(config)).find((volume) => volume.name === name);
+      if (place === undefined) throw new Error(`there is no volume ${name}`);
+      const volume = await openVolume({ ...place, clock: systemClock });
+      const verified = await volume.verify();
+      const [problem, modified] = [volume.problem, volume.modified.size];
+      await volume.close();
+      if (problem !== null) throw new Error(`${name}: ${problem}`);
+      process.stdout.write(
+        `${name}: ${verified} of ${modified} modified chunks have a checksum, all match\n`,
+      );
+    });
 }
 
 export async function runCourier(): Promise<void> {

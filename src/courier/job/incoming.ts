@@ -28,8 +28,8 @@ export interface IncomingOptions {
   connect(opening: Opening, job: IncomingJob): Socket | string;
   /** The other courier is who it should be; at most once, and before `ended`. What comes it may say much later. */
   proven(): void;
-  /** It is a disk that comes: somebody else goes on with the link. */
-  isDisk(link: PeerLink, codec: message.Codec, payload: Buffer): void;
+  /** It is a disk or a volume that comes: somebody else goes on with the link. @param first what was said of it */
+  isDisk(link: PeerLink, codec: message.Codec, first: Frame): void;
   ended(): void;
 }
 
@@ -118,14 +118,15 @@ export class IncomingJob {
   #handle(frame: Frame): string | undefined {
     const { name, payload } = frame;
     if (name === 'open') return this.#open(payload);
-    if (name === 'disk-open' && this.#opening === undefined) return this.#giveAway(payload);
+    if ((name === 'disk-open' || name === 'volume-open') && this.#opening === undefined)
+      return this.#giveAway(frame);
     if (this.#state === 'connecting' || this.#receiver === undefined) return unexpected(name);
     if (name === 'finish') return this.#finish(payload, this.#receiver);
     return name === 'batch' && this.#finishing ? unexpected(name) : this.#receiver.handle(frame);
   }
 
-  #giveAway(payload: Buffer): undefined {
-    this.options.isDisk(this.#link, this.#codec, payload);
+  #giveAway(first: Frame): undefined {
+    this.options.isDisk(this.#link, this.#codec, first);
   }
 
   #open(payload: Buffer): string | undefined {

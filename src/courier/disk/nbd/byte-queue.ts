@@ -30,6 +30,18 @@ export class ByteQueue {
     return taken;
   }
 
+  /** Copies the next bytes to the beginning of `target`, without joining them before. False: there are not so many. */
+  takeInto(target: Buffer, length: number): boolean {
+    if (length > this.#bytes) return false;
+    let at = 0;
+    for (const piece of this.#pieces) {
+      if (at === length) break;
+      at += piece.copy(target, at, 0, length - at);
+    }
+    this.drop(length);
+    return true;
+  }
+
   /** Answers how many there were, at most `length`. */
   drop(length: number): number {
     let left = Math.min(length, this.#bytes);

@@ -1,14 +1,15 @@
 /**
  * The server's side of the transmission: requests are read and checked, replies written. Pure. What it gives out is within the
  * export; whatever is not, is refused with the error that the specification names. A write's data comes in blocks that end at
- * multiples of `BLOCK_BYTES`, as soon as each is whole: no request makes the reader keep more than one.
+ * multiples of `BLOCK_BYTES`, or what was asked for, as soon as each is whole: no request makes the reader keep more than one.
  */
 import { ByteQueue } from './byte-queue.js';
 import * as spec from './spec.js';
 
 export const BLOCK_BYTES = 64 * 1024;
 
-export type RequestKind = 'read' | 'write' | 'flush' | 'trim' | 'zeroes';
+/** `status` comes only where it was agreed on. */
+export type RequestKind = 'read' | 'write' | 'flush' | 'trim' | 'zeroes' | 'status';
 
 export interface Request {
   readonly kind: RequestKind;
@@ -18,6 +19,18 @@ export interface Request {
   readonly length: number;
   readonly fua: boolean;
   readonly noHole: boolean;
+  /** Zeroes that are no faster than a write are to be refused. */
+  readonly fastZero: boolean;
+  /** One extent is enough. */
+  readonly one: boolean;
+}
+
+export interface ReaderOptions {
+  readonly agreed?: spec.Agreed;
+  /** A write's data comes in blocks that end at multiples of it. */
+  readonly blockBytes?: number;
+  /** A place for a block's data, which is copied to its beginning; without it blocks are views of what came, where they can be. */
+  place?(): Buffer;
 }
 
 export type RequestEvent =
@@ -49,6 +62,9 @@ const RULES = new Map<number, KindRule>([
     { kind: 'zeroes', flags: spec.FUA | spec.NO_HOLE, beyond: noSpace, hasPayload: false },
   ],
 ]);
+const STATUS: KindRule = {
+  ...{ kind: 'status', flags: spec.FUA | spec.REQ_ONE, beyond: invalid, hasPayload: false },
+};
 
 export class RequestReader {
   #skipBytes = 0;
@@ -57,11 +73,20 @@ export class RequestReader {
   #leftBytes = 0;
   #isOver = false;
 
+  readonly #rules: ReadonlyMap<number, KindRule>;
+  readonly #blockBytes: number;
+  readonly #place: (() => Buffer) | undefined;
+
   /** @param queue what has come already */
   constructor(
     private readonly facts: spec.ExportFacts,
     private readonly queue: ByteQueue = new ByteQueue(),
-  ) {}
+    { agreed = spec.NOTHING_AGREED, blockBytes = BLOCK_BYTES, place }: ReaderOptions = {},
+  ) {
+    this.#rules = rulesOf(facts, agreed);
+    this.#blockBytes = blockBytes;
+    this.#place = place;
+  }
 
   push(piece: Buffer): void {
     if (!this.#isOver) this.queue.push(piece);
@@ -76,13 +101,20 @@ export class RequestReader {
   }
 
   #data(): RequestEvent | undefined {
-    const length = Math.min(this.#leftBytes, BLOCK_BYTES - (this.#offset % BLOCK_BYTES));
-    const bytes = this.queue.take(length);
+    const length = Math.min(this.#leftBytes, this.#blockBytes - (this.#offset % this.#blockBytes));
+    const bytes = this.#take(length);
     if (bytes === undefined) return undefined;
     const offset = this.#offset;
     this.#offset += length;
     this.#leftBytes -= length;
     return { is: 'data', offset, bytes, isLast: this.#leftBytes === 0 };
+  }
+
+  #take(length: number): Buffer | undefined {
+    if (this.#place === undefined || this.queue.length < length) return this.queue.take(length);
+    const place = this.#place();
+    this.queue.takeInto(place, length);
+    return place.subarray(0, length);
   }
 
   #request(): RequestEvent | undefined {
@@ -93,7 +125,7 @@ export class RequestReader {
     if (type === spec.CMD.disc) return this.#over({ is: 'disconnect' });
     const cookie = Buffer.from(head.subarray(8, 16));
     const error = this.#errorOf(type, flags, head.readBigUInt64BE(16), length);
-    const rule = RULES.get(type);
+    const rule = this.#rules.get(type);
     if (rule === undefined || error !== spec.ERROR.none) {
       // Its data comes all the same.
       if (type === spec.CMD.write) this.#skipBytes = length;
@@ -102,16 +134,21 @@ export class RequestReader {
     const offset = Number(head.readBigUInt64BE(16));
     if (rule.kind === 'write') [this.#offset, this.#leftBytes] = [offset, length];
     const [fua, noHole] = [(flags & spec.FUA) !== 0, (flags & spec.NO_HOLE) !== 0];
-    return { is: 'request', request: { kind: rule.kind, cookie, offset, length, fua, noHole } };
+    const [fastZero, one] = [(flags & spec.FAST_ZERO) !== 0, (flags & spec.REQ_ONE) !== 0];
+    return {
+      is: 'request',
+      request: { kind: rule.kind, cookie, offset, length, fua, noHole, fastZero, one },
+    };
   }
 
   #errorOf(type: number, flags: number, offset: bigint, length: number): number {
-    const rule = RULES.get(type);
+    const rule = this.#rules.get(type);
     if (rule === undefined || (flags & ~rule.flags) !== 0) return invalid;
     if (rule.kind === 'flush') return offset === 0n && length === 0 ? spec.ERROR.none : invalid;
     const { sizeBytes, minimumBytes, mostPayloadBytes } = this.facts;
     if (offset + BigInt(length) > BigInt(sizeBytes)) return rule.beyond;
     if (rule.hasPayload && length > mostPayloadBytes) return invalid;
+    if (rule.kind === 'status' && length === 0) return invalid;
     const isAligned = offset % BigInt(minimumBytes) === 0n && length % minimumBytes === 0;
     return isAligned ? spec.ERROR.none : invalid;
   }
@@ -120,6 +157,18 @@ export class RequestReader {
     this.#isOver = true;
     return event;
   }
+}
+
+function rulesOf(facts: spec.ExportFacts, agreed: spec.Agreed): ReadonlyMap<number, KindRule> {
+  const rules = new Map(RULES);
+  const allow = (type: number, flag: number): void => {
+    const rule = rules.get(type);
+    if (rule !== undefined) rules.set(type, { ...rule, flags: rule.flags | flag });
+  };
+  if (agreed.isStructured && (facts.flags & spec.FLAG.sendDf) !== 0) allow(spec.CMD.read, spec.DF);
+  if ((facts.flags & spec.FLAG.sendFastZero) !== 0) allow(spec.CMD.writeZeroes, spec.FAST_ZERO);
+  if (agreed.hasAllocation) rules.set(spec.CMD.blockStatus, STATUS);
+  return rules;
 }
 
 /** @param data of a read that went well */

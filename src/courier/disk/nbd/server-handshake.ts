@@ -3,6 +3,7 @@
  * is taken; the bytes behind it are in `rest`.
  */
 import { ByteQueue } from './byte-queue.js';
+import { decodeMetaQueries } from './meta-queries.js';
 import * as spec from './spec.js';
 
 export type HandshakeAction =
@@ -30,9 +31,24 @@ export class ServerHandshake {
   #skipBytes = 0;
   #options = 0;
   #choosing: number = spec.OPT.go;
+  #chosen = '';
+  #isStructured = false;
+  /** The export for which the client has chosen `base:allocation`. */
+  #allocationOf: string | undefined;
 
-  /** @param names of exports; the empty one, too, when it is the default */
-  constructor(private readonly names: readonly string[]) {}
+  /**
+   * @param names of exports; the empty one, too, when it is the default
+   * @param canStructure structured replies and block status may be agreed on
+   */
+  constructor(
+    private readonly names: readonly string[],
+    private readonly canStructure = false,
+  ) {}
+
+  /** What holds from `transmit` on. */
+  get agreed(): spec.Agreed {
+    return { isStructured: this.#isStructured, hasAllocation: this.#allocationOf === this.#chosen };
+  }
 
   /** What the server says first. */
   static greeting(): Buffer {
@@ -138,14 +154,49 @@ export class ServerHandshake {
           : this.#choose(option, name);
       }
       default:
+        return this.canStructure
+          ? this.#answerStructured(option, data)
+          : [error(option, spec.REP.errUnsup, 'unknown here')];
+    }
+  }
+
+  #answerStructured(option: number, data: Buffer): HandshakeAction[] {
+    switch (option) {
+      case spec.OPT.structuredReply:
+        if (data.length > 0) return [error(option, spec.REP.errInvalid, 'data')];
+        this.#isStructured = true;
+        return [say(optionReply(option, spec.REP.ack))];
+      case spec.OPT.listMetaContext:
+      case spec.OPT.setMetaContext:
+        return this.#metaContexts(option, data);
+      default:
         return [error(option, spec.REP.errUnsup, 'unknown here')];
     }
+  }
+
+  #metaContexts(option: number, data: Buffer): HandshakeAction[] {
+    const asked = decodeMetaQueries(data);
+    const isSet = option === spec.OPT.setMetaContext;
+    // Whatever becomes of it: what was set before is not any more.
+    if (isSet) this.#allocationOf = undefined;
+    if (asked === undefined) return [error(option, spec.REP.errInvalid, 'lengths do not fit')];
+    if (!this.#isStructured) return [error(option, spec.REP.errInvalid, 'structured replies come first')];
+    if (!this.names.includes(asked.name))
+      return [error(option, spec.REP.errUnknown, 'there is no such export')];
+    const lists = !isSet && (asked.queries.length === 0 || asked.queries.includes('base:'));
+    if (!lists && !asked.queries.includes(spec.ALLOCATION)) return [say(optionReply(option, spec.REP.ack))];
+    if (isSet) this.#allocationOf = asked.name;
+    const id = Buffer.alloc(4);
+    id.writeUInt32BE(isSet ? spec.ALLOCATION_ID : 0);
+    const context = optionReply(option, spec.REP.metaContext, id, Buffer.from(spec.ALLOCATION));
+    return [say(context), say(optionReply(option, spec.REP.ack))];
   }
 
   #choose(option: number, name: string): HandshakeAction[] {
     if (this.names.includes(name)) {
       this.#state = 'choosing';
       this.#choosing = option;
+      this.#chosen = name;
       return [{ is: 'choose', name }];
     }
     return option === spec.OPT.exportName

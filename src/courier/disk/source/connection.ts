@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type Request, type RequestEvent, RequestReader, simpleReply } from '../nbd/requests.js';
 import { type HandshakeAction, ServerHandshake } from '../nbd/server-handshake.js';
-import type { ExportFacts } from '../nbd/spec.js';
+import { ERROR, type ExportFacts } from '../nbd/spec.js';
 import { rangeRecords, writeRecord } from '../record.js';
 import type { DiskWorld } from '../view.js';
 import type { SourceSession } from './session.js';
@@ -163,6 +163,9 @@ export class ExportConnection {
       else this.#reply(request, session.error);
     } else if (kind === 'flush') {
       void session.flush().then((error) => this.#reply(request, error));
+    } else if (kind === 'status') {
+      // Nobody has agreed on it.
+      this.#reply(request, ERROR.invalid);
     } else {
       for (const record of rangeRecords(kind, offset, length, noHole)) session.put(record);
       this.#taken(session, request, fua);

@@ -1,0 +1,238 @@
+/** The journal's file: records are written behind each other, those of one moment together. */
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeFrame, encodeHead, encodeMark, FRAMES_AT, type NamedHead, SECTOR_BYTES } from './layout.js';
+import { syncData, writeAt } from './positioned.js';
+
+export const JOURNAL = 'journal';
+const NEW = 'journal.new';
+/** Records that are there are put into one frame up to so many bytes; a longer one has a frame of its own. */
+const FRAME_BYTES = 1024 * 1024;
+
+interface Waiting {
+  readonly record: Buffer;
+  done(): void;
+  failed(error: unknown): void;
+}
+
+interface Written {
+  readonly file: FileHandle;
+  readonly name: Buffer;
+  readonly frames: number;
+  readonly end: number;
+}
+
+export class Journal {
+  #file: FileHandle;
+  #name: Buffer;
+  #frames: number;
+  #end: number;
+  #durable: number;
+  /** The file's when it was written anew. */
+  #firstEnd: number;
+  #firstFrames: number;
+  #queue: Waiting[] = [];
+  #isWriting = false;
+  #isHeld = false;
+  #whenIdle: (() => void) | undefined;
+  #syncing: Promise<void> | undefined;
+  #nextSync: Promise<void> | undefined;
+  #marking: Promise<void> | undefined;
+  /** Rises when records could not be written: whatever was not known to be in the file before is to be said again. */
+  generation = 0;
+
+  private constructor(
+    private readonly directory: string,
+    written: Written,
+  ) {
+    this.#file = written.file;
+    this.#name = written.name;
+    this.#frames = written.frames;
+    this.#durable = written.frames;
+    this.#end = written.end;
+    this.#firstEnd = written.end;
+    this.#firstFrames = written.frames;
+  }
+
+  /** A journal with these records takes the place of the one that is there. Rejects with the system's error; then that stays. */
+  static async write(directory: string, head: NamedHead, records: Iterable<Buffer>): Promise<Journal> {
+    return new Journal(directory, await replaceFile(directory, head, records));
+  }
+
+  /** Frames that are in the file. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** Since it was written anew. */
+  get grownBytes(): number {
+    return this.#end - this.#firstEnd;
+  }
+
+  get firstFrames(): number {
+    return this.#firstFrames;
+  }
+
+  get firstBytes(): number {
+    return this.#firstEnd;
+  }
+
+  /** Resolves when the record is in the file, behind all before it: the death of the process does not take it any more. */
+  append(record: Buffer): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#queue.push({ record, done, failed });
+      if (!this.#isWriting && !this.#isHeld) void this.#write();
+    });
+  }
+
+  /** What was in the file before is durable. */
+  sync(): Promise<void> {
+    if (this.#nextSync !== undefined) return this.#nextSync;
+    const begin = (): Promise<void> => {
+      this.#nextSync = undefined;
+      const syncing = this.#sync();
+      this.#syncing = syncing;
+      const over = (): void => {
+        if (this.#syncing === syncing) this.#syncing = undefined;
+      };
+      syncing.then(over, over);
+      return syncing;
+    };
+    if (this.#syncing === undefined) return begin();
+    this.#nextSync = this.#syncing.then(begin, begin);
+    return this.#nextSync;
+  }
+
+  /**
+   * Written anew. Records that come meanwhile wait for it.
+   * @param make what it begins with, as of now; and resolves when that may be written
+   */
+  async replace(
+    make: () => { head: NamedHead; records: Iterable<Buffer>; ready: Promise<void> },
+  ): Promise<void> {
+    this.#isHeld = true;
+    try {
+      if (this.#isWriting)
+        await new Promise<void>((resolve) => {
+          this.#whenIdle = resolve;
+        });
+      const { head, records, ready } = make();
+      await ready;
+      const written = await replaceFile(this.directory, head, records);
+      // Its number may be another file's as soon as it is closed.
+      await this.#idle();
+      const old = this.#file;
+      this.#file = written.file;
+      this.#name = written.name;
+      this.#frames = this.#durable = this.#firstFrames = written.frames;
+      this.#end = this.#firstEnd = written.end;
+      await old.close();
+    } finally {
+      this.#isHeld = false;
+      if (this.#queue.length > 0 && !this.#isWriting) void this.#write();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#idle();
+    await this.#file.close();
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#syncing !== undefined || this.#marking !== undefined)
+      await (this.#syncing ?? this.#marking)?.catch(() => undefined);
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#queue.length > 0 && !this.#isHeld) {
+      const batch = this.#takeBatch();
+      try {
+        const records = batch.length === 1 ? (batch[0]?.record ?? Buffer.alloc(0)) : joined(batch);
+        const frame = encodeFrame(this.#name, this.#frames + 1, this.#durable, records);
+        await writeAt(this.#file.fd, frame, this.#end);
+        this.#frames++;
+        this.#end += frame.length;
+        for (const { done } of batch) done();
+      } catch (error) {
+        // What waits may lean on what has failed.
+        this.generation++;
+        for (const { failed } of [...batch, ...this.#queue.splice(0)]) failed(error);
+      }
+    }
+    this.#isWriting = false;
+    this.#whenIdle?.();
+    this.#whenIdle = undefined;
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { record } of this.#queue) {
+      bytes += record.length;
+      if (count > 0 && bytes > FRAME_BYTES) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #sync(): Promise<void> {
+    const frames = this.#frames;
+    await syncData(this.#file.fd);
+    this.#durable = frames;
+    // A hint for whoever looks for damage: nobody waits for it.
+    const marking = writeAt(this.#file.fd, encodeMark(this.#name, frames), SECTOR_BYTES);
+    this.#marking = marking;
+    const over = (): void => {
+      if (this.#marking === marking) this.#marking = undefined;
+    };
+    marking.then(over, over);
+  }
+}
+
+function joined(batch: readonly Waiting[]): Buffer {
+  return Buffer.concat(batch.map(({ record }) => record));
+}
+
+async function replaceFile(directory: string, head: NamedHead, records: Iterable<Buffer>): Promise<Written> {
+  const path = join(directory, NEW);
+  const file = await open(path, 'w+', 0o600);
+  try {
+    let [frames, end] = [0, FRAMES_AT];
+    for (const frame of batches(records)) {
+      const bytes = encodeFrame(head.name, ++frames, frames, frame);
+      await writeAt(file.fd, bytes, end);
+      end += bytes.length;
+    }
+    await writeAt(file.fd, Buffer.concat([encodeHead(head), encodeMark(head.name, frames)]), 0);
+    await file.sync();
+    await rename(path, join(directory, JOURNAL));
+    await syncDirectory(directory);
+    return { file, name: head.name, frames, end };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function* batches(records: Iterable<Buffer>): Generator<Buffer> {
+  let batch: Buffer[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    batch.push(record);
+    bytes += record.length;
+    if (bytes < FRAME_BYTES) continue;
+    yield Buffer.concat(batch);
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield Buffer.concat(batch);
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
