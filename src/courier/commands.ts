@@ -166,7 +166,7 @@ function thereSteps(
     },
     {
       at: name,
-      what: 'the courier has closed the disk: offer it no longer',
+      what: 'offer the disk no longer',
       by: 'qmp',
       commands: [...closes, qmp('nbd-server-stop')],
       until: '',
@@ -209,7 +209,7 @@ function hereSteps(
     {
       ...{ at, what: 'let go of the courier’s disk', by },
       commands: disks.map((_, number) => qmp('blockdev-del', { 'node-name': `courier-disk${number}` })),
-      until: '',
+      until: `"vinectl courier disks" says "complete" of ${disks.map(({ destination }) => destination).join(' and of ')}`,
     },
   ];
   const go = qmp('migrate-continue', { state: 'pre-switchover' });

@@ -31,7 +31,7 @@ const MAC = z.string().transform((text, context): string => {
 });
 /** A guest's, one or several. */
 export const MACS = z
-  .union([MAC.transform((mac) => [mac]), z.array(MAC).max(MOST_MACS)])
+  .preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(MAC).max(MOST_MACS))
   .transform((macs) => [...new Set(macs)]);
 
 /** An object as a map, in which only what is written there is found: every object has a "constructor". */
@@ -71,7 +71,7 @@ const FILE = z.strictObject({
       z.strictObject({
         ...{ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') },
         /** The guest's, by which a job is found beside its move. */
-        mac: MACS.default([]),
+        mac: MACS.prefault([]),
       }),
     )
     .max(1024)

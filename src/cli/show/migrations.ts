@@ -30,7 +30,9 @@ export function showMigration(move: MigrationView, { paint, nowMs }: Look, job?:
       `  mac ${move.mac}, vnet ${move.vnet}, seq ${move.seq}, trigger ${move.trigger}, seen as ${move.role}`,
     ),
     `\n  ${time(move.startedAt)}, ${age(move.startedAt, nowMs)}\n`,
-    job === undefined ? '' : `  courier: ${clean(`${wayOf(job)}, ${whatCameOf(job)}`)}\n`,
+    job === undefined
+      ? ''
+      : `  courier: ${clean(`${job.destination} ${whereTo(job)}, ${whatCameOf(job)}`)}\n`,
     timeLine([...stepsOf(job, move), ...move.steps]),
     standstill(move, job),
     blackout(move),
@@ -47,7 +49,7 @@ function showJob(job: CourierJob, { paint, nowMs }: Look): string {
       ? 'no MAC is known of it: "mac" in the courier’s "send", or "vinectl courier send --mac"'
       : `mac ${macs.join(', ')}`;
   return [
-    `${paint('bold', clean(destination))}  ${clean(wayOf(job))}  ${paint(style, clean(state))}`,
+    `${paint('bold', clean(destination))}  ${clean(whereTo(job))}  ${paint(style, clean(state))}`,
     `${reason && `: ${clean(reason)}`}, no move\n`,
     `  ${clean(why)}\n`,
     `  ${time(began)}, ${age(began, nowMs)}\n`,
@@ -55,9 +57,9 @@ function showJob(job: CourierJob, { paint, nowMs }: Look): string {
   ].join('');
 }
 
-function wayOf({ role, peer, destination }: CourierJob): string {
+function whereTo({ role, peer }: CourierJob): string {
   // At the destination the other courier is known by its store alone.
-  return role === 'source' ? `${destination} to ${peer}` : `${destination} comes`;
+  return role === 'source' ? `to ${peer}` : 'comes here';
 }
 
 function whatCameOf(job: CourierJob): string {
