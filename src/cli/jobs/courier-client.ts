@@ -21,9 +21,10 @@ export class CourierClient {
     readonly isNamed: boolean,
   ) {}
 
-  /** The socket that was named, or that of the file, or `VINE_COURIER_SOCKET`, or that of the default file, or the default. */
+  /** The file's socket, or the one that was named, or `VINE_COURIER_SOCKET`, or that of the default file, or the default. */
   static find({ socket, config }: Named, env: Readonly<Record<string, string | undefined>>): CourierClient {
-    const named = socket ?? (config === undefined ? env.VINE_COURIER_SOCKET || undefined : controlIn(config));
+    const named =
+      config === undefined ? (socket ?? (env.VINE_COURIER_SOCKET || undefined)) : controlIn(config);
     return new CourierClient(named ?? controlIfReadable(), named !== undefined);
   }
 
