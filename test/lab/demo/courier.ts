@@ -31,10 +31,7 @@ export async function throughCouriers(lab: Lab): Promise<void> {
   const couriers = await LabCouriers.start(lab, vms);
   say('  a courier runs at each site, on another machine than the router; both guests boot at site A …');
   const guests = await Promise.all(tasks.map((task) => Guest.boot(lab, 'a', task)));
-  const streams = await Promise.all(
-    tasks.map(({ ip, echoPort }) => EchoStream.open(lab, 'a1', ip, echoPort)),
-  );
-  await Promise.all(streams.map((stream) => stream.progress(enoughBytes)));
+  for (const task of tasks) await talk(lab, task);
   for (const { ip } of tasks) await lab.daemon('b').waitKnows(ip, routerName('a'));
   for (const [number, { mac }] of tasks.entries()) {
     const send = ['courier', 'send', '--vm', vms[number] ?? '', '--to', 'site-b', '--mac', mac];
@@ -42,7 +39,6 @@ export async function throughCouriers(lab: Lab): Promise<void> {
     if (number === 0) await show(lab, 'a', ...args);
     else await lab.vinectl('a', args);
   }
-  for (const stream of streams) await stream.mark();
   say('\n  QEMU migrates both to site B, to the socket of the courier as it says there …');
   const results = await Promise.all(
     guests.map((guest, number) => {
@@ -51,16 +47,25 @@ export async function throughCouriers(lab: Lab): Promise<void> {
     }),
   );
   const jobs = await couriers.allOver('a', 0, vms.length);
-  await Promise.all(streams.map((stream) => stream.progress(enoughBytes)));
   for (const { ip } of tasks) await lab.daemon('a').waitKnows(ip, routerName('b'));
   for (const { downtimeMs, totalMs } of results)
     good(`migrated in ${ms(totalMs)}; the hypervisor held the guest still for ${ms(downtimeMs)}`);
-  for (const stream of streams) good(`${stream.name} goes on; longest pause ${ms(stream.gapMs)}`);
+  for (const task of tasks) await talk(lab, task);
+  good('a1 reaches both where they are now');
   showBytes(jobs);
   await show(lab, 'a', 'migrations', '--last', '1', '--courier', couriers.file('a'));
-  for (const stream of streams) await stream.finish();
   for (const guest of guests) await guest.stop();
   for (const site of ['a', 'b'] as const) await couriers.kill(site);
+}
+
+/**
+ * Before and after, not meanwhile: QEMU 7.2 without hardware acceleration loses writes of a busy guest while its memory is being
+ * sent, through couriers or not (docs/courier.md).
+ */
+async function talk(lab: Lab, { ip, echoPort }: ReturnType<typeof taskOf>): Promise<void> {
+  const stream = await EchoStream.open(lab, 'a1', ip, echoPort);
+  await stream.progress(enoughBytes);
+  await stream.finish();
 }
 
 /** The site's LNDT lists who may take part. */
