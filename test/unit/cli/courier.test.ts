@@ -44,6 +44,12 @@ test('the file tells where the control socket is, and the environment', async (t
   const file = join(couriers.directory, 'file.json');
   writeFileSync(file, JSON.stringify({ control }));
   assert.match((await vinectl(['courier', 'status', '--config', file])).out, /^name +a$/m);
+  const router = ['--socket', join(couriers.directory, 'router.sock')];
+  assert.equal(
+    (await vinectl([...router, 'courier', 'status', '--config', file])).status,
+    0,
+    'the file is asked first',
+  );
   const env = { VINE_COURIER_SOCKET: control };
   assert.equal(JSON.parse((await vinectl(['courier', 'status', '--json'], { env })).out).name, 'a');
   for (const [verb, shown] of [
