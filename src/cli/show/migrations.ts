@@ -76,7 +76,8 @@ function stepsOf(job: CourierJob | undefined, { startedUnixMs }: MigrationView):
   if (job === undefined) return [];
   const times = [
     ['transfer_begins', job.startedUnixMs],
-    ['switch', job.switchUnixMs],
+    // There it has waited for the WAN already.
+    [job.role === 'source' ? 'switch' : 'last_state_comes', job.switchUnixMs],
     ['transfer_ends', job.endedUnixMs],
   ] as const;
   return times.flatMap(([step, atMs]) =>
@@ -91,11 +92,13 @@ function timeLine(steps: MigrationView['steps']): string {
   return inOrder.map(({ step }, i) => `  ${times[i]?.padStart(width)} ms  ${clean(step)}\n`).join('');
 }
 
-/** From the switch, as the courier saw it, until the guest was heard where it went: the router's own part comes behind that. */
-function standstill({ role, startedUnixMs }: MigrationView, job: CourierJob | undefined): string {
-  if (role !== 'destination' || job === undefined || job.switchUnixMs === null) return '';
+/** Where the guest left: from the switch, as the courier saw it, until the router was told that it is elsewhere. */
+function standstill({ startedUnixMs }: MigrationView, job: CourierJob | undefined): string {
+  if (job?.role !== 'source' || job.switchUnixMs === null) return '';
   const us = Math.round((startedUnixMs - job.switchUnixMs) * 1_000);
-  return us < 0 ? '' : `  the guest's pause, until it was heard here: ${milliseconds(us)} ms\n`;
+  return us < 0
+    ? ''
+    : `  the guest's pause, until this router heard of it elsewhere: ${milliseconds(us)} ms\n`;
 }
 
 function blackout({ blackoutUs }: MigrationView): string {

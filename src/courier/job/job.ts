@@ -67,7 +67,10 @@ export interface JobView {
   readonly startedAt: string;
   /** Unix time in milliseconds, as all three. */
   readonly startedUnixMs: number;
-  /** When the guest's last state began to come: it stands still from a little before. Null: it has not, or nobody can tell. */
+  /**
+   * When the guest's last state began to come: at the source the guest stands still from a little before, at the destination that has waited
+   * for the WAN. Null: it has not come, or nobody can tell.
+   */
   readonly switchUnixMs: number | null;
   readonly endedUnixMs: number | null;
   readonly seconds: number;

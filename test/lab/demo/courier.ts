@@ -53,7 +53,7 @@ export async function throughCouriers(lab: Lab): Promise<void> {
   for (const task of tasks) await talk(lab, task);
   good('a1 reaches both where they are now');
   showBytes(jobs);
-  await show(lab, 'b', 'migrations', '--last', '1', '--courier', couriers.file('b'));
+  await show(lab, 'a', 'migrations', '--last', '1', '--courier', couriers.file('a'));
   for (const guest of guests) await guest.stop();
   for (const site of ['a', 'b'] as const) await couriers.kill(site);
 }

@@ -130,7 +130,7 @@ test('a job stands beside the move of its guest: the MAC is named by an operator
   assert.ok(known);
   const startedUnixMs = (a.endedUnixMs ?? 0) + 3;
   const startedAt = new Date(startedUnixMs).toISOString();
-  const move: MigrationView = { ...known, role: 'destination', startedUnixMs, startedAt };
+  const move: MigrationView = { ...known, startedUnixMs, startedAt };
   const all = [...router.migrations().filter(({ mac }) => mac !== MAC), move];
   router.migrations = () => all;
   const shown = await vinectl(['migrations', '--courier', control], { socket });
@@ -139,7 +139,7 @@ test('a job stands beside the move of its guest: the MAC is named by an operator
     shown.out,
     /10\.1\.0\.9.*accepted\n.*\n.*\n {2}courier: vm to b, complete \(same bytes at both ends\), .* % saved\n +-\d+\.\d{3} ms {2}transfer_begins\n +-\d+\.\d{3} ms {2}switch\n +-3\.000 ms {2}transfer_ends\n +\+0\.000 ms /,
   );
-  assert.match(shown.out, /the guest's pause, until it was heard here: \d+\.\d{3} ms\n/);
+  assert.match(shown.out, /the guest's pause, until this router heard of it elsewhere: \d+\.\d{3} ms\n/);
   const rows = JSON.parse((await vinectl(['migrations', '--courier', control, '--json'], { socket })).out);
   assert.deepEqual(
     rows.map((row: { mac: string; courier: JobView | null }) => [row.mac, row.courier?.job ?? null]),

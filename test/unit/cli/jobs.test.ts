@@ -81,7 +81,7 @@ test('for people: one time line of transfer, switch, and what the router did', (
     job(-20_000, -15_000, { state: 'failed', reason: 'cut \u001b[2J', macs: [] }),
     job(1_000, null, { role: 'destination', peer: 'ab'.repeat(16), destination: 'vm2' }),
   ];
-  const moves = [move(0, 1)];
+  const moves = [move(0, 1, { role: 'source' })];
   const carriers = jobsOfMoves(moves, jobs);
   assert.equal(
     showEntries(withOthers(withJobs(moves, carriers), jobs, carriers), look),
@@ -92,7 +92,7 @@ vm1  to site-b  failed: cut \\x1b[2J, no move
   courier: 100.0 MiB of memory and state, 31.0 MiB on the WAN, 69 % saved
 
 10.1.0.9  vr-a -> vr-b  accepted
-  mac 52:54:00:00:00:09, vnet blue, seq 1, trigger rarp, seen as destination
+  mac 52:54:00:00:00:09, vnet blue, seq 1, trigger rarp, seen as source
   2026-03-01 12:00:00Z, 5 s ago
   courier: vm1 to site-b, complete (same bytes at both ends), 100.0 MiB of memory and state, 31.0 MiB on the WAN, 69 % saved
   -9000.000 ms  transfer_begins
@@ -100,7 +100,7 @@ vm1  to site-b  failed: cut \\x1b[2J, no move
      +0.000 ms  detected
     +12.500 ms  transfer_ends
     +20.800 ms  accepted:vr-a
-  the guest's pause, until it was heard here: 47.500 ms
+  the guest's pause, until this router heard of it elsewhere: 47.500 ms
   estimated blackout, without the hypervisor's pause: 20.800 ms
 
 vm2  comes here  running, no move
@@ -109,4 +109,14 @@ vm2  comes here  running, no move
   courier: 100.0 MiB of memory and state, 31.0 MiB on the WAN, 69 % saved
 `,
   );
+});
+
+test('where it arrives, the switch is not seen: its last state comes when the WAN has taken it', () => {
+  const look = { paint: plain, nowMs: NOON + 5_000 };
+  const moves = [move(0, 1)];
+  const carriers = jobsOfMoves(moves, [job(-9_000, 12.5, { role: 'destination' })]);
+  const shown = showEntries(withJobs(moves, carriers), look);
+  assert.match(shown, /courier: vm1 comes here, complete/);
+  assert.match(shown, /^ +-47\.500 ms {2}last_state_comes$/m);
+  assert.doesNotMatch(shown, /the guest's pause/);
 });
