@@ -141,6 +141,11 @@ export class LabCouriers {
     await gone;
   }
 
+  /** The configuration. */
+  file(site: Site): string {
+    return join(this.#directory, `${site}.json`);
+  }
+
   get #program(): string {
     return `${projectRoot}bin/vine-courier`;
   }

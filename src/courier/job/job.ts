@@ -39,6 +39,8 @@ export interface JobView {
   readonly peer: string;
   readonly destination: string;
   readonly owner: string;
+  /** The guest's, as far as they are known. */
+  readonly macs: readonly string[];
   readonly state: JobState;
   /** Why it failed; empty otherwise. */
   readonly reason: string;
@@ -66,6 +68,14 @@ export interface JobView {
   /** Both ends have the same. Null before the end. */
   readonly identical: boolean | null;
   readonly startedAt: string;
+  /** Unix time in milliseconds, as all three. */
+  readonly startedUnixMs: number;
+  /**
+   * When the guest's last state began to come: at the source the guest stands still from a little before, at the destination that has waited
+   * for the WAN. Null: it has not come, or nobody can tell.
+   */
+  readonly switchUnixMs: number | null;
+  readonly endedUnixMs: number | null;
   readonly seconds: number;
   readonly streamMbitPerSecond: number;
   readonly wanMbitPerSecond: number;
@@ -80,6 +90,47 @@ export interface JobWorld {
   isOnItsWay(key: string, except: object): boolean;
   /** How many jobs come in at the moment, besides. */
   otherJobs(except: object): number;
+}
+
+/** When what happened, on both clocks. */
+export class JobTimes {
+  readonly #startedMs: number;
+  readonly #startedUnixMs: number;
+  #switchMs: number | undefined;
+  #endedMs: number | undefined;
+
+  constructor(private readonly clock: Clock) {
+    this.#startedMs = clock.nowMs();
+    this.#startedUnixMs = clock.wallMs();
+  }
+
+  /** Counts once. */
+  switches(): void {
+    this.#switchMs ??= this.clock.nowMs();
+  }
+
+  ends(): void {
+    this.#endedMs = this.clock.nowMs();
+  }
+
+  get seconds(): number {
+    return ((this.#endedMs ?? this.clock.nowMs()) - this.#startedMs) / 1000;
+  }
+
+  view(): Pick<JobView, 'startedAt' | 'startedUnixMs' | 'switchUnixMs' | 'endedUnixMs' | 'seconds'> {
+    return {
+      startedAt: new Date(this.#startedUnixMs).toISOString(),
+      startedUnixMs: this.#startedUnixMs,
+      switchUnixMs: this.#unix(this.#switchMs),
+      endedUnixMs: this.#unix(this.#endedMs),
+      seconds: Math.round(this.seconds * 1000) / 1000,
+    };
+  }
+
+  /** By the clock that nobody sets. */
+  #unix(atMs: number | undefined): number | null {
+    return atMs === undefined ? null : this.#startedUnixMs + (atMs - this.#startedMs);
+  }
 }
 
 export function savedPercent(streamBytes: number, wanBytes: number): number {

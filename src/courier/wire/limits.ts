@@ -31,3 +31,6 @@ export const MOST_ANSWER_BYTES = PAGES_PER_ANSWER * PAGE_BYTES;
 export const MOST_BACK_BYTES = 4 * MIB;
 /** In one frame. */
 export const MOST_BACK_PIECE_BYTES = 64 * 1024;
+
+/** Of one guest. */
+export const MOST_MACS = 16;

@@ -85,7 +85,14 @@ function frame(random: Random): Buffer {
       return helloFrame(helloOf(['none', 'zstd'], random.bytes(32)));
     case 6:
       return encodeOpening('open', {
-        ...{ job: '0123456789abcdef', destination: 'vm', owner: '', store: 'ab'.repeat(16), speaker: 'qemu' },
+        ...{
+          job: '0123456789abcdef',
+          destination: 'vm',
+          owner: '',
+          store: 'ab'.repeat(16),
+          speaker: 'qemu',
+          macs: [],
+        },
       });
     default:
       return frameOf('fail', random.bytes(random.below(30)));

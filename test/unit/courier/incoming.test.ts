@@ -62,7 +62,13 @@ async function jobWith(t: TestContext, destination: Socket, otherJobs = 0) {
     job.stop('the test is over');
   });
   await until('the token is proven', () => seen.ready);
-  const opening = { destination: 'vm', owner: '', store: 'ab'.repeat(16), speaker: 'unknown' as const };
+  const opening = {
+    destination: 'vm',
+    owner: '',
+    store: 'ab'.repeat(16),
+    speaker: 'unknown' as const,
+    macs: [],
+  };
   caller.send(encodeOpening('open', { job: '0123456789abcdef', ...opening }));
   await until('the destination is asked for', () => seen.connects > 0);
   return { job, caller, clock, counters, seen, store };

@@ -157,6 +157,7 @@ test('opening: fields in their range, and nothing else', () => {
   const opening = {
     ...{ job: '0123456789abcdef', destination: 'vm-1', owner: '', store: 'ab'.repeat(16) },
     speaker: 'qemu' as const,
+    macs: ['52:54:00:00:00:09'],
   };
   assert.deepEqual(decodeOpening(payload(encodeOpening('open', opening))), opening);
   const refused = (change: object): unknown =>
