@@ -15,6 +15,7 @@ import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 import { sensors } from './targets/sensors.js';
+import { volumeClients, volumeJournals } from './targets/volumes.js';
 
 export const TARGETS: readonly Target[] = [
   messages,
@@ -39,6 +40,8 @@ export const TARGETS: readonly Target[] = [
   nbdServers,
   diskRecords,
   diskMessages,
+  volumeClients,
+  volumeJournals,
   flows,
   sensors,
 ];
