@@ -221,7 +221,6 @@ test('a journal that is cut or spoilt at any byte: refused, or only what was nev
   const journal = journalOf();
   await shadow.volume.close();
   const { durable, ends } = framesOf(journal);
-  const end = ends[durable - 1] ?? 0;
   assert.ok(durable > 3 && ends.length > durable, 'some frames are durable, some are not');
   const whole = told(journal);
   const allowed = new Set(ends.slice(durable - 1).map((upTo) => told(journal.subarray(0, upTo))));
