@@ -87,9 +87,11 @@ class Shadow {
     const index = this.random.below(4);
     const length = Math.min(CHUNK, SIZE - index * CHUNK);
     const data = this.random.chance(70) ? pattern(length, ++this.#number) : undefined;
-    const version = this.random.below(1 << 20);
+    const before = this.volume.modified.get(index)?.version ?? 0;
+    const version = Math.max(before + this.random.below(20) - 5, 1);
     await this.volume.put(index, data, { version, writes: 1 });
-    this.#wrote(index * CHUNK, data ?? Buffer.alloc(length));
+    // What is newer here stays.
+    if (version > before) this.#wrote(index * CHUNK, data ?? Buffer.alloc(length));
   }
 
   #wrote(offset: number, data: Buffer): void {

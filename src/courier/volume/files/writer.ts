@@ -88,10 +88,14 @@ export class Writer {
     await this.#alone(index, async () => {
       const { chunks, journal } = this.options;
       const known = chunks.get(index);
-      if (known !== undefined && !known.isAwaited && known.version >= version) return;
+      const isNewer = known !== undefined && !known.isAwaited && known.version >= version;
+      if (isNewer && !known.hasLost) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
+      const isReplaced = known !== undefined && !known.isAwaited && known.version > 0;
       await this.#unseal(index, chunk);
-      if (chunk.generation !== journal.generation) await this.#note(index, chunk);
+      // Who is killed while an older one is replaced has neither, and says so: opened, its version would rise above the other site's.
+      if (isReplaced) chunk.empty('awaited');
+      if (isReplaced || chunk.generation !== journal.generation) await this.#note(index, chunk);
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
         if (isPart) chunk.under = 'zero';

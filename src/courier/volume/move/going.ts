@@ -41,8 +41,8 @@ export interface GoingOptions {
   readonly owner: string;
   readonly storage: VolumeStorage;
   readonly world: MoveWorld;
-  /** With the other courier. */
-  connect(): Socket;
+  /** With the other courier; undefined: the configuration does not know it any more. */
+  connect(): Socket | undefined;
   /** Calls when it is this session's turn to prove its token; what that is handed ends the turn. */
   turn(begin: (done: () => void) => void): void;
   clients(): Clients;
@@ -180,8 +180,15 @@ export class GoingVolume {
   /** @param done the other courier is who it should be, or the connection is over */
   #dial(done: () => void): void {
     const { connect, world } = this.options;
+    const socket = connect();
+    if (socket === undefined) {
+      done();
+      this.#whyStalled = `${this.#record.peer} is not in peers`;
+      this.#log(this.#whyStalled);
+      return;
+    }
     const link: PeerLink = new PeerLink(
-      { socket: connect(), side: 'caller', token: world.token, clock: world.clock },
+      { socket, side: 'caller', token: world.token, clock: world.clock },
       {
         ready: (codec) => {
           done();

@@ -353,11 +353,7 @@ export class MovableVolume implements VolumeGate {
     const { owner, storage, world, connect, turn } = this.options;
     const going: GoingVolume = new GoingVolume({
       ...{ record, volume, owner, storage, world },
-      connect: () => {
-        const socket = connect(record.peer);
-        if (socket === undefined) throw new Error(`${record.peer} is not in peers`);
-        return socket;
-      },
+      connect: () => connect(record.peer),
       turn: (begin) => turn(record.peer, begin),
       clients: () => ({ connections: this.#connections, outstanding: this.#outstanding }),
       over: () => void this.#gone(going),
