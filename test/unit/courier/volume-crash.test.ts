@@ -33,6 +33,8 @@ class Shadow {
   possible: Buffer[][];
   /** The data's file as of the last flush. */
   durable = Buffer.alloc(0);
+  /** What comes from the other site replaces older chunks. What is replaced while the power is cut is damaged, and comes again. */
+  putsOver = true;
   #number = 0;
 
   constructor(
@@ -88,6 +90,7 @@ class Shadow {
     const length = Math.min(CHUNK, SIZE - index * CHUNK);
     const data = this.random.chance(70) ? pattern(length, ++this.#number) : undefined;
     const before = this.volume.modified.get(index)?.version ?? 0;
+    if (before > 0 && !this.putsOver) return;
     const version = Math.max(before + this.random.below(20) - 5, 1);
     await this.volume.put(index, data, { version, writes: 1 });
     // What is newer here stays.
@@ -167,6 +170,7 @@ for (const hasBase of [false, true])
     const random = new Random(hasBase ? 21 : 22);
     const directory = directoryOf(t);
     const shadow = new Shadow(directory, random, hasBase ? pattern(2 * CHUNK, 99) : undefined);
+    shadow.putsOver = false;
     await shadow.open();
     let changed = 0;
     for (let round = 0; round < 25; round++) {

@@ -92,9 +92,10 @@ export class Writer {
       if (isNewer && !known.hasLost) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
       const isReplaced = known !== undefined && !known.isAwaited && known.version > 0;
-      await this.#unseal(index, chunk);
-      // Who is killed while an older one is replaced has neither, and says so: opened, its version would rise above the other site's.
+      // Not opened, as what is written to is: who is killed meanwhile would find it, and its neighbours, newer than at the other site. It is
+      // not here, and says so; after a power cut it may be damaged, and says that.
       if (isReplaced) chunk.empty('awaited');
+      else await this.#unseal(index, chunk);
       if (isReplaced || chunk.generation !== journal.generation) await this.#note(index, chunk);
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
