@@ -106,7 +106,9 @@ export const volumeClients: Target = {
 };
 
 function journal(random: Random): string {
-  const digest = random.chance(50) ? Buffer.from(random.bytes(records.DIGEST_BYTES)) : undefined;
+  const digest = random.chance(50)
+    ? Buffer.from(random.bytes(records.DIGEST_BYTES)).toString('latin1')
+    : undefined;
   const map = random.chance(50) ? SectorMap.of(random.bytes(64)) : undefined;
   const facts = {
     under: random.pick(['zero', 'base', 'awaited', 'lost'] as const),
