@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { formatMac, parseMac } from '../net/mac.js';
 import { NAME, NAME_RULE } from '../net/name.js';
 import { messageOf } from '../net/system-error.js';
 import { MOST_PATH_BYTES } from '../net/unix-socket.js';
 import { type Address, isLocal, parseAddress } from './address.js';
 import { LOCK_NAME_BYTES } from './store/lock.js';
+import { MOST_MACS } from './wire/limits.js';
 
 const NAMED = z.string().regex(NAME, `no name; ${NAME_RULE}`);
 const ADDRESS = z.string().transform((text, context): Address => {
@@ -38,6 +40,17 @@ const SIZE = z
   })
   .refine((size) => size >= SECTOR_BYTES && size <= MOST_VOLUME_BYTES, 'expected 512 bytes to 64T')
   .refine((size) => size % SECTOR_BYTES === 0, `expected a multiple of ${SECTOR_BYTES} bytes`);
+/** As `formatMac` writes it. */
+const MAC = z.string().transform((text, context): string => {
+  const mac = parseMac(text);
+  if (mac !== undefined) return formatMac(mac);
+  context.addIssue({ code: 'custom', message: 'expected a MAC address like 52:54:00:00:00:09' });
+  return z.NEVER;
+});
+/** A guest's, one or several. */
+export const MACS = z
+  .preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(MAC).max(MOST_MACS))
+  .transform((macs) => [...new Set(macs)]);
 
 /** An object as a map, in which only what is written there is found: every object has a "constructor". */
 function byName<Value extends z.ZodType>(value: Value) {
@@ -73,7 +86,11 @@ const FILE = z.strictObject({
   /** Where hypervisors migrate to, and what becomes of it. */
   send: z
     .array(
-      z.strictObject({ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') }),
+      z.strictObject({
+        ...{ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') },
+        /** The guest's, by which a job is found beside its move. */
+        mac: MACS.prefault([]),
+      }),
     )
     .max(1024)
     .default([]),
@@ -113,6 +130,10 @@ const FILE = z.strictObject({
         base: z.strictObject({ file: z.string().startsWith('/') }).optional(),
         directory: pathOf(MOST_PATH_BYTES - LOCK_NAME_BYTES),
         owner: NAMED.default('default'),
+        /** Another courier may move one here; until then it serves nothing. */
+        receive: z.boolean().default(false),
+        /** So long clients wait for control, or for what only the other site has; then they get an error. */
+        stallSeconds: z.int().min(1).max(86_400).default(30),
       }),
     )
     .max(64)
@@ -169,7 +190,9 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
   const { memoryMb, diskMb } = config.store;
   if (diskMb > 0 && diskMb < memoryMb)
     yield 'store.diskMb: smaller than memoryMb: what is in memory is on disk, too';
-  if (config.listen !== undefined && config.receive.size + config.receiveDisks.size === 0)
+  const comes =
+    config.receive.size + config.receiveDisks.size + config.volumes.filter((one) => one.receive).length;
+  if (config.listen !== undefined && comes === 0)
     yield 'receive: empty, so that nothing can come: leave out listen';
   if (config.listen === undefined && config.send.length + config.disks.length + config.volumes.length === 0)
     yield 'send: empty, and there is no listen';
@@ -177,12 +200,13 @@ function* relations(config: Omit<CourierConfig, 'token'>): Generator<string> {
 
 /** @param seen where something else listens */
 function* volumeRelations(
-  { volumes, store }: Pick<CourierConfig, 'volumes' | 'store'>,
+  { volumes, store, listen: others }: Pick<CourierConfig, 'volumes' | 'store' | 'listen'>,
   seen: Set<string>,
 ): Generator<string> {
   const [names, directories] = [new Set<string>(), new Set([resolve(store.directory)])];
-  for (const [number, { name, listen, size, base, directory }] of volumes.entries()) {
+  for (const [number, { name, listen, size, base, directory, receive }] of volumes.entries()) {
     const at = `volumes[${number}]`;
+    if (receive && others === undefined) yield `${at}.receive: nothing can come without listen`;
     if (names.has(name)) yield `${at}.name: another volume has it`;
     if (seen.has(JSON.stringify(listen))) yield `${at}.listen: another one listens there`;
     if (directories.has(resolve(directory))) yield `${at}.directory: something else is there`;

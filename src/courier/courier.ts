@@ -6,6 +6,7 @@ import { DeclaredCounters } from '../net/counters.js';
 import { bytes, MIB } from '../net/sizes.js';
 import { Unproven } from '../net/unproven.js';
 import { type Address, socketOptions } from './address.js';
+import { routesOf } from './commands.js';
 import type { CourierConfig } from './config.js';
 import { Disks } from './disk/disks.js';
 import type { DiskView } from './disk/view.js';
@@ -14,10 +15,14 @@ import { IncomingJob } from './job/incoming.js';
 import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
 import { OutgoingJob } from './job/outgoing.js';
 import { listenAt } from './listening.js';
+import { Macs } from './macs.js';
 import { PageStore, type StoreView } from './store/page-store.js';
 import { PAGE_BYTES } from './stream/token.js';
 import { Turns } from './turns.js';
-import { Volumes, type VolumeView } from './volume/volumes.js';
+import type { SparseStorage, VolumeGate } from './volume/gate.js';
+import { Moves } from './volume/move/moves.js';
+import type { MoveView } from './volume/move/view.js';
+import { type VolumeConfig, Volumes, type VolumeView } from './volume/volumes.js';
 import type { Opening } from './wire/opening.js';
 
 const MOST_ENDED = 100;
@@ -57,6 +62,8 @@ export class Courier implements JobWorld {
   #ended: JobView[] = [];
   readonly #disks: Disks;
   readonly #volumes: Volumes;
+  readonly moves: Moves;
+  readonly #macs = new Macs();
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -73,7 +80,18 @@ export class Courier implements JobWorld {
       isOnItsWay: (key, except) => this.isOnItsWay(key, except),
       turn: (peer, begin) => this.#handshakes.take(peer, begin),
     });
-    this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log });
+    this.moves = new Moves({
+      ...{ token: config.token, store, clock, log },
+      connect: (peer) => {
+        const address = config.peers.get(peer);
+        return address && connect({ ...socketOptions(address), allowHalfOpen: false });
+      },
+      isOnItsWay: (key, except) => this.isOnItsWay(key, except),
+      turn: (peer, begin) => this.#handshakes.take(peer, begin),
+    });
+    const gate = (storage: SparseStorage, volume: VolumeConfig): VolumeGate =>
+      this.moves.gate(storage, volume);
+    this.#volumes = new Volumes({ volumes: volumePlaces(config), clock, log, gate });
   }
 
   /** Rejects when a socket or the store cannot be opened; nothing is left open then. */
@@ -119,6 +137,7 @@ export class Courier implements JobWorld {
     for (const job of [...this.#running, ...this.#strangers, ...this.#silent])
       job.stop('the courier was stopped');
     this.#disks.stop('the courier was stopped');
+    this.moves.stop('the courier was stopped');
     await this.#volumes.stop();
     await this.store.close();
   }
@@ -126,7 +145,7 @@ export class Courier implements JobWorld {
   isOnItsWay(key: string, except: object): boolean {
     for (const job of this.#running)
       if (job !== except && job instanceof OutgoingJob && job.isOnItsWay(key)) return true;
-    return this.#disks.isOnItsWay(key, except);
+    return this.#disks.isOnItsWay(key, except) || this.moves.isOnItsWay(key, except);
   }
 
   otherJobs(except: object): number {
@@ -145,7 +164,12 @@ export class Courier implements JobWorld {
       listen: listen === undefined ? null : JSON.stringify(socketOptions(listen)),
       peers: [...peers.keys()],
       disks: this.disks().map(({ destination, role, state }) => `${destination} (${role}): ${state}`),
-      counters: { ...this.counters.counters(), ...this.#disks.counts(), ...this.#volumes.counts() },
+      counters: {
+        ...this.counters.counters(),
+        ...this.#disks.counts(),
+        ...this.#volumes.counts(),
+        ...this.moves.counts(),
+      },
     };
   }
 
@@ -154,13 +178,21 @@ export class Courier implements JobWorld {
     return this.#disks.views();
   }
 
-  volumes(): readonly VolumeView[] {
-    return this.#volumes.views();
+  volumes(): readonly (VolumeView & { readonly move: MoveView | null })[] {
+    return this.#volumes.views().map((view) => ({ ...view, move: this.moves.view(view.name) }));
   }
 
   /** Those that have ended first, at most a hundred of them. */
   jobs(): readonly JobView[] {
     return [...this.#ended, ...[...this.#running].flatMap((job) => job.view() ?? [])];
+  }
+
+  /** Of a guest's jobs that begin from now on. A text: there is no such guest. */
+  nameMacs(vm: string, to: string, macs: readonly string[]): string | undefined {
+    const found = routesOf(this.config, vm, to);
+    if (typeof found === 'string') return found;
+    this.#macs.name(found.route, macs);
+    return undefined;
   }
 
   storeView(): StoreView {
@@ -183,7 +215,8 @@ export class Courier implements JobWorld {
   }
 
   /** @param done the other courier is who it should be, or the job is over */
-  #leaves(source: Socket, { peer, destination, owner }: Route, done: () => void): void {
+  #leaves(source: Socket, route: Route, done: () => void): void {
+    const { peer, destination, owner } = route;
     const address = this.config.peers.get(peer);
     if (address === undefined) throw new Error(`${peer} is not in peers`);
     const socket = connect({ ...socketOptions(address), allowHalfOpen: false });
@@ -194,6 +227,7 @@ export class Courier implements JobWorld {
         peer,
         destination,
         owner: this.#owner(owner),
+        macs: this.#macs.of(route),
         world: this,
       },
       link: { socket, token: this.config.token, clock: this.clock },
@@ -217,9 +251,10 @@ export class Courier implements JobWorld {
       link: { socket, token: this.config.token, clock: this.clock },
       world: this,
       connect: (opening) => this.#destination(opening, job),
-      isDisk: (link, codec, payload) => {
+      isDisk: (link, codec, { name, payload }) => {
         this.#silent.delete(job);
-        this.#disks.comes(link, codec, payload);
+        if (name === 'volume-open') this.moves.comes(link, payload);
+        else this.#disks.comes(link, codec, payload);
       },
       proven: () => {
         leave();
@@ -295,6 +330,7 @@ export class Courier implements JobWorld {
         const view = job.view();
         if (view !== undefined) this.log(progressLine(view));
       }
+      for (const line of this.moves.lines()) this.log(`volume move ${line}`);
       this.#showProgress();
     });
   }
@@ -310,7 +346,7 @@ export function progressLine(view: JobView): string {
     `${bytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${bytes(wan)} on the WAN, ${view.savedPercent} % saved`,
     `${view.pages} pages, ${view.pagesReferenced} known there`,
     view.speaker === 'tls' && 'TLS: nothing can be saved, switch it off in the hypervisor',
-    view.speaker === 'multifd' && 'a multifd channel: only compressed',
+    view.speaker === 'multifd' && 'a multifd channel',
     view.sha256 !== null &&
       `sha256 ${view.sha256.slice(0, 16)}… ${view.identical === true ? 'same at both ends' : ''}`,
   ];

@@ -24,8 +24,8 @@ export function diskPlaces(config: CourierConfig): Pick<DisksOptions, 'sources' 
 }
 
 export function volumePlaces({ volumes, store }: CourierConfig): readonly VolumeConfig[] {
-  return volumes.map(({ name, size, base, directory, owner }) => ({
-    ...{ name, sizeBytes: size, base: base?.file, directory },
+  return volumes.map(({ name, size, base, directory, owner, receive, stallSeconds }) => ({
+    ...{ name, sizeBytes: size, base: base?.file, directory, receive, stallSeconds },
     owner: store.shared ? '' : owner,
   }));
 }

@@ -40,7 +40,7 @@ export function missing(...programs: readonly string[]): string | false {
 
 export const cannotRun = missing('qemu-img', 'qemu-io', 'qemu-nbd');
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();

@@ -15,7 +15,8 @@ import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 import { sensors } from './targets/sensors.js';
-import { volumeClients, volumeJournals } from './targets/volumes.js';
+import { volumeMessages, volumePieces } from './targets/volumes.js';
+import { volumeClients, volumeJournals } from './targets/volume-clients.js';
 
 export const TARGETS: readonly Target[] = [
   messages,
@@ -40,6 +41,8 @@ export const TARGETS: readonly Target[] = [
   nbdServers,
   diskRecords,
   diskMessages,
+  volumeMessages,
+  volumePieces,
   volumeClients,
   volumeJournals,
   flows,

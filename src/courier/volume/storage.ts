@@ -3,7 +3,10 @@
  * that differ from it. Offsets and lengths are bytes; chunks are counted from 0, and the last one may be shorter.
  */
 
-/** How often a chunk was written to, and its version, which rises with each write and never falls, also not by a crash. */
+/**
+ * How often a chunk was written to, and its version, which rises with each write, also one that fails, and never falls, also not by a
+ * crash.
+ */
 export interface ChunkState {
   readonly version: number;
   readonly writes: number;
@@ -47,13 +50,17 @@ export interface VolumeStorage {
   await(states: ReadonlyMap<number, { readonly version: number; readonly writes: number }>): Promise<void>;
   /**
    * A whole chunk from the other site. Of an awaited one the sectors that were written here stay. `undefined`: zeroes. Durable after the next
-   * `flush`. The version is the other site's, unless the chunk has a higher one here.
+   * `flush`. The version is the other site's, unless the chunk has a higher one here. In its order among writes to the chunk; nothing
+   * happens to a chunk that is not awaited (any more) and whose version is as high: it is newer here. Where a crash undoes it, in whole or in
+   * part, the version is the one of before.
    */
   put(
     chunk: number,
     data: Uint8Array | undefined,
     state: { readonly version: number; readonly writes: number },
   ): Promise<void>;
+  /** All that differs from the base is forgotten, versions too; records stay. Durable when the promise resolves; it may be called again. */
+  forget(): Promise<void>;
   /** Keeps a record, or forgets it (`undefined`). Durable when the promise resolves. */
   keep(key: string, value: VolumeRecord | undefined): Promise<void>;
   readonly records: ReadonlyMap<string, VolumeRecord>;

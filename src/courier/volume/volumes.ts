@@ -19,6 +19,10 @@ export interface VolumeConfig {
   readonly base: string | undefined;
   readonly directory: string;
   readonly owner: string;
+  /** Another courier may move one here. */
+  readonly receive: boolean;
+  /** So long clients wait for a move, or for what only the other site has. */
+  readonly stallSeconds: number;
 }
 
 export interface VolumeView {

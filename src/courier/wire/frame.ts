@@ -4,6 +4,7 @@
  */
 import { DISK_FRAMES } from './disk-frames.js';
 import { MOST_ANSWER_BYTES, MOST_BACK_PIECE_BYTES, MOST_INSTRUCTION_BYTES, MOST_WANTED } from './limits.js';
+import { VOLUME_FRAMES } from './volume-frames.js';
 
 export const FRAME_HEAD_BYTES = 5;
 /** What compression may add to bytes that do not compress. */
@@ -38,6 +39,7 @@ export const FRAMES = {
   /** A batch has come, whatever becomes of it: be32 serial. The WAN is measured by it. */
   got: { type: 15, least: 4, most: 4 },
   ...DISK_FRAMES,
+  ...VOLUME_FRAMES,
 } as const satisfies Record<string, FrameRule>;
 
 export type FrameName = keyof typeof FRAMES;

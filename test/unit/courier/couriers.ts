@@ -25,7 +25,7 @@ export async function until<Value>(what: string, probe: () => Value | undefined 
   throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const address = server.address();

@@ -154,6 +154,19 @@ export class FileVolume implements SparseStorage {
     await this.#writer.put(chunk, data, state);
   }
 
+  async forget(): Promise<void> {
+    await this.#inTurn(async () => {
+      const { data, chunks, sizeBytes } = this.parts;
+      // The data first: nothing of it must show through a hole. Until the journal is replaced what it says is damaged.
+      chunks.clear();
+      this.#damaged.clear();
+      await data.truncate(0);
+      await data.truncate(sizeBytes);
+      await this.#lastingly(syncData(data.fd));
+      await this.#compact(false);
+    });
+  }
+
   async keep(key: string, value: VolumeRecord | undefined): Promise<void> {
     const { journal, records } = this.parts;
     await journal.append(encodeKeep(key, value));

@@ -87,7 +87,9 @@ export class Writer {
   async put(index: number, data: Uint8Array | undefined, { version, writes }: Revision): Promise<void> {
     await this.#alone(index, async () => {
       const { chunks, journal } = this.options;
-      const chunk = chunks.get(index) ?? this.#fresh(index, SectorMap.empty());
+      const known = chunks.get(index);
+      if (known !== undefined && !known.isAwaited && known.version >= version) return;
+      const chunk = known ?? this.#fresh(index, SectorMap.empty());
       await this.#unseal(index, chunk);
       if (chunk.generation !== journal.generation) await this.#note(index, chunk);
       // Nobody compares with it what is being written.

@@ -1,0 +1,416 @@
+/**
+ * A volume that goes to another courier: the machine of the source with its storage, and a connection that is made again for as long as
+ * something is to be said.
+ */
+import type { Socket } from 'node:net';
+import type { Timer } from '../../../net/clock.js';
+import { messageOf } from '../../../net/system-error.js';
+import { PeerLink } from '../../job/peer-link.js';
+import { printable } from '../../stream/item.js';
+import type { Frame } from '../../wire/frame.js';
+import type { Codec } from '../../wire/message.js';
+import type { FlushToken } from '../chunk/push-order.js';
+import type { ChunkVersion } from '../chunk/says.js';
+import { type Clients, Source, type SourceAction, type SourcePhase } from '../chunk/source.js';
+import type { VolumeStorage } from '../storage.js';
+import {
+  DestinationReader,
+  decodeOpened,
+  decodeRead,
+  encodeOpen,
+  encodeSource,
+  type VolumeRead,
+} from './message.js';
+import { type Errand, PieceSender } from './piece-sender.js';
+import type { Piece } from './pieces.js';
+import { Rate } from './rate.js';
+import { type GoingRecord, MOVE_KEY } from './records.js';
+import { Steadily } from './steadily.js';
+import { countWan, type MoveWorld } from './world.js';
+
+const RETRY_MS = 250;
+const MOST_RETRY_MS = 5_000;
+/** What was written is made durable so often, so that it can be pushed. */
+const FLUSH_MS = 1_000;
+/** Pushed and not acknowledged: the other side flushes, and then says so. */
+const MOST_PUSHES = 32;
+
+export interface GoingOptions {
+  readonly record: GoingRecord;
+  readonly volume: string;
+  readonly owner: string;
+  readonly storage: VolumeStorage;
+  readonly world: MoveWorld;
+  /** With the other courier. */
+  connect(): Socket;
+  /** Calls when it is this session's turn to prove its token; what that is handed ends the turn. */
+  turn(begin: (done: () => void) => void): void;
+  clients(): Clients;
+  /** Nothing more is to be done, nor said; of an abandoned move nothing is left there. */
+  over(): void;
+}
+
+interface Attached {
+  readonly link: PeerLink;
+  readonly reader: DestinationReader;
+  readonly codec: Codec;
+  sender: PieceSender | undefined;
+}
+
+export class GoingVolume {
+  readonly source: Source;
+  readonly rate: Rate;
+  readonly #steadily: Steadily;
+  #record: GoingRecord;
+  #attached: Attached | undefined;
+  #link: PeerLink | undefined;
+  /** It waits for its turn. */
+  #isDialing = false;
+  #retry: Timer | undefined;
+  #retryMs = RETRY_MS;
+  #flushing: Timer | undefined;
+  #whyStalled = 'the other courier was not reached yet';
+  /** It had been accepted there once. */
+  #isAccepted = false;
+  #isOver = false;
+  readonly #pulls = new Map<number, boolean>();
+  #reads: VolumeRead[] = [];
+  readonly #wan = { sent: 0, received: 0 };
+
+  constructor(private readonly options: GoingOptions) {
+    const { record, storage, world } = options;
+    this.#record = record;
+    this.#steadily = new Steadily(world.clock, (problem) => this.#log(problem));
+    this.rate = new Rate(world.clock);
+    const { phase, threshold, completeFirst } = record;
+    const chunks = [...storage.modified].map(([chunk, { version }]) => ({ chunk, version }));
+    this.source = new Source({
+      phase,
+      threshold,
+      completeFirst: completeFirst ?? Number.POSITIVE_INFINITY,
+      chunks,
+    });
+  }
+
+  get record(): GoingRecord {
+    return this.#record;
+  }
+
+  get whyStalled(): string {
+    return this.#steadily.problem || this.#whyStalled;
+  }
+
+  /** The connection that there is. */
+  get link(): PeerLink | undefined {
+    return this.#link;
+  }
+
+  get wan(): { readonly sent: number; readonly received: number } {
+    const { sent, received } = this.#wan;
+    return {
+      sent: sent + (this.#link?.sentBytes ?? 0),
+      received: received + (this.#link?.receivedBytes ?? 0),
+    };
+  }
+
+  /** A new move: it is kept, and then the other courier is called. */
+  begin(): void {
+    this.#do([{ do: 'keep', phase: this.#record.phase, why: '' }]);
+  }
+
+  /** A move that is known: the other courier is called. */
+  goOn(): void {
+    if (this.source.phase !== 'released') this.#connect();
+  }
+
+  isOnItsWay(key: string, except: object): boolean {
+    const sender = this.#attached?.sender;
+    return sender !== undefined && sender !== except && sender.isOnItsWay(key);
+  }
+
+  /** False: control has moved, or is moving. */
+  abandon(why: string): boolean {
+    const actions = this.source.abandon(why);
+    this.#do(actions);
+    return actions.length > 0;
+  }
+
+  /** Something was written, or flushed: more may be pushed. */
+  pump(): void {
+    this.#attached?.sender?.pump();
+    if (!this.source.wantsFlush || this.#flushing !== undefined || this.#isOver) return;
+    this.#flushing = this.options.world.clock.after('volume-flush', FLUSH_MS, () => void this.#flush());
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#steadily.stop();
+    this.#retry?.cancel();
+    this.#flushing?.cancel();
+    this.#link?.end();
+  }
+
+  async #flush(): Promise<void> {
+    const token = this.source.flushBegins();
+    try {
+      await this.options.storage.flush();
+      this.source.flushEnds(token, false);
+    } catch (error) {
+      this.#log(`its storage cannot flush: ${messageOf(error)}`);
+    }
+    this.#flushing = undefined;
+    this.pump();
+  }
+
+  #log(text: string): void {
+    this.options.world.log(`volume move to ${this.#record.peer}, ${this.#record.name}: ${text}`);
+  }
+
+  #connect(): void {
+    if (this.#isOver || this.#isDialing || this.#link !== undefined) return;
+    this.#isDialing = true;
+    this.#retry?.cancel();
+    this.options.turn((done) => {
+      this.#isDialing = false;
+      if (this.#isOver) done();
+      else this.#dial(done);
+    });
+  }
+
+  /** @param done the other courier is who it should be, or the connection is over */
+  #dial(done: () => void): void {
+    const { connect, world } = this.options;
+    const link: PeerLink = new PeerLink(
+      { socket: connect(), side: 'caller', token: world.token, clock: world.clock },
+      {
+        ready: (codec) => {
+          done();
+          this.#ready(link, codec);
+        },
+        frame: (frame) => this.#frame(link, frame),
+        closed: (reason) => {
+          done();
+          this.#lost(link, reason ?? 'closed');
+        },
+      },
+    );
+    this.#link = link;
+  }
+
+  #ready(link: PeerLink, codec: Codec): void {
+    const { storage, owner, volume, world } = this.options;
+    const { session, name } = this.#record;
+    const reader = new DestinationReader(Math.ceil(storage.size / storage.chunkBytes));
+    this.#attached = { link, codec, reader, sender: undefined };
+    link.send(
+      encodeOpen({
+        ...{ session, volume, name, owner, store: world.store.name, phase: this.source.phase },
+        ...{ sizeBytes: storage.size, chunkBytes: storage.chunkBytes, base: storage.baseDigest ?? null },
+      }),
+    );
+  }
+
+  /** Whatever has ended the connection, it is tried again. */
+  #lost(link: PeerLink, reason: string): void {
+    if (this.#link !== link) return;
+    const wasOpen = this.#attached?.sender !== undefined;
+    this.#wan.sent += link.sentBytes;
+    this.#wan.received += link.receivedBytes;
+    countWan(this.options.world, link);
+    this.#attached?.sender?.stop();
+    this.#link = undefined;
+    this.#attached = undefined;
+    this.#pulls.clear();
+    this.#reads = [];
+    this.source.lost();
+    if (this.#isOver) return;
+    this.#whyStalled = reason;
+    if (wasOpen) this.#log(`stalled (${reason})`);
+    this.#retry = this.options.world.clock.after('volume-retry', this.#retryMs, () => this.#connect());
+    this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
+  }
+
+  #frame(link: PeerLink, frame: Frame): void {
+    const attached = this.#attached;
+    if (this.#link !== link || attached === undefined || this.#isOver) return;
+    const problem = this.#handle(attached, frame);
+    if (problem !== undefined) link.fail(problem);
+    else this.pump();
+  }
+
+  #handle(attached: Attached, frame: Frame): string | undefined {
+    const { name, payload } = frame;
+    const { sender, reader } = attached;
+    if (name === 'volume-opened') return this.#opened(attached, payload);
+    if (sender === undefined) return `${name} frame where none may be`;
+    if (name === 'got' || name === 'ack' || name === 'want') return sender.handle(frame);
+    if (name === 'volume-read') {
+      const { size, chunkBytes } = this.options.storage;
+      const read = decodeRead(payload, size, chunkBytes);
+      if (typeof read === 'string') return read;
+      this.#reads.push(read);
+      return undefined;
+    }
+    const says = reader.read(frame);
+    if (says === undefined || typeof says === 'string') return says;
+    if (says.say === 'ack') this.rate.count(says.chunks.length * this.options.storage.chunkBytes);
+    this.#do(this.source.hears(says, this.options.clients()));
+    return undefined;
+  }
+
+  #opened(attached: Attached, payload: Buffer): string | undefined {
+    const opened = decodeOpened(payload);
+    if (typeof opened === 'string') return opened;
+    if (attached.sender !== undefined) return 'volume-opened frame where none may be';
+    if ('refused' in opened) {
+      this.#refused(attached.link, printable(opened.refused));
+      return undefined;
+    }
+    const { world, owner } = this.options;
+    const { link, codec } = attached;
+    if (opened.store === world.store.name) {
+      this.#refused(link, 'that is this courier itself');
+      return undefined;
+    }
+    const next = (isUrgent: boolean): Errand | undefined => this.#next(isUrgent);
+    attached.sender = new PieceSender({ link, codec, world, owner, store: opened.store, next });
+    this.#retryMs = RETRY_MS;
+    this.#whyStalled = '';
+    if ('nothing' in opened) {
+      this.#do(this.source.hears({ say: opened.nothing }, this.options.clients()));
+      return undefined;
+    }
+    if (this.#isAccepted) world.counters.count('volume_moves_resumed');
+    this.#isAccepted = true;
+    this.#log(`connected, ${this.source.phase}`);
+    return undefined;
+  }
+
+  /** Before anything was given the move has failed by that; afterwards it is tried again, loudly. */
+  #refused(link: PeerLink, why: string): void {
+    this.options.world.counters.count('volume_moves_refused');
+    this.#log(`the other courier refuses: ${why}`);
+    // Who refuses what was given up has nothing of it.
+    const says =
+      this.source.phase === 'abandoned' ? { say: 'forgotten' as const } : { say: 'refused' as const, why };
+    this.#do(this.source.hears(says, this.options.clients()));
+    link.end();
+    this.#whyStalled = why;
+  }
+
+  /** What a reader waits for first, then what was asked for, then what is pushed. */
+  #next(isUrgent: boolean): Errand | undefined {
+    const read = this.#reads.shift();
+    if (read !== undefined) return { isUrgent: true, read: () => this.#answer(read) };
+    for (const [chunk, urgent] of this.#pulls) if (urgent) return this.#pull(chunk, true);
+    if (isUrgent) return undefined;
+    for (const chunk of this.#pulls.keys()) return this.#pull(chunk, false);
+    const push = this.source.inFlight < MOST_PUSHES ? this.source.next() : undefined;
+    return push && { isUrgent: false, read: () => this.#push(push) };
+  }
+
+  #pull(chunk: number, isUrgent: boolean): Errand {
+    this.#pulls.delete(chunk);
+    return { isUrgent, read: () => this.#chunk('pull', chunk, undefined) };
+  }
+
+  async #push(push: ChunkVersion): Promise<Piece | undefined> {
+    const piece = await this.#chunk('push', push.chunk, push.version);
+    if (piece?.hasFailed !== true) {
+      this.options.world.counters.count('volume_chunks_pushed');
+      return piece;
+    }
+    this.source.notRead(push);
+    return undefined;
+  }
+
+  /** @param version undefined: the one that it has, nothing is written any more */
+  async #chunk(kind: 'push' | 'pull', chunk: number, version: number | undefined): Promise<Piece> {
+    const { storage } = this.options;
+    const state = storage.modified.get(chunk);
+    const length = Math.min(storage.chunkBytes, storage.size - chunk * storage.chunkBytes);
+    const known = {
+      kind,
+      number: chunk,
+      version: version ?? state?.version ?? 0,
+      writes: state?.writes ?? 0,
+      length,
+    };
+    const data = await this.#read(chunk * storage.chunkBytes, length);
+    if (kind === 'pull') this.rate.count(length);
+    return { ...known, data, hasFailed: data === undefined };
+  }
+
+  async #answer({ number, offset, length }: VolumeRead): Promise<Piece> {
+    const data = await this.#read(offset, length);
+    return { kind: 'read', number, version: 0, writes: 0, length, data, hasFailed: data === undefined };
+  }
+
+  async #read(offset: number, length: number): Promise<Buffer | undefined> {
+    try {
+      return await this.options.storage.read(offset, length);
+    } catch (error) {
+      this.#log(`${length} bytes at ${offset} cannot be read: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #do(actions: readonly SourceAction[]): void {
+    for (const action of actions) if (!this.#isOver) this.#act(action);
+  }
+
+  #act(action: SourceAction): void {
+    const { storage, world } = this.options;
+    switch (action.do) {
+      case 'keep':
+        this.#keep(action.phase, action.why);
+        break;
+      case 'flush':
+        void this.#flushToGive(action.token);
+        break;
+      case 'say':
+        for (const frame of encodeSource(action.message)) this.#attached?.link.send(frame);
+        break;
+      case 'serve-pull':
+        if (storage.modified.has(action.chunk)) this.#pulls.set(action.chunk, action.isUrgent);
+        break;
+      case 'fail':
+        this.#log(`the other courier contradicts: ${action.why}`);
+        this.#attached?.link.fail(action.why);
+        break;
+      case 'over':
+        world.counters.count(
+          this.source.phase === 'released' ? 'volume_moves_complete' : 'volume_moves_abandoned',
+        );
+        this.#log(this.source.phase === 'released' ? 'complete' : `given up (${this.#record.why})`);
+        this.stop();
+        this.options.over();
+    }
+  }
+
+  #keep(phase: SourcePhase, why: string): void {
+    this.#record = { ...this.#record, phase, why: why === '' ? this.#record.why : why };
+    const record = this.#record;
+    this.#steadily.do(
+      'it cannot be kept',
+      () => this.options.storage.keep(MOVE_KEY, record),
+      () => {
+        this.#do(this.source.kept(phase));
+        this.#log(phase);
+        this.#connect();
+      },
+    );
+  }
+
+  /** What fails is not given: the other side asks again. */
+  async #flushToGive(token: FlushToken): Promise<void> {
+    try {
+      await this.options.storage.flush();
+    } catch (error) {
+      this.#log(`its storage cannot flush: ${messageOf(error)}`);
+      this.source.notFlushed(token);
+      return;
+    }
+    this.#do(this.source.flushed(token));
+  }
+}

@@ -1,0 +1,424 @@
+/**
+ * A volume that can move: what its clients reach instead of its storage. Whose it is decides what becomes of their requests: this side's alone,
+ * another's from which it comes, or another's to which it has gone.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { PeerLink } from '../../job/peer-link.js';
+import { decide } from '../chunk/opening.js';
+import type { SourcePhase } from '../chunk/source.js';
+import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
+import { ComingVolume, chunksOf } from './coming.js';
+import { GoingVolume } from './going.js';
+import { encodeOpened, type VolumeOpen } from './message.js';
+import {
+  type ComingRecord,
+  FINISHED_KEY,
+  type GoingRecord,
+  MOST_FINISHED,
+  MOVE_KEY,
+  readRecords,
+  VOLUME_KEY,
+} from './records.js';
+import { type MoveView, viewOf } from './view.js';
+import type { MoveWorld } from './world.js';
+
+export interface MovableOptions {
+  readonly name: string;
+  readonly owner: string;
+  /** It may come from elsewhere. */
+  readonly receives: boolean;
+  readonly stallSeconds: number;
+  readonly storage: SparseStorage;
+  readonly world: MoveWorld;
+  /** With a courier; undefined: there is none of that name. */
+  connect(peer: string): Socket | undefined;
+  turn(peer: string, begin: (done: () => void) => void): void;
+}
+
+export interface MoveOrder {
+  readonly peer: string;
+  /** Of the volume there. */
+  readonly name: string;
+  readonly threshold: number;
+  readonly completeFirst: number | null;
+}
+
+export class MovableVolume implements VolumeGate {
+  #going: GoingVolume | undefined;
+  #coming: ComingVolume | undefined;
+  /** A move begins or is forgotten: until its record is durable nobody else may begin one. */
+  #isChanging = false;
+  #connections = 0;
+  #outstanding = 0;
+  /** Chunks that are being written to, and how often at once. */
+  readonly #writing = new Map<number, number>();
+  #saidLate = false;
+  #forgetting: Promise<void> = Promise.resolve();
+  /** The last move, which was given up. */
+  #ended: MoveView | undefined;
+
+  /** Throws where what is kept of a move is damaged. */
+  constructor(private readonly options: MovableOptions) {
+    const { storage } = options;
+    const { move, volume } = readRecords(storage);
+    if (move?.role === 'source') {
+      this.#going = this.#goes(move, volume ?? '');
+      this.#going.goOn();
+    } else if (move !== undefined) {
+      this.#coming = this.#comes(move);
+      this.#coming.goOn();
+    }
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    const coming = this.#unfinished;
+    if (coming !== undefined) return coming.read(offset, length);
+    this.#mayServe('volume_late_reads');
+    this.#outstanding++;
+    try {
+      const data = await this.options.storage.read(offset, length);
+      // What has been read before control moved may be old by now.
+      this.#mayServe('volume_late_reads');
+      return data;
+    } finally {
+      this.#outstanding--;
+    }
+  }
+
+  write(offset: number, data: Uint8Array): Promise<void> {
+    return this.#change(offset, data.length, () => this.options.storage.write(offset, data));
+  }
+
+  zero(offset: number, length: number): Promise<void> {
+    return this.#change(offset, length, () => this.options.storage.zero(offset, length));
+  }
+
+  async flush(): Promise<void> {
+    const coming = this.#unfinished;
+    if (coming !== undefined) return coming.flush();
+    const source = this.#going?.source;
+    // What was written before control moved is durable: that came first.
+    if (source?.isServing === false) return;
+    const token = source?.flushBegins() ?? 0;
+    this.#outstanding++;
+    try {
+      await this.options.storage.flush();
+    } finally {
+      this.#outstanding--;
+    }
+    source?.flushEnds(token, true);
+    this.#going?.pump();
+  }
+
+  async status(offset: number, length: number): Promise<readonly Extent[]> {
+    return this.#isServing ? this.options.storage.extents(offset, length) : [{ length, isHole: false }];
+  }
+
+  clients(count: number): void {
+    this.#connections = count;
+  }
+
+  /** Begins a move. Rejects with why not. */
+  async move({ peer, name, threshold, completeFirst }: MoveOrder): Promise<void> {
+    const { storage, connect } = this.options;
+    // What was given up a moment ago is being forgotten.
+    await this.#forgetting;
+    const why = this.#whyNotMove();
+    if (why !== undefined) throw new Error(why);
+    const probe = connect(peer);
+    if (probe === undefined) throw new Error(`${peer} is not in peers`);
+    probe.destroy();
+    this.#isChanging = true;
+    try {
+      const volume = readRecords(storage).volume ?? random();
+      await storage.keep(VOLUME_KEY, volume);
+      this.#going?.stop();
+      this.#coming?.stop('it moves on');
+      this.#coming = undefined;
+      const record: GoingRecord = {
+        ...{
+          role: 'source',
+          session: random(),
+          peer,
+          name,
+          phase: 'pushing',
+          why: '',
+          threshold,
+          completeFirst,
+        },
+      };
+      const going = this.#goes(record, volume);
+      // What is being written was not seen to begin.
+      for (const [chunk, count] of this.#writing)
+        going.source.writeBegins(Array.from({ length: count }, () => chunk));
+      this.#going = going;
+      this.options.world.counters.count('volume_moves_begun');
+      going.begin();
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  /** Stops a move before control has moved. Throws with why not. */
+  abandon(): void {
+    const why = 'the operator has given it up';
+    if (this.#going !== undefined) {
+      if (this.#going.source.phase === 'abandoned') throw new Error('it is being given up already');
+      if (!this.#going.abandon(why)) throw new Error('control has moved: it cannot be given up any more');
+    } else if (this.#coming === undefined || this.#coming.machine.phase === 'done')
+      throw new Error('it is not being moved');
+    else if (!this.#coming.letGo(why))
+      throw new Error('control was asked for, and may have come: give it up where the volume comes from');
+  }
+
+  /** Asks for control. Rejects when it does not come. */
+  async take(): Promise<void> {
+    if (this.#coming === undefined) throw new Error('it does not come from anywhere');
+    await this.#coming.control();
+  }
+
+  isOnItsWay(key: string, except: object): boolean {
+    return this.#going?.isOnItsWay(key, except) === true;
+  }
+
+  /** Another courier says that it comes. */
+  arrives(link: PeerLink, open: VolumeOpen): void {
+    // Whoever comes in between comes again.
+    if (this.#isChanging) {
+      link.end();
+      return;
+    }
+    const { storage } = this.options;
+    const { move, volume, finished } = readRecords(storage);
+    const decision = decide(open, {
+      ...{ volume, finished, isEmpty: storage.modified.size === 0, mayReceive: this.options.receives },
+      coming: move?.role === 'destination' ? move : undefined,
+      going: move?.role === 'source' ? move : undefined,
+    });
+    switch (decision.is) {
+      case 'continue':
+        this.#coming?.attach(link, open.phase);
+        break;
+      case 'say':
+        this.#ends(link, { store: this.options.world.store.name, nothing: decision.say });
+        break;
+      case 'refuse':
+        this.refuse(link, decision.why);
+        break;
+      case 'begin': {
+        const problem = this.#whyNotTheSame(open);
+        if (problem !== undefined) this.refuse(link, problem);
+        else void this.#begin(link, open, decision.keepsChunks);
+      }
+    }
+  }
+
+  refuse(link: PeerLink, why: string): void {
+    this.options.world.counters.count('volume_moves_refused');
+    this.#ends(link, { refused: why.slice(0, 500) });
+  }
+
+  /** Of what goes on, or was the last. */
+  view(): MoveView | undefined {
+    return viewOf(this.options.storage, this.#going, this.#coming) ?? this.#ended;
+  }
+
+  /** The connection that there is. */
+  get link(): PeerLink | undefined {
+    return this.#going?.link ?? this.#coming?.link;
+  }
+
+  stop(reason: string): void {
+    this.#going?.stop();
+    this.#coming?.stop(reason);
+  }
+
+  get #isServing(): boolean {
+    const { storage, receives } = this.options;
+    if (this.#going !== undefined) return this.#going.source.isServing;
+    if (this.#coming !== undefined) return this.#coming.machine.isServing;
+    // It is there for one that comes.
+    return !(receives && storage.modified.size === 0);
+  }
+
+  /** Requests wait for it. */
+  get #unfinished(): ComingVolume | undefined {
+    return this.#coming?.machine.phase === 'done' ? undefined : this.#coming;
+  }
+
+  #mayServe(counter: 'volume_late_reads' | 'volume_late_writes'): void {
+    if (this.#isServing) return;
+    const { world, name } = this.options;
+    if (this.#going === undefined) throw new Error(`${name} has not come yet`);
+    world.counters.count(counter);
+    if (counter === 'volume_late_writes' || !this.#saidLate)
+      world.log(
+        `ALARM: volume ${name} has gone to ${this.#going.record.peer}, and a client here still ${
+          counter === 'volume_late_writes' ? 'writes to' : 'reads'
+        } it: refused`,
+      );
+    this.#saidLate = true;
+    throw new Error(`${name} has gone to ${this.#going.record.peer}`);
+  }
+
+  async #change(offset: number, length: number, change: () => Promise<void>): Promise<void> {
+    const chunks = [...chunksOf(offset, length, this.options.storage.chunkBytes)];
+    const range = { from: offset, to: offset + length };
+    const seen = (): Promise<void> => this.#seen(chunks, range, change);
+    const coming = this.#unfinished;
+    return coming === undefined ? seen() : coming.change(chunks, seen);
+  }
+
+  /** The move sees which chunks are being written to. */
+  async #seen(
+    chunks: readonly number[],
+    range: { readonly from: number; readonly to: number },
+    change: () => Promise<void>,
+  ): Promise<void> {
+    this.#mayServe('volume_late_writes');
+    const { storage } = this.options;
+    this.#going?.source.writeBegins(chunks, range);
+    for (const chunk of chunks) this.#writing.set(chunk, (this.#writing.get(chunk) ?? 0) + 1);
+    this.#outstanding++;
+    try {
+      await change();
+    } finally {
+      this.#outstanding--;
+      for (const chunk of chunks) {
+        const left = (this.#writing.get(chunk) ?? 1) - 1;
+        if (left > 0) this.#writing.set(chunk, left);
+        else this.#writing.delete(chunk);
+        this.#going?.source.writeEnds(chunk, storage.modified.get(chunk)?.version);
+      }
+      this.#going?.pump();
+    }
+  }
+
+  #whyNotMove(): string | undefined {
+    if (this.#isChanging) return 'another move begins, or ends';
+    if (this.#going !== undefined && this.#going.source.phase !== 'abandoned')
+      return this.#going.source.phase === 'released'
+        ? `it has gone to ${this.#going.record.peer}`
+        : `it is on its way to ${this.#going.record.peer} already`;
+    if (this.#coming !== undefined && this.#coming.machine.phase !== 'done')
+      return 'it has not come completely itself';
+    return this.#coming === undefined && !this.#isServing
+      ? 'there is nothing in it: it waits for one that comes'
+      : undefined;
+  }
+
+  #whyNotTheSame({ sizeBytes, chunkBytes, base }: VolumeOpen): string | undefined {
+    const { storage } = this.options;
+    if (storage.size !== sizeBytes) return `it has ${storage.size} bytes here, and not ${sizeBytes}`;
+    if (storage.chunkBytes !== chunkBytes)
+      return `its chunks have ${storage.chunkBytes} bytes here, and not ${chunkBytes}`;
+    const [here, there] = [storage.baseDigest ?? 'none', base ?? 'none'];
+    return here === there ? undefined : `its base is another one: here ${here}, there ${there}`;
+  }
+
+  /** What is kept first is durable first: whoever dies in between begins again. */
+  async #begin(link: PeerLink, open: VolumeOpen, keepsChunks: boolean): Promise<void> {
+    this.#isChanging = true;
+    link.handOver({ frame: () => link.fail('said before it was asked'), closed: () => undefined });
+    const { storage, world, name } = this.options;
+    const { session, volume, store } = open;
+    try {
+      this.#coming?.stop('another move has begun');
+      this.#going?.stop();
+      if (!keepsChunks) await storage.forget();
+      await storage.keep(VOLUME_KEY, volume);
+      const record: ComingRecord = {
+        role: 'destination',
+        session,
+        store,
+        phase: 'receiving',
+        isAsked: false,
+      };
+      await storage.keep(MOVE_KEY, record);
+      this.#going = undefined;
+      this.#coming = this.#comes(record);
+      world.counters.count('volume_moves_begun');
+      this.#isChanging = false;
+      // It may be gone: it comes again.
+      if (link.isReady) this.#coming.attach(link, open.phase);
+    } catch (error) {
+      this.#isChanging = false;
+      world.log(`volume ${name}: cannot be received: ${String(error)}`);
+      link.fail(`the other side cannot keep it: ${String(error)}`);
+    }
+  }
+
+  #goes(record: GoingRecord, volume: string): GoingVolume {
+    const { owner, storage, world, connect, turn } = this.options;
+    const going: GoingVolume = new GoingVolume({
+      ...{ record, volume, owner, storage, world },
+      connect: () => {
+        const socket = connect(record.peer);
+        if (socket === undefined) throw new Error(`${record.peer} is not in peers`);
+        return socket;
+      },
+      turn: (begin) => turn(record.peer, begin),
+      clients: () => ({ connections: this.#connections, outstanding: this.#outstanding }),
+      over: () => void this.#gone(going),
+    });
+    return going;
+  }
+
+  async #gone(going: GoingVolume): Promise<void> {
+    const phase: SourcePhase = going.source.phase;
+    if (this.#going !== going || phase !== 'abandoned') return;
+    this.#ended = this.view();
+    this.#forgetting = this.#forgetMove();
+    await this.#forgetting;
+  }
+
+  #comes(record: ComingRecord): ComingVolume {
+    const { name, owner, stallSeconds, storage, world } = this.options;
+    const coming: ComingVolume = new ComingVolume({
+      ...{ name, record, owner, stallSeconds, storage, world },
+      finished: () => void this.#finished(record.session),
+      forgotten: () => void this.#forgotten(coming),
+    });
+    return coming;
+  }
+
+  async #finished(session: string): Promise<void> {
+    const { storage } = this.options;
+    const { finished } = readRecords(storage);
+    if (!finished.includes(session))
+      await storage.keep(FINISHED_KEY, [...finished, session].slice(-MOST_FINISHED)).catch(() => undefined);
+  }
+
+  async #forgotten(coming: ComingVolume): Promise<void> {
+    if (this.#coming !== coming) return;
+    this.options.world.counters.count('volume_moves_abandoned');
+    this.#ended = this.view();
+    this.#forgetting = this.#forgetMove();
+    await this.#forgetting;
+  }
+
+  /** What is kept of it is found again at the next start, and then nothing of it is here either. */
+  async #forgetMove(): Promise<void> {
+    const { storage, world, name } = this.options;
+    this.#isChanging = true;
+    try {
+      await storage.keep(MOVE_KEY, undefined);
+    } catch (error) {
+      world.log(`volume ${name}: its move cannot be forgotten: ${String(error)}`);
+    }
+    this.#going = undefined;
+    this.#coming = undefined;
+    this.#isChanging = false;
+  }
+
+  #ends(link: PeerLink, opened: Parameters<typeof encodeOpened>[0]): void {
+    link.handOver({ frame: () => undefined, closed: () => undefined });
+    link.send(encodeOpened(opened));
+    link.end();
+  }
+}
+
+function random(): string {
+  return randomBytes(16).toString('hex');
+}

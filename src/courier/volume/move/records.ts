@@ -1,0 +1,67 @@
+/** What a volume keeps of its move, and how it is read again: what is not as expected is an error, never a guess. */
+import { z } from 'zod';
+import type { VolumeRecord, VolumeStorage } from '../storage.js';
+
+const NAMED = z.string();
+const RANDOM = z.string().regex(/^[0-9a-f]{32}$/);
+const COUNT = z.int().min(0);
+
+const GOING = z.strictObject({
+  role: z.literal('source'),
+  session: RANDOM,
+  peer: NAMED,
+  /** Of the volume there. */
+  name: NAMED,
+  phase: z.enum(['pushing', 'given', 'released', 'abandoned']),
+  why: z.string(),
+  threshold: COUNT,
+  /** Null: control moves whatever remains. */
+  completeFirst: COUNT.nullable(),
+});
+
+const COMING = z.strictObject({
+  role: z.literal('destination'),
+  session: RANDOM,
+  /** The store of the courier that it comes from. */
+  store: RANDOM,
+  phase: z.enum(['receiving', 'pulling', 'done', 'forgetting']),
+  isAsked: z.boolean(),
+});
+
+const MOVE = z.discriminatedUnion('role', [GOING, COMING]);
+const FINISHED = z.array(RANDOM).max(64);
+
+export type GoingRecord = z.infer<typeof GOING>;
+export type ComingRecord = z.infer<typeof COMING>;
+
+export const MOVE_KEY = 'move';
+export const VOLUME_KEY = 'volume';
+export const FINISHED_KEY = 'finished';
+/** Sessions that are remembered as finished. */
+export const MOST_FINISHED = 16;
+
+export interface MoveRecords {
+  readonly move: GoingRecord | ComingRecord | undefined;
+  /** Of the volume since its first move. */
+  readonly volume: string | undefined;
+  readonly finished: readonly string[];
+}
+
+/** Throws where they are damaged. */
+export function readRecords({ records }: Pick<VolumeStorage, 'records'>): MoveRecords {
+  return {
+    move: read(MOVE.optional(), MOVE_KEY, records),
+    volume: read(RANDOM.optional(), VOLUME_KEY, records),
+    finished: read(FINISHED.optional(), FINISHED_KEY, records) ?? [],
+  };
+}
+
+function read<Value>(
+  schema: z.ZodType<Value>,
+  key: string,
+  records: ReadonlyMap<string, VolumeRecord>,
+): Value {
+  const found = schema.safeParse(records.get(key));
+  if (found.success) return found.data;
+  throw new Error(`its record of ${key} is not one: ${found.error.issues[0]?.path.join('.') || 'damaged'}`);
+}

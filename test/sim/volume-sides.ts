@@ -1,0 +1,544 @@
+/**
+ * The two couriers of a moving volume, around the real machines: what src/courier/volume/move does with promises and sockets is done here with
+ * callbacks and queues, in any order that a storage and a link may have.
+ */
+import {
+  Destination,
+  type DestinationAction,
+  type KeptDestination,
+} from '../../src/courier/volume/chunk/destination.js';
+import { type Arrival, decide } from '../../src/courier/volume/chunk/opening.js';
+import type { ChunkVersion, DestinationSays, SourceSays } from '../../src/courier/volume/chunk/says.js';
+import { Source, type SourceAction, type SourcePhase } from '../../src/courier/volume/chunk/source.js';
+import type { SimStorage } from './volume-storage.js';
+
+export type ToB =
+  | { readonly is: 'open'; readonly arrival: Arrival }
+  | { readonly is: 'says'; readonly says: SourceSays }
+  | {
+      readonly is: 'chunk';
+      readonly of: ChunkVersion;
+      readonly isPulled: boolean;
+      readonly sectors: readonly number[];
+    }
+  | { readonly is: 'read'; readonly number: number };
+export type ToA =
+  /** The connection is closed behind what was said. */
+  | { readonly is: 'closed' }
+  | { readonly is: 'says'; readonly says: DestinationSays }
+  | { readonly is: 'read'; readonly number: number; readonly chunk: number; readonly sector: number };
+
+/** What is planted to see that it is found. */
+export type Fault =
+  | 'none'
+  /** RemainingSet \ {c}, as the paper has it: an update during a push is lost. */
+  | 'paper'
+  | 'push-unflushed'
+  | 'ack-unflushed'
+  | 'give-not-kept'
+  | 'late-write'
+  | 'put-over-newer'
+  | 'old-pushes';
+
+interface Move {
+  readonly session: string;
+  readonly phase: SourcePhase;
+}
+
+const MOST_PUSHES = 3;
+
+export interface SideOptions {
+  /** Control has come, and nothing was done with it yet. */
+  readonly served: () => void;
+  /** What was read here for the other side. */
+  readonly found: (chunk: number, sector: number, value: number) => void;
+  readonly storage: SimStorage;
+  readonly fault: Fault;
+  readonly threshold: number;
+  readonly completeFirst: number;
+}
+
+export class SideA {
+  source: Source | undefined;
+  session = '';
+  isUp = true;
+  late = 0;
+  abandoned = 0;
+  connections = 1;
+  outstanding = 0;
+  send: ((message: ToB) => void) | undefined;
+  readonly #writing = new Map<number, number>();
+  #isKept = false;
+  #life = 0;
+  readonly #waiting: { chunk: number; isPulled: boolean }[] = [];
+
+  constructor(private readonly options: SideOptions) {}
+
+  get #storage(): SimStorage {
+    return this.options.storage;
+  }
+
+  get phase(): SourcePhase | undefined {
+    return this.source?.phase;
+  }
+
+  get isServing(): boolean {
+    if (!this.isUp) return false;
+    return this.options.fault === 'late-write' || this.source === undefined || this.source.isServing;
+  }
+
+  begin(session: string): void {
+    this.#isKept = false;
+    this.#make(session, 'pushing');
+    for (const [chunk, count] of this.#writing)
+      for (let at = 0; at < count; at++) this.source?.writeBegins([chunk]);
+    this.#keep('pushing');
+  }
+
+  start(): void {
+    this.isUp = true;
+    const kept = this.#storage.records.get('move') as Move | undefined;
+    if (kept !== undefined) this.#make(kept.session, kept.phase);
+    this.#isKept = kept !== undefined;
+  }
+
+  stop(): void {
+    this.isUp = false;
+    this.#life++;
+    this.source = undefined;
+    this.#writing.clear();
+    this.#waiting.length = 0;
+    this.outstanding = 0;
+    this.send = undefined;
+  }
+
+  /** It calls the other side. */
+  get hasSomething(): boolean {
+    return this.source !== undefined && this.#isKept;
+  }
+
+  connected(send: (message: ToB) => void): void {
+    if (this.source === undefined) return;
+    this.send = send;
+    send({ is: 'open', arrival: { session: this.session, volume: 'v', phase: this.source.phase } });
+  }
+
+  lost(): void {
+    this.send = undefined;
+    this.source?.lost();
+    this.#waiting.length = 0;
+  }
+
+  hears(message: ToA): void {
+    if (message.is === 'closed') {
+      this.lost();
+      return;
+    }
+    if (message.is === 'read') {
+      const { number, chunk, sector } = message;
+      const read = this.#alive((value: number) => {
+        this.options.found(chunk, sector, value);
+        this.send?.({ is: 'read', number });
+      });
+      this.#storage.read(chunk, sector, read);
+      return;
+    }
+    let { says } = message;
+    if (says.say === 'ack' && this.options.fault === 'paper')
+      says = {
+        ...says,
+        chunks: says.chunks.map(({ chunk }) => ({ chunk, version: this.#storage.version(chunk) ?? 0 })),
+      };
+    const { connections, outstanding } = this;
+    this.#do(this.source?.hears(says, { connections, outstanding }) ?? []);
+  }
+
+  abandon(): void {
+    this.#do(this.source?.abandon('the operator') ?? []);
+  }
+
+  /** Something of what may be done without being asked. */
+  tick(): void {
+    const { source } = this;
+    if (source === undefined) return;
+    if (source.wantsFlush) this.flush(false, () => undefined);
+    for (let open = source.inFlight; open < MOST_PUSHES; open++) {
+      const next = source.next();
+      if (next === undefined) break;
+      this.#storage.readChunk(
+        next.chunk,
+        this.#alive((sectors) => this.send?.({ is: 'chunk', of: next, isPulled: false, sectors })),
+      );
+    }
+    const pull = this.#waiting.shift();
+    if (pull === undefined) return;
+    const version = this.#storage.version(pull.chunk) ?? 0;
+    const of = { chunk: pull.chunk, version };
+    this.#storage.readChunk(
+      pull.chunk,
+      this.#alive((sectors) => this.send?.({ is: 'chunk', of, isPulled: true, sectors })),
+    );
+  }
+
+  /** False: it is not served here any more. */
+  write(chunk: number, values: ReadonlyMap<number, number>, done: () => void): boolean {
+    const may = this.source?.writeBegins([chunk]) ?? true;
+    if (!may) this.late++;
+    if (!may && this.options.fault !== 'late-write') return false;
+    this.outstanding++;
+    this.#writing.set(chunk, (this.#writing.get(chunk) ?? 0) + 1);
+    this.#storage.write(
+      chunk,
+      values,
+      this.#alive(() => {
+        this.outstanding--;
+        this.#writing.set(chunk, (this.#writing.get(chunk) ?? 1) - 1);
+        if (may) this.source?.writeEnds(chunk, this.#storage.version(chunk));
+        done();
+      }),
+    );
+    return true;
+  }
+
+  read(chunk: number, sector: number, done: (value: number) => void): void {
+    this.outstanding++;
+    this.#storage.read(
+      chunk,
+      sector,
+      this.#alive((value) => {
+        this.outstanding--;
+        // What has been read before control moved may be old by now.
+        if (this.isServing) done(value);
+      }),
+    );
+  }
+
+  flush(isGuests: boolean, done: () => void): void {
+    const { source } = this;
+    const token = source?.flushBegins() ?? 0;
+    if (isGuests) this.outstanding++;
+    const flushed = this.#alive(() => {
+      if (isGuests) this.outstanding--;
+      if (this.source === source) source?.flushEnds(token, isGuests);
+      done();
+    });
+    if (!isGuests && this.options.fault === 'push-unflushed') flushed();
+    else this.#storage.flush(flushed);
+  }
+
+  #make(session: string, phase: SourcePhase): void {
+    const { threshold, completeFirst } = this.options;
+    this.session = session;
+    this.source = new Source({ phase, threshold, completeFirst, chunks: this.#storage.chunks });
+  }
+
+  #keep(phase: SourcePhase): void {
+    const { source } = this;
+    const kept = this.#alive(() => {
+      if (this.source !== source) return;
+      this.#isKept = true;
+      this.#do(source?.kept(phase) ?? []);
+    });
+    if (phase === 'given' && this.options.fault === 'give-not-kept') kept();
+    else this.#storage.keep('move', { session: this.session, phase } satisfies Move, kept);
+  }
+
+  #do(actions: readonly SourceAction[]): void {
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: SourceAction): void {
+    const { source } = this;
+    switch (action.do) {
+      case 'keep':
+        this.#keep(action.phase);
+        break;
+      case 'flush':
+        this.#storage.flush(this.#alive(() => this.#do(source?.flushed(action.token) ?? [])));
+        break;
+      case 'say':
+        this.send?.({ is: 'says', says: action.message });
+        break;
+      case 'serve-pull':
+        this.#waiting.push({ chunk: action.chunk, isPulled: true });
+        break;
+      case 'fail':
+        throw new Error(`the destination has broken a rule: ${action.why}`);
+      case 'over':
+        this.send = undefined;
+        if (source?.phase !== 'abandoned') break;
+        this.abandoned++;
+        this.source = undefined;
+        this.#storage.keep('move', undefined, () => undefined);
+    }
+  }
+
+  #alive<Arguments extends unknown[]>(does: (...given: Arguments) => void): (...given: Arguments) => void {
+    const life = this.#life;
+    return (...given) => {
+      if (life === this.#life) does(...given);
+    };
+  }
+}
+
+interface Coming extends KeptDestination {
+  readonly session: string;
+}
+
+export class SideB {
+  destination: Destination | undefined;
+  session = '';
+  isUp = true;
+  send: ((message: ToA) => void) | undefined;
+  /** Wait for control, or for their chunk. */
+  #writes: { begin(): void; refuse(): void }[] = [];
+  #reads: { readonly chunk: number; readonly sector: number; readonly done: (value: number) => void }[] = [];
+  readonly #relayed = new Map<number, () => void>();
+  #number = 0;
+  #life = 0;
+  /** A move begins, or is forgotten. */
+  #isChanging = false;
+
+  constructor(private readonly options: SideOptions) {}
+
+  get #storage(): SimStorage {
+    return this.options.storage;
+  }
+
+  get isServing(): boolean {
+    return this.isUp && this.destination?.isServing === true;
+  }
+
+  start(): void {
+    this.isUp = true;
+    const kept = this.#storage.records.get('move') as Coming | undefined;
+    if (kept !== undefined) this.#make(kept);
+  }
+
+  stop(): void {
+    this.isUp = false;
+    this.#life++;
+    this.destination = undefined;
+    this.#writes = [];
+    this.#reads = [];
+    this.#relayed.clear();
+    this.#isChanging = false;
+    this.send = undefined;
+  }
+
+  lost(): void {
+    this.send = undefined;
+    this.destination?.lost();
+    this.#relayed.clear();
+  }
+
+  hears(message: ToB, answer: (message: ToA) => void): void {
+    switch (message.is) {
+      case 'open':
+        this.#opened(message.arrival, answer);
+        break;
+      case 'says':
+        this.#do(this.destination?.hears(message.says) ?? []);
+        break;
+      case 'chunk':
+        this.#comes(message.of, message.isPulled, message.sectors);
+        break;
+      case 'read': {
+        const done = this.#relayed.get(message.number);
+        this.#relayed.delete(message.number);
+        done?.();
+      }
+    }
+  }
+
+  tick(): void {
+    this.#do(this.destination?.again() ?? []);
+  }
+
+  take(): void {
+    this.#do(this.destination?.wantControl() ?? []);
+  }
+
+  letGo(): void {
+    this.#do(this.destination?.letGo('the operator') ?? []);
+  }
+
+  /** @param refuse nothing of it was done */
+  write(chunk: number, values: ReadonlyMap<number, number>, done: () => void, refuse: () => void): void {
+    const begin = (): void =>
+      this.#storage.write(
+        chunk,
+        values,
+        this.#alive(() => {
+          this.#do(this.destination?.wrote(chunk, this.#storage.chunk(chunk).isAwaited) ?? []);
+          done();
+        }),
+      );
+    if (this.isServing) begin();
+    else if (this.destination === undefined) refuse();
+    else {
+      this.#writes.push({ begin, refuse });
+      this.take();
+    }
+  }
+
+  read(chunk: number, sector: number, done: (value: number) => void): void {
+    if (this.isServing) {
+      this.#reads.push({ chunk, sector, done });
+      this.#do(this.destination?.wanted(chunk) ?? []);
+      this.#readOn();
+    } else if (this.send !== undefined) this.relay(chunk, sector, () => undefined);
+  }
+
+  /** Asks the other side; what it has read is judged there. */
+  relay(chunk: number, sector: number, done: () => void): void {
+    this.#relayed.set(++this.#number, done);
+    this.send?.({ is: 'read', number: this.#number, chunk, sector });
+  }
+
+  flush(done: () => void): void {
+    if (this.isServing) this.#storage.flush(this.#alive(done));
+  }
+
+  #opened(arrival: Arrival, answer: (message: ToA) => void): void {
+    const { records, chunks } = this.#storage;
+    const kept = records.get('move') as Coming | undefined;
+    if (this.#isChanging) {
+      answer({ is: 'closed' });
+      return;
+    }
+    const decision = decide(arrival, {
+      ...{ volume: records.get('volume') as string | undefined, coming: kept, going: undefined },
+      finished: kept?.phase === 'done' && kept.session !== arrival.session ? [kept.session] : [],
+      ...{ isEmpty: chunks.length === 0, mayReceive: true },
+    });
+    switch (decision.is) {
+      case 'continue':
+        this.send = answer;
+        this.#do(this.destination?.connected(arrival.phase) ?? []);
+        break;
+      case 'begin':
+        this.#begin(arrival, decision.keepsChunks, answer);
+        break;
+      case 'say':
+        answer({ is: 'says', says: { say: decision.say } });
+        answer({ is: 'closed' });
+        break;
+      case 'refuse':
+        answer({ is: 'says', says: { say: 'refused', why: decision.why } });
+        answer({ is: 'closed' });
+    }
+  }
+
+  #begin(arrival: Arrival, keepsChunks: boolean, answer: (message: ToA) => void): void {
+    const coming: Coming = { session: arrival.session, phase: 'receiving', isAsked: false };
+    const begin = this.#alive(() => {
+      this.#isChanging = false;
+      this.#make(coming);
+      this.send = answer;
+      this.#do(this.destination?.connected(arrival.phase) ?? []);
+    });
+    this.destination = undefined;
+    this.#isChanging = true;
+    const keep = this.#alive(() => {
+      this.#storage.keep('volume', arrival.volume, () => undefined);
+      this.#storage.keep('move', coming, begin);
+    });
+    if (keepsChunks) keep();
+    else this.#storage.forget(keep);
+  }
+
+  #make(kept: Coming): void {
+    this.session = kept.session;
+    this.destination = new Destination({ ...kept, chunks: this.#storage.chunks });
+    this.#do(this.destination.begins());
+    if (this.#writes.length > 0) this.take();
+  }
+
+  #comes(of: ChunkVersion, isPulled: boolean, sectors: readonly number[]): void {
+    const { destination } = this;
+    const isTaken = isPulled || (this.options.fault === 'old-pushes' && this.isServing);
+    if (destination?.comes(of, isTaken) !== true) return;
+    const put = this.#alive(() => {
+      if (this.destination === destination) this.#do(destination.put(of));
+      this.#readOn();
+    });
+    this.#storage.put(of, sectors, put);
+  }
+
+  /** Reads whose sectors are here now. */
+  #readOn(): void {
+    const waiting = this.#reads;
+    this.#reads = waiting.filter(({ chunk, sector }) => !this.#storage.isHere(chunk, sector));
+    for (const { chunk, sector, done } of waiting)
+      if (this.#storage.isHere(chunk, sector)) this.#storage.read(chunk, sector, this.#alive(done));
+  }
+
+  #do(actions: readonly DestinationAction[]): void {
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: DestinationAction): void {
+    const { destination } = this;
+    const then = (next: (machine: Destination) => readonly DestinationAction[]): (() => void) =>
+      this.#alive(() => {
+        if (destination !== undefined && this.destination === destination) this.#do(next(destination));
+      });
+    switch (action.do) {
+      case 'keep':
+        this.#storage.keep(
+          'move',
+          { ...action.kept, session: this.session },
+          then((machine) => machine.kept(action.kept)),
+        );
+        break;
+      case 'flush': {
+        const flushed = then((machine) => machine.flushed(action.token));
+        if (this.options.fault === 'ack-unflushed') flushed();
+        else this.#storage.flush(flushed);
+        break;
+      }
+      case 'await':
+        this.#storage.await(
+          action.remaining,
+          then((machine) => machine.awaited()),
+        );
+        break;
+      case 'forget':
+        this.#storage.forget(then((machine) => machine.forgot()));
+        break;
+      case 'say':
+        this.send?.({ is: 'says', says: action.message });
+        break;
+      case 'serve':
+        this.options.served();
+        for (const { begin } of this.#writes.splice(0)) begin();
+        break;
+      case 'fail':
+        throw new Error(`the source has broken a rule: ${action.why}`);
+      case 'forgotten':
+        this.destination = undefined;
+        this.send?.({ is: 'closed' });
+        this.send = undefined;
+        this.#isChanging = true;
+        this.#storage.keep(
+          'move',
+          undefined,
+          this.#alive(() => {
+            this.#isChanging = false;
+          }),
+        );
+        for (const { refuse } of this.#writes.splice(0)) refuse();
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  #alive<Arguments extends unknown[]>(does: (...given: Arguments) => void): (...given: Arguments) => void {
+    const life = this.#life;
+    return (...given) => {
+      if (life === this.#life) does(...given);
+    };
+  }
+}
