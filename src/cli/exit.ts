@@ -14,7 +14,8 @@ export class CliError extends Error {
   constructor(
     readonly status: typeof REFUSED | typeof USAGE | typeof UNREACHABLE,
     message: string,
+    cause?: unknown,
   ) {
-    super(message);
+    super(message, { cause });
   }
 }

@@ -4,6 +4,7 @@ import { DEFAULT_SOCKET } from './context.js';
 import type { Io } from './io.js';
 import { addAdvice } from './verbs/advice.js';
 import { addConfigVerbs } from './verbs/config.js';
+import { addCourier } from './verbs/courier.js';
 import { addDhcpVerbs } from './verbs/dhcp.js';
 import { addDoctor } from './verbs/doctor.js';
 import { addGraph } from './verbs/graph.js';
@@ -56,6 +57,7 @@ export function createProgram(io: Io): Command {
   addWeb(program, io);
   addGraph(program, io);
   addDhcpVerbs(program, io);
+  addCourier(program, io);
   addDoctor(program, io);
   addConfigVerbs(program, io);
   addNodeVerbs(program, io);
@@ -69,9 +71,9 @@ export function createProgram(io: Io): Command {
 const EXIT_STATUS = `
 Exit status:
   0  done
-  1  the router says no, or the configuration has errors
+  1  the router or courier says no, or the configuration has errors
   2  wrong usage
-  3  no router answers on the socket`;
+  3  no router, or no courier, answers on the socket`;
 
 /** One line a verb; its own options are in its own help. */
 function verbTerm(command: Command): string {
@@ -81,5 +83,6 @@ function verbTerm(command: Command): string {
   if (command.name() === 'network') return 'network VERB';
   if (command.name() === 'token') return 'token create';
   if (command.name() === 'dhcp') return 'dhcp ignore';
+  if (command.name() === 'courier') return 'courier VERB';
   return [command.name(), ...operands].join(' ');
 }

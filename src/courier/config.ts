@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { formatMac, parseMac } from '../net/mac.js';
 import { NAME, NAME_RULE } from '../net/name.js';
 import { messageOf } from '../net/system-error.js';
 import { MOST_PATH_BYTES } from '../net/unix-socket.js';
 import { type Address, isLocal, parseAddress } from './address.js';
 import { LOCK_NAME_BYTES } from './store/lock.js';
+import { MOST_MACS } from './wire/limits.js';
 
 const NAMED = z.string().regex(NAME, `no name; ${NAME_RULE}`);
 const ADDRESS = z.string().transform((text, context): Address => {
@@ -38,6 +40,17 @@ const SIZE = z
   })
   .refine((size) => size >= SECTOR_BYTES && size <= MOST_VOLUME_BYTES, 'expected 512 bytes to 64T')
   .refine((size) => size % SECTOR_BYTES === 0, `expected a multiple of ${SECTOR_BYTES} bytes`);
+/** As `formatMac` writes it. */
+const MAC = z.string().transform((text, context): string => {
+  const mac = parseMac(text);
+  if (mac !== undefined) return formatMac(mac);
+  context.addIssue({ code: 'custom', message: 'expected a MAC address like 52:54:00:00:00:09' });
+  return z.NEVER;
+});
+/** A guest's, one or several. */
+export const MACS = z
+  .preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(MAC).max(MOST_MACS))
+  .transform((macs) => [...new Set(macs)]);
 
 /** An object as a map, in which only what is written there is found: every object has a "constructor". */
 function byName<Value extends z.ZodType>(value: Value) {
@@ -73,7 +86,11 @@ const FILE = z.strictObject({
   /** Where hypervisors migrate to, and what becomes of it. */
   send: z
     .array(
-      z.strictObject({ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') }),
+      z.strictObject({
+        ...{ listen: LOCAL, peer: NAMED, destination: NAMED, owner: NAMED.default('default') },
+        /** The guest's, by which a job is found beside its move. */
+        mac: MACS.prefault([]),
+      }),
     )
     .max(1024)
     .default([]),

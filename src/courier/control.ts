@@ -1,106 +1,143 @@
-/** What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/volumes, /v1/store, /metrics. */
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+/**
+ * What operators ask a running courier, by HTTP on a Unix socket: /v1/status, /v1/jobs, /v1/disks, /v1/volumes, /v1/store, /v1/send,
+ * /v1/receive, /metrics; and what they tell it: /v1/macs, and what volumes are to do. JSON, or text for people where that is asked for (`accept: text/plain`).
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { codeOf, messageOf } from '../net/system-error.js';
+import { callUnix } from '../net/unix-http.js';
+import { receiveCommands, sendCommands } from './commands.js';
+import { isRefusal, type Refusal, readMacs, readReceive, readSend } from './control-requests.js';
 import type { Courier } from './courier.js';
-import { type DiskView, isOver } from './disk/view.js';
 import { listenAt } from './listening.js';
-import type { VolumeView } from './volume/volumes.js';
+import { metrics } from './metrics.js';
+import { showCommands, showDisks, showJobs, showStatus, showStore, showVolumes } from './show.js';
 import { orderVolume } from './volume-orders.js';
 
 const ANSWER_MS = 5_000;
+const MOST_BODY_BYTES = 4_096;
+const JSON_TYPE = 'application/json';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
 
-const VIEWS = new Map<string, (courier: Courier) => unknown>([
-  ['/v1/status', (courier) => courier.status()],
-  ['/v1/jobs', (courier) => courier.jobs()],
-  ['/v1/disks', (courier) => courier.disks()],
-  ['/v1/volumes', (courier) => courier.volumes()],
-  ['/v1/store', (courier) => courier.storeView()],
+/** An answer, as programs and as people read it. */
+interface Answer {
+  readonly body: unknown;
+  readonly text: () => string;
+}
+
+type Get = (courier: Courier, query: URLSearchParams) => Answer | Refusal;
+
+const GETS = new Map<string, Get>([
+  ['/v1/status', plain((courier) => courier.status(), showStatus)],
+  [
+    '/v1/jobs',
+    plain(
+      (courier) => courier.jobs(),
+      (jobs, courier) => showJobs(jobs, courier.disks()),
+    ),
+  ],
+  ['/v1/disks', plain((courier) => courier.disks(), showDisks)],
+  ['/v1/volumes', plain((courier) => courier.volumes(), showVolumes)],
+  ['/v1/store', plain((courier) => courier.storeView(), showStore)],
+  ['/v1/send', (courier, query) => commands(readSend(query), (asked) => sendCommands(courier.config, asked))],
+  [
+    '/v1/receive',
+    (courier, query) => commands(readReceive(query), (asked) => receiveCommands(courier.config, asked)),
+  ],
 ]);
+
+function plain<View>(view: (courier: Courier) => View, show: (view: View, courier: Courier) => string): Get {
+  return (courier, query) => {
+    const [name] = query.keys();
+    if (name !== undefined) return { status: 400, error: `there is no parameter "${name}" here` };
+    const body = view(courier);
+    return { body, text: () => show(body, courier) };
+  };
+}
+
+function commands<Request extends object>(
+  asked: Request | Refusal,
+  make: (asked: Request) => ReturnType<typeof sendCommands>,
+): Answer | Refusal {
+  if (isRefusal(asked)) return asked;
+  const body = make(asked);
+  if (typeof body === 'string') return { status: 409, error: body };
+  return { body, text: () => showCommands(body) };
+}
 
 /** Rejects with the system's error. */
 export async function serveControl(courier: Courier, path: string): Promise<Server> {
-  const server = createServer((call, reply) => answer(courier, call, reply));
+  const server = createServer((call, reply) => {
+    answer(courier, call, reply).catch(() => reply.destroy());
+  });
   await listenAt(server, { kind: 'unix', path });
   // A call that cannot be accepted concerns its caller alone.
   server.on('error', () => courier.counters.count('accepts_failed'));
   return server;
 }
 
-function answer(courier: Courier, call: IncomingMessage, reply: ServerResponse): void {
-  const { method, url } = call;
-  if (method === 'POST') {
-    void orderVolume(courier.moves, call, reply);
+async function answer(courier: Courier, call: IncomingMessage, reply: ServerResponse): Promise<void> {
+  const { pathname, searchParams } = new URL(call.url ?? '/', 'http://courier');
+  if (pathname === '/v1/macs' && call.method === 'POST') return tell(courier, call, reply);
+  if (call.method === 'POST') return orderVolume(courier.moves, call, reply);
+  if (call.method !== 'GET') return refuse(reply, { status: 405, error: `${call.method} is not for here` });
+  if (pathname === '/metrics') {
+    reply.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics(courier));
     return;
   }
-  const view = VIEWS.get(url ?? '');
-  if (method !== 'GET') reply.writeHead(405).end();
-  else if (url === '/metrics')
-    reply.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics(courier));
-  else if (view === undefined) reply.writeHead(404).end();
-  else reply.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(view(courier))}\n`);
+  const get = GETS.get(pathname);
+  const found = get?.(courier, searchParams) ?? { status: 404, error: `there is no ${pathname}` };
+  if (isRefusal(found)) return refuse(reply, found);
+  if (call.headers.accept?.startsWith('text/plain'))
+    reply.writeHead(200, { 'content-type': TEXT_TYPE }).end(found.text());
+  else reply.writeHead(200, { 'content-type': JSON_TYPE }).end(`${JSON.stringify(found.body)}\n`);
 }
 
-function diskGauges(disks: readonly DiskView[]): Readonly<Record<string, number>> {
-  const running = disks.filter((disk) => !isOver(disk));
-  return {
-    disks_running: running.length,
-    disks_stalled: running.filter(({ whyStalled }) => whyStalled !== '').length,
-    disks_bytes_waiting: running.reduce((sum, { bytesWaiting }) => sum + bytesWaiting, 0),
-  };
+async function tell(courier: Courier, call: IncomingMessage, reply: ServerResponse): Promise<void> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of call as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > MOST_BODY_BYTES) return refuse(reply, { status: 413, error: 'too much' });
+    pieces.push(piece);
+  }
+  const asked = readMacs(Buffer.concat(pieces).toString());
+  if (isRefusal(asked)) return refuse(reply, asked);
+  const error = courier.nameMacs(asked.vm, asked.to, asked.macs);
+  if (error !== undefined) return refuse(reply, { status: 409, error });
+  reply.writeHead(200, { 'content-type': JSON_TYPE }).end(`${JSON.stringify(asked)}\n`);
 }
 
-function volumeGauges(volumes: readonly VolumeView[]): Readonly<Record<string, number>> {
-  const sum = (of: (volume: VolumeView) => number): number =>
-    volumes.reduce((total, volume) => total + of(volume), 0);
-  return {
-    volumes: volumes.length,
-    volumes_with_problems: sum(({ problem }) => (problem === null ? 0 : 1)),
-    volume_connections: sum(({ connections }) => connections),
-    volume_modified_chunks: sum(({ modifiedChunks }) => modifiedChunks),
-  };
+function refuse(reply: ServerResponse, { status, error }: Refusal): void {
+  reply.writeHead(status, { 'content-type': JSON_TYPE }).end(`${JSON.stringify({ error })}\n`);
 }
 
-/** Prometheus' text format. */
-function metrics(courier: Courier): string {
-  const store = courier.storeView();
-  const counts = { ...courier.status().counters, ...store.counters };
-  const gauges = {
-    jobs_running: courier.status().jobsRunning,
-    ...diskGauges(courier.disks()),
-    ...volumeGauges(courier.volumes()),
-    ...courier.moves.gauges(),
-    store_pages: store.pages,
-    store_pages_memory: store.pagesInMemory,
-    store_pages_disk: store.pagesOnDisk,
-    store_disk_refuses: store.diskProblem === null ? 0 : 1,
-  };
-  const lines = [
-    ...Object.entries(counts).map(
-      ([name, count]) => `# TYPE vine_courier_${name}_total counter\nvine_courier_${name}_total ${count}`,
-    ),
-    ...Object.entries(gauges).map(
-      ([name, value]) => `# TYPE vine_courier_${name} gauge\nvine_courier_${name} ${value}`,
-    ),
-  ];
-  return `${lines.join('\n')}\n`;
+export interface Asked {
+  readonly path: string;
+  /** What is told instead. */
+  readonly body?: object;
+  readonly accept?: 'application/json' | 'text/plain';
 }
 
 /** Rejects with a reason for people. */
-export function ask(socketPath: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, timeout: ANSWER_MS }, (reply) => {
-      let text = '';
-      reply.setEncoding('utf8');
-      reply.on('data', (piece: string) => {
-        text += piece;
-      });
-      reply.on('end', () =>
-        reply.statusCode === 200 ? resolve(text) : reject(new Error(`answer ${reply.statusCode}`)),
-      );
-    });
-    call.on('timeout', () => call.destroy(new Error('no answer')));
-    call.on('error', (error) =>
-      reject(new Error(`${socketPath}: ${error.message}: is vine-courier running?`)),
-    );
-    call.end();
-  });
+export async function ask(socketPath: string, asked: Asked | string): Promise<string> {
+  const { path, body, accept = JSON_TYPE } = typeof asked === 'string' ? { path: asked } : (asked as Asked);
+  const method = body === undefined ? 'GET' : 'POST';
+  const call = { ...({ socketPath, path, method, accept, timeoutMs: ANSWER_MS } as const) };
+  const { status, text } = await callUnix({ ...call, ...(body && { body: JSON.stringify(body) }) }).catch(
+    (error: unknown) => {
+      const isGone = codeOf(error) !== 'EACCES';
+      throw new Error(`${socketPath}: ${messageOf(error)}${isGone ? ': is vine-courier running?' : ''}`);
+    },
+  );
+  if (status === 200) return text;
+  throw new Error(reasonOf(text) ?? `answer ${status}`);
+}
+
+function reasonOf(text: string): string | undefined {
+  try {
+    const { error } = JSON.parse(text) as { error?: unknown };
+    return typeof error === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
 }

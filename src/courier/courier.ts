@@ -6,6 +6,7 @@ import { DeclaredCounters } from '../net/counters.js';
 import { bytes, MIB } from '../net/sizes.js';
 import { Unproven } from '../net/unproven.js';
 import { type Address, socketOptions } from './address.js';
+import { routesOf } from './commands.js';
 import type { CourierConfig } from './config.js';
 import { Disks } from './disk/disks.js';
 import type { DiskView } from './disk/view.js';
@@ -14,6 +15,7 @@ import { IncomingJob } from './job/incoming.js';
 import { JOB_COUNTERS, type JobView, type JobWorld } from './job/job.js';
 import { OutgoingJob } from './job/outgoing.js';
 import { listenAt } from './listening.js';
+import { Macs } from './macs.js';
 import { PageStore, type StoreView } from './store/page-store.js';
 import { PAGE_BYTES } from './stream/token.js';
 import { Turns } from './turns.js';
@@ -61,6 +63,7 @@ export class Courier implements JobWorld {
   readonly #disks: Disks;
   readonly #volumes: Volumes;
   readonly moves: Moves;
+  readonly #macs = new Macs();
   readonly #servers: Server[] = [];
   #progress: Timer | undefined;
   readonly #startedAt: string;
@@ -184,6 +187,14 @@ export class Courier implements JobWorld {
     return [...this.#ended, ...[...this.#running].flatMap((job) => job.view() ?? [])];
   }
 
+  /** Of a guest's jobs that begin from now on. A text: there is no such guest. */
+  nameMacs(vm: string, to: string, macs: readonly string[]): string | undefined {
+    const found = routesOf(this.config, vm, to);
+    if (typeof found === 'string') return found;
+    this.#macs.name(found.route, macs);
+    return undefined;
+  }
+
   storeView(): StoreView {
     return this.store.view();
   }
@@ -204,7 +215,8 @@ export class Courier implements JobWorld {
   }
 
   /** @param done the other courier is who it should be, or the job is over */
-  #leaves(source: Socket, { peer, destination, owner }: Route, done: () => void): void {
+  #leaves(source: Socket, route: Route, done: () => void): void {
+    const { peer, destination, owner } = route;
     const address = this.config.peers.get(peer);
     if (address === undefined) throw new Error(`${peer} is not in peers`);
     const socket = connect({ ...socketOptions(address), allowHalfOpen: false });
@@ -215,6 +227,7 @@ export class Courier implements JobWorld {
         peer,
         destination,
         owner: this.#owner(owner),
+        macs: this.#macs.of(route),
         world: this,
       },
       link: { socket, token: this.config.token, clock: this.clock },
@@ -333,7 +346,7 @@ export function progressLine(view: JobView): string {
     `${bytes(view.streamBytes)} in ${view.seconds.toFixed(1)} s, ${bytes(wan)} on the WAN, ${view.savedPercent} % saved`,
     `${view.pages} pages, ${view.pagesReferenced} known there`,
     view.speaker === 'tls' && 'TLS: nothing can be saved, switch it off in the hypervisor',
-    view.speaker === 'multifd' && 'a multifd channel: only compressed',
+    view.speaker === 'multifd' && 'a multifd channel',
     view.sha256 !== null &&
       `sha256 ${view.sha256.slice(0, 16)}… ${view.identical === true ? 'same at both ends' : ''}`,
   ];

@@ -1,19 +1,13 @@
 /** `vine-courier`: serves, or asks the one that serves. */
 import { Command, CommanderError } from 'commander';
-import { bytes } from '../net/sizes.js';
 import { systemClock } from '../net/system-clock.js';
 import { messageOf } from '../net/system-error.js';
 import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
-import { Courier, type CourierView } from './courier.js';
-import type { DiskView } from './disk/view.js';
+import { Courier } from './courier.js';
 import { volumePlaces } from './disk-places.js';
 import { OUR_CODECS } from './job/compression.js';
-import type { JobView } from './job/job.js';
-import type { StoreView } from './store/page-store.js';
 import { openVolume } from './volume/files/opening.js';
-import { type MoveView, moveLine } from './volume/move/view.js';
-import type { VolumeView } from './volume/volumes.js';
 import { addMoveVerbs } from './volume-verbs.js';
 
 const DEFAULT_CONFIG = '/etc/vine-courier/courier.json';
@@ -69,78 +63,12 @@ async function serve({ config: path, check }: Options): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }
 
-type Show = (text: string) => string;
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [heads, ...rows];
-  const widths = heads.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-}
-
-function showDisks(disks: readonly DiskView[]): string {
-  return table(
-    ['DISK', 'ROLE', 'STATE', 'SIZE', 'WRITTEN', 'ZEROES', 'WAITING', 'WAN', 'AGAIN', 'SECONDS', 'WHY'],
-    disks.map((disk) => [
-      ...[disk.destination, disk.role, disk.state, disk.sizeBytes === null ? '-' : String(disk.sizeBytes)],
-      ...[disk.bytesWritten, disk.bytesZeroed, disk.bytesWaiting].map(String),
-      ...[String(disk.wanBytesSent + disk.wanBytesReceived), String(disk.bytesSentAgain)],
-      ...[disk.seconds.toFixed(1), disk.reason || disk.whyStalled],
-    ]),
-  );
-}
-
-type Volume = VolumeView & { readonly move: MoveView | null };
-
-function showVolumes(volumes: readonly Volume[]): string {
-  const moves = volumes.flatMap(({ name, move }) => (move === null ? [] : `\n${moveLine(name, move)}`));
-  return `${volumeTable(volumes)}${moves.join('')}${moves.length > 0 ? '\n' : ''}`;
-}
-
-function volumeTable(volumes: readonly Volume[]): string {
-  return table(
-    ['VOLUME', 'OWNER', 'SIZE', 'MODIFIED', 'CHUNKS', 'CLIENTS', 'BASE', 'PROBLEM'],
-    volumes.map((volume) => [
-      ...[volume.name, volume.owner || '-', volume.sizeBytes === null ? '-' : bytes(volume.sizeBytes)],
-      ...[bytes(volume.modifiedBytes), String(volume.modifiedChunks), String(volume.connections)],
-      ...[volume.base?.slice(0, 16) ?? '-', volume.problem ?? '-'],
-    ]),
-  );
-}
-
-const SHOWN: Readonly<Record<string, Show>> = {
-  status: (text) => pairs(JSON.parse(text) as CourierView),
-  store: (text) => pairs(JSON.parse(text) as StoreView),
-  disks: (text) => showDisks(JSON.parse(text) as DiskView[]),
-  jobs: (text) =>
-    table(
-      ['JOB', 'ROLE', 'DESTINATION', 'STATE', 'STREAM', 'WAN', 'SAVED', 'SECONDS', 'IDENTICAL', 'WHY'],
-      (JSON.parse(text) as JobView[]).map((job) => [
-        ...[job.job, job.role, job.destination, job.state, String(job.streamBytes)],
-        ...[String(job.wanBytesSent + job.wanBytesReceived), `${job.savedPercent} %`, job.seconds.toFixed(1)],
-        ...[job.identical === null ? '-' : job.identical ? 'yes' : 'NO', job.reason],
-      ]),
-    ),
-};
-
-function pairs(view: object): string {
-  const flat = Object.entries(view).flatMap(([name, value]) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.entries(value as object)
-      : [[name, value] as const],
-  );
-  return table(
-    ['', ''],
-    flat.map(([name, value]) => [String(name), value === null ? '-' : String(value)]),
-  ).trimStart();
-}
+const VERBS = {
+  status: 'what it is',
+  jobs: 'migrations, now and before',
+  disks: 'disks, now and before',
+  store: 'pages that it keeps',
+} as const;
 
 function createProgram(): Command {
   const program = new Command('vine-courier')
@@ -152,42 +80,81 @@ function createProgram(): Command {
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .option('--check', 'only check the configuration: status 0 when it is good, 78 when it is not')
     .action(serve);
-  for (const verb of ['status', 'jobs', 'disks', 'store'] as const)
-    program
-      .command(verb)
-      .description(
-        {
-          status: 'what it is',
-          jobs: 'migrations, now and before',
-          disks: 'disks, now and before',
-          store: 'pages that it keeps',
-        }[verb],
-      )
-      .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
-      .option('--json', 'for programs')
-      .action(async ({ config, json }: Options) => {
-        const text = await ask(load(config).control, `/v1/${verb}`);
-        process.stdout.write(json === true ? text : (SHOWN[verb]?.(text) ?? text));
-        if (verb !== 'jobs' || json === true) return;
-        const disks = JSON.parse(await ask(load(config).control, '/v1/disks')) as DiskView[];
-        if (disks.length > 0) process.stdout.write(`\n${showDisks(disks)}`);
-      });
-  const disk = program.command('disk').description('volumes: disks that follow their guests');
-  addVolumeVerbs(disk);
-  addMoveVerbs(disk, (config) => load(config).control, DEFAULT_CONFIG);
+  for (const [verb, description] of Object.entries(VERBS))
+    asking(program.command(verb).description(description)).action((options: Options) =>
+      show(options, `/v1/${verb}`),
+    );
+  addSend(program);
+  addReceive(program);
+  addDisk(program);
   return program;
 }
 
-function addVolumeVerbs(disk: Command): void {
-  disk
-    .command('status')
-    .description('volumes, and what is wrong with them')
+function asking(command: Command): Command {
+  return command
     .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
-    .option('--json', 'for programs')
-    .action(async ({ config, json }: Options) => {
-      const text = await ask(load(config).control, '/v1/volumes');
-      process.stdout.write(json === true ? text : showVolumes(JSON.parse(text) as Volume[]));
+    .option('--json', 'for programs');
+}
+
+async function show({ config, json }: Options, path: string): Promise<void> {
+  const accept = json === true ? 'application/json' : 'text/plain';
+  process.stdout.write(await ask(load(config).control, { path, accept }));
+}
+
+interface CommandOptions extends Options {
+  readonly vm: string;
+  readonly disk: boolean;
+  readonly node?: readonly string[];
+}
+
+interface SendOptions extends CommandOptions {
+  readonly to: string;
+  readonly virsh?: boolean;
+  readonly mac?: readonly string[];
+}
+
+function ofGuest(command: Command): Command {
+  return asking(command)
+    .requiredOption('--vm <name>', 'the guest, by its name in "send" and "receive"')
+    .option('--no-disk', 'without its disk: the other site has it already')
+    .option('--node <name...>', 'QEMU’s names of the nodes of its disks (disk0, disk1, …)');
+}
+
+function addSend(program: Command): void {
+  const command = program.command('send').description('the commands that send a guest to another site');
+  ofGuest(command)
+    .requiredOption('--to <courier>', 'the other courier, by its name in "peers"')
+    .option('--virsh', 'for libvirt')
+    .option('--mac <address...>', 'the guest’s MAC: its jobs are found beside its moves from now on')
+    .action(async (options: SendOptions) => {
+      const { vm, to, mac: macs, virsh } = options;
+      if (macs !== undefined)
+        await ask(load(options.config).control, { path: '/v1/macs', body: { vm, to, macs } });
+      const more = { to, form: virsh === true ? 'virsh' : 'qmp' };
+      await show(options, `/v1/send?${new URLSearchParams([...queryOf(options), ...Object.entries(more)])}`);
     });
+}
+
+function addReceive(program: Command): void {
+  const command = program.command('receive').description('what is run here for a guest that comes');
+  ofGuest(command).action((options: CommandOptions) =>
+    show(options, `/v1/receive?${new URLSearchParams([...queryOf(options)])}`),
+  );
+}
+
+function queryOf({ vm, disk, node = [] }: CommandOptions): [name: string, value: string][] {
+  return [
+    ['vm', vm],
+    ['disks', disk ? 'yes' : 'no'],
+    ...node.map((name): [string, string] => ['node', name]),
+  ];
+}
+
+function addDisk(program: Command): void {
+  const disk = program.command('disk').description('volumes: disks that follow their guests');
+  asking(disk.command('status').description('volumes, and what is wrong with them')).action(
+    (options: Options) => show(options, '/v1/volumes'),
+  );
   disk
     .command('check')
     .argument('<name>', 'of the volume')
@@ -205,6 +172,7 @@ function addVolumeVerbs(disk: Command): void {
         `${name}: ${verified} of ${modified} modified chunks have a checksum, all match\n`,
       );
     });
+  addMoveVerbs(disk, (config) => load(config).control, DEFAULT_CONFIG);
 }
 
 export async function runCourier(): Promise<void> {

@@ -157,11 +157,20 @@ async function streams(t: TestContext, emulator: readonly string[]): Promise<voi
   assert.equal(known.passedBecause, 'device state');
 
   const channels = await captured(machine, ['multifd']);
-  const speakers = channels.map((channel, number) => parsed(channel, 3 + number).parser);
+  const all = channels.map((channel, number) => parsed(channel, 3 + number));
+  const speakers = all.map(({ parser: one }) => one);
   t.diagnostic(`multifd: ${speakers.map((one) => `${one.speaker} (${one.passedBecause})`).join(', ')}`);
   assert.deepEqual(speakers.map(({ speaker }) => speaker).sort(), ['multifd', 'multifd', 'qemu']);
   const main = speakers.find(({ speaker }) => speaker === 'qemu');
   assert.equal(main?.passedBecause, 'device state');
+  const beside = speakers.filter(({ speaker }) => speaker === 'multifd');
+  assert.ok(beside.every(({ passedBecause }) => passedBecause === undefined));
+  const sent = beside.reduce((sum, one) => sum + (one.counts.get('page') ?? 0), 0);
+  t.diagnostic(`multifd: ${beside.map((one) => JSON.stringify([...one.counts])).join(', ')}`);
+  // They are the guest's: most of them are those of the stream before, of which it has changed some since.
+  assert.ok(sent > 5_000, `${sent} pages`);
+  const old = all.flatMap(({ pages: some }) => [...some]).filter((page) => pages.has(page));
+  assert.ok(old.length > 3_000, `${old.length} pages that the guest had before`);
 }
 
 test('QEMU 7.2', { skip: missingForGuests() ?? false }, (t) => streams(t, ['qemu-system-x86_64']));

@@ -11,7 +11,10 @@ import type { Through } from '../lab/qemu/guest.js';
 import { waitFor } from '../lab/wait.js';
 
 const PORT = 7710;
-const SITES = { a: { host: 'a1', address: '10.1.0.11' }, b: { host: 'b1', address: '10.2.0.11' } } as const;
+export const SITES = {
+  a: { host: 'a1', address: '10.1.0.11' },
+  b: { host: 'b1', address: '10.2.0.11' },
+} as const;
 type Site = keyof typeof SITES;
 const TOKEN = 'the couriers of a lab have this token';
 const LIMIT_MS = 20_000;
@@ -136,6 +139,11 @@ export class LabCouriers {
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;
+  }
+
+  /** The configuration. */
+  file(site: Site): string {
+    return join(this.#directory, `${site}.json`);
   }
 
   get #program(): string {

@@ -91,8 +91,8 @@ test('nbdinfo, nbdcopy, qemu-img and qemu-io on a volume: the same as on a file,
 }, async (t) => {
   const world = await World.start(t, { size: SIZE });
   const info = JSON.parse(await succeed('nbdinfo', '--json', world.uri)) as Record<string, unknown>;
-  assert.equal(info['structured'], true);
-  const [shown] = info['exports'] as Record<string, unknown>[];
+  assert.equal(info.structured, true);
+  const [shown] = info.exports as Record<string, unknown>[];
   assert.equal(shown?.['export-size'], SIZE);
   for (const can of [
     'can_flush',

@@ -12,11 +12,11 @@ import { flows } from './targets/flows.js';
 import { joins, memberships, tokens } from './targets/joining.js';
 import { members } from './targets/members.js';
 import { messages } from './targets/messages.js';
-import { volumeMessages, volumePieces } from './targets/moves.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 import { sensors } from './targets/sensors.js';
-import { volumeClients, volumeJournals } from './targets/volumes.js';
+import { volumeClients, volumeJournals } from './targets/volume-clients.js';
+import { volumeMessages, volumePieces } from './targets/volumes.js';
 
 export const TARGETS: readonly Target[] = [
   messages,

@@ -1,9 +1,10 @@
 /**
  * The main job, told as it happens: two sites, a connection, a migration, and the connection goes on. Twice: with a
- * namespace as the machine that moves, and with a real QEMU guest where that is installed. Then who talks to whom, and an advice
- * that is followed.
+ * namespace as the machine that moves, and with a real QEMU guest where that is installed. Two guests go through couriers. Then who
+ * talks to whom, and an advice that is followed.
  */
 import { followAdvice, startTalk } from './demo/advice.js';
+import { throughCouriers } from './demo/courier.js';
 import { good, heading, ms, paint, say, show } from './demo/tell.js';
 import { Lab } from './lab.js';
 import { routerName } from './plan.js';
@@ -70,7 +71,7 @@ async function migrateGuest(lab: Lab): Promise<void> {
   heading('2. The real thing: a QEMU guest is live-migrated');
   const missing = Guest.missing();
   if (missing !== undefined) {
-    say(`  left out: ${missing}`);
+    say(paint('33', `  LEFT OUT: ${missing}`));
     return;
   }
   const task = Guest.task(lab);
@@ -116,6 +117,7 @@ async function main(): Promise<void> {
     const streams = await startTalk(lab);
     const beganMs = Date.now();
     await migrateGuest(lab);
+    await throughCouriers(lab);
     await followAdvice(lab, streams, beganMs);
   } catch (error) {
     say(lab.report());

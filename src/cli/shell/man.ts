@@ -3,9 +3,9 @@ import { FILES, type OptionModel, type VerbModel } from './model.js';
 
 const EXIT_STATUS: readonly (readonly [status: string, meaning: string])[] = [
   ['0', 'Done.'],
-  ['1', 'The router says no, the configuration has errors, or doctor has found an error.'],
+  ['1', 'The router or courier says no, the configuration has errors, or doctor has found an error.'],
   ['2', 'Wrong usage.'],
-  ['3', 'No router answers on the socket.'],
+  ['3', 'No router, or no courier, answers on the socket.'],
 ];
 
 export function manPage(program: VerbModel, version: string): string {
@@ -36,6 +36,9 @@ export function manPage(program: VerbModel, version: string): string {
     '.B VINE_SOCKET',
     'Path of the control socket, when \\-\\-socket is not given.',
     '.TP',
+    '.B VINE_COURIER_SOCKET',
+    "Path of the courier's control socket, when neither \\-\\-socket, \\-\\-courier nor \\-\\-config is given.",
+    '.TP',
     '.B NO_COLOR',
     'Not empty: no colour, also on a terminal.',
     '.SH FILES',
@@ -48,7 +51,8 @@ export function manPage(program: VerbModel, version: string): string {
     ...program.examples.map(roff),
     '.EE',
     '.SH SEE ALSO',
-    '.BR vined (8)',
+    '.BR vined (8),',
+    '.BR vine\\-courier (8)',
     '',
   ].join('\n');
 }

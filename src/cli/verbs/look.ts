@@ -1,11 +1,12 @@
 /** Verbs that look: one call, shown for people or as it came. */
 import type { Command } from 'commander';
-import type { EventView, MigrationView, RouteView } from '../../control/api.js';
+import type { EventView, RouteView } from '../../control/api.js';
 import type { Query } from '../client.js';
 import { type Context, contextOf } from '../context.js';
 import type { Io } from '../io.js';
 import type { Look } from '../show/text.js';
-import { examples, positiveInteger } from './help.js';
+import { examples } from './help.js';
+import { addMigrations } from './migrations.js';
 
 type Show<Body> = (body: Body, look: Look) => string;
 
@@ -24,8 +25,6 @@ interface TableVerb<Body> {
   readonly examples: readonly string[];
   readonly show: () => Promise<Show<Body>>;
 }
-
-const MIGRATION_FILTERS = ['vnet', 'ip', 'mac', 'router'] as const;
 
 function addFilter(command: Command, name: keyof typeof FILTER_OPTIONS): void {
   const [flags, description] = FILTER_OPTIONS[name];
@@ -140,21 +139,6 @@ function addRoute(program: Command, io: Io): void {
     }
     const { showRoute } = await import('../show/route.js');
     await lookUp<RouteView>(contextOf(io, self), '/v1/route', { vnet: options.vnet, ip, from }, showRoute);
-  });
-}
-
-function addMigrations(program: Command, io: Io): void {
-  const summary = 'moves of nodes between sites, with the time of each step';
-  const command = program.command('migrations').summary(summary).description(summary);
-  for (const filter of MIGRATION_FILTERS) addFilter(command, filter);
-  command.option('--last <n>', 'only the last N', positiveInteger);
-  examples(command, ['vinectl migrations --last 1', 'vinectl migrations --ip 10.1.0.9 --json']);
-  command.action(async ({ last, ...filters }: Query & { last?: number }, self: Command) => {
-    const { showMigrations } = await import('../show/migrations.js');
-    const { vnet, ip, mac, router } = filters;
-    const context = contextOf(io, self);
-    const query = { vnet, ip, mac, router, last: last?.toString() };
-    await lookUp<readonly MigrationView[]>(context, '/v1/migrations', query, showMigrations);
   });
 }
 

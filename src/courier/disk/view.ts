@@ -47,6 +47,7 @@ export interface DiskCounts {
   pagesNew: number;
   pagesReferenced: number;
   pagesAskedFor: number;
+  instructionBytes: number;
 }
 
 export interface DiskView extends Readonly<DiskCounts> {
@@ -86,7 +87,7 @@ export interface DiskWorld {
 export function noCounts(): DiskCounts {
   return {
     ...{ bytesWritten: 0, bytesZeroed: 0, bytesTrimmed: 0, bytesRead: 0, bytesSentAgain: 0, flushes: 0 },
-    ...{ pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 },
+    ...{ pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0, instructionBytes: 0 },
   };
 }
 

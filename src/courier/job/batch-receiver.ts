@@ -23,17 +23,20 @@ export interface BatchReceiverOptions {
   /** The other store. */
   readonly peer: Peer;
   /** Goes up. */
-  readonly counts: { pages: number; pagesNew: number; pagesReferenced: number; pagesAskedFor: number };
+  readonly counts: Record<
+    'pages' | 'pagesNew' | 'pagesReferenced' | 'pagesAskedFor' | 'instructionBytes',
+    number
+  >;
   /** The batch's stream, the next bytes of it; who has done with them says `done`. What it throws ends the link. */
   give(batch: message.Batch, stream: Buffer): void;
   /** A batch's stream is not what went in. */
   notTheStream(): void;
-  /** Resolves when nobody else may bring the pages any more. */
-  elsewhere?(batch: message.Batch, keys: readonly Buffer[]): Promise<void>;
+  /** Resolves when another stream has brought the pages, or may not bring them any more, or when somebody is in a hurry. */
+  elsewhere?(keys: readonly Buffer[], isUrgent: () => boolean): Promise<void>;
   askedFor?(pages: number): void;
 }
 
-type Piece = Buffer | { readonly key: Buffer };
+type Piece = Buffer | { readonly is: 'reference' | 'coming'; readonly key: Buffer };
 
 interface Wanted {
   readonly page: Promise<Buffer>;
@@ -48,6 +51,8 @@ export class BatchReceiver {
   #serial = 0;
   #openBytes = 0;
   #openBatches = 0;
+  /** The guest stands still. */
+  #isUrgent = false;
   /** Pages are kept and looked up in the stream's order; then the stream is given on in its order. */
   readonly #lookUps = new InOrder(this);
   readonly #gifts = new InOrder(this);
@@ -97,6 +102,8 @@ export class BatchReceiver {
     if (typeof batch === 'string') return batch;
     if (batch.serial !== this.#serial + 1) return `batch ${batch.serial} behind batch ${this.#serial}`;
     this.#serial = batch.serial;
+    this.#isUrgent ||= batch.urgent;
+    this.options.counts.instructionBytes += batch.instructionBytes;
     this.options.link.send(message.encodeSerial('got', batch.serial));
     this.#openBytes += batch.streamBytes;
     this.#openBatches++;
@@ -125,7 +132,7 @@ export class BatchReceiver {
           return one.bytes;
         }
         counts.pagesReferenced++;
-        return (await store.fetch(one.key, 0, digester)) ?? { key: one.key };
+        return (await store.fetch(one.key, 0, digester)) ?? one;
       }),
     );
   }
@@ -138,19 +145,22 @@ export class BatchReceiver {
   }
 
   async #complete(batch: message.Batch, pieces: readonly Piece[]): Promise<Buffer> {
-    const keys = new Map<string, Buffer>();
-    for (const piece of pieces) if (!Buffer.isBuffer(piece)) keys.set(keyOf(piece.key), piece.key);
-    const found = keys.size === 0 ? new Map<string, Buffer>() : await this.#find(batch, [...keys.values()]);
+    const found = new Map<string, Buffer>();
+    const [missing, coming] = [keysOf(pieces, 'reference'), keysOf(pieces, 'coming')];
+    const asked = this.#find(batch, missing, found);
+    if (coming.length > 0) {
+      await this.options.elsewhere?.(coming, () => this.#isUrgent);
+      await this.#find(batch, coming, found);
+    }
+    await asked;
     return Buffer.concat(
       pieces.map((piece) => (Buffer.isBuffer(piece) ? piece : (found.get(keyOf(piece.key)) ?? NOTHING))),
     );
   }
 
-  /** Others bring them, or the other courier is asked. */
-  async #find(batch: message.Batch, keys: readonly Buffer[]): Promise<Map<string, Buffer>> {
+  /** The other courier is asked for those that are not here. */
+  async #find(batch: message.Batch, keys: readonly Buffer[], found: Map<string, Buffer>): Promise<void> {
     const { store, digester } = this.options;
-    await this.options.elsewhere?.(batch, keys);
-    const found = new Map<string, Buffer>();
     const missing: Buffer[] = [];
     for (const key of keys) {
       const page = await store.fetch(key, 0, digester);
@@ -166,7 +176,6 @@ export class BatchReceiver {
     });
     if (!this.#isOver) this.#ask(batch.serial, fresh);
     await Promise.all(answers);
-    return found;
   }
 
   #ask(serial: number, keys: readonly Buffer[]): void {
@@ -206,6 +215,14 @@ export class BatchReceiver {
     }
     this.options.give(batch, stream);
   }
+}
+
+/** Each once. */
+function keysOf(pieces: readonly Piece[], is: 'reference' | 'coming'): readonly Buffer[] {
+  const keys = new Map<string, Buffer>();
+  for (const piece of pieces)
+    if (!Buffer.isBuffer(piece) && piece.is === is) keys.set(keyOf(piece.key), piece.key);
+  return [...keys.values()];
 }
 
 function newWanted(): Wanted {

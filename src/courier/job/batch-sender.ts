@@ -69,13 +69,7 @@ export class BatchSender {
   }
 
   mayGo(): boolean {
-    if (!this.#window.isOpen || this.#unacked.isFull) {
-      this.#level.waitedFor('wan');
-      return false;
-    }
-    if (this.#compressing < MOST_COMPRESSING) return true;
-    this.#level.waitedFor('compression');
-    return false;
+    return this.#window.isOpen && !this.#unacked.isFull && this.#compressing < MOST_COMPRESSING;
   }
 
   go(batch: MadeBatch): void {
@@ -90,8 +84,15 @@ export class BatchSender {
       const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
       this.#window.sent(serial, frame.length, clock.nowMs());
       link.send(frame);
+      this.#judge();
       this.options.pump();
     });
+  }
+
+  /** After a batch has left: would the next one have waited for the WAN, or does the WAN wait for it? */
+  #judge(): void {
+    if (!this.#window.isOpen) this.#level.waitedFor('wan');
+    else if (this.#compressing > 0) this.#level.waitedFor('compression');
   }
 
   /** What the other courier says of batches. Undefined: the frame was as it should be. */

@@ -12,13 +12,13 @@ import * as message from '../wire/message.js';
 import { decodeOpening, encodeOpening, type Opening } from '../wire/opening.js';
 import { isSameTotal, StreamCheck } from '../wire/stream-check.js';
 import { BatchReceiver } from './batch-receiver.js';
-import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
+import { type JobState, JobTimes, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
 
 /** For the hypervisor that waits to take the connection: it is on this site. */
 export const CONNECT_MS = 10_000;
-/** So long another job may take to bring a page that was referred to here, before it is asked for. */
-const ELSEWHERE_MS = 60;
+/** So long another job may take to bring a page that it is said to bring, before it is asked for here. */
+const ELSEWHERE_MS = 2_000;
 const LOOK_MS = 5;
 
 export interface IncomingOptions {
@@ -35,11 +35,9 @@ export interface IncomingOptions {
 
 export class IncomingJob {
   readonly #link: PeerLink;
-  readonly #startedMs: number;
-  readonly #startedAt: string;
+  readonly #times: JobTimes;
   /** For the destination to take the connection. */
   #patience: Timer | undefined;
-  #endedMs: number | undefined;
   #state: JobState = 'connecting';
   #reason = '';
   #codec: message.Codec = 'none';
@@ -48,15 +46,13 @@ export class IncomingJob {
   #receiver: BatchReceiver | undefined;
   /** It is connected when the state is not `connecting` any more. */
   #destination: Socket | undefined;
-  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 };
+  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0, instructionBytes: 0 };
   #finishing = false;
   #identical: boolean | undefined;
   #backEnded = false;
 
   constructor(private readonly options: IncomingOptions) {
-    const { clock } = options.world;
-    this.#startedMs = clock.nowMs();
-    this.#startedAt = new Date(clock.wallMs()).toISOString();
+    this.#times = new JobTimes(options.world.clock);
     this.#link = new PeerLink(
       { ...options.link, side: 'listener' },
       {
@@ -85,9 +81,9 @@ export class IncomingJob {
 
   view(): JobView | undefined {
     if (this.#opening === undefined) return undefined;
-    const { job, destination, owner, speaker, store } = this.#opening;
+    const { job, destination, owner, macs, speaker, store } = this.#opening;
     const { sha256, bytes } = (this.#receiver?.check ?? new StreamCheck()).total();
-    const seconds = ((this.#endedMs ?? this.options.world.clock.nowMs()) - this.#startedMs) / 1000;
+    const { seconds } = this.#times;
     const [sent, received] = [this.#link.sentBytes, this.#link.receivedBytes];
     return {
       ...{
@@ -96,6 +92,7 @@ export class IncomingJob {
         peer: store,
         destination,
         owner,
+        macs,
         state: this.#state,
         reason: this.#reason,
       },
@@ -103,8 +100,7 @@ export class IncomingJob {
       ...{ streamBytes: bytes, wanBytesSent: sent, wanBytesReceived: received },
       savedPercent: savedPercent(bytes, sent + received),
       ...{ sha256: this.#identical === undefined ? null : sha256.toString('hex') },
-      ...{ identical: this.#identical ?? null, startedAt: this.#startedAt },
-      seconds: Math.round(seconds * 1000) / 1000,
+      ...{ identical: this.#identical ?? null, ...this.#times.view() },
       streamMbitPerSecond: mbitPerSecond(bytes, seconds),
       wanMbitPerSecond: mbitPerSecond(received, seconds),
     };
@@ -182,30 +178,32 @@ export class IncomingJob {
     if (this.#link.waitingBytes > MOST_BACK_BYTES) this.#fail('the destination says more than the WAN takes');
   }
 
-  #receiverOf({ owner, store }: Opening): BatchReceiver {
+  #receiverOf({ owner, store, speaker }: Opening): BatchReceiver {
     const { world } = this.options;
     const receiver: BatchReceiver = new BatchReceiver({
       ...{ link: this.#link, store: world.store, counts: this.#counts },
       digester: new Digester(owner, PAGE_BYTES),
       peer: world.store.peer(store),
-      give: (batch, stream) =>
+      give: (batch, stream) => {
+        if (batch.urgent && speaker === 'qemu') this.#times.switches();
         this.#destination?.write(stream, (error) => {
           if (error == null) receiver.done(batch);
-        }),
+        });
+      },
       notTheStream: () => world.counters.count('batches_not_the_stream'),
-      elsewhere: (batch, keys) => this.#elsewhere(batch, keys),
+      elsewhere: (keys, isUrgent) => this.#elsewhere(keys, isUrgent),
       askedFor: (pages) => world.counters.count('pages_asked_for', pages),
     });
     return receiver;
   }
 
-  /** Another job may bring them. */
-  async #elsewhere({ urgent }: message.Batch, keys: readonly Buffer[]): Promise<void> {
+  /** Another job brings them. */
+  async #elsewhere(keys: readonly Buffer[], isUrgent: () => boolean): Promise<void> {
     const { world } = this.options;
     const { store, clock } = world;
     const untilMs = clock.nowMs() + ELSEWHERE_MS;
     const mayCome = (): boolean =>
-      !urgent && clock.nowMs() < untilMs && world.otherJobs(this) > 0 && !this.isOver;
+      !isUrgent() && clock.nowMs() < untilMs && world.otherJobs(this) > 0 && !this.isOver;
     while (mayCome() && !keys.every((key) => store.has(key)))
       await new Promise<void>((done) => clock.after('courier-elsewhere', LOOK_MS, done));
   }
@@ -247,7 +245,7 @@ export class IncomingJob {
     this.#reason = reason;
     this.#patience?.cancel();
     this.#receiver?.stop();
-    this.#endedMs = this.options.world.clock.nowMs();
+    this.#times.ends();
     this.options.ended();
   }
 }

@@ -16,8 +16,9 @@ export const JOB_COUNTERS = {
   /** One host had as many of them as one may have. */
   strangers_refused_host: 'drop',
   accepts_failed: 'drop',
+  /** Channels beside a guest's stream, with its pages. */
+  streams_multifd: 'event',
   /** Streams whose pages could not be looked at, by who speaks. */
-  streams_passed_multifd: 'event',
   streams_passed_tls: 'event',
   streams_passed_unknown: 'event',
   pages_sent: 'event',
@@ -38,6 +39,8 @@ export interface JobView {
   readonly peer: string;
   readonly destination: string;
   readonly owner: string;
+  /** The guest's, as far as they are known. */
+  readonly macs: readonly string[];
   readonly state: JobState;
   /** Why it failed; empty otherwise. */
   readonly reason: string;
@@ -52,6 +55,8 @@ export interface JobView {
   readonly pagesNew: number;
   readonly pagesReferenced: number;
   readonly pagesAskedFor: number;
+  /** What was left to send when pages had become references, before compression. */
+  readonly instructionBytes: number;
   /** Of the hypervisor's stream, and on the WAN in both directions with all that couriers say. */
   readonly streamBytes: number;
   readonly wanBytesSent: number;
@@ -63,6 +68,14 @@ export interface JobView {
   /** Both ends have the same. Null before the end. */
   readonly identical: boolean | null;
   readonly startedAt: string;
+  /** Unix time in milliseconds, as all three. */
+  readonly startedUnixMs: number;
+  /**
+   * When the guest's last state began to come: at the source the guest stands still from a little before, at the destination that has waited
+   * for the WAN. Null: it has not come, or nobody can tell.
+   */
+  readonly switchUnixMs: number | null;
+  readonly endedUnixMs: number | null;
   readonly seconds: number;
   readonly streamMbitPerSecond: number;
   readonly wanMbitPerSecond: number;
@@ -77,6 +90,47 @@ export interface JobWorld {
   isOnItsWay(key: string, except: object): boolean;
   /** How many jobs come in at the moment, besides. */
   otherJobs(except: object): number;
+}
+
+/** When what happened, on both clocks. */
+export class JobTimes {
+  readonly #startedMs: number;
+  readonly #startedUnixMs: number;
+  #switchMs: number | undefined;
+  #endedMs: number | undefined;
+
+  constructor(private readonly clock: Clock) {
+    this.#startedMs = clock.nowMs();
+    this.#startedUnixMs = clock.wallMs();
+  }
+
+  /** Counts once. */
+  switches(): void {
+    this.#switchMs ??= this.clock.nowMs();
+  }
+
+  ends(): void {
+    this.#endedMs = this.clock.nowMs();
+  }
+
+  get seconds(): number {
+    return ((this.#endedMs ?? this.clock.nowMs()) - this.#startedMs) / 1000;
+  }
+
+  view(): Pick<JobView, 'startedAt' | 'startedUnixMs' | 'switchUnixMs' | 'endedUnixMs' | 'seconds'> {
+    return {
+      startedAt: new Date(this.#startedUnixMs).toISOString(),
+      startedUnixMs: this.#startedUnixMs,
+      switchUnixMs: this.#unix(this.#switchMs),
+      endedUnixMs: this.#unix(this.#endedMs),
+      seconds: Math.round(this.seconds * 1000) / 1000,
+    };
+  }
+
+  /** By the clock that nobody sets. */
+  #unix(atMs: number | undefined): number | null {
+    return atMs === undefined ? null : this.#startedUnixMs + (atMs - this.#startedMs);
+  }
 }
 
 export function savedPercent(streamBytes: number, wanBytes: number): number {

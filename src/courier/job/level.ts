@@ -1,12 +1,12 @@
 /**
- * zstd's level by what the processor leaves: lower when batches wait for their compression, higher when they wait for the WAN.
+ * zstd's level by what the processor leaves: lower when the WAN waits for batches, higher when they wait for the WAN.
  * Pure.
  */
 const LEAST = 1;
 const MOST = 6;
 const START = 3;
 /** So many batches in one direction before the level changes. */
-const PATIENCE = 32;
+const PATIENCE = 8;
 
 export class Level {
   #level = START;
@@ -16,7 +16,7 @@ export class Level {
     return this.#level;
   }
 
-  /** What held the stream when a batch could not go. */
+  /** What the next batch waits for. */
   waitedFor(what: 'compression' | 'wan'): void {
     this.#balance += what === 'wan' ? 1 : -1;
     if (Math.abs(this.#balance) < PATIENCE) return;

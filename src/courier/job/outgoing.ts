@@ -16,7 +16,7 @@ import * as message from '../wire/message.js';
 import { decodeOpened, encodeOpening } from '../wire/opening.js';
 import { isSameTotal } from '../wire/stream-check.js';
 import { BatchSender } from './batch-sender.js';
-import { type JobState, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
+import { type JobState, JobTimes, type JobView, type JobWorld, mbitPerSecond, savedPercent } from './job.js';
 import { type LinkOptions, PeerLink, unexpected } from './peer-link.js';
 
 /** An item whose rest does not come for so long is passed on as far as it has come. */
@@ -29,6 +29,8 @@ export interface OutgoingOptions {
   readonly peer: string;
   readonly destination: string;
   readonly owner: string;
+  /** The guest's, as far as they are known. */
+  readonly macs: readonly string[];
   readonly world: JobWorld;
   /** The other courier is who it should be; at most once, and before `ended`. */
   proven(): void;
@@ -41,9 +43,7 @@ export class OutgoingJob {
   readonly #maker: BatchMaker;
   readonly #link: PeerLink;
   readonly #sender: BatchSender;
-  readonly #startedMs: number;
-  readonly #startedAt: string;
-  #endedMs: number | undefined;
+  readonly #times: JobTimes;
   #state: JobState = 'connecting';
   #reason = '';
   #codec: message.Codec = 'none';
@@ -63,12 +63,11 @@ export class OutgoingJob {
 
   constructor(private readonly options: OutgoingOptions) {
     const { world, owner, source } = options;
-    this.#startedMs = world.clock.nowMs();
-    this.#startedAt = new Date(world.clock.wallMs()).toISOString();
+    this.#times = new JobTimes(world.clock);
     this.#digester = new Digester(owner, PAGE_BYTES);
     this.#maker = new BatchMaker({
       digest: (page) => this.#known(page),
-      isThere: (digest, urgent) => this.#isThere(digest, urgent),
+      whereIs: (digest, urgent) => this.#whereIs(digest, urgent),
       goes: (digest) => this.#goes(digest),
     });
     this.#link = new PeerLink(
@@ -111,8 +110,7 @@ export class OutgoingJob {
   }
 
   view(): JobView {
-    const { clock } = this.options.world;
-    const seconds = ((this.#endedMs ?? clock.nowMs()) - this.#startedMs) / 1000;
+    const { seconds } = this.#times;
     const [sent, received] = [this.#link.sentBytes, this.#link.receivedBytes];
     const total = this.#finishSent ? this.#maker.total().sha256.toString('hex') : null;
     return {
@@ -122,7 +120,7 @@ export class OutgoingJob {
         peer: this.options.peer,
         destination: this.options.destination,
       },
-      ...{ owner: this.options.owner, state: this.#state, reason: this.#reason },
+      ...{ owner: this.options.owner, macs: this.options.macs, state: this.#state, reason: this.#reason },
       ...{
         speaker: this.#parser.speaker ?? null,
         machine: this.#parser.machine ?? null,
@@ -134,8 +132,7 @@ export class OutgoingJob {
       pagesAskedFor: this.#askedFor,
       ...{ streamBytes: this.#maker.bytes, wanBytesSent: sent, wanBytesReceived: received },
       savedPercent: savedPercent(this.#maker.bytes, sent + received),
-      ...{ sha256: total, identical: this.#identical ?? null, startedAt: this.#startedAt },
-      seconds: Math.round(seconds * 1000) / 1000,
+      ...{ sha256: total, identical: this.#identical ?? null, ...this.#times.view() },
       streamMbitPerSecond: mbitPerSecond(this.#maker.bytes, seconds),
       wanMbitPerSecond: mbitPerSecond(sent, seconds),
     };
@@ -148,7 +145,9 @@ export class OutgoingJob {
   #came(piece: Buffer): void {
     if (this.isOver) return;
     this.#pieces++;
-    this.#take(this.#parser.push(piece));
+    const tokens = this.#parser.push(piece);
+    if (this.#parser.phase === 'stopped') this.#times.switches();
+    this.#take(tokens);
   }
 
   /** What is held while the source may speak and does not is given out: perhaps it waits for an answer. */
@@ -188,10 +187,12 @@ export class OutgoingJob {
     const isKnown = this.#parser.speaker !== undefined || this.#sourceEnded || this.#early.length > 0;
     if (this.#isOpening || !this.#link.isReady || !isKnown) return;
     this.#isOpening = true;
-    const { job, destination, owner, world } = this.options;
+    const { job, destination, owner, macs, world } = this.options;
     const speaker = this.#parser.speaker ?? 'unknown';
-    if (speaker !== 'qemu') world.counters.count(`streams_passed_${speaker}`);
-    this.#link.send(encodeOpening('open', { job, destination, owner, store: world.store.name, speaker }));
+    if (speaker === 'multifd') world.counters.count('streams_multifd');
+    else if (speaker !== 'qemu') world.counters.count(`streams_passed_${speaker}`);
+    const store = world.store.name;
+    this.#link.send(encodeOpening('open', { job, destination, owner, store, speaker, macs: [...macs] }));
   }
 
   #opened(payload: Buffer): string | undefined {
@@ -289,7 +290,7 @@ export class OutgoingJob {
   #over(state: 'complete' | 'failed', reason: string): void {
     this.#state = state;
     this.#reason = reason;
-    this.#endedMs = this.options.world.clock.nowMs();
+    this.#times.ends();
     this.#release?.cancel();
     this.#sender.stop();
     this.options.ended();
@@ -301,11 +302,12 @@ export class OutgoingJob {
     return digest;
   }
 
-  /** In the guest's pause nobody waits for what another job has on its way. */
-  #isThere(digest: Buffer, urgent: boolean): boolean {
+  /** In the guest's pause nobody waits for what another job has on its way; a channel of multifd does not tell when that is. */
+  #whereIs(digest: Buffer, urgent: boolean): 'nowhere' | 'there' | 'coming' {
     const { world } = this.options;
-    const isThere = this.#peer !== undefined && world.store.peerHas(this.#peer, digest);
-    return isThere && !(urgent && world.isOnItsWay(keyOf(digest), this));
+    if (this.#peer === undefined || !world.store.peerHas(this.#peer, digest)) return 'nowhere';
+    if (!world.isOnItsWay(keyOf(digest), this)) return 'there';
+    return urgent || this.#parser.speaker === 'multifd' ? 'nowhere' : 'coming';
   }
 
   #goes(digest: Buffer): void {

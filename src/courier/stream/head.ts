@@ -3,6 +3,7 @@
  * configuration and its subsections, the heads of sections, footers, commands.
  */
 import { counted, latin1, MORE, printable, type Reading, Unknown, u16, u32 } from './item.js';
+import { MULTIFD_MAGIC, readHello } from './multifd.js';
 
 export const CONFIGURATION = 0x07;
 export const SUBSECTION = 0x05;
@@ -14,7 +15,6 @@ export const FOOTER = 0x7e;
 
 const MAGIC = 0x5145564d; // "QEVM"
 const VERSION = 3;
-const MULTIFD_MAGIC = 0x11223344;
 const TLS_HANDSHAKE = 0x16;
 const TLS_MAJOR = 0x03;
 /** Longer than any machine type's name. */
@@ -34,7 +34,7 @@ export function isMultifd(bytes: Uint8Array): boolean {
 export function readMagic(bytes: Uint8Array): Reading {
   if (bytes.length >= 2 && isTls(bytes)) return new Unknown('TLS');
   if (bytes.length < 4) return MORE;
-  if (isMultifd(bytes)) return new Unknown('a multifd channel');
+  if (isMultifd(bytes)) return readHello(bytes);
   if (u32(bytes, 0) !== MAGIC) return new Unknown('no QEMU migration stream');
   if (bytes.length < 8) return MORE;
   if (u32(bytes, 4) !== VERSION) return new Unknown(`stream version ${u32(bytes, 4)}`);

@@ -22,14 +22,18 @@ import {
   SUBSECTION,
 } from './head.js';
 import { type Item, MORE, type Reading, Unknown, u32 } from './item.js';
+import { pagesOf, readPacket } from './multifd.js';
 import { type RamLayout, readRam } from './ram.js';
 import { PAGE_BYTES, type Phase, type Speaker, type Token, type TokenKind } from './token.js';
 
 const LEAST_PAGE_BITS = 10;
 const MOST_PAGE_BITS = 16;
 
-/** Where the parser is. `configured`: behind the configuration, where its subsections may stand. */
-type Place = 'magic' | 'configured' | 'between' | 'ram' | 'page' | 'package' | 'passing';
+/**
+ * Where the parser is. `configured`: behind the configuration, where its subsections may stand; `packet`: where one of multifd begins, or one
+ * of its pages.
+ */
+type Place = 'magic' | 'configured' | 'between' | 'ram' | 'page' | 'package' | 'packet' | 'passing';
 
 export class StreamParser {
   #place: Place = 'magic';
@@ -39,6 +43,8 @@ export class StreamParser {
   #ramSection: number | undefined;
   #machine: string | undefined;
   #passedBecause: string | undefined;
+  /** Of multifd's packet, that are still to come. */
+  #packetPages = 0;
   /** Of the package that is passed on. */
   #packageBytes = 0;
   /** The beginning of an item whose rest has not come yet, with room behind it: what comes in tiny pieces is not copied with each. */
@@ -160,6 +166,8 @@ export class StreamParser {
         };
       case 'package':
         return { kind: 'verbatim', bytes: Math.min(this.#packageBytes, bytes.length) };
+      case 'packet':
+        return this.#packetPages === 0 ? readPacket(bytes) : { kind: 'page', bytes: PAGE_BYTES };
       case 'passing':
         return { kind: 'verbatim', bytes: bytes.length };
     }
@@ -224,7 +232,15 @@ export class StreamParser {
         this.#place = 'page';
         return;
       case 'page':
-        this.#place = 'ram';
+        if (this.#place === 'packet') this.#packetPages--;
+        else this.#place = 'ram';
+        return;
+      case 'multifd-hello':
+        this.#speaker = 'multifd';
+        this.#place = 'packet';
+        return;
+      case 'multifd-packet':
+        this.#packetPages = pagesOf(bytes);
         return;
       case 'part-end':
       case 'footer':

@@ -21,6 +21,9 @@ export type TokenKind =
   | 'xbzrle-page'
   | 'compressed-page'
   | 'multifd-flush'
+  /** Who a channel is; and what says which pages follow. */
+  | 'multifd-hello'
+  | 'multifd-packet'
   /** The end of what a section says of the memory this time. */
   | 'part-end'
   /** Not understood, or not looked at. */

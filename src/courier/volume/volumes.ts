@@ -6,6 +6,7 @@ import { bytes } from '../../net/sizes.js';
 import { messageOf } from '../../net/system-error.js';
 import { VOLUME_COUNTERS } from './export/counters.js';
 import { VolumeExport } from './export/export.js';
+import { machineBoot } from './files/boot.js';
 import { openVolume } from './files/opening.js';
 import type { FileVolume } from './files/volume.js';
 import { openGate, type VolumeGate } from './gate.js';
@@ -62,7 +63,12 @@ export class Volumes {
 
   /** All of them, or why not: nothing is rejected. */
   async open(): Promise<void> {
-    await Promise.all(this.options.volumes.map((volume) => this.#open(volume)));
+    const { volumes, log } = this.options;
+    if (volumes.length > 0 && (await machineBoot()) === undefined)
+      log(
+        'volumes: nobody says which boot of the machine this is: what a killed courier had not flushed is lost',
+      );
+    await Promise.all(volumes.map((volume) => this.#open(volume)));
   }
 
   /** @param number of the volume in the configuration */

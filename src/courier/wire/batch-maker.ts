@@ -10,8 +10,8 @@ import type { Total } from './message.js';
 
 export interface PageBook {
   digest(page: Uint8Array): Buffer;
-  /** Whether the other side has the page, or will have it before it reads on. */
-  isThere(digest: Buffer, urgent: boolean): boolean;
+  /** Whether the other side has the page, or another stream brings it. */
+  whereIs(digest: Buffer, urgent: boolean): 'nowhere' | 'there' | 'coming';
   /** The page itself goes with the batch that is being made. */
   goes(digest: Buffer, page: Uint8Array): void;
 }
@@ -33,6 +33,8 @@ export interface MakerCounts {
   readonly pages: number;
   readonly pagesNew: number;
   readonly pagesReferenced: number;
+  /** What was left to send when pages had become references, before compression. */
+  readonly instructionBytes: number;
 }
 
 /** A batch is closed when it stands for so much. */
@@ -49,11 +51,14 @@ export class BatchMaker {
   #pages: Buffer[] = [];
   #new = 0;
   #referenced = 0;
+  #instructionBytes = 0;
 
   constructor(private readonly book: PageBook) {}
 
   get counts(): MakerCounts {
-    return { pages: this.#new + this.#referenced, pagesNew: this.#new, pagesReferenced: this.#referenced };
+    const [pagesNew, pagesReferenced] = [this.#new, this.#referenced];
+    const instructionBytes = this.#instructionBytes;
+    return { pages: pagesNew + pagesReferenced, pagesNew, pagesReferenced, instructionBytes };
   }
 
   /** Of the stream, so far. */
@@ -95,8 +100,9 @@ export class BatchMaker {
 
   #addPage(page: Uint8Array): void {
     const digest = this.book.digest(page);
-    if (this.book.isThere(digest, this.#urgent)) {
-      this.#writer.reference(digest);
+    const where = this.book.whereIs(digest, this.#urgent);
+    if (where !== 'nowhere') {
+      this.#writer.reference(digest, where === 'coming' ? 'coming' : 'reference');
       this.#references.set(digest.toString('latin1', 0, 16), page);
       this.#referenced++;
     } else {
@@ -117,11 +123,10 @@ export class BatchMaker {
   #close(): void {
     const { streamBytes } = this.#writer;
     if (streamBytes === 0) return;
+    const instructions = this.#writer.take();
+    this.#instructionBytes += instructions.length;
     this.#ready.push({
-      serial: ++this.#serial,
-      urgent: this.#urgent,
-      instructions: this.#writer.take(),
-      streamBytes,
+      ...{ serial: ++this.#serial, urgent: this.#urgent, instructions, streamBytes },
       checkpoint: this.#hash.copy().digest(),
       references: this.#references,
       pages: this.#pages,

@@ -4,6 +4,7 @@
  *     0  varint length, bytes     verbatim
  *     1  page                     a page that the receiver keeps
  *     2  16 bytes                 a page that it has: the beginning of its digest
+ *     3  16 bytes                 a page that another stream brings, and may have brought
  *
  * varint: seven bits a byte, the lowest first, at most three bytes.
  */
@@ -13,13 +14,14 @@ import { MOST_BATCH_BYTES, MOST_INSTRUCTION_BYTES } from './limits.js';
 const VERBATIM = 0;
 const PAGE = 1;
 const REFERENCE = 2;
+const COMING = 3;
 export const REFERENCE_BYTES = 16;
 const MOST_VARINT_BYTES = 3;
 
 export type Instruction =
   | { readonly is: 'verbatim'; readonly bytes: Buffer }
   | { readonly is: 'page'; readonly bytes: Buffer }
-  | { readonly is: 'reference'; readonly key: Buffer };
+  | { readonly is: 'reference' | 'coming'; readonly key: Buffer };
 
 /** Collects instructions; those bytes that follow each other verbatim become one. */
 export class BatchWriter {
@@ -51,8 +53,8 @@ export class BatchWriter {
   }
 
   /** @param digest of the page; its beginning is enough */
-  reference(digest: Uint8Array): void {
-    this.#add(REFERENCE_TAG, digest.subarray(0, REFERENCE_BYTES));
+  reference(digest: Uint8Array, is: 'reference' | 'coming'): void {
+    this.#add(is === 'coming' ? COMING_TAG : REFERENCE_TAG, digest.subarray(0, REFERENCE_BYTES));
     this.#streamBytes += PAGE_BYTES;
   }
 
@@ -88,6 +90,7 @@ export class BatchWriter {
 
 const PAGE_TAG = Uint8Array.of(PAGE);
 const REFERENCE_TAG = Uint8Array.of(REFERENCE);
+const COMING_TAG = Uint8Array.of(COMING);
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -109,11 +112,11 @@ export function readBatch(bytes: Buffer, streamBytes: number): readonly Instruct
     const from = at + head.headBytes;
     const piece = bytes.subarray(from, from + head.bytes);
     if (piece.length < head.bytes) return 'instruction cut off';
-    instructions.push(
-      head.is === 'reference' ? { is: 'reference', key: piece } : { is: head.is, bytes: piece },
-    );
+    const { is } = head;
+    const isHere = is === 'verbatim' || is === 'page';
+    instructions.push(isHere ? { is, bytes: piece } : { is, key: piece });
     at = from + head.bytes;
-    standsFor += head.is === 'reference' ? PAGE_BYTES : head.bytes;
+    standsFor += isHere ? head.bytes : PAGE_BYTES;
     if (standsFor > streamBytes) return 'batch longer than it says';
   }
   return standsFor === streamBytes ? instructions : 'batch shorter than it says';
@@ -131,6 +134,8 @@ function headAt(bytes: Buffer, at: number): Head | string {
       return { is: 'page', headBytes: 1, bytes: PAGE_BYTES };
     case REFERENCE:
       return { is: 'reference', headBytes: 1, bytes: REFERENCE_BYTES };
+    case COMING:
+      return { is: 'coming', headBytes: 1, bytes: REFERENCE_BYTES };
     case VERBATIM:
       return verbatimAt(bytes, at + 1);
     default:

@@ -2,7 +2,7 @@
 import { MIB } from '../../net/sizes.js';
 import { PAGE_BYTES } from '../stream/token.js';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** A batch is closed before its instructions, or the stream that they stand for, are longer. */
 export const MOST_INSTRUCTION_BYTES = 256 * 1024;
@@ -31,3 +31,6 @@ export const MOST_ANSWER_BYTES = PAGES_PER_ANSWER * PAGE_BYTES;
 export const MOST_BACK_BYTES = 4 * MIB;
 /** In one frame. */
 export const MOST_BACK_PIECE_BYTES = 64 * 1024;
+
+/** Of one guest. */
+export const MOST_MACS = 16;

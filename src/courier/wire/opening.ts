@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { NAME } from '../../net/name.js';
 import { frameOf } from './frame.js';
 import { decodeJson } from './json.js';
+import { MOST_MACS } from './limits.js';
 
 const NAMED = z.string().regex(NAME);
 const STORE = z.string().regex(/^[0-9a-f]{32}$/);
@@ -16,6 +17,8 @@ const OPENING = z.strictObject({
   store: STORE,
   /** What the stream's first bytes say. */
   speaker: z.enum(['qemu', 'multifd', 'tls', 'unknown']),
+  /** The guest's, as far as they are known. */
+  macs: z.array(z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)).max(MOST_MACS),
 });
 
 const OPENED = z.union([z.strictObject({ store: STORE }), z.strictObject({ refused: z.string().max(512) })]);

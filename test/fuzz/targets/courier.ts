@@ -23,6 +23,11 @@ function* pieces(bytes: Uint8Array, random: Random): Generator<Buffer> {
 
 function stream(random: Random): Buffer {
   const numbers = Array.from({ length: random.below(4) }, () => random.below(3));
+  if (random.chance(30))
+    return Buffer.concat([
+      made.MULTIFD_HELLO,
+      ...numbers.map((number) => made.packet([made.pageOf(number)])),
+    ]);
   if (random.chance(70)) return made.migration(numbers);
   return Buffer.concat([
     ...[made.HEAD, made.configuration(), made.start(random.below(9), random.pick(['ram', 'ram', 'block']))],
@@ -48,7 +53,7 @@ function parse(random: Random): string {
 
 export const migrations: Target = {
   name: 'migrations',
-  outcomes: ['understood', 'qemu', 'unknown'],
+  outcomes: ['understood', 'qemu', 'multifd', 'unknown'],
   open: () => parse,
 };
 
@@ -80,7 +85,14 @@ function frame(random: Random): Buffer {
       return helloFrame(helloOf(['none', 'zstd'], random.bytes(32)));
     case 6:
       return encodeOpening('open', {
-        ...{ job: '0123456789abcdef', destination: 'vm', owner: '', store: 'ab'.repeat(16), speaker: 'qemu' },
+        ...{
+          job: '0123456789abcdef',
+          destination: 'vm',
+          owner: '',
+          store: 'ab'.repeat(16),
+          speaker: 'qemu',
+          macs: [],
+        },
       });
     default:
       return frameOf('fail', random.bytes(random.below(30)));
@@ -140,7 +152,8 @@ function batch(random: Random): string {
   const writer = new BatchWriter();
   for (let count = random.below(5); count >= 0; count--) {
     if (random.chance(60)) writer.verbatim(random.bytes(1 + random.below(300)));
-    else if (random.chance(50)) writer.reference(random.bytes(32));
+    else if (random.chance(50))
+      writer.reference(random.bytes(32), random.chance(50) ? 'coming' : 'reference');
     else writer.page(made.pageOf(random.below(5)));
   }
   const { streamBytes } = writer;
@@ -162,7 +175,7 @@ function batch(random: Random): string {
 function rewrite(writer: BatchWriter, one: Instruction): void {
   if (one.is === 'verbatim') writer.verbatim(one.bytes);
   else if (one.is === 'page') writer.page(one.bytes);
-  else writer.reference(one.key);
+  else writer.reference(one.key, one.is);
 }
 
 /** Without where one piece of what is verbatim ends and the next begins. */
@@ -170,7 +183,7 @@ function contentOf(instructions: readonly Instruction[]): Buffer {
   return Buffer.concat(
     instructions.flatMap((one) => {
       if (one.is === 'verbatim') return [one.bytes];
-      return one.is === 'page' ? [Buffer.from('page'), one.bytes] : [Buffer.from('key'), one.key];
+      return one.is === 'page' ? [Buffer.from('page'), one.bytes] : [Buffer.from(one.is), one.key];
     }),
   );
 }

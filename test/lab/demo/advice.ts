@@ -34,7 +34,7 @@ export async function startTalk(lab: Lab): Promise<TcpStream[]> {
 /** @param beganMs Unix time of the talk's beginning */
 export async function followAdvice(lab: Lab, streams: readonly TcpStream[], beganMs: number): Promise<void> {
   const { ipv4 } = lab.mover(node);
-  heading('3. Who talks to whom, and where machines should be');
+  heading('4. Who talks to whom, and where machines should be');
   say(`  ${node} (${ipv4}, at site B) has TCP connections to ${partners.join(' and ')}, across the WAN`);
   const before = await rateBetweenSites(lab);
   say(`  between the sites: ${kilobytes(before)} kB/s`);

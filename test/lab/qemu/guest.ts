@@ -2,7 +2,9 @@
  * A real virtual machine in a lab: QEMU without hardware acceleration (TCG runs everywhere; where KVM is offered inside
  * a VM, a guest may hang at boot), its network card a tap on a site's switch, moved by a real live migration.
  */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { namespaceOf } from '../build.js';
 import type { Lab } from '../lab.js';
@@ -10,19 +12,30 @@ import { epochMs } from '../mover.js';
 import { lanBridge, type SiteLetter, subnetOf, switchName } from '../plan.js';
 import { ipBatch } from '../shell.js';
 import { waitFor } from '../wait.js';
-import { commandLine, type GuestTask, guestImage, kernelFile, missingForGuests, readyLine } from './image.js';
+import {
+  commandLine,
+  doneLine,
+  type GuestTask,
+  guestImage,
+  kernelFile,
+  missingForGuests,
+  readyLine,
+} from './image.js';
 import { Qmp } from './qmp.js';
 
 const memoryMb = 96;
 const bootLimitMs = 60_000;
 const migrationLimitMs = 60_000;
 const stepLimitMs = 10_000;
+const orderLimitMs = 60_000;
 
 export interface GuestOptions extends GuestTask {
   /** False: only the hypervisor announces (RARP), not the guest (gratuitous ARP). Default true. */
   readonly guestAnnounce?: boolean;
   /** The hypervisor's program with its first arguments. Default: the machine's own QEMU. */
   readonly emulator?: readonly string[];
+  /** It does what `order` says. */
+  readonly takesOrders?: boolean;
 }
 
 /** Between the two hypervisors stands somebody else. */
@@ -116,7 +129,17 @@ class Machine {
         '-qmp',
         `unix:${join(this.directory, 'qmp.sock')},server=on,wait=off`,
       ],
-      ...['-kernel', kernelFile, '-initrd', guestImage(), '-append', commandLine(options)],
+      ...[
+        '-kernel',
+        kernelFile,
+        '-initrd',
+        guestImage(),
+        '-append',
+        commandLine(options, options.takesOrders),
+      ],
+      ...(options.takesOrders === true
+        ? ['-serial', `unix:${join(this.directory, 'orders.sock')},server=on,wait=off`]
+        : []),
       ...['-netdev', `tap,id=n0,ifname=${this.tap},script=no,downscript=no`],
       ...['-device', `virtio-net-pci,netdev=n0,mac=${options.mac},guest_announce=${announce}`],
       ...(incoming ? ['-incoming', `unix:${this.incoming}`] : []),
@@ -131,6 +154,16 @@ class Machine {
   async waitBooted(): Promise<void> {
     const booted = () => existsSync(this.console) && readFileSync(this.console, 'utf8').includes(readyLine);
     await waitFor('the guest has booted', booted, bootLimitMs);
+  }
+
+  /** Resolves when it is done. */
+  async order(line: string): Promise<void> {
+    const done = (): number => readFileSync(this.console, 'utf8').split(doneLine).length;
+    const before = done();
+    const socket = connect(join(this.directory, 'orders.sock'));
+    await once(socket, 'connect');
+    socket.end(`${line}\n`);
+    await waitFor(`the guest has done: ${line}`, () => done() > before, orderLimitMs);
   }
 
   get control(): Qmp {
@@ -215,6 +248,11 @@ export class Guest {
     this.machine = destination;
     await source.quit();
     return { downtimeMs: done.downtime ?? 0, totalMs: done['total-time'] ?? 0, completedAtMs };
+  }
+
+  /** A line of shell, of a guest that takes orders; resolves when it is done. */
+  order(line: string): Promise<void> {
+    return this.machine.order(line);
   }
 
   /** After `migrate` to a port that was closed. */

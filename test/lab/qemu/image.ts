@@ -21,6 +21,8 @@ import { runSync } from '../shell.js';
 
 const guestDirectory = `${projectRoot}build/guest`;
 const busybox = '/bin/busybox';
+/** Writes to the guest's disk (its head says how). */
+const writer = `${projectRoot}build/lab-writer`;
 
 export const kernelFile = join(guestDirectory, 'vmlinuz');
 /** Written by the guest on its console when its network and services are up. */
@@ -30,6 +32,12 @@ export const readyLine = 'LAB-GUEST-READY';
  * it has, and waits for so long, again and again.
  */
 export const wroteLine = 'LAB-GUEST-WROTE';
+
+/**
+ * With the word "lab.orders" the guest does what comes on its second serial port, a line of shell each, one after the other, and says
+ * this on its console after each.
+ */
+export const doneLine = 'LAB-GUEST-DONE';
 
 export interface GuestTask {
   readonly mac: string;
@@ -44,10 +52,11 @@ export interface GuestTask {
 }
 
 /** A word of the kernel command line each; init (below) reads them. */
-export function commandLine(task: GuestTask): string {
+export function commandLine(task: GuestTask, takesOrders = false): string {
   const words = ['console=ttyS0', 'edd=off', 'quiet', 'panic=-1'];
   words.push(`lab.ip=${task.ipv4}`, `lab.ip6=${task.ipv6}`, `lab.default=${task.defaultGateway}`);
   words.push(`lab.routes=${task.routes.join(';')}`, `lab.echo=${task.echoPort}`);
+  if (takesOrders) words.push('lab.orders');
   return words.join(' ');
 }
 
@@ -78,6 +87,13 @@ if [ -n "$(value write)" ]; then
     sleep $(value write)
   done &
 fi
+if grep -q lab.orders /proc/cmdline; then
+  stty -F /dev/ttyS1 raw -echo
+  while read -r line; do
+    eval "$line"
+    echo ${doneLine} >/dev/console
+  done </dev/ttyS1 &
+fi
 listening=$(printf ':%04X [0-9A-F]*:0000 0A ' $(value echo))
 until grep -q "$listening" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 echo ${readyLine} >/dev/console
@@ -89,6 +105,7 @@ export function missingForGuests(): string | undefined {
   const remedy = 'run scripts/setup --tests';
   if (!existsSync('/usr/bin/qemu-system-x86_64')) return `qemu-system-x86 is not installed; ${remedy}`;
   if (!existsSync(busybox)) return `busybox-static is not installed; ${remedy}`;
+  if (!existsSync(writer)) return `build/lab-writer is not there; ${remedy}`;
   if (!existsSync(join(guestDirectory, 'complete'))) return `there is no guest kernel; ${remedy}`;
   if (!existsSync('/dev/net/tun')) return 'there is no /dev/net/tun: the kernel module tun is missing';
   return undefined;
@@ -97,11 +114,13 @@ export function missingForGuests(): string | undefined {
 /** Builds the image unless it is newer than this program; answers its path. */
 export function guestImage(): string {
   const image = join(guestDirectory, 'initramfs');
-  const self = statSync(new URL(import.meta.url)).mtimeMs;
+  const self = Math.max(...[new URL(import.meta.url), writer].map((path) => statSync(path).mtimeMs));
   if (existsSync(image) && statSync(image).mtimeMs > self) return image;
   const tree = mkdtempSync(join(tmpdir(), 'lab-guest-'));
   for (const directory of ['bin', 'proc', 'sys', 'dev']) mkdirSync(join(tree, directory));
   copyFileSync(busybox, join(tree, 'bin/busybox'));
+  copyFileSync(writer, join(tree, 'bin/lab-writer'));
+  chmodSync(join(tree, 'bin/lab-writer'), 0o755);
   cpSync(join(guestDirectory, 'modules'), join(tree, 'modules'), { recursive: true });
   writeFileSync(join(tree, 'init'), initScript);
   chmodSync(join(tree, 'init'), 0o755);

@@ -19,6 +19,7 @@ const VERBS = [
   'counters',
   'route',
   'migrations',
+  'courier',
   'events',
   'move',
   'log-level',
@@ -95,6 +96,11 @@ const OFFERS: readonly (readonly [line: readonly string[], offered: readonly str
   [['vinectl', 'reload', '--d'], ['--dry-run']],
   [['vinectl', 'reload', '-n', '--conf'], ['--confirm']],
   [['vinectl', 'graph', '--format', 'd'], ['dot']],
+  [
+    ['vinectl', 'courier', 'st'],
+    ['status', 'store'],
+  ],
+  [['vinectl', 'courier', 'send', '--vi'], ['--virsh']],
   [
     ['vinectl', 'completion', ''],
     ['bash', 'zsh', 'fish'],

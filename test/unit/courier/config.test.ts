@@ -202,6 +202,26 @@ test('the program: checks, serves, answers, refuses a second one, stops', async 
   assert.match(run('disks', '--config', path).stdout, /^DISK +ROLE +STATE +SIZE/);
   assert.deepEqual(JSON.parse(run('disks', '--json', '--config', path).stdout), []);
   assert.match(run('store', '--config', path).stdout, /mostPages +256\n/);
+  const send = run(
+    'send',
+    '--vm',
+    'vm',
+    '--to',
+    'b',
+    '--node',
+    'root',
+    '--mac',
+    '52:54:00:00:00:09',
+    '--config',
+    path,
+  );
+  assert.ok(send.stdout.includes(`"uri":"unix:${directory}/to.sock"`), send.stderr);
+  const unknown = run('send', '--vm', 'vm9', '--to', 'b', '--config', path);
+  assert.deepEqual(
+    [unknown.status, unknown.stderr],
+    [1, 'vine-courier: no entry of "send" has the destination vm9; there is vm\n'],
+  );
+  assert.match(run('receive', '--vm', 'vm', '--config', path).stderr, /: "receive" has no vm\n$/);
   const metrics = await metricsOf(join(directory, 'control.sock'));
   assert.match(metrics, /^vine_courier_jobs_running 0$/m);
   assert.match(metrics, /^vine_courier_disks_stalled 0$/m);

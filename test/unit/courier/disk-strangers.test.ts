@@ -61,7 +61,7 @@ async function caller(couriers: DiskCouriers, open: object = {}): Promise<Fake> 
 function batch(bytes: Buffer, isThere = false, change: object = {}): Buffer {
   const maker = new BatchMaker({
     digest: (page) => DIGESTER.of(page),
-    isThere: () => isThere,
+    whereIs: () => (isThere ? 'there' : 'nowhere'),
     goes: () => undefined,
   });
   if (isThere) maker.add(tokensOf(writeRecord(0, bytes)), false);

@@ -134,12 +134,50 @@ function passing(...pieces: readonly Buffer[]): StreamParser {
 test('TLS, multifd channels and strangers are told', () => {
   const tls = passing(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]));
   assert.deepEqual([tls.speaker, tls.passedBecause, tls.phase], ['tls', 'TLS', 'passing']);
-  const multifd = passing(made.be32(0x11223344), made.be32(1), Buffer.alloc(56));
-  assert.deepEqual([multifd.speaker, multifd.passedBecause], ['multifd', 'a multifd channel']);
+  const multifd = passing(made.be32(0x11223344), made.be32(2), Buffer.alloc(56));
+  assert.deepEqual([multifd.speaker, multifd.passedBecause], ['multifd', 'multifd version 2']);
   const stranger = passing(Buffer.from('GET / HTTP/1.1\r\n'));
   assert.deepEqual([stranger.speaker, stranger.passedBecause], ['unknown', 'no QEMU migration stream']);
   const version = passing(Buffer.from('QEVM\0\0\0\x04'));
   assert.equal(version.passedBecause, 'stream version 4');
+});
+
+test('a channel of multifd: its pages are pages, wherever it is cut', () => {
+  const bytes = Buffer.concat([
+    ...[made.MULTIFD_HELLO, made.packet([1, 2].map(made.pageOf)), made.packet([made.pageOf(3)])],
+    // A packet that only says where the channels meet has the length of the one before.
+    ...[
+      made.packet([], { 2: 1, 5: PAGE_BYTES }),
+      made.packet([], { 2: 1, 3: 0 }),
+      made.packet([made.pageOf(1)]),
+    ],
+  ]);
+  for (const cuts of [[], [1], [63], [64], [500], [64 + 320 + 1024 + 100], [9_000, 9_001, 15_000]]) {
+    const { tokens, parser } = parsed(bytes, cuts);
+    assert.equal(parser.speaker, 'multifd');
+    assert.equal(parser.passedBecause, undefined);
+    assert.deepEqual(joined(tokens), bytes);
+    const pages = tokens.filter(({ kind }) => kind === 'page');
+    assert.deepEqual(
+      pages.map(({ bytes: page }) => Buffer.from(page)),
+      [1, 2, 3, 1].map(made.pageOf),
+    );
+    assert.deepEqual([parser.counts.get('multifd-hello'), parser.counts.get('multifd-packet')], [1, 5]);
+  }
+});
+
+test('of multifd, what is not known is passed on from there', () => {
+  const reason = (change: Readonly<Record<number, number>>): string | undefined =>
+    passing(made.MULTIFD_HELLO, made.packet([made.pageOf(1)]), made.packet([made.pageOf(2)], change))
+      .passedBecause;
+  assert.equal(reason({}), undefined);
+  assert.equal(reason({ 0: 7 }), 'no packet of multifd');
+  assert.equal(reason({ 1: 2 }), 'no packet of multifd');
+  assert.equal(reason({ 2: 2 << 1 }), 'a packet of multifd with flags 0x4');
+  assert.equal(reason({ 3: 100_000 }), 'a packet of multifd with too many pages');
+  assert.equal(reason({ 3: 32 }), 'pages of another size');
+  assert.equal(reason({ 4: 129 }), 'a packet of multifd with too many pages');
+  assert.equal(reason({ 5: 16_384 }), 'pages of another size');
 });
 
 test('what is not known is passed on from there', () => {

@@ -74,6 +74,24 @@ export function compressed(address: number, content: Uint8Array, block?: string)
   return Buffer.concat([header(address, 0x100, block), be32(content.length), content]);
 }
 
+/** A channel's first word. */
+export const MULTIFD_HELLO = Buffer.concat([
+  be32(0x11223344),
+  be32(1),
+  Buffer.alloc(16, 0xab),
+  Buffer.from([1]),
+  Buffer.alloc(39),
+]);
+
+/** @param change of the head's be32 words, by their number */
+export function packet(pages: readonly Buffer[], change: Readonly<Record<number, number>> = {}): Buffer {
+  const words = [0x11223344, 1, 0, 128, pages.length, pages.length * PAGE_BYTES, 0, 7];
+  for (const [word, value] of Object.entries(change)) words[Number(word)] = value;
+  const name = Buffer.alloc(256);
+  name.write('pc.ram');
+  return Buffer.concat([...[...words.map(be32), Buffer.alloc(32), name, Buffer.alloc(128 * 8)], ...pages]);
+}
+
 /** Pages that are told apart by `number`, and the same for the same. */
 export function pageOf(number: number): Buffer {
   const content = Buffer.alloc(PAGE_BYTES);

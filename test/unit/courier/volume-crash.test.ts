@@ -212,7 +212,7 @@ function told(journal: Buffer, boot = BOOT): string {
 function textOf([index, chunk]: [number, Chunk]): unknown {
   const { under, map, isOpen, digest, writes } = chunk;
   const sectors = map === undefined ? 'all' : Buffer.from(map.bits).toString('hex');
-  return [index, under, sectors, isOpen, digest?.toString('hex') ?? '', writes];
+  return [index, under, sectors, isOpen, digest ?? '', writes];
 }
 
 test('a journal that is cut or spoilt at any byte: refused, or only what was never flushed is missing', async (t) => {

@@ -90,23 +90,26 @@ test('batches: fixed bytes, and read again', () => {
   const writer = new BatchWriter();
   writer.verbatim(Buffer.from('ab'));
   writer.verbatim(Buffer.from('c'));
-  writer.reference(Buffer.alloc(32, 0x11));
+  writer.reference(Buffer.alloc(32, 0x11), 'reference');
+  writer.reference(Buffer.alloc(32, 0x33), 'coming');
   writer.verbatim(Buffer.alloc(300, 0x22));
-  assert.equal(writer.streamBytes, 3 + PAGE_BYTES + 300);
+  assert.equal(writer.streamBytes, 3 + 2 * PAGE_BYTES + 300);
   const bytes = writer.take();
-  const expected = `0003616263${'02'}${'11'.repeat(16)}00ac02${'22'.repeat(300)}`;
+  const expected = `0003616263${'02'}${'11'.repeat(16)}03${'33'.repeat(16)}00ac02${'22'.repeat(300)}`;
   assert.equal(bytes.toString('hex'), expected);
   assert.equal(writer.streamBytes, 0);
-  assert.deepEqual(readBatch(bytes, 3 + PAGE_BYTES + 300), [
+  assert.deepEqual(readBatch(bytes, 3 + 2 * PAGE_BYTES + 300), [
     { is: 'verbatim', bytes: Buffer.from('abc') },
     { is: 'reference', key: Buffer.alloc(16, 0x11) },
+    { is: 'coming', key: Buffer.alloc(16, 0x33) },
     { is: 'verbatim', bytes: Buffer.alloc(300, 0x22) },
   ]);
 });
 
 test('batches: bad ones are refused, each for its reason', () => {
   const read = (hex: string, bytes: number): unknown => readBatch(Buffer.from(hex, 'hex'), bytes);
-  assert.equal(read('03', 1), 'instruction 3');
+  assert.equal(read('04', 1), 'instruction 4');
+  assert.equal(read('03', 1), 'instruction cut off');
   assert.equal(read('0002ff', 2), 'instruction cut off');
   assert.equal(read('00', 2), 'instruction cut off');
   assert.equal(read('0000', 0), 'nothing verbatim');
@@ -154,6 +157,7 @@ test('opening: fields in their range, and nothing else', () => {
   const opening = {
     ...{ job: '0123456789abcdef', destination: 'vm-1', owner: '', store: 'ab'.repeat(16) },
     speaker: 'qemu' as const,
+    macs: ['52:54:00:00:00:09'],
   };
   assert.deepEqual(decodeOpening(payload(encodeOpening('open', opening))), opening);
   const refused = (change: object): unknown =>
@@ -182,8 +186,8 @@ test('handshake: both must know the token, and neither can give the other’s pr
   assert.ok(!isProof(proof, proofOf('token', 'listener', caller, listener)));
   assert.ok(!isProof(proof, proofOf('token', 'caller', caller, helloOf(['none'], Buffer.alloc(32, 3)))));
   assert.equal(readHello(Buffer.alloc(43)), 'not a courier');
-  caller.writeUInt16BE(2, 8);
-  assert.equal(readHello(caller), 'the other courier speaks version 2, this one 1');
+  caller.writeUInt16BE(1, 8);
+  assert.equal(readHello(caller), 'the other courier speaks version 1, this one 2');
 });
 
 /** The stream of some batches, by pages that the receiver has had so far. */
@@ -197,7 +201,7 @@ function restored(batches: readonly MadeBatch[]): Buffer {
     const stream = Buffer.concat(
       instructions.map((one) => {
         if (one.is === 'page') pages.set(sha256(one.bytes).toString('latin1', 0, 16), one.bytes);
-        if (one.is !== 'reference') return one.bytes;
+        if ('bytes' in one) return one.bytes;
         const key = one.key.toString('latin1');
         return Buffer.from(pages.get(key) ?? batch.references.get(key) ?? []);
       }),
@@ -214,7 +218,7 @@ test('a stream in batches: pages go once, and the stream comes out', () => {
   const sent = new Set<string>();
   const maker = new BatchMaker({
     digest: sha256,
-    isThere: (digest) => sent.has(digest.toString('latin1')),
+    whereIs: (digest) => (sent.has(digest.toString('latin1')) ? 'there' : 'nowhere'),
     goes: (digest) => sent.add(digest.toString('latin1')),
   });
   const parser = new StreamParser();
@@ -223,7 +227,12 @@ test('a stream in batches: pages go once, and the stream comes out', () => {
     maker.add(parser.push(stream.subarray(at, at + 50_000)), parser.phase === 'stopped');
     for (let batch = maker.take(); batch !== undefined; batch = maker.take()) batches.push(batch);
   }
-  assert.deepEqual(maker.counts, { pages: 200, pagesNew: 50, pagesReferenced: 150 });
+  const { instructionBytes, ...pages } = maker.counts;
+  assert.deepEqual(pages, { pages: 200, pagesNew: 50, pagesReferenced: 150 });
+  assert.equal(
+    instructionBytes,
+    batches.reduce((sum, { instructions }) => sum + instructions.length, 0),
+  );
   assert.deepEqual(restored(batches), stream);
   assert.deepEqual(maker.total(), { sha256: sha256(stream), bytes: stream.length });
   assert.deepEqual(

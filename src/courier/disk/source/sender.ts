@@ -37,7 +37,10 @@ export class Sender {
         world.store.put(digest, page);
         return digest;
       },
-      isThere: (digest) => world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this),
+      whereIs: (digest) => {
+        const isThere = world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this);
+        return isThere ? 'there' : 'nowhere';
+      },
       goes: (digest) => {
         world.store.setPeerHas(peer, true, digest);
         this.#batches.goes(digest);
@@ -88,7 +91,8 @@ export class Sender {
       this.#maker.add(tokens, false);
       bytes += tokens.reduce((sum, token) => sum + token.bytes.length, 0);
     }
-    const { pages, pagesNew, pagesReferenced } = this.#maker.counts;
+    const { pages, pagesNew, pagesReferenced, instructionBytes } = this.#maker.counts;
+    counts.instructionBytes += instructionBytes - before.instructionBytes;
     counts.pages += pages - before.pages;
     counts.pagesNew += pagesNew - before.pagesNew;
     counts.pagesReferenced += pagesReferenced - before.pagesReferenced;

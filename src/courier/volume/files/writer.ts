@@ -97,6 +97,8 @@ export class Writer {
       if (isReplaced) chunk.empty('awaited');
       else await this.#unseal(index, chunk);
       if (isReplaced || chunk.generation !== journal.generation) await this.#note(index, chunk);
+      // Nobody compares with it what is being written.
+      chunk.digest = undefined;
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
         if (isPart) chunk.under = 'zero';
@@ -193,7 +195,7 @@ export class Writer {
 
   /** The chunk, and those behind it when whoever writes has come from the one before. */
   async #openFrom(first: number): Promise<void> {
-    const { chunks, journal } = this.options;
+    const { chunks, journal, clock } = this.options;
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
       return chunk?.digest !== undefined && !chunk.isOpen && !this.#opening.has(index);
@@ -207,7 +209,10 @@ export class Writer {
       await opened;
       for (let index = first; index < end; index++) {
         const chunk = chunks.get(index);
-        if (chunk !== undefined) chunk.isOpen = true;
+        if (chunk === undefined) continue;
+        chunk.isOpen = true;
+        // Those ahead are to be left open for a while, too.
+        chunk.lastWriteMs = clock.nowMs();
       }
     } finally {
       for (let index = first; index < end; index++) this.#opening.delete(index);

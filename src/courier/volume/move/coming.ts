@@ -57,7 +57,7 @@ export class ComingVolume {
   readonly #control: Waiting;
   readonly #chunks: Waiting;
   readonly #relay: Relay;
-  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0 };
+  readonly #counts = { pages: 0, pagesNew: 0, pagesReferenced: 0, pagesAskedFor: 0, instructionBytes: 0 };
   readonly #wan = { sent: 0, received: 0 };
   #attached: Attached | undefined;
   #again: Timer | undefined;

@@ -49,7 +49,10 @@ export class PieceSender {
         world.store.put(digest, page);
         return digest;
       },
-      isThere: (digest) => world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this),
+      whereIs: (digest) => {
+        const isThere = world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this);
+        return isThere ? 'there' : 'nowhere';
+      },
       goes: (digest) => {
         world.store.setPeerHas(peer, true, digest);
         this.#batches.goes(digest);
