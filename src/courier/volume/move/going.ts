@@ -25,6 +25,9 @@ const MOST_RETRY_MS = 5_000;
 /** What was written is made durable so often, so that it can be pushed. */
 const FLUSH_MS = 1_000;
 
+/** Of the other side's clients, before control has moved: as many as those may have open, of the smallest. */
+const MOST_READS = 16_384;
+
 export interface GoingOptions {
   readonly record: GoingRecord;
   readonly volume: string;
@@ -128,7 +131,7 @@ export class GoingVolume {
 
   /** Something was written, or flushed: more may be pushed. */
   pump(): void {
-    this.#attached?.sender?.pump();
+    this.#attached?.sender?.wake();
     if (!this.source.wantsFlush || this.#flushing !== undefined || this.#isOver) return;
     this.#flushing = this.options.world.clock.after('volume-flush', FLUSH_MS, () => void this.#flush());
   }
@@ -245,6 +248,7 @@ export class GoingVolume {
       const { size, chunkBytes } = this.options.storage;
       const read = decodeRead(payload, size, chunkBytes);
       if (typeof read === 'string') return read;
+      if (this.#errands.reads.length >= MOST_READS) return 'more is read than is answered';
       this.#errands.reads.push(read);
       return undefined;
     }
