@@ -22,7 +22,7 @@ import { countWan, type MoveWorld } from './world.js';
 
 const RETRY_MS = 250;
 const MOST_RETRY_MS = 5_000;
-/** What was written is made durable so often, so that it can be pushed. */
+/** What was written is made durable at most so often, so that it can be pushed. */
 const FLUSH_MS = 1_000;
 
 /** Of the other side's clients, before control has moved: as many as those may have open, of the smallest. */
@@ -62,6 +62,7 @@ export class GoingVolume {
   #retry: Timer | undefined;
   #retryMs = RETRY_MS;
   #flushing: Timer | undefined;
+  #flushedMs = Number.NEGATIVE_INFINITY;
   #whyStalled = 'the other courier was not reached yet';
   /** It had been accepted there once. */
   #isAccepted = false;
@@ -133,7 +134,9 @@ export class GoingVolume {
   pump(): void {
     this.#attached?.sender?.wake();
     if (!this.source.wantsFlush || this.#flushing !== undefined || this.#isOver) return;
-    this.#flushing = this.options.world.clock.after('volume-flush', FLUSH_MS, () => void this.#flush());
+    const { clock } = this.options.world;
+    const waitMs = Math.max(this.#flushedMs + FLUSH_MS - clock.nowMs(), 0);
+    this.#flushing = clock.after('volume-flush', waitMs, () => void this.#flush());
   }
 
   stop(): void {
@@ -146,6 +149,7 @@ export class GoingVolume {
 
   async #flush(): Promise<void> {
     const token = this.source.flushBegins();
+    this.#flushedMs = this.options.world.clock.nowMs();
     try {
       await this.options.storage.flush();
       this.source.flushEnds(token, false);
