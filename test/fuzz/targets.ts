@@ -15,6 +15,7 @@ import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 import { sensors } from './targets/sensors.js';
+import { volumeClients, volumeJournals } from './targets/volume-clients.js';
 import { volumeMessages, volumePieces } from './targets/volumes.js';
 
 export const TARGETS: readonly Target[] = [
@@ -42,6 +43,8 @@ export const TARGETS: readonly Target[] = [
   diskMessages,
   volumeMessages,
   volumePieces,
+  volumeClients,
+  volumeJournals,
   flows,
   sensors,
 ];

@@ -6,6 +6,7 @@ import { bytes } from '../../net/sizes.js';
 import { messageOf } from '../../net/system-error.js';
 import { VOLUME_COUNTERS } from './export/counters.js';
 import { VolumeExport } from './export/export.js';
+import { machineBoot } from './files/boot.js';
 import { openVolume } from './files/opening.js';
 import type { FileVolume } from './files/volume.js';
 import { openGate, type VolumeGate } from './gate.js';
@@ -62,7 +63,12 @@ export class Volumes {
 
   /** All of them, or why not: nothing is rejected. */
   async open(): Promise<void> {
-    await Promise.all(this.options.volumes.map((volume) => this.#open(volume)));
+    const { volumes, log } = this.options;
+    if (volumes.length > 0 && (await machineBoot()) === undefined)
+      log(
+        'volumes: nobody says which boot of the machine this is: what a killed courier had not flushed is lost',
+      );
+    await Promise.all(volumes.map((volume) => this.#open(volume)));
   }
 
   /** @param number of the volume in the configuration */
@@ -105,9 +111,10 @@ export class Volumes {
   }
 
   async #open(volume: VolumeConfig): Promise<void> {
-    const { clock, log, gate } = this.options;
+    const { clock, log } = this.options;
     try {
       const storage = await openVolume({ ...volume, clock });
+      const stands = await this.#gateOf(storage, volume);
       const shown = new VolumeExport({
         ...{
           name: volume.name,
@@ -115,7 +122,7 @@ export class Volumes {
           chunkBytes: storage.chunkBytes,
           counters: this.#counters,
         },
-        gate: gate?.(storage, volume) ?? openGate(storage),
+        gate: stands,
       });
       this.#served.set(volume, { storage, export: shown });
       const modified = `${storage.modified.size} chunks of it modified`;
@@ -123,6 +130,16 @@ export class Volumes {
     } catch (error) {
       this.#problems.set(volume, messageOf(error));
       log(`volume ${volume.name}: not served: ${messageOf(error)}`);
+    }
+  }
+
+  /** Nothing is left open where there is none. */
+  async #gateOf(storage: FileVolume, volume: VolumeConfig): Promise<VolumeGate> {
+    try {
+      return this.options.gate?.(storage, volume) ?? openGate(storage);
+    } catch (error) {
+      await storage.close();
+      throw error;
     }
   }
 

@@ -95,6 +95,28 @@ test('a file with mistakes: each is named with its place', (t) => {
     'disks[0].listen: whoever reaches it is served: only a Unix socket or this machine’s loopback may be',
   ]);
   assert.match(errors({ disks: [{ ...disk, stallSeconds: 0 }] })[0] ?? '', /^disks\[0\]\.stallSeconds: /);
+  const volume = { name: 'v', listen: 'unix:/v', size: '20G', directory: '/v' };
+  assert.deepEqual(errors({ send: [], volumes: [volume] }), []);
+  assert.deepEqual(errors({ volumes: [{ ...volume, size: 512 }] }), []);
+  assert.deepEqual(errors({ volumes: [{ ...volume, size: undefined, base: { file: '/base' } }] }), []);
+  assert.deepEqual(errors({ volumes: [{ ...volume, size: undefined }] }), [
+    'volumes[0].size: needed where there is no base',
+  ]);
+  assert.deepEqual(errors({ volumes: [volume, { ...volume, directory: `${directory}/store` }] }), [
+    'volumes[1].name: another volume has it',
+    'volumes[1].listen: another one listens there',
+    'volumes[1].directory: something else is there',
+  ]);
+  for (const [size, wanted] of [
+    ['20X', 'expected bytes, or a text like "20G" (K, M, G, T)'],
+    [1000, 'expected a multiple of 512 bytes'],
+    ['65T', 'expected 512 bytes to 64T'],
+  ] as const)
+    assert.match(
+      errors({ volumes: [{ ...volume, size }] })[0] ?? '',
+      new RegExp(wanted.replace(/[()]/g, '.')),
+    );
+  assert.match(errors({ volumes: [{ ...volume, base: { http: 'x' } }] })[0] ?? '', /^volumes\[0\]\.base/);
   const place = { connect: 'unix:/nbd' };
   assert.deepEqual(errors({ listen: 'tcp:10.0.0.1:7710', receiveDisks: { 'vm-disk': place } }), []);
   assert.match(errors({ receiveDisks: { 'a b': place } })[0] ?? '', /^receiveDisks/);

@@ -12,7 +12,8 @@ export interface ChunkFacts {
   readonly map: SectorMap | undefined;
   /** It may have been written to since: its content is not known by a digest, and its version may be higher. */
   readonly isOpen: boolean;
-  readonly digest: Buffer | undefined;
+  /** In latin1. */
+  readonly digest: string | undefined;
   readonly version: number;
   readonly writes: number;
 }
@@ -22,7 +23,7 @@ export class Chunk implements ChunkState {
   map: SectorMap | undefined;
   isOpen: boolean;
   /** Of what is in its slot. In an open one: nothing was written to it yet. */
-  digest: Buffer | undefined;
+  digest: string | undefined;
   version: number;
   writes: number;
   /** Its content was compared with the digest since the start. */

@@ -72,7 +72,7 @@ export class Contents {
   }
 
   /** Of what is in the chunk's slot now. */
-  async digest(index: number, { map }: Pick<Chunk, 'map'>): Promise<Buffer> {
+  async digest(index: number, { map }: Pick<Chunk, 'map'>): Promise<string> {
     const length = this.lengthOf(index);
     const content = Buffer.allocUnsafe(length);
     await this.#readSlot(content, 0, length, index * CHUNK_BYTES);
@@ -87,7 +87,7 @@ export class Contents {
     // Somebody has written to it meanwhile.
     if (chunk.digest !== wanted) return;
     chunk.isVerified = true;
-    if (digest.equals(wanted)) return;
+    if (digest === wanted) return;
     chunk.isDamaged = true;
     this.options.damaged(index);
   }
@@ -158,11 +158,11 @@ function sourceOfAll(chunk: Chunk | undefined, base: VolumeBase | undefined): So
 }
 
 /** @param content the whole slot */
-export function digestOfSlot(content: Buffer, map: Chunk['map']): Buffer {
+export function digestOfSlot(content: Buffer, map: Chunk['map']): string {
   const hash = createHash('sha256');
   if (map === undefined) hash.update(content);
   else
     for (const { from, to, isValid } of map.runs(0, SECTORS))
       if (isValid) hash.update(content.subarray(from * SECTOR_BYTES, to * SECTOR_BYTES));
-  return hash.digest().subarray(0, DIGEST_BYTES);
+  return hash.digest().toString('latin1', 0, DIGEST_BYTES);
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../../../net/clock.js';
 import { codeOf } from '../../../net/system-error.js';
 import { DirectoryLock } from '../../store/lock.js';
 import { FileBase, type VolumeBase } from './base.js';
+import { machineBoot } from './boot.js';
 import type { Chunk } from './chunk.js';
 import { JOURNAL, Journal } from './journal.js';
 import { CHUNK_BYTES, decodeHead, type NamedHead, named, SECTOR_BYTES, scan } from './layout.js';
@@ -24,7 +25,7 @@ export interface VolumePlace {
   /** A local file. */
   readonly base: string | undefined;
   readonly clock: Clock;
-  /** The machine's boot as 32 hexadecimal digits; by default the kernel says it. */
+  /** As `machineBoot` says it, by default; where nobody says it, each start is one. */
   readonly boot?: string;
 }
 
@@ -55,7 +56,10 @@ interface Opened {
 async function start(place: VolumePlace, opened: Opened): Promise<FileVolume> {
   const { directory, sizeBytes, clock } = place;
   const { base, data } = opened;
-  const [boot, dataBytes] = [place.boot ?? (await bootId()), (await data.stat()).size];
+  const [boot, dataBytes] = [
+    place.boot ?? (await machineBoot()) ?? randomBytes(16).toString('hex'),
+    (await data.stat()).size,
+  ];
   const old = await readJournal(directory, boot);
   const wanted = sizeBytes ?? (base === undefined ? undefined : sectorsUp(base.sizeBytes));
   const size = old?.head.sizeBytes ?? wanted;
@@ -135,13 +139,6 @@ function loseCut(chunks: ReadonlyMap<number, Chunk>, dataBytes: number, sizeByte
 function* recordsOf({ chunks, records }: Replayed): Generator<Buffer> {
   for (const [index, chunk] of chunks) yield encodeState(index, chunk, false);
   for (const [key, value] of records) yield encodeKeep(key, value);
-}
-
-/** The machine's boot; where nobody says, each start is one. */
-async function bootId(): Promise<string> {
-  const text = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '');
-  const id = text.trim().replaceAll('-', '');
-  return /^[0-9a-f]{32}$/.test(id) ? id : randomBytes(16).toString('hex');
 }
 
 function sectorsUp(length: number): number {

@@ -55,7 +55,7 @@ export function encodeState(chunk: number, facts: ChunkFacts, isPending: boolean
   bytes.writeBigUInt64BE(BigInt(facts.version), 8);
   bytes.writeUInt32BE(Math.min(facts.writes, 0xffff_ffff), 16);
   if (map) bytes.set(map.bits, STATE_BYTES);
-  if (digest) bytes.set(digest, bytes.length - DIGEST_BYTES);
+  if (digest) bytes.write(digest, bytes.length - DIGEST_BYTES, 'latin1');
   return bytes;
 }
 
@@ -154,7 +154,7 @@ class Reader {
     const writes = this.#number(4);
     const given = (flags & HAS_MAP) === 0 ? undefined : SectorMap.of(this.#take(MAP_BYTES));
     const map = (flags & IS_EMPTY) === 0 ? given : SectorMap.empty();
-    const digest = (flags & HAS_DIGEST) === 0 ? undefined : Buffer.from(this.#take(DIGEST_BYTES));
+    const digest = (flags & HAS_DIGEST) === 0 ? undefined : this.#take(DIGEST_BYTES).toString('latin1');
     const under = UNDER[flags >> UNDER_SHIFT];
     if (under === undefined || !Number.isSafeInteger(version)) throw new RangeError('no state');
     const isOpen = (flags & IS_OPEN) !== 0;

@@ -46,7 +46,7 @@ export class Sealing {
   /** Rejects with the system's error. */
   async round(): Promise<void> {
     const { contents, chunks, journal, ranges } = this.options;
-    const found: { index: number; chunk: Chunk; version: number; digest: Buffer | undefined }[] = [];
+    const found: { index: number; chunk: Chunk; version: number; digest: string | undefined }[] = [];
     for (const [index, chunk] of this.#quiet()) {
       const { version } = chunk;
       const digest = chunk.hasSlot ? (chunk.digest ?? (await contents.digest(index, chunk))) : undefined;

@@ -9,14 +9,15 @@ export interface SectorRun {
   readonly isValid: boolean;
 }
 
+/** Of all that are empty: many of a volume's chunks are. */
+const NONE = new Uint8Array(MAP_BYTES);
+
 export class SectorMap {
-  private constructor(
-    readonly bits: Uint8Array,
-    private count: number,
-  ) {}
+  #bits = NONE;
+  private count = 0;
 
   static empty(): SectorMap {
-    return new SectorMap(new Uint8Array(MAP_BYTES), 0);
+    return new SectorMap();
   }
 
   /** @param sectors that the chunk has: all are valid */
@@ -28,9 +29,15 @@ export class SectorMap {
 
   /** A copy of these bits. */
   static of(bits: Uint8Array): SectorMap {
-    let count = 0;
-    for (const byte of bits) for (let left = byte; left !== 0; left &= left - 1) count++;
-    return new SectorMap(Uint8Array.from(bits), count);
+    const map = new SectorMap();
+    for (const byte of bits) for (let left = byte; left !== 0; left &= left - 1) map.count++;
+    map.#bits = Uint8Array.from(bits);
+    return map;
+  }
+
+  /** Not to be written to. */
+  get bits(): Uint8Array {
+    return this.#bits;
   }
 
   /** How many are valid. */
@@ -39,13 +46,14 @@ export class SectorMap {
   }
 
   has(sector: number): boolean {
-    return ((this.bits[sector >> 3] ?? 0) & (1 << (sector & 7))) !== 0;
+    return ((this.#bits[sector >> 3] ?? 0) & (1 << (sector & 7))) !== 0;
   }
 
   set(from: number, to: number): void {
+    if (this.#bits === NONE) this.#bits = new Uint8Array(MAP_BYTES);
     for (let sector = from; sector < to; sector++)
       if (!this.has(sector)) {
-        this.bits[sector >> 3] = (this.bits[sector >> 3] ?? 0) | (1 << (sector & 7));
+        this.#bits[sector >> 3] = (this.#bits[sector >> 3] ?? 0) | (1 << (sector & 7));
         this.count++;
       }
   }
@@ -53,7 +61,7 @@ export class SectorMap {
   clear(from: number, to: number): void {
     for (let sector = from; sector < to; sector++)
       if (this.has(sector)) {
-        this.bits[sector >> 3] = (this.bits[sector >> 3] ?? 0) & ~(1 << (sector & 7));
+        this.#bits[sector >> 3] = (this.#bits[sector >> 3] ?? 0) & ~(1 << (sector & 7));
         this.count--;
       }
   }

@@ -88,10 +88,17 @@ export class Writer {
     await this.#alone(index, async () => {
       const { chunks, journal } = this.options;
       const known = chunks.get(index);
-      if (known !== undefined && !known.isAwaited && known.version >= version) return;
+      const isNewer = known !== undefined && !known.isAwaited && known.version >= version;
+      if (isNewer && !known.hasLost) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
-      await this.#unseal(index, chunk);
-      if (chunk.generation !== journal.generation) await this.#note(index, chunk);
+      const isReplaced = known !== undefined && !known.isAwaited && known.version > 0;
+      // Not opened, as what is written to is: who is killed meanwhile would find it, and its neighbours, newer than at the other site. It is
+      // not here, and says so; after a power cut it may be damaged, and says that.
+      if (isReplaced) chunk.empty('awaited');
+      else await this.#unseal(index, chunk);
+      if (isReplaced || chunk.generation !== journal.generation) await this.#note(index, chunk);
+      // Nobody compares with it what is being written.
+      chunk.digest = undefined;
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
         if (isPart) chunk.under = 'zero';
@@ -188,7 +195,7 @@ export class Writer {
 
   /** The chunk, and those behind it when whoever writes has come from the one before. */
   async #openFrom(first: number): Promise<void> {
-    const { chunks, journal } = this.options;
+    const { chunks, journal, clock } = this.options;
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
       return chunk?.digest !== undefined && !chunk.isOpen && !this.#opening.has(index);
@@ -202,7 +209,10 @@ export class Writer {
       await opened;
       for (let index = first; index < end; index++) {
         const chunk = chunks.get(index);
-        if (chunk !== undefined) chunk.isOpen = true;
+        if (chunk === undefined) continue;
+        chunk.isOpen = true;
+        // Those ahead are to be left open for a while, too.
+        chunk.lastWriteMs = clock.nowMs();
       }
     } finally {
       for (let index = first; index < end; index++) this.#opening.delete(index);
