@@ -15,8 +15,8 @@ import { messages } from './targets/messages.js';
 import { clients, overlay, relay } from './targets/payloads.js';
 import { routers } from './targets/routers.js';
 import { sensors } from './targets/sensors.js';
-import { volumeMessages, volumePieces } from './targets/volumes.js';
 import { volumeClients, volumeJournals } from './targets/volume-clients.js';
+import { volumeMessages, volumePieces } from './targets/volumes.js';
 
 export const TARGETS: readonly Target[] = [
   messages,

@@ -87,9 +87,13 @@ class Shadow {
     const index = this.random.below(4);
     const length = Math.min(CHUNK, SIZE - index * CHUNK);
     const data = this.random.chance(70) ? pattern(length, ++this.#number) : undefined;
-    const version = this.random.below(1 << 20);
+    const here = this.volume.modified.get(index)?.version ?? 0;
+    const version = here + this.random.below(4) - 1;
     await this.volume.put(index, data, { version, writes: 1 });
+    if (this.volume.modified.has(index) && here > 0 && version <= here) return;
     this.#wrote(index * CHUNK, data ?? Buffer.alloc(length));
+    // Until it is flushed its content of before is given up: a crash may leave nothing of it.
+    await this.flush();
   }
 
   #wrote(offset: number, data: Buffer): void {

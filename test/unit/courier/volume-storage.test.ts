@@ -141,9 +141,10 @@ test('versions rise with each write, and never fall: not by a crash, not by what
   );
   await copy.put(1, pattern(CHUNK, 1), { version: 77, writes: 5 });
   assert.equal(copy.modified.get(1)?.version, 77);
-  await copy.put(1, pattern(CHUNK, 2), { version: 70, writes: 5 });
+  // What is as new here stays.
+  for (const version of [70, 77]) await copy.put(1, pattern(CHUNK, 2), { version, writes: 5 });
   assert.equal(copy.modified.get(1)?.version, 77);
-  assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 2));
+  assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 1));
   await copy.flush();
   // What was put is known to the byte: its version stays.
   const third = await open(killed(join(directory, 'copy'), join(directory, 'third')));
@@ -191,6 +192,73 @@ test('awaited chunks: only what was written here is valid, over crashes, and the
   await copy.close();
 });
 
+test('a chunk that is put anew: whoever dies in between has not its content, and the version of before', async (t) => {
+  const directory = directoryOf(t);
+  const clock = new StandingClock();
+  const volume = await open(join(directory, 'v'), { clock });
+  await volume.put(1, pattern(CHUNK, 1), { version: 5, writes: 1 });
+  await volume.flush();
+  const putting = volume.put(1, pattern(CHUNK, 2), { version: 6, writes: 2 });
+  // The journal says first that it is given up; copies are as of any moment in between.
+  const copies: string[] = [];
+  for (let isOver = false; !isOver; ) {
+    copies.push(killed(join(directory, 'v'), join(directory, `copy-${copies.length}`)));
+    isOver = await Promise.race([
+      putting.then(() => true),
+      new Promise<boolean>((done) => setImmediate(done, false)),
+    ]);
+  }
+  copies.push(killed(join(directory, 'v'), join(directory, 'last')));
+  const seen = new Set<string>();
+  for (const path of copies) {
+    const copy = await open(path, { clock });
+    const { version, isAwaited } = copy.modified.get(1) ?? {};
+    const content = isAwaited === true ? undefined : await copy.read(CHUNK, CHUNK);
+    seen.add(`${version} ${isAwaited}`);
+    if (content !== undefined) assert.deepEqual(content, pattern(CHUNK, version === 5 ? 1 : 2));
+    await copy.put(1, pattern(CHUNK, 2), { version: 6, writes: 2 });
+    assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 2));
+    assert.equal(copy.modified.get(1)?.version, 6);
+    await copy.close();
+  }
+  assert.ok(seen.has('6 false') && seen.has('5 false'), [...seen].join(', '));
+  await volume.close();
+});
+
+test('what is forgotten is the base’s again, also for whoever dies in between', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(join(directory, 'v'));
+  await volume.write(0, pattern(4 * CHUNK, 1));
+  await volume.keep('role', 'b');
+  const forgetting = volume.forget();
+  const copies: string[] = [];
+  for (let isOver = false; !isOver; ) {
+    isOver = await Promise.race([
+      forgetting.then(() => true),
+      new Promise<boolean>((done) => setImmediate(done, false)),
+    ]);
+    copies.push(killed(join(directory, 'v'), join(directory, `copy-${copies.length}`)));
+  }
+  assert.equal(volume.modified.size, 0);
+  for (const path of copies) {
+    const copy = await open(path);
+    assert.equal(copy.problem, null);
+    const isForgotten = copy.modified.size === 0;
+    assert.deepEqual(
+      await copy.read(0, 4 * CHUNK),
+      isForgotten ? Buffer.alloc(4 * CHUNK) : pattern(4 * CHUNK, 1),
+    );
+    // Nothing shows through beside what is written then.
+    await copy.write(512, pattern(512, 2));
+    if (isForgotten) assert.deepEqual((await copy.read(0, CHUNK)).subarray(1024), Buffer.alloc(CHUNK - 1024));
+    assert.equal(copy.records.get('role'), 'b');
+    await copy.close();
+  }
+  await volume.write(CHUNK, pattern(512, 3));
+  assert.deepEqual(await volume.read(CHUNK, 1024), Buffer.concat([pattern(512, 3), Buffer.alloc(512)]));
+  await volume.close();
+});
+
 test('awaited, and zeroes come: what was written here stays', async (t) => {
   const directory = directoryOf(t);
   const volume = await open(directory);
@@ -230,7 +298,7 @@ test('a chunk that is not what its checksum says is named, read by nobody, and w
   assert.match(third.problem ?? '', /: 1$/);
   await assert.rejects(third.read(CHUNK, 512), /damaged/);
   assert.deepEqual(await third.read(CHUNK + 4096, 512), pattern(512, 5));
-  await third.put(1, pattern(CHUNK, 6), { version: 1, writes: 1 });
+  await third.put(1, pattern(CHUNK, 6), { version: 2 ** 40, writes: 1 });
   await third.write(2 * CHUNK, pattern(CHUNK, 7));
   assert.equal(third.problem, null);
   assert.deepEqual(await third.read(CHUNK, 2 * CHUNK), Buffer.concat([pattern(CHUNK, 6), pattern(CHUNK, 7)]));

@@ -87,13 +87,12 @@ export class Writer {
   async put(index: number, data: Uint8Array | undefined, { version, writes }: Revision): Promise<void> {
     await this.#alone(index, async () => {
       const { chunks, journal } = this.options;
+      await this.#opening.get(index);
       const known = chunks.get(index);
       if (known !== undefined && !known.isAwaited && known.version >= version) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
-      await this.#unseal(index, chunk);
-      if (chunk.generation !== journal.generation) await this.#note(index, chunk);
-      // Nobody compares with it what is being written.
-      chunk.digest = undefined;
+      if (!chunk.isAwaited && chunk.hasSlot) await this.#giveUp(index, chunk);
+      else if (chunk.generation !== journal.generation) await this.#note(index, chunk);
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
         if (isPart) chunk.under = 'zero';
@@ -105,6 +104,15 @@ export class Writer {
       this.isDirty = true;
       await this.#note(index, chunk);
     });
+  }
+
+  /** What is there of it will be written over: whoever dies in between has the version of before, and knows that he has not its content. */
+  async #giveUp(index: number, chunk: Chunk): Promise<void> {
+    const { journal } = this.options;
+    chunk.empty('awaited');
+    chunk.generation = journal.generation;
+    await journal.append(encodeState(index, chunk, false));
+    await journal.sync();
   }
 
   /** @param data undefined: so many zeroes */
@@ -190,10 +198,11 @@ export class Writer {
 
   /** The chunk, and those behind it when whoever writes has come from the one before. */
   async #openFrom(first: number): Promise<void> {
-    const { chunks, journal, clock } = this.options;
+    const { chunks, journal, clock, ranges } = this.options;
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
-      return chunk?.digest !== undefined && !chunk.isOpen && !this.#opening.has(index);
+      const isSealed = chunk?.digest !== undefined && !chunk.isOpen;
+      return isSealed && !this.#opening.has(index) && !ranges.isBusy(index);
     };
     const most = chunks.get(first - 1)?.isOpen === true ? OPENED_AT_ONCE : 1;
     let end = first + 1;
