@@ -6,7 +6,9 @@ import assert from 'node:assert/strict';
 import type { SourcePhase } from '../../src/courier/volume/chunk/source.js';
 import { randomOf } from '../support/sim-lan-wan.js';
 import { Shadow } from './volume-guest.js';
-import { type Fault, SideA, SideB, type SideOptions, type ToA, type ToB } from './volume-sides.js';
+import { SideA } from './volume-side-a.js';
+import { SideB } from './volume-side-b.js';
+import type { Fault, SideOptions, ToA, ToB } from './volume-sides.js';
 import { CHUNKS, SECTORS, SimStorage } from './volume-storage.js';
 
 export interface Statistics {

@@ -52,7 +52,7 @@ export interface VolumeStorage {
    * A whole chunk from the other site. Of an awaited one the sectors that were written here stay. `undefined`: zeroes. Durable after the next
    * `flush`. The version is the other site's, unless the chunk has a higher one here. In its order among writes to the chunk; nothing
    * happens to a chunk that is not awaited (any more) and whose version is as high: it is newer here. Where a crash undoes it, in whole or in
-   * part, the version is the one of before.
+   * part, the version is the one of before, and the chunk is awaited or cannot be read; it may come again.
    */
   put(
     chunk: number,

@@ -111,9 +111,10 @@ export class Volumes {
   }
 
   async #open(volume: VolumeConfig): Promise<void> {
-    const { clock, log, gate } = this.options;
+    const { clock, log } = this.options;
     try {
       const storage = await openVolume({ ...volume, clock });
+      const stands = await this.#gateOf(storage, volume);
       const shown = new VolumeExport({
         ...{
           name: volume.name,
@@ -121,7 +122,7 @@ export class Volumes {
           chunkBytes: storage.chunkBytes,
           counters: this.#counters,
         },
-        gate: gate?.(storage, volume) ?? openGate(storage),
+        gate: stands,
       });
       this.#served.set(volume, { storage, export: shown });
       const modified = `${storage.modified.size} chunks of it modified`;
@@ -129,6 +130,16 @@ export class Volumes {
     } catch (error) {
       this.#problems.set(volume, messageOf(error));
       log(`volume ${volume.name}: not served: ${messageOf(error)}`);
+    }
+  }
+
+  /** Nothing is left open where there is none. */
+  async #gateOf(storage: FileVolume, volume: VolumeConfig): Promise<VolumeGate> {
+    try {
+      return this.options.gate?.(storage, volume) ?? openGate(storage);
+    } catch (error) {
+      await storage.close();
+      throw error;
     }
   }
 

@@ -145,10 +145,12 @@ test('versions rise with each write, and never fall: not by a crash, not by what
   for (const version of [70, 77]) await copy.put(1, pattern(CHUNK, 2), { version, writes: 5 });
   assert.equal(copy.modified.get(1)?.version, 77);
   assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 1));
+  await copy.put(1, pattern(CHUNK, 2), { version: 78, writes: 5 });
+  assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 2));
   await copy.flush();
   // What was put is known to the byte: its version stays.
   const third = await open(killed(join(directory, 'copy'), join(directory, 'third')));
-  assert.equal(third.modified.get(1)?.version, 77);
+  assert.equal(third.modified.get(1)?.version, 78);
   await third.put(2, undefined, { version: 2 ** 45, writes: 1 });
   await third.write(2 * CHUNK, pattern(512, 1));
   assert.equal(third.modified.get(2)?.version, 2 ** 45 + 1);
@@ -474,4 +476,22 @@ test('no space: the write fails, nothing before it is lost, and it goes on when 
   assert.ok(said.written >= 4, `${said.written} chunks had room`);
   assert.equal(said.kept, said.written);
   assert.equal(said.after, 'written');
+});
+
+test('a volume that is forgotten is a new one, also for who opens it again; its records stay', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(directory);
+  await volume.write(0, pattern(2 * CHUNK, 1));
+  await volume.keep('key', 'value');
+  await volume.forget();
+  assert.equal(volume.modified.size, 0);
+  assert.deepEqual(await volume.read(0, CHUNK), Buffer.alloc(CHUNK));
+  await volume.write(CHUNK + 512, pattern(512, 2));
+  await volume.close();
+  const second = await open(directory);
+  assert.equal(second.modified.size, 1);
+  assert.deepEqual(await second.read(CHUNK, 512), Buffer.alloc(512));
+  assert.deepEqual(await second.read(CHUNK + 512, 512), pattern(512, 2));
+  assert.equal(second.records.get('key'), 'value');
+  await second.close();
 });

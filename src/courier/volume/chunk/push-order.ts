@@ -155,11 +155,9 @@ export class PushOrder {
     return first !== undefined && first.info.endedAt >= this.#flushedAt;
   }
 
-  /** It could not be read. */
+  /** It could not be read. It remains, and is tried again when it was written to, or after `has`. */
   failed({ chunk, version }: ChunkVersion): void {
-    if (this.#inFlight.get(chunk) !== version) return;
-    this.#inFlight.delete(chunk);
-    this.#offer(chunk);
+    if (this.#inFlight.get(chunk) === version) this.#inFlight.delete(chunk);
   }
 
   /** Durable there in this version. */

@@ -89,7 +89,8 @@ export class Writer {
       const { chunks, journal } = this.options;
       await this.#opening.get(index);
       const known = chunks.get(index);
-      if (known !== undefined && !known.isAwaited && known.version >= version) return;
+      const isNewer = known !== undefined && !known.isAwaited && known.version >= version;
+      if (isNewer && !known.hasLost) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
       if (!chunk.isAwaited && chunk.hasSlot) await this.#giveUp(index, chunk);
       else if (chunk.generation !== journal.generation) await this.#note(index, chunk);

@@ -13,6 +13,7 @@ import type { Batch } from '../../wire/message.js';
 import { Destination, type DestinationAction, type KeptDestination } from '../chunk/destination.js';
 import type { SourcePhase } from '../chunk/source.js';
 import type { VolumeStorage } from '../storage.js';
+import { chunksOf } from './chunks-of.js';
 import { encodeDestination, encodeOpened, SourceReader } from './message.js';
 import { type Piece, PieceReader } from './pieces.js';
 import { Rate } from './rate.js';
@@ -22,8 +23,9 @@ import { Steadily } from './steadily.js';
 import { Waiting } from './waiting.js';
 import { countWan, type MoveWorld } from './world.js';
 
-/** What was refused is tried again. */
-const AGAIN_MS = 100;
+/** Control is asked for again, and what could not be kept. */
+const ASK_MS = 100;
+const KEEP_MS = 1_000;
 
 export interface ComingOptions {
   readonly name: string;
@@ -297,7 +299,8 @@ export class ComingVolume {
   /** As long as something is waited for. */
   #tryAgain(): void {
     if (this.#again !== undefined || this.#isOver) return;
-    this.#again = this.options.world.clock.after('volume-again', AGAIN_MS, () => {
+    const ms = this.#control.count > 0 ? ASK_MS : KEEP_MS;
+    this.#again = this.options.world.clock.after('volume-again', ms, () => {
       this.#again = undefined;
       this.#do(this.machine.again());
       if (this.#control.count > 0 || this.#problem !== '') this.#tryAgain();
@@ -392,10 +395,4 @@ export class ComingVolume {
 
 function stateOf({ version, writes, isAwaited }: { version: number; writes: number; isAwaited: boolean }) {
   return { version, writes, isAwaited };
-}
-
-export function* chunksOf(offset: number, length: number, chunkBytes: number): Generator<number> {
-  if (length === 0) return;
-  const last = Math.floor((offset + length - 1) / chunkBytes);
-  for (let chunk = Math.floor(offset / chunkBytes); chunk <= last; chunk++) yield chunk;
 }

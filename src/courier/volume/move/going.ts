@@ -10,19 +10,11 @@ import { printable } from '../../stream/item.js';
 import type { Frame } from '../../wire/frame.js';
 import type { Codec } from '../../wire/message.js';
 import type { FlushToken } from '../chunk/push-order.js';
-import type { ChunkVersion } from '../chunk/says.js';
 import { type Clients, Source, type SourceAction, type SourcePhase } from '../chunk/source.js';
 import type { VolumeStorage } from '../storage.js';
-import {
-  DestinationReader,
-  decodeOpened,
-  decodeRead,
-  encodeOpen,
-  encodeSource,
-  type VolumeRead,
-} from './message.js';
+import { Errands } from './errands.js';
+import { DestinationReader, decodeOpened, decodeRead, encodeOpen, encodeSource } from './message.js';
 import { type Errand, PieceSender } from './piece-sender.js';
-import type { Piece } from './pieces.js';
 import { Rate } from './rate.js';
 import { type GoingRecord, MOVE_KEY } from './records.js';
 import { Steadily } from './steadily.js';
@@ -32,8 +24,9 @@ const RETRY_MS = 250;
 const MOST_RETRY_MS = 5_000;
 /** What was written is made durable so often, so that it can be pushed. */
 const FLUSH_MS = 1_000;
-/** Pushed and not acknowledged: the other side flushes, and then says so. */
-const MOST_PUSHES = 32;
+
+/** Of the other side's clients, before control has moved: as many as those may have open, of the smallest. */
+const MOST_READS = 16_384;
 
 export interface GoingOptions {
   readonly record: GoingRecord;
@@ -41,8 +34,8 @@ export interface GoingOptions {
   readonly owner: string;
   readonly storage: VolumeStorage;
   readonly world: MoveWorld;
-  /** With the other courier. */
-  connect(): Socket;
+  /** With the other courier; undefined: the configuration does not know it any more. */
+  connect(): Socket | undefined;
   /** Calls when it is this session's turn to prove its token; what that is handed ends the turn. */
   turn(begin: (done: () => void) => void): void;
   clients(): Clients;
@@ -73,8 +66,7 @@ export class GoingVolume {
   /** It had been accepted there once. */
   #isAccepted = false;
   #isOver = false;
-  readonly #pulls = new Map<number, boolean>();
-  #reads: VolumeRead[] = [];
+  readonly #errands: Errands;
   readonly #wan = { sent: 0, received: 0 };
 
   constructor(private readonly options: GoingOptions) {
@@ -90,6 +82,8 @@ export class GoingVolume {
       completeFirst: completeFirst ?? Number.POSITIVE_INFINITY,
       chunks,
     });
+    const { source, rate } = this;
+    this.#errands = new Errands({ storage, source, rate, world, log: (text) => this.#log(text) });
   }
 
   get record(): GoingRecord {
@@ -137,7 +131,7 @@ export class GoingVolume {
 
   /** Something was written, or flushed: more may be pushed. */
   pump(): void {
-    this.#attached?.sender?.pump();
+    this.#attached?.sender?.wake();
     if (!this.source.wantsFlush || this.#flushing !== undefined || this.#isOver) return;
     this.#flushing = this.options.world.clock.after('volume-flush', FLUSH_MS, () => void this.#flush());
   }
@@ -180,8 +174,15 @@ export class GoingVolume {
   /** @param done the other courier is who it should be, or the connection is over */
   #dial(done: () => void): void {
     const { connect, world } = this.options;
+    const socket = connect();
+    if (socket === undefined) {
+      done();
+      this.#whyStalled = `${this.#record.peer} is not in peers`;
+      this.#log(this.#whyStalled);
+      return;
+    }
     const link: PeerLink = new PeerLink(
-      { socket: connect(), side: 'caller', token: world.token, clock: world.clock },
+      { socket, side: 'caller', token: world.token, clock: world.clock },
       {
         ready: (codec) => {
           done();
@@ -220,8 +221,7 @@ export class GoingVolume {
     this.#attached?.sender?.stop();
     this.#link = undefined;
     this.#attached = undefined;
-    this.#pulls.clear();
-    this.#reads = [];
+    this.#errands.clear();
     this.source.lost();
     if (this.#isOver) return;
     this.#whyStalled = reason;
@@ -248,7 +248,8 @@ export class GoingVolume {
       const { size, chunkBytes } = this.options.storage;
       const read = decodeRead(payload, size, chunkBytes);
       if (typeof read === 'string') return read;
-      this.#reads.push(read);
+      if (this.#errands.reads.length >= MOST_READS) return 'more is read than is answered';
+      this.#errands.reads.push(read);
       return undefined;
     }
     const says = reader.read(frame);
@@ -272,7 +273,7 @@ export class GoingVolume {
       this.#refused(link, 'that is this courier itself');
       return undefined;
     }
-    const next = (isUrgent: boolean): Errand | undefined => this.#next(isUrgent);
+    const next = (isUrgent: boolean): Errand | undefined => this.#errands.next(isUrgent);
     attached.sender = new PieceSender({ link, codec, world, owner, store: opened.store, next });
     this.#retryMs = RETRY_MS;
     this.#whyStalled = '';
@@ -298,63 +299,6 @@ export class GoingVolume {
     this.#whyStalled = why;
   }
 
-  /** What a reader waits for first, then what was asked for, then what is pushed. */
-  #next(isUrgent: boolean): Errand | undefined {
-    const read = this.#reads.shift();
-    if (read !== undefined) return { isUrgent: true, read: () => this.#answer(read) };
-    for (const [chunk, urgent] of this.#pulls) if (urgent) return this.#pull(chunk, true);
-    if (isUrgent) return undefined;
-    for (const chunk of this.#pulls.keys()) return this.#pull(chunk, false);
-    const push = this.source.inFlight < MOST_PUSHES ? this.source.next() : undefined;
-    return push && { isUrgent: false, read: () => this.#push(push) };
-  }
-
-  #pull(chunk: number, isUrgent: boolean): Errand {
-    this.#pulls.delete(chunk);
-    return { isUrgent, read: () => this.#chunk('pull', chunk, undefined) };
-  }
-
-  async #push(push: ChunkVersion): Promise<Piece | undefined> {
-    const piece = await this.#chunk('push', push.chunk, push.version);
-    if (piece?.hasFailed !== true) {
-      this.options.world.counters.count('volume_chunks_pushed');
-      return piece;
-    }
-    this.source.notRead(push);
-    return undefined;
-  }
-
-  /** @param version undefined: the one that it has, nothing is written any more */
-  async #chunk(kind: 'push' | 'pull', chunk: number, version: number | undefined): Promise<Piece> {
-    const { storage } = this.options;
-    const state = storage.modified.get(chunk);
-    const length = Math.min(storage.chunkBytes, storage.size - chunk * storage.chunkBytes);
-    const known = {
-      kind,
-      number: chunk,
-      version: version ?? state?.version ?? 0,
-      writes: state?.writes ?? 0,
-      length,
-    };
-    const data = await this.#read(chunk * storage.chunkBytes, length);
-    if (kind === 'pull') this.rate.count(length);
-    return { ...known, data, hasFailed: data === undefined };
-  }
-
-  async #answer({ number, offset, length }: VolumeRead): Promise<Piece> {
-    const data = await this.#read(offset, length);
-    return { kind: 'read', number, version: 0, writes: 0, length, data, hasFailed: data === undefined };
-  }
-
-  async #read(offset: number, length: number): Promise<Buffer | undefined> {
-    try {
-      return await this.options.storage.read(offset, length);
-    } catch (error) {
-      this.#log(`${length} bytes at ${offset} cannot be read: ${messageOf(error)}`);
-      return undefined;
-    }
-  }
-
   #do(actions: readonly SourceAction[]): void {
     for (const action of actions) if (!this.#isOver) this.#act(action);
   }
@@ -372,7 +316,7 @@ export class GoingVolume {
         for (const frame of encodeSource(action.message)) this.#attached?.link.send(frame);
         break;
       case 'serve-pull':
-        if (storage.modified.has(action.chunk)) this.#pulls.set(action.chunk, action.isUrgent);
+        if (storage.modified.has(action.chunk)) this.#errands.pulls.set(action.chunk, action.isUrgent);
         break;
       case 'fail':
         this.#log(`the other courier contradicts: ${action.why}`);

@@ -8,7 +8,8 @@ import type { PeerLink } from '../../job/peer-link.js';
 import { decide } from '../chunk/opening.js';
 import type { SourcePhase } from '../chunk/source.js';
 import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
-import { ComingVolume, chunksOf } from './coming.js';
+import { chunksOf } from './chunks-of.js';
+import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
 import { encodeOpened, type VolumeOpen } from './message.js';
 import {
@@ -20,6 +21,7 @@ import {
   readRecords,
   VOLUME_KEY,
 } from './records.js';
+import { Requests } from './requests.js';
 import { type MoveView, viewOf } from './view.js';
 import type { MoveWorld } from './world.js';
 
@@ -49,10 +51,7 @@ export class MovableVolume implements VolumeGate {
   #coming: ComingVolume | undefined;
   /** A move begins or is forgotten: until its record is durable nobody else may begin one. */
   #isChanging = false;
-  #connections = 0;
-  #outstanding = 0;
-  /** Chunks that are being written to, and how often at once. */
-  readonly #writing = new Map<number, number>();
+  readonly #requests = new Requests();
   #saidLate = false;
   #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
@@ -75,15 +74,10 @@ export class MovableVolume implements VolumeGate {
     const coming = this.#unfinished;
     if (coming !== undefined) return coming.read(offset, length);
     this.#mayServe('volume_late_reads');
-    this.#outstanding++;
-    try {
-      const data = await this.options.storage.read(offset, length);
-      // What has been read before control moved may be old by now.
-      this.#mayServe('volume_late_reads');
-      return data;
-    } finally {
-      this.#outstanding--;
-    }
+    const data = await this.#requests.during(() => this.options.storage.read(offset, length));
+    // What has been read before control moved may be old by now.
+    this.#mayServe('volume_late_reads');
+    return data;
   }
 
   write(offset: number, data: Uint8Array): Promise<void> {
@@ -101,12 +95,7 @@ export class MovableVolume implements VolumeGate {
     // What was written before control moved is durable: that came first.
     if (source?.isServing === false) return;
     const token = source?.flushBegins() ?? 0;
-    this.#outstanding++;
-    try {
-      await this.options.storage.flush();
-    } finally {
-      this.#outstanding--;
-    }
+    await this.#requests.during(() => this.options.storage.flush());
     source?.flushEnds(token, true);
     this.#going?.pump();
   }
@@ -116,7 +105,7 @@ export class MovableVolume implements VolumeGate {
   }
 
   clients(count: number): void {
-    this.#connections = count;
+    this.#requests.connected(count);
   }
 
   /** Begins a move. Rejects with why not. */
@@ -150,8 +139,7 @@ export class MovableVolume implements VolumeGate {
       };
       const going = this.#goes(record, volume);
       // What is being written was not seen to begin.
-      for (const [chunk, count] of this.#writing)
-        going.source.writeBegins(Array.from({ length: count }, () => chunk));
+      for (const chunk of this.#requests.writing()) going.source.writeBegins([chunk]);
       this.#going = going;
       this.options.world.counters.count('volume_moves_begun');
       going.begin();
@@ -279,18 +267,11 @@ export class MovableVolume implements VolumeGate {
     this.#mayServe('volume_late_writes');
     const { storage } = this.options;
     this.#going?.source.writeBegins(chunks, range);
-    for (const chunk of chunks) this.#writing.set(chunk, (this.#writing.get(chunk) ?? 0) + 1);
-    this.#outstanding++;
     try {
-      await change();
+      await this.#requests.change(chunks, change, (chunk) =>
+        this.#going?.source.writeEnds(chunk, storage.modified.get(chunk)?.version),
+      );
     } finally {
-      this.#outstanding--;
-      for (const chunk of chunks) {
-        const left = (this.#writing.get(chunk) ?? 1) - 1;
-        if (left > 0) this.#writing.set(chunk, left);
-        else this.#writing.delete(chunk);
-        this.#going?.source.writeEnds(chunk, storage.modified.get(chunk)?.version);
-      }
       this.#going?.pump();
     }
   }
@@ -353,24 +334,19 @@ export class MovableVolume implements VolumeGate {
     const { owner, storage, world, connect, turn } = this.options;
     const going: GoingVolume = new GoingVolume({
       ...{ record, volume, owner, storage, world },
-      connect: () => {
-        const socket = connect(record.peer);
-        if (socket === undefined) throw new Error(`${record.peer} is not in peers`);
-        return socket;
-      },
+      connect: () => connect(record.peer),
       turn: (begin) => turn(record.peer, begin),
-      clients: () => ({ connections: this.#connections, outstanding: this.#outstanding }),
-      over: () => void this.#gone(going),
+      clients: () => this.#requests.clients,
+      over: () => this.#gone(going),
     });
     return going;
   }
 
-  async #gone(going: GoingVolume): Promise<void> {
+  #gone(going: GoingVolume): void {
     const phase: SourcePhase = going.source.phase;
     if (this.#going !== going || phase !== 'abandoned') return;
     this.#ended = this.view();
     this.#forgetting = this.#forgetMove();
-    await this.#forgetting;
   }
 
   #comes(record: ComingRecord): ComingVolume {
@@ -378,7 +354,7 @@ export class MovableVolume implements VolumeGate {
     const coming: ComingVolume = new ComingVolume({
       ...{ name, record, owner, stallSeconds, storage, world },
       finished: () => void this.#finished(record.session),
-      forgotten: () => void this.#forgotten(coming),
+      forgotten: () => this.#forgotten(coming),
     });
     return coming;
   }
@@ -390,12 +366,11 @@ export class MovableVolume implements VolumeGate {
       await storage.keep(FINISHED_KEY, [...finished, session].slice(-MOST_FINISHED)).catch(() => undefined);
   }
 
-  async #forgotten(coming: ComingVolume): Promise<void> {
+  #forgotten(coming: ComingVolume): void {
     if (this.#coming !== coming) return;
     this.options.world.counters.count('volume_moves_abandoned');
     this.#ended = this.view();
     this.#forgetting = this.#forgetMove();
-    await this.#forgetting;
   }
 
   /** What is kept of it is found again at the next start, and then nothing of it is here either. */

@@ -69,9 +69,15 @@ export class PieceSender {
     return this.#batches.pages.has(key);
   }
 
-  /** Sends what may go. */
+  /** There may be something new to be sent. */
+  wake(): void {
+    this.#read();
+  }
+
+  /** Sends what may go. Nobody asks whether it may while there is nothing: that would pass for waiting. */
   pump(): void {
-    while (!this.#batches.isOver && this.#batches.mayGo()) {
+    const has = (): boolean => !this.#maker.isEmpty || this.#ready.length > 0;
+    while (!this.#batches.isOver && has() && this.#batches.mayGo()) {
       if (this.#maker.isEmpty && !this.#fill()) break;
       const batch = this.#maker.take();
       if (batch === undefined) break;
