@@ -71,13 +71,18 @@ class Shadow {
       // A digest is of data that is durable.
       await this.flush();
     } else if (kind === 3) await volume.keep('key', random.word());
-    else {
-      const [offset, length] = this.#range();
-      const isZero = kind < 6;
-      const data = isZero ? Buffer.alloc(length) : pattern(length, ++this.#number);
-      await (isZero ? volume.zero(offset, length) : volume.write(offset, data));
-      this.#wrote(offset, data);
-    }
+    else await this.write();
+  }
+
+  /** Or zeroes; what it reads as then is told at once. */
+  write(): Promise<void> {
+    const { random, volume } = this;
+    const [offset, length] = this.#range();
+    const isZero = random.chance(22);
+    const data = isZero ? Buffer.alloc(length) : pattern(length, ++this.#number);
+    const written = isZero ? volume.zero(offset, length) : volume.write(offset, data);
+    this.#wrote(offset, data);
+    return written;
   }
 
   async flush(): Promise<void> {
@@ -150,6 +155,35 @@ for (const hasBase of [false, true])
     }
     await shadow.volume.close();
   });
+
+test('hundreds of writes, zeroes, flushes and checksums at once: as if one came after the other, also after a death', async (t) => {
+  const random = new Random(41);
+  const directory = directoryOf(t);
+  const shadow = new Shadow(directory, random, pattern(2 * CHUNK, 99));
+  await shadow.open();
+  for (let round = 0; round < 8; round++) {
+    const work: Promise<unknown>[] = [];
+    for (let count = 0; count < 150; count++) {
+      if (random.chance(5)) work.push(shadow.volume.flush());
+      shadow.clock.now += random.chance(20) ? 11_000 : 1;
+      if (random.chance(10)) work.push(shadow.volume.seal());
+      work.push(shadow.write());
+      if (random.chance(30)) await Promise.race(work);
+    }
+    await Promise.all(work);
+    await assertReads(shadow.volume, shadow.content, `round ${round}`);
+    const last = shadow.volume;
+    await shadow.open(killed(shadow.path, join(directory, `copy-${round}`)));
+    await assertReads(shadow.volume, shadow.content, `after the death in round ${round}`);
+    await shadow.volume.verify();
+    assert.equal(shadow.volume.problem, null);
+    await shadow.volume.close();
+    await last.close();
+    rmSync(shadow.path, { recursive: true });
+    await shadow.open(killed(join(directory, `copy-${round}`), shadow.path));
+  }
+  await shadow.volume.close();
+});
 
 /** Of what was written since the last flush each sector may have reached the disk, or not; so may the journal's last frames. */
 function lostPower(
@@ -235,6 +269,7 @@ test('a journal that is cut or spoilt at any byte: refused, or only what was nev
   await shadow.open();
   const journalOf = (): Buffer => readFileSync(join(shadow.path, 'journal'));
   for (let step = 0; step < 8; step++) await shadow.step();
+  await shadow.volume.write(0, pattern(2 * CHUNK, 1));
   await shadow.volume.keep('a', 'durable');
   const flushed = told(journalOf());
   for (const offset of [0, CHUNK, CHUNK + 4096]) await shadow.volume.zero(offset, 4096);
