@@ -10,10 +10,17 @@ import { epochMs } from '../mover.js';
 import { lanBridge, type SiteLetter, subnetOf, switchName } from '../plan.js';
 import { ipBatch } from '../shell.js';
 import { waitFor } from '../wait.js';
-import { commandLine, type GuestTask, guestImage, kernelFile, missingForGuests, readyLine } from './image.js';
+import {
+  commandLine,
+  type GuestTask,
+  guestImage,
+  guestMemory,
+  kernelFile,
+  missingForGuests,
+  readyLine,
+} from './image.js';
 import { Qmp } from './qmp.js';
 
-const memoryMb = 96;
 const bootLimitMs = 60_000;
 const migrationLimitMs = 60_000;
 const stepLimitMs = 10_000;
@@ -104,7 +111,7 @@ class Machine {
         '-machine',
         'pc,accel=tcg',
         '-m',
-        String(memoryMb),
+        guestMemory,
         '-nodefaults',
         '-no-user-config',
         '-display',
