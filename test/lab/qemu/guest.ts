@@ -19,6 +19,7 @@ import {
   missingForGuests,
   readyLine,
 } from './image.js';
+import { Migration } from './migration.js';
 import { Qmp } from './qmp.js';
 
 const bootLimitMs = 60_000;
@@ -40,6 +41,8 @@ export interface Through {
   readonly incoming: string;
   /** The source waits until the destination says that it has all (QEMU's capability `return-path`). */
   readonly returnPath?: boolean;
+  /** The guest stands still at the destination until it is told to go on, as libvirt has it (QEMU's `-S`). */
+  readonly paused?: boolean;
 }
 
 export interface MigrationResult {
@@ -127,6 +130,7 @@ class Machine {
       ...['-netdev', `tap,id=n0,ifname=${this.tap},script=no,downscript=no`],
       ...['-device', `virtio-net-pci,netdev=n0,mac=${options.mac},guest_announce=${announce}`],
       ...(incoming ? ['-incoming', `unix:${this.incoming}`] : []),
+      ...(this.through?.paused === true ? ['-S'] : []),
     ];
   }
 
@@ -222,6 +226,15 @@ export class Guest {
     this.machine = destination;
     await source.quit();
     return { downtimeMs: done.downtime ?? 0, totalMs: done['total-time'] ?? 0, completedAtMs };
+  }
+
+  /** Begins a live migration whose end others decide: both processes stay until then. */
+  async begin(to: SiteLetter, through: Through): Promise<Migration> {
+    const destination = new Machine(this.lab, to, Guest.started++, through);
+    await destination.start(this.options, true);
+    return new Migration(this.machine, destination, through.uri, () => {
+      this.machine = destination;
+    });
   }
 
   /** After `migrate` to a port that was closed. */
