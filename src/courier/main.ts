@@ -6,7 +6,7 @@ import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier, type CourierView } from './courier.js';
 import type { DiskView } from './disk/view.js';
-import { OUR_CODECS } from './job/compression.js';
+import { OUR_CODECS } from './job/codecs.js';
 import type { JobView } from './job/job.js';
 import type { StoreView } from './store/page-store.js';
 

@@ -100,7 +100,7 @@ test('tiny batches that nobody takes are bounded by their number', async (t) => 
     const content = writer.take();
     const sizes = { instructionBytes: content.length, streamBytes: 1 };
     const checkpoint = hash.copy().digest();
-    caller.send(encodeBatch({ serial, codec: 'none', urgent: false, ...sizes, checkpoint, content }));
+    caller.send(...encodeBatch({ serial, codec: 'none', urgent: false, ...sizes, checkpoint, content }));
   };
   for (let serial = 1; serial <= MOST_UNWRITTEN_BATCHES; serial++) send(serial);
   await until('all have come', () => job.view()?.streamBytes === MOST_UNWRITTEN_BATCHES);
