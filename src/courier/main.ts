@@ -6,7 +6,7 @@ import { type CourierConfig, loadConfig } from './config.js';
 import { ask, serveControl } from './control.js';
 import { Courier } from './courier.js';
 import { volumePlaces } from './disk-places.js';
-import { OUR_CODECS } from './job/compression.js';
+import { OUR_CODECS } from './job/codecs.js';
 import { openVolume } from './volume/files/opening.js';
 import { addMoveVerbs } from './volume-verbs.js';
 

@@ -4,7 +4,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import type { JobView } from '../../src/courier/job/job.js';
-import { guestImage, kernelFile, missingForGuests, readyLine, wroteLine } from '../lab/qemu/image.js';
+import {
+  guestImage,
+  guestMemory,
+  kernelFile,
+  missingForGuests,
+  readyLine,
+  wroteLine,
+} from '../lab/qemu/image.js';
 import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
 import { Qmp } from '../lab/qemu/qmp.js';
 import { waitFor } from '../lab/wait.js';
@@ -88,7 +95,7 @@ async function machine(
   world.spawn(
     program,
     ...first,
-    ...['-machine', 'pc,accel=tcg', '-m', '96', '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-machine', 'pc,accel=tcg', '-m', guestMemory, '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-serial', `file:${world.path(`${name}-console`)}`, '-qmp', `unix:${control},server=on,wait=off`],
     ...['-kernel', kernelFile, '-initrd', guestImage(), '-append', words],
     ...['-blockdev', `driver=file,node-name=file,filename=${image},discard=unmap`],

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { StreamParser } from '../../src/courier/stream/parser.js';
 import { PAGE_BYTES } from '../../src/courier/stream/token.js';
 import { randomOf } from '../fuzz/target.js';
-import { guestImage, kernelFile, missingForGuests, readyLine } from '../lab/qemu/image.js';
+import { guestImage, guestMemory, kernelFile, missingForGuests, readyLine } from '../lab/qemu/image.js';
 import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
 import { Qmp } from '../lab/qemu/qmp.js';
 import { waitFor } from '../lab/wait.js';
@@ -31,7 +31,7 @@ class Machine {
       '-machine',
       'pc,accel=tcg',
       '-m',
-      '96',
+      guestMemory,
       '-nodefaults',
       '-no-user-config',
       '-display',

@@ -36,14 +36,22 @@ export interface BatchReceiverOptions {
   askedFor?(pages: number): void;
 }
 
-type Piece = Buffer | { readonly is: 'reference' | 'coming'; readonly key: Buffer };
+/** A batch's stream; where a page is not here, what stands there means nothing yet. */
+interface Filled {
+  readonly stream: Buffer;
+  readonly holes: Hole[];
+}
+
+interface Hole {
+  readonly at: number;
+  readonly key: Buffer;
+  readonly is: 'reference' | 'coming';
+}
 
 interface Wanted {
   readonly page: Promise<Buffer>;
   resolve(page: Buffer): void;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 export class BatchReceiver {
   /** Of all that was given on. */
@@ -112,29 +120,45 @@ export class BatchReceiver {
     this.#lookUps.add(decompress(batch, batch.instructionBytes), async (unpacked) => {
       const instructions = readBatch(unpacked, batch.streamBytes);
       if (typeof instructions === 'string') throw new Error(instructions);
-      const pieces = await this.#lookUp(instructions);
+      const filled = await this.#lookUp(instructions, batch.streamBytes);
       // What is asked for does not hold up looking further.
-      this.#gifts.add(this.#complete(batch, pieces), (stream) => this.#give(batch, stream));
+      this.#gifts.add(this.#complete(batch, filled), (stream) => this.#give(batch, stream));
     });
     return undefined;
   }
 
-  /** Keeps what is new, finds what is known; a key stays where the page is not there. */
-  async #lookUp(instructions: readonly Instruction[]): Promise<Piece[]> {
+  /** Keeps what is new, finds what is known. */
+  async #lookUp(instructions: readonly Instruction[], streamBytes: number): Promise<Filled> {
     const { store, digester, counts } = this.options;
-    return Promise.all(
-      instructions.map(async (one) => {
-        if (one.is === 'verbatim') return one.bytes;
-        counts.pages++;
-        if (one.is === 'page') {
-          counts.pagesNew++;
-          this.#keep(digester.of(one.bytes), one.bytes);
-          return one.bytes;
-        }
+    const filled: Filled = { stream: Buffer.allocUnsafe(streamBytes), holes: [] };
+    const looking: Promise<void>[] = [];
+    let at = 0;
+    for (const one of instructions) {
+      if ('key' in one) {
         counts.pagesReferenced++;
-        return (await store.fetch(one.key, 0, digester)) ?? one;
-      }),
-    );
+        if (!store.copy(one.key, filled.stream, at)) looking.push(this.#lookFurther(filled, at, one));
+        at += PAGE_BYTES;
+      } else {
+        filled.stream.set(one.bytes, at);
+        at += one.bytes.length;
+      }
+      if (one.is !== 'verbatim') counts.pages++;
+      if (one.is !== 'page') continue;
+      counts.pagesNew++;
+      this.#keep(digester.of(one.bytes), one.bytes);
+    }
+    await Promise.all(looking);
+    return filled;
+  }
+
+  async #lookFurther(
+    { stream, holes }: Filled,
+    at: number,
+    { key, is }: Pick<Hole, 'key' | 'is'>,
+  ): Promise<void> {
+    const page = await this.options.store.fetch(key, 0, this.options.digester);
+    if (page === undefined) holes.push({ at, key, is });
+    else stream.set(page, at);
   }
 
   /** What the other side sends, it has. */
@@ -144,18 +168,22 @@ export class BatchReceiver {
     store.setPeerHas(peer, true, digest);
   }
 
-  async #complete(batch: message.Batch, pieces: readonly Piece[]): Promise<Buffer> {
+  async #complete(batch: message.Batch, { stream, holes }: Filled): Promise<Buffer> {
+    if (holes.length === 0) return stream;
     const found = new Map<string, Buffer>();
-    const [missing, coming] = [keysOf(pieces, 'reference'), keysOf(pieces, 'coming')];
+    const [missing, coming] = [keysOf(holes, 'reference'), keysOf(holes, 'coming')];
     const asked = this.#find(batch, missing, found);
     if (coming.length > 0) {
       await this.options.elsewhere?.(coming, () => this.#isUrgent);
       await this.#find(batch, coming, found);
     }
     await asked;
-    return Buffer.concat(
-      pieces.map((piece) => (Buffer.isBuffer(piece) ? piece : (found.get(keyOf(piece.key)) ?? NOTHING))),
-    );
+    for (const { at, key } of holes) {
+      const page = found.get(keyOf(key));
+      if (page === undefined) throw new Error('a page did not come');
+      stream.set(page, at);
+    }
+    return stream;
   }
 
   /** The other courier is asked for those that are not here. */
@@ -218,11 +246,9 @@ export class BatchReceiver {
 }
 
 /** Each once. */
-function keysOf(pieces: readonly Piece[], is: 'reference' | 'coming'): readonly Buffer[] {
-  const keys = new Map<string, Buffer>();
-  for (const piece of pieces)
-    if (!Buffer.isBuffer(piece) && piece.is === is) keys.set(keyOf(piece.key), piece.key);
-  return [...keys.values()];
+function keysOf(holes: readonly Hole[], is: Hole['is']): readonly Buffer[] {
+  const keys = holes.filter((hole) => hole.is === is).map(({ key }): [string, Buffer] => [keyOf(key), key]);
+  return [...new Map(keys).values()];
 }
 
 function newWanted(): Wanted {

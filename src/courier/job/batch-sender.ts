@@ -77,13 +77,13 @@ export class BatchSender {
     const { link, clock } = this.options;
     this.#unacked.sent(batch);
     this.#compressing++;
+    const sizes = { instructionBytes: instructions.length, streamBytes };
     const compressed = compress(this.options.codec(), instructions, urgent ? 1 : this.#level.value);
     this.#order.add(compressed, ({ codec, content }) => {
       this.#compressing--;
-      const sizes = { instructionBytes: instructions.length, streamBytes };
-      const frame = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
-      this.#window.sent(serial, frame.length, clock.nowMs());
-      link.send(frame);
+      const [head, body] = message.encodeBatch({ serial, codec, urgent, ...sizes, checkpoint, content });
+      this.#window.sent(serial, head.length + body.length, clock.nowMs());
+      link.send(head, body);
       this.#judge();
       this.options.pump();
     });
@@ -136,10 +136,9 @@ export class BatchSender {
   /** Not behind the batches that wait: the other courier waits for it. */
   #answer(serial: number, pages: Buffer): void {
     const { link } = this.options;
+    const bytes = pages.length;
     compress(this.options.codec(), pages, 1)
-      .then(({ codec, content }) =>
-        link.send(message.encodePages({ serial, codec, bytes: pages.length, content })),
-      )
+      .then(({ codec, content }) => link.send(message.encodePages({ serial, codec, bytes, content })))
       .catch((error: unknown) => this.failed(error));
   }
 }

@@ -15,7 +15,7 @@ import {
   type Side,
 } from '../wire/handshake.js';
 import type { Codec } from '../wire/message.js';
-import { OUR_CODECS } from './compression.js';
+import { OUR_CODECS } from './codecs.js';
 
 /** From the connection's beginning until both have proven their token, however often something comes. */
 export const HANDSHAKE_MS = 10_000;
@@ -94,8 +94,13 @@ export class PeerLink {
   }
 
   /** Nothing happens when the connection is closed. */
-  send(frame: Buffer): void {
-    if (!this.#closed) this.#write(frame);
+  send(...parts: readonly Buffer[]): void {
+    if (this.#closed) return;
+    const { socket } = this.options;
+    // Parts of one frame go in one call.
+    socket.cork();
+    for (const part of parts) this.#write(part);
+    socket.uncork();
   }
 
   /** Tells the other side why, and closes. */

@@ -17,7 +17,7 @@ export class KeyTable {
   /** The entry whose key is at `at` of `digest`; -1: none. */
   find(digest: Uint8Array, at = 0): number {
     const key = wordsOf(digest, at);
-    for (let place = key[0] & this.#mask; ; place = (place + 1) & this.#mask) {
+    for (let place = (key[0] ?? 0) & this.#mask; ; place = (place + 1) & this.#mask) {
       const entry = (this.#places[place] ?? 0) - 1;
       if (entry < 0 || this.#is(entry, key)) return entry;
     }
@@ -27,7 +27,7 @@ export class KeyTable {
   add(entry: number, digest: Uint8Array, at = 0): void {
     const key = wordsOf(digest, at);
     this.#words.set(key, entry * 4);
-    let place = key[0] & this.#mask;
+    let place = (key[0] ?? 0) & this.#mask;
     while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
     this.#places[place] = entry + 1;
   }
@@ -49,15 +49,20 @@ export class KeyTable {
     return (this.#words[entry * 4] ?? 0) & this.#mask;
   }
 
-  #is(entry: number, key: Key): boolean {
+  #is(entry: number, key: Uint32Array): boolean {
     for (let word = 0; word < 4; word++) if (this.#words[entry * 4 + word] !== key[word]) return false;
     return true;
   }
 }
 
-type Key = readonly [number, number, number, number];
+const WORDS = new Uint32Array(4);
 
-function wordsOf(digest: Uint8Array, at: number): Key {
-  const view = new DataView(digest.buffer, digest.byteOffset + at, 16);
-  return [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)];
+/** Big-endian. To be used at once: a table is asked several times for each page, and makes no objects. */
+function wordsOf(digest: Uint8Array, at: number): Uint32Array {
+  for (let word = 0; word < 4; word++) {
+    const from = at + 4 * word;
+    const high = ((digest[from] ?? 0) << 24) | ((digest[from + 1] ?? 0) << 16);
+    WORDS[word] = high | ((digest[from + 2] ?? 0) << 8) | (digest[from + 3] ?? 0);
+  }
+  return WORDS;
 }

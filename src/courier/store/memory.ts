@@ -48,7 +48,7 @@ export class PageMemory {
       gone = this.#entryOf[place] ?? -1;
       this.#placeOf[gone] = -1;
     }
-    this.#at(place).set(page);
+    this.#blockOf(place).set(page, this.#offsetOf(place));
     this.#entryOf[place] = entry;
     this.#placeOf[entry] = place;
     this.#recency.use(place);
@@ -64,6 +64,15 @@ export class PageMemory {
   }
 
   #at(place: number): Buffer {
+    const at = this.#offsetOf(place);
+    return this.#blockOf(place).subarray(at, at + this.pageBytes);
+  }
+
+  #offsetOf(place: number): number {
+    return (place % PAGES_AT_ONCE) * this.pageBytes;
+  }
+
+  #blockOf(place: number): Buffer {
     const number = Math.floor(place / PAGES_AT_ONCE);
     let block = this.#blocks[number];
     if (block === undefined) {
@@ -71,7 +80,6 @@ export class PageMemory {
       block = Buffer.alloc(pages * this.pageBytes);
       this.#blocks[number] = block;
     }
-    const at = (place % PAGES_AT_ONCE) * this.pageBytes;
-    return block.subarray(at, at + this.pageBytes);
+    return block;
   }
 }

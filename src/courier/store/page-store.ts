@@ -178,6 +178,17 @@ export class PageStore {
     this.#write();
   }
 
+  /** Copies the page whose key is at the beginning of `key` to `target`. False: it is not in memory. */
+  copy(key: Uint8Array, target: Uint8Array, at: number): boolean {
+    const entry = this.#keys.find(key);
+    const page = entry < 0 ? undefined : this.#memory.get(entry);
+    if (page === undefined) return false;
+    this.#recency.use(entry);
+    this.counters.count('store_hits_memory');
+    target.set(page, at);
+    return true;
+  }
+
   /** A copy of the page whose key is at `at`; undefined: it is not there, or not what it should be. */
   async fetch(key: Uint8Array, at: number, digester: Digester): Promise<Buffer | undefined> {
     const entry = this.#keys.find(key, at);

@@ -26,6 +26,8 @@ import { pagesOf, readPacket } from './multifd.js';
 import { type RamLayout, readRam } from './ram.js';
 import { PAGE_BYTES, type Phase, type Speaker, type Token, type TokenKind } from './token.js';
 
+/** More than a page with its header. */
+const REST_BYTES = 8192;
 const LEAST_PAGE_BITS = 10;
 const MOST_PAGE_BITS = 16;
 
@@ -85,8 +87,30 @@ export class StreamParser {
 
   /** The items that are complete with `chunk`. */
   push(chunk: Uint8Array): readonly Token[] {
-    const isNew = this.#heldLength === 0;
-    const bytes = isNew ? chunk : this.#append(chunk);
+    if (this.#heldLength > 0) this.#behindHeld(chunk);
+    else this.#hold(chunk, this.#readAll(chunk));
+    return this.#taken();
+  }
+
+  /** Of a large chunk only the beginning is copied to what is held: the rest of nearly every item. */
+  #behindHeld(chunk: Uint8Array): void {
+    const heldBefore = this.#heldLength;
+    let bytes = this.#append(chunk.subarray(0, REST_BYTES));
+    let at = this.#readAll(bytes);
+    if (at >= heldBefore) {
+      const rest = chunk.subarray(at - heldBefore);
+      this.#hold(rest, this.#readAll(rest));
+      return;
+    }
+    if (chunk.length > REST_BYTES) {
+      bytes = this.#append(chunk.subarray(REST_BYTES));
+      at += this.#readAll(bytes.subarray(at));
+    }
+    if (at > 0) this.#hold(bytes, at);
+  }
+
+  /** Gives the items that are all there; answers where the next one begins. */
+  #readAll(bytes: Uint8Array): number {
     let at = 0;
     while (at < bytes.length) {
       const rest = bytes.subarray(at);
@@ -95,12 +119,13 @@ export class StreamParser {
       this.#give(item.kind, rest.subarray(0, item.bytes));
       at += item.bytes;
     }
-    // A copy: what is held should not keep a large chunk alive, nor is the tokens' memory written to.
-    if (isNew || at > 0) {
-      this.#held = Buffer.from(bytes.subarray(at));
-      this.#heldLength = this.#held.length;
-    }
-    return this.#taken();
+    return at;
+  }
+
+  /** A copy: what is held should not keep a large chunk alive, nor is the tokens' memory written to. */
+  #hold(bytes: Uint8Array, at: number): void {
+    this.#held = Buffer.from(bytes.subarray(at));
+    this.#heldLength = this.#held.length;
   }
 
   #append(chunk: Uint8Array): Uint8Array {

@@ -37,6 +37,8 @@ export interface MakerCounts {
   readonly instructionBytes: number;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** A batch is closed when it stands for so much. */
 const FULL_BYTES = 2 * MOST_PIECE_BYTES;
 
@@ -47,6 +49,8 @@ export class BatchMaker {
   #serial = 0;
   #urgent = false;
   #bytes = 0;
+  /** Of the stream's end, one run of memory that the hash has not had yet. A call of it for each token would take as long as the hash. */
+  #unhashed: Uint8Array = NOTHING;
   #references = new Map<string, Uint8Array>();
   #pages: Buffer[] = [];
   #new = 0;
@@ -87,7 +91,7 @@ export class BatchMaker {
 
   /** Of all that was added. */
   total(): Total {
-    return { sha256: this.#hash.copy().digest(), bytes: this.#bytes };
+    return { sha256: this.#digest(), bytes: this.#bytes };
   }
 
   #addVerbatim(bytes: Uint8Array): void {
@@ -115,9 +119,20 @@ export class BatchMaker {
   }
 
   #added(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
+    this.#unhashed = followedBy(this.#unhashed, bytes) ?? this.#hashed(bytes);
     this.#bytes += bytes.length;
     if (this.#writer.streamBytes >= FULL_BYTES) this.#close();
+  }
+
+  /** What comes next; the hash has all before it. */
+  #hashed(next: Uint8Array): Uint8Array {
+    if (this.#unhashed.length > 0) this.#hash.update(this.#unhashed);
+    return next;
+  }
+
+  #digest(): Buffer {
+    this.#unhashed = this.#hashed(NOTHING);
+    return this.#hash.copy().digest();
   }
 
   #close(): void {
@@ -127,11 +142,17 @@ export class BatchMaker {
     this.#instructionBytes += instructions.length;
     this.#ready.push({
       ...{ serial: ++this.#serial, urgent: this.#urgent, instructions, streamBytes },
-      checkpoint: this.#hash.copy().digest(),
+      checkpoint: this.#digest(),
       references: this.#references,
       pages: this.#pages,
     });
     this.#references = new Map();
     this.#pages = [];
   }
+}
+
+/** Both as one, where they are side by side in memory. */
+function followedBy(first: Uint8Array, next: Uint8Array): Uint8Array | undefined {
+  const isBeside = first.buffer === next.buffer && first.byteOffset + first.length === next.byteOffset;
+  return isBeside ? new Uint8Array(first.buffer, first.byteOffset, first.length + next.length) : undefined;
 }

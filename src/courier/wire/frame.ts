@@ -56,12 +56,17 @@ const BY_TYPE = new Map<number, FrameName>(
 /** Throws when there is more in it than the frame may have: a fault of the caller. */
 export function frameOf(name: FrameName, ...parts: readonly Uint8Array[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return Buffer.concat([frameHead(name, length), ...parts]);
+}
+
+/** Of a frame whose content, so many bytes, is written behind it. Throws as `frameOf`. */
+export function frameHead(name: FrameName, length: number): Buffer {
   const { type, least, most } = FRAMES[name];
   if (length < least || length > most) throw new RangeError(`${name} frame of ${length} bytes`);
   const head = Buffer.alloc(FRAME_HEAD_BYTES);
   head[0] = type;
   head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, ...parts]);
+  return head;
 }
 
 /** A frame whose head has come. */

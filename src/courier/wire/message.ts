@@ -1,6 +1,6 @@
 /** The content of frames whose layout is fixed; decoders answer a value or why it is none. All numbers big-endian. */
 import { PAGE_BYTES } from '../stream/token.js';
-import { frameOf } from './frame.js';
+import { frameHead, frameOf } from './frame.js';
 import { MOST_ANSWER_BYTES, MOST_BATCH_BYTES, MOST_INSTRUCTION_BYTES } from './limits.js';
 
 export const CODECS = ['none', 'deflate', 'zstd'] as const;
@@ -24,8 +24,11 @@ export interface Batch {
   readonly content: Buffer;
 }
 
-/** be32 serial, u8 codec, u8 1 if urgent, be32 instructions' length, be32 stream's length, checkpoint, content. */
-export function encodeBatch(batch: Batch): Buffer {
+/**
+ * be32 serial, u8 codec, u8 1 if urgent, be32 instructions' length, be32 stream's length, checkpoint, content. The frame is in two
+ * parts, of which the second is the content itself: it is large, and need not be copied.
+ */
+export function encodeBatch(batch: Batch): readonly [Buffer, Buffer] {
   const head = Buffer.alloc(BATCH_HEAD);
   head.writeUInt32BE(batch.serial);
   head[4] = CODECS.indexOf(batch.codec);
@@ -33,7 +36,8 @@ export function encodeBatch(batch: Batch): Buffer {
   head.writeUInt32BE(batch.instructionBytes, 6);
   head.writeUInt32BE(batch.streamBytes, 10);
   head.set(batch.checkpoint.subarray(0, CHECKPOINT_BYTES), 14);
-  return frameOf('batch', head, batch.content);
+  const { content } = batch;
+  return [Buffer.concat([frameHead('batch', head.length + content.length), head]), content];
 }
 
 export function decodeBatch(payload: Buffer): Batch | string {

@@ -62,14 +62,16 @@ function frame(random: Random): Buffer {
     case 0:
       return message.encodeSerial('ack', random.word() >>> 0);
     case 1:
-      return message.encodeBatch({
-        ...{ serial: random.word() >>> 0, codec: random.pick(message.CODECS), urgent: random.chance(50) },
-        ...{ instructionBytes: 1 + random.below(300_000), streamBytes: 1 + random.below(600_000) },
-        ...{
-          checkpoint: Buffer.from(random.bytes(16)),
-          content: Buffer.from(random.bytes(random.below(200))),
-        },
-      });
+      return Buffer.concat(
+        message.encodeBatch({
+          ...{ serial: random.word() >>> 0, codec: random.pick(message.CODECS), urgent: random.chance(50) },
+          ...{ instructionBytes: 1 + random.below(300_000), streamBytes: 1 + random.below(600_000) },
+          ...{
+            checkpoint: Buffer.from(random.bytes(16)),
+            content: Buffer.from(random.bytes(random.below(200))),
+          },
+        }),
+      );
     case 2:
       return message.encodeWant({ serial: 1, keys: [Buffer.from(random.bytes(16))] });
     case 3: {

@@ -17,13 +17,14 @@ import {
   doneLine,
   type GuestTask,
   guestImage,
+  guestMemory,
   kernelFile,
   missingForGuests,
   readyLine,
 } from './image.js';
+import { Migration } from './migration.js';
 import { Qmp } from './qmp.js';
 
-const memoryMb = 96;
 const bootLimitMs = 60_000;
 const migrationLimitMs = 60_000;
 const stepLimitMs = 10_000;
@@ -46,6 +47,8 @@ export interface Through {
   readonly incoming: string;
   /** The source waits until the destination says that it has all (QEMU's capability `return-path`). */
   readonly returnPath?: boolean;
+  /** The guest stands still at the destination until it is told to go on, as libvirt has it (QEMU's `-S`). */
+  readonly paused?: boolean;
 }
 
 export interface MigrationResult {
@@ -117,7 +120,7 @@ class Machine {
         '-machine',
         'pc,accel=tcg',
         '-m',
-        String(memoryMb),
+        guestMemory,
         '-nodefaults',
         '-no-user-config',
         '-display',
@@ -143,6 +146,7 @@ class Machine {
       ...['-netdev', `tap,id=n0,ifname=${this.tap},script=no,downscript=no`],
       ...['-device', `virtio-net-pci,netdev=n0,mac=${options.mac},guest_announce=${announce}`],
       ...(incoming ? ['-incoming', `unix:${this.incoming}`] : []),
+      ...(this.through?.paused === true ? ['-S'] : []),
     ];
   }
 
@@ -253,6 +257,15 @@ export class Guest {
   /** A line of shell, of a guest that takes orders; resolves when it is done. */
   order(line: string): Promise<void> {
     return this.machine.order(line);
+  }
+
+  /** Begins a live migration whose end others decide: both processes stay until then. */
+  async begin(to: SiteLetter, through: Through): Promise<Migration> {
+    const destination = new Machine(this.lab, to, Guest.started++, through);
+    await destination.start(this.options, true);
+    return new Migration(this.machine, destination, through.uri, () => {
+      this.machine = destination;
+    });
   }
 
   /** After `migrate` to a port that was closed. */

@@ -16,9 +16,13 @@ interface Waiter {
 
 export class Qmp {
   private readonly waiting: Waiter[] = [];
+  private gone: Error | undefined;
 
   private constructor(private readonly socket: Socket) {
-    createInterface({ input: socket }).on('line', (line) => this.message(JSON.parse(line) as Message));
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => this.message(JSON.parse(line) as Message));
+    // It repeats the socket's.
+    lines.on('error', () => undefined);
     socket.once('close', () => this.fail(new Error('QEMU closed its control socket')));
     socket.on('error', (error) => this.fail(error));
   }
@@ -32,11 +36,18 @@ export class Qmp {
     return qmp;
   }
 
+  /** Rejects with QEMU's own words, or when QEMU has closed the connection. */
   execute<Result>(command: string, args?: object): Promise<Result> {
+    if (this.gone !== undefined) return Promise.reject(this.gone);
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve: (value) => resolve(value as Result), reject });
       this.socket.write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }) })}\n`);
     });
+  }
+
+  /** QEMU has closed the connection: its process is over. */
+  get isGone(): boolean {
+    return this.gone !== undefined;
   }
 
   close(): void {
@@ -50,6 +61,7 @@ export class Qmp {
   }
 
   private fail(error: Error): void {
+    this.gone ??= error;
     for (const { reject } of this.waiting.splice(0)) reject(error);
   }
 }

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { OUR_CODECS } from '../../../src/courier/job/compression.js';
+import { OUR_CODECS } from '../../../src/courier/job/codecs.js';
 import { frameOf } from '../../../src/courier/wire/frame.js';
 import { helloFrame, helloOf } from '../../../src/courier/wire/handshake.js';
 import { within } from '../../lab/wait.js';

@@ -70,7 +70,7 @@ function batch(bytes: Buffer, isThere = false, change: object = {}): Buffer {
   if (made === undefined) throw new Error('an empty batch');
   const { serial, urgent, instructions, streamBytes, checkpoint } = made;
   const sizes = { instructionBytes: instructions.length, streamBytes };
-  return encodeBatch({
+  const parts = encodeBatch({
     serial,
     codec: 'none',
     urgent,
@@ -79,6 +79,7 @@ function batch(bytes: Buffer, isThere = false, change: object = {}): Buffer {
     content: instructions,
     ...change,
   });
+  return Buffer.concat(parts);
 }
 
 test('a caller that says what does not fit: nothing is done, and it is told why', async (t) => {

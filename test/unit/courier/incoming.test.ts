@@ -111,7 +111,7 @@ function pageSender(caller: PeerLink) {
     const content = writer.take();
     const checkpoint = hash.copy().digest();
     caller.send(
-      encodeBatch({
+      ...encodeBatch({
         ...{ serial: ++serial, codec: 'none', urgent, checkpoint, content },
         ...{ ...sizes, instructionBytes: content.length },
       }),
@@ -171,7 +171,7 @@ test('tiny batches that nobody takes are bounded by their number', async (t) => 
     const content = writer.take();
     const sizes = { instructionBytes: content.length, streamBytes: 1 };
     const checkpoint = hash.copy().digest();
-    caller.send(encodeBatch({ serial, codec: 'none', urgent: false, ...sizes, checkpoint, content }));
+    caller.send(...encodeBatch({ serial, codec: 'none', urgent: false, ...sizes, checkpoint, content }));
   };
   for (let serial = 1; serial <= MOST_UNWRITTEN_BATCHES; serial++) send(serial);
   await until('all have come', () => job.view()?.streamBytes === MOST_UNWRITTEN_BATCHES);

@@ -274,10 +274,9 @@ export class DestinationSession {
       link.fail('more is read than the WAN takes');
       return;
     }
+    const bytes = data.length;
     compress(agreed, data, 1)
-      .then(({ codec, content }) =>
-        link.send(message.encodeAnswer({ number, error, codec, bytes: data.length, content })),
-      )
+      .then(({ codec, content }) => link.send(message.encodeAnswer({ number, error, codec, bytes, content })))
       .catch((error: unknown) => link.fail(`compression: ${messageOf(error)}`));
   }
 
