@@ -76,7 +76,7 @@ export async function serveControl(courier: Courier, path: string): Promise<Serv
 }
 
 async function answer(courier: Courier, call: IncomingMessage, reply: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(call.url ?? '/', 'http://courier');
+  const [pathname = '', ...query] = (call.url ?? '').split('?');
   if (pathname === '/v1/macs' && call.method === 'POST') return tell(courier, call, reply);
   if (call.method === 'POST') return orderVolume(courier.moves, call, reply);
   if (call.method !== 'GET') return refuse(reply, { status: 405, error: `${call.method} is not for here` });
@@ -85,7 +85,10 @@ async function answer(courier: Courier, call: IncomingMessage, reply: ServerResp
     return;
   }
   const get = GETS.get(pathname);
-  const found = get?.(courier, searchParams) ?? { status: 404, error: `there is no ${pathname}` };
+  const found = get?.(courier, new URLSearchParams(query.join('?'))) ?? {
+    status: 404,
+    error: `there is no ${pathname}`,
+  };
   if (isRefusal(found)) return refuse(reply, found);
   if (call.headers.accept?.startsWith('text/plain'))
     reply.writeHead(200, { 'content-type': TEXT_TYPE }).end(found.text());
@@ -95,11 +98,13 @@ async function answer(courier: Courier, call: IncomingMessage, reply: ServerResp
 async function tell(courier: Courier, call: IncomingMessage, reply: ServerResponse): Promise<void> {
   const pieces: Buffer[] = [];
   let bytes = 0;
+  // Read to its end: whoever has not said all does not hear the answer.
   for await (const piece of call as AsyncIterable<Buffer>) {
     bytes += piece.length;
-    if (bytes > MOST_BODY_BYTES) return refuse(reply, { status: 413, error: 'too much' });
-    pieces.push(piece);
+    if (bytes <= MOST_BODY_BYTES) pieces.push(piece);
   }
+  if (bytes > MOST_BODY_BYTES)
+    return refuse(reply, { status: 413, error: `more than ${MOST_BODY_BYTES} bytes` });
   const asked = readMacs(Buffer.concat(pieces).toString());
   if (isRefusal(asked)) return refuse(reply, asked);
   const error = courier.nameMacs(asked.vm, asked.to, asked.macs);

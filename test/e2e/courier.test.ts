@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { JobView } from '../../src/courier/job/job.js';
+import type { Lab } from '../lab/lab.js';
 import { Guest } from '../lab/qemu/guest.js';
 import { laterQemu, missingLaterQemu } from '../lab/qemu/later.js';
 import { EchoStream } from '../lab/traffic/traffic.js';
@@ -23,6 +24,18 @@ function say(
       `${job.savedPercent} % saved; ${job.pages} pages, ${job.pagesReferenced} known there, ${job.pagesAskedFor} asked for; ` +
       `${pause.totalMs} ms, downtime ${round(pause.downtimeMs)} ms`,
   );
+}
+
+/** `vinectl migrations` at both sites has the job beside the move. */
+async function isBesideItsMove(lab: Lab, couriers: LabCouriers, job: JobView): Promise<void> {
+  for (const site of ['a', 'b'] as const) {
+    const asked = ['migrations', '--last', '1', '--courier', couriers.file(site), '--json'];
+    const [move] = JSON.parse(await lab.vinectl(site, asked));
+    assert.equal(move.courier?.job, job.job, `at site ${site}`);
+    const { startedUnixMs, switchUnixMs, endedUnixMs } = move.courier;
+    assert.ok(startedUnixMs < switchUnixMs && switchUnixMs < endedUnixMs, JSON.stringify(move.courier));
+    assert.ok(switchUnixMs < move.startedUnixMs, 'the guest is heard of when it has been switched');
+  }
 }
 
 for (const [version, emulator, missing] of [
@@ -50,6 +63,8 @@ for (const [version, emulator, missing] of [
         ] as const) {
           await Promise.all(streams.map((stream) => stream.progress(bytesBetween)));
           for (const stream of streams) await stream.mark();
+          const send = ['courier', 'send', '--vm', 'vm', '--to', `site-${to}`, '--mac', task.mac];
+          await lab.vinectl(from, [...send, '--config', couriers.file(from)]);
           // One way with an answer from the destination, one without.
           const through = { ...couriers.through('vm', from), returnPath: from === 'a' };
           const times = await guest.migrate(to, false, through);
@@ -63,6 +78,7 @@ for (const [version, emulator, missing] of [
           assert.deepEqual([source.identical, destination.identical], [true, true]);
           assert.equal(source.passedBecause, 'device state');
           assert.ok(source.pages > 5_000, 'the pages were looked at');
+          await isBesideItsMove(lab, couriers, source);
           saved.push(source.savedPercent);
         }
         assert.ok((saved[0] ?? 0) >= 50, `${saved[0]} % saved on the way there`);

@@ -3,6 +3,7 @@
  * callbacks and queues, in any order that a storage and a link may have.
  */
 import { Source, type SourceAction, type SourcePhase } from '../../src/courier/volume/chunk/source.js';
+import { WriteCounts } from '../../src/courier/volume/chunk/write-counts.js';
 import type { SideOptions, ToA, ToB } from './volume-sides.js';
 import type { SimStorage } from './volume-storage.js';
 
@@ -184,7 +185,13 @@ export class SideA {
   #make(session: string, phase: SourcePhase): void {
     const { threshold, completeFirst } = this.options;
     this.session = session;
-    this.source = new Source({ phase, threshold, completeFirst, chunks: this.#storage.chunks });
+    this.source = new Source({
+      phase,
+      threshold,
+      completeFirst,
+      chunks: this.#storage.chunks,
+      counts: new WriteCounts(),
+    });
   }
 
   #keep(phase: SourcePhase): void {

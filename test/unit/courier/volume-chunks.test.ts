@@ -6,6 +6,7 @@ import { decide, type Here } from '../../../src/courier/volume/chunk/opening.js'
 import { MOST_PULLS, PullOrder } from '../../../src/courier/volume/chunk/pull-order.js';
 import { PushOrder } from '../../../src/courier/volume/chunk/push-order.js';
 import { Source, type SourceAction } from '../../../src/courier/volume/chunk/source.js';
+import { WriteCounts } from '../../../src/courier/volume/chunk/write-counts.js';
 
 const NOBODY = { connections: 0, outstanding: 0 };
 const SOMEBODY = { connections: 1, outstanding: 0 };
@@ -23,10 +24,14 @@ function pushes(order: PushOrder): number[] {
 }
 
 test('oldest write first, and not what is written to often', () => {
-  const order = new PushOrder(3, [
-    { chunk: 7, version: 1 },
-    { chunk: 8, version: 1 },
-  ]);
+  const order = new PushOrder(
+    3,
+    [
+      { chunk: 7, version: 1 },
+      { chunk: 8, version: 1 },
+    ],
+    new WriteCounts(),
+  );
   for (const chunk of [1, 2, 3, 1, 2, 2, 7]) written(order, chunk, 9);
   assert.equal(order.has([]), undefined);
   assert.deepEqual(pushes(order), [8, 3, 1, 7]);
@@ -34,8 +39,35 @@ test('oldest write first, and not what is written to often', () => {
   assert.deepEqual(pushes(order), [2]);
 });
 
+test('what was written to often before a move is not pushed, until it has become quiet', () => {
+  const counts = new WriteCounts();
+  for (let time = 0; time < 8; time++) counts.wrote(1);
+  counts.wrote(2);
+  const order = new PushOrder(
+    3,
+    [1, 2].map((chunk) => ({ chunk, version: 8 })),
+    counts,
+  );
+  order.flushEnds(order.flushBegins());
+  assert.equal(order.has([]), undefined);
+  assert.deepEqual(pushes(order), [2]);
+  assert.deepEqual(
+    order.remainingSet(),
+    [1, 2].map((chunk) => ({ chunk, version: 8, writes: chunk === 1 ? 8 : 1 })),
+  );
+  for (const writes of [4, 2]) {
+    assert.deepEqual(pushes(order), []);
+    counts.halve();
+    order.counted();
+    assert.equal(counts.of(1), writes);
+  }
+  assert.deepEqual(pushes(order), [1]);
+  for (let time = 0; time < 2; time++) counts.halve();
+  assert.equal(counts.of(1), 0);
+});
+
 test('who writes a chunk from its beginning to its end has written once', () => {
-  const order = new PushOrder(2, []);
+  const order = new PushOrder(2, [], new WriteCounts());
   for (let at = 0; at < 8; at++) {
     order.writeBegins(0, { from: at * 512, to: (at + 1) * 512 });
     order.writeEnds(0, at + 1);
@@ -50,7 +82,7 @@ test('who writes a chunk from its beginning to its end has written once', () => 
 });
 
 test('a push counts if the chunk has not changed, and it is durable here before it goes', () => {
-  const order = new PushOrder(9, []);
+  const order = new PushOrder(9, [], new WriteCounts());
   order.has([]);
   written(order, 0, 1);
   assert.equal(order.next(), undefined);
@@ -69,7 +101,7 @@ test('a push counts if the chunk has not changed, and it is durable here before 
 });
 
 test('what the other side has is not the same volume when it is newer, or was never written here', () => {
-  const order = new PushOrder(3, [{ chunk: 1, version: 5 }]);
+  const order = new PushOrder(3, [{ chunk: 1, version: 5 }], new WriteCounts());
   assert.match(order.has([{ chunk: 1, version: 6 }]) ?? '', /chunk 1 is newer/);
   assert.match(order.has([{ chunk: 2, version: 1 }]) ?? '', /chunk 2 was never written/);
   assert.equal(order.has([{ chunk: 1, version: 5 }]), undefined);
@@ -106,6 +138,7 @@ function met(completeFirst = Number.POSITIVE_INFINITY): Source {
     threshold: 3,
     completeFirst,
     chunks: [{ chunk: 0, version: 1 }],
+    counts: new WriteCounts(),
   });
   assert.deepEqual(source.hears({ say: 'have', chunks: [] }, SOMEBODY), []);
   return source;

@@ -5,13 +5,10 @@
  * Nothing is pushed that a crash of this host could take back: a chunk waits for a flush after its last write.
  */
 import type { ChunkVersion, Remaining } from './says.js';
+import type { WriteCounts, WrittenRange } from './write-counts.js';
 
 interface Info {
   version: number;
-  /** Since the move has begun; those that go on where the one before has ended are one. */
-  writes: number;
-  /** Where the last write has ended, in bytes of the volume. */
-  end: number | undefined;
   /** Writes under way. */
   pending: number;
   /** The moment of the last write's end. */
@@ -35,10 +32,13 @@ export class PushOrder {
   #flushedAt: FlushToken = -1;
   #threshold: number;
 
-  constructor(threshold: number, chunks: Iterable<ChunkVersion>) {
+  constructor(
+    threshold: number,
+    chunks: Iterable<ChunkVersion>,
+    private readonly counts: WriteCounts,
+  ) {
     this.#threshold = threshold;
-    for (const { chunk, version } of chunks)
-      this.#chunks.set(chunk, { version, writes: 0, end: undefined, pending: 0, endedAt: 0 });
+    for (const { chunk, version } of chunks) this.#chunks.set(chunk, { version, pending: 0, endedAt: 0 });
     this.#remaining = new Set(this.#chunks.keys());
   }
 
@@ -58,7 +58,7 @@ export class PushOrder {
   remainingSet(): readonly Remaining[] {
     return [...this.#remaining].flatMap((chunk) => {
       const info = this.#chunks.get(chunk);
-      return info === undefined ? [] : [{ chunk, version: info.version, writes: info.writes }];
+      return info === undefined ? [] : [{ chunk, version: info.version, writes: this.counts.of(chunk) }];
     });
   }
 
@@ -69,24 +69,22 @@ export class PushOrder {
     this.#fill();
   }
 
-  /** @param range in bytes of the volume, where it is known: one who writes from the beginning to the end has written once */
-  writeBegins(chunk: number, range?: { readonly from: number; readonly to: number }): void {
-    const info = this.#chunks.get(chunk) ?? {
-      version: -1,
-      writes: 0,
-      end: undefined,
-      pending: 0,
-      endedAt: 0,
-    };
+  /** The counts are others: what was written to often may be quiet by now. */
+  counted(): void {
+    this.#fill();
+  }
+
+  /** @param range in bytes of the volume, where it is known */
+  writeBegins(chunk: number, range?: WrittenRange): void {
+    const info = this.#chunks.get(chunk) ?? { version: -1, pending: 0, endedAt: 0 };
     this.#chunks.set(chunk, info);
     info.pending++;
-    if (range === undefined || range.from !== info.end || info.writes === 0) info.writes++;
-    info.end = range?.to;
+    this.counts.wrote(chunk, range);
     this.#pending++;
     this.#remaining.delete(chunk);
     this.#remaining.add(chunk);
     this.#cold.delete(chunk);
-    if (info.writes < this.#threshold) this.#cold.add(chunk);
+    if (this.#isCold(chunk)) this.#cold.add(chunk);
   }
 
   /** @param version that it has now; undefined: it does not differ from the base, the write has failed */
@@ -180,8 +178,11 @@ export class PushOrder {
   }
 
   #offer(chunk: number): void {
-    const writes = this.#chunks.get(chunk)?.writes ?? 0;
-    if (this.#remaining.has(chunk) && writes < this.#threshold) this.#cold.add(chunk);
+    if (this.#remaining.has(chunk) && this.#isCold(chunk)) this.#cold.add(chunk);
+  }
+
+  #isCold(chunk: number): boolean {
+    return this.counts.of(chunk) < this.#threshold;
   }
 
   #fill(): void {

@@ -9,6 +9,7 @@
  */
 import { type FlushToken, PushOrder } from './push-order.js';
 import type { ChunkVersion, DestinationSays, SourceSays } from './says.js';
+import type { WriteCounts, WrittenRange } from './write-counts.js';
 
 export type SourcePhase = 'pushing' | 'given' | 'released' | 'abandoned';
 
@@ -27,12 +28,14 @@ export type SourceAction =
 
 export interface SourceOptions {
   readonly phase: SourcePhase;
-  /** Chunks that were written to as often since the move has begun are not pushed. */
+  /** Chunks that were written to as often of late are not pushed. */
   readonly threshold: number;
   /** Control moves only when at most so many chunks remain. */
   readonly completeFirst: number;
   /** All that differ from the base. */
   readonly chunks: Iterable<ChunkVersion>;
+  /** Goes on while nothing moves. */
+  readonly counts: WriteCounts;
 }
 
 /** What clients of the volume do at the moment. */
@@ -57,7 +60,7 @@ export class Source {
 
   constructor(private readonly options: SourceOptions) {
     this.#phase = options.phase;
-    this.#order = new PushOrder(options.threshold, options.chunks);
+    this.#order = new PushOrder(options.threshold, options.chunks, options.counts);
   }
 
   get phase(): SourcePhase {
@@ -84,7 +87,7 @@ export class Source {
   }
 
   /** What a client writes, or zeroes. False: it must not be done. @param range in bytes of the volume */
-  writeBegins(chunks: Iterable<number>, range?: { readonly from: number; readonly to: number }): boolean {
+  writeBegins(chunks: Iterable<number>, range?: WrittenRange): boolean {
     if (!this.isServing) return false;
     // Whoever writes has control: it does not move now.
     this.#giving = undefined;
@@ -95,6 +98,11 @@ export class Source {
   /** @param version that it has now; undefined: it does not differ from the base, the write has failed */
   writeEnds(chunk: number, version: number | undefined): void {
     this.#order.writeEnds(chunk, version);
+  }
+
+  /** The counts are others. */
+  counted(): void {
+    this.#order.counted();
   }
 
   flushBegins(): FlushToken {

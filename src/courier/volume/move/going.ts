@@ -11,6 +11,7 @@ import type { Frame } from '../../wire/frame.js';
 import type { Codec } from '../../wire/message.js';
 import type { FlushToken } from '../chunk/push-order.js';
 import { type Clients, Source, type SourceAction, type SourcePhase } from '../chunk/source.js';
+import type { WriteCounts } from '../chunk/write-counts.js';
 import type { VolumeStorage } from '../storage.js';
 import { Errands } from './errands.js';
 import { DestinationReader, decodeOpened, decodeRead, encodeOpen, encodeSource } from './message.js';
@@ -33,6 +34,7 @@ export interface GoingOptions {
   readonly volume: string;
   readonly owner: string;
   readonly storage: VolumeStorage;
+  readonly counts: WriteCounts;
   readonly world: MoveWorld;
   /** With the other courier; undefined: the configuration does not know it any more. */
   connect(): Socket | undefined;
@@ -82,6 +84,7 @@ export class GoingVolume {
       threshold,
       completeFirst: completeFirst ?? Number.POSITIVE_INFINITY,
       chunks,
+      counts: options.counts,
     });
     const { source, rate } = this;
     this.#errands = new Errands({ storage, source, rate, world, log: (text) => this.#log(text) });
@@ -116,6 +119,12 @@ export class GoingVolume {
   /** A move that is known: the other courier is called. */
   goOn(): void {
     if (this.source.phase !== 'released') this.#connect();
+  }
+
+  /** The counts are others: more may be pushed. */
+  counted(): void {
+    this.source.counted();
+    this.pump();
   }
 
   isOnItsWay(key: string, except: object): boolean {

@@ -12,6 +12,7 @@ import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
 import { encodeOpened, type VolumeOpen } from './message.js';
+import { RecentWrites } from './recent-writes.js';
 import {
   type ComingRecord,
   FINISHED_KEY,
@@ -52,6 +53,7 @@ export class MovableVolume implements VolumeGate {
   /** A move begins or is forgotten: until its record is durable nobody else may begin one. */
   #isChanging = false;
   readonly #requests = new Requests();
+  readonly #recent: RecentWrites;
   #saidLate = false;
   #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
@@ -59,7 +61,8 @@ export class MovableVolume implements VolumeGate {
 
   /** Throws where what is kept of a move is damaged. */
   constructor(private readonly options: MovableOptions) {
-    const { storage } = options;
+    const { storage, world } = options;
+    this.#recent = new RecentWrites(world.clock, () => this.#going?.counted());
     const { move, volume } = readRecords(storage);
     if (move?.role === 'source') {
       this.#going = this.#goes(move, volume ?? '');
@@ -126,16 +129,8 @@ export class MovableVolume implements VolumeGate {
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
-        ...{
-          role: 'source',
-          session: random(),
-          peer,
-          name,
-          phase: 'pushing',
-          why: '',
-          threshold,
-          completeFirst,
-        },
+        ...{ role: 'source', session: random(), peer, name, phase: 'pushing', why: '' },
+        ...{ threshold, completeFirst },
       };
       const going = this.#goes(record, volume);
       // What is being written was not seen to begin.
@@ -218,6 +213,7 @@ export class MovableVolume implements VolumeGate {
   }
 
   stop(reason: string): void {
+    this.#recent.stop();
     this.#going?.stop();
     this.#coming?.stop(reason);
   }
@@ -266,7 +262,8 @@ export class MovableVolume implements VolumeGate {
   ): Promise<void> {
     this.#mayServe('volume_late_writes');
     const { storage } = this.options;
-    this.#going?.source.writeBegins(chunks, range);
+    if (this.#going === undefined) for (const chunk of chunks) this.#recent.counts.wrote(chunk, range);
+    else this.#going.source.writeBegins(chunks, range);
     try {
       await this.#requests.change(chunks, change, (chunk) =>
         this.#going?.source.writeEnds(chunk, storage.modified.get(chunk)?.version),
@@ -333,7 +330,7 @@ export class MovableVolume implements VolumeGate {
   #goes(record: GoingRecord, volume: string): GoingVolume {
     const { owner, storage, world, connect, turn } = this.options;
     const going: GoingVolume = new GoingVolume({
-      ...{ record, volume, owner, storage, world },
+      ...{ record, volume, owner, storage, world, counts: this.#recent.counts },
       connect: () => connect(record.peer),
       turn: (begin) => turn(record.peer, begin),
       clients: () => this.#requests.clients,
