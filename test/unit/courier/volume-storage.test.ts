@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CHUNK, change, directoryOf, KIB, killed, open, pattern, StandingClock } from './volumes.js';
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-async function quiet(volume: { seal(): Promise<void> }, clock: StandingClock): Promise<void> {
-  clock.now += 20_000;
-  await volume.seal();
-}
 
 test('a new volume is zeroes, and keeps what is written, over restarts', async (t) => {
   const directory = directoryOf(t);
@@ -141,9 +136,10 @@ test('versions rise with each write, and never fall: not by a crash, not by what
   );
   await copy.put(1, pattern(CHUNK, 1), { version: 77, writes: 5 });
   assert.equal(copy.modified.get(1)?.version, 77);
-  await copy.put(1, pattern(CHUNK, 2), { version: 70, writes: 5 });
+  // What is as new here stays.
+  for (const version of [70, 77]) await copy.put(1, pattern(CHUNK, 2), { version, writes: 5 });
   assert.equal(copy.modified.get(1)?.version, 77);
-  assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 1), 'what is newer here stays');
+  assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 1));
   await copy.put(1, pattern(CHUNK, 2), { version: 78, writes: 5 });
   assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 2));
   await copy.flush();
@@ -193,6 +189,73 @@ test('awaited chunks: only what was written here is valid, over crashes, and the
   await copy.close();
 });
 
+test('a chunk that is put anew: whoever dies in between has not its content, and the version of before', async (t) => {
+  const directory = directoryOf(t);
+  const clock = new StandingClock();
+  const volume = await open(join(directory, 'v'), { clock });
+  await volume.put(1, pattern(CHUNK, 1), { version: 5, writes: 1 });
+  await volume.flush();
+  const putting = volume.put(1, pattern(CHUNK, 2), { version: 6, writes: 2 });
+  // The journal says first that it is given up; copies are as of any moment in between.
+  const copies: string[] = [];
+  for (let isOver = false; !isOver; ) {
+    copies.push(killed(join(directory, 'v'), join(directory, `copy-${copies.length}`)));
+    isOver = await Promise.race([
+      putting.then(() => true),
+      new Promise<boolean>((done) => setImmediate(done, false)),
+    ]);
+  }
+  copies.push(killed(join(directory, 'v'), join(directory, 'last')));
+  const seen = new Set<string>();
+  for (const path of copies) {
+    const copy = await open(path, { clock });
+    const { version, isAwaited } = copy.modified.get(1) ?? {};
+    const content = isAwaited === true ? undefined : await copy.read(CHUNK, CHUNK);
+    seen.add(`${version} ${isAwaited}`);
+    if (content !== undefined) assert.deepEqual(content, pattern(CHUNK, version === 5 ? 1 : 2));
+    await copy.put(1, pattern(CHUNK, 2), { version: 6, writes: 2 });
+    assert.deepEqual(await copy.read(CHUNK, CHUNK), pattern(CHUNK, 2));
+    assert.equal(copy.modified.get(1)?.version, 6);
+    await copy.close();
+  }
+  assert.ok(seen.has('6 false') && seen.has('5 false'), [...seen].join(', '));
+  await volume.close();
+});
+
+test('what is forgotten is the base’s again, also for whoever dies in between', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(join(directory, 'v'));
+  await volume.write(0, pattern(4 * CHUNK, 1));
+  await volume.keep('role', 'b');
+  const forgetting = volume.forget();
+  const copies: string[] = [];
+  for (let isOver = false; !isOver; ) {
+    isOver = await Promise.race([
+      forgetting.then(() => true),
+      new Promise<boolean>((done) => setImmediate(done, false)),
+    ]);
+    copies.push(killed(join(directory, 'v'), join(directory, `copy-${copies.length}`)));
+  }
+  assert.equal(volume.modified.size, 0);
+  for (const path of copies) {
+    const copy = await open(path);
+    assert.equal(copy.problem, null);
+    const isForgotten = copy.modified.size === 0;
+    assert.deepEqual(
+      await copy.read(0, 4 * CHUNK),
+      isForgotten ? Buffer.alloc(4 * CHUNK) : pattern(4 * CHUNK, 1),
+    );
+    // Nothing shows through beside what is written then.
+    await copy.write(512, pattern(512, 2));
+    if (isForgotten) assert.deepEqual((await copy.read(0, CHUNK)).subarray(1024), Buffer.alloc(CHUNK - 1024));
+    assert.equal(copy.records.get('role'), 'b');
+    await copy.close();
+  }
+  await volume.write(CHUNK, pattern(512, 3));
+  assert.deepEqual(await volume.read(CHUNK, 1024), Buffer.concat([pattern(512, 3), Buffer.alloc(512)]));
+  await volume.close();
+});
+
 test('awaited, and zeroes come: what was written here stays', async (t) => {
   const directory = directoryOf(t);
   const volume = await open(directory);
@@ -204,127 +267,6 @@ test('awaited, and zeroes come: what was written here stays', async (t) => {
     Buffer.concat([Buffer.alloc(512), pattern(512, 1), Buffer.alloc(512)]),
   );
   await volume.close();
-});
-
-test('a chunk that is not what its checksum says is named, read by nobody, and whole again when it is written', async (t) => {
-  const directory = directoryOf(t);
-  const clock = new StandingClock();
-  const volume = await open(directory, { clock });
-  await volume.write(0, pattern(3 * CHUNK, 1));
-  await quiet(volume, clock);
-  await volume.close();
-  const [spoilt, half] = [CHUNK + 1000, 2 * CHUNK + 70_000];
-  change(join(directory, 'data'), (bytes) => bytes.fill(0, spoilt, spoilt + 1).fill(0, half, half + 1));
-  const second = await open(directory, { clock });
-  assert.equal(second.problem, null, 'nobody has looked yet');
-  assert.deepEqual(await second.read(0, CHUNK), pattern(3 * CHUNK, 1).subarray(0, CHUNK));
-  for (const offset of [CHUNK, CHUNK + 512, 2 * CHUNK - 512])
-    await assert.rejects(second.read(offset, 512), /chunk 1 .*is damaged/);
-  assert.match(second.problem ?? '', /damaged chunks \(256 KiB each\): 1$/);
-  assert.equal(await second.verify(), 3);
-  assert.match(second.problem ?? '', /: 1, 2$/);
-  // A part that is written is valid; the rest of it is not.
-  await second.write(CHUNK + 4096, pattern(512, 5));
-  assert.deepEqual(await second.read(CHUNK + 4096, 512), pattern(512, 5));
-  await assert.rejects(second.read(CHUNK, 512), /damaged/);
-  await second.close();
-  const third = await open(directory);
-  assert.match(third.problem ?? '', /: 1$/);
-  await assert.rejects(third.read(CHUNK, 512), /damaged/);
-  assert.deepEqual(await third.read(CHUNK + 4096, 512), pattern(512, 5));
-  await third.put(1, pattern(CHUNK, 6), { version: 1, writes: 1 });
-  await third.write(2 * CHUNK, pattern(CHUNK, 7));
-  assert.equal(third.problem, null);
-  assert.deepEqual(await third.read(CHUNK, 2 * CHUNK), Buffer.concat([pattern(CHUNK, 6), pattern(CHUNK, 7)]));
-  await third.close();
-});
-
-test('a part of a spoilt chunk is not written before the chunk was compared', async (t) => {
-  const directory = directoryOf(t);
-  const clock = new StandingClock();
-  const volume = await open(directory, { clock });
-  await volume.write(0, pattern(CHUNK, 1));
-  await quiet(volume, clock);
-  await volume.close();
-  change(join(directory, 'data'), (bytes) => bytes.fill(0, 1000, 1001));
-  const second = await open(directory);
-  await second.write(64 * KIB, pattern(512, 2));
-  await assert.rejects(second.read(512, 1024), /damaged/);
-  assert.deepEqual(await second.read(64 * KIB, 512), pattern(512, 2));
-  await second.close();
-});
-
-test('a quiet chunk that is written to again is what was written, also after a crash in between', async (t) => {
-  const directory = directoryOf(t);
-  const clock = new StandingClock();
-  const volume = await open(join(directory, 'v'), { clock });
-  const wanted = pattern(4 * CHUNK, 1);
-  await volume.write(0, wanted);
-  await quiet(volume, clock);
-  for (const offset of [0, CHUNK, 2 * CHUNK]) {
-    await volume.write(offset, pattern(512, 2));
-    wanted.set(pattern(512, 2), offset);
-  }
-  // The first was opened alone, the others ahead; chunk 3 was not written to.
-  const copy = await open(killed(join(directory, 'v'), join(directory, 'copy')));
-  assert.deepEqual(await copy.read(0, 4 * CHUNK), wanted);
-  await copy.close();
-  await quiet(volume, clock);
-  await volume.close();
-  const last = await open(join(directory, 'v'));
-  assert.equal(await last.verify(), 4);
-  assert.equal(last.problem, null);
-  await last.close();
-});
-
-test('data that was cut off is lost, and said', async (t) => {
-  const directory = directoryOf(t);
-  const volume = await open(directory);
-  await volume.write(0, pattern(4 * CHUNK, 1));
-  await volume.close();
-  truncateSync(join(directory, 'data'), 2 * CHUNK + 4096);
-  const second = await open(directory);
-  assert.match(second.problem ?? '', /: 2, 3$/);
-  assert.deepEqual(await second.read(0, 2 * CHUNK), pattern(4 * CHUNK, 1).subarray(0, 2 * CHUNK));
-  await assert.rejects(second.read(2 * CHUNK, 512), /damaged/);
-  await second.close();
-});
-
-test('what is no volume is refused, with what is wrong', async (t) => {
-  const directory = directoryOf(t);
-  await assert.rejects(open(directory, { sizeBytes: undefined }), /needs a size/);
-  await assert.rejects(open(directory, { sizeBytes: 1000 }), /multiple of 512/);
-  await assert.rejects(open(directory, { base: join(directory, 'none') }), /ENOENT/);
-  const volume = await open(directory);
-  await volume.write(0, pattern(512, 1));
-  await assert.rejects(open(directory), /in use by another process/);
-  await volume.close();
-  const journal = join(directory, 'journal');
-  const good = readFileSync(journal);
-  for (const [edit, wanted] of [
-    [() => Buffer.alloc(0), /cut off in its head/],
-    [() => Buffer.from(good).fill(0, 0, 4), /no journal of a volume/],
-    [() => Buffer.from(good).fill(9, 11, 12), /version 9, and only 1 is known/],
-    [() => Buffer.from(good).fill(9, 23, 24), /its head is damaged/],
-    [
-      () => good.subarray(0, 1024),
-      /1 of its frames were durable, and frame 1 \(at byte 1024\) is damaged or cut off/,
-    ],
-    [() => Buffer.from(good).fill(1, 1060, 1061), /frame 1 \(at byte 1024\) is damaged/],
-  ] as const) {
-    change(journal, edit);
-    await assert.rejects(open(directory), wanted);
-    assert.deepEqual(
-      readdirSync(directory).filter((name) => name.startsWith('lock.')),
-      [],
-      'nothing is left open',
-    );
-  }
-  change(journal, () => good);
-  await (await open(directory)).close();
-  change(journal, () => good);
-  spawnSync('rm', [journal]);
-  await assert.rejects(open(directory), /there is data, and no journal/);
 });
 
 test('overlapping writes are done in the order of the calls', async (t) => {

@@ -29,8 +29,8 @@ export interface ReaderOptions {
   readonly agreed?: spec.Agreed;
   /** A write's data comes in blocks that end at multiples of it. */
   readonly blockBytes?: number;
-  /** A place for a block's data, which is copied to its beginning; without it blocks are views of what came, where they can be. */
-  place?(): Buffer;
+  /** A place for a block's data, which is copied to its beginning; without one it is a view of what came, where it can be. */
+  place?(length: number): Buffer | undefined;
 }
 
 export type RequestEvent =
@@ -75,7 +75,7 @@ export class RequestReader {
 
   readonly #rules: ReadonlyMap<number, KindRule>;
   readonly #blockBytes: number;
-  readonly #place: (() => Buffer) | undefined;
+  readonly #place: ReaderOptions['place'];
 
   /** @param queue what has come already */
   constructor(
@@ -111,8 +111,8 @@ export class RequestReader {
   }
 
   #take(length: number): Buffer | undefined {
-    if (this.#place === undefined || this.queue.length < length) return this.queue.take(length);
-    const place = this.#place();
+    const place = this.queue.length < length ? undefined : this.#place?.(length);
+    if (place === undefined) return this.queue.take(length);
     this.queue.takeInto(place, length);
     return place.subarray(0, length);
   }

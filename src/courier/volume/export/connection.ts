@@ -93,7 +93,7 @@ export class VolumeConnection {
           this.#isStructured = agreed.isStructured;
           this.#reader = new RequestReader(facts, rest, {
             ...{ agreed, blockBytes: chunkBytes },
-            place: () => blocks.take(),
+            place: (length) => blocks.take(length),
           });
           break;
         }

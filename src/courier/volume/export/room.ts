@@ -1,19 +1,30 @@
-/** Memory for the data of writes, used again and again: what is thrown away costs more than what is done with it. */
+/** Less than this is not worth a block. */
+const LEAST_BYTES = 32 * 1024;
+
+/** Memory for the data of large writes, used again and again: what is thrown away costs more than what is done with it. */
 export class Blocks {
   readonly #free: Buffer[] = [];
+  readonly #own = new WeakSet<ArrayBufferLike>();
 
   constructor(
     private readonly blockBytes: number,
     private readonly mostFree: number,
   ) {}
 
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
+  /** Undefined: so few bytes may stay where they are. */
+  take(length: number): Buffer | undefined {
+    if (length < LEAST_BYTES) return undefined;
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const block = Buffer.allocUnsafeSlow(this.blockBytes);
+    this.#own.add(block.buffer);
+    return block;
   }
 
-  /** @param part of a block, from its beginning on */
-  give(part: Buffer): void {
-    if (this.#free.length < this.mostFree) this.#free.push(Buffer.from(part.buffer, 0, this.blockBytes));
+  /** @param data of a write that is over, in a block or not */
+  give(data: Buffer): void {
+    if (this.#own.has(data.buffer) && this.#free.length < this.mostFree)
+      this.#free.push(Buffer.from(data.buffer));
   }
 }
 

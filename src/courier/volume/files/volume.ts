@@ -157,9 +157,10 @@ export class FileVolume implements SparseStorage {
   async forget(): Promise<void> {
     await this.#inTurn(async () => {
       const { data, chunks, sizeBytes } = this.parts;
-      // The data first: nothing of it must show through a hole. Until the journal is replaced what it says is damaged.
       chunks.clear();
       this.#damaged.clear();
+      // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
+      await this.#compact(false, false);
       await data.truncate(0);
       await data.truncate(sizeBytes);
       await this.#lastingly(syncData(data.fd));
@@ -238,8 +239,8 @@ export class FileVolume implements SparseStorage {
   }
 
   /** @param isLast versions are what they are, nothing is written any more */
-  async #compact(isLast: boolean): Promise<void> {
-    const { journal, chunks, sizeBytes, epoch, hasCleanSlots, boot } = this.parts;
+  async #compact(isLast: boolean, hasCleanSlots = this.parts.hasCleanSlots): Promise<void> {
+    const { journal, chunks, sizeBytes, epoch, boot } = this.parts;
     const head = named({ sizeBytes, epoch, baseDigest: this.baseDigest, hasCleanSlots, boot });
     await journal.replace(() => {
       const records = [...chunks].map(([index, chunk]) =>

@@ -87,18 +87,13 @@ export class Writer {
   async put(index: number, data: Uint8Array | undefined, { version, writes }: Revision): Promise<void> {
     await this.#alone(index, async () => {
       const { chunks, journal } = this.options;
+      await this.#opening.get(index);
       const known = chunks.get(index);
       const isNewer = known !== undefined && !known.isAwaited && known.version >= version;
       if (isNewer && !known.hasLost) return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
-      const isReplaced = known !== undefined && !known.isAwaited && known.version > 0;
-      // Not opened, as what is written to is: who is killed meanwhile would find it, and its neighbours, newer than at the other site. It is
-      // not here, and says so; after a power cut it may be damaged, and says that.
-      if (isReplaced) chunk.empty('awaited');
-      else await this.#unseal(index, chunk);
-      if (isReplaced || chunk.generation !== journal.generation) await this.#note(index, chunk);
-      // Nobody compares with it what is being written.
-      chunk.digest = undefined;
+      if (!chunk.isAwaited && chunk.hasSlot) await this.#giveUp(index, chunk);
+      else if (chunk.generation !== journal.generation) await this.#note(index, chunk);
       const isPart = chunk.isAwaited && chunk.hasSlot;
       if (data === undefined) {
         if (isPart) chunk.under = 'zero';
@@ -110,6 +105,15 @@ export class Writer {
       this.isDirty = true;
       await this.#note(index, chunk);
     });
+  }
+
+  /** What is there of it will be written over: whoever dies in between has the version of before, and knows that he has not its content. */
+  async #giveUp(index: number, chunk: Chunk): Promise<void> {
+    const { journal } = this.options;
+    chunk.empty('awaited');
+    chunk.generation = journal.generation;
+    await journal.append(encodeState(index, chunk, false));
+    await journal.sync();
   }
 
   /** @param data undefined: so many zeroes */
@@ -195,10 +199,11 @@ export class Writer {
 
   /** The chunk, and those behind it when whoever writes has come from the one before. */
   async #openFrom(first: number): Promise<void> {
-    const { chunks, journal, clock } = this.options;
+    const { chunks, journal, clock, ranges } = this.options;
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
-      return chunk?.digest !== undefined && !chunk.isOpen && !this.#opening.has(index);
+      const isSealed = chunk?.digest !== undefined && !chunk.isOpen;
+      return isSealed && !this.#opening.has(index) && !ranges.isBusy(index);
     };
     const most = chunks.get(first - 1)?.isOpen === true ? OPENED_AT_ONCE : 1;
     let end = first + 1;
