@@ -26,6 +26,9 @@ import { Requests } from './requests.js';
 import { type MoveView, viewOf } from './view.js';
 import type { MoveWorld } from './world.js';
 
+/** Who still uses a volume that has gone is told of so often; all are counted. */
+const LATE_MS = 1_000;
+
 export interface MovableOptions {
   readonly name: string;
   readonly owner: string;
@@ -54,7 +57,7 @@ export class MovableVolume implements VolumeGate {
   #isChanging = false;
   readonly #requests = new Requests();
   readonly #recent: RecentWrites;
-  #saidLate = false;
+  #saidLateMs = Number.NEGATIVE_INFINITY;
   #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
   #ended: MoveView | undefined;
@@ -236,13 +239,14 @@ export class MovableVolume implements VolumeGate {
     const { world, name } = this.options;
     if (this.#going === undefined) throw new Error(`${name} has not come yet`);
     world.counters.count(counter);
-    if (counter === 'volume_late_writes' || !this.#saidLate)
+    const does = counter === 'volume_late_writes' ? 'writes to' : 'reads';
+    const nowMs = world.clock.nowMs();
+    if (nowMs - this.#saidLateMs >= LATE_MS) {
+      this.#saidLateMs = nowMs;
       world.log(
-        `ALARM: volume ${name} has gone to ${this.#going.record.peer}, and a client here still ${
-          counter === 'volume_late_writes' ? 'writes to' : 'reads'
-        } it: refused`,
+        `ALARM: volume ${name} has gone to ${this.#going.record.peer}, and a client here still ${does} it: refused`,
       );
-    this.#saidLate = true;
+    }
     throw new Error(`${name} has gone to ${this.#going.record.peer}`);
   }
 
