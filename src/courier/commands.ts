@@ -100,11 +100,11 @@ export function sendCommands(
   };
   const nodesOf = nodeNames(nodes);
   const known = `${to} has what stands in <> in its file: "vinectl courier receive --vm ${vm}" prints it there`;
-  const [waits, offers, closes] = thereSteps(there, known, nodesOf);
+  const [waits, offers, closes, runs] = thereSteps(there, known, nodesOf);
   const here = hereSteps(config.name, found.route, disks, nodesOf);
   return {
     vm,
-    steps: [waits, offers, ...here.before, closes, ...here.after].filter((step) => step !== undefined),
+    steps: [waits, offers, ...here.before, closes, ...here.after, runs].filter((step) => step !== undefined),
   };
 }
 
@@ -123,8 +123,8 @@ export function receiveCommands(
     incoming: place.connect,
     disks: disks.map(([, disk]) => ({ server: disk.connect, exportName: disk.export })),
   };
-  const [waits, offers, closes] = thereSteps(there, '', nodeNames(nodes));
-  return { vm, steps: [waits, offers, closes].filter((step) => step !== undefined) };
+  const [waits, offers, closes, runs] = thereSteps(there, '', nodeNames(nodes));
+  return { vm, steps: [waits, offers, closes, runs].filter((step) => step !== undefined) };
 }
 
 type NodeNames = (number: number) => string;
@@ -137,16 +137,24 @@ function thereSteps(
   { name, incoming, disks }: There,
   known: string,
   nodes: NodeNames,
-): [waits: Step, offers: Step | undefined, closes: Step | undefined] {
+): [waits: Step, offers: Step | undefined, closes: Step | undefined, runs: Step] {
   const says = known && ` (${known})`;
   const waits: Step = {
     at: name,
     what: `start QEMU with the guest’s arguments, and these besides: it waits for the guest${says}`,
     by: 'arguments',
-    commands: [`-incoming ${quoted(typeof incoming === 'string' ? incoming : uriOf(incoming))}`],
+    commands: [`-S -incoming ${quoted(typeof incoming === 'string' ? incoming : uriOf(incoming))}`],
     until: '',
   };
-  if (disks.length === 0) return [waits, undefined, undefined];
+  // With -S the source alone decides: whose word is lost on the way lets nobody run twice.
+  const runs: Step = {
+    at: name,
+    what: 'let the guest run, when query-migrate where it comes from says "completed", and not before',
+    by: 'qmp',
+    commands: [qmp('cont')],
+    until: '',
+  };
+  if (disks.length === 0) return [waits, undefined, undefined, runs];
   const [first] = disks;
   const offers = disks.map(({ exportName }, number) =>
     qmp('block-export-add', {
@@ -171,6 +179,7 @@ function thereSteps(
       commands: [...closes, qmp('nbd-server-stop')],
       until: '',
     },
+    runs,
   ];
 }
 

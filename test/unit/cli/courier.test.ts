@@ -31,10 +31,13 @@ test('send prints what the courier knows, and as JSON what it answers', async (t
   const args = ['courier', 'send', '--vm', 'vm', '--to', 'b', '--socket', control];
   const { status, out, err } = await vinectl(args);
   assert.deepEqual([status, err], [0, '']);
-  assert.match(out, /^1\. At b: .*\n {5}-incoming '<connect of receive\.vm>'\n2\. At a, by QMP: migrate\n/);
+  assert.match(
+    out,
+    /^1\. At b: .*\n {5}-S -incoming '<connect of receive\.vm>'\n2\. At a, by QMP: migrate\n/,
+  );
   assert.ok(out.includes(`"uri":"unix:${couriers.directory}/a0.sock"`));
   const json = JSON.parse((await vinectl([...args, '--json'])).out);
-  assert.deepEqual([json.vm, json.steps.length], ['vm', 2]);
+  assert.deepEqual([json.vm, json.steps.length], ['vm', 3]);
   const virsh = await vinectl([...args, '--virsh']);
   assert.match(virsh.out, /^ {5}virsh migrate --live --domain vm /m);
 });

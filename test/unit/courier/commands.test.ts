@@ -47,11 +47,13 @@ test('memory alone: QEMU waits there first, then one migration', (t) => {
     showCommands(commands),
     `\
 1. At site-b: start QEMU with the guest’s arguments, and these besides: it waits for the guest (site-b has what stands in <> in its file: "vinectl courier receive --vm vm2" prints it there)
-     -incoming '<connect of receive.vm2>'
+     -S -incoming '<connect of receive.vm2>'
 2. At site-a, by QMP: migrate
      {"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"return-path","state":true}]}}
      {"execute":"migrate","arguments":{"uri":"tcp:127.0.0.1:7801"}}
    Then wait: query-migrate says "completed"; if it says "failed", the guest goes on here
+3. At site-b, by QMP: let the guest run, when query-migrate where it comes from says "completed", and not before
+     {"execute":"cont"}
 `,
   );
 });
@@ -65,7 +67,7 @@ test('with a disk: the mirror is ready before the memory goes, and ends while th
     ),
   ]);
   assert.deepEqual(names, [
-    ['site-b', '-incoming'],
+    ['site-b', '-S'],
     ['site-b', 'nbd-server-start', 'block-export-add'],
     ['site-a', 'blockdev-add', 'blockdev-mirror'],
     ['site-a', 'migrate-set-capabilities', 'migrate'],
@@ -73,6 +75,7 @@ test('with a disk: the mirror is ready before the memory goes, and ends while th
     ['site-a', 'blockdev-del'],
     ['site-b', 'block-export-del', 'nbd-server-stop'],
     ['site-a', 'migrate-continue'],
+    ['site-b', 'cont'],
   ]);
   const text = all.flatMap(({ commands }) => commands).join('\n');
   for (const part of [
@@ -87,7 +90,7 @@ test('with a disk: the mirror is ready before the memory goes, and ends while th
   const without = steps(sendCommands(configOf(t), { ...ASKED, vm: 'vm1', disks: false }));
   assert.deepEqual(
     without.map(({ at }) => at),
-    ['site-b', 'site-a'],
+    ['site-b', 'site-a', 'site-b'],
   );
 });
 
@@ -117,7 +120,7 @@ test('where it arrives: the addresses of its own file', (t) => {
   const config = configOf(t, { listen: 'tcp:10.2.0.11:7710', receive, receiveDisks });
   const asked = { vm: 'vm1', disks: true, nodes: [] };
   const [waits, offers, closes] = steps(receiveCommands(config, asked));
-  assert.deepEqual(waits?.commands, ["-incoming 'unix:/run/for vm1.sock'"]);
+  assert.deepEqual(waits?.commands, ["-S -incoming 'unix:/run/for vm1.sock'"]);
   assert.doesNotMatch(waits?.what ?? '', /<>/);
   assert.deepEqual(
     offers?.commands.map((line) => JSON.parse(line).arguments),
