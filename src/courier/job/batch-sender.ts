@@ -10,7 +10,7 @@ import type { Frame } from '../wire/frame.js';
 import { PAGES_PER_ANSWER } from '../wire/limits.js';
 import * as message from '../wire/message.js';
 import { Window } from '../wire/window.js';
-import { compress } from './compression.js';
+import { compress, isCrowded } from './compression.js';
 import { InOrder } from './in-order.js';
 import { Level } from './level.js';
 import { type PeerLink, unexpected } from './peer-link.js';
@@ -89,10 +89,11 @@ export class BatchSender {
     });
   }
 
-  /** After a batch has left: would the next one have waited for the WAN, or does the WAN wait for it? */
+  /** After a batch has left: does the WAN hold the next one, or have the threads too much to do? */
   #judge(): void {
-    if (!this.#window.isOpen) this.#level.waitedFor('wan');
-    else if (this.#compressing > 0) this.#level.waitedFor('compression');
+    // Where the processors are short, answers come late, and the window is closed for that.
+    if (isCrowded()) this.#level.waitedFor('compression');
+    else if (!this.#window.isOpen) this.#level.waitedFor('wan');
   }
 
   /** What the other courier says of batches. Undefined: the frame was as it should be. */

@@ -84,10 +84,19 @@ const threads: Thread[] = [];
 function threadToUse(): Thread {
   const least = threads.toSorted((a, b) => a.waiting - b.waiting)[0];
   if (least?.waiting === 0) return least;
-  if (least !== undefined && threads.length >= Math.min(MOST_THREADS, availableParallelism())) return least;
+  if (least !== undefined && threads.length >= mostThreads()) return least;
   const fresh = new Thread((gone) => threads.splice(threads.indexOf(gone), 1));
   threads.push(fresh);
   return fresh;
+}
+
+/** More is to be compressed than there are threads: it waits. */
+export function isCrowded(): boolean {
+  return threads.reduce((sum, { waiting }) => sum + waiting, 0) > mostThreads();
+}
+
+function mostThreads(): number {
+  return Math.min(MOST_THREADS, availableParallelism());
 }
 
 /** In memory of its own, which can be given to a thread. */

@@ -1,10 +1,11 @@
 /**
- * zstd's level by what the processor leaves: lower when the WAN waits for batches, higher when they wait for the WAN.
+ * zstd's level by what the processor leaves: lower when batches wait for a thread, higher when they wait for the WAN.
  * Pure.
  */
-const LEAST = 1;
+/** Lower ones are hardly faster. */
+const LEAST = 3;
 const MOST = 6;
-const START = 3;
+const START = 5;
 /** So many batches in one direction before the level changes. */
 const PATIENCE = 8;
 
