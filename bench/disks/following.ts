@@ -84,7 +84,11 @@ export class Following {
 
   /** Until site a is not needed any more. */
   async released(): Promise<void> {
-    await waitFor('site a is not needed', async () => (await this.view('a')).state === 'released', LIMIT_MS);
+    const isReleased = async (): Promise<boolean> => (await this.view('a')).state === 'released';
+    await waitFor('site a is not needed', isReleased, LIMIT_MS).catch(async (error: unknown) => {
+      for (const site of ['a', 'b'] as const) console.error(`site ${site}`, await this.view(site));
+      throw error;
+    });
   }
 
   async quit(): Promise<void> {
