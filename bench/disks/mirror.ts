@@ -65,21 +65,26 @@ export class Mirrored {
   /** Of a mirror that is ready. Resolves when the guest runs at site b. */
   async migrate(): Promise<void> {
     await this.source.migrate(this.incoming, async () => {
-      await this.cancel();
+      await this.#end(false);
       await this.source.qmp.execute('blockdev-del', { 'node-name': 'target' });
       await this.destination.qmp.execute('block-export-del', { id: 'disk' });
       await this.destination.qmp.execute('nbd-server-stop');
     });
   }
 
-  /** Ready or not. */
-  async cancel(): Promise<void> {
-    await this.source.qmp.execute('block-job-cancel', { device: 'mirror' });
-    await waitFor('the job is over', async () => (await this.#job()) === undefined, LIMIT_MS);
+  /** Ready or not, and with the disks unlike. */
+  cancel(): Promise<void> {
+    return this.#end(true);
   }
 
   async quit(): Promise<void> {
     for (const guest of [this.source, this.destination]) await guest.quit();
+  }
+
+  /** Without `force` a mirror that is ready waits until both disks are alike, which a guest that writes may keep from coming. */
+  async #end(force: boolean): Promise<void> {
+    await this.source.qmp.execute('block-job-cancel', { device: 'mirror', force });
+    await waitFor('the job is over', async () => (await this.#job()) === undefined, LIMIT_MS);
   }
 
   async #job(): Promise<BlockJob | undefined> {
