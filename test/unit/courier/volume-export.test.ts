@@ -12,6 +12,7 @@ import { openGate, type VolumeGate } from '../../../src/courier/volume/gate.js';
 import { DeclaredCounters } from '../../../src/net/counters.js';
 import { mutated } from '../../fuzz/mutate.js';
 import { Random } from '../../fuzz/random.js';
+import { pause, waitFor } from '../../lab/wait.js';
 import { DiskUser, until } from './disks.js';
 import { CHUNK, directoryOf, KIB, open, pattern } from './volumes.js';
 
@@ -64,6 +65,15 @@ class Served {
   user(): Promise<DiskUser> {
     return DiskUser.open(this.path);
   }
+}
+
+/** Waits until it has risen from 0 and rises no more. */
+async function settled(what: string, value: () => number): Promise<void> {
+  await waitFor(what, async () => {
+    const before = value();
+    await pause(100);
+    return before > 0 && value() === before;
+  });
 }
 
 test('reads, writes, zeroes, trims and flushes; FUA flushes, and a write of any length and place', async (t) => {
@@ -200,6 +210,24 @@ test('a client that reads no replies is not read from, and others are served', a
   assert.ok(bytes < 100 * 4 * CHUNK, `${bytes} bytes were read for somebody who takes none`);
   greedy.destroy();
   user.destroy();
+});
+
+test('a thousand requests of a volume are under way, and the others wait', async (t) => {
+  const held: (() => void)[] = [];
+  const served = await Served.start(t, { zero: () => new Promise((done) => held.push(done)) });
+  const users = await Promise.all([served.user(), served.user()]);
+  const trim = { type: CMD.trim, offset: 0, length: 512 };
+  const replies = users.flatMap((user) => Array.from({ length: 1500 }, () => user.do(trim)));
+  await settled('no more of them is taken', () => held.length);
+  assert.ok(held.length > 500);
+  assert.ok(held.length <= 1024, `${held.length} at once`);
+  let answered = 0;
+  void Promise.all(replies.map((reply) => reply.then(() => answered++)));
+  await until('all are answered', () => {
+    for (const done of held.splice(0)) done();
+    return answered === replies.length;
+  });
+  for (const user of users) user.destroy();
 });
 
 test('strangers: random bytes and spoilt requests end nothing but their connection', async (t) => {

@@ -12,8 +12,8 @@ import type { Blocks, Room } from './room.js';
 
 /** A client that does not read its replies is not read from either. */
 const MOST_UNREAD_BYTES = 1024 * 1024;
-/** What a request takes beside its data. */
-const REQUEST_ROOM_BYTES = 4096;
+/** What a request takes beside its data: more than any does, so that a volume's room limits how many are under way. */
+const REQUEST_ROOM_BYTES = 64 * 1024;
 /** The rest of the range is asked for again. */
 const MOST_EXTENTS = 4096;
 
