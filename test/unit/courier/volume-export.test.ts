@@ -230,6 +230,28 @@ test('a thousand requests of a volume are under way, and the others wait', async
   for (const user of users) user.destroy();
 });
 
+test('clients that read no replies hold the room of those, and not that of others', async (t) => {
+  const served = await Served.start(t);
+  const whole = { type: CMD.read, offset: 0, length: 4 * CHUNK };
+  const frozen = await Promise.all(Array.from({ length: 3 }, () => served.user()));
+  for (const user of frozen) {
+    user.freeze();
+    for (let number = 0; number < 100; number++) void user.do(whole);
+  }
+  await settled('no more is read', () => served.counters.get('volume_bytes_read'));
+  const bytes = served.counters.get('volume_bytes_read');
+  assert.ok(bytes < 48 * 1024 * KIB, `${bytes} bytes for those who take none`);
+  const user = await served.user();
+  assert.equal(await user.write(0, pattern(4 * CHUNK, 1)), 0);
+  assert.deepEqual((await user.do(whole)).data, pattern(4 * CHUNK, 1));
+  for (const one of frozen) one.destroy();
+  await until('they are gone', () => served.shown.connections === 1);
+  // What they held is there again.
+  const read = Array.from({ length: 100 }, () => user.do(whole));
+  for (const { data } of await Promise.all(read)) assert.equal(data?.length, 4 * CHUNK);
+  user.destroy();
+});
+
 test('strangers: random bytes and spoilt requests end nothing but their connection', async (t) => {
   const served = await Served.start(t);
   const random = new Random(5);
