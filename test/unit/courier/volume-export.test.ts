@@ -1,7 +1,7 @@
 /** A volume's NBD export as clients see it: what gates answer, what lies, several connections, and storage that fails. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CMD, ERROR, FAST_ZERO, FUA, NO_HOLE } from '../../../src/courier/disk/nbd/spec.js';
@@ -19,6 +19,7 @@ import { CHUNK, directoryOf, KIB, open, pattern } from './volumes.js';
 class Served {
   readonly counters = new DeclaredCounters(VOLUME_COUNTERS);
   readonly clients: number[] = [];
+  readonly sockets: Socket[] = [];
   flushes = 0;
 
   private constructor(
@@ -50,7 +51,10 @@ class Served {
     const facts = { name: 'v', sizeBytes: volume.size, chunkBytes: volume.chunkBytes };
     const shown = new VolumeExport({ ...facts, gate, counters });
     const path = join(directory, 'v.sock');
-    const server = createServer({ allowHalfOpen: true }, (socket) => shown.accept(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      served?.sockets.push(socket);
+      shown.accept(socket);
+    });
     await new Promise<void>((done) => server.listen(path, done));
     served = new Served(volume, path, shown);
     Object.assign(served, { counters });
@@ -228,6 +232,34 @@ test('a thousand requests of a volume are under way, and the others wait', async
     return answered === replies.length;
   });
   for (const user of users) user.destroy();
+});
+
+test('zeroes that are written out end with their client, and with a stop', async (t) => {
+  for (const [how, event] of [
+    ['goes', 'end'],
+    ['stop', 'close'],
+  ] as const) {
+    const held: (() => void)[] = [];
+    let writes = 0;
+    const write = (): Promise<void> => {
+      writes++;
+      return new Promise((done) => held.push(done));
+    };
+    const served = await Served.start(t, { write });
+    const user = await served.user();
+    void user.do({ type: CMD.writeZeroes, flags: NO_HOLE, offset: 0, length: 4 * CHUNK });
+    await until('the first of them is written', () => held.length === 1);
+    const seen = Promise.all(served.sockets.map((socket) => once(socket, event)));
+    const stopped = how === 'stop' ? served.shown.stop() : user.destroy();
+    await seen;
+    assert.equal(served.shown.connections, 1, 'it is under way');
+    await until('nothing is under way', () => {
+      for (const done of held.splice(0)) done();
+      return served.shown.connections === 0;
+    });
+    await stopped;
+    assert.equal(writes, 1, how);
+  }
 });
 
 test('clients that read no replies hold the room of those, and not that of others', async (t) => {

@@ -54,6 +54,8 @@ export class VolumeConnection {
   /** The room of replies that the system has not taken yet. */
   #unreadBytes = 0;
   #isLeaving = false;
+  /** Without having said so. */
+  #isGone = false;
   #isClosed = false;
 
   constructor(private readonly options: ConnectionOptions) {
@@ -63,7 +65,10 @@ export class VolumeConnection {
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => this.#came(piece));
     socket.on('drain', () => this.#pump());
-    socket.on('end', () => this.#leave());
+    socket.on('end', () => {
+      this.#isGone ||= !this.#isLeaving;
+      this.#leave();
+    });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#isClosed = true;
@@ -212,6 +217,8 @@ export class VolumeConnection {
     counters.count('volume_bytes_zeroed', length);
     if (kind === 'trim' || !noHole) return gate.zero(offset, length);
     for (let at = offset; at < end; ) {
+      // They may take minutes.
+      if (this.#isGone || this.#isClosed) throw new Gone();
       const bytes = Math.min(end - at, chunkBytes - (at % chunkBytes));
       await gate.write(at, Buffer.alloc(bytes));
       at += bytes;
@@ -324,6 +331,10 @@ function extentsReply({ cookie, one }: Request, extents: readonly Extent[]): Buf
 
 class Unsupported extends Error {
   readonly code = 'ENOTSUP';
+}
+
+class Gone extends Error {
+  readonly code = 'ESHUTDOWN';
 }
 
 const NBD_ERRORS = new Map<string, number>([
