@@ -110,6 +110,8 @@ test('reads, writes, zeroes, trims and flushes; FUA flushes, and a write of any 
   const fast = { type: CMD.writeZeroes, flags: FAST_ZERO };
   assert.equal((await user.do({ ...fast, offset: 0, length: 2 * CHUNK })).error, 0);
   assert.equal((await user.do({ ...fast, offset: 512, length: 2 * CHUNK })).error, ERROR.notSup);
+  const written = { type: CMD.writeZeroes, flags: FAST_ZERO | NO_HOLE, offset: 0, length: 2 * CHUNK };
+  assert.equal((await user.do(written)).error, ERROR.notSup);
   assert.equal(served.counters.get('volume_requests_failed'), 0);
   user.close();
   await until('it is gone', () => user.isClosed && served.shown.connections === 0);

@@ -212,8 +212,8 @@ export class VolumeConnection {
     const { gate, counters, chunkBytes, facts } = this.options;
     const end = offset + length;
     const isWhole = offset % chunkBytes === 0 && (end % chunkBytes === 0 || end === facts.sizeBytes);
-    // A hole in a part of a chunk may have to be written.
-    if (fastZero && !isWhole) throw new Unsupported();
+    // A hole in a part of a chunk may have to be written, and what is to be no hole is.
+    if (fastZero && (!isWhole || noHole)) throw new Unsupported();
     counters.count('volume_bytes_zeroed', length);
     if (kind === 'trim' || !noHole) return gate.zero(offset, length);
     for (let at = offset; at < end; ) {
