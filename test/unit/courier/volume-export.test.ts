@@ -71,6 +71,10 @@ class Served {
   }
 }
 
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}
+
 /** Waits until it has risen from 0 and rises no more. */
 async function settled(what: string, value: () => number): Promise<void> {
   await waitFor(what, async () => {
@@ -284,6 +288,45 @@ test('clients that read no replies hold the room of those, and not that of other
   const read = Array.from({ length: 100 }, () => user.do(whole));
   for (const { data } of await Promise.all(read)) assert.equal(data?.length, 4 * CHUNK);
   user.destroy();
+});
+
+test('block status: as many extents as fit a reply, one for whoever wants one, and no more are looked for', async (t) => {
+  const asked: number[] = [];
+  const served = await Served.start(t, {
+    status: async (offset, length, most) => {
+      asked.push(most);
+      return served.volume.extents(offset, length, most);
+    },
+  });
+  await served.volume.write(0, pattern(CHUNK, 1));
+  await served.volume.write(2 * CHUNK, pattern(512, 1));
+  const client = connect(served.path);
+  let said = Buffer.alloc(0);
+  client.on('data', (piece: Buffer) => {
+    said = Buffer.concat([said, piece]);
+  });
+  const allocation = Buffer.from('base:allocation').toString('hex');
+  const option = (type: string, data: string): Buffer =>
+    Buffer.from(`49484156454f5054${type}${hex(data.length / 2)}${data}`, 'hex');
+  const status = (flags: string, length: number): Buffer =>
+    Buffer.from(`25609513${flags}0007${'ab'.repeat(8)}${'00'.repeat(8)}${hex(length)}`, 'hex');
+  client.write(
+    Buffer.concat([
+      Buffer.from('00000003', 'hex'),
+      option('00000008', ''),
+      option('0000000a', `00000000000000010000000f${allocation}`),
+      option('00000007', '000000000000'),
+      status('0000', 4 * CHUNK),
+      status('0008', 4 * CHUNK),
+    ]),
+  );
+  const reply = (...extents: (readonly [number, number])[]): string =>
+    `668e33ef00010005${'ab'.repeat(8)}${hex(4 + 8 * extents.length)}00000001${extents.map(([length, state]) => hex(length) + hex(state)).join('')}`;
+  const [data, hole] = [[CHUNK, 0] as const, [CHUNK, 3] as const];
+  const wanted = [reply(data, hole, data, hole), reply(data)];
+  await until('both are answered', () => wanted.every((one) => said.toString('hex').includes(one)));
+  assert.deepEqual(asked, [4096, 1]);
+  client.destroy();
 });
 
 test('strangers: random bytes and spoilt requests end nothing but their connection', async (t) => {

@@ -194,7 +194,7 @@ export class VolumeConnection {
         return this.#dataReply(request, data);
       }
       case 'status':
-        return [extentsReply(request, await gate.status(offset, length))];
+        return [extentsReply(request, await gate.status(offset, length, request.one ? 1 : MOST_EXTENTS))];
       case 'flush':
         await gate.flush();
         counters.count('volume_flushes');
@@ -321,8 +321,8 @@ export class VolumeConnection {
   }
 }
 
-function extentsReply({ cookie, one }: Request, extents: readonly Extent[]): Buffer {
-  const told = extents.slice(0, one ? 1 : MOST_EXTENTS).map(({ length, isHole }) => ({
+function extentsReply({ cookie }: Request, extents: readonly Extent[]): Buffer {
+  const told = extents.map(({ length, isHole }) => ({
     length,
     state: isHole ? STATE.hole | STATE.zero : STATE.data,
   }));
