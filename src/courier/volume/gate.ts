@@ -21,15 +21,16 @@ export interface VolumeGate {
   write(offset: number, data: Uint8Array): Promise<void>;
   zero(offset: number, length: number): Promise<void>;
   flush(): Promise<void>;
-  /** Parts of a range in their order, together as long as it. */
-  status(offset: number, length: number): Promise<readonly Extent[]>;
+  /** Parts of a range in their order from its beginning on, `most` of them at most: they may end before it does. */
+  status(offset: number, length: number, most: number): Promise<readonly Extent[]>;
   /** So many NBD clients have the volume open from now on. */
   clients(count: number): void;
 }
 
 /** Storage that knows where its holes are. */
 export interface SparseStorage extends VolumeStorage {
-  extents(offset: number, length: number): readonly Extent[];
+  /** As a gate's `status`. */
+  extents(offset: number, length: number, most: number): readonly Extent[];
 }
 
 /** Straight to the storage. */
@@ -39,7 +40,7 @@ export function openGate(storage: SparseStorage): VolumeGate {
     write: (offset, data) => storage.write(offset, data),
     zero: (offset, length) => storage.zero(offset, length),
     flush: () => storage.flush(),
-    status: async (offset, length) => storage.extents(offset, length),
+    status: async (offset, length, most) => storage.extents(offset, length, most),
     clients: () => undefined,
   };
 }

@@ -225,6 +225,11 @@ export class DiskUser {
     this.socket.write(raw);
   }
 
+  /** Reads nothing any more. */
+  freeze(): void {
+    this.socket.pause();
+  }
+
   close(): void {
     this.socket.end(this.#replies.request({ type: CMD.disc }).bytes);
   }

@@ -1,7 +1,7 @@
 /** A volume's NBD export as clients see it: what gates answer, what lies, several connections, and storage that fails. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CMD, ERROR, FAST_ZERO, FUA, NO_HOLE } from '../../../src/courier/disk/nbd/spec.js';
@@ -12,12 +12,14 @@ import { openGate, type VolumeGate } from '../../../src/courier/volume/gate.js';
 import { DeclaredCounters } from '../../../src/net/counters.js';
 import { mutated } from '../../fuzz/mutate.js';
 import { Random } from '../../fuzz/random.js';
+import { pause, waitFor } from '../../lab/wait.js';
 import { DiskUser, until } from './disks.js';
 import { CHUNK, directoryOf, KIB, open, pattern } from './volumes.js';
 
 class Served {
   readonly counters = new DeclaredCounters(VOLUME_COUNTERS);
   readonly clients: number[] = [];
+  readonly sockets: Socket[] = [];
   flushes = 0;
 
   private constructor(
@@ -49,7 +51,10 @@ class Served {
     const facts = { name: 'v', sizeBytes: volume.size, chunkBytes: volume.chunkBytes };
     const shown = new VolumeExport({ ...facts, gate, counters });
     const path = join(directory, 'v.sock');
-    const server = createServer({ allowHalfOpen: true }, (socket) => shown.accept(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      served?.sockets.push(socket);
+      shown.accept(socket);
+    });
     await new Promise<void>((done) => server.listen(path, done));
     served = new Served(volume, path, shown);
     Object.assign(served, { counters });
@@ -64,6 +69,19 @@ class Served {
   user(): Promise<DiskUser> {
     return DiskUser.open(this.path);
   }
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}
+
+/** Waits until it has risen from 0 and rises no more. */
+async function settled(what: string, value: () => number): Promise<void> {
+  await waitFor(what, async () => {
+    const before = value();
+    await pause(100);
+    return before > 0 && value() === before;
+  });
 }
 
 test('reads, writes, zeroes, trims and flushes; FUA flushes, and a write of any length and place', async (t) => {
@@ -96,6 +114,8 @@ test('reads, writes, zeroes, trims and flushes; FUA flushes, and a write of any 
   const fast = { type: CMD.writeZeroes, flags: FAST_ZERO };
   assert.equal((await user.do({ ...fast, offset: 0, length: 2 * CHUNK })).error, 0);
   assert.equal((await user.do({ ...fast, offset: 512, length: 2 * CHUNK })).error, ERROR.notSup);
+  const written = { type: CMD.writeZeroes, flags: FAST_ZERO | NO_HOLE, offset: 0, length: 2 * CHUNK };
+  assert.equal((await user.do(written)).error, ERROR.notSup);
   assert.equal(served.counters.get('volume_requests_failed'), 0);
   user.close();
   await until('it is gone', () => user.isClosed && served.shown.connections === 0);
@@ -200,6 +220,113 @@ test('a client that reads no replies is not read from, and others are served', a
   assert.ok(bytes < 100 * 4 * CHUNK, `${bytes} bytes were read for somebody who takes none`);
   greedy.destroy();
   user.destroy();
+});
+
+test('a thousand requests of a volume are under way, and the others wait', async (t) => {
+  const held: (() => void)[] = [];
+  const served = await Served.start(t, { zero: () => new Promise((done) => held.push(done)) });
+  const users = await Promise.all([served.user(), served.user()]);
+  const trim = { type: CMD.trim, offset: 0, length: 512 };
+  const replies = users.flatMap((user) => Array.from({ length: 1500 }, () => user.do(trim)));
+  await settled('no more of them is taken', () => held.length);
+  assert.ok(held.length > 500);
+  assert.ok(held.length <= 1024, `${held.length} at once`);
+  let answered = 0;
+  void Promise.all(replies.map((reply) => reply.then(() => answered++)));
+  await until('all are answered', () => {
+    for (const done of held.splice(0)) done();
+    return answered === replies.length;
+  });
+  for (const user of users) user.destroy();
+});
+
+test('zeroes that are written out end with their client, and with a stop', async (t) => {
+  for (const [how, event] of [
+    ['goes', 'end'],
+    ['stop', 'close'],
+  ] as const) {
+    const held: (() => void)[] = [];
+    let writes = 0;
+    const write = (): Promise<void> => {
+      writes++;
+      return new Promise((done) => held.push(done));
+    };
+    const served = await Served.start(t, { write });
+    const user = await served.user();
+    void user.do({ type: CMD.writeZeroes, flags: NO_HOLE, offset: 0, length: 4 * CHUNK });
+    await until('the first of them is written', () => held.length === 1);
+    const seen = Promise.all(served.sockets.map((socket) => once(socket, event)));
+    const stopped = how === 'stop' ? served.shown.stop() : user.destroy();
+    await seen;
+    assert.equal(served.shown.connections, 1, 'it is under way');
+    await until('nothing is under way', () => {
+      for (const done of held.splice(0)) done();
+      return served.shown.connections === 0;
+    });
+    await stopped;
+    assert.equal(writes, 1, how);
+  }
+});
+
+test('clients that read no replies hold the room of those, and not that of others', async (t) => {
+  const served = await Served.start(t);
+  const whole = { type: CMD.read, offset: 0, length: 4 * CHUNK };
+  const frozen = await Promise.all(Array.from({ length: 3 }, () => served.user()));
+  for (const user of frozen) {
+    user.freeze();
+    for (let number = 0; number < 100; number++) void user.do(whole);
+  }
+  await settled('no more is read', () => served.counters.get('volume_bytes_read'));
+  const bytes = served.counters.get('volume_bytes_read');
+  assert.ok(bytes < 48 * 1024 * KIB, `${bytes} bytes for those who take none`);
+  const user = await served.user();
+  assert.equal(await user.write(0, pattern(4 * CHUNK, 1)), 0);
+  assert.deepEqual((await user.do(whole)).data, pattern(4 * CHUNK, 1));
+  for (const one of frozen) one.destroy();
+  await until('they are gone', () => served.shown.connections === 1);
+  // What they held is there again.
+  const read = Array.from({ length: 100 }, () => user.do(whole));
+  for (const { data } of await Promise.all(read)) assert.equal(data?.length, 4 * CHUNK);
+  user.destroy();
+});
+
+test('block status: as many extents as fit a reply, one for whoever wants one, and no more are looked for', async (t) => {
+  const asked: number[] = [];
+  const served = await Served.start(t, {
+    status: async (offset, length, most) => {
+      asked.push(most);
+      return served.volume.extents(offset, length, most);
+    },
+  });
+  await served.volume.write(0, pattern(CHUNK, 1));
+  await served.volume.write(2 * CHUNK, pattern(512, 1));
+  const client = connect(served.path);
+  let said = Buffer.alloc(0);
+  client.on('data', (piece: Buffer) => {
+    said = Buffer.concat([said, piece]);
+  });
+  const allocation = Buffer.from('base:allocation').toString('hex');
+  const option = (type: string, data: string): Buffer =>
+    Buffer.from(`49484156454f5054${type}${hex(data.length / 2)}${data}`, 'hex');
+  const status = (flags: string, length: number): Buffer =>
+    Buffer.from(`25609513${flags}0007${'ab'.repeat(8)}${'00'.repeat(8)}${hex(length)}`, 'hex');
+  client.write(
+    Buffer.concat([
+      Buffer.from('00000003', 'hex'),
+      option('00000008', ''),
+      option('0000000a', `00000000000000010000000f${allocation}`),
+      option('00000007', '000000000000'),
+      status('0000', 4 * CHUNK),
+      status('0008', 4 * CHUNK),
+    ]),
+  );
+  const reply = (...extents: (readonly [number, number])[]): string =>
+    `668e33ef00010005${'ab'.repeat(8)}${hex(4 + 8 * extents.length)}00000001${extents.map(([length, state]) => hex(length) + hex(state)).join('')}`;
+  const [data, hole] = [[CHUNK, 0] as const, [CHUNK, 3] as const];
+  const wanted = [reply(data, hole, data, hole), reply(data)];
+  await until('both are answered', () => wanted.every((one) => said.toString('hex').includes(one)));
+  assert.deepEqual(asked, [4096, 1]);
+  client.destroy();
 });
 
 test('strangers: random bytes and spoilt requests end nothing but their connection', async (t) => {

@@ -92,6 +92,15 @@ test('zeroes are holes: whole chunks, and parts where there is no base', async (
     { length: 192 * KIB, isHole: false },
     { length: 2 * CHUNK, isHole: true },
   ]);
+  assert.deepEqual(volume.extents(32 * KIB, 3 * CHUNK, 2), [
+    { length: 32 * KIB, isHole: false },
+    { length: CHUNK, isHole: true },
+  ]);
+  assert.deepEqual(volume.extents(32 * KIB, 64 * KIB, 2), [
+    { length: 32 * KIB, isHole: false },
+    { length: 32 * KIB, isHole: true },
+  ]);
+  assert.deepEqual(volume.extents(2 * CHUNK, 2 * CHUNK, 1), [{ length: 2 * CHUNK, isHole: true }]);
   assert.deepEqual(await volume.read(64 * KIB, CHUNK), Buffer.alloc(CHUNK));
   await volume.write(96 * KIB, pattern(512, 4));
   assert.deepEqual(await volume.read(96 * KIB, 1024), Buffer.concat([pattern(512, 4), Buffer.alloc(512)]));

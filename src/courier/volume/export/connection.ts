@@ -8,12 +8,12 @@ import { ERROR, type ExportFacts, STATE } from '../../disk/nbd/spec.js';
 import { dataHead, doneReply, errorReply, statusReply } from '../../disk/nbd/structured-replies.js';
 import type { Extent, VolumeGate } from '../gate.js';
 import type { VOLUME_COUNTERS } from './counters.js';
-import type { Blocks, Room } from './room.js';
+import { type Blocks, type Room, Share } from './room.js';
 
 /** A client that does not read its replies is not read from either. */
 const MOST_UNREAD_BYTES = 1024 * 1024;
-/** What a request takes beside its data. */
-const REQUEST_ROOM_BYTES = 4096;
+/** What a request takes beside its data: more than any does, so that a volume's room limits how many are under way. */
+const REQUEST_ROOM_BYTES = 64 * 1024;
 /** The rest of the range is asked for again. */
 const MOST_EXTENTS = 4096;
 
@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly chunkBytes: number;
   readonly gate: VolumeGate;
   readonly room: Room;
+  /** Beside that. */
+  readonly ownBytes: number;
   /** Of `chunkBytes` each. */
   readonly blocks: Blocks;
   readonly counters: DeclaredCounters<typeof VOLUME_COUNTERS>;
@@ -42,25 +44,35 @@ interface Coming {
 
 export class VolumeConnection {
   readonly #handshake: ServerHandshake;
+  readonly #share: Share;
   #reader: RequestReader | undefined;
   #isStructured = false;
   /** Waits for room. */
   #held: RequestEvent | undefined;
   #coming: Coming | undefined;
   #outstanding = 0;
+  /** The room of replies that the system has not taken yet. */
+  #unreadBytes = 0;
   #isLeaving = false;
+  /** Without having said so. */
+  #isGone = false;
   #isClosed = false;
 
   constructor(private readonly options: ConnectionOptions) {
-    const { socket, names } = options;
+    const { socket, names, room, ownBytes } = options;
+    this.#share = new Share(room, ownBytes, () => this.#pump());
     this.#handshake = new ServerHandshake(names, true);
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => this.#came(piece));
     socket.on('drain', () => this.#pump());
-    socket.on('end', () => this.#leave());
+    socket.on('end', () => {
+      this.#isGone ||= !this.#isLeaving;
+      this.#leave();
+    });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#isClosed = true;
+      this.#share.give(this.#unreadBytes);
       this.#abandon();
       this.#ended();
     });
@@ -127,11 +139,10 @@ export class VolumeConnection {
   }
 
   #hasRoom(event: RequestEvent): boolean {
-    const { socket, room } = this.options;
     // 'drain' comes, and calls.
-    if (socket.writableLength > MOST_UNREAD_BYTES) return false;
+    if (this.options.socket.writableLength > MOST_UNREAD_BYTES) return false;
     const bytes = roomOf(event);
-    return bytes === 0 || room.take(bytes, () => this.#pump());
+    return bytes === 0 || this.#share.take(bytes);
   }
 
   #take(event: RequestEvent): void {
@@ -146,7 +157,7 @@ export class VolumeConnection {
         return;
       case 'refused':
         counters.count('volume_requests_refused');
-        socket.write(this.#errorReply(event.cookie, event.error));
+        this.#say(roomOf(event), [this.#errorReply(event.cookie, event.error)]);
         return;
       case 'disconnect':
         this.#leave();
@@ -160,42 +171,54 @@ export class VolumeConnection {
 
   /** Nothing is rejected: errors are replies. */
   async #do(request: Request): Promise<void> {
-    const { gate, counters } = this.options;
-    const { kind, offset, length } = request;
-    if (kind === 'write' && length > 0) {
+    if (request.kind === 'write' && request.length > 0) {
       this.#coming = { request, running: 0, isComplete: false, error: ERROR.none };
       return;
     }
+    let reply: readonly Buffer[];
     try {
-      if (kind === 'read') {
+      reply = await this.#answer(request);
+    } catch (error) {
+      reply = [this.#failed(request, nbdError(error))];
+    }
+    this.#done(request, reply);
+  }
+
+  async #answer(request: Request): Promise<readonly Buffer[]> {
+    const { gate, counters } = this.options;
+    const { kind, offset, length } = request;
+    switch (kind) {
+      case 'read': {
         const data = length === 0 ? undefined : await gate.read(offset, length);
         counters.count('volume_bytes_read', length);
-        this.#replyData(request, data);
-      } else if (kind === 'status') {
-        this.#replyStatus(request, await gate.status(offset, length));
-      } else {
-        if (kind === 'flush') {
-          await gate.flush();
-          counters.count('volume_flushes');
-        } else if (kind !== 'write') await this.#zero(request);
-        if (request.fua) await gate.flush();
-        this.#replyDone(request);
+        return this.#dataReply(request, data);
       }
-    } catch (error) {
-      this.#replyError(request, nbdError(error));
+      case 'status':
+        return [extentsReply(request, await gate.status(offset, length, request.one ? 1 : MOST_EXTENTS))];
+      case 'flush':
+        await gate.flush();
+        counters.count('volume_flushes');
+        break;
+      case 'trim':
+      case 'zeroes':
+        await this.#zero(request);
+        break;
     }
-    this.#done(request);
+    if (request.fua) await gate.flush();
+    return [simpleReply(request.cookie, ERROR.none)];
   }
 
   async #zero({ kind, offset, length, noHole, fastZero }: Request): Promise<void> {
     const { gate, counters, chunkBytes, facts } = this.options;
     const end = offset + length;
     const isWhole = offset % chunkBytes === 0 && (end % chunkBytes === 0 || end === facts.sizeBytes);
-    // A hole in a part of a chunk may have to be written.
-    if (fastZero && !isWhole) throw new Unsupported();
+    // A hole in a part of a chunk may have to be written, and what is to be no hole is.
+    if (fastZero && (!isWhole || noHole)) throw new Unsupported();
     counters.count('volume_bytes_zeroed', length);
     if (kind === 'trim' || !noHole) return gate.zero(offset, length);
     for (let at = offset; at < end; ) {
+      // They may take minutes.
+      if (this.#isGone || this.#isClosed) throw new Gone();
       const bytes = Math.min(end - at, chunkBytes - (at % chunkBytes));
       await gate.write(at, Buffer.alloc(bytes));
       at += bytes;
@@ -203,7 +226,7 @@ export class VolumeConnection {
   }
 
   async #data(offset: number, bytes: Buffer, isLast: boolean): Promise<void> {
-    const { gate, room, counters, blocks } = this.options;
+    const { gate, counters, blocks } = this.options;
     const coming = this.#coming;
     if (coming === undefined) return;
     coming.running++;
@@ -220,7 +243,7 @@ export class VolumeConnection {
     blocks.give(bytes);
     coming.running--;
     if (coming.isComplete && coming.running === 0) await this.#written(coming);
-    room.give(bytes.length);
+    this.#share.give(bytes.length);
   }
 
   async #written({ request, error }: Coming): Promise<void> {
@@ -230,53 +253,51 @@ export class VolumeConnection {
     } catch (failure) {
       outcome = nbdError(failure);
     }
-    if (outcome === ERROR.none) this.#replyDone(request);
-    else this.#replyError(request, outcome);
-    this.#done(request);
+    const isDone = outcome === ERROR.none;
+    this.#done(request, [isDone ? simpleReply(request.cookie, ERROR.none) : this.#failed(request, outcome)]);
   }
 
-  #replyData({ cookie, offset }: Request, data: Buffer | undefined): void {
-    const { socket } = this.options;
-    if (this.#isClosed) return;
-    if (data === undefined) {
-      socket.write(this.#isStructured ? doneReply(cookie) : simpleReply(cookie, ERROR.none));
-      return;
-    }
-    socket.cork();
-    socket.write(
+  #dataReply({ cookie, offset }: Request, data: Buffer | undefined): readonly Buffer[] {
+    if (data === undefined) return [this.#isStructured ? doneReply(cookie) : simpleReply(cookie, ERROR.none)];
+    return [
       this.#isStructured ? dataHead(cookie, offset, data.length) : simpleReply(cookie, ERROR.none),
-    );
-    socket.write(data);
-    socket.uncork();
+      data,
+    ];
   }
 
-  #replyStatus({ cookie, one }: Request, extents: readonly Extent[]): void {
-    const told = extents.slice(0, one ? 1 : MOST_EXTENTS).map(({ length, isHole }) => ({
-      length,
-      state: isHole ? STATE.hole | STATE.zero : STATE.data,
-    }));
-    if (!this.#isClosed) this.options.socket.write(statusReply(cookie, told));
-  }
-
-  #replyDone({ cookie }: Request): void {
-    if (!this.#isClosed) this.options.socket.write(simpleReply(cookie, ERROR.none));
-  }
-
-  #replyError({ cookie }: Request, error: number): void {
+  #failed({ cookie }: Request, error: number): Buffer {
     // Whoever is told that zeroes are not fast writes them.
     if (error !== ERROR.notSup) this.options.counters.count('volume_requests_failed');
-    if (!this.#isClosed) this.options.socket.write(this.#errorReply(cookie, error));
+    return this.#errorReply(cookie, error);
   }
 
   #errorReply(cookie: Uint8Array, error: number): Buffer {
     return this.#isStructured ? errorReply(cookie, error) : simpleReply(cookie, error);
   }
 
-  #done(request: Request): void {
+  #done(request: Request, reply: readonly Buffer[]): void {
+    this.#say(roomOf({ is: 'request', request }), reply);
     this.#outstanding--;
-    this.options.room.give(roomOf({ is: 'request', request }));
     if (this.#isLeaving) this.#leave();
     this.#ended();
+  }
+
+  /** @param roomBytes of the request: free when the system has taken the reply, which waits for the client to read */
+  #say(roomBytes: number, reply: readonly Buffer[]): void {
+    const { socket } = this.options;
+    if (this.#isClosed) {
+      this.#share.give(roomBytes);
+      return;
+    }
+    this.#unreadBytes += roomBytes;
+    socket.cork();
+    for (const part of reply.slice(0, -1)) socket.write(part);
+    socket.write(reply.at(-1) ?? '', () => {
+      if (this.#isClosed) return;
+      this.#unreadBytes -= roomBytes;
+      this.#share.give(roomBytes);
+    });
+    socket.uncork();
   }
 
   /** A write whose data will not come any more is over. */
@@ -286,7 +307,7 @@ export class VolumeConnection {
     if (coming === undefined) return;
     coming.isComplete = true;
     coming.error = ERROR.io;
-    if (coming.running === 0) this.#done(coming.request);
+    if (coming.running === 0) this.#done(coming.request, []);
   }
 
   /** What is outstanding is answered before. */
@@ -300,8 +321,20 @@ export class VolumeConnection {
   }
 }
 
+function extentsReply({ cookie }: Request, extents: readonly Extent[]): Buffer {
+  const told = extents.map(({ length, isHole }) => ({
+    length,
+    state: isHole ? STATE.hole | STATE.zero : STATE.data,
+  }));
+  return statusReply(cookie, told);
+}
+
 class Unsupported extends Error {
   readonly code = 'ENOTSUP';
+}
+
+class Gone extends Error {
+  readonly code = 'ESHUTDOWN';
 }
 
 const NBD_ERRORS = new Map<string, number>([
@@ -320,6 +353,7 @@ function nbdError(error: unknown): number {
 /** A write's data has room for itself, as it comes. */
 function roomOf(event: RequestEvent): number {
   if (event.is === 'data') return event.bytes.length;
+  if (event.is === 'refused') return REQUEST_ROOM_BYTES;
   if (event.is !== 'request') return 0;
   return REQUEST_ROOM_BYTES + (event.request.kind === 'read' ? event.request.length : 0);
 }

@@ -8,8 +8,10 @@ import type { VOLUME_COUNTERS } from './counters.js';
 import { Blocks, Room } from './room.js';
 
 const MOST_CLIENTS = 16;
-/** Of requests under way. */
-const MOST_BYTES = 64 * 1024 * 1024;
+/** Of a client's requests under way, and of replies that it has not read. */
+const OWN_BYTES = 4 * 1024 * 1024;
+/** What those of all clients take beyond that. */
+const SHARED_BYTES = 32 * 1024 * 1024;
 /** Blocks of a chunk's size that are kept for the next writes: 4 MiB. */
 const MOST_FREE_BLOCKS = 16;
 const SECTOR_BYTES = 512;
@@ -33,7 +35,7 @@ export interface ExportOptions {
 
 export class VolumeExport {
   readonly #clients = new Set<VolumeConnection>();
-  readonly #room = new Room(MOST_BYTES);
+  readonly #room = new Room(SHARED_BYTES);
   readonly #blocks: Blocks;
   #whenAlone: (() => void) | undefined;
 
@@ -63,6 +65,7 @@ export class VolumeExport {
         gate,
         counters,
         room: this.#room,
+        ownBytes: OWN_BYTES,
         blocks: this.#blocks,
       },
       closed: (connection) => this.#left(connection),

@@ -28,17 +28,17 @@ export class Blocks {
   }
 }
 
-/** Bytes that a volume's requests under way may take. One that is larger than all of it goes alone. */
+/** Bytes that a volume's requests under way may take beyond what each client has of its own. One that is larger than all of it goes alone. */
 export class Room {
   #usedBytes = 0;
-  #waiting: (() => void)[] = [];
+  #waiting = new Set<() => void>();
 
   constructor(private readonly mostBytes: number) {}
 
   /** False: there is none now, and `when` is called when that may have changed. */
   take(bytes: number, when: () => void): boolean {
     if (this.#usedBytes > 0 && this.#usedBytes + bytes > this.mostBytes) {
-      this.#waiting.push(when);
+      this.#waiting.add(when);
       return false;
     }
     this.#usedBytes += bytes;
@@ -47,9 +47,39 @@ export class Room {
 
   give(bytes: number): void {
     this.#usedBytes -= bytes;
-    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const when of waiting) when();
+  }
+}
+
+/** A client's room: its own first, so that those who read no replies hold up nobody else, then of what all share. */
+export class Share {
+  #usedBytes = 0;
+
+  /** @param when there may be room again */
+  constructor(
+    private readonly room: Room,
+    private readonly ownBytes: number,
+    private readonly when: () => void,
+  ) {}
+
+  /** False: `when` is called. */
+  take(bytes: number): boolean {
+    const shared = this.#sharedOf(this.#usedBytes + bytes) - this.#sharedOf(this.#usedBytes);
+    if (shared > 0 && !this.room.take(shared, this.when)) return false;
+    this.#usedBytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    const shared = this.#sharedOf(this.#usedBytes) - this.#sharedOf(this.#usedBytes - bytes);
+    this.#usedBytes -= bytes;
+    if (shared > 0) this.room.give(shared);
+    this.when();
+  }
+
+  #sharedOf(usedBytes: number): number {
+    return Math.max(0, usedBytes - this.ownBytes);
   }
 }

@@ -15,7 +15,7 @@ export class Ranges {
   /** Whoever enters leaves, whatever happens. */
   enter(chunk: number, from: number, to: number): Turn {
     const turns = this.#turns.get(chunk);
-    const before = turns?.filter((turn) => turn.from < to && from < turn.to) ?? [];
+    const before = turns === undefined ? [] : lastOf(turns, from, to);
     let over = (): void => undefined;
     const turn: Turn = {
       ...{ chunk, from, to },
@@ -42,4 +42,16 @@ export class Ranges {
     if (turns.length <= 1) this.#turns.delete(turn.chunk);
     else turns.splice(turns.indexOf(turn), 1);
   }
+}
+
+/** Whom to wait for: those that overlap, from the last one back to one that has all of the range. It waits for the others itself. */
+function lastOf(turns: readonly Turn[], from: number, to: number): Turn[] {
+  const last: Turn[] = [];
+  for (let at = turns.length - 1; at >= 0; at--) {
+    const turn = turns[at];
+    if (turn === undefined || turn.to <= from || to <= turn.from) continue;
+    last.push(turn);
+    if (turn.from <= from && to <= turn.to) break;
+  }
+  return last;
 }

@@ -19,6 +19,8 @@ import { type Revision, Writer } from './writer.js';
 const GROWN_BYTES = 4 * 1024 * 1024;
 const GROWN_TIMES = 3;
 const MOST_NAMED = 5;
+/** Runs of bytes that one call looks at, since nothing else is done meanwhile: 8 GiB of chunks that have one each. */
+const MOST_RUNS = 32_768;
 
 /** What has been opened. */
 export interface VolumeParts {
@@ -105,14 +107,24 @@ export class FileVolume implements SparseStorage {
     return this.#contents.runs(offset, length).every(({ source }) => source !== 'awaited');
   }
 
-  extents(offset: number, length: number): readonly Extent[] {
+  extents(offset: number, length: number, most = Number.MAX_SAFE_INTEGER): readonly Extent[] {
     this.#check(offset, length);
     const extents: Extent[] = [];
-    for (const run of this.#contents.runs(offset, length)) {
-      const isHole = run.source === 'zero';
-      const last = extents.at(-1);
-      if (last?.isHole === isHole) extents[extents.length - 1] = { isHole, length: last.length + run.length };
-      else extents.push({ isHole, length: run.length });
+    const end = offset + length;
+    for (let [at, seen] = [offset, 0]; at < end && seen < MOST_RUNS; ) {
+      // Chunk by chunk: whoever asks for few has few made.
+      const bytes = Math.min(end - at, CHUNK_BYTES - (at % CHUNK_BYTES));
+      const runs = this.#contents.runs(at, bytes);
+      for (const run of runs) {
+        const isHole = run.source === 'zero';
+        const last = extents.at(-1);
+        if (last?.isHole === isHole)
+          extents[extents.length - 1] = { isHole, length: last.length + run.length };
+        else if (extents.length === most) return extents;
+        else extents.push({ isHole, length: run.length });
+      }
+      at += bytes;
+      seen += runs.length;
     }
     return extents;
   }

@@ -106,8 +106,8 @@ export class MovableVolume implements VolumeGate {
     this.#going?.pump();
   }
 
-  async status(offset: number, length: number): Promise<readonly Extent[]> {
-    return this.#isServing ? this.options.storage.extents(offset, length) : [{ length, isHole: false }];
+  async status(offset: number, length: number, most: number): Promise<readonly Extent[]> {
+    return this.#isServing ? this.options.storage.extents(offset, length, most) : [{ length, isHole: false }];
   }
 
   clients(count: number): void {
