@@ -1,8 +1,11 @@
 /** Volumes whose disk fails, whose process dies, or whose journal is written anew, at the worst moment for each. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { FileVolume } from '../../../src/courier/volume/files/volume.js';
+import { pause } from '../../lab/wait.js';
 import { CHUNK, directoryOf, killed, open, pattern, StandingClock } from './volumes.js';
 
 const SIZE = 8 * CHUNK;
@@ -12,9 +15,27 @@ async function quiet(volume: FileVolume, clock: StandingClock): Promise<void> {
   await volume.seal();
 }
 
-/** The next flush writes the journal anew; resolves when it has. */
-async function grow(volume: FileVolume): Promise<void> {
+/** From now on `way` stands before the system's fdatasync. Answers how it is let through again. */
+function beforeSyncs(t: TestContext, way: (sync: () => void, done: fs.NoParamCallback) => void): () => void {
+  const { fdatasync } = fs;
+  const set = (is: object): void => {
+    Object.assign(fs, { fdatasync: is });
+    syncBuiltinESMExports();
+  };
+  const restore = (): void => set(fdatasync);
+  set((fd: number, done: fs.NoParamCallback) => way(() => fdatasync(fd, done), done));
+  t.after(restore);
+  return restore;
+}
+
+/** The next flush writes the journal anew. */
+async function lengthen(volume: FileVolume): Promise<void> {
   for (let round = 0; round < 5; round++) await volume.keep('large', 'x'.repeat(900_000 + round));
+}
+
+/** Resolves when the journal was written anew. */
+async function grow(volume: FileVolume): Promise<void> {
+  await lengthen(volume);
   await volume.flush();
   // In its turn behind the new journal.
   await volume.flush();
@@ -36,6 +57,33 @@ test('a chunk opened ahead is written to after the journal was written anew: a k
   const copy = await open(killed(join(directory, 'v'), join(directory, 'copy')), { sizeBytes: SIZE });
   assert.deepEqual(await copy.read(3 * CHUNK, 512), wanted);
   assert.equal(copy.problem, null);
+  await copy.close();
+  await volume.close();
+});
+
+test('a chunk is opened just before the journal is written anew: a killed process has what is written to it', async (t) => {
+  const directory = directoryOf(t);
+  const clock = new StandingClock();
+  const volume = await open(join(directory, 'v'), { clock, sizeBytes: SIZE });
+  await volume.write(0, pattern(SIZE, 1));
+  await quiet(volume, clock);
+  await lengthen(volume);
+  const { version = 0 } = volume.modified.get(3) ?? {};
+  const held: (() => void)[] = [];
+  const letThrough = beforeSyncs(t, (sync) => held.push(sync));
+  const flushed = volume.flush();
+  while (held.length === 0) await pause(1);
+  // That it is open is said in the old journal, and synced behind the flush: when the new one begins.
+  const wanted = pattern(512, 3);
+  const written = volume.write(3 * CHUNK, wanted);
+  await pause(20);
+  letThrough();
+  for (const sync of held) sync();
+  await Promise.all([flushed, written]);
+  await volume.flush();
+  const copy = await open(killed(join(directory, 'v'), join(directory, 'copy')), { sizeBytes: SIZE });
+  assert.deepEqual(await copy.read(3 * CHUNK, 512), wanted);
+  assert.ok((copy.modified.get(3)?.version ?? 0) > version);
   await copy.close();
   await volume.close();
 });

@@ -5,7 +5,7 @@ import type { DirectoryLock } from '../../store/lock.js';
 import type { Extent, SparseStorage } from '../gate.js';
 import type { ChunkState, VolumeRecord } from '../storage.js';
 import type { VolumeBase } from './base.js';
-import type { Chunk } from './chunk.js';
+import type { Chunk, ChunkFacts } from './chunk.js';
 import { Contents } from './contents.js';
 import type { Journal } from './journal.js';
 import { CHUNK_BYTES, named, SECTOR_BYTES } from './layout.js';
@@ -244,7 +244,7 @@ export class FileVolume implements SparseStorage {
     const head = named({ sizeBytes, epoch, baseDigest: this.baseDigest, hasCleanSlots, boot });
     await journal.replace(() => {
       const records = [...chunks].map(([index, chunk]) =>
-        encodeState(index, isLast ? closed(chunk) : chunk, false),
+        encodeState(index, isLast ? closed(chunk) : this.#writer.factsOf(index, chunk), false),
       );
       for (const [key, value] of this.parts.records) records.push(encodeKeep(key, value));
       if (isLast) records.push(CLOSED);
@@ -272,9 +272,7 @@ export class FileVolume implements SparseStorage {
 }
 
 /** What was allowed to be written to and was not has its digest. */
-function closed(
-  chunk: Chunk,
-): Chunk | Pick<Chunk, 'under' | 'map' | 'isOpen' | 'digest' | 'version' | 'writes'> {
+function closed(chunk: Chunk): ChunkFacts {
   if (chunk.digest === undefined || !chunk.isOpen) return chunk;
   const { under, map, digest, version, writes } = chunk;
   return { under, map, isOpen: false, digest, version, writes };

@@ -3,7 +3,7 @@
  * process loses nothing; what the death of the machine may lose waits for `flush`.
  */
 import type { Clock } from '../../../net/clock.js';
-import { Chunk, type Under } from './chunk.js';
+import { Chunk, type ChunkFacts, type Under } from './chunk.js';
 import type { Contents } from './contents.js';
 import { digestOfSlot } from './contents.js';
 import type { Journal } from './journal.js';
@@ -61,6 +61,13 @@ export class Writer {
     await this.#pieces(offset, length, (index, from, bytes) =>
       bytes === contents.lengthOf(index) ? this.#zeroChunk(index) : this.#zeroPart(index, from, bytes),
     );
+  }
+
+  /** What a new journal says of the chunk: that it is being opened may stand in the old one alone. */
+  factsOf(index: number, chunk: Chunk): ChunkFacts {
+    if (!this.#opening.has(index)) return chunk;
+    const { under, map, version, writes } = chunk;
+    return { under, map, isOpen: true, digest: undefined, version, writes };
   }
 
   /** What is there of the chunks is forgotten. Durable when it resolves. */
