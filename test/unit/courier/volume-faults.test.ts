@@ -1,12 +1,12 @@
 /** Volumes whose disk fails, whose process dies, or whose journal is written anew, at the worst moment for each. */
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
+import fs, { readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FileVolume } from '../../../src/courier/volume/files/volume.js';
 import { pause } from '../../lab/wait.js';
-import { CHUNK, directoryOf, killed, open, pattern, StandingClock } from './volumes.js';
+import { CHUNK, change, directoryOf, killed, open, pattern, StandingClock } from './volumes.js';
 
 const SIZE = 8 * CHUNK;
 
@@ -86,4 +86,53 @@ test('a chunk is opened just before the journal is written anew: a killed proces
   assert.ok((copy.modified.get(3)?.version ?? 0) > version);
   await copy.close();
   await volume.close();
+});
+
+for (const [what, touch] of [
+  ['written to in part', (volume: FileVolume) => volume.write(CHUNK + 4096, pattern(512, 2))],
+  ['written over', (volume: FileVolume) => volume.write(CHUNK, pattern(CHUNK, 2))],
+  ['zeroed', (volume: FileVolume) => volume.zero(CHUNK, CHUNK)],
+] as const)
+  test(`a damaged chunk is ${what}, and the machine loses its power: what was damaged is not read`, async (t) => {
+    const directory = directoryOf(t);
+    const clock = new StandingClock();
+    const place = { clock, sizeBytes: SIZE, boot: '11'.repeat(16) };
+    const volume = await open(join(directory, 'v'), place);
+    await volume.write(0, pattern(SIZE, 1));
+    await quiet(volume, clock);
+    await volume.close();
+    const path = join(directory, 'v', 'data');
+    change(path, (bytes) => bytes.fill(0, CHUNK + 1000, CHUNK + 1001));
+    const second = await open(join(directory, 'v'), place);
+    assert.equal(await second.verify(), 8);
+    assert.match(second.problem ?? '', /: 1$/);
+    const data = readFileSync(path);
+    await touch(second);
+    const lost = killed(join(directory, 'v'), join(directory, 'lost'));
+    // Nothing of what was written was flushed.
+    writeFileSync(join(lost, 'data'), data);
+    const third = await open(lost, { ...place, boot: '22'.repeat(16) });
+    await assert.rejects(third.read(CHUNK, 1024), /chunk 1 .*is damaged/);
+    assert.match(third.problem ?? '', /: 1$/);
+    await third.close();
+    await second.close();
+  });
+
+test('whoever writes from the beginning on opens no chunk ahead that was not compared, or is damaged', async (t) => {
+  const directory = directoryOf(t);
+  const clock = new StandingClock();
+  const volume = await open(join(directory, 'v'), { clock, sizeBytes: SIZE });
+  await volume.write(0, pattern(SIZE, 1));
+  await quiet(volume, clock);
+  await volume.close();
+  for (const chunk of [3, 6])
+    change(join(directory, 'v', 'data'), (bytes) => bytes.fill(0, chunk * CHUNK + 1000, chunk * CHUNK + 1001));
+  const second = await open(join(directory, 'v'), { clock, sizeBytes: SIZE });
+  for (const chunk of [0, 1, 2, 4, 5, 6]) await second.read(chunk * CHUNK, 512).catch(() => undefined);
+  for (const chunk of [0, 1, 4, 5]) await second.write(chunk * CHUNK, pattern(512, 2));
+  const copy = await open(killed(join(directory, 'v'), join(directory, 'copy')), { sizeBytes: SIZE });
+  for (const chunk of [3, 6]) await assert.rejects(copy.read(chunk * CHUNK, 512), /is damaged/);
+  assert.match(copy.problem ?? '', /: 3, 6$/);
+  await copy.close();
+  await second.close();
 });

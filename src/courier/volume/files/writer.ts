@@ -157,7 +157,8 @@ export class Writer {
       const known = this.options.chunks.get(index);
       if (known === undefined && this.options.under === 'zero') return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
-      await this.#unseal(index, chunk);
+      if (chunk.isDamaged) await this.#lose(index, chunk);
+      else await this.#unseal(index, chunk);
       chunk.empty('zero');
       this.#wrote(chunk);
       await this.#note(index, chunk);
@@ -185,9 +186,9 @@ export class Writer {
     while (!this.#isReady(chunk)) {
       if (chunk.noting !== undefined) await chunk.noting;
       else if (chunk.digest !== undefined && !chunk.isVerified && !isWhole) await contents.verify(index);
+      else if (chunk.isDamaged) await this.#lose(index, chunk);
       else if (chunk.digest !== undefined && !chunk.isOpen) await this.#unseal(index, chunk);
       else {
-        if (chunk.isDamaged) chunk.empty('lost');
         const wasOpen = chunk.isOpen && chunk.generation === this.options.journal.generation;
         chunk.digest = undefined;
         chunk.isOpen = true;
@@ -195,6 +196,13 @@ export class Writer {
       }
     }
     return chunk;
+  }
+
+  /** Durable before anything of it is written: whoever dies in between would have what is damaged without the digest that says so. */
+  async #lose(index: number, chunk: Chunk): Promise<void> {
+    chunk.empty('lost');
+    chunk.isOpen = true;
+    await this.#note(index, chunk, true);
   }
 
   /** After that its content may be another than its digest says, also after a crash. */
@@ -210,7 +218,9 @@ export class Writer {
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
       const isSealed = chunk?.digest !== undefined && !chunk.isOpen;
-      return isSealed && !this.#opening.has(index) && !ranges.isBusy(index);
+      // Of the others the digest alone says that they are damaged.
+      const isGood = chunk?.isVerified === true && !chunk.isDamaged;
+      return isSealed && isGood && !this.#opening.has(index) && !ranges.isBusy(index);
     };
     const most = chunks.get(first - 1)?.isOpen === true ? OPENED_AT_ONCE : 1;
     let end = first + 1;
@@ -231,11 +241,12 @@ export class Writer {
     }
   }
 
-  /** Resolves when the journal's file has the chunk's state as it is now. */
-  async #note(index: number, chunk: Chunk): Promise<void> {
+  /** Resolves when the journal's file has the chunk's state as it is now. @param isDurable not only if the data is */
+  async #note(index: number, chunk: Chunk, isDurable = false): Promise<void> {
     const { journal } = this.options;
     chunk.generation = journal.generation;
-    const noting = journal.append(encodeState(index, chunk, true));
+    const appended = journal.append(encodeState(index, chunk, !isDurable));
+    const noting = isDurable ? appended.then(() => journal.sync()) : appended;
     chunk.noting = noting.catch(() => undefined);
     try {
       await noting;
