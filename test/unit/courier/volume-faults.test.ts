@@ -136,3 +136,32 @@ test('whoever writes from the beginning on opens no chunk ahead that was not com
   await copy.close();
   await second.close();
 });
+
+/** As the system says it: once. */
+function failingSyncs(t: TestContext, first: number): void {
+  let count = 0;
+  beforeSyncs(t, (sync, done) => {
+    if (count++ === first) done(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+    else sync();
+  });
+}
+
+for (const [what, fail] of [
+  ['a record is kept', (volume: FileVolume) => volume.keep('key', 1)],
+  ['a chunk is opened', (volume: FileVolume) => volume.write(0, pattern(512, 2))],
+  ['chunks are awaited', (volume: FileVolume) => volume.await(new Map([[5, { version: 1, writes: 1 }]]))],
+] as const)
+  test(`the journal cannot be synced when ${what}: nothing is flushed or written any more`, async (t) => {
+    const clock = new StandingClock();
+    const volume = await open(directoryOf(t), { clock, sizeBytes: SIZE });
+    await volume.write(0, pattern(CHUNK, 1));
+    await quiet(volume, clock);
+    failingSyncs(t, 0);
+    await assert.rejects(fail(volume), /EIO/);
+    assert.match(volume.problem ?? '', /EIO/);
+    await assert.rejects(volume.flush(), /EIO/);
+    await assert.rejects(volume.write(CHUNK, pattern(512, 3)), /EIO/);
+    await assert.rejects(volume.keep('key', 2), /EIO/);
+    await assert.rejects(volume.forget(), /EIO/);
+    await assert.rejects(volume.close(), /EIO/);
+  });

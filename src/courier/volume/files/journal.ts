@@ -38,6 +38,7 @@ export class Journal {
   #syncing: Promise<void> | undefined;
   #nextSync: Promise<void> | undefined;
   #marking: Promise<void> | undefined;
+  #failure: Error | undefined;
   /** Rises when records could not be written: whatever was not known to be in the file before is to be said again. */
   generation = 0;
 
@@ -57,6 +58,11 @@ export class Journal {
   /** A journal with these records takes the place of the one that is there. Rejects with the system's error; then that stays. */
   static async write(directory: string, head: NamedHead, records: Iterable<Buffer>): Promise<Journal> {
     return new Journal(directory, await replaceFile(directory, head, records));
+  }
+
+  /** Why nothing can be made durable any more: the system says it once, and forgets what it could not write. All rejects with it then. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** Frames that are in the file. */
@@ -116,6 +122,7 @@ export class Journal {
         await new Promise<void>((resolve) => {
           this.#whenIdle = resolve;
         });
+      if (this.#failure !== undefined) throw this.#failure;
       const { head, records, ready } = make();
       await ready;
       const written = await replaceFile(this.directory, head, records);
@@ -148,6 +155,7 @@ export class Journal {
     while (this.#queue.length > 0 && !this.#isHeld) {
       const batch = this.#takeBatch();
       try {
+        if (this.#failure !== undefined) throw this.#failure;
         const records = batch.length === 1 ? (batch[0]?.record ?? Buffer.alloc(0)) : joined(batch);
         const frame = encodeFrame(this.#name, this.#frames + 1, this.#durable, records);
         await writeAt(this.#file.fd, frame, this.#end);
@@ -178,7 +186,12 @@ export class Journal {
 
   async #sync(): Promise<void> {
     const frames = this.#frames;
-    await syncData(this.#file.fd);
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      await syncData(this.#file.fd);
+    } catch (error) {
+      throw this.#fails(error);
+    }
     this.#durable = frames;
     // A hint for whoever looks for damage: nobody waits for it.
     const marking = writeAt(this.#file.fd, encodeMark(this.#name, frames), SECTOR_BYTES);
@@ -187,6 +200,11 @@ export class Journal {
       if (this.#marking === marking) this.#marking = undefined;
     };
     marking.then(over, over);
+  }
+
+  #fails(error: unknown): Error {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    return this.#failure;
   }
 }
 

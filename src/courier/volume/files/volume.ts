@@ -79,7 +79,8 @@ export class FileVolume implements SparseStorage {
 
   /** Why nothing can be written any more, or which chunks are damaged. */
   get problem(): string | null {
-    if (this.#failure !== undefined) return this.#failure.message;
+    const failure = this.#failure ?? this.parts.journal.failure;
+    if (failure !== undefined) return failure.message;
     for (const index of this.#damaged)
       if (this.parts.chunks.get(index)?.hasLost !== true) this.#damaged.delete(index);
     if (this.#damaged.size === 0) return null;
@@ -119,13 +120,13 @@ export class FileVolume implements SparseStorage {
 
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#check(offset, data.length);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkFailure();
     if (data.length > 0) await this.#writer.write(offset, data);
   }
 
   async zero(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkFailure();
     await this.#writer.zero(offset, length);
   }
 
@@ -150,13 +151,14 @@ export class FileVolume implements SparseStorage {
     if (data !== undefined && data.length !== this.#contents.lengthOf(chunk))
       throw new RangeError(`chunk ${chunk} has ${this.#contents.lengthOf(chunk)} bytes, not ${data.length}`);
     if (!Number.isSafeInteger(state.version)) throw new RangeError(`version ${state.version}`);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkFailure();
     await this.#writer.put(chunk, data, state);
   }
 
   async forget(): Promise<void> {
     await this.#inTurn(async () => {
       const { data, chunks, sizeBytes } = this.parts;
+      this.#checkFailure();
       chunks.clear();
       this.#damaged.clear();
       // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
@@ -209,7 +211,7 @@ export class FileVolume implements SparseStorage {
   async #flush(): Promise<void> {
     const { journal } = this.parts;
     const frames = journal.frames;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkFailure();
     await this.#syncData();
     if (frames > this.#flushedFrame) {
       await journal.append(encodeFlushed(frames));
@@ -257,6 +259,11 @@ export class FileVolume implements SparseStorage {
     const done = this.#flushing.then(work, work);
     this.#flushing = done;
     return done;
+  }
+
+  #checkFailure(): void {
+    const failure = this.#failure ?? this.parts.journal.failure;
+    if (failure !== undefined) throw failure;
   }
 
   #check(offset: number, length: number): void {
