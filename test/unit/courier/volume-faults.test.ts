@@ -1,6 +1,7 @@
 /** Volumes whose disk fails, whose process dies, or whose journal is written anew, at the worst moment for each. */
 import assert from 'node:assert/strict';
-import fs, { readFileSync, writeFileSync } from 'node:fs';
+import fs, { readFileSync, statSync, writeFileSync } from 'node:fs';
+import fsPromises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -24,6 +25,22 @@ function beforeSyncs(t: TestContext, way: (sync: () => void, done: fs.NoParamCal
   };
   const restore = (): void => set(fdatasync);
   set((fd: number, done: fs.NoParamCallback) => way(() => fdatasync(fd, done), done));
+  t.after(restore);
+  return restore;
+}
+
+/** From now on `way` stands before the opening of files by promises. Answers how it is let through again. */
+function beforeOpens(
+  t: TestContext,
+  way: (path: string, opens: () => Promise<FileHandle>) => Promise<FileHandle>,
+): () => void {
+  const { open: really } = fsPromises;
+  const set = (is: object): void => {
+    Object.assign(fsPromises, { open: is });
+    syncBuiltinESMExports();
+  };
+  const restore = (): void => set(really);
+  set((path: string, ...more: [string, number]) => way(path, () => really(path, ...more)));
   t.after(restore);
   return restore;
 }
@@ -165,3 +182,80 @@ for (const [what, fail] of [
     await assert.rejects(volume.forget(), /EIO/);
     await assert.rejects(volume.close(), /EIO/);
   });
+
+test('a new journal whose name may not be durable: the volume says so, and the old one takes nothing more', async (t) => {
+  const directory = directoryOf(t);
+  const path = join(directory, 'v');
+  const volume = await open(path, { sizeBytes: SIZE });
+  await lengthen(volume);
+  const letThrough = beforeOpens(t, async (what, opens) => {
+    const handle = await opens();
+    if (what === path)
+      t.mock.method(handle, 'sync', async () => {
+        throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+      });
+    return handle;
+  });
+  await volume.flush();
+  await assert.rejects(volume.flush(), /EIO/);
+  assert.match(volume.problem ?? '', /EIO/);
+  await assert.rejects(volume.write(0, pattern(512, 1)), /EIO/);
+  letThrough();
+  await assert.rejects(volume.close(), /EIO/);
+  const second = await open(path, { sizeBytes: SIZE });
+  assert.equal(second.records.get('large'), 'x'.repeat(900_004));
+  assert.equal(second.problem, null);
+  await second.close();
+});
+
+test('no descriptor for the directory: the journal that is there stays, and is written anew when there is one', async (t) => {
+  const directory = directoryOf(t);
+  const path = join(directory, 'v');
+  const volume = await open(path, { sizeBytes: SIZE });
+  await lengthen(volume);
+  const letThrough = beforeOpens(t, async (what, opens) => {
+    if (what === path) throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    return opens();
+  });
+  await volume.flush();
+  await volume.write(0, pattern(512, 1));
+  await volume.keep('key', 1);
+  const copy = await open(killed(path, join(directory, 'copy')), { sizeBytes: SIZE });
+  assert.equal(copy.records.get('key'), 1);
+  assert.deepEqual(await copy.read(0, 512), pattern(512, 1));
+  letThrough();
+  await copy.close();
+  await volume.flush();
+  await volume.flush();
+  assert.ok(statSync(join(path, 'journal')).size < 2_000_000);
+  await volume.close();
+});
+
+test('the old journal cannot be closed: what comes then is flushed as ever', async (t) => {
+  const directory = directoryOf(t);
+  const path = join(directory, 'v');
+  let closes = 0;
+  const letThrough = beforeOpens(t, async (what, opens) => {
+    const handle = await opens();
+    const close = handle.close.bind(handle);
+    if (what === join(path, 'journal.new'))
+      handle.close = async () => {
+        await close();
+        if (++closes === 1) throw Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO' });
+      };
+    return handle;
+  });
+  const volume = await open(path, { sizeBytes: SIZE });
+  for (let round = 0; round < 50; round++) await volume.keep('key', round);
+  await lengthen(volume);
+  await volume.flush();
+  while (closes === 0) await pause(5);
+  letThrough();
+  await volume.write(0, pattern(512, 1));
+  await volume.flush();
+  const lost = killed(path, join(directory, 'lost'));
+  const second = await open(lost, { sizeBytes: SIZE, boot: '22'.repeat(16) });
+  assert.deepEqual(await second.read(0, 512), pattern(512, 1));
+  await second.close();
+  await volume.close();
+});

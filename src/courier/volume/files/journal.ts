@@ -125,7 +125,7 @@ export class Journal {
       if (this.#failure !== undefined) throw this.#failure;
       const { head, records, ready } = make();
       await ready;
-      const written = await replaceFile(this.directory, head, records);
+      const written = await replaceFile(this.directory, head, records, (error) => this.#fails(error));
       // Its number may be another file's as soon as it is closed.
       await this.#idle();
       const old = this.#file;
@@ -133,7 +133,8 @@ export class Journal {
       this.#name = written.name;
       this.#frames = this.#durable = this.#firstFrames = written.frames;
       this.#end = this.#firstEnd = written.end;
-      await old.close();
+      // It is of no use any more, whatever the system says of it.
+      await old.close().catch(() => undefined);
     } finally {
       this.#isHeld = false;
       if (this.#queue.length > 0 && !this.#isWriting) void this.#write();
@@ -212,8 +213,35 @@ function joined(batch: readonly Waiting[]): Buffer {
   return Buffer.concat(batch.map(({ record }) => record));
 }
 
-async function replaceFile(directory: string, head: NamedHead, records: Iterable<Buffer>): Promise<Written> {
+/** @param unsure the new file has the name, and may have lost it after a crash: neither it nor the old one can be gone on with */
+async function replaceFile(
+  directory: string,
+  head: NamedHead,
+  records: Iterable<Buffer>,
+  unsure: (error: unknown) => void = () => undefined,
+): Promise<Written> {
   const path = join(directory, NEW);
+  // There is one when the name has changed.
+  const folder = await open(directory, 'r');
+  try {
+    const written = await writeFile(path, head, records);
+    try {
+      await rename(path, join(directory, JOURNAL));
+      await folder.sync().catch((error: unknown) => {
+        unsure(error);
+        throw error;
+      });
+      return written;
+    } catch (error) {
+      await written.file.close();
+      throw error;
+    }
+  } finally {
+    await folder.close().catch(() => undefined);
+  }
+}
+
+async function writeFile(path: string, head: NamedHead, records: Iterable<Buffer>): Promise<Written> {
   const file = await open(path, 'w+', 0o600);
   try {
     let [frames, end] = [0, FRAMES_AT];
@@ -224,8 +252,6 @@ async function replaceFile(directory: string, head: NamedHead, records: Iterable
     }
     await writeAt(file.fd, Buffer.concat([encodeHead(head), encodeMark(head.name, frames)]), 0);
     await file.sync();
-    await rename(path, join(directory, JOURNAL));
-    await syncDirectory(directory);
     return { file, name: head.name, frames, end };
   } catch (error) {
     await file.close();
@@ -244,13 +270,4 @@ function* batches(records: Iterable<Buffer>): Generator<Buffer> {
     [batch, bytes] = [[], 0];
   }
   if (batch.length > 0) yield Buffer.concat(batch);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
