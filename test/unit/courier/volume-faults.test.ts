@@ -259,3 +259,50 @@ test('the old journal cannot be closed: what comes then is flushed as ever', asy
   await second.close();
   await volume.close();
 });
+
+test('a volume is closed when what is under way has ended, and takes nothing more', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(directory, { sizeBytes: SIZE });
+  const chunk = pattern(CHUNK, 1);
+  const wanted = Buffer.alloc(SIZE);
+  await volume.await(new Map([[2, { version: 1, writes: 1 }]]));
+  for (let at = 0; at < CHUNK; at += 1024) await volume.write(2 * CHUNK + at, pattern(512, 3));
+  // One that takes longer than all the rest of closing.
+  const { write } = fs;
+  const held: (() => void)[] = [];
+  const set = (is: object): void => {
+    Object.assign(fs, { write: is });
+    syncBuiltinESMExports();
+  };
+  t.after(() => set(write));
+  set((fd: number, data: Buffer, at: number, length: number, position: number, done: () => void) => {
+    const go = (): void => write(fd, data, at, length, position, done);
+    if (position === CHUNK) held.push(go);
+    else go();
+  });
+  const work: Promise<unknown>[] = [volume.put(2, chunk, { version: 2, writes: 2 })];
+  wanted.set(chunk, 2 * CHUNK);
+  for (let at = 0; at < CHUNK; at += 1024) wanted.set(pattern(512, 3), 2 * CHUNK + at);
+  work.push(volume.write(CHUNK, pattern(512, 4)), volume.keep('key', 1), volume.read(0, SIZE).catch(() => undefined));
+  wanted.set(pattern(512, 4), CHUNK);
+  const closed = volume.close();
+  for (const refused of [
+    () => volume.write(0, pattern(512, 1)),
+    () => volume.zero(0, CHUNK),
+    () => volume.put(0, chunk, { version: 2, writes: 2 }),
+    () => volume.await(new Map([[1, { version: 1, writes: 1 }]])),
+    () => volume.keep('key', 2),
+    () => volume.forget(),
+    () => volume.read(0, 512),
+  ])
+    await assert.rejects(async () => refused(), /closed/);
+  const isClosed = await Promise.race([closed.then(() => true), pause(100).then(() => false)]);
+  assert.deepEqual([isClosed, held.length], [false, 1]);
+  set(write);
+  for (const go of held) go();
+  await Promise.all([...work, closed]);
+  const second = await open(directory, { sizeBytes: SIZE });
+  assert.deepEqual(await second.read(0, SIZE), wanted);
+  assert.equal(second.records.get('key'), 1);
+  await second.close();
+});

@@ -118,10 +118,7 @@ export class Journal {
   ): Promise<void> {
     this.#isHeld = true;
     try {
-      if (this.#isWriting)
-        await new Promise<void>((resolve) => {
-          this.#whenIdle = resolve;
-        });
+      await this.#written();
       if (this.#failure !== undefined) throw this.#failure;
       const { head, records, ready } = make();
       await ready;
@@ -142,8 +139,16 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.#written();
     await this.#idle();
     await this.#file.close();
+  }
+
+  async #written(): Promise<void> {
+    if (this.#isWriting)
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
   }
 
   async #idle(): Promise<void> {

@@ -47,6 +47,8 @@ export class FileVolume implements SparseStorage {
   #flushedFrame = 0;
   #flushing: Promise<void> = Promise.resolve();
   #nextFlush: Promise<void> | undefined;
+  #isClosed = false;
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly parts: VolumeParts) {
     const { data, base, chunks, journal, clock, sizeBytes, epoch, hasCleanSlots } = parts;
@@ -98,7 +100,7 @@ export class FileVolume implements SparseStorage {
 
   read(offset: number, length: number): Promise<Buffer> {
     this.#check(offset, length);
-    return this.#contents.read(offset, length);
+    return this.#during(() => this.#contents.read(offset, length));
   }
 
   isHere(offset: number, length: number): boolean {
@@ -121,13 +123,13 @@ export class FileVolume implements SparseStorage {
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#check(offset, data.length);
     this.#checkFailure();
-    if (data.length > 0) await this.#writer.write(offset, data);
+    if (data.length > 0) await this.#during(() => this.#writer.write(offset, data));
   }
 
   async zero(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
     this.#checkFailure();
-    await this.#writer.zero(offset, length);
+    await this.#during(() => this.#writer.zero(offset, length));
   }
 
   /** Those that come while one is under way share the next one. */
@@ -143,7 +145,7 @@ export class FileVolume implements SparseStorage {
 
   async await(states: ReadonlyMap<number, Revision>): Promise<void> {
     for (const index of states.keys()) this.#checkChunk(index);
-    await this.#writer.await(states);
+    await this.#during(() => this.#writer.await(states));
   }
 
   async put(chunk: number, data: Uint8Array | undefined, state: Revision): Promise<void> {
@@ -152,30 +154,21 @@ export class FileVolume implements SparseStorage {
       throw new RangeError(`chunk ${chunk} has ${this.#contents.lengthOf(chunk)} bytes, not ${data.length}`);
     if (!Number.isSafeInteger(state.version)) throw new RangeError(`version ${state.version}`);
     this.#checkFailure();
-    await this.#writer.put(chunk, data, state);
+    await this.#during(() => this.#writer.put(chunk, data, state));
   }
 
   async forget(): Promise<void> {
-    await this.#inTurn(async () => {
-      const { data, chunks, sizeBytes } = this.parts;
-      this.#checkFailure();
-      chunks.clear();
-      this.#damaged.clear();
-      // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
-      await this.#compact(false, false);
-      await data.truncate(0);
-      await data.truncate(sizeBytes);
-      await this.#lastingly(syncData(data.fd));
-      await this.#compact(false);
-    });
+    await this.#during(() => this.#inTurn(() => this.#forget()));
   }
 
   async keep(key: string, value: VolumeRecord | undefined): Promise<void> {
     const { journal, records } = this.parts;
-    await journal.append(encodeKeep(key, value));
-    if (value === undefined) records.delete(key);
-    else records.set(key, value);
-    await journal.sync();
+    await this.#during(async () => {
+      await journal.append(encodeKeep(key, value));
+      if (value === undefined) records.delete(key);
+      else records.set(key, value);
+      await journal.sync();
+    });
   }
 
   /** Compares all chunks that have a digest with it. Answers how many. Those that differ are in `problem`. */
@@ -196,7 +189,10 @@ export class FileVolume implements SparseStorage {
 
   async close(): Promise<void> {
     const { journal, data, base, lock } = this.parts;
+    this.#isClosed = true;
     await this.#sealing.stop();
+    // Who is under way knows the files by numbers, which are others' as soon as they are closed.
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
     try {
       await this.flush();
       await this.#inTurn(() => this.#compact(true));
@@ -206,6 +202,31 @@ export class FileVolume implements SparseStorage {
       await base?.close();
       await lock.release();
     }
+  }
+
+  /** Closing waits for it. */
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error('the volume is closed');
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const { data, chunks, sizeBytes } = this.parts;
+    this.#checkFailure();
+    chunks.clear();
+    this.#damaged.clear();
+    // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
+    await this.#compact(false, false);
+    await data.truncate(0);
+    await data.truncate(sizeBytes);
+    await this.#lastingly(syncData(data.fd));
+    await this.#compact(false);
   }
 
   async #flush(): Promise<void> {
