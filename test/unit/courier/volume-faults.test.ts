@@ -306,3 +306,23 @@ test('a volume is closed when what is under way has ended, and takes nothing mor
   assert.equal(second.records.get('key'), 1);
   await second.close();
 });
+
+for (const what of ['data', 'journal.new'])
+  test(`a new volume whose first start fails at its ${what} starts the next time`, async (t) => {
+    const directory = directoryOf(t);
+    const letThrough = beforeOpens(t, async (path, opens) => {
+      const handle = await opens();
+      if (path === join(directory, what))
+        t.mock.method(handle, 'sync', async () => {
+          throw Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' });
+        });
+      return handle;
+    });
+    await assert.rejects(open(directory, { sizeBytes: SIZE }), /ENOSPC/);
+    letThrough();
+    const volume = await open(directory, { sizeBytes: SIZE });
+    assert.equal(volume.problem, null);
+    assert.deepEqual(await volume.read(0, SIZE), Buffer.alloc(SIZE));
+    await volume.write(0, pattern(512, 1));
+    await volume.close();
+  });

@@ -68,16 +68,26 @@ async function start(place: VolumePlace, opened: Opened): Promise<FileVolume> {
   else checkOld(directory, old.head, wanted, base);
   const state = old?.state ?? { chunks: new Map(), records: new Map(), epoch: 1, hasCleanSlots: true };
   loseCut(state.chunks, dataBytes, size);
-  await data.truncate(size);
-  // Also what a killed process wrote.
-  await data.sync();
+  if (old !== undefined) await settle(data, size);
   const head = { sizeBytes: size, epoch: state.epoch, baseDigest: base?.digest, boot };
   const journal = await Journal.write(
     directory,
     named({ ...head, hasCleanSlots: state.hasCleanSlots }),
     recordsOf(state),
   );
+  // A new volume has its journal first: whoever fails in between leaves no data without one.
+  if (old === undefined)
+    await settle(data, size).catch(async (error: unknown) => {
+      await journal.close();
+      throw error;
+    });
   return new FileVolume({ ...opened, ...state, journal, boot, clock, sizeBytes: size });
+}
+
+/** The data has its size, and is durable: also what a killed process wrote. */
+async function settle(data: FileHandle, size: number): Promise<void> {
+  await data.truncate(size);
+  await data.sync();
 }
 
 async function readJournal(
