@@ -1,13 +1,14 @@
 /** Volumes whose disk fails, whose process dies, or whose journal is written anew, at the worst moment for each. */
 import assert from 'node:assert/strict';
-import fs, { readFileSync, statSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import fsPromises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { FRAMES_AT } from '../../../src/courier/volume/files/layout.js';
 import type { FileVolume } from '../../../src/courier/volume/files/volume.js';
 import { pause } from '../../lab/wait.js';
-import { CHUNK, change, directoryOf, killed, open, pattern, StandingClock } from './volumes.js';
+import { CHUNK, change, directoryOf, framesOf, killed, open, pattern, StandingClock } from './volumes.js';
 
 const SIZE = 8 * CHUNK;
 
@@ -143,7 +144,9 @@ test('whoever writes from the beginning on opens no chunk ahead that was not com
   await quiet(volume, clock);
   await volume.close();
   for (const chunk of [3, 6])
-    change(join(directory, 'v', 'data'), (bytes) => bytes.fill(0, chunk * CHUNK + 1000, chunk * CHUNK + 1001));
+    change(join(directory, 'v', 'data'), (bytes) =>
+      bytes.fill(0, chunk * CHUNK + 1000, chunk * CHUNK + 1001),
+    );
   const second = await open(join(directory, 'v'), { clock, sizeBytes: SIZE });
   for (const chunk of [0, 1, 2, 4, 5, 6]) await second.read(chunk * CHUNK, 512).catch(() => undefined);
   for (const chunk of [0, 1, 4, 5]) await second.write(chunk * CHUNK, pattern(512, 2));
@@ -283,7 +286,11 @@ test('a volume is closed when what is under way has ended, and takes nothing mor
   const work: Promise<unknown>[] = [volume.put(2, chunk, { version: 2, writes: 2 })];
   wanted.set(chunk, 2 * CHUNK);
   for (let at = 0; at < CHUNK; at += 1024) wanted.set(pattern(512, 3), 2 * CHUNK + at);
-  work.push(volume.write(CHUNK, pattern(512, 4)), volume.keep('key', 1), volume.read(0, SIZE).catch(() => undefined));
+  work.push(
+    volume.write(CHUNK, pattern(512, 4)),
+    volume.keep('key', 1),
+    volume.read(0, SIZE).catch(() => undefined),
+  );
   wanted.set(pattern(512, 4), CHUNK);
   const closed = volume.close();
   for (const refused of [
@@ -326,3 +333,24 @@ for (const what of ['data', 'journal.new'])
     await volume.write(0, pattern(512, 1));
     await volume.close();
   });
+
+test('60,000 chunks are awaited: no frame of the journal is too long for whoever reads it', async (t) => {
+  const directory = directoryOf(t);
+  const count = 60_000;
+  const place = { sizeBytes: count * CHUNK };
+  const volume = await open(join(directory, 'v'), place);
+  await volume.await(
+    new Map(Array.from({ length: count }, (_, chunk) => [chunk, { version: 5, writes: 1 }])),
+  );
+  const journal = readFileSync(join(directory, 'v', 'journal'));
+  const { ends } = framesOf(journal);
+  const lengths = ends.map((end, index) => end - (ends[index - 1] ?? FRAMES_AT));
+  assert.ok(Math.max(...lengths) < 1_060_000, `frames of ${lengths.join(', ')} bytes`);
+  // Nothing is in the data, which is long.
+  mkdirSync(join(directory, 'copy'));
+  writeFileSync(join(directory, 'copy', 'journal'), journal);
+  const second = await open(join(directory, 'copy'), place);
+  assert.equal([...second.modified.values()].filter(({ isAwaited }) => isAwaited).length, count);
+  await second.close();
+  await volume.close();
+});

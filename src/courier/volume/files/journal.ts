@@ -91,6 +91,11 @@ export class Journal {
     });
   }
 
+  /** As `append`, of many: a frame has no more of them than whoever reads it takes. */
+  async appendAll(records: Iterable<Buffer>): Promise<void> {
+    await Promise.all([...batches(records)].map((batch) => this.append(batch)));
+  }
+
   /** What was in the file before is durable. */
   sync(): Promise<void> {
     if (this.#nextSync !== undefined) return this.#nextSync;

@@ -84,7 +84,7 @@ export class Writer {
         chunk.generation = journal.generation;
         return encodeState(index, chunk, false);
       });
-      if (records.length > 0) await journal.append(Buffer.concat(records));
+      await journal.appendAll(records);
       await journal.sync();
     } finally {
       for (const turn of turns) turn.leave();
