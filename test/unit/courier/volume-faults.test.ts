@@ -5,6 +5,7 @@ import fsPromises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { MOST_JOURNAL_BYTES, mayGrow } from '../../../src/courier/volume/files/journal.js';
 import { FRAMES_AT } from '../../../src/courier/volume/files/layout.js';
 import type { FileVolume } from '../../../src/courier/volume/files/volume.js';
 import { pause } from '../../lab/wait.js';
@@ -353,4 +354,27 @@ test('60,000 chunks are awaited: no frame of the journal is too long for whoever
   assert.equal([...second.modified.values()].filter(({ isAwaited }) => isAwaited).length, count);
   await second.close();
   await volume.close();
+});
+
+test('nobody flushes: the journal is written anew with the digests, and nothing is lost', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(join(directory, 'v'), { sizeBytes: SIZE });
+  await volume.write(CHUNK, pattern(512, 1));
+  await lengthen(volume);
+  await volume.seal();
+  assert.ok(statSync(join(directory, 'v', 'journal')).size < 1_000_000);
+  await volume.write(0, pattern(512, 2));
+  const copy = await open(killed(join(directory, 'v'), join(directory, 'copy')), { sizeBytes: SIZE });
+  assert.deepEqual(await copy.read(CHUNK, 512), pattern(512, 1));
+  assert.deepEqual(await copy.read(0, 512), pattern(512, 2));
+  assert.equal(copy.records.get('large'), 'x'.repeat(900_004));
+  await copy.close();
+  await volume.close();
+});
+
+test('a journal may grow by what it began with, and never so far that nobody reads it', () => {
+  const mib = 1024 * 1024;
+  const grown = [0, 1, 100, 540, 1400].map((first) => mayGrow(first * mib) / mib);
+  assert.deepEqual(grown, [4, 4, 300, 512, 512]);
+  assert.ok(1400 + mayGrow(1400 * mib) / mib < MOST_JOURNAL_BYTES / mib);
 });

@@ -8,6 +8,11 @@ export const JOURNAL = 'journal';
 const NEW = 'journal.new';
 /** Records that are there are put into one frame up to so many bytes; a longer one has a frame of its own. */
 const FRAME_BYTES = 1024 * 1024;
+/** What is read at once, by Node's limit. */
+export const MOST_JOURNAL_BYTES = 2 ** 31 - 1;
+const GROWN_BYTES = 4 * 1024 * 1024;
+const GROWN_TIMES = 3;
+const MOST_GROWN_BYTES = 512 * 1024 * 1024;
 
 interface Waiting {
   readonly record: Buffer;
@@ -70,17 +75,13 @@ export class Journal {
     return this.#frames;
   }
 
-  /** Since it was written anew. */
-  get grownBytes(): number {
-    return this.#end - this.#firstEnd;
+  /** It is time to write it anew. */
+  get isLong(): boolean {
+    return this.#end - this.#firstEnd > mayGrow(this.#firstEnd);
   }
 
   get firstFrames(): number {
     return this.#firstFrames;
-  }
-
-  get firstBytes(): number {
-    return this.#firstEnd;
   }
 
   /** Resolves when the record is in the file, behind all before it: the death of the process does not take it any more. */
@@ -217,6 +218,11 @@ export class Journal {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
     return this.#failure;
   }
+}
+
+/** By so much, before it is written anew. */
+export function mayGrow(firstBytes: number): number {
+  return Math.max(GROWN_BYTES, Math.min(GROWN_TIMES * firstBytes, MOST_GROWN_BYTES));
 }
 
 function joined(batch: readonly Waiting[]): Buffer {

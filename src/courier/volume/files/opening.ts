@@ -8,7 +8,7 @@ import { DirectoryLock } from '../../store/lock.js';
 import { FileBase, type VolumeBase } from './base.js';
 import { machineBoot } from './boot.js';
 import type { Chunk } from './chunk.js';
-import { JOURNAL, Journal } from './journal.js';
+import { JOURNAL, Journal, MOST_JOURNAL_BYTES } from './journal.js';
 import { CHUNK_BYTES, decodeHead, type NamedHead, named, SECTOR_BYTES, scan } from './layout.js';
 import { encodeKeep, encodeState } from './records.js';
 import { type Replayed, replay } from './replay.js';
@@ -16,7 +16,6 @@ import { FileVolume } from './volume.js';
 
 const DATA = 'data';
 const FLAGS = 0o102; // O_RDWR | O_CREAT
-const MOST_JOURNAL_BYTES = 2 ** 31 - 1;
 
 export interface VolumePlace {
   readonly directory: string;

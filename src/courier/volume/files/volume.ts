@@ -15,9 +15,6 @@ import { CLOSED, encodeFlushed, encodeKeep, encodeState } from './records.js';
 import { Sealing } from './sealing.js';
 import { type Revision, Writer } from './writer.js';
 
-/** A journal that has grown by so much and by three times what it began with is written anew. */
-const GROWN_BYTES = 4 * 1024 * 1024;
-const GROWN_TIMES = 3;
 const MOST_NAMED = 5;
 
 /** What has been opened. */
@@ -59,7 +56,7 @@ export class FileVolume implements SparseStorage {
     const shared = { contents: this.#contents, journal, ranges: this.#ranges, clock };
     const under = base === undefined ? 'zero' : 'base';
     this.#writer = new Writer({ ...shared, fd: data.fd, chunks, epoch, hasCleanSlots, under });
-    this.#sealing = new Sealing({ ...shared, chunks, flush: () => this.flush() });
+    this.#sealing = new Sealing({ ...shared, chunks, flush: () => this.flush(), shorten: () => this.#shorten() });
     this.#sealing.start();
   }
 
@@ -240,9 +237,17 @@ export class FileVolume implements SparseStorage {
       await this.#lastingly(journal.sync());
       this.#flushedFrame = after === frames + 1 ? after : frames;
     }
-    if (journal.grownBytes > Math.max(GROWN_BYTES, GROWN_TIMES * journal.firstBytes))
-      // Whoever has asked for the flush does not wait for it; the next one does.
-      void this.#inTurn(() => this.#compact(false)).catch(() => undefined);
+    // Whoever has asked for the flush does not wait for it; the next one does.
+    if (journal.isLong) void this.#shorten().catch(() => undefined);
+  }
+
+  /** Also where nobody flushes. */
+  async #shorten(): Promise<void> {
+    const { journal } = this.parts;
+    if (!journal.isLong) return;
+    await this.#inTurn(async () => {
+      if (journal.isLong) await this.#compact(false);
+    });
   }
 
   async #syncData(): Promise<void> {
