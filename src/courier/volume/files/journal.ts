@@ -1,4 +1,5 @@
 /** The journal's file: records are written behind each other, those of one moment together. */
+import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeFrame, encodeHead, encodeMark, FRAMES_AT, type NamedHead, SECTOR_BYTES } from './layout.js';
@@ -22,14 +23,14 @@ interface Waiting {
 
 interface Written {
   readonly file: FileHandle;
-  readonly name: Buffer;
+  readonly head: NamedHead;
   readonly frames: number;
   readonly end: number;
 }
 
 export class Journal {
   #file: FileHandle;
-  #name: Buffer;
+  #head: NamedHead;
   #frames: number;
   #end: number;
   #durable: number;
@@ -52,7 +53,7 @@ export class Journal {
     written: Written,
   ) {
     this.#file = written.file;
-    this.#name = written.name;
+    this.#head = written.head;
     this.#frames = written.frames;
     this.#durable = written.frames;
     this.#end = written.end;
@@ -97,6 +98,14 @@ export class Journal {
     await Promise.all([...batches(records)].map((batch) => this.append(batch)));
   }
 
+  /** Something could not be made durable. Answers what all is rejected with from now on, the first of such errors. */
+  async fail(error: unknown): Promise<Error> {
+    if (this.#failure !== undefined) return this.#failure;
+    this.#failure = error instanceof Error ? error : new Error(String(error));
+    await this.#disown().catch(() => undefined);
+    return this.#failure;
+  }
+
   /** What was in the file before is durable. */
   sync(): Promise<void> {
     if (this.#nextSync !== undefined) return this.#nextSync;
@@ -128,12 +137,12 @@ export class Journal {
       if (this.#failure !== undefined) throw this.#failure;
       const { head, records, ready } = make();
       await ready;
-      const written = await replaceFile(this.directory, head, records, (error) => this.#fails(error));
+      const written = await replaceFile(this.directory, head, records, (error) => void this.fail(error));
       // Its number may be another file's as soon as it is closed.
       await this.#idle();
       const old = this.#file;
       this.#file = written.file;
-      this.#name = written.name;
+      this.#head = written.head;
       this.#frames = this.#durable = this.#firstFrames = written.frames;
       this.#end = this.#firstEnd = written.end;
       // It is of no use any more, whatever the system says of it.
@@ -169,7 +178,7 @@ export class Journal {
       try {
         if (this.#failure !== undefined) throw this.#failure;
         const records = batch.length === 1 ? (batch[0]?.record ?? Buffer.alloc(0)) : joined(batch);
-        const frame = encodeFrame(this.#name, this.#frames + 1, this.#durable, records);
+        const frame = encodeFrame(this.#head.name, this.#frames + 1, this.#durable, records);
         await writeAt(this.#file.fd, frame, this.#end);
         this.#frames++;
         this.#end += frame.length;
@@ -196,27 +205,30 @@ export class Journal {
     return this.#queue.splice(0, count);
   }
 
+  /** Whoever opens it next believes of what is pending no more than after a crash of the machine, though that runs on. */
+  async #disown(): Promise<void> {
+    const file = this.#file;
+    const boot = randomBytes(this.#head.boot.length / 2).toString('hex');
+    await writeAt(file.fd, encodeHead({ ...this.#head, boot }), 0);
+    await file.sync();
+  }
+
   async #sync(): Promise<void> {
     const frames = this.#frames;
     if (this.#failure !== undefined) throw this.#failure;
     try {
       await syncData(this.#file.fd);
     } catch (error) {
-      throw this.#fails(error);
+      throw await this.fail(error);
     }
     this.#durable = frames;
     // A hint for whoever looks for damage: nobody waits for it.
-    const marking = writeAt(this.#file.fd, encodeMark(this.#name, frames), SECTOR_BYTES);
+    const marking = writeAt(this.#file.fd, encodeMark(this.#head.name, frames), SECTOR_BYTES);
     this.#marking = marking;
     const over = (): void => {
       if (this.#marking === marking) this.#marking = undefined;
     };
     marking.then(over, over);
-  }
-
-  #fails(error: unknown): Error {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error));
-    return this.#failure;
   }
 }
 
@@ -268,7 +280,7 @@ async function writeFile(path: string, head: NamedHead, records: Iterable<Buffer
     }
     await writeAt(file.fd, Buffer.concat([encodeHead(head), encodeMark(head.name, frames)]), 0);
     await file.sync();
-    return { file, name: head.name, frames, end };
+    return { file, head, frames, end };
   } catch (error) {
     await file.close();
     throw error;

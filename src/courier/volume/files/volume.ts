@@ -39,7 +39,6 @@ export class FileVolume implements SparseStorage {
   readonly #writer: Writer;
   readonly #sealing: Sealing;
   readonly #damaged = new Set<number>();
-  #failure: Error | undefined;
   /** The last frame of the journal that says that all data before it is durable. */
   #flushedFrame = 0;
   #flushing: Promise<void> = Promise.resolve();
@@ -56,7 +55,12 @@ export class FileVolume implements SparseStorage {
     const shared = { contents: this.#contents, journal, ranges: this.#ranges, clock };
     const under = base === undefined ? 'zero' : 'base';
     this.#writer = new Writer({ ...shared, fd: data.fd, chunks, epoch, hasCleanSlots, under });
-    this.#sealing = new Sealing({ ...shared, chunks, flush: () => this.flush(), shorten: () => this.#shorten() });
+    this.#sealing = new Sealing({
+      ...shared,
+      chunks,
+      flush: () => this.flush(),
+      shorten: () => this.#shorten(),
+    });
     this.#sealing.start();
   }
 
@@ -78,7 +82,7 @@ export class FileVolume implements SparseStorage {
 
   /** Why nothing can be written any more, or which chunks are damaged. */
   get problem(): string | null {
-    const failure = this.#failure ?? this.parts.journal.failure;
+    const { failure } = this.parts.journal;
     if (failure !== undefined) return failure.message;
     for (const index of this.#damaged)
       if (this.parts.chunks.get(index)?.hasLost !== true) this.#damaged.delete(index);
@@ -234,7 +238,7 @@ export class FileVolume implements SparseStorage {
     if (frames > this.#flushedFrame) {
       await journal.append(encodeFlushed(frames));
       const after = journal.frames;
-      await this.#lastingly(journal.sync());
+      await journal.sync();
       this.#flushedFrame = after === frames + 1 ? after : frames;
     }
     // Whoever has asked for the flush does not wait for it; the next one does.
@@ -261,8 +265,7 @@ export class FileVolume implements SparseStorage {
     try {
       await sync;
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      throw error;
+      throw await this.parts.journal.fail(error);
     }
   }
 
@@ -288,7 +291,7 @@ export class FileVolume implements SparseStorage {
   }
 
   #checkFailure(): void {
-    const failure = this.#failure ?? this.parts.journal.failure;
+    const { failure } = this.parts.journal;
     if (failure !== undefined) throw failure;
   }
 
