@@ -1,14 +1,13 @@
 /** Volumes whose disk fails, whose process dies, or whose journal is written anew, at the worst moment for each. */
 import assert from 'node:assert/strict';
-import fs, { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import fsPromises, { type FileHandle } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { MOST_JOURNAL_BYTES, mayGrow } from '../../../src/courier/volume/files/journal.js';
 import { FRAMES_AT } from '../../../src/courier/volume/files/layout.js';
 import type { FileVolume } from '../../../src/courier/volume/files/volume.js';
 import { pause } from '../../lab/wait.js';
+import { beforeOpens, beforeSyncs, beforeWrites, failingSyncs } from './volume-disk.js';
 import { CHUNK, change, directoryOf, framesOf, killed, open, pattern, StandingClock } from './volumes.js';
 
 const SIZE = 8 * CHUNK;
@@ -16,35 +15,6 @@ const SIZE = 8 * CHUNK;
 async function quiet(volume: FileVolume, clock: StandingClock): Promise<void> {
   clock.now += 20_000;
   await volume.seal();
-}
-
-/** From now on `way` stands before the system's fdatasync. Answers how it is let through again. */
-function beforeSyncs(t: TestContext, way: (sync: () => void, done: fs.NoParamCallback) => void): () => void {
-  const { fdatasync } = fs;
-  const set = (is: object): void => {
-    Object.assign(fs, { fdatasync: is });
-    syncBuiltinESMExports();
-  };
-  const restore = (): void => set(fdatasync);
-  set((fd: number, done: fs.NoParamCallback) => way(() => fdatasync(fd, done), done));
-  t.after(restore);
-  return restore;
-}
-
-/** From now on `way` stands before the opening of files by promises. Answers how it is let through again. */
-function beforeOpens(
-  t: TestContext,
-  way: (path: string, opens: () => Promise<FileHandle>) => Promise<FileHandle>,
-): () => void {
-  const { open: really } = fsPromises;
-  const set = (is: object): void => {
-    Object.assign(fsPromises, { open: is });
-    syncBuiltinESMExports();
-  };
-  const restore = (): void => set(really);
-  set((path: string, ...more: [string, number]) => way(path, () => really(path, ...more)));
-  t.after(restore);
-  return restore;
 }
 
 /** The next flush writes the journal anew. */
@@ -158,16 +128,6 @@ test('whoever writes from the beginning on opens no chunk ahead that was not com
   await second.close();
 });
 
-/** As the system says it: once. */
-function failingSyncs(t: TestContext): void {
-  let isOver = false;
-  beforeSyncs(t, (sync, done) => {
-    if (isOver) return sync();
-    isOver = true;
-    done(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
-  });
-}
-
 for (const [what, fail] of [
   ['a record is kept', (volume: FileVolume) => volume.keep('key', 1)],
   ['a chunk is opened', (volume: FileVolume) => volume.write(0, pattern(512, 2))],
@@ -273,17 +233,10 @@ test('a volume is closed when what is under way has ended, and takes nothing mor
   await volume.await(new Map([[2, { version: 1, writes: 1 }]]));
   for (let at = 0; at < CHUNK; at += 1024) await volume.write(2 * CHUNK + at, pattern(512, 3));
   // One that takes longer than all the rest of closing.
-  const { write } = fs;
   const held: (() => void)[] = [];
-  const set = (is: object): void => {
-    Object.assign(fs, { write: is });
-    syncBuiltinESMExports();
-  };
-  t.after(() => set(write));
-  set((fd: number, data: Buffer, at: number, length: number, position: number, done: () => void) => {
-    const go = (): void => write(fd, data, at, length, position, done);
-    if (position === CHUNK) held.push(go);
-    else go();
+  const letThrough = beforeWrites(t, (position, write) => {
+    if (position === CHUNK) held.push(write);
+    else write();
   });
   const work: Promise<unknown>[] = [volume.put(2, chunk, { version: 2, writes: 2 })];
   wanted.set(chunk, 2 * CHUNK);
@@ -307,7 +260,7 @@ test('a volume is closed when what is under way has ended, and takes nothing mor
     await assert.rejects(async () => refused(), /closed/);
   const isClosed = await Promise.race([closed.then(() => true), pause(100).then(() => false)]);
   assert.deepEqual([isClosed, held.length], [false, 1]);
-  set(write);
+  letThrough();
   for (const go of held) go();
   await Promise.all([...work, closed]);
   const second = await open(directory, { sizeBytes: SIZE });

@@ -137,7 +137,7 @@ export class Journal {
       if (this.#failure !== undefined) throw this.#failure;
       const { head, records, ready } = make();
       await ready;
-      const written = await replaceFile(this.directory, head, records, (error) => void this.fail(error));
+      const written = await replaceFile(this.directory, head, records, (error) => this.fail(error));
       // Its number may be another file's as soon as it is closed.
       await this.#idle();
       const old = this.#file;
@@ -246,7 +246,7 @@ async function replaceFile(
   directory: string,
   head: NamedHead,
   records: Iterable<Buffer>,
-  unsure: (error: unknown) => void = () => undefined,
+  unsure: (error: unknown) => Promise<unknown> = async () => undefined,
 ): Promise<Written> {
   const path = join(directory, NEW);
   // There is one when the name has changed.
@@ -255,8 +255,8 @@ async function replaceFile(
     const written = await writeFile(path, head, records);
     try {
       await rename(path, join(directory, JOURNAL));
-      await folder.sync().catch((error: unknown) => {
-        unsure(error);
+      await folder.sync().catch(async (error: unknown) => {
+        await unsure(error);
         throw error;
       });
       return written;

@@ -146,6 +146,7 @@ export class FileVolume implements SparseStorage {
 
   async await(states: ReadonlyMap<number, Revision>): Promise<void> {
     for (const index of states.keys()) this.#checkChunk(index);
+    this.#checkFailure();
     await this.#during(() => this.#writer.await(states));
   }
 
