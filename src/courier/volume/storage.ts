@@ -45,7 +45,7 @@ export interface VolumeStorage {
   flush(): Promise<void>;
   /**
    * From now on the chunk is awaited: what is here of it is forgotten, and no sector of it is valid. Durable when the promise resolves.
-   * @param states by chunk; all at once
+   * @param states by chunk; a crash before may leave some of them awaited, and the others as they were
    */
   await(states: ReadonlyMap<number, { readonly version: number; readonly writes: number }>): Promise<void>;
   /**

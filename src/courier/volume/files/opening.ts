@@ -8,7 +8,7 @@ import { DirectoryLock } from '../../store/lock.js';
 import { FileBase, type VolumeBase } from './base.js';
 import { machineBoot } from './boot.js';
 import type { Chunk } from './chunk.js';
-import { JOURNAL, Journal } from './journal.js';
+import { JOURNAL, Journal, MOST_JOURNAL_BYTES } from './journal.js';
 import { CHUNK_BYTES, decodeHead, type NamedHead, named, SECTOR_BYTES, scan } from './layout.js';
 import { encodeKeep, encodeState } from './records.js';
 import { type Replayed, replay } from './replay.js';
@@ -16,7 +16,6 @@ import { FileVolume } from './volume.js';
 
 const DATA = 'data';
 const FLAGS = 0o102; // O_RDWR | O_CREAT
-const MOST_JOURNAL_BYTES = 2 ** 31 - 1;
 
 export interface VolumePlace {
   readonly directory: string;
@@ -68,16 +67,26 @@ async function start(place: VolumePlace, opened: Opened): Promise<FileVolume> {
   else checkOld(directory, old.head, wanted, base);
   const state = old?.state ?? { chunks: new Map(), records: new Map(), epoch: 1, hasCleanSlots: true };
   loseCut(state.chunks, dataBytes, size);
-  await data.truncate(size);
-  // Also what a killed process wrote.
-  await data.sync();
+  if (old !== undefined) await settle(data, size);
   const head = { sizeBytes: size, epoch: state.epoch, baseDigest: base?.digest, boot };
   const journal = await Journal.write(
     directory,
     named({ ...head, hasCleanSlots: state.hasCleanSlots }),
     recordsOf(state),
   );
+  // A new volume has its journal first: whoever fails in between leaves no data without one.
+  if (old === undefined)
+    await settle(data, size).catch(async (error: unknown) => {
+      await journal.close();
+      throw error;
+    });
   return new FileVolume({ ...opened, ...state, journal, boot, clock, sizeBytes: size });
+}
+
+/** The data has its size, and is durable: also what a killed process wrote. */
+async function settle(data: FileHandle, size: number): Promise<void> {
+  await data.truncate(size);
+  await data.sync();
 }
 
 async function readJournal(

@@ -3,7 +3,7 @@
  * killed process wrote. After another boot only those count that a later record says are durable.
  */
 import type { VolumeRecord } from '../storage.js';
-import { Chunk } from './chunk.js';
+import { Chunk, type ChunkFacts } from './chunk.js';
 import { CHUNK_BYTES, type NamedHead, SECTOR_BYTES, SECTORS } from './layout.js';
 import { decodeRecords, type JournalRecord } from './records.js';
 
@@ -58,7 +58,7 @@ class State {
     switch (record.is) {
       case 'state':
         if (record.chunk >= this.#count) return false;
-        if (hasData || !record.isPending) this.chunks.set(record.chunk, new Chunk(record.facts));
+        if (hasData || !record.isPending) this.#state(record.chunk, record.facts);
         return true;
       case 'open':
         return this.#open(record.first, record.count);
@@ -89,6 +89,13 @@ class State {
   /** Of what may have been written to nobody knows how often. */
   raise(version: number): void {
     for (const chunk of this.chunks.values()) if (chunk.isOpen) chunk.version = version;
+  }
+
+  #state(index: number, facts: ChunkFacts): void {
+    const chunk = new Chunk(facts);
+    // One that was opened ahead: nobody says when it is written to.
+    if (chunk.isOpen) chunk.digest = undefined;
+    this.chunks.set(index, chunk);
   }
 
   #open(first: number, count: number): boolean {

@@ -19,6 +19,8 @@ interface SealingOptions {
   readonly ranges: Ranges;
   readonly clock: Clock;
   flush(): Promise<void>;
+  /** Of the journal. */
+  shorten(): Promise<void>;
 }
 
 export class Sealing {
@@ -46,6 +48,7 @@ export class Sealing {
   /** Rejects with the system's error. */
   async round(): Promise<void> {
     const { contents, chunks, journal, ranges } = this.options;
+    await this.options.shorten();
     const found: { index: number; chunk: Chunk; version: number; digest: string | undefined }[] = [];
     for (const [index, chunk] of this.#quiet()) {
       const { version } = chunk;

@@ -5,7 +5,7 @@ import type { DirectoryLock } from '../../store/lock.js';
 import type { Extent, SparseStorage } from '../gate.js';
 import type { ChunkState, VolumeRecord } from '../storage.js';
 import type { VolumeBase } from './base.js';
-import type { Chunk } from './chunk.js';
+import type { Chunk, ChunkFacts } from './chunk.js';
 import { Contents } from './contents.js';
 import type { Journal } from './journal.js';
 import { CHUNK_BYTES, named, SECTOR_BYTES } from './layout.js';
@@ -15,9 +15,6 @@ import { CLOSED, encodeFlushed, encodeKeep, encodeState } from './records.js';
 import { Sealing } from './sealing.js';
 import { type Revision, Writer } from './writer.js';
 
-/** A journal that has grown by so much and by three times what it began with is written anew. */
-const GROWN_BYTES = 4 * 1024 * 1024;
-const GROWN_TIMES = 3;
 const MOST_NAMED = 5;
 /** Runs of bytes that one call looks at, since nothing else is done meanwhile: 8 GiB of chunks that have one each. */
 const MOST_RUNS = 32_768;
@@ -44,11 +41,12 @@ export class FileVolume implements SparseStorage {
   readonly #writer: Writer;
   readonly #sealing: Sealing;
   readonly #damaged = new Set<number>();
-  #failure: Error | undefined;
   /** The last frame of the journal that says that all data before it is durable. */
   #flushedFrame = 0;
   #flushing: Promise<void> = Promise.resolve();
   #nextFlush: Promise<void> | undefined;
+  #isClosed = false;
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly parts: VolumeParts) {
     const { data, base, chunks, journal, clock, sizeBytes, epoch, hasCleanSlots } = parts;
@@ -59,7 +57,12 @@ export class FileVolume implements SparseStorage {
     const shared = { contents: this.#contents, journal, ranges: this.#ranges, clock };
     const under = base === undefined ? 'zero' : 'base';
     this.#writer = new Writer({ ...shared, fd: data.fd, chunks, epoch, hasCleanSlots, under });
-    this.#sealing = new Sealing({ ...shared, chunks, flush: () => this.flush() });
+    this.#sealing = new Sealing({
+      ...shared,
+      chunks,
+      flush: () => this.flush(),
+      shorten: () => this.#shorten(),
+    });
     this.#sealing.start();
   }
 
@@ -81,7 +84,8 @@ export class FileVolume implements SparseStorage {
 
   /** Why nothing can be written any more, or which chunks are damaged. */
   get problem(): string | null {
-    if (this.#failure !== undefined) return this.#failure.message;
+    const { failure } = this.parts.journal;
+    if (failure !== undefined) return failure.message;
     for (const index of this.#damaged)
       if (this.parts.chunks.get(index)?.hasLost !== true) this.#damaged.delete(index);
     if (this.#damaged.size === 0) return null;
@@ -99,7 +103,7 @@ export class FileVolume implements SparseStorage {
 
   read(offset: number, length: number): Promise<Buffer> {
     this.#check(offset, length);
-    return this.#contents.read(offset, length);
+    return this.#during(() => this.#contents.read(offset, length));
   }
 
   isHere(offset: number, length: number): boolean {
@@ -131,14 +135,14 @@ export class FileVolume implements SparseStorage {
 
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#check(offset, data.length);
-    if (this.#failure !== undefined) throw this.#failure;
-    if (data.length > 0) await this.#writer.write(offset, data);
+    this.#checkFailure();
+    if (data.length > 0) await this.#during(() => this.#writer.write(offset, data));
   }
 
   async zero(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
-    if (this.#failure !== undefined) throw this.#failure;
-    await this.#writer.zero(offset, length);
+    this.#checkFailure();
+    await this.#during(() => this.#writer.zero(offset, length));
   }
 
   /** Those that come while one is under way share the next one. */
@@ -154,7 +158,8 @@ export class FileVolume implements SparseStorage {
 
   async await(states: ReadonlyMap<number, Revision>): Promise<void> {
     for (const index of states.keys()) this.#checkChunk(index);
-    await this.#writer.await(states);
+    this.#checkFailure();
+    await this.#during(() => this.#writer.await(states));
   }
 
   async put(chunk: number, data: Uint8Array | undefined, state: Revision): Promise<void> {
@@ -162,30 +167,22 @@ export class FileVolume implements SparseStorage {
     if (data !== undefined && data.length !== this.#contents.lengthOf(chunk))
       throw new RangeError(`chunk ${chunk} has ${this.#contents.lengthOf(chunk)} bytes, not ${data.length}`);
     if (!Number.isSafeInteger(state.version)) throw new RangeError(`version ${state.version}`);
-    if (this.#failure !== undefined) throw this.#failure;
-    await this.#writer.put(chunk, data, state);
+    this.#checkFailure();
+    await this.#during(() => this.#writer.put(chunk, data, state));
   }
 
   async forget(): Promise<void> {
-    await this.#inTurn(async () => {
-      const { data, chunks, sizeBytes } = this.parts;
-      chunks.clear();
-      this.#damaged.clear();
-      // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
-      await this.#compact(false, false);
-      await data.truncate(0);
-      await data.truncate(sizeBytes);
-      await this.#lastingly(syncData(data.fd));
-      await this.#compact(false);
-    });
+    await this.#during(() => this.#inTurn(() => this.#forget()));
   }
 
   async keep(key: string, value: VolumeRecord | undefined): Promise<void> {
     const { journal, records } = this.parts;
-    await journal.append(encodeKeep(key, value));
-    if (value === undefined) records.delete(key);
-    else records.set(key, value);
-    await journal.sync();
+    await this.#during(async () => {
+      await journal.append(encodeKeep(key, value));
+      if (value === undefined) records.delete(key);
+      else records.set(key, value);
+      await journal.sync();
+    });
   }
 
   /** Compares all chunks that have a digest with it. Answers how many. Those that differ are in `problem`. */
@@ -206,7 +203,10 @@ export class FileVolume implements SparseStorage {
 
   async close(): Promise<void> {
     const { journal, data, base, lock } = this.parts;
+    this.#isClosed = true;
     await this.#sealing.stop();
+    // Who is under way knows the files by numbers, which are others' as soon as they are closed.
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
     try {
       await this.flush();
       await this.#inTurn(() => this.#compact(true));
@@ -218,20 +218,53 @@ export class FileVolume implements SparseStorage {
     }
   }
 
+  /** Closing waits for it. */
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error('the volume is closed');
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const { data, chunks, sizeBytes } = this.parts;
+    this.#checkFailure();
+    chunks.clear();
+    this.#damaged.clear();
+    // Whoever dies in between has nothing in any chunk, and does not take what is in the data for holes.
+    await this.#compact(false, false);
+    await data.truncate(0);
+    await data.truncate(sizeBytes);
+    await this.#lastingly(syncData(data.fd));
+    await this.#compact(false);
+  }
+
   async #flush(): Promise<void> {
     const { journal } = this.parts;
     const frames = journal.frames;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkFailure();
     await this.#syncData();
     if (frames > this.#flushedFrame) {
       await journal.append(encodeFlushed(frames));
       const after = journal.frames;
-      await this.#lastingly(journal.sync());
+      await journal.sync();
       this.#flushedFrame = after === frames + 1 ? after : frames;
     }
-    if (journal.grownBytes > Math.max(GROWN_BYTES, GROWN_TIMES * journal.firstBytes))
-      // Whoever has asked for the flush does not wait for it; the next one does.
-      void this.#inTurn(() => this.#compact(false)).catch(() => undefined);
+    // Whoever has asked for the flush does not wait for it; the next one does.
+    if (journal.isLong) void this.#shorten().catch(() => undefined);
+  }
+
+  /** Also where nobody flushes. */
+  async #shorten(): Promise<void> {
+    const { journal } = this.parts;
+    if (!journal.isLong) return;
+    await this.#inTurn(async () => {
+      if (journal.isLong) await this.#compact(false);
+    });
   }
 
   async #syncData(): Promise<void> {
@@ -245,8 +278,7 @@ export class FileVolume implements SparseStorage {
     try {
       await sync;
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      throw error;
+      throw await this.parts.journal.fail(error);
     }
   }
 
@@ -256,7 +288,7 @@ export class FileVolume implements SparseStorage {
     const head = named({ sizeBytes, epoch, baseDigest: this.baseDigest, hasCleanSlots, boot });
     await journal.replace(() => {
       const records = [...chunks].map(([index, chunk]) =>
-        encodeState(index, isLast ? closed(chunk) : chunk, false),
+        encodeState(index, isLast ? closed(chunk) : this.#writer.factsOf(index, chunk), false),
       );
       for (const [key, value] of this.parts.records) records.push(encodeKeep(key, value));
       if (isLast) records.push(CLOSED);
@@ -269,6 +301,11 @@ export class FileVolume implements SparseStorage {
     const done = this.#flushing.then(work, work);
     this.#flushing = done;
     return done;
+  }
+
+  #checkFailure(): void {
+    const { failure } = this.parts.journal;
+    if (failure !== undefined) throw failure;
   }
 
   #check(offset: number, length: number): void {
@@ -284,9 +321,7 @@ export class FileVolume implements SparseStorage {
 }
 
 /** What was allowed to be written to and was not has its digest. */
-function closed(
-  chunk: Chunk,
-): Chunk | Pick<Chunk, 'under' | 'map' | 'isOpen' | 'digest' | 'version' | 'writes'> {
+function closed(chunk: Chunk): ChunkFacts {
   if (chunk.digest === undefined || !chunk.isOpen) return chunk;
   const { under, map, digest, version, writes } = chunk;
   return { under, map, isOpen: false, digest, version, writes };

@@ -3,7 +3,7 @@
  * process loses nothing; what the death of the machine may lose waits for `flush`.
  */
 import type { Clock } from '../../../net/clock.js';
-import { Chunk, type Under } from './chunk.js';
+import { Chunk, type ChunkFacts, type Under } from './chunk.js';
 import type { Contents } from './contents.js';
 import { digestOfSlot } from './contents.js';
 import type { Journal } from './journal.js';
@@ -63,6 +63,13 @@ export class Writer {
     );
   }
 
+  /** What a new journal says of the chunk: that it is being opened may stand in the old one alone. */
+  factsOf(index: number, chunk: Chunk): ChunkFacts {
+    if (!this.#opening.has(index)) return chunk;
+    const { under, map, version, writes } = chunk;
+    return { under, map, isOpen: true, digest: undefined, version, writes };
+  }
+
   /** What is there of the chunks is forgotten. Durable when it resolves. */
   async await(states: ReadonlyMap<number, Revision>): Promise<void> {
     const { chunks, ranges, journal, contents } = this.options;
@@ -77,7 +84,7 @@ export class Writer {
         chunk.generation = journal.generation;
         return encodeState(index, chunk, false);
       });
-      if (records.length > 0) await journal.append(Buffer.concat(records));
+      await journal.appendAll(records);
       await journal.sync();
     } finally {
       for (const turn of turns) turn.leave();
@@ -150,7 +157,8 @@ export class Writer {
       const known = this.options.chunks.get(index);
       if (known === undefined && this.options.under === 'zero') return;
       const chunk = known ?? this.#fresh(index, SectorMap.empty());
-      await this.#unseal(index, chunk);
+      if (chunk.isDamaged) await this.#lose(index, chunk);
+      else await this.#unseal(index, chunk);
       chunk.empty('zero');
       this.#wrote(chunk);
       await this.#note(index, chunk);
@@ -178,9 +186,9 @@ export class Writer {
     while (!this.#isReady(chunk)) {
       if (chunk.noting !== undefined) await chunk.noting;
       else if (chunk.digest !== undefined && !chunk.isVerified && !isWhole) await contents.verify(index);
+      else if (chunk.isDamaged) await this.#lose(index, chunk);
       else if (chunk.digest !== undefined && !chunk.isOpen) await this.#unseal(index, chunk);
       else {
-        if (chunk.isDamaged) chunk.empty('lost');
         const wasOpen = chunk.isOpen && chunk.generation === this.options.journal.generation;
         chunk.digest = undefined;
         chunk.isOpen = true;
@@ -188,6 +196,13 @@ export class Writer {
       }
     }
     return chunk;
+  }
+
+  /** Durable before anything of it is written: whoever dies in between would have what is damaged without the digest that says so. */
+  async #lose(index: number, chunk: Chunk): Promise<void> {
+    chunk.empty('lost');
+    chunk.isOpen = true;
+    await this.#note(index, chunk, true);
   }
 
   /** After that its content may be another than its digest says, also after a crash. */
@@ -203,7 +218,9 @@ export class Writer {
     const isSealed = (index: number): boolean => {
       const chunk = chunks.get(index);
       const isSealed = chunk?.digest !== undefined && !chunk.isOpen;
-      return isSealed && !this.#opening.has(index) && !ranges.isBusy(index);
+      // Of the others the digest alone says that they are damaged.
+      const isGood = chunk?.isVerified === true && !chunk.isDamaged;
+      return isSealed && isGood && !this.#opening.has(index) && !ranges.isBusy(index);
     };
     const most = chunks.get(first - 1)?.isOpen === true ? OPENED_AT_ONCE : 1;
     let end = first + 1;
@@ -224,11 +241,12 @@ export class Writer {
     }
   }
 
-  /** Resolves when the journal's file has the chunk's state as it is now. */
-  async #note(index: number, chunk: Chunk): Promise<void> {
+  /** Resolves when the journal's file has the chunk's state as it is now. @param isDurable not only if the data is */
+  async #note(index: number, chunk: Chunk, isDurable = false): Promise<void> {
     const { journal } = this.options;
     chunk.generation = journal.generation;
-    const noting = journal.append(encodeState(index, chunk, true));
+    const appended = journal.append(encodeState(index, chunk, !isDurable));
+    const noting = isDurable ? appended.then(() => journal.sync()) : appended;
     chunk.noting = noting.catch(() => undefined);
     try {
       await noting;
