@@ -11,7 +11,8 @@ import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
 import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
-import { encodeOpened, type VolumeOpen } from './message.js';
+import type { VolumeOpen } from './message.js';
+import { ends, whyNotTheSame } from './opened.js';
 import { RecentWrites } from './recent-writes.js';
 import {
   type ComingRecord,
@@ -126,9 +127,10 @@ export class MovableVolume implements VolumeGate {
     probe.destroy();
     this.#isChanging = true;
     try {
+      // What was given up is not heard any more: it would be forgotten, and with it what begins now.
+      this.#going?.stop();
       const volume = readRecords(storage).volume ?? random();
       await storage.keep(VOLUME_KEY, volume);
-      this.#going?.stop();
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
@@ -187,13 +189,13 @@ export class MovableVolume implements VolumeGate {
         this.#coming?.attach(link, open.phase);
         break;
       case 'say':
-        this.#ends(link, { store: this.options.world.store.name, nothing: decision.say });
+        ends(link, { store: this.options.world.store.name, nothing: decision.say });
         break;
       case 'refuse':
         this.refuse(link, decision.why);
         break;
       case 'begin': {
-        const problem = this.#whyNotTheSame(open);
+        const problem = whyNotTheSame(this.options.storage, open);
         if (problem !== undefined) this.refuse(link, problem);
         else void this.#begin(link, open, decision.keepsChunks);
       }
@@ -202,7 +204,7 @@ export class MovableVolume implements VolumeGate {
 
   refuse(link: PeerLink, why: string): void {
     this.options.world.counters.count('volume_moves_refused');
-    this.#ends(link, { refused: why.slice(0, 500) });
+    ends(link, { refused: why.slice(0, 500) });
   }
 
   /** Of what goes on, or was the last. */
@@ -290,15 +292,6 @@ export class MovableVolume implements VolumeGate {
       : undefined;
   }
 
-  #whyNotTheSame({ sizeBytes, chunkBytes, base }: VolumeOpen): string | undefined {
-    const { storage } = this.options;
-    if (storage.size !== sizeBytes) return `it has ${storage.size} bytes here, and not ${sizeBytes}`;
-    if (storage.chunkBytes !== chunkBytes)
-      return `its chunks have ${storage.chunkBytes} bytes here, and not ${chunkBytes}`;
-    const [here, there] = [storage.baseDigest ?? 'none', base ?? 'none'];
-    return here === there ? undefined : `its base is another one: here ${here}, there ${there}`;
-  }
-
   /** What is kept first is durable first: whoever dies in between begins again. */
   async #begin(link: PeerLink, open: VolumeOpen, keepsChunks: boolean): Promise<void> {
     this.#isChanging = true;
@@ -347,7 +340,7 @@ export class MovableVolume implements VolumeGate {
     const phase: SourcePhase = going.source.phase;
     if (this.#going !== going || phase !== 'abandoned') return;
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove();
+    this.#forgetting = this.#forgetMove(going);
   }
 
   #comes(record: ComingRecord): ComingVolume {
@@ -371,11 +364,11 @@ export class MovableVolume implements VolumeGate {
     if (this.#coming !== coming) return;
     this.options.world.counters.count('volume_moves_abandoned');
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove();
+    this.#forgetting = this.#forgetMove(coming);
   }
 
   /** What is kept of it is found again at the next start, and then nothing of it is here either. */
-  async #forgetMove(): Promise<void> {
+  async #forgetMove(which: GoingVolume | ComingVolume): Promise<void> {
     const { storage, world, name } = this.options;
     this.#isChanging = true;
     try {
@@ -383,15 +376,9 @@ export class MovableVolume implements VolumeGate {
     } catch (error) {
       world.log(`volume ${name}: its move cannot be forgotten: ${String(error)}`);
     }
-    this.#going = undefined;
-    this.#coming = undefined;
+    if (this.#going === which) this.#going = undefined;
+    if (this.#coming === which) this.#coming = undefined;
     this.#isChanging = false;
-  }
-
-  #ends(link: PeerLink, opened: Parameters<typeof encodeOpened>[0]): void {
-    link.handOver({ frame: () => undefined, closed: () => undefined });
-    link.send(encodeOpened(opened));
-    link.end();
   }
 }
 

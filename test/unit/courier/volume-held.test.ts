@@ -1,0 +1,63 @@
+/** Moves whose storage takes its time, or fails, at a moment that matters. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { FileVolume } from '../../../src/courier/volume/files/volume.js';
+import { until } from './couriers.js';
+import { CHUNK, KIB, readAll, VolumeCouriers, Writer } from './volume-couriers.js';
+
+/** All volumes' storage, until the test's end: what `does` returns or throws comes before the real one. */
+function before<Name extends 'keep' | 'forget' | 'put'>(
+  t: TestContext,
+  name: Name,
+  does: (volume: FileVolume, ...given: Parameters<FileVolume[Name]>) => Promise<void> | void,
+): void {
+  const real = FileVolume.prototype[name] as (...given: unknown[]) => Promise<void>;
+  t.mock.method(FileVolume.prototype, name, async function (this: FileVolume, ...given: unknown[]) {
+    await does(this, ...(given as Parameters<FileVolume[Name]>));
+    return real.apply(this, given);
+  });
+}
+
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+async function written(couriers: VolumeCouriers): Promise<Writer> {
+  const writer = new Writer(await couriers.user('a'));
+  for (const chunk of [0, 1, 2]) await writer.write(chunk * CHUNK, CHUNK);
+  await writer.flush();
+  return writer;
+}
+
+async function migrate(couriers: VolumeCouriers, writer: Writer): Promise<void> {
+  writer.user.close();
+  await until('the client is gone', () => couriers.a.volumes()[0]?.connections === 0);
+  writer.user = await couriers.user('b');
+}
+
+test('a move that begins while the last one is being given up is not forgotten with it', async (t) => {
+  const couriers = await VolumeCouriers.start(t);
+  const writer = await written(couriers);
+  await couriers.move();
+  await couriers.pushed();
+  const [forget, keep] = [gate(), gate()];
+  before(t, 'forget', () => forget.opened);
+  before(t, 'keep', (_volume, key) => (key === 'volume' ? keep.opened : undefined));
+  await couriers.a.moves.abandon('vm');
+  await couriers.state('a', 'abandoned');
+  const moved = couriers.move();
+  forget.open();
+  await until('b has forgotten', () => couriers.counter('b', 'volume_moves_abandoned') === 1);
+  keep.open();
+  await moved;
+  await couriers.pushed();
+  await writer.write(CHUNK, 4 * KIB);
+  await migrate(couriers, writer);
+  await writer.write(0, 512);
+  await couriers.state('a', 'released');
+  assert.deepEqual(await readAll(writer.user), writer.shadow);
+});
