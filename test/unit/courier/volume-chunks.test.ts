@@ -235,6 +235,20 @@ test('what was pushed is acknowledged when it is durable, and nothing is put beh
   assert.deepEqual(destination.put({ chunk: 3, version: 5 }), [{ do: 'await', remaining: [] }]);
 });
 
+test('a chunk that cannot be kept, and that a client has written meanwhile, is not waited for', () => {
+  const chunk = { chunk: 3, version: 4 };
+  const chunks = [{ ...chunk, writes: 1, isAwaited: true }];
+  const destination = new Destination({ phase: 'pulling', isAsked: true, chunks });
+  destination.connected('given');
+  assert.equal(destination.comes(chunk, true), true);
+  assert.deepEqual(destination.wrote(3, false), [], 'it is being put');
+  const [flush] = destination.notPut(chunk, 'no space left');
+  assert.ok(flush?.do === 'flush');
+  assert.deepEqual(destination.flushed(flush.token), [
+    { do: 'keep', kept: { phase: 'done', isAsked: true } },
+  ]);
+});
+
 const HERE: Here = {
   ...{
     volume: undefined,

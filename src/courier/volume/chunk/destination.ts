@@ -211,7 +211,8 @@ export class Destination {
     this.#putting--;
     if (this.#phase === 'pulling') {
       this.#pulls.failed(chunk);
-      return [];
+      // A client may have written all of it meanwhile.
+      return [...this.#pull(), ...this.#end()];
     }
     if (this.#phase === 'forgetting') return this.#leave();
     // What is not acknowledged remains at the other side.
