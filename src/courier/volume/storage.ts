@@ -23,6 +23,15 @@ export type VolumeRecord =
   | readonly VolumeRecord[]
   | { readonly [key: string]: VolumeRecord };
 
+/** The record of a volume's move. */
+export const MOVE_KEY = 'move';
+const UNTOUCHED: readonly unknown[] = ['given', 'released', 'receiving', 'forgetting'];
+
+/** While that is the record of its move no client writes to the volume: it has left, or has not come. */
+export function isUntouched(move: VolumeRecord | undefined): boolean {
+  return typeof move === 'object' && move !== null && 'phase' in move && UNTOUCHED.includes(move.phase);
+}
+
 /** Errors of its promises are I/O errors (`Error`); after one of a write nothing is known of the range written. */
 export interface VolumeStorage {
   /** In bytes, a multiple of 512. */

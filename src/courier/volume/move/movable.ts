@@ -8,6 +8,7 @@ import type { PeerLink } from '../../job/peer-link.js';
 import { decide } from '../chunk/opening.js';
 import type { SourcePhase } from '../chunk/source.js';
 import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
+import { MOVE_KEY } from '../storage.js';
 import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
@@ -19,7 +20,6 @@ import {
   FINISHED_KEY,
   type GoingRecord,
   MOST_FINISHED,
-  MOVE_KEY,
   readRecords,
   VOLUME_KEY,
 } from './records.js';

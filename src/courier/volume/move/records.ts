@@ -1,6 +1,6 @@
 /** What a volume keeps of its move, and how it is read again: what is not as expected is an error, never a guess. */
 import { z } from 'zod';
-import type { VolumeRecord, VolumeStorage } from '../storage.js';
+import { MOVE_KEY, type VolumeRecord, type VolumeStorage } from '../storage.js';
 
 const NAMED = z.string();
 const RANDOM = z.string().regex(/^[0-9a-f]{32}$/);
@@ -34,7 +34,6 @@ const FINISHED = z.array(RANDOM).max(64);
 export type GoingRecord = z.infer<typeof GOING>;
 export type ComingRecord = z.infer<typeof COMING>;
 
-export const MOVE_KEY = 'move';
 export const VOLUME_KEY = 'volume';
 export const FINISHED_KEY = 'finished';
 /** Sessions that are remembered as finished. */
