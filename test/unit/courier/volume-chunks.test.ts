@@ -175,6 +175,9 @@ test('control moves when nobody writes, once, and then for ever', () => {
   assert.deepEqual(source.abandon('too late'), []);
   const given = { do: 'say', message: { say: 'given', remaining: [{ chunk: 0, version: 3, writes: 2 }] } };
   assert.deepEqual(source.kept('given'), [given]);
+  assert.deepEqual(source.hears({ say: 'ask' }, NOBODY), [], 'it is on its way');
+  source.lost();
+  assert.deepEqual(source.hears({ say: 'have', chunks: [] }, NOBODY), []);
   assert.deepEqual(source.hears({ say: 'ask' }, NOBODY), [given]);
   assert.equal(source.isServing, false);
 });
