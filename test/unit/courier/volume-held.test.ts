@@ -61,3 +61,23 @@ test('a move that begins while the last one is being given up is not forgotten w
   await couriers.state('a', 'released');
   assert.deepEqual(await readAll(writer.user), writer.shadow);
 });
+
+test('what begins or waits while the courier stops is stopped with it', async (t) => {
+  const couriers = await VolumeCouriers.start(t, { b: { stallSeconds: 60 } });
+  const writer = await written(couriers);
+  await couriers.move();
+  await couriers.pushed();
+  couriers.b.moves.stop('it ends');
+  const begun = performance.now();
+  await assert.rejects(couriers.b.moves.take('vm'), /control was not given/);
+  assert.ok(performance.now() - begun < 5_000);
+  await couriers.a.moves.abandon('vm');
+  await couriers.state('a', 'abandoned');
+  const keep = gate();
+  before(t, 'keep', (_volume, key) => (key === 'volume' ? keep.opened : undefined));
+  const moved = couriers.move();
+  couriers.a.moves.stop('it ends');
+  keep.open();
+  await assert.rejects(moved, /the courier stops/);
+  writer.user.close();
+});

@@ -12,6 +12,7 @@ import { MOVE_KEY } from '../storage.js';
 import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
+import { Late } from './late.js';
 import type { VolumeOpen } from './message.js';
 import { ends, whyNotTheSame } from './opened.js';
 import { RecentWrites } from './recent-writes.js';
@@ -27,8 +28,7 @@ import { Requests } from './requests.js';
 import { type MoveView, viewOf } from './view.js';
 import type { MoveWorld } from './world.js';
 
-/** Who still uses a volume that has gone is told of so often; all are counted. */
-const LATE_MS = 1_000;
+const STOPS = 'the courier stops';
 
 export interface MovableOptions {
   readonly name: string;
@@ -58,7 +58,8 @@ export class MovableVolume implements VolumeGate {
   #isChanging = false;
   readonly #requests = new Requests();
   readonly #recent: RecentWrites;
-  #saidLateMs = Number.NEGATIVE_INFINITY;
+  readonly #late: Late;
+  #isStopped = false;
   #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
   #ended: MoveView | undefined;
@@ -66,12 +67,11 @@ export class MovableVolume implements VolumeGate {
   /** Throws where what is kept of a move is damaged. */
   constructor(private readonly options: MovableOptions) {
     const { storage, world } = options;
+    this.#late = new Late(options.name, world);
     this.#recent = new RecentWrites(world.clock, () => this.#going?.counted());
-    const { move, volume } = readRecords(storage);
-    if (move?.role === 'source') {
-      this.#going = this.#goes(move, volume ?? '');
-      this.#going.goOn();
-    } else if (move !== undefined) {
+    const { move } = readRecords(storage);
+    if (move?.role === 'source') this.#goesOn(move);
+    else if (move !== undefined) {
       this.#coming = this.#comes(move);
       this.#coming.goOn();
     }
@@ -126,11 +126,13 @@ export class MovableVolume implements VolumeGate {
     if (probe === undefined) throw new Error(`${peer} is not in peers`);
     probe.destroy();
     this.#isChanging = true;
+    const before = this.#going;
     try {
       // What was given up is not heard any more: it would be forgotten, and with it what begins now.
-      this.#going?.stop();
+      before?.stop();
       const volume = readRecords(storage).volume ?? random();
       await storage.keep(VOLUME_KEY, volume);
+      if (this.#isStopped) throw new Error(STOPS);
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
@@ -143,6 +145,9 @@ export class MovableVolume implements VolumeGate {
       this.#going = going;
       this.options.world.counters.count('volume_moves_begun');
       going.begin();
+    } catch (error) {
+      if (before !== undefined && !this.#isStopped) this.#goesOn(before.record);
+      throw error;
     } finally {
       this.#isChanging = false;
     }
@@ -173,7 +178,7 @@ export class MovableVolume implements VolumeGate {
   /** Another courier says that it comes. */
   arrives(link: PeerLink, open: VolumeOpen): void {
     // Whoever comes in between comes again.
-    if (this.#isChanging) {
+    if (this.#isChanging || this.#isStopped) {
       link.end();
       return;
     }
@@ -218,6 +223,7 @@ export class MovableVolume implements VolumeGate {
   }
 
   stop(reason: string): void {
+    this.#isStopped = true;
     this.#recent.stop();
     this.#going?.stop();
     this.#coming?.stop(reason);
@@ -238,18 +244,11 @@ export class MovableVolume implements VolumeGate {
 
   #mayServe(counter: 'volume_late_reads' | 'volume_late_writes'): void {
     if (this.#isServing) return;
-    const { world, name } = this.options;
+    const { name } = this.options;
     if (this.#going === undefined) throw new Error(`${name} has not come yet`);
-    world.counters.count(counter);
-    const does = counter === 'volume_late_writes' ? 'writes to' : 'reads';
-    const nowMs = world.clock.nowMs();
-    if (nowMs - this.#saidLateMs >= LATE_MS) {
-      this.#saidLateMs = nowMs;
-      world.log(
-        `ALARM: volume ${name} has gone to ${this.#going.record.peer}, and a client here still ${does} it: refused`,
-      );
-    }
-    throw new Error(`${name} has gone to ${this.#going.record.peer}`);
+    const { peer } = this.#going.record;
+    this.#late.count(counter, peer);
+    throw new Error(`${name} has gone to ${peer}`);
   }
 
   async #change(offset: number, length: number, change: () => Promise<void>): Promise<void> {
@@ -280,6 +279,7 @@ export class MovableVolume implements VolumeGate {
   }
 
   #whyNotMove(): string | undefined {
+    if (this.#isStopped) return STOPS;
     if (this.#isChanging) return 'another move begins, or ends';
     if (this.#going !== undefined && this.#going.source.phase !== 'abandoned')
       return this.#going.source.phase === 'released'
@@ -311,6 +311,7 @@ export class MovableVolume implements VolumeGate {
         isAsked: false,
       };
       await storage.keep(MOVE_KEY, record);
+      if (this.#isStopped) throw new Error(STOPS);
       this.#going = undefined;
       this.#coming = this.#comes(record);
       world.counters.count('volume_moves_begun');
@@ -322,6 +323,11 @@ export class MovableVolume implements VolumeGate {
       world.log(`volume ${name}: cannot be received: ${String(error)}`);
       link.fail(`the other side cannot keep it: ${String(error)}`);
     }
+  }
+
+  #goesOn(record: GoingRecord): void {
+    this.#going = this.#goes(record, readRecords(this.options.storage).volume ?? '');
+    this.#going.goOn();
   }
 
   #goes(record: GoingRecord, volume: string): GoingVolume {
