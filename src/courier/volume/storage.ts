@@ -12,6 +12,8 @@ export interface ChunkState {
   readonly writes: number;
   /** Its content is still at the other site: only the sectors that were written here since are valid. */
   readonly isAwaited: boolean;
+  /** Some of its content is not known any more. */
+  readonly hasLost: boolean;
 }
 
 /** A small value of JSON that outlives a crash: a role, a session, what has been handed over. */

@@ -252,6 +252,23 @@ test('a chunk that cannot be kept, and that a client has written meanwhile, is n
   ]);
 });
 
+test('a push that cannot be kept where control was asked for: what came with it is acknowledged, and it comes again', () => {
+  const destination = new Destination({ phase: 'receiving', isAsked: true, chunks: [] });
+  destination.connected('pushing');
+  const [good, bad] = [
+    { chunk: 3, version: 4 },
+    { chunk: 4, version: 5 },
+  ];
+  for (const chunk of [good, bad]) assert.equal(destination.comes(chunk, false), true);
+  assert.deepEqual(destination.put(good), [], 'the other one is being put');
+  const [renew, flush] = destination.notPut(bad, 'no space left');
+  assert.deepEqual(renew, { do: 'renew', why: 'no space left' });
+  assert.ok(flush?.do === 'flush');
+  assert.deepEqual(destination.flushed(flush.token), [
+    { do: 'say', message: { say: 'ack', chunks: [good] } },
+  ]);
+});
+
 const HERE: Here = {
   ...{
     volume: undefined,

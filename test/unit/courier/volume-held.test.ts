@@ -1,7 +1,10 @@
 /** Moves whose storage takes its time, or fails, at a moment that matters. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { Chunk } from '../../../src/courier/volume/files/chunk.js';
+import { SectorMap } from '../../../src/courier/volume/files/sector-map.js';
 import { FileVolume } from '../../../src/courier/volume/files/volume.js';
+import { statesOf } from '../../../src/courier/volume/move/chunks-of.js';
 import { until } from './couriers.js';
 import { CHUNK, KIB, readAll, VolumeCouriers, Writer } from './volume-couriers.js';
 
@@ -80,4 +83,39 @@ test('what begins or waits while the courier stops is stopped with it', async (t
   keep.open();
   await assert.rejects(moved, /the courier stops/);
   writer.user.close();
+});
+
+test('a push that could not be kept after control was asked for is made again', async (t) => {
+  const couriers = await VolumeCouriers.start(t, { b: { stallSeconds: 1 } });
+  const writer = await written(couriers);
+  await writer.write(0, 512);
+  await couriers.move({ completeFirst: 0 });
+  await couriers.pushed();
+  await writer.write(0, 512);
+  await assert.rejects(couriers.b.moves.take('vm'), /control was not given/);
+  let fails = 1;
+  before(t, 'put', () => {
+    if (fails-- > 0) throw new Error('no space left');
+  });
+  await writer.write(2 * CHUNK, KIB);
+  await writer.flush();
+  await until('it could not be kept', () => fails < 1);
+  await couriers.pushed();
+  await migrate(couriers, writer);
+  await writer.write(0, 512);
+  await couriers.state('a', 'released');
+  assert.deepEqual(await readAll(writer.user), writer.shadow);
+});
+
+test('a chunk that comes and is damaged here is not said to be here', () => {
+  const facts = { isOpen: false, digest: undefined, map: SectorMap.empty(), version: 7, writes: 1 };
+  const modified = new Map([
+    [3, new Chunk({ ...facts, under: 'lost' })],
+    [4, new Chunk({ ...facts, under: 'zero' })],
+  ]);
+  assert.deepEqual(
+    [...statesOf({ modified }, 'receiving')].map(({ chunk }) => chunk),
+    [4],
+  );
+  assert.equal([...statesOf({ modified }, 'pulling')].length, 2);
 });
