@@ -21,6 +21,8 @@ function before<Name extends 'keep' | 'forget' | 'put'>(
   });
 }
 
+type Kept = Parameters<FileVolume['keep']>;
+
 function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {
@@ -88,10 +90,9 @@ test('what begins or waits while the courier stops is stopped with it', async (t
 test('a push that could not be kept after control was asked for is made again', async (t) => {
   const couriers = await VolumeCouriers.start(t, { b: { stallSeconds: 1 } });
   const writer = await written(couriers);
-  await writer.write(0, 512);
   await couriers.move({ completeFirst: 0 });
   await couriers.pushed();
-  await writer.write(0, 512);
+  await writer.write(CHUNK, 512);
   await assert.rejects(couriers.b.moves.take('vm'), /control was not given/);
   let fails = 1;
   before(t, 'put', () => {
@@ -118,4 +119,73 @@ test('a chunk that comes and is damaged here is not said to be here', () => {
     [4],
   );
   assert.equal([...statesOf({ modified }, 'pulling')].length, 2);
+});
+
+test('a move that cannot be forgotten at once is forgotten later, and another one begins', async (t) => {
+  const couriers = await VolumeCouriers.start(t);
+  const writer = await written(couriers);
+  await couriers.move();
+  await couriers.pushed();
+  let fails = 2;
+  before(t, 'keep', (_volume, key, value) => {
+    if (key === 'move' && value === undefined && fails-- > 0) throw new Error('no space left');
+  });
+  await couriers.a.moves.abandon('vm');
+  await until('both have tried', () => fails <= 0);
+  await assert.rejects(couriers.move(), /another move begins, or ends/);
+  for (let hasBegun = false; !hasBegun; await new Promise((done) => setTimeout(done, 50)))
+    hasBegun = await couriers.move().then(
+      () => true,
+      () => false,
+    );
+  await couriers.pushed();
+  await migrate(couriers, writer);
+  await writer.write(0, 512);
+  await couriers.state('a', 'released');
+  assert.deepEqual(await readAll(writer.user), writer.shadow);
+});
+
+test('a move whose record is not durable at once goes on where it comes', async (t) => {
+  const couriers = await VolumeCouriers.start(t);
+  const writer = await written(couriers);
+  const real = FileVolume.prototype.keep;
+  let fails = 1;
+  t.mock.method(FileVolume.prototype, 'keep', async function (this: FileVolume, ...given: Kept) {
+    await real.apply(this, given);
+    if (JSON.stringify(given).includes('"receiving"') && fails-- > 0) throw new Error('sync failed');
+  });
+  await couriers.move();
+  await couriers.pushed();
+  assert.ok(fails <= 0);
+  await migrate(couriers, writer);
+  await writer.write(0, 512);
+  await couriers.state('a', 'released');
+  assert.deepEqual(await readAll(writer.user), writer.shadow);
+});
+
+test('where it came from is released later, though the volume has moved on, or wanted to', async (t) => {
+  const couriers = await VolumeCouriers.start(t);
+  const user = await couriers.user('a');
+  await couriers.move();
+  await couriers.state('b', 'receiving');
+  user.close();
+  let fails = 1;
+  before(t, 'keep', (volume, key) => {
+    if (key !== 'finished' || fails-- <= 0) return;
+    assert.equal(volume.modified.size, 0);
+    couriers.wan.cut();
+    throw new Error('no space left');
+  });
+  await couriers.b.moves.take('vm');
+  await couriers.state('b', 'done');
+  await until('that could not be kept', () => fails < 1);
+  const onward = { peer: 'a', name: 'other', threshold: 3, completeFirst: null };
+  await couriers.b.moves.move('vm', onward);
+  couriers.wan.mend();
+  await couriers.state('a', 'released');
+  await couriers.b.moves.abandon('vm');
+  await until('it is forgotten', () => couriers.log.some((line) => /^b: .*given up \(/.test(line)));
+  const there = await couriers.user('b');
+  assert.equal(await there.write(0, Buffer.alloc(512, 1)), 0, 'its guest lives on');
+  there.close();
 });

@@ -65,7 +65,7 @@ export class ComingVolume {
   #renew: Timer | undefined;
   #problem = '';
   #whyStalled = 'the other courier has not come yet';
-  #isOver = false;
+  isOver = false;
 
   constructor(private readonly options: ComingOptions) {
     const { record, storage, world, stallSeconds } = options;
@@ -188,7 +188,7 @@ export class ComingVolume {
   }
 
   stop(reason: string): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#steadily.stop();
     this.#again?.cancel();
     this.#renew?.cancel();
@@ -270,7 +270,7 @@ export class ComingVolume {
   }
 
   #frame(attached: Attached, frame: Frame): void {
-    if (this.#attached !== attached || this.#isOver) return;
+    if (this.#attached !== attached || this.isOver) return;
     const problem = this.#handle(attached, frame);
     if (problem !== undefined) attached.link.fail(problem);
   }
@@ -293,14 +293,14 @@ export class ComingVolume {
     countWan(this.options.world, attached.link);
     this.#relay.detach();
     this.machine.lost();
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#whyStalled = reason;
     if (this.machine.phase !== 'done') this.#log(`stalled (${reason})`);
   }
 
   /** As long as something is waited for. */
   #tryAgain(): void {
-    if (this.#again !== undefined || this.#isOver) return;
+    if (this.#again !== undefined || this.isOver) return;
     const ms = this.#control.count > 0 ? ASK_MS : KEEP_MS;
     this.#again = this.options.world.clock.after('volume-again', ms, () => {
       this.#again = undefined;
@@ -321,7 +321,7 @@ export class ComingVolume {
   }
 
   #do(actions: readonly DestinationAction[]): void {
-    for (const action of actions) if (!this.#isOver) this.#act(action);
+    for (const action of actions) if (!this.isOver) this.#act(action);
   }
 
   #act(action: DestinationAction): void {
@@ -390,7 +390,7 @@ export class ComingVolume {
     const { storage, world } = this.options;
     const failed = (why: string): boolean => {
       this.#log(`its storage cannot flush: ${why}`);
-      return !this.#isOver;
+      return !this.isOver;
     };
     if (await untilDone(world.clock, () => storage.flush(), failed)) this.#do(this.machine.flushed(token));
   }

@@ -2,54 +2,35 @@
  * A volume that can move: what its clients reach instead of its storage. Whose it is decides what becomes of their requests: this side's alone,
  * another's from which it comes, or another's to which it has gone.
  */
-import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { messageOf } from '../../../net/system-error.js';
 import type { PeerLink } from '../../job/peer-link.js';
 import { decide } from '../chunk/opening.js';
 import type { SourcePhase } from '../chunk/source.js';
-import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
+import type { Extent, VolumeGate } from '../gate.js';
 import { MOVE_KEY } from '../storage.js';
 import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
 import { Late } from './late.js';
 import type { VolumeOpen } from './message.js';
+import type { MovableOptions, MoveOrder } from './movable-options.js';
 import { ends, whyNotTheSame } from './opened.js';
 import { RecentWrites } from './recent-writes.js';
 import {
   type ComingRecord,
-  FINISHED_KEY,
+  forgetMove,
   type GoingRecord,
-  MOST_FINISHED,
+  HERE_KEY,
+  keepFinished,
+  randomName,
   readRecords,
   VOLUME_KEY,
 } from './records.js';
 import { Requests } from './requests.js';
+import { untilDone } from './steadily.js';
 import { type MoveView, viewOf } from './view.js';
-import type { MoveWorld } from './world.js';
 
 const STOPS = 'the courier stops';
-
-export interface MovableOptions {
-  readonly name: string;
-  readonly owner: string;
-  /** It may come from elsewhere. */
-  readonly receives: boolean;
-  readonly stallSeconds: number;
-  readonly storage: SparseStorage;
-  readonly world: MoveWorld;
-  /** With a courier; undefined: there is none of that name. */
-  connect(peer: string): Socket | undefined;
-  turn(peer: string, begin: (done: () => void) => void): void;
-}
-
-export interface MoveOrder {
-  readonly peer: string;
-  /** Of the volume there. */
-  readonly name: string;
-  readonly threshold: number;
-  readonly completeFirst: number | null;
-}
 
 export class MovableVolume implements VolumeGate {
   #going: GoingVolume | undefined;
@@ -71,10 +52,9 @@ export class MovableVolume implements VolumeGate {
     this.#recent = new RecentWrites(world.clock, () => this.#going?.counted());
     const { move } = readRecords(storage);
     if (move?.role === 'source') this.#goesOn(move);
-    else if (move !== undefined) {
-      this.#coming = this.#comes(move);
-      this.#coming.goOn();
-    }
+    else if (move !== undefined) this.#comesOn(move);
+    // Who died before that was kept keeps it now.
+    if (this.#coming?.machine.phase === 'done') void this.#finished(this.#coming.record.session);
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
@@ -130,13 +110,15 @@ export class MovableVolume implements VolumeGate {
     try {
       // What was given up is not heard any more: it would be forgotten, and with it what begins now.
       before?.stop();
-      const volume = readRecords(storage).volume ?? random();
+      const volume = readRecords(storage).volume ?? randomName();
       await storage.keep(VOLUME_KEY, volume);
+      // Where it has come from may have to be told of that yet, and its record ends here.
+      if (this.#coming !== undefined) await keepFinished(storage, this.#coming.record.session);
       if (this.#isStopped) throw new Error(STOPS);
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
-        ...{ role: 'source', session: random(), peer, name, phase: 'pushing', why: '' },
+        ...{ role: 'source', session: randomName(), peer, name, phase: 'pushing', why: '' },
         ...{ threshold, completeFirst },
       };
       const going = this.#goes(record, volume);
@@ -185,13 +167,13 @@ export class MovableVolume implements VolumeGate {
     const { storage } = this.options;
     const { move, volume, finished } = readRecords(storage);
     const decision = decide(open, {
-      ...{ volume, finished, isEmpty: storage.modified.size === 0, mayReceive: this.options.receives },
+      ...{ volume, finished, isEmpty: this.#isEmpty, mayReceive: this.options.receives },
       coming: move?.role === 'destination' ? move : undefined,
       going: move?.role === 'source' ? move : undefined,
     });
     switch (decision.is) {
       case 'continue':
-        this.#coming?.attach(link, open.phase);
+        if (move?.role === 'destination') this.#running(move).attach(link, open.phase);
         break;
       case 'say':
         ends(link, { store: this.options.world.store.name, nothing: decision.say });
@@ -229,12 +211,18 @@ export class MovableVolume implements VolumeGate {
     this.#coming?.stop(reason);
   }
 
+  /** Nothing is here, and nothing has come. */
+  get #isEmpty(): boolean {
+    const { modified, records } = this.options.storage;
+    return modified.size === 0 && records.get(HERE_KEY) !== true;
+  }
+
   get #isServing(): boolean {
-    const { storage, receives } = this.options;
+    const { receives } = this.options;
     if (this.#going !== undefined) return this.#going.source.isServing;
     if (this.#coming !== undefined) return this.#coming.machine.isServing;
     // It is there for one that comes.
-    return !(receives && storage.modified.size === 0);
+    return !(receives && this.#isEmpty);
   }
 
   /** Requests wait for it. */
@@ -302,6 +290,7 @@ export class MovableVolume implements VolumeGate {
       this.#coming?.stop('another move has begun');
       this.#going?.stop();
       if (!keepsChunks) await storage.forget();
+      if (storage.records.has(HERE_KEY)) await storage.keep(HERE_KEY, undefined);
       await storage.keep(VOLUME_KEY, volume);
       const record: ComingRecord = {
         role: 'destination',
@@ -346,7 +335,22 @@ export class MovableVolume implements VolumeGate {
     const phase: SourcePhase = going.source.phase;
     if (this.#going !== going || phase !== 'abandoned') return;
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove(going);
+    this.#forget(going);
+  }
+
+  #comesOn(record: ComingRecord): ComingVolume {
+    this.#coming = this.#comes(record);
+    this.#coming.goOn();
+    return this.#coming;
+  }
+
+  /** What could not be kept once has left the one before stopped, or another one's. */
+  #running(record: ComingRecord): ComingVolume {
+    const coming = this.#coming;
+    if (coming?.isOver === false && coming.record.session === record.session) return coming;
+    coming?.stop('another move has begun');
+    this.#going = undefined;
+    return this.#comesOn(record);
   }
 
   #comes(record: ComingRecord): ComingVolume {
@@ -360,34 +364,37 @@ export class MovableVolume implements VolumeGate {
   }
 
   async #finished(session: string): Promise<void> {
-    const { storage } = this.options;
-    const { finished } = readRecords(storage);
-    if (!finished.includes(session))
-      await storage.keep(FINISHED_KEY, [...finished, session].slice(-MOST_FINISHED)).catch(() => undefined);
+    const { storage, world, name } = this.options;
+    await keepFinished(storage, session).catch((error: unknown) => {
+      world.log(`volume ${name}: that it has come is kept in its move alone: ${messageOf(error)}`);
+    });
   }
 
   #forgotten(coming: ComingVolume): void {
     if (this.#coming !== coming) return;
     this.options.world.counters.count('volume_moves_abandoned');
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove(coming);
+    this.#forget(coming);
   }
 
   /** What is kept of it is found again at the next start, and then nothing of it is here either. */
-  async #forgetMove(which: GoingVolume | ComingVolume): Promise<void> {
+  #forget(which: GoingVolume | ComingVolume): void {
+    this.#forgetting = new Promise((tried) => void this.#forgetMove(which, tried).then(tried));
+  }
+
+  /** @param tried nobody waits for what fails: until it is done no move begins */
+  async #forgetMove(which: GoingVolume | ComingVolume, tried: () => void): Promise<void> {
     const { storage, world, name } = this.options;
     this.#isChanging = true;
-    try {
-      await storage.keep(MOVE_KEY, undefined);
-    } catch (error) {
-      world.log(`volume ${name}: its move cannot be forgotten: ${String(error)}`);
-    }
+    const failed = (why: string): boolean => {
+      world.log(`volume ${name}: its move cannot be forgotten: ${why}`);
+      tried();
+      return !this.#isStopped;
+    };
+    const forget = (): Promise<void> => forgetMove(storage, which === this.#going);
+    if (!(await untilDone(world.clock, forget, failed))) return;
     if (this.#going === which) this.#going = undefined;
     if (this.#coming === which) this.#coming = undefined;
     this.#isChanging = false;
   }
-}
-
-function random(): string {
-  return randomBytes(16).toString('hex');
 }
