@@ -133,11 +133,15 @@ test('a move that cannot be forgotten at once is forgotten later, and another on
   await couriers.a.moves.abandon('vm');
   await until('both have tried', () => fails <= 0);
   await assert.rejects(couriers.move(), /another move begins, or ends/);
-  for (let hasBegun = false; !hasBegun; await new Promise((done) => setTimeout(done, 50)))
+  let hasBegun = false;
+  for (let time = 0; time < 200 && !hasBegun; time++) {
+    await new Promise((done) => setTimeout(done, 50));
     hasBegun = await couriers.move().then(
       () => true,
       () => false,
     );
+  }
+  assert.ok(hasBegun);
   await couriers.pushed();
   await migrate(couriers, writer);
   await writer.write(0, 512);
