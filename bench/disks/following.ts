@@ -13,6 +13,8 @@ import { DiskGuest } from './guest.js';
 const PORT = 7711;
 const PROGRAM = `${projectRoot}bin/vine-courier`;
 const LIMIT_MS = 180_000;
+/** A busy disk is slow, and not what is measured. */
+const STALL_SECONDS = 120;
 
 type Site = keyof typeof SITES;
 
@@ -84,11 +86,14 @@ export class Following {
 
   /** Until site a is not needed any more. */
   async released(): Promise<void> {
-    const isReleased = async (): Promise<boolean> => (await this.view('a')).state === 'released';
+    const failure = (): string | undefined => /LAB-WRITER failed .*/.exec(this.destination.said)?.[0];
+    const isReleased = async (): Promise<boolean> =>
+      failure() !== undefined || (await this.view('a')).state === 'released';
     await waitFor('site a is not needed', isReleased, LIMIT_MS).catch(async (error: unknown) => {
       for (const site of ['a', 'b'] as const) console.error(`site ${site}`, await this.view(site));
       throw error;
     });
+    if (failure() !== undefined) throw new Error(failure());
   }
 
   async quit(): Promise<void> {
@@ -110,7 +115,12 @@ export class Following {
       store: { memoryMb: 256, directory: this.#path(`${site}-store`) },
       volumes: [
         {
-          ...{ name: 'vm', listen: `unix:${this.#path(`${site}-vm.sock`)}`, size: `${sizeMb}M` },
+          ...{
+            name: 'vm',
+            listen: `unix:${this.#path(`${site}-vm.sock`)}`,
+            size: `${sizeMb}M`,
+            stallSeconds: STALL_SECONDS,
+          },
           ...{ directory: this.#path(`${site}-volume`), ...volume },
         },
       ],
@@ -125,7 +135,8 @@ export class Following {
     let log = '';
     child.stderr.on('data', (text: Buffer) => {
       log += text.toString();
-      if (/ALARM|problem|error/i.test(text.toString())) process.stderr.write(`courier ${site}: ${text}`);
+      if (/ALARM|problem|error|cannot|not given/i.test(text.toString()))
+        process.stderr.write(`courier ${site}: ${text}`);
     });
     await waitFor(`the courier at site ${site} is ready`, () => log.includes(': ready'), LIMIT_MS);
   }

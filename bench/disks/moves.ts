@@ -149,7 +149,11 @@ async function asyncWr(
   await beforeSwitch();
   await pair.migrate();
   const { destination } = pair;
-  await waitFor('the work is done', () => /LAB-WRITER (?:same|differs)/.test(destination.said), 300_000);
+  await waitFor(
+    'the work is done',
+    () => /LAB-WRITER (?:same|differs|failed)/.test(destination.said),
+    300_000,
+  );
   const sameBytes = await destination.same();
   const wanMb = ((await wanBytes(lab)) - before) / 1e6;
   const wroteMb = bytesOf(destination) / 1e6;

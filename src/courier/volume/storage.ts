@@ -12,6 +12,8 @@ export interface ChunkState {
   readonly writes: number;
   /** Its content is still at the other site: only the sectors that were written here since are valid. */
   readonly isAwaited: boolean;
+  /** Some of its content is not known any more. */
+  readonly hasLost: boolean;
 }
 
 /** A small value of JSON that outlives a crash: a role, a session, what has been handed over. */
@@ -22,6 +24,15 @@ export type VolumeRecord =
   | null
   | readonly VolumeRecord[]
   | { readonly [key: string]: VolumeRecord };
+
+/** The record of a volume's move. */
+export const MOVE_KEY = 'move';
+const UNTOUCHED: readonly unknown[] = ['given', 'released', 'receiving', 'forgetting'];
+
+/** While that is the record of its move no client writes to the volume: it has left, or has not come. */
+export function isUntouched(move: VolumeRecord | undefined): boolean {
+  return typeof move === 'object' && move !== null && 'phase' in move && UNTOUCHED.includes(move.phase);
+}
 
 /** Errors of its promises are I/O errors (`Error`); after one of a write nothing is known of the range written. */
 export interface VolumeStorage {

@@ -175,6 +175,9 @@ test('control moves when nobody writes, once, and then for ever', () => {
   assert.deepEqual(source.abandon('too late'), []);
   const given = { do: 'say', message: { say: 'given', remaining: [{ chunk: 0, version: 3, writes: 2 }] } };
   assert.deepEqual(source.kept('given'), [given]);
+  assert.deepEqual(source.hears({ say: 'ask' }, NOBODY), [], 'it is on its way');
+  source.lost();
+  assert.deepEqual(source.hears({ say: 'have', chunks: [] }, NOBODY), []);
   assert.deepEqual(source.hears({ say: 'ask' }, NOBODY), [given]);
   assert.equal(source.isServing, false);
 });
@@ -233,6 +236,37 @@ test('what was pushed is acknowledged when it is durable, and nothing is put beh
   assert.deepEqual(destination.hears({ say: 'given', remaining: [] }), [], 'one is being put');
   assert.equal(destination.comes({ chunk: 3, version: 6 }, false), false);
   assert.deepEqual(destination.put({ chunk: 3, version: 5 }), [{ do: 'await', remaining: [] }]);
+});
+
+test('a chunk that cannot be kept, and that a client has written meanwhile, is not waited for', () => {
+  const chunk = { chunk: 3, version: 4 };
+  const chunks = [{ ...chunk, writes: 1, isAwaited: true }];
+  const destination = new Destination({ phase: 'pulling', isAsked: true, chunks });
+  destination.connected('given');
+  assert.equal(destination.comes(chunk, true), true);
+  assert.deepEqual(destination.wrote(3, false), [], 'it is being put');
+  const [flush] = destination.notPut(chunk, 'no space left');
+  assert.ok(flush?.do === 'flush');
+  assert.deepEqual(destination.flushed(flush.token), [
+    { do: 'keep', kept: { phase: 'done', isAsked: true } },
+  ]);
+});
+
+test('a push that cannot be kept where control was asked for: what came with it is acknowledged, and it comes again', () => {
+  const destination = new Destination({ phase: 'receiving', isAsked: true, chunks: [] });
+  destination.connected('pushing');
+  const [good, bad] = [
+    { chunk: 3, version: 4 },
+    { chunk: 4, version: 5 },
+  ];
+  for (const chunk of [good, bad]) assert.equal(destination.comes(chunk, false), true);
+  assert.deepEqual(destination.put(good), [], 'the other one is being put');
+  const [renew, flush] = destination.notPut(bad, 'no space left');
+  assert.deepEqual(renew, { do: 'renew', why: 'no space left' });
+  assert.ok(flush?.do === 'flush');
+  assert.deepEqual(destination.flushed(flush.token), [
+    { do: 'say', message: { say: 'ack', chunks: [good] } },
+  ]);
 });
 
 const HERE: Here = {

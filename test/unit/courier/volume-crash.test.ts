@@ -307,3 +307,21 @@ test('a journal that is cut or spoilt at any byte: refused, or only what was nev
   for (let round = 0; round < 1000; round++)
     look(Buffer.from(mutated(journal, random)), `mutated in round ${round}`);
 });
+
+test('a volume that has left keeps its versions, whoever is killed; one that may be written to has higher ones', async (t) => {
+  const directory = directoryOf(t);
+  const volume = await open(join(directory, 'v'));
+  for (let time = 0; time < 3; time++) await volume.write(time * 512, pattern(512, time));
+  await volume.flush();
+  const version = volume.modified.get(0)?.version ?? 0;
+  await volume.keep('move', { role: 'source', phase: 'given' });
+  const left = await open(killed(join(directory, 'v'), join(directory, 'left')));
+  assert.equal(left.modified.get(0)?.version, version);
+  await left.keep('move', { role: 'destination', phase: 'receiving' });
+  const back = await open(killed(join(directory, 'left'), join(directory, 'back')));
+  assert.equal(back.modified.get(0)?.version, version);
+  await back.keep('move', { role: 'destination', phase: 'done' });
+  const used = await open(killed(join(directory, 'back'), join(directory, 'used')));
+  assert.ok((used.modified.get(0)?.version ?? 0) > version);
+  for (const one of [volume, left, back, used]) await one.close();
+});

@@ -1,10 +1,15 @@
 /** What couriers say of a volume that moves, as bytes. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import type { PeerLink } from '../../../src/courier/job/peer-link.js';
 import * as message from '../../../src/courier/volume/move/message.js';
-import { PieceReader, tokensOf } from '../../../src/courier/volume/move/pieces.js';
+import { PieceSender } from '../../../src/courier/volume/move/piece-sender.js';
+import { type Piece, PieceReader, tokensOf } from '../../../src/courier/volume/move/pieces.js';
+import type { MoveWorld } from '../../../src/courier/volume/move/world.js';
 import { FrameReader, frameOf } from '../../../src/courier/wire/frame.js';
 import { MOST_ENTRIES } from '../../../src/courier/wire/volume-frames.js';
+import { systemClock } from '../../../src/net/system-clock.js';
 
 function framesOf(bytes: readonly Buffer[]) {
   const frames = new FrameReader().push(Buffer.concat(bytes));
@@ -48,6 +53,11 @@ test('what is beyond the volume is refused', () => {
   assert.ok(have !== undefined && pull !== undefined);
   assert.equal(reader.read(have), 'chunk 4 of 4');
   assert.equal(reader.read(pull), 'pull of chunk 4 of 4');
+  const [high] = framesOf(
+    message.encodeDestination({ say: 'have', chunks: [{ chunk: 3, version: 2 ** 51 }] }),
+  );
+  assert.ok(high !== undefined);
+  assert.equal(reader.read(high), 'a version beyond 2^51');
   const read = (offset: number, length: number) =>
     message.decodeRead(message.encodeRead({ number: 1, offset, length }).subarray(5), 8192, 4096);
   assert.deepEqual(read(4096, 4096), { number: 1, offset: 4096, length: 4096 });
@@ -88,6 +98,29 @@ test('of a chunk only the pages go that are not zero', () => {
   const zeroes = tokensOf({ ...piece, data: Buffer.alloc(data.length) });
   assert.equal(zeroes.length, 1);
   assert.deepEqual(reader.push(Buffer.from(zeroes[0]?.bytes ?? [])), [{ ...piece, data: undefined }]);
+  const [high] = tokensOf({ ...piece, version: 2 ** 51, data: undefined });
+  assert.equal(new PieceReader().push(Buffer.from(high?.bytes ?? [])), 'piece with a version beyond 2^51');
   assert.equal(reader.push(Buffer.alloc(36)), 'piece 00000000');
   assert.equal(reader.push(Buffer.from(zeroes[0]?.bytes ?? [])), 'piece 00000000');
+});
+
+test('of what readers wait for only so much is read as the other side’s clients may have under way', async () => {
+  const store = { peer: () => 0, peerHas: () => false, setPeerHas: () => undefined, put: () => undefined };
+  const counters = { count: () => undefined };
+  const data = randomBytes(64 * 1024);
+  const piece: Piece = {
+    ...{ kind: 'read', number: 1, version: 0, writes: 0, length: data.length, data, hasFailed: false },
+  };
+  let asked = 0;
+  const sender = new PieceSender({
+    // A WAN that takes all and acknowledges nothing.
+    link: { send: () => undefined, fail: assert.fail } as unknown as PeerLink,
+    world: { clock: systemClock, store, counters } as unknown as MoveWorld,
+    ...{ codec: 'none', owner: '', store: '0'.repeat(32) },
+    next: () => (++asked > 5_000 ? undefined : { isUrgent: true, read: async () => piece }),
+  });
+  sender.wake();
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(asked >= 256 && asked < 1_000, `${asked} are read`);
+  sender.stop();
 });

@@ -34,6 +34,8 @@ export type DestinationAction =
   | { readonly do: 'serve' }
   /** The other side has broken a rule: the connection ends. */
   | { readonly do: 'fail'; readonly why: string }
+  /** After a while the connection is made anew, for what was pushed and could not be kept. */
+  | { readonly do: 'renew'; readonly why: string }
   /** Nothing is here any more; what waits fails. */
   | { readonly do: 'forgotten'; readonly why: string }
   /** All is here, and the other side knows it. */
@@ -211,11 +213,14 @@ export class Destination {
     this.#putting--;
     if (this.#phase === 'pulling') {
       this.#pulls.failed(chunk);
-      return [];
+      // A client may have written all of it meanwhile.
+      return [...this.#pull(), ...this.#end()];
     }
     if (this.#phase === 'forgetting') return this.#leave();
-    // What is not acknowledged remains at the other side.
-    return [...this.letGo(why), ...this.#await()];
+    const lets = this.letGo(why);
+    // What is not acknowledged remains at the other side, as on its way for as long as the connection lasts.
+    const renews = lets.length === 0 && !this.#isLeaving && this.#given === undefined;
+    return [...lets, ...(renews ? [{ do: 'renew', why } as const] : []), ...this.#ack(), ...this.#await()];
   }
 
   /** A read waits for it. */

@@ -1,5 +1,8 @@
 /** What source and destination of a moving volume say to each other, besides what is in its chunks. */
 
+/** Versions are lower: whoever has one can still raise it, after each crash by 2^32, as often as it may crash. */
+export const VERSIONS_END = 2 ** 51;
+
 export interface ChunkVersion {
   readonly chunk: number;
   readonly version: number;

@@ -57,6 +57,8 @@ export class Source {
   /** The guest's last flush that has ended: the moment of its beginning. */
   #guestFlushedAt: FlushToken = 0;
   #remainingThere: number | undefined;
+  /** On this connection: the other side asks until all of it has come. */
+  #hasSaidGiven = false;
 
   constructor(private readonly options: SourceOptions) {
     this.#phase = options.phase;
@@ -133,6 +135,7 @@ export class Source {
   /** The connection is gone. */
   lost(): void {
     this.#isMet = false;
+    this.#hasSaidGiven = false;
     this.#giving = undefined;
     this.#order.lost();
   }
@@ -189,7 +192,7 @@ export class Source {
     this.#phase = phase;
     switch (phase) {
       case 'given':
-        return [this.#given()];
+        return this.#given();
       case 'released':
         return [{ do: 'say', message: { say: 'released' } }, { do: 'over' }];
       case 'abandoned':
@@ -213,11 +216,13 @@ export class Source {
       return this.abandon(problem);
     }
     this.#isMet = true;
+    // What was said before is no answer to what is said to be here now.
+    this.#hasSaidGiven = false;
     return [];
   }
 
   #asked({ connections, outstanding }: Clients): readonly SourceAction[] {
-    if (this.#phase === 'given') return this.#isMet ? [this.#given()] : [];
+    if (this.#phase === 'given') return this.#isMet && !this.#hasSaidGiven ? this.#given() : [];
     if (this.#phase === 'abandoned') return [{ do: 'say', message: { say: 'abandoned' } }];
     if (this.#phase === 'released' || this.#keeping !== undefined || this.#giving !== undefined) return [];
     const isQuiet = connections === 0 || this.#order.isQuietSince(this.#guestFlushedAt);
@@ -243,8 +248,9 @@ export class Source {
     return [{ do: 'keep', phase, why }];
   }
 
-  #given(): SourceAction {
-    return { do: 'say', message: { say: 'given', remaining: this.#order.remainingSet() } };
+  #given(): readonly SourceAction[] {
+    this.#hasSaidGiven = true;
+    return [{ do: 'say', message: { say: 'given', remaining: this.#order.remainingSet() } }];
   }
 }
 

@@ -2,7 +2,7 @@
  * What a journal's frames come to. Records whose data may not be durable count as long as the machine runs on: the kernel has what a
  * killed process wrote. After another boot only those count that a later record says are durable.
  */
-import type { VolumeRecord } from '../storage.js';
+import { isUntouched, MOVE_KEY, type VolumeRecord } from '../storage.js';
 import { Chunk, type ChunkFacts } from './chunk.js';
 import { CHUNK_BYTES, type NamedHead, SECTOR_BYTES, SECTORS } from './layout.js';
 import { decodeRecords, type JournalRecord } from './records.js';
@@ -39,8 +39,8 @@ export function replay(head: NamedHead, frames: readonly Buffer[], boot: string)
         return `frame ${index + 1} has a record of a chunk that is not there`;
   const epoch = state.nextEpoch(head.epoch);
   if (epoch >= MOST_EPOCHS) return 'its versions are exhausted';
-  if (!isClosed) state.raise(epoch * EPOCH_VERSIONS);
   const { chunks, records } = state;
+  if (!isClosed && !isUntouched(records.get(MOVE_KEY))) state.raise(epoch * EPOCH_VERSIONS);
   return { chunks, records, epoch, hasCleanSlots: head.hasCleanSlots && isSameBoot };
 }
 

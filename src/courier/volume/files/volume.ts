@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../../net/clock.js';
 import type { DirectoryLock } from '../../store/lock.js';
 import type { Extent, SparseStorage } from '../gate.js';
-import type { ChunkState, VolumeRecord } from '../storage.js';
+import { type ChunkState, isUntouched, MOVE_KEY, type VolumeRecord } from '../storage.js';
 import type { VolumeBase } from './base.js';
 import type { Chunk, ChunkFacts } from './chunk.js';
 import { Contents } from './contents.js';
@@ -178,7 +178,8 @@ export class FileVolume implements SparseStorage {
   async keep(key: string, value: VolumeRecord | undefined): Promise<void> {
     const { journal, records } = this.parts;
     await this.#during(async () => {
-      await journal.append(encodeKeep(key, value));
+      const versions = key === MOVE_KEY && isUntouched(value) ? this.#openStates() : [];
+      await journal.append(Buffer.concat([...versions, encodeKeep(key, value)]));
       if (value === undefined) records.delete(key);
       else records.set(key, value);
       await journal.sync();
@@ -295,6 +296,12 @@ export class FileVolume implements SparseStorage {
       return { head, records, ready: this.#syncData() };
     });
     this.#flushedFrame = journal.firstFrames;
+  }
+
+  /** Nobody writes from now on: what may have been written to has the version that is said here, also after a crash. */
+  #openStates(): readonly Buffer[] {
+    const open = [...this.parts.chunks].filter(([, { isOpen }]) => isOpen);
+    return open.map(([index, chunk]) => encodeState(index, chunk, false));
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

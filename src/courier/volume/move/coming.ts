@@ -12,20 +12,21 @@ import type { Frame } from '../../wire/frame.js';
 import type { Batch } from '../../wire/message.js';
 import { Destination, type DestinationAction, type KeptDestination } from '../chunk/destination.js';
 import type { SourcePhase } from '../chunk/source.js';
-import type { VolumeStorage } from '../storage.js';
-import { chunksOf } from './chunks-of.js';
+import { MOVE_KEY, type VolumeStorage } from '../storage.js';
+import { chunksOf, statesOf } from './chunks-of.js';
 import { encodeDestination, encodeOpened, SourceReader } from './message.js';
 import { type Piece, PieceReader } from './pieces.js';
 import { Rate } from './rate.js';
-import { type ComingRecord, MOVE_KEY } from './records.js';
+import type { ComingRecord } from './records.js';
 import { Relay } from './relay.js';
-import { Steadily } from './steadily.js';
+import { Steadily, untilDone } from './steadily.js';
 import { Waiting } from './waiting.js';
 import { countWan, type MoveWorld } from './world.js';
 
 /** Control is asked for again, and what could not be kept. */
 const ASK_MS = 100;
 const KEEP_MS = 1_000;
+const RENEW_MS = 2_000;
 
 export interface ComingOptions {
   readonly name: string;
@@ -61,9 +62,10 @@ export class ComingVolume {
   readonly #wan = { sent: 0, received: 0 };
   #attached: Attached | undefined;
   #again: Timer | undefined;
+  #renew: Timer | undefined;
   #problem = '';
   #whyStalled = 'the other courier has not come yet';
-  #isOver = false;
+  isOver = false;
 
   constructor(private readonly options: ComingOptions) {
     const { record, storage, world, stallSeconds } = options;
@@ -74,8 +76,7 @@ export class ComingVolume {
     this.#chunks = new Waiting(world.clock, limitMs);
     this.#relay = new Relay(world.clock, limitMs, storage.chunkBytes);
     this.rate = new Rate(world.clock);
-    const chunks = [...storage.modified].map(([chunk, state]) => ({ chunk, ...stateOf(state) }));
-    this.machine = new Destination({ phase, isAsked, chunks });
+    this.machine = new Destination({ phase, isAsked, chunks: statesOf(storage, phase) });
   }
 
   get record(): ComingRecord {
@@ -187,9 +188,10 @@ export class ComingVolume {
   }
 
   stop(reason: string): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#steadily.stop();
     this.#again?.cancel();
+    this.#renew?.cancel();
     this.#control.end(reason);
     this.#chunks.end(reason);
     this.#relay.end(reason);
@@ -268,7 +270,7 @@ export class ComingVolume {
   }
 
   #frame(attached: Attached, frame: Frame): void {
-    if (this.#attached !== attached || this.#isOver) return;
+    if (this.#attached !== attached || this.isOver) return;
     const problem = this.#handle(attached, frame);
     if (problem !== undefined) attached.link.fail(problem);
   }
@@ -291,14 +293,14 @@ export class ComingVolume {
     countWan(this.options.world, attached.link);
     this.#relay.detach();
     this.machine.lost();
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#whyStalled = reason;
     if (this.machine.phase !== 'done') this.#log(`stalled (${reason})`);
   }
 
   /** As long as something is waited for. */
   #tryAgain(): void {
-    if (this.#again !== undefined || this.#isOver) return;
+    if (this.#again !== undefined || this.isOver) return;
     const ms = this.#control.count > 0 ? ASK_MS : KEEP_MS;
     this.#again = this.options.world.clock.after('volume-again', ms, () => {
       this.#again = undefined;
@@ -307,12 +309,19 @@ export class ComingVolume {
     });
   }
 
+  #renewLater(why: string): void {
+    this.#renew ??= this.options.world.clock.after('volume-renew', RENEW_MS, () => {
+      this.#renew = undefined;
+      if (this.machine.phase === 'receiving') this.#attached?.link.fail(why);
+    });
+  }
+
   #log(text: string): void {
     this.options.world.log(`volume ${this.options.name}, which comes: ${text}`);
   }
 
   #do(actions: readonly DestinationAction[]): void {
-    for (const action of actions) if (!this.#isOver) this.#act(action);
+    for (const action of actions) if (!this.isOver) this.#act(action);
   }
 
   #act(action: DestinationAction): void {
@@ -325,9 +334,7 @@ export class ComingVolume {
         void this.#flushed(action.token);
         break;
       case 'await': {
-        const states = new Map(
-          action.remaining.map(({ chunk, version, writes }) => [chunk, { version, writes }]),
-        );
+        const states = new Map(action.remaining.map((one) => [one.chunk, one]));
         const then = (): void => this.#do(this.machine.awaited());
         this.#steadily.do('what remains cannot be noted', () => storage.await(states), then);
         break;
@@ -350,6 +357,9 @@ export class ComingVolume {
       case 'fail':
         this.#log(`the other courier contradicts: ${action.why}`);
         this.#attached?.link.fail(action.why);
+        break;
+      case 'renew':
+        this.#renewLater(action.why);
         break;
       case 'forgotten':
         this.#log(`given up (${action.why})`);
@@ -377,22 +387,11 @@ export class ComingVolume {
   }
 
   async #flushed(token: number): Promise<void> {
-    for (;;) {
-      try {
-        await this.options.storage.flush();
-        break;
-      } catch (error) {
-        this.#log(`its storage cannot flush: ${messageOf(error)}`);
-        await new Promise<void>((again) =>
-          this.options.world.clock.after('volume-flush-again', 1_000, again),
-        );
-        if (this.#isOver) return;
-      }
-    }
-    this.#do(this.machine.flushed(token));
+    const { storage, world } = this.options;
+    const failed = (why: string): boolean => {
+      this.#log(`its storage cannot flush: ${why}`);
+      return !this.isOver;
+    };
+    if (await untilDone(world.clock, () => storage.flush(), failed)) this.#do(this.machine.flushed(token));
   }
-}
-
-function stateOf({ version, writes, isAwaited }: { version: number; writes: number; isAwaited: boolean }) {
-  return { version, writes, isAwaited };
 }

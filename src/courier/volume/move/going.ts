@@ -12,12 +12,12 @@ import type { Codec } from '../../wire/message.js';
 import type { FlushToken } from '../chunk/push-order.js';
 import { type Clients, Source, type SourceAction, type SourcePhase } from '../chunk/source.js';
 import type { WriteCounts } from '../chunk/write-counts.js';
-import type { VolumeStorage } from '../storage.js';
+import { MOVE_KEY, type VolumeStorage } from '../storage.js';
 import { Errands } from './errands.js';
 import { DestinationReader, decodeOpened, decodeRead, encodeOpen, encodeSource } from './message.js';
 import { type Errand, PieceSender } from './piece-sender.js';
 import { Rate } from './rate.js';
-import { type GoingRecord, MOVE_KEY } from './records.js';
+import type { GoingRecord } from './records.js';
 import { Steadily } from './steadily.js';
 import { countWan, type MoveWorld } from './world.js';
 

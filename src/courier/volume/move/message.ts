@@ -5,7 +5,13 @@ import { printable } from '../../stream/item.js';
 import { type Frame, type FrameName, frameOf } from '../../wire/frame.js';
 import { decodeJson } from '../../wire/json.js';
 import { HAVE_BYTES, MOST_ENTRIES, REMAINING_BYTES } from '../../wire/volume-frames.js';
-import type { ChunkVersion, DestinationSays, Remaining, SourceSays } from '../chunk/says.js';
+import {
+  type ChunkVersion,
+  type DestinationSays,
+  type Remaining,
+  type SourceSays,
+  VERSIONS_END,
+} from '../chunk/says.js';
 
 const NAMED = z.string().regex(NAME);
 const RANDOM = z.string().regex(/^[0-9a-f]{32}$/);
@@ -252,7 +258,7 @@ class List<Entry extends ChunkVersion> {
     for (let at = 1; at < payload.length; at += entryBytes) {
       const entry = this.entryOf(payload.subarray(at, at + entryBytes));
       if (entry.chunk >= this.chunks) return `chunk ${entry.chunk} of ${this.chunks}`;
-      if (!Number.isSafeInteger(entry.version)) return 'a version beyond 2^53';
+      if (entry.version >= VERSIONS_END) return 'a version beyond 2^51';
       if (this.#entries.has(entry.chunk)) return `chunk ${entry.chunk} twice`;
       this.#entries.set(entry.chunk, entry);
     }

@@ -2,53 +2,35 @@
  * A volume that can move: what its clients reach instead of its storage. Whose it is decides what becomes of their requests: this side's alone,
  * another's from which it comes, or another's to which it has gone.
  */
-import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { messageOf } from '../../../net/system-error.js';
 import type { PeerLink } from '../../job/peer-link.js';
 import { decide } from '../chunk/opening.js';
 import type { SourcePhase } from '../chunk/source.js';
-import type { Extent, SparseStorage, VolumeGate } from '../gate.js';
+import type { Extent, VolumeGate } from '../gate.js';
+import { MOVE_KEY } from '../storage.js';
 import { chunksOf } from './chunks-of.js';
 import { ComingVolume } from './coming.js';
 import { GoingVolume } from './going.js';
-import { encodeOpened, type VolumeOpen } from './message.js';
+import { Late } from './late.js';
+import type { VolumeOpen } from './message.js';
+import type { MovableOptions, MoveOrder } from './movable-options.js';
+import { ends, whyNotTheSame } from './opened.js';
 import { RecentWrites } from './recent-writes.js';
 import {
   type ComingRecord,
-  FINISHED_KEY,
+  forgetMove,
   type GoingRecord,
-  MOST_FINISHED,
-  MOVE_KEY,
+  HERE_KEY,
+  keepFinished,
+  randomName,
   readRecords,
   VOLUME_KEY,
 } from './records.js';
 import { Requests } from './requests.js';
+import { untilDone } from './steadily.js';
 import { type MoveView, viewOf } from './view.js';
-import type { MoveWorld } from './world.js';
 
-/** Who still uses a volume that has gone is told of so often; all are counted. */
-const LATE_MS = 1_000;
-
-export interface MovableOptions {
-  readonly name: string;
-  readonly owner: string;
-  /** It may come from elsewhere. */
-  readonly receives: boolean;
-  readonly stallSeconds: number;
-  readonly storage: SparseStorage;
-  readonly world: MoveWorld;
-  /** With a courier; undefined: there is none of that name. */
-  connect(peer: string): Socket | undefined;
-  turn(peer: string, begin: (done: () => void) => void): void;
-}
-
-export interface MoveOrder {
-  readonly peer: string;
-  /** Of the volume there. */
-  readonly name: string;
-  readonly threshold: number;
-  readonly completeFirst: number | null;
-}
+const STOPS = 'the courier stops';
 
 export class MovableVolume implements VolumeGate {
   #going: GoingVolume | undefined;
@@ -57,7 +39,8 @@ export class MovableVolume implements VolumeGate {
   #isChanging = false;
   readonly #requests = new Requests();
   readonly #recent: RecentWrites;
-  #saidLateMs = Number.NEGATIVE_INFINITY;
+  readonly #late: Late;
+  #isStopped = false;
   #forgetting: Promise<void> = Promise.resolve();
   /** The last move, which was given up. */
   #ended: MoveView | undefined;
@@ -65,15 +48,13 @@ export class MovableVolume implements VolumeGate {
   /** Throws where what is kept of a move is damaged. */
   constructor(private readonly options: MovableOptions) {
     const { storage, world } = options;
+    this.#late = new Late(options.name, world);
     this.#recent = new RecentWrites(world.clock, () => this.#going?.counted());
-    const { move, volume } = readRecords(storage);
-    if (move?.role === 'source') {
-      this.#going = this.#goes(move, volume ?? '');
-      this.#going.goOn();
-    } else if (move !== undefined) {
-      this.#coming = this.#comes(move);
-      this.#coming.goOn();
-    }
+    const { move } = readRecords(storage);
+    if (move?.role === 'source') this.#goesOn(move);
+    else if (move !== undefined) this.#comesOn(move);
+    // Who died before that was kept keeps it now.
+    if (this.#coming?.machine.phase === 'done') void this.#finished(this.#coming.record.session);
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
@@ -125,14 +106,19 @@ export class MovableVolume implements VolumeGate {
     if (probe === undefined) throw new Error(`${peer} is not in peers`);
     probe.destroy();
     this.#isChanging = true;
+    const before = this.#going;
     try {
-      const volume = readRecords(storage).volume ?? random();
+      // What was given up is not heard any more: it would be forgotten, and with it what begins now.
+      before?.stop();
+      const volume = readRecords(storage).volume ?? randomName();
       await storage.keep(VOLUME_KEY, volume);
-      this.#going?.stop();
+      // Where it has come from may have to be told of that yet, and its record ends here.
+      if (this.#coming !== undefined) await keepFinished(storage, this.#coming.record.session);
+      if (this.#isStopped) throw new Error(STOPS);
       this.#coming?.stop('it moves on');
       this.#coming = undefined;
       const record: GoingRecord = {
-        ...{ role: 'source', session: random(), peer, name, phase: 'pushing', why: '' },
+        ...{ role: 'source', session: randomName(), peer, name, phase: 'pushing', why: '' },
         ...{ threshold, completeFirst },
       };
       const going = this.#goes(record, volume);
@@ -141,6 +127,9 @@ export class MovableVolume implements VolumeGate {
       this.#going = going;
       this.options.world.counters.count('volume_moves_begun');
       going.begin();
+    } catch (error) {
+      if (before !== undefined && !this.#isStopped) this.#goesOn(before.record);
+      throw error;
     } finally {
       this.#isChanging = false;
     }
@@ -171,29 +160,29 @@ export class MovableVolume implements VolumeGate {
   /** Another courier says that it comes. */
   arrives(link: PeerLink, open: VolumeOpen): void {
     // Whoever comes in between comes again.
-    if (this.#isChanging) {
+    if (this.#isChanging || this.#isStopped) {
       link.end();
       return;
     }
     const { storage } = this.options;
     const { move, volume, finished } = readRecords(storage);
     const decision = decide(open, {
-      ...{ volume, finished, isEmpty: storage.modified.size === 0, mayReceive: this.options.receives },
+      ...{ volume, finished, isEmpty: this.#isEmpty, mayReceive: this.options.receives },
       coming: move?.role === 'destination' ? move : undefined,
       going: move?.role === 'source' ? move : undefined,
     });
     switch (decision.is) {
       case 'continue':
-        this.#coming?.attach(link, open.phase);
+        if (move?.role === 'destination') this.#running(move).attach(link, open.phase);
         break;
       case 'say':
-        this.#ends(link, { store: this.options.world.store.name, nothing: decision.say });
+        ends(link, { store: this.options.world.store.name, nothing: decision.say });
         break;
       case 'refuse':
         this.refuse(link, decision.why);
         break;
       case 'begin': {
-        const problem = this.#whyNotTheSame(open);
+        const problem = whyNotTheSame(this.options.storage, open);
         if (problem !== undefined) this.refuse(link, problem);
         else void this.#begin(link, open, decision.keepsChunks);
       }
@@ -202,7 +191,7 @@ export class MovableVolume implements VolumeGate {
 
   refuse(link: PeerLink, why: string): void {
     this.options.world.counters.count('volume_moves_refused');
-    this.#ends(link, { refused: why.slice(0, 500) });
+    ends(link, { refused: why.slice(0, 500) });
   }
 
   /** Of what goes on, or was the last. */
@@ -216,17 +205,24 @@ export class MovableVolume implements VolumeGate {
   }
 
   stop(reason: string): void {
+    this.#isStopped = true;
     this.#recent.stop();
     this.#going?.stop();
     this.#coming?.stop(reason);
   }
 
+  /** Nothing is here, and nothing has come. */
+  get #isEmpty(): boolean {
+    const { modified, records } = this.options.storage;
+    return modified.size === 0 && records.get(HERE_KEY) !== true;
+  }
+
   get #isServing(): boolean {
-    const { storage, receives } = this.options;
+    const { receives } = this.options;
     if (this.#going !== undefined) return this.#going.source.isServing;
     if (this.#coming !== undefined) return this.#coming.machine.isServing;
     // It is there for one that comes.
-    return !(receives && storage.modified.size === 0);
+    return !(receives && this.#isEmpty);
   }
 
   /** Requests wait for it. */
@@ -236,18 +232,11 @@ export class MovableVolume implements VolumeGate {
 
   #mayServe(counter: 'volume_late_reads' | 'volume_late_writes'): void {
     if (this.#isServing) return;
-    const { world, name } = this.options;
+    const { name } = this.options;
     if (this.#going === undefined) throw new Error(`${name} has not come yet`);
-    world.counters.count(counter);
-    const does = counter === 'volume_late_writes' ? 'writes to' : 'reads';
-    const nowMs = world.clock.nowMs();
-    if (nowMs - this.#saidLateMs >= LATE_MS) {
-      this.#saidLateMs = nowMs;
-      world.log(
-        `ALARM: volume ${name} has gone to ${this.#going.record.peer}, and a client here still ${does} it: refused`,
-      );
-    }
-    throw new Error(`${name} has gone to ${this.#going.record.peer}`);
+    const { peer } = this.#going.record;
+    this.#late.count(counter, peer);
+    throw new Error(`${name} has gone to ${peer}`);
   }
 
   async #change(offset: number, length: number, change: () => Promise<void>): Promise<void> {
@@ -278,6 +267,7 @@ export class MovableVolume implements VolumeGate {
   }
 
   #whyNotMove(): string | undefined {
+    if (this.#isStopped) return STOPS;
     if (this.#isChanging) return 'another move begins, or ends';
     if (this.#going !== undefined && this.#going.source.phase !== 'abandoned')
       return this.#going.source.phase === 'released'
@@ -290,15 +280,6 @@ export class MovableVolume implements VolumeGate {
       : undefined;
   }
 
-  #whyNotTheSame({ sizeBytes, chunkBytes, base }: VolumeOpen): string | undefined {
-    const { storage } = this.options;
-    if (storage.size !== sizeBytes) return `it has ${storage.size} bytes here, and not ${sizeBytes}`;
-    if (storage.chunkBytes !== chunkBytes)
-      return `its chunks have ${storage.chunkBytes} bytes here, and not ${chunkBytes}`;
-    const [here, there] = [storage.baseDigest ?? 'none', base ?? 'none'];
-    return here === there ? undefined : `its base is another one: here ${here}, there ${there}`;
-  }
-
   /** What is kept first is durable first: whoever dies in between begins again. */
   async #begin(link: PeerLink, open: VolumeOpen, keepsChunks: boolean): Promise<void> {
     this.#isChanging = true;
@@ -309,6 +290,7 @@ export class MovableVolume implements VolumeGate {
       this.#coming?.stop('another move has begun');
       this.#going?.stop();
       if (!keepsChunks) await storage.forget();
+      if (storage.records.has(HERE_KEY)) await storage.keep(HERE_KEY, undefined);
       await storage.keep(VOLUME_KEY, volume);
       const record: ComingRecord = {
         role: 'destination',
@@ -318,6 +300,7 @@ export class MovableVolume implements VolumeGate {
         isAsked: false,
       };
       await storage.keep(MOVE_KEY, record);
+      if (this.#isStopped) throw new Error(STOPS);
       this.#going = undefined;
       this.#coming = this.#comes(record);
       world.counters.count('volume_moves_begun');
@@ -329,6 +312,11 @@ export class MovableVolume implements VolumeGate {
       world.log(`volume ${name}: cannot be received: ${String(error)}`);
       link.fail(`the other side cannot keep it: ${String(error)}`);
     }
+  }
+
+  #goesOn(record: GoingRecord): void {
+    this.#going = this.#goes(record, readRecords(this.options.storage).volume ?? '');
+    this.#going.goOn();
   }
 
   #goes(record: GoingRecord, volume: string): GoingVolume {
@@ -347,7 +335,22 @@ export class MovableVolume implements VolumeGate {
     const phase: SourcePhase = going.source.phase;
     if (this.#going !== going || phase !== 'abandoned') return;
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove();
+    this.#forget(going);
+  }
+
+  #comesOn(record: ComingRecord): ComingVolume {
+    this.#coming = this.#comes(record);
+    this.#coming.goOn();
+    return this.#coming;
+  }
+
+  /** What could not be kept once has left the one before stopped, or another one's. */
+  #running(record: ComingRecord): ComingVolume {
+    const coming = this.#coming;
+    if (coming?.isOver === false && coming.record.session === record.session) return coming;
+    coming?.stop('another move has begun');
+    this.#going = undefined;
+    return this.#comesOn(record);
   }
 
   #comes(record: ComingRecord): ComingVolume {
@@ -361,40 +364,37 @@ export class MovableVolume implements VolumeGate {
   }
 
   async #finished(session: string): Promise<void> {
-    const { storage } = this.options;
-    const { finished } = readRecords(storage);
-    if (!finished.includes(session))
-      await storage.keep(FINISHED_KEY, [...finished, session].slice(-MOST_FINISHED)).catch(() => undefined);
+    const { storage, world, name } = this.options;
+    await keepFinished(storage, session).catch((error: unknown) => {
+      world.log(`volume ${name}: that it has come is kept in its move alone: ${messageOf(error)}`);
+    });
   }
 
   #forgotten(coming: ComingVolume): void {
     if (this.#coming !== coming) return;
     this.options.world.counters.count('volume_moves_abandoned');
     this.#ended = this.view();
-    this.#forgetting = this.#forgetMove();
+    this.#forget(coming);
   }
 
   /** What is kept of it is found again at the next start, and then nothing of it is here either. */
-  async #forgetMove(): Promise<void> {
+  #forget(which: GoingVolume | ComingVolume): void {
+    this.#forgetting = new Promise((tried) => void this.#forgetMove(which, tried).then(tried));
+  }
+
+  /** @param tried nobody waits for what fails: until it is done no move begins */
+  async #forgetMove(which: GoingVolume | ComingVolume, tried: () => void): Promise<void> {
     const { storage, world, name } = this.options;
     this.#isChanging = true;
-    try {
-      await storage.keep(MOVE_KEY, undefined);
-    } catch (error) {
-      world.log(`volume ${name}: its move cannot be forgotten: ${String(error)}`);
-    }
-    this.#going = undefined;
-    this.#coming = undefined;
+    const failed = (why: string): boolean => {
+      world.log(`volume ${name}: its move cannot be forgotten: ${why}`);
+      tried();
+      return !this.#isStopped;
+    };
+    const forget = (): Promise<void> => forgetMove(storage, which === this.#going);
+    if (!(await untilDone(world.clock, forget, failed))) return;
+    if (this.#going === which) this.#going = undefined;
+    if (this.#coming === which) this.#coming = undefined;
     this.#isChanging = false;
   }
-
-  #ends(link: PeerLink, opened: Parameters<typeof encodeOpened>[0]): void {
-    link.handOver({ frame: () => undefined, closed: () => undefined });
-    link.send(encodeOpened(opened));
-    link.end();
-  }
-}
-
-function random(): string {
-  return randomBytes(16).toString('hex');
 }

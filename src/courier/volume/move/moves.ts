@@ -6,7 +6,8 @@ import type { PeerLink } from '../../job/peer-link.js';
 import type { PageStore } from '../../store/page-store.js';
 import type { SparseStorage } from '../gate.js';
 import { decodeOpen, encodeOpened } from './message.js';
-import { MovableVolume, type MoveOrder } from './movable.js';
+import { MovableVolume } from './movable.js';
+import type { MoveOrder } from './movable-options.js';
 import { type MoveView, moveLine } from './view.js';
 import { MOVE_COUNTERS, type MoveWorld } from './world.js';
 

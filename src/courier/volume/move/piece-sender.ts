@@ -14,6 +14,8 @@ import type { MoveWorld } from './world.js';
 
 /** Read, or being read, and not in a batch yet. */
 const MOST_READ = 2;
+/** Of what readers wait for: as much as the other side's clients may have under way, of whole chunks. */
+const MOST_URGENT = 256;
 
 /** What is to be read and sent. */
 export interface Errand {
@@ -114,7 +116,8 @@ export class PieceSender {
 
   #read(): void {
     while (!this.#batches.isOver) {
-      const errand = this.options.next(this.#ready.length + this.#reading >= MOST_READ);
+      const waiting = this.#ready.length + this.#reading;
+      const errand = waiting < MOST_URGENT ? this.options.next(waiting >= MOST_READ) : undefined;
       if (errand === undefined) return;
       this.#reading++;
       void errand.read().then((piece) => {

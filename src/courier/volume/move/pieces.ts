@@ -7,6 +7,7 @@
  */
 import { ByteQueue } from '../../disk/nbd/byte-queue.js';
 import { PAGE_BYTES, type Token } from '../../stream/token.js';
+import { VERSIONS_END } from '../chunk/says.js';
 
 /** Of one piece. */
 export const MOST_PAGES = 64;
@@ -110,8 +111,8 @@ function readHead(head: Buffer): Head | string {
   const length = head.readUInt32BE(4);
   if (length === 0 || length > MOST_PIECE_BYTES) return `piece of ${length} bytes`;
   const [number, version] = [head.readBigUInt64BE(8), head.readBigUInt64BE(16)];
-  if (number > BigInt(Number.MAX_SAFE_INTEGER) || version > BigInt(Number.MAX_SAFE_INTEGER))
-    return 'piece with a number beyond 2^53';
+  if (number > BigInt(Number.MAX_SAFE_INTEGER)) return 'piece with a number beyond 2^53';
+  if (version >= BigInt(VERSIONS_END)) return 'piece with a version beyond 2^51';
   const present = head.readBigUInt64BE(28);
   const pages = Math.ceil(length / PAGE_BYTES);
   if (present >> BigInt(pages) !== 0n) return 'piece with pages beyond its end';

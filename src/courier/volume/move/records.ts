@@ -1,6 +1,7 @@
 /** What a volume keeps of its move, and how it is read again: what is not as expected is an error, never a guess. */
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { VolumeRecord, VolumeStorage } from '../storage.js';
+import { MOVE_KEY, type VolumeRecord, type VolumeStorage } from '../storage.js';
 
 const NAMED = z.string();
 const RANDOM = z.string().regex(/^[0-9a-f]{32}$/);
@@ -34,9 +35,10 @@ const FINISHED = z.array(RANDOM).max(64);
 export type GoingRecord = z.infer<typeof GOING>;
 export type ComingRecord = z.infer<typeof COMING>;
 
-export const MOVE_KEY = 'move';
 export const VOLUME_KEY = 'volume';
 export const FINISHED_KEY = 'finished';
+/** True: a move from here was given up, and the volume stays. */
+export const HERE_KEY = 'here';
 /** Sessions that are remembered as finished. */
 export const MOST_FINISHED = 16;
 
@@ -45,6 +47,27 @@ export interface MoveRecords {
   /** Of the volume since its first move. */
   readonly volume: string | undefined;
   readonly finished: readonly string[];
+}
+
+/** That all has come with that session: where it came from may have to be told of that later. */
+export async function keepFinished(
+  storage: Pick<VolumeStorage, 'records' | 'keep'>,
+  session: string,
+): Promise<void> {
+  const { finished } = readRecords(storage);
+  if (!finished.includes(session))
+    await storage.keep(FINISHED_KEY, [...finished, session].slice(-MOST_FINISHED));
+}
+
+/** @param isHere it has not left: perhaps without a chunk that differs from the base, and nothing else says so then */
+export async function forgetMove(storage: Pick<VolumeStorage, 'keep'>, isHere: boolean): Promise<void> {
+  if (isHere) await storage.keep(HERE_KEY, true);
+  await storage.keep(MOVE_KEY, undefined);
+}
+
+/** Of a session, or a volume. */
+export function randomName(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /** Throws where they are damaged. */

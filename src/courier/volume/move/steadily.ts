@@ -58,3 +58,20 @@ export class Steadily {
     });
   }
 }
+
+/** The same of one thing, in no order with others. False: it was not. @param failed whether it is tried again */
+export async function untilDone(
+  clock: Clock,
+  work: () => Promise<void>,
+  failed: (why: string) => boolean,
+): Promise<boolean> {
+  for (;;) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!failed(messageOf(error))) return false;
+      await new Promise<void>((again) => clock.after('volume-again', AGAIN_MS, again));
+    }
+  }
+}

@@ -9,6 +9,7 @@ interface Waiter {
 
 export class Waiting {
   readonly #waiters = new Set<Waiter>();
+  #ended: string | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -19,8 +20,9 @@ export class Waiting {
     return this.#waiters.size;
   }
 
-  /** Rejects after the time. */
+  /** Rejects after the time, and at once when it has ended. */
   wait(what: Waiter['what']): Promise<void> {
+    if (this.#ended !== undefined) return Promise.reject(new Error(this.#ended));
     return new Promise((resolve, reject) => {
       const timer = this.clock.after('volume-waits', this.limitMs, () =>
         waiter.go(`not within ${this.limitMs / 1000} s`),
@@ -48,6 +50,7 @@ export class Waiting {
   }
 
   end(problem: string): void {
+    this.#ended = problem;
     for (const waiter of [...this.#waiters]) waiter.go(problem);
   }
 }
