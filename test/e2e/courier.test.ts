@@ -50,7 +50,13 @@ for (const [version, emulator, missing] of [
         const couriers = await LabCouriers.start(lab, ['vm']);
         const task = Guest.task(lab);
         const address = lab.plan.guest.ipv4;
-        const guest = await Guest.boot(lab, 'a', { ...task, ...(emulator && { emulator }) });
+        const guest = await Guest.boot(lab, 'a', {
+          ...task,
+          takesOrders: true,
+          ...(emulator && { emulator }),
+        });
+        // The guest hashes its own memory: its root has no disk.
+        await guest.order('head -c 8m /dev/urandom >/memory; md5sum /memory >/digest');
         const streams = [
           await EchoStream.open(lab, 'a1', address, task.echoPort),
           await EchoStream.open(lab, 'b1', address, task.echoPort),
@@ -80,6 +86,8 @@ for (const [version, emulator, missing] of [
           assert.ok(source.pages > 5_000, 'the pages were looked at');
           await isBesideItsMove(lab, couriers, source);
           saved.push(source.savedPercent);
+          await guest.order('md5sum -c /digest >/dev/console');
+          assert.match(guest.said, /\/memory: OK/);
         }
         assert.ok((saved[0] ?? 0) >= 50, `${saved[0]} % saved on the way there`);
         assert.ok((saved[1] ?? 0) >= 75, `${saved[1]} % saved on the way home`);

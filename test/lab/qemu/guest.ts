@@ -160,9 +160,13 @@ class Machine {
     await waitFor('the guest has booted', booted, bootLimitMs);
   }
 
+  get said(): string {
+    return readFileSync(this.console, 'utf8');
+  }
+
   /** Resolves when it is done. */
   async order(line: string): Promise<void> {
-    const done = (): number => readFileSync(this.console, 'utf8').split(doneLine).length;
+    const done = (): number => this.said.split(doneLine).length;
     const before = done();
     const socket = connect(join(this.directory, 'orders.sock'));
     await once(socket, 'connect');
@@ -252,6 +256,11 @@ export class Guest {
     this.machine = destination;
     await source.quit();
     return { downtimeMs: done.downtime ?? 0, totalMs: done['total-time'] ?? 0, completedAtMs };
+  }
+
+  /** On its console, since it runs in this process. */
+  get said(): string {
+    return this.machine.said;
   }
 
   /** A line of shell, of a guest that takes orders; resolves when it is done. */
