@@ -54,6 +54,16 @@ export async function succeed(...command: readonly string[]): Promise<string> {
   return stdout;
 }
 
+/** The last one first. Resolves when they are gone. */
+export async function killAll(processes: readonly ChildProcess[]): Promise<void> {
+  for (const child of processes.toReversed()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+}
+
 /** Both couriers, a way between them, and qemu-nbd with an empty image behind the second one. */
 export class World {
   readonly directory = mkdtempSync(join(tmpdir(), 'courier-disks-'));
@@ -184,12 +194,7 @@ export class World {
 
   async #stop(): Promise<void> {
     this.wan.close();
-    for (const child of this.#processes.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
+    await killAll(this.#processes);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -11,7 +11,7 @@ import { projectRoot } from '../lab/daemon.js';
 import { type Outcome, run } from '../lab/shell.js';
 import { waitFor } from '../lab/wait.js';
 import { CutWan } from '../support/cut-wan.js';
-import { freePort, LIMIT_MS, SIZE, succeed } from './courier-disks-support.js';
+import { freePort, killAll, LIMIT_MS, SIZE, succeed } from './courier-disks-support.js';
 
 /** 100 Mbit/s. */
 const WAN_BYTES_PER_SECOND = 12_500_000;
@@ -129,12 +129,7 @@ export class MoveWorld {
 
   async #stop(): Promise<void> {
     this.wan.close();
-    for (const child of this.#processes.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
+    await killAll(this.#processes);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,8 @@
 /** A session's records on one connection: batches, as many as the WAN takes, and the pages that the other side asks for. */
 import { BatchSender } from '../../job/batch-sender.js';
+import { pageBook } from '../../job/page-book.js';
 import type { PeerLink } from '../../job/peer-link.js';
-import { type Digester, keyOf } from '../../store/digest.js';
+import type { Digester } from '../../store/digest.js';
 import type { Peer } from '../../store/peers.js';
 import { BatchMaker } from '../../wire/batch-maker.js';
 import type { Frame } from '../../wire/frame.js';
@@ -31,21 +32,12 @@ export class Sender {
 
   constructor(private readonly options: SenderOptions) {
     const { link, codec, world, digester, peer, counts } = options;
-    this.#maker = new BatchMaker({
-      digest: (page) => {
-        const digest = digester.of(page);
-        world.store.put(digest, page);
-        return digest;
-      },
-      whereIs: (digest) => {
-        const isThere = world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this);
-        return isThere ? 'there' : 'nowhere';
-      },
-      goes: (digest) => {
-        world.store.setPeerHas(peer, true, digest);
-        this.#batches.goes(digest);
-      },
+    const book = pageBook({
+      ...{ store: world.store, peer, digester },
+      isOnItsWay: (key) => world.isOnItsWay(key, this),
+      goes: (digest) => this.#batches.goes(digest),
     });
+    this.#maker = new BatchMaker(book);
     this.#batches = new BatchSender({
       ...{ link, clock: world.clock, codec: () => codec, pump: () => this.pump() },
       askedFor: (pages) => {

@@ -3,8 +3,9 @@
  * goes before the rest: little more than the WAN's window is ever in front of it.
  */
 import { BatchSender } from '../../job/batch-sender.js';
+import { pageBook } from '../../job/page-book.js';
 import type { PeerLink } from '../../job/peer-link.js';
-import { Digester, keyOf } from '../../store/digest.js';
+import { Digester } from '../../store/digest.js';
 import { PAGE_BYTES } from '../../stream/token.js';
 import { BatchMaker } from '../../wire/batch-maker.js';
 import type { Frame } from '../../wire/frame.js';
@@ -45,21 +46,12 @@ export class PieceSender {
     const { link, codec, world, owner, store } = options;
     const peer = world.store.peer(store);
     const digester = new Digester(owner, PAGE_BYTES);
-    this.#maker = new BatchMaker({
-      digest: (page) => {
-        const digest = digester.of(page);
-        world.store.put(digest, page);
-        return digest;
-      },
-      whereIs: (digest) => {
-        const isThere = world.store.peerHas(peer, digest) && !world.isOnItsWay(keyOf(digest), this);
-        return isThere ? 'there' : 'nowhere';
-      },
-      goes: (digest) => {
-        world.store.setPeerHas(peer, true, digest);
-        this.#batches.goes(digest);
-      },
+    const book = pageBook({
+      ...{ store: world.store, peer, digester },
+      isOnItsWay: (key) => world.isOnItsWay(key, this),
+      goes: (digest) => this.#batches.goes(digest),
     });
+    this.#maker = new BatchMaker(book);
     this.#batches = new BatchSender({
       ...{ link, clock: world.clock, codec: () => codec, pump: () => this.pump() },
       askedFor: (pages) => world.counters.count('volume_move_pages_asked_for', pages),
